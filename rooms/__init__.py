@@ -1,0 +1,1 @@
+"""What happens: use cases over ports. Knows the policies and its own ports, nothing else."""

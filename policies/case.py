@@ -1,0 +1,188 @@
+"""A case: its people, sides, roles, channels and conversations. Values only; every change makes a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+CaseId = NewType("CaseId", str)
+"""The case's number as people say it: "1042"."""
+PersonId = NewType("PersonId", str)
+"""A person within one case: "p3". Never reused, and never the same in two cases (R11)."""
+SideId = NewType("SideId", str)
+EndpointId = NewType("EndpointId", str)
+ConversationId = NewType("ConversationId", str)
+"""`desk`, `joint` or `caucus-<side>`, unique within its case."""
+
+
+class Role(StrEnum):
+    """What someone is in a case (R3). `policies.membership` lists the rooms of each."""
+
+    MEDIATOR = "mediator"
+    CO_MEDIATOR = "co-mediator"
+    PARTY = "party"
+    COUNSEL = "counsel"
+    SUPPORTER = "supporter"
+    INTERPRETER = "interpreter"
+    EXPERT = "expert"
+    OBSERVER = "observer"
+
+
+STAFF = frozenset({Role.MEDIATOR, Role.CO_MEDIATOR})
+
+
+class Phase(StrEnum):
+    """Where a case stands (R5)."""
+
+    INTAKE = "intake"
+    CONVENED = "convened"
+    IN_SESSION = "in session"
+    CLOSED = "closed"
+
+
+class Network(StrEnum):
+    """The way a person's words travel."""
+
+    MATRIX = "matrix"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A person's recorded yes to have the words themselves sent over a channel that others can read (B2)."""
+
+    recorded_by: str
+    on: datetime
+    wording: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One channel of one person. `address` is compared and shown to mediators, never parsed here."""
+
+    id: EndpointId
+    network: Network
+    address: str
+    content_consent: Consent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a case; the name is the mediator's word for them, never a network's profile (I10)."""
+
+    id: PersonId
+    name: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of the dispute; it has one caucus, and may hold several people."""
+
+    id: SideId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Participation:
+    """That a person takes part, as what, and on which side (None: on no side)."""
+
+    person: PersonId
+    role: Role
+    side: SideId | None
+
+
+class Kind(StrEnum):
+    """The audiences that a case can have."""
+
+    DESK = "desk"
+    JOINT = "joint"
+    CAUCUS = "caucus"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An audience within a case, whatever room serves it at the moment."""
+
+    kind: Kind
+    side: SideId | None = None
+
+    @property
+    def id(self) -> ConversationId:
+        """The conversation's name within its case."""
+        return ConversationId(self.kind if self.side is None else f"{self.kind}-{self.side}")
+
+
+DESK = Conversation(Kind.DESK)
+JOINT = Conversation(Kind.JOINT)
+
+
+def caucus(side: SideId) -> Conversation:
+    """The private conversation of one side with the mediators."""
+    return Conversation(Kind.CAUCUS, side)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that decisions about a case are made from."""
+
+    id: CaseId
+    title: str
+    phase: Phase = Phase.INTAKE
+    sides: tuple[Side, ...] = ()
+    people: tuple[Person, ...] = ()
+    participations: tuple[Participation, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    made: int = 0
+    """How many ids this case has given out; ids are never reused, not even of someone who left."""
+
+    def person(self, person: PersonId) -> Person | None:
+        """The person of that id, if still in the case."""
+        return next((p for p in self.people if p.id == person), None)
+
+    def named(self, name: str) -> Person | None:
+        """The person whom the mediator calls so; upper and lower case are the same."""
+        return next((p for p in self.people if p.name.casefold() == name.casefold()), None)
+
+    def at_address(self, network: Network, address: str) -> Person | None:
+        """The person reached at that address; upper and lower case are the same."""
+        return next(
+            (
+                p
+                for p in self.people
+                if p.endpoint.network is network and p.endpoint.address.casefold() == address.casefold()
+            ),
+            None,
+        )
+
+    def roles(self, person: PersonId) -> tuple[Participation, ...]:
+        """All participations of a person; an interpreter may have one on each side."""
+        return tuple(p for p in self.participations if p.person == person)
+
+    def side(self, side: SideId) -> Side | None:
+        """The side of that id."""
+        return next((s for s in self.sides if s.id == side), None)
+
+    def is_staff(self, person: PersonId) -> bool:
+        """Whether the person is a mediator of this case."""
+        return any(p.role in STAFF for p in self.roles(person))
+
+    def with_person(self, person: Person) -> Case:
+        """The case with that person's new values in place of the old."""
+        return replace(self, people=tuple(person if p.id == person.id else p for p in self.people))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to one person whose answer binds.
+
+    `command` is the exact act that a yes performs (its text, as the asked person saw it), `code` the short word that the
+    answer must repeat, so that an answer can't be taken for another question's. Single use: answering removes it.
+    """
+
+    code: str
+    asked: PersonId
+    command: str
+    expires: datetime

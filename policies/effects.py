@@ -1,0 +1,116 @@
+"""What a decision may bring about: a closed union, applied in one place (`rooms.apply`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies.case import Case, Conversation, EndpointId, PersonId
+from policies.message import Content, MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A person's own words, said on another network, into the Matrix room of a conversation, as that person's ghost."""
+
+    conversation: Conversation
+    author: PersonId
+    content: Content
+    message: MessageId
+    reply_to: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A message to one person's channel outside Matrix. Whether it may still go is asked again at sending (I3)."""
+
+    message: MessageId
+    conversation: Conversation
+    author: PersonId | None
+    content: Content
+    to: PersonId
+    reply_to: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """The bot's own words into a conversation's room, for all its readers in Matrix and, by relay, for no one else."""
+
+    conversation: Conversation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """The bot's own words to one person, on that person's own channel, privately; never with content of the case."""
+
+    person: PersonId
+    text: str
+    to_unsigned_devices: bool = False
+    """Readable by that person's devices that aren't cross-signed, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """The first mail of a room to a person: what the address is for, and who reads it."""
+
+    person: PersonId
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A message that waits for a mediator; `why` is shown at the desk, without content."""
+
+    message: MessageId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Compare the case's rooms with the plan, and repair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Say at the desk what a Reconcile would change, and change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Deliveries that wait for something about this channel are looked at again."""
+
+    endpoint: EndpointId
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """List, retry or give up what could not be delivered; the answer goes to the desk."""
+
+    act: str
+    item: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHeld:
+    """List at the desk what is held, or show one held message there."""
+
+    item: str | None = None
+
+
+Effect = (
+    Post | Relay | Tell | Explain | Introduce | Hold | Reconcile | Preview | Resume | DeadLetters | ShowHeld
+)
+
+
+POLICY_VERSION = 1
+"""Raised with every change of what a rule decides, so that a stored decision tells which rules made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The case as it is afterwards, what follows from it, and why. `rule` is a short stable name, for records and metrics."""
+
+    case: Case
+    effects: tuple[Effect, ...]
+    rule: str
+    reason: str

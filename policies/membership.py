@@ -1,0 +1,63 @@
+"""Who reads which conversation: the one answer that rooms, keys and mails all follow."""
+
+from __future__ import annotations
+
+from policies.case import (
+    DESK,
+    JOINT,
+    Case,
+    Conversation,
+    Kind,
+    Participation,
+    PersonId,
+    Phase,
+    Role,
+    caucus,
+)
+
+_SIDED = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER})
+"""Roles that sit in a caucus: that of their participation's side."""
+
+OPENED = frozenset({Phase.IN_SESSION})
+"""Phases in which the joint room exists for the parties."""
+
+
+def conversations(case: Case) -> tuple[Conversation, ...]:
+    """The conversations that the case has now: the desk, each side's caucus, and the joint room once it was opened."""
+    joint = (JOINT,) if case.phase in OPENED else ()
+    return (DESK, *joint, *(caucus(side.id) for side in case.sides))
+
+
+def readers(case: Case, conversation: Conversation) -> frozenset[PersonId]:
+    """Everyone who may read a conversation. A conversation that the case doesn't have is read by nobody (I6)."""
+    if conversation not in conversations(case):
+        return frozenset()
+    return frozenset(p.person for p in case.participations if _reads(p, conversation))
+
+
+def caucuses_of(case: Case, person: PersonId) -> tuple[Conversation, ...]:
+    """The private conversations of that person's own side; for most people one, for a neutral interpreter several."""
+    if case.is_staff(person):
+        return ()
+    return tuple(
+        conversation
+        for conversation in conversations(case)
+        if conversation.kind is Kind.CAUCUS and person in readers(case, conversation)
+    )
+
+
+def _reads(participation: Participation, conversation: Conversation) -> bool:
+    match participation.role:
+        case Role.MEDIATOR | Role.CO_MEDIATOR:
+            return True
+        case Role.PARTY | Role.COUNSEL | Role.SUPPORTER | Role.INTERPRETER:
+            return conversation.kind is Kind.JOINT or (
+                conversation.kind is Kind.CAUCUS and conversation.side == participation.side
+            )
+        case Role.EXPERT | Role.OBSERVER:
+            return conversation.kind is Kind.JOINT
+
+
+def sits_in_a_caucus(role: Role) -> bool:
+    """Whether that role belongs to a side."""
+    return role in _SIDED

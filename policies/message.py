@@ -1,0 +1,104 @@
+"""What someone said, wherever it came from, and what proves that it was that person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from policies.case import Conversation, PersonId
+
+MessageId = NewType("MessageId", str)
+"""Opaque; made from the inbox item that brought the message, so the same item always makes the same id."""
+FileRef = NewType("FileRef", str)
+"""Opaque to everyone but the one who stored the file: where its bytes are and the key to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words. Plain text; formatting is lost on the way to networks that have none."""
+
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, by reference. `size` is in bytes, as the sender gave it."""
+
+    name: str
+    mime: str
+    size: int
+    ref: FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """New words for an earlier message of the same author."""
+
+    target: MessageId | None
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An emoji on a message. Cleartext to the homeserver, so it proves nothing and binds nobody (I4)."""
+
+    target: MessageId | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A redaction. Cleartext to the homeserver like a reaction."""
+
+    target: MessageId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something that can't be carried or safely read; `why` is in words for the mediator, without content."""
+
+    why: str
+
+
+Content = Text | File | Edit | Reaction | Removal | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDevice:
+    """Decrypted from a device that its owner has cross-signed, of the owner's pinned identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedMail:
+    """Mail to that person's own secret address, from the enrolled address, authenticated by our own mail server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """No proof of the author; `why` is in words, `remedy` is what the person can do about it."""
+
+    why: str
+    remedy: str
+
+
+Proof = SignedDevice | AuthenticatedMail | Unproven
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing that one person said in one conversation.
+
+    `conversation` is where it was said: the room it was posted in, or the room of the address it was mailed to. `at` is
+    our receive time (I10). `native` tells that its Matrix readers have it already (it was posted in the room itself).
+    """
+
+    id: MessageId
+    author: PersonId
+    conversation: Conversation
+    content: Content
+    proof: Proof
+    at: datetime
+    native: bool
+    reply_to: MessageId | None = None
+    files: tuple[File, ...] = ()

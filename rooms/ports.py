@@ -1,0 +1,321 @@
+"""What the use cases need from the outside: the stores of one unit of work, and the homeserver.
+
+A unit of work is one database transaction. Nothing here may touch the network, except `Homeserver`, which is never
+called while a unit of work is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType, Protocol
+
+from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
+from policies.effects import Decision
+from policies.message import Message, MessageId
+from policies.plan import RoomKey
+
+UserId = NewType("UserId", str)
+RoomId = NewType("RoomId", str)
+EventId = NewType("EventId", str)
+ItemId = NewType("ItemId", str)
+"""Of a queued item: the item's own identity, hashed. The same thing offered twice has the same id."""
+Lane = NewType("Lane", str)
+"""Items of one lane are worked on one after another, in the order they were stored."""
+
+
+# --- the two queues -----------------------------------------------------------------------------------------------
+
+
+class State(StrEnum):
+    """Where a queued item stands."""
+
+    READY = "ready"
+    """Waits for its turn. If its due time lies ahead, the items behind it in its lane wait too."""
+    PARKED = "parked"
+    """Waits for something named by its wait key (or for its due time); does not hold up its lane."""
+    DONE = "done"
+    UNKNOWN = "unknown"
+    """Sent, and never answered: it may have arrived. Only a person repeats it (I5)."""
+    DEAD = "dead"
+    """Given up; a person sees it, and may retry or discard it."""
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One queued thing. `body` is plaintext here and sealed at rest.
+
+    `progress` is what the worker stored on the way (the ciphertext that is about to leave, say); `result` what came of it
+    (an event id, an SMTP answer). `sending` tells that a send was begun and its outcome not yet stored.
+    """
+
+    id: ItemId
+    lane: Lane
+    kind: str
+    case: CaseId | None
+    body: bytes
+    received_at: datetime
+    seq: int = 0
+    state: State = State.READY
+    attempts: int = 0
+    due_at: datetime | None = None
+    wait_key: str | None = None
+    note: str | None = None
+    progress: bytes | None = None
+    sending: bool = False
+    result: str | None = None
+
+
+class Queue(Protocol):
+    """A durable, ordered, leased queue: the inbox or the outbox. All methods belong to the open unit of work."""
+
+    async def put(self, item: Item) -> bool:
+        """Store a new item at the end of its lane; False, and nothing changed, if its id is known already."""
+
+    async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
+        """Lease the lane with the oldest item that may run at `at`, and return up to `limit` of its READY items in order.
+
+        A lane leased to someone (whose lease has not run out) is passed over, even if the owner is the same. PARKED items whose due
+        time has come are READY again. Empty when there is nothing to do.
+        """
+
+    async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
+        """Prolong a lease; False if it was lost."""
+
+    async def free(self, owner: str, lane: Lane) -> None:
+        """Give the lane back."""
+
+    async def next_due(self, at: datetime) -> datetime | None:
+        """The earliest time after `at` at which an item that is waiting for its time may run; None if none waits."""
+
+    async def get(self, item: ItemId) -> Item | None:
+        """The item, whatever its state."""
+
+    async def done(self, item: ItemId, result: str | None = None) -> None:
+        """Finished."""
+
+    async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
+        """Try again at that time, counting the attempt; the lane waits for it."""
+
+    async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
+        """Set aside until woken by that key, or until that time."""
+
+    async def wake(self, wait_key: str) -> int:
+        """Make the items READY that wait for that key; how many there were."""
+
+    async def stop(self, item: ItemId, state: State, note: str) -> None:
+        """End as UNKNOWN, DEAD or CANCELLED, with the reason in words (no content)."""
+
+    async def mark_sending(self, item: ItemId, progress: bytes | None) -> None:
+        """Store that a send begins, and what is about to leave, before it leaves."""
+
+    async def revive(self, item: ItemId) -> bool:
+        """A person retries a DEAD or UNKNOWN item: READY, attempts 0. False if it is neither."""
+
+    async def in_state(self, states: Collection[State], case: CaseId | None = None) -> tuple[Item, ...]:
+        """Items in those states (of that case), oldest first, at most 500."""
+
+    async def counts(self) -> Mapping[State, int]:
+        """How many items are in each state; for metrics."""
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest READY or PARKED item was stored; for metrics."""
+
+
+# --- stores -------------------------------------------------------------------------------------------------------
+
+
+class Cases(Protocol):
+    """The cases."""
+
+    async def new_number(self) -> CaseId:
+        """The next case number; never given twice. The first is 1001."""
+
+    async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
+        """The case; with `lock`, no other unit of work can change it until this one ends."""
+
+    async def save(self, case: Case) -> None:
+        """Store a new or changed case, and index its people's addresses."""
+
+    async def all_ids(self) -> tuple[CaseId, ...]:
+        """Every case, oldest first."""
+
+    async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
+        """The cases in which that Matrix user takes part, oldest first."""
+
+
+class Standing(StrEnum):
+    """How far a room is."""
+
+    CREATING = "creating"
+    """Asked for; whether the homeserver made it isn't known until `marker` was looked for."""
+    MADE = "made"
+    SUSPENDED = "suspended"
+    """Nothing is sent there until a mediator has seen to it; `reason` tells why (I9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRecord:
+    """A room that we made (or, with no case, the direct chat of a mediator with the bot)."""
+
+    case: CaseId | None
+    key: RoomKey
+    standing: Standing
+    marker: str
+    """Opaque; stands in the room's create event, so that a room whose creation was interrupted is found again."""
+    room_id: RoomId | None = None
+    reason: str | None = None
+
+
+class Rooms(Protocol):
+    """Which Matrix room serves which conversation."""
+
+    async def get(self, case: CaseId, key: RoomKey) -> RoomRecord | None:
+        """The room of a conversation or Space."""
+
+    async def by_room_id(self, room: RoomId) -> RoomRecord | None:
+        """The record of a Matrix room; None for rooms that are not ours (R10)."""
+
+    async def of_case(self, case: CaseId) -> tuple[RoomRecord, ...]:
+        """All rooms of a case."""
+
+    async def made(self) -> tuple[RoomRecord, ...]:
+        """Every room that has a room id, of every case and of none."""
+
+    async def save(self, record: RoomRecord) -> None:
+        """Store; unique by (case, key) and by room id. Records without a case are unique by key."""
+
+
+class Ghosts(Protocol):
+    """Our Matrix users: who they stand for."""
+
+    async def of_person(self, case: CaseId, person: PersonId) -> UserId | None:
+        """The ghost of a bridged person."""
+
+    async def who(self, ghost: UserId) -> tuple[CaseId, PersonId] | None:
+        """Whom a ghost stands for."""
+
+    async def save(self, case: CaseId, person: PersonId, ghost: UserId) -> None:
+        """Store; one ghost a (case, person), for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """The unguessable address of one (endpoint, conversation). `token` is sealed at rest; lookups go by its hash."""
+
+    case: CaseId
+    person: PersonId
+    endpoint: EndpointId
+    conversation: Conversation
+    token: str
+
+
+class ReplyAddresses(Protocol):
+    """The reply addresses of bridged people."""
+
+    async def get(
+        self, case: CaseId, endpoint: EndpointId, conversation: Conversation
+    ) -> ReplyAddress | None:
+        """The address of that person for that room."""
+
+    async def by_hash(self, token_hash: str) -> ReplyAddress | None:
+        """Whose address that is; None for unknown and revoked ones."""
+
+    async def save(self, address: ReplyAddress, token_hash: str) -> None:
+        """Store; one (endpoint, conversation) has one address, one hash belongs to one address, for ever."""
+
+    async def revoke(self, case: CaseId, endpoint: EndpointId) -> None:
+        """The endpoint's addresses stop working."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message as it was said, with its ids on the networks that carry it. Its content is sealed at rest."""
+
+    case: CaseId
+    message: Message
+    event: EventId | None = None
+    mail_id: str | None = None
+
+
+class Journal(Protocol):
+    """Every message of every conversation."""
+
+    async def append(self, entry: Entry) -> None:
+        """Store; the same message id again changes nothing."""
+
+    async def get(self, case: CaseId, message: MessageId) -> Entry | None:
+        """A message of that case."""
+
+    async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
+        """The message that a Matrix event carries."""
+
+    async def by_mail_id(self, case: CaseId, mail_id: str) -> Entry | None:
+        """The message that a mail brought or carried."""
+
+    async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
+        """The message now stands in Matrix as that event."""
+
+    async def link_mail(self, case: CaseId, message: MessageId, mail_id: str) -> None:
+        """That mail of ours carries the message; a message may have many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that waits for a mediator, and why."""
+
+    case: CaseId
+    message: MessageId
+    why: str
+    at: datetime
+
+
+class Holds(Protocol):
+    """What is held."""
+
+    async def put(self, held: Held) -> None:
+        """Store; the same message again changes nothing."""
+
+    async def of_case(self, case: CaseId) -> tuple[Held, ...]:
+        """What is held in a case, oldest first."""
+
+
+class Decisions(Protocol):
+    """The record of every decision."""
+
+    async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
+        """Store rule, reason, policy version and the names of the effects; never content."""
+
+
+class Work(Protocol):
+    """The stores of one unit of work."""
+
+    @property
+    def inbox(self) -> Queue: ...
+    @property
+    def outbox(self) -> Queue: ...
+    @property
+    def cases(self) -> Cases: ...
+    @property
+    def rooms(self) -> Rooms: ...
+    @property
+    def ghosts(self) -> Ghosts: ...
+    @property
+    def addresses(self) -> ReplyAddresses: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def holds(self) -> Holds: ...
+    @property
+    def decisions(self) -> Decisions: ...
+
+
+class Database(Protocol):
+    """Where units of work come from."""
+
+    def begin(self) -> AbstractAsyncContextManager[Work]:
+        """A unit of work: committed when the block ends, rolled back if it raises."""
