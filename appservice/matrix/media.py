@@ -1,0 +1,95 @@
+"""Files at the homeserver, encrypted on our side (client-server API, 11.12.1.7, "Sending encrypted attachments").
+
+A file is held in memory whole, so its size is capped before it is fetched, sent or encrypted.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nio.api import Api
+from nio.crypto.attachments import decrypt_attachment, encrypt_attachment
+from nio.exceptions import EncryptionError
+
+from appservice.matrix.client import V1, Connection, expect_object
+from appservice.matrix.errors import MediaError, MediaTamperedError, MediaTooLargeError
+from appservice.matrix.ids import JsonObject, MediaUri, UserId
+from appservice.matrix.path import path_of
+
+MAX_SIZE: Final = 50 * 1024 * 1024
+"""Bytes; Synapse's own `max_upload_size` default."""
+
+TRANSFER_TIMEOUT: Final = 300.0
+"""Seconds for one file."""
+
+_MXC: Final = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedFile:
+    """Ciphertext, and all that a reader needs beside it: `info` is an `EncryptedFile` of the spec without its `url`."""
+
+    ciphertext: bytes
+    info: JsonObject
+
+
+class Media:
+    """Upload and download."""
+
+    def __init__(self, connection: Connection, *, max_size: int = MAX_SIZE) -> None:
+        self._http = connection
+        self._max_size = max_size
+
+    async def upload(self, data: bytes, *, as_user: UserId) -> MediaUri:
+        """Store bytes, as octets and without a file name: both would tell the homeserver what an encrypted file is."""
+        if len(data) > self._max_size:
+            raise MediaTooLargeError(f"{len(data)} bytes are more than {self._max_size}")
+        method, path = Api.upload("")
+        answer = await self._http.exchange(
+            method, path, data, "application/octet-stream", as_user=as_user, timeout=TRANSFER_TIMEOUT
+        )
+        return MediaUri(expect_object("POST upload", answer)["content_uri"])
+
+    async def download(self, uri: MediaUri, *, as_user: UserId) -> bytes:
+        """Fetch the bytes behind a URI. Raises MediaError where it is none, MediaTooLargeError, MatrixError."""
+        found = _MXC.fullmatch(uri)
+        if found is None:
+            raise MediaError("not a media URI")
+        return await self._http.bytes_of(
+            path_of(V1, "media", "download", *found.groups()),
+            as_user=as_user,
+            limit=self._max_size,
+            timeout=TRANSFER_TIMEOUT,
+        )
+
+    async def upload_encrypted(self, plaintext: bytes, *, as_user: UserId) -> JsonObject:
+        """Encrypt and store a file; the `EncryptedFile` object for an event's `file`."""
+        sealed = encrypt_file(plaintext)
+        return {**sealed.info, "url": await self.upload(sealed.ciphertext, as_user=as_user)}
+
+    async def download_encrypted(self, file: Mapping[str, Any], *, as_user: UserId) -> bytes:
+        """Fetch, check and decrypt what an event's `file` describes. Raises MediaTamperedError where it is not that."""
+        url = file.get("url")
+        if not isinstance(url, str):
+            raise MediaTamperedError("the file has no URL")
+        return decrypt_file(await self.download(MediaUri(url), as_user=as_user), file)
+
+
+def encrypt_file(plaintext: bytes) -> EncryptedFile:
+    """Encrypt under a fresh key (AES-CTR, 256 bit)."""
+    ciphertext, info = encrypt_attachment(plaintext)
+    return EncryptedFile(ciphertext, info)
+
+
+def decrypt_file(ciphertext: bytes, file: Mapping[str, Any]) -> bytes:
+    """Decrypt what an `EncryptedFile` object describes, after its SHA-256 was checked. Raises MediaTamperedError."""
+    match file:
+        case {"key": {"k": str(key), "alg": "A256CTR"}, "iv": str(iv), "hashes": {"sha256": str(digest)}}:
+            try:
+                plaintext: bytes = decrypt_attachment(ciphertext, key, digest, iv)
+            except (EncryptionError, ValueError) as error:
+                raise MediaTamperedError("the file is not the one its sender encrypted") from error
+            return plaintext
+        case _:
+            raise MediaTamperedError("the file's key description is malformed")
