@@ -178,8 +178,8 @@ class Case:
 class Ask:
     """A question to one person whose answer binds.
 
-    `command` is the exact act that a yes performs (its text, as the asked person saw it), `code` the short word that the
-    answer must repeat, so that an answer can't be taken for another question's. Single use: answering removes it.
+    `command` is the exact act that a yes performs (its text, as the asked person saw it), `code` the short word that
+    the answer must repeat, so that an answer can't be taken for another question's. Single use: answering removes it.
     """
 
     code: str

@@ -33,7 +33,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """The bot's own words into a conversation's room, for all its readers in Matrix and, by relay, for no one else."""
+    """The bot's own words into a conversation's room; they are not relayed to other networks."""
 
     conversation: Conversation
     text: str
@@ -41,12 +41,13 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """The bot's own words to one person, on that person's own channel, privately; never with content of the case."""
+    """The bot's own words about what one person did, in a conversation of that person with the mediators alone."""
 
     person: PersonId
+    conversation: Conversation
     text: str
     to_unsigned_devices: bool = False
-    """Readable by that person's devices that aren't cross-signed, too."""
+    """Readable by that person's devices that aren't cross-signed, too; so never with content of the case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Compare the case's rooms with the plan, and repair."""
+    """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves."""
+
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,7 @@ class ShowHeld:
     item: str | None = None
 
 
-Effect = (
-    Post | Relay | Tell | Explain | Introduce | Hold | Reconcile | Preview | Resume | DeadLetters | ShowHeld
-)
+Effect = Post | Relay | Tell | Explain | Introduce | Hold | Reconcile | Preview | Resume | DeadLetters | ShowHeld
 
 
 POLICY_VERSION = 1
@@ -108,9 +109,14 @@ POLICY_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The case as it is afterwards, what follows from it, and why. `rule` is a short stable name, for records and metrics."""
+    """The case as it is afterwards, what follows from it, and why.
+
+    `rule` is a short stable name, for records and metrics; `reason` is in words, without content. `refused` tells
+    whoever gave a command through the API or the CLI that it was not carried out.
+    """
 
     case: Case
     effects: tuple[Effect, ...]
     rule: str
     reason: str
+    refused: bool = False

@@ -56,9 +56,13 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something that can't be carried or safely read; `why` is in words for the mediator, without content."""
+    """Something that can't be carried or safely read.
+
+    `why` is in words, without content; `words` is what could be made out, for nobody's eyes but the mediator's.
+    """
 
     why: str
+    words: str = ""
 
 
 Content = Text | File | Edit | Reaction | Removal | Unreadable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NewType
 
-from policies.case import DESK, Case, Conversation, ConversationId, Kind, PersonId, Role, SideId
+from policies.case import DESK, Case, Conversation, Kind, PersonId, Role, SideId
 from policies.membership import conversations, readers
 
 RoomKey = NewType("RoomKey", str)
@@ -133,7 +133,7 @@ def _space(
 
 def _side_space(case: Case, side: SideId, everything: tuple[RoomKey, ...]) -> WantedRoom:
     own = Conversation(Kind.CAUCUS, side)
-    children = tuple(key for key in everything if key in {ConversationId("joint"), own.id})
+    children = tuple(key for key in everything if key in {RoomKey("joint"), room_key(own)})
     everyone = frozenset(p for p in readers(case, own) if not case.is_staff(p))
     return WantedRoom(
         key=RoomKey(f"space-{side}"),
@@ -141,5 +141,5 @@ def _side_space(case: Case, side: SideId, everything: tuple[RoomKey, ...]) -> Wa
         conversation=None,
         readers=everyone,
         levels=Levels(MappingProxyType({}), MappingProxyType({}), events_default=_CLOSED),
-        children=tuple(RoomKey(key) for key in children),
+        children=children,
     )

@@ -1,0 +1,53 @@
+"""Whether what was decided may still be sent (I3): at sending, a delivery can wait or be cancelled, never widened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies.case import Case, Conversation, EndpointId, Network, PersonId
+from policies.membership import readers
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may go, as decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet; `key` names what it waits for."""
+
+    why: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Not any more."""
+
+    why: str
+
+
+Verdict = Go | Wait | Cancel
+
+
+def may_post(case: Case, conversation: Conversation, author: PersonId | None) -> Verdict:
+    """Whether words may still be posted in a conversation's room: by the bot (no author), or by a person's ghost."""
+    if author is not None and author not in readers(case, conversation):
+        return Cancel("its author no longer takes part there")
+    return Go()
+
+
+def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
+    """Whether words may still be sent to a person's channel outside Matrix."""
+    person = case.person(to)
+    if person is None or to not in readers(case, conversation):
+        return Cancel("the reader no longer takes part there")
+    if person.endpoint.network is Network.EMAIL and person.endpoint.content_consent is None:
+        return Wait("no consent to words by mail is on record", consent_key(case, person.endpoint.id))
+    return Go()
+
+
+def consent_key(case: Case, endpoint: EndpointId) -> str:
+    """What deliveries wait for that need a consent; `Resume` wakes them."""
+    return f"consent:{case.id}:{endpoint}"

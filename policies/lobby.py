@@ -1,0 +1,55 @@
+"""The direct chat of a mediator with the bot, outside of any case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.commands import Help, ListCases, Misunderstood, NewCase, help_text, is_command, parse
+from policies.message import Proof, Unproven
+
+DESK_ONLY = "That is said at a case's desk. Here you can open a case: !case new Smith and Jones"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bot says this in the direct chat. `to_unsigned_devices`: in a way that such a device can read."""
+
+    text: str
+    to_unsigned_devices: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A new case, with the writer as its mediator."""
+
+    command: NewCase
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing is said."""
+
+
+Reply = Answer | Open | Silence
+
+
+def decide(text: str, proof: Proof, cases: Mapping[str, str]) -> Reply:
+    """What the bot does about a line that a mediator of the organisation wrote to it. `cases`: by number."""
+    if not is_command(text):
+        return Answer("I understand commands. " + help_text(None, lobby=True))
+    if isinstance(proof, Unproven):
+        return Answer(f"I can't act on that: {proof.why}. {proof.remedy}", to_unsigned_devices=True)
+    command = parse(text)
+    match command:
+        case NewCase():
+            return Open(command)
+        case Help(topic):
+            return Answer(help_text(topic, lobby=True))
+        case ListCases():
+            listed = "\n".join(f"{number} – {title}" for number, title in cases.items())
+            return Answer(listed or "You have no case yet. Open one: !case new Smith and Jones")
+        case Misunderstood():
+            return Answer(str(command))
+        case _:
+            return Answer(DESK_ONLY)

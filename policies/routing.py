@@ -1,0 +1,152 @@
+"""Where what someone said goes. The one place that decides it; the default is refusal (I1, I2, I6).
+
+A message never leaves the conversation in which it was said: every effect below names that conversation, the author's
+own caucus, or the desk. `tests/invariants` holds this over random histories.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from policies.acts import Done, Facts, Refused, create, perform
+from policies.case import DESK, Case, Conversation, Network, Person, PersonId
+from policies.commands import Command, Misunderstood, NewCase, is_command, parse
+from policies.effects import Decision, Effect, Explain, Hold, Post, Relay, Tell
+from policies.membership import caucuses_of, readers
+from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
+from policies.plan import desk_label, label
+
+HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
+
+
+def decide(case: Case, message: Message, facts: Facts) -> Decision:
+    """What follows from one message of one person."""
+    author = case.person(message.author)
+    if author is None or message.author not in readers(case, message.conversation):
+        return _held(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
+    match message.content:
+        case Reaction():
+            # Cleartext to the homeserver, so nobody's word: its Matrix readers see it, and it goes nowhere else (I4).
+            return Decision(case, (), "reaction", "a reaction binds nobody and is not carried")
+        case Removal():
+            return _relayed(case, message, author, rule="removal")
+        case Text() | Edit() | File() | Unreadable():
+            pass
+        case _:
+            assert_never(message.content)
+    if isinstance(message.proof, Unproven):
+        return _unproven(case, message, author, message.proof)
+    if message.conversation == DESK:
+        return _at_the_desk(case, message, facts)
+    if isinstance(message.content, Unreadable):
+        return _held(case, message, message.content.why, rule="unreadable")
+    if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
+        where = desk_label(message.conversation, case)
+        answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
+        return Decision(case, (Tell(DESK, answer),), "command-elsewhere", "a command outside the desk is not words")
+    return _relayed(case, message, author, rule="said")
+
+
+def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
+    """What follows from a command that came through the API or the CLI; its answer is told at the desk, too."""
+    outcome = create(case, command, facts) if isinstance(command, NewCase) else perform(case, command, facts)
+    return _told(case, outcome)
+
+
+# --- the arms of `decide` -----------------------------------------------------------------------------------------
+
+
+def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
+    if not isinstance(message.content, Text) or not is_command(message.content.body):
+        return Decision(case, (), "desk-talk", "words among mediators")
+    command = parse(message.content.body)
+    if isinstance(command, Misunderstood):
+        return Decision(case, (Tell(DESK, str(command)),), "misunderstood", "not a command")
+    return _told(case, perform(case, command, facts))
+
+
+def _told(case: Case, outcome: Done | Refused) -> Decision:
+    if isinstance(outcome, Refused):
+        return Decision(case, (Tell(DESK, str(outcome)),), "refused", str(outcome), refused=True)
+    answer = (Tell(DESK, outcome.answer),) if outcome.answer else ()
+    return Decision(outcome.case, (*answer, *outcome.effects), "command", outcome.answer)
+
+
+def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> Decision:
+    """Not proven to be its author's: shown as nobody's word, passed on to nobody, and the author learns the remedy."""
+    decision = _held(case, message, proof.why, rule="unproven")
+    if author.endpoint.network is not Network.MATRIX:
+        # Whoever wrote that mail isn't known; an answer would only be a second letter to a stranger or a victim.
+        return decision
+    text = f"What you wrote was not passed on: {proof.why}. {proof.remedy}"
+    explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in _privately(case, message))
+    return Decision(case, (*decision.effects, *explain), decision.rule, decision.reason)
+
+
+def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
+    """Kept for the mediator, and said so at the desk; what came from outside Matrix is said to the author's side, too."""
+    author = case.person(message.author)
+    who, where = (author.name if author else "Someone"), desk_label(message.conversation, case)
+    seen = " Whoever reads that room in Matrix may have seen it." if message.native else ""
+    effects: list[Effect] = [
+        Hold(message.id, why),
+        Tell(DESK, f"Held: something from {who} for {where}, because {why}.{seen} !held shows it."),
+    ]
+    if author and not message.native:
+        notice = f"Held for the mediator, and not posted: something from {who} for {label(message.conversation, case)},"
+        effects += [Tell(c, f"{notice} because {why}.") for c in _privately(case, message)]
+    return Decision(case, tuple(effects), rule, why)
+
+
+def _privately(case: Case, message: Message) -> tuple[Conversation, ...]:
+    """Where the author may be told something alone with the mediators: never a guess between two rooms (I2)."""
+    if case.is_staff(message.author):
+        return (DESK,)
+    own = caucuses_of(case, message.author)
+    if message.conversation in own:
+        return (message.conversation,)
+    return own if len(own) == 1 else ()
+
+
+def _relayed(case: Case, message: Message, author: Person, *, rule: str) -> Decision:
+    effects: list[Effect] = []
+    if not message.native:
+        effects.append(Post(message.conversation, author.id, message.content, message.id, message.reply_to))
+        effects += [Post(message.conversation, author.id, file, message.id) for file in message.files]
+    effects += [
+        Relay(message.id, message.conversation, _credited(message), message.content, reader, message.reply_to)
+        for reader in _bridged(case, message.conversation)
+        if reader != author.id
+    ]
+    if not case.is_staff(author.id):
+        effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
+    return Decision(case, tuple(effects), rule, f"{message.conversation.kind}: its readers, nobody else")
+
+
+def _credited(message: Message) -> PersonId | None:
+    """A removal is anyone's who holds a homeserver token, so it is told as a fact, not as a person's act (I4)."""
+    return None if isinstance(message.content, Removal) else message.author
+
+
+def _bridged(case: Case, conversation: Conversation) -> list[PersonId]:
+    return [
+        person.id
+        for person in case.people
+        if person.endpoint.network is not Network.MATRIX and person.id in readers(case, conversation)
+    ]
+
+
+def _did(message: Message) -> str:
+    match message.content:
+        case Text():
+            return "wrote"
+        case File():
+            return "shared a file"
+        case Edit():
+            return "changed a message"
+        case Removal():
+            return "is the author of a message that was removed" if message.native else "removed a message"
+        case Reaction() | Unreadable():
+            return "did something"
+        case _:
+            assert_never(message.content)

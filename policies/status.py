@@ -1,0 +1,73 @@
+"""A case in words: for the desk, and, with far fewer of them, for the readers of a room."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from policies.case import Case, Conversation, Kind, Network, Person
+from policies.membership import readers
+
+
+def readers_text(case: Case, conversation: Conversation) -> str:
+    """Who reads a room, and over which legs it is not end-to-end encrypted (B2). Shown in that room."""
+    people = [p for p in case.people if p.id in readers(case, conversation)]
+    names = ", ".join(_reader(case, p) for p in people)
+    bridged = any(p.endpoint.network is Network.EMAIL for p in people)
+    caution = (
+        " What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by mail."
+        if bridged
+        else ""
+    )
+    match conversation.kind:
+        case Kind.DESK | Kind.CAUCUS:
+            return f"PRIVATE. Who reads this room: {names}. Nobody else does.{caution}"
+        case Kind.JOINT:
+            return f"EVERYONE in the case reads this room: {names}.{caution}"
+        case _:
+            assert_never(conversation.kind)
+
+
+def _reader(case: Case, person: Person) -> str:
+    roles = "/".join(sorted({p.role for p in case.roles(person.id)} - {"party"}))
+    notes = [*([roles] if roles else []), *(["by mail"] if person.endpoint.network is Network.EMAIL else [])]
+    return f"{person.name} ({', '.join(notes)})" if notes else person.name
+
+
+def status_text(case: Case) -> str:
+    """The case as `!status` shows it at the desk."""
+    lines = [f"Case {case.id} – {case.title} – {case.phase}"]
+    lines += [_person_line(case, person) for person in case.people]
+    if not any(p.side for p in case.participations):
+        lines.append("No party yet. Add one: !party add Carl carl@example.org")
+    return "\n".join(lines)
+
+
+def sides_text(case: Case) -> str:
+    """The sides and who is on each."""
+    if not case.sides:
+        return "No sides yet. !party add gives each party a side of its own; !side add makes one without people."
+    return "\n".join(f"{side.name}: {', '.join(_names(case, side.id)) or 'nobody yet'}" for side in case.sides)
+
+
+def _names(case: Case, side: str) -> list[str]:
+    return [
+        f"{person.name} ({p.role})" for p in case.participations if p.side == side and (person := case.person(p.person))
+    ]
+
+
+def _person_line(case: Case, person: Person) -> str:
+    seats = " and ".join(
+        f"{p.role} on {side.name}" if p.side and (side := case.side(p.side)) else p.role for p in case.roles(person.id)
+    )
+    match person.endpoint.network:
+        case Network.MATRIX:
+            channel = f"in Matrix as {person.endpoint.address}"
+        case Network.EMAIL:
+            consent = person.endpoint.content_consent
+            agreed = (
+                f"consent recorded by {consent.recorded_by} on {consent.on:%Y-%m-%d}" if consent else "NO CONSENT yet"
+            )
+            channel = f"by mail at {person.endpoint.address}, {agreed}"
+        case _:
+            assert_never(person.endpoint.network)
+    return f"– {person.name}: {seats}; {channel}"

@@ -1,0 +1,58 @@
+"""Words that came from outside, made harmless to show: nothing is trusted because of how it looks (I10)."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e\u3164")
+_RESERVED = ("everyone", "private", "mediatrix", "desk", "held", "released")
+NAME_LIMIT = 64
+
+
+def clean(body: str) -> str:
+    """A body without control characters and bidirectional overrides; line breaks and tabs stay."""
+    return "".join(c for c in body.replace("\r\n", "\n") if c in "\n\t" or not _is_control(c))
+
+
+def name_problem(name: str) -> str | None:
+    """Why this can't be somebody's name in a case, in words for the mediator; None if it can.
+
+    A name stands beside words that we vouch for, so it must not be able to pass for one of our own labels.
+    """
+    if not name.strip():
+        return "a name is missing"
+    if len(name) > NAME_LIMIT:
+        return f"a name has at most {NAME_LIMIT} characters"
+    if any(_is_control(c) or c in _INVISIBLE for c in name):
+        return "the name contains invisible or direction-changing characters"
+    if any(c in '<>()[]{}|·@:!`*_#"\\\n' for c in name):
+        return "a name contains letters, digits, spaces, dots, hyphens and apostrophes"
+    folded = skeleton(name)
+    if any(folded == word or folded.startswith(f"{word} ") for word in _RESERVED):
+        return f"“{name}” looks like one of our own labels"
+    return None
+
+
+def skeleton(name: str) -> str:
+    """What a name looks like to a reader: two names with one skeleton can't stand in one case.
+
+    Compatibility forms, accents, case and the commonest Cyrillic and Greek twins of Latin letters are folded
+    (Unicode TS 39 in the small).
+    """
+    decomposed = unicodedata.normalize("NFKD", name)
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c) and c not in _INVISIBLE)
+    return " ".join(bare.translate(_TWINS).casefold().split())
+
+
+def one_line(text: str, limit: int = 80) -> str:
+    """The text as one short line, for lists and titles."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _is_control(char: str) -> bool:
+    return char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Co", "Zl", "Zp"}
+
+
+_TWINS = str.maketrans("АВЕЅІЈКМНОРСТУХасеорхуіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTYXaceopxyijsABEZHIKMNOPTYXo")
