@@ -1,0 +1,30 @@
+"""What can go wrong between us and the database."""
+
+
+class StorageError(Exception):
+    """Base of this package's errors. Their text never holds a stored value (I7)."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database can't serve us now (down, full, busy, a deadlock); nothing was committed, and later it may work.
+
+    One exception to "nothing": when the connection broke during the commit itself, the outcome is not known. What we
+    store is deduplicated by its own identity, so doing it again is right in either case.
+    """
+
+
+class NewerSchema(StorageError):
+    """The database was laid out by a newer version of this program: refuse to start."""
+
+
+class UnusableDatabase(StorageError):
+    """The database has tables which are not ours, or its address is not one that we can use."""
+
+
+class Conflict(StorageError):
+    """Two things were stored under a name that only one may have: a fault of the caller, never to be repeated."""
+
+    def __init__(self, table: str) -> None:
+        """`table` is where the name was taken already."""
+        super().__init__(f"that name is taken in {table}")
+        self.table = table

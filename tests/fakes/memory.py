@@ -1,0 +1,253 @@
+"""A database in memory, with the semantics of the real one: one unit of work at a time, all of it or nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from appservice.storage.errors import Conflict
+from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
+from policies.effects import Decision
+from policies.message import MessageId
+from policies.plan import RoomKey
+from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
+from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
+from tests.fakes.memory_queue import MemoryQueue, QueueTable
+
+
+@dataclass
+class MemoryTables:
+    """Everything that is stored; insertion order is the order of first being stored."""
+
+    inbox: QueueTable = field(default_factory=QueueTable)
+    outbox: QueueTable = field(default_factory=QueueTable)
+    crypto: Tables = field(default_factory=Tables)
+    last_case: int = 1000
+    cases: dict[CaseId, Case] = field(default_factory=dict)
+    rooms: dict[tuple[CaseId | None, RoomKey], RoomRecord] = field(default_factory=dict)
+    ghosts: dict[tuple[CaseId, PersonId], UserId] = field(default_factory=dict)
+    addresses: dict[str, ReplyAddress] = field(default_factory=dict)
+    revoked: dict[str, None] = field(default_factory=dict)
+    journal: dict[tuple[CaseId, MessageId], Entry] = field(default_factory=dict)
+    mails: dict[tuple[CaseId, str], MessageId] = field(default_factory=dict)
+    holds: dict[tuple[CaseId, MessageId], Held] = field(default_factory=dict)
+    decisions: dict[int, tuple[ItemId, Decision, datetime]] = field(default_factory=dict)
+
+    def copy(self) -> "MemoryTables":
+        """A copy that shares only frozen values."""
+        fresh = MemoryTables(last_case=self.last_case)
+        for table in fields(self):
+            if table.name != "last_case":
+                setattr(fresh, table.name, getattr(self, table.name).copy())
+        return fresh
+
+
+class MemoryDatabase:
+    """`rooms.ports.Database`, and the wider one that appservice uses, in memory."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.committed = MemoryTables()
+        self._writer = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_work(self, listener: Callable[[], None]) -> None:
+        """Call it after each commit that put, woke or revived an item."""
+        self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["MemoryWork"]:
+        """One unit of work: committed when the block ends, rolled back if it raises."""
+        async with self._writer:
+            work = MemoryWork(self.committed.copy())
+            yield work
+            self.committed = work.tables
+        if work.inbox.news or work.outbox.news:
+            for listener in self._listeners:
+                listener()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator["MemoryWork"]:
+        """What is committed now; nothing written here is kept."""
+        yield MemoryWork(self.committed.copy())
+
+
+class MemoryWork:
+    """One unit of work over its own copy of the tables."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        """Work on these tables; the database keeps them or throws them away."""
+        self.tables = tables
+        self.inbox = MemoryQueue(tables.inbox)
+        self.outbox = MemoryQueue(tables.outbox)
+        self.cases = MemoryCases(tables)
+        self.rooms = MemoryRooms(tables)
+        self.ghosts = MemoryGhosts(tables)
+        self.addresses = MemoryAddresses(tables)
+        self.journal = MemoryJournal(tables)
+        self.holds = MemoryHolds(tables)
+        self.decisions = MemoryDecisions(tables)
+        self.crypto = MemoryCryptoStore(tables.crypto)
+
+
+class MemoryCases:
+    """`Cases`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def new_number(self) -> CaseId:
+        self._tables.last_case += 1
+        return CaseId(str(self._tables.last_case))
+
+    async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
+        return self._tables.cases.get(case)
+
+    async def save(self, case: Case) -> None:
+        self._tables.cases[case.id] = case
+
+    async def all_ids(self) -> tuple[CaseId, ...]:
+        return tuple(self._tables.cases)
+
+    async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
+        return tuple(case.id for case in self._tables.cases.values() if case.at_address(Network.MATRIX, user))
+
+
+class MemoryRooms:
+    """`Rooms`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._rooms = tables.rooms
+
+    async def get(self, case: CaseId | None, key: RoomKey) -> RoomRecord | None:
+        return self._rooms.get((case, key))
+
+    async def by_room_id(self, room: RoomId) -> RoomRecord | None:
+        return next((record for record in self._rooms.values() if record.room_id == room), None)
+
+    async def of_case(self, case: CaseId) -> tuple[RoomRecord, ...]:
+        return tuple(record for record in self._rooms.values() if record.case == case)
+
+    async def made(self) -> tuple[RoomRecord, ...]:
+        return tuple(record for record in self._rooms.values() if record.room_id is not None)
+
+    async def save(self, record: RoomRecord) -> None:
+        other = await self.by_room_id(record.room_id) if record.room_id is not None else None
+        if other is not None and (other.case, other.key) != (record.case, record.key):
+            raise Conflict("rooms")
+        self._rooms[record.case, record.key] = record
+
+
+class MemoryGhosts:
+    """`Ghosts`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._ghosts = tables.ghosts
+
+    async def of_person(self, case: CaseId, person: PersonId) -> UserId | None:
+        return self._ghosts.get((case, person))
+
+    async def who(self, ghost: UserId) -> tuple[CaseId, PersonId] | None:
+        return next((whom for whom, user in self._ghosts.items() if user == ghost), None)
+
+    async def save(self, case: CaseId, person: PersonId, ghost: UserId) -> None:
+        if self._ghosts.get((case, person), ghost) != ghost or await self.who(ghost) not in {None, (case, person)}:
+            raise Conflict("ghosts")
+        self._ghosts[case, person] = ghost
+
+
+class MemoryAddresses:
+    """`ReplyAddresses`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def get(self, case: CaseId, endpoint: EndpointId, conversation: Conversation) -> ReplyAddress | None:
+        return next(
+            (
+                address
+                for token_hash, address in self._tables.addresses.items()
+                if token_hash not in self._tables.revoked
+                and (address.case, address.endpoint, address.conversation) == (case, endpoint, conversation)
+            ),
+            None,
+        )
+
+    async def by_hash(self, token_hash: str) -> ReplyAddress | None:
+        return None if token_hash in self._tables.revoked else self._tables.addresses.get(token_hash)
+
+    async def save(self, address: ReplyAddress, token_hash: str) -> None:
+        known = self._tables.addresses.get(token_hash)
+        if known == address:
+            return
+        if known or await self.get(address.case, address.endpoint, address.conversation):
+            raise Conflict("reply_addresses")
+        self._tables.addresses[token_hash] = address
+
+    async def revoke(self, case: CaseId, endpoint: EndpointId) -> None:
+        for token_hash, address in self._tables.addresses.items():
+            if (address.case, address.endpoint) == (case, endpoint):
+                self._tables.revoked[token_hash] = None
+
+
+class MemoryJournal:
+    """`Journal`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._entries = tables.journal
+        self._mails = tables.mails
+
+    async def append(self, entry: Entry) -> None:
+        key = entry.case, entry.message.id
+        if key not in self._entries:
+            self._entries[key] = Entry(entry.case, entry.message, entry.event)
+            if entry.mail_id is not None:
+                await self.link_mail(entry.case, entry.message.id, entry.mail_id)
+
+    async def get(self, case: CaseId, message: MessageId) -> Entry | None:
+        entry = self._entries.get((case, message))
+        if entry is None:
+            return None
+        mails = (mail for (of, mail), carried in self._mails.items() if (of, carried) == (case, message))
+        return Entry(entry.case, entry.message, entry.event, next(mails, None))
+
+    async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
+        found = (message for (of, message), entry in self._entries.items() if (of, entry.event) == (case, event))
+        message = next(found, None)
+        return None if message is None else await self.get(case, message)
+
+    async def by_mail_id(self, case: CaseId, mail_id: str) -> Entry | None:
+        message = self._mails.get((case, mail_id))
+        return None if message is None else await self.get(case, message)
+
+    async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
+        entry = self._entries.get((case, message))
+        if entry is not None:
+            self._entries[case, message] = Entry(case, entry.message, event)
+
+    async def link_mail(self, case: CaseId, message: MessageId, mail_id: str) -> None:
+        self._mails.setdefault((case, mail_id), message)
+
+
+class MemoryHolds:
+    """`Holds`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._holds = tables.holds
+
+    async def put(self, held: Held) -> None:
+        self._holds.setdefault((held.case, held.message), held)
+
+    async def of_case(self, case: CaseId) -> tuple[Held, ...]:
+        return tuple(held for held in self._holds.values() if held.case == case)
+
+
+class MemoryDecisions:
+    """`Decisions`; what was recorded is in `MemoryTables.decisions`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._decisions = tables.decisions
+
+    async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
+        self._decisions[len(self._decisions)] = (item, decision, at)

@@ -1,0 +1,132 @@
+"""A queue in memory: the `Queue` contract in its plainest words, the model that the real ones are held to."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+
+from policies.case import CaseId
+from rooms.ports import Item, ItemId, Lane, State
+
+WAITING = frozenset({State.READY, State.PARKED})
+
+
+@dataclass
+class QueueTable:
+    """The items by id, in the order they were stored, and who leases which lane until when."""
+
+    items: dict[ItemId, Item] = field(default_factory=dict)
+    leases: dict[Lane, tuple[str, datetime]] = field(default_factory=dict)
+
+    def copy(self) -> "QueueTable":
+        """A copy that shares only frozen values."""
+        return QueueTable(dict(self.items), dict(self.leases))
+
+
+class MemoryQueue:
+    """`Queue` over one copy of the table."""
+
+    def __init__(self, table: QueueTable) -> None:
+        """Work on this table; the caller keeps it or throws it away."""
+        self._table = table
+        self.news = False
+        """Whether an item was put, woken or revived."""
+
+    async def put(self, item: Item) -> bool:
+        return await self.put_all((item,)) == 1
+
+    async def put_all(self, items: Iterable[Item]) -> int:
+        """Store many, in this order; how many were new."""
+        new = 0
+        for item in items:
+            if item.id not in self._table.items:
+                self._table.items[item.id] = replace(item, seq=len(self._table.items) + 1)
+                new += 1
+        self.news = self.news or new > 0
+        return new
+
+    async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
+        for item in self._in(State.PARKED):
+            if item.due_at is not None and item.due_at <= at:
+                self._set(item, state=State.READY, wait_key=None, due_at=None)
+        for head in self._in(State.READY):
+            runnable = self._runnable(head.lane, at, limit)
+            if runnable and not self._leased(head.lane, at):
+                self._table.leases[head.lane] = (owner, at + lease)
+                return runnable
+        return ()
+
+    def _runnable(self, lane: Lane, at: datetime, limit: int) -> tuple[Item, ...]:
+        ready = (item for item in self._in(State.READY) if item.lane == lane)
+        return tuple(islice(takewhile(lambda item: item.due_at is None or item.due_at <= at, ready), limit))
+
+    def _leased(self, lane: Lane, at: datetime) -> bool:
+        lease = self._table.leases.get(lane)
+        return lease is not None and lease[1] > at
+
+    async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
+        if self._table.leases.get(lane, ("", until))[0] != owner:
+            return False
+        self._table.leases[lane] = (owner, until)
+        return True
+
+    async def free(self, owner: str, lane: Lane) -> None:
+        if self._table.leases.get(lane, ("",))[0] == owner:
+            del self._table.leases[lane]
+
+    async def next_due(self, at: datetime) -> datetime | None:
+        waiting = (item.due_at for item in self._in(*WAITING) if item.due_at is not None)
+        return min((due for due in waiting if due > at), default=None)
+
+    async def get(self, item: ItemId) -> Item | None:
+        return self._table.items.get(item)
+
+    async def done(self, item: ItemId, result: str | None = None) -> None:
+        self._change(item, state=State.DONE, result=result, body=b"", progress=None, sending=False)
+
+    async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
+        attempts = self._table.items[item].attempts + 1 if item in self._table.items else 0
+        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=attempts, sending=False)
+
+    async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
+        self._change(item, state=State.PARKED, wait_key=wait_key, due_at=due_at, note=note, sending=False)
+
+    async def wake(self, wait_key: str) -> int:
+        waiting = [item for item in self._in(State.PARKED) if item.wait_key == wait_key]
+        for item in waiting:
+            self._set(item, state=State.READY, wait_key=None, due_at=None)
+        self.news = self.news or bool(waiting)
+        return len(waiting)
+
+    async def stop(self, item: ItemId, state: State, note: str) -> None:
+        self._change(item, state=state, note=note, sending=False)
+
+    async def mark_sending(self, item: ItemId, progress: bytes | None) -> None:
+        self._change(item, sending=True, progress=progress)
+
+    async def revive(self, item: ItemId) -> bool:
+        known = self._table.items.get(item)
+        if known is None or known.state not in {State.DEAD, State.UNKNOWN}:
+            return False
+        self._set(known, state=State.READY, attempts=0, due_at=None, wait_key=None)
+        self.news = True
+        return True
+
+    async def in_state(self, states: Collection[State], case: CaseId | None = None) -> tuple[Item, ...]:
+        return tuple(islice((item for item in self._in(*states) if case in {None, item.case}), 500))
+
+    async def counts(self) -> Mapping[State, int]:
+        return {state: count for state in State if (count := len(self._in(state)))}
+
+    async def oldest(self) -> datetime | None:
+        return next((item.received_at for item in self._in(*WAITING)), None)
+
+    def _in(self, *states: State) -> list[Item]:
+        return [item for item in self._table.items.values() if item.state in states]
+
+    def _change(self, item: ItemId, **changes: object) -> None:
+        if item in self._table.items:
+            self._set(self._table.items[item], **changes)
+
+    def _set(self, item: Item, **changes: object) -> None:
+        self._table.items[item.id] = replace(item, **changes)  # type: ignore[arg-type]
