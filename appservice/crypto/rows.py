@@ -100,6 +100,10 @@ class StoredInbound:
     sender: UserId
     sender_key: Curve25519Key
     sender_ed25519: Ed25519Key
+    sender_device: DeviceId | None
+    """The sender's device that owns these two keys, when it was known."""
+    vouched_by: Ed25519Key | None
+    """The master key whose chain of signatures reached that device when it was last looked at."""
     origin: KeyOrigin
     pickle: str
     first_known_index: int

@@ -58,9 +58,7 @@ class CryptoStore(Protocol):
 
     # Olm
 
-    async def olm_sessions(
-        self, user_id: UserId, peer_keys: Collection[Curve25519Key]
-    ) -> Sequence[StoredOlmSession]:
+    async def olm_sessions(self, user_id: UserId, peer_keys: Collection[Curve25519Key]) -> Sequence[StoredOlmSession]:
         """The identity's sessions with these devices, most recently used first (ties: newest first)."""
         ...
 
@@ -72,9 +70,7 @@ class CryptoStore(Protocol):
         """Delete those that exist."""
         ...
 
-    async def seen_olm_messages(
-        self, user_id: UserId, digests: Collection[MessageDigest]
-    ) -> frozenset[MessageDigest]:
+    async def seen_olm_messages(self, user_id: UserId, digests: Collection[MessageDigest]) -> frozenset[MessageDigest]:
         """Those of `digests` that this identity has decrypted already."""
         ...
 
@@ -92,9 +88,7 @@ class CryptoStore(Protocol):
 
     # Megolm, inbound. Readable without a lock; an identity's rows are written under its lock.
 
-    async def inbound(
-        self, room_id: RoomId, session_ids: Collection[MegolmSessionId]
-    ) -> Sequence[StoredInbound]:
+    async def inbound(self, room_id: RoomId, session_ids: Collection[MegolmSessionId]) -> Sequence[StoredInbound]:
         """Every identity's copies of these sessions in this room, lowest `first_known_index` first."""
         ...
 
@@ -102,9 +96,7 @@ class CryptoStore(Protocol):
         """Insert or replace each."""
         ...
 
-    async def withheld(
-        self, room_id: RoomId, session_ids: Collection[MegolmSessionId]
-    ) -> Sequence[StoredWithheld]:
+    async def withheld(self, room_id: RoomId, session_ids: Collection[MegolmSessionId]) -> Sequence[StoredWithheld]:
         """Every identity's withheld notices for these sessions in this room."""
         ...
 
@@ -135,9 +127,7 @@ class CryptoStore(Protocol):
 
     # Megolm, outbound
 
-    async def outbound(
-        self, user_id: UserId, room_id: RoomId, *, lock: bool = False
-    ) -> StoredOutbound | None:
+    async def outbound(self, user_id: UserId, room_id: RoomId, *, lock: bool = False) -> StoredOutbound | None:
         """The room's current session, or None. With `lock`, its row stays locked until the end."""
         ...
 
@@ -181,9 +171,7 @@ class CryptoStore(Protocol):
 
     # Device lists (of everybody, shared by all identities)
 
-    async def device_lists(
-        self, user_ids: Collection[UserId], *, lock: bool = False
-    ) -> Sequence[StoredDeviceList]:
+    async def device_lists(self, user_ids: Collection[UserId], *, lock: bool = False) -> Sequence[StoredDeviceList]:
         """The lists that are kept, of these people. With `lock`, rows are locked in the order of user ids."""
         ...
 

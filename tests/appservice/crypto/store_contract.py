@@ -82,6 +82,8 @@ INBOUND = StoredInbound(
     sender=ALICE,
     sender_key=Curve25519Key("alice's"),
     sender_ed25519=Ed25519Key("alice's ed"),
+    sender_device=DeviceId("PHONE"),
+    vouched_by=Ed25519Key("alice's master"),
     origin=KeyOrigin.SHARED,
     pickle="pickle",
     first_known_index=3,
@@ -199,6 +201,7 @@ class CryptoStoreContract:
     ) -> None:
         better = replace(INBOUND, user_id=GHOST, first_known_index=0, origin=KeyOrigin.FORWARDED)
         impostor = replace(INBOUND, sender=CARL, sender_key=Curve25519Key("carl's"), first_known_index=9)
+        impostor = replace(impostor, sender_device=None, vouched_by=None)
         other_room = replace(INBOUND, room_id=OTHER_ROOM)
         other_session = replace(INBOUND, session_id=OTHER_SESSION)
         async with database.begin() as store:
