@@ -84,7 +84,7 @@ def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> 
 
 
 def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
-    """Kept for the mediator, and said so at the desk; what came from outside Matrix is said to the author's side, too."""
+    """Kept for the mediator, and said so at the desk; of what came by a bridge the author's side is told, too."""
     author = case.person(message.author)
     who, where = (author.name if author else "Someone"), desk_label(message.conversation, case)
     seen = " Whoever reads that room in Matrix may have seen it." if message.native else ""

@@ -11,12 +11,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol
 
 from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
 from policies.effects import Decision
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
+
+if TYPE_CHECKING:
+    from rooms.reconcile import Actual, Change, Desired
 
 UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
@@ -49,8 +52,8 @@ class State(StrEnum):
 class Item:
     """One queued thing. `body` is plaintext here and sealed at rest.
 
-    `progress` is what the worker stored on the way (the ciphertext that is about to leave, say); `result` what came of it
-    (an event id, an SMTP answer). `sending` tells that a send was begun and its outcome not yet stored.
+    `progress` is what the worker stored on the way (the ciphertext that is about to leave, say); `result` what came
+    of it (an event id, an SMTP answer). `sending` tells that a send was begun and its outcome not yet stored.
     """
 
     id: ItemId
@@ -77,10 +80,10 @@ class Queue(Protocol):
         """Store a new item at the end of its lane; False, and nothing changed, if its id is known already."""
 
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
-        """Lease the lane with the oldest item that may run at `at`, and return up to `limit` of its READY items in order.
+        """Lease the lane with the oldest item that may run at `at`; up to `limit` of its READY items, in order.
 
-        A lane leased to someone (whose lease has not run out) is passed over, even if the owner is the same. PARKED items whose due
-        time has come are READY again. Empty when there is nothing to do.
+        A lane leased to someone (whose lease has not run out) is passed over, even if the owner is the same. PARKED
+        items whose due time has come are READY again. Empty when there is nothing to do.
         """
 
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
@@ -217,9 +220,7 @@ class ReplyAddress:
 class ReplyAddresses(Protocol):
     """The reply addresses of bridged people."""
 
-    async def get(
-        self, case: CaseId, endpoint: EndpointId, conversation: Conversation
-    ) -> ReplyAddress | None:
+    async def get(self, case: CaseId, endpoint: EndpointId, conversation: Conversation) -> ReplyAddress | None:
         """The address of that person for that room."""
 
     async def by_hash(self, token_hash: str) -> ReplyAddress | None:
@@ -319,3 +320,38 @@ class Database(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Work]:
         """A unit of work: committed when the block ends, rolled back if it raises."""
+
+
+# --- the homeserver -----------------------------------------------------------------------------------------------
+
+
+class Trouble(Exception):
+    """A call failed. `transient`: the same call may succeed later. `why` is in words, without content."""
+
+    def __init__(self, why: str, *, transient: bool) -> None:
+        super().__init__(why)
+        self.why = why
+        self.transient = transient
+
+
+class Homeserver(Protocol):
+    """Matrix, as far as rooms need it. Every call may raise `Trouble`; none runs inside a unit of work."""
+
+    @property
+    def bot(self) -> UserId:
+        """Our own user, the creator of every room."""
+
+    async def create_room(self, desired: Desired, marker: str) -> RoomId:
+        """Make the room, with its members invited; not idempotent, hence the marker in its create event."""
+
+    async def find_room(self, marker: str) -> RoomId | None:
+        """The room with that marker, if an interrupted creation made it."""
+
+    async def state(self, room: RoomId) -> Actual | None:
+        """The room as it is; None if the bot isn't in it."""
+
+    async def change(self, room: RoomId, change: Change) -> None:
+        """Carry out one change; harmless if it is done already."""
+
+    async def ensure_ghost(self, ghost: UserId, name: str) -> None:
+        """The ghost exists, has a cross-signed device, and goes by that name. Idempotent."""
