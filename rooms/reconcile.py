@@ -144,7 +144,7 @@ def desire(
     made: Mapping[RoomKey, RoomId],
     bot: UserId,
 ) -> Desired:
-    """The plan's room in Matrix's terms. `users` maps every person of the case to a Matrix user, `made` the rooms there are."""
+    """The plan's room in Matrix's terms. `users`: of every person of the case; `made`: the rooms there are."""
     members = frozenset(users[person] for person in wanted.readers)
     return Desired(
         key=wanted.key,
