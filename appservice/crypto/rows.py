@@ -124,10 +124,10 @@ class StoredWithheld:
 
 @dataclass(frozen=True, slots=True)
 class StoredIndex:
-    """Which event used a Megolm index. Key: (`session_id`, `sender_key`, `message_index`)."""
+    """Which event used a Megolm index. Key: (`session_id`, `sender`, `message_index`)."""
 
     session_id: MegolmSessionId
-    sender_key: Curve25519Key
+    sender: UserId
     message_index: int
     event_id: EventId
     room_id: RoomId

@@ -46,7 +46,7 @@ class Tables:
     unwedgings: dict[tuple[UserId, UserId, DeviceId], StoredUnwedging] = field(default_factory=dict)
     inbound: dict[InboundKey, StoredInbound] = field(default_factory=dict)
     withheld: dict[tuple[UserId, RoomId, MegolmSessionId, UserId], StoredWithheld] = field(default_factory=dict)
-    indexes: dict[tuple[MegolmSessionId, Curve25519Key, int], StoredIndex] = field(default_factory=dict)
+    indexes: dict[tuple[MegolmSessionId, UserId, int], StoredIndex] = field(default_factory=dict)
     key_requests: dict[tuple[UserId, RoomId, MegolmSessionId], StoredKeyRequest] = field(default_factory=dict)
     outbound: dict[tuple[UserId, RoomId], StoredOutbound] = field(default_factory=dict)
     shares: dict[ShareKey, StoredShare] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class MemoryCryptoStore:
         self.tables.withheld[row.user_id, row.room_id, row.session_id, row.sender] = row
 
     async def claim_indexes(self, rows: Collection[StoredIndex]) -> Sequence[StoredIndex]:
-        keys = [(row.session_id, row.sender_key, row.message_index) for row in rows]
+        keys = [(row.session_id, row.sender, row.message_index) for row in rows]
         for key, row in zip(keys, rows, strict=True):
             self.tables.indexes.setdefault(key, row)
         return [self.tables.indexes[key] for key in dict.fromkeys(keys)]

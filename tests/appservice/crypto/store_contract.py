@@ -90,7 +90,7 @@ INBOUND = StoredInbound(
     received_at_ms=10,
 )
 WITHHELD = StoredWithheld(BOT, ROOM, SESSION, ALICE, "m.unverified", 10)
-INDEX = StoredIndex(SESSION, Curve25519Key("alice's"), 0, EventId("$one"), ROOM)
+INDEX = StoredIndex(SESSION, ALICE, 0, EventId("$one"), ROOM)
 OUTBOUND = StoredOutbound(BOT, ROOM, SESSION, "pickle", 0, 10, retired=False)
 SHARE = StoredShare(
     user_id=BOT,
@@ -224,7 +224,7 @@ class CryptoStoreContract:
     async def test_an_index_belongs_to_the_first_event_that_claimed_it(self, database: CryptoDatabase) -> None:
         late = replace(INDEX, event_id=EventId("$two"))
         following = replace(INDEX, message_index=1, event_id=EventId("$two"))
-        copied = replace(INDEX, sender_key=Curve25519Key("carl's"), event_id=EventId("$copy"))
+        copied = replace(INDEX, sender=CARL, event_id=EventId("$copy"))
         async with database.begin() as store:
             assert list(await store.claim_indexes([INDEX])) == [INDEX]
             assert list(await store.claim_indexes([])) == []
