@@ -26,12 +26,7 @@ class Open:
     command: NewCase
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Nothing is said."""
-
-
-Reply = Answer | Open | Silence
+Reply = Answer | Open
 
 
 def decide(text: str, proof: Proof, cases: Mapping[str, str]) -> Reply:

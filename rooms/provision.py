@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from policies.case import Case, CaseId, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
-from rooms.ports import Database, Homeserver, RoomId, RoomRecord, Standing, Trouble, UserId, Work
+from rooms.ports import Database, Homeserver, RoomRecord, Standing, Trouble, UserId, Work
 from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words
 
 GHOST_PREFIX = "_mediatrix_"
@@ -20,11 +20,11 @@ GHOST_PREFIX = "_mediatrix_"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a reconciliation did and could not do, in words for the desk."""
+    """What was done and could not be done, and what the desk must be told beside, in words."""
 
     done: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
-    alarms: tuple[str, ...] = ()
+    tell: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,10 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
         return await _settle(site, record, wanted, "the bot is not in the room any more")
     done: list[str] = []
     failed: list[str] = []
-    alarms: list[str] = []
+    tell: list[str] = []
     for change in diff(desired, actual, again=again):
         if isinstance(change, Remove) and change.was is Membership.JOINED and _is_stranger(site, change.user):
-            alarms.append(f"{wanted.name}: {change.user} had joined and does not belong there")
+            tell.append(f"{wanted.name}: {change.user} had joined and does not belong there")
         try:
             await site.homeserver.change(record.room_id, change)
             done.append(f"{wanted.name}: {in_words(change)}")
@@ -157,7 +157,7 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
             failed.append(f"{wanted.name}: could not {in_words(change)}: {trouble.why}")
     after = await site.homeserver.state(record.room_id)
     wrong = breach(desired, after, site.homeserver.bot) if after else "the bot is not in the room any more"
-    return _joined(Report(tuple(done), tuple(failed), tuple(alarms)), await _settle(site, record, wanted, wrong))
+    return _joined(Report(tuple(done), tuple(failed), tuple(tell)), await _settle(site, record, wanted, wrong))
 
 
 def _is_stranger(site: _Site, user: UserId) -> bool:
@@ -173,9 +173,9 @@ async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: st
         if not wrong:
             await work.outbox.wake(room_wait_key(site.case.id, record.key))
     if wrong and (record.standing, record.reason) != (Standing.SUSPENDED, wrong):
-        return Report(alarms=(f"{wanted.name}: nothing is sent there any more: {wrong}",))
+        return Report(tell=(f"{wanted.name}: nothing is sent there any more: {wrong}",))
     return Report()
 
 
 def _joined(one: Report, other: Report) -> Report:
-    return Report((*one.done, *other.done), (*one.failed, *other.failed), (*one.alarms, *other.alarms))
+    return Report((*one.done, *other.done), (*one.failed, *other.failed), (*one.tell, *other.tell))

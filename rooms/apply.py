@@ -1,0 +1,156 @@
+"""Write down a decision: the changed case, the record, and what is to be sent; all in the caller's unit of work.
+
+This is the only place that makes outbox items, so it is the only place where an effect gets its lane and its id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar, assert_never
+
+from policies.case import DESK, Case, CaseId, Conversation, PersonId
+from policies.delivery import consent_key
+from policies.effects import (
+    DeadLetters,
+    Decision,
+    Effect,
+    Explain,
+    Hold,
+    Introduce,
+    Post,
+    Preview,
+    Reconcile,
+    Relay,
+    Resume,
+    ShowHeld,
+    Tell,
+)
+from policies.message import Edit, Text, Unreadable
+from policies.plan import desk_label, room_key
+from policies.text import clean, one_line
+from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The bot's words in a direct chat, outside of any case."""
+
+    room: RoomId
+    to: UserId
+    text: str
+    to_unsigned_devices: bool = False
+
+
+Outgoing = Effect | Say
+T = TypeVar("T")
+
+MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
+"""The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix."""
+
+
+class Codec(Protocol):
+    """Between what is to be sent and the bytes that the outbox keeps."""
+
+    def dump(self, outgoing: Outgoing) -> bytes: ...
+
+    def load(self, body: bytes) -> Outgoing: ...
+
+
+class Applier:
+    """Applies decisions for one inbox item."""
+
+    def __init__(self, work: Work, codec: Codec, item: ItemId, at: datetime) -> None:
+        """`item` is what was decided about: the ids of all that follows are made from it, so that it follows once."""
+        self._work, self._codec, self._item, self._at = work, codec, item, at
+        self._parts = 0
+
+    async def apply(self, before: Case | None, decision: Decision) -> None:
+        """Store the decision and everything that follows from it."""
+        case = decision.case
+        if case != before:
+            await self._work.cases.save(case)
+            for person in before.people if before else ():
+                if case.person(person.id) is None:
+                    await self._work.addresses.revoke(case.id, person.endpoint.id)
+        await self._work.decisions.record(self._item, decision, self._at)
+        for effect in decision.effects:
+            await self._effect(case, effect)
+
+    async def say(self, say: Say) -> None:
+        """The bot's words in a direct chat."""
+        await self._put(None, Lane(f"lobby:{say.room}"), MATRIX, say)
+
+    async def _effect(self, case: Case, effect: Effect) -> None:
+        match effect:
+            case Post(conversation=conversation) | Tell(conversation) | Explain(conversation=conversation):
+                await self._put(case.id, _room_lane(case, conversation), MATRIX, effect)
+            case Relay(to=person) | Introduce(person):
+                await self._put(case.id, _person_lane(case, person), PEOPLE, effect)
+            case Reconcile() | Preview():
+                await self._put(case.id, Lane(f"rooms:{case.id}"), ROOMS, effect)
+            case Hold(message, why):
+                await self._work.holds.put(Held(case.id, message, why, self._at))
+            case Resume(endpoint):
+                await self._work.outbox.wake(consent_key(case, endpoint))
+            case ShowHeld(item):
+                await self._effect(case, Tell(DESK, await _held_text(self._work, case, item)))
+            case DeadLetters(act, item):
+                await self._effect(case, Tell(DESK, await _dead_text(self._work, case, act, item)))
+            case _:
+                assert_never(effect)
+
+    async def _put(self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing) -> None:
+        self._parts += 1
+        identity = ItemId(hashlib.sha256(f"{self._item}/{self._parts}".encode()).hexdigest()[:40])
+        await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))
+
+
+def _room_lane(case: Case, conversation: Conversation) -> Lane:
+    return Lane(f"room:{case.id}:{room_key(conversation)}")
+
+
+def _person_lane(case: Case, person: PersonId) -> Lane:
+    return Lane(f"person:{case.id}:{person}")
+
+
+# --- what the desk asks to see ------------------------------------------------------------------------------------
+
+
+async def _held_text(work: Work, case: Case, number: str | None) -> str:
+    held = await work.holds.of_case(case.id)
+    if number is None:
+        lines = [f"{n}. {h.at:%Y-%m-%d %H:%M} UTC: because {h.why}" for n, h in enumerate(held, 1)]
+        return "\n".join(["Held (!held NUMBER shows one here):", *lines]) if lines else "Nothing is held."
+    chosen = _pick(held, number)
+    entry = await work.journal.get(case.id, chosen.message) if chosen else None
+    if entry is None:
+        return f"There is no held message {one_line(number)}. !held lists them."
+    author = case.person(entry.message.author)
+    origin = f"{author.name if author else 'someone who left'}, for {desk_label(entry.message.conversation, case)}"
+    match entry.message.content:
+        case Text(body) | Edit(body=body) | Unreadable(words=body):
+            words = "\n".join(f"> {line}" for line in clean(body).splitlines()) or "> (nothing that can be shown)"
+        case _:
+            words = "> (not words)"
+    return f"Held message {number}, as if from {origin}, unproven or unreadable:\n{words}"
+
+
+async def _dead_text(work: Work, case: Case, act: str, number: str | None) -> str:
+    dead = await work.outbox.in_state((State.DEAD, State.UNKNOWN), case.id)
+    if act == "list" or number is None:
+        lines = [f"{n}. {item.note} ({item.state})" for n, item in enumerate(dead, 1)]
+        return "\n".join(["Not delivered:", *lines]) if lines else "Everything was delivered, or waits its turn."
+    chosen = _pick(dead, number)
+    if chosen is None:
+        return f"There is no undelivered item {one_line(number)}. !dead lists them."
+    if act == "retry":
+        await work.outbox.revive(chosen.id)
+        return f"Trying number {number} again: {chosen.note}"
+    await work.outbox.stop(chosen.id, State.CANCELLED, "discarded by a mediator")
+    return f"Number {number} is discarded: {chosen.note}"
+
+
+def _pick(items: tuple[T, ...], number: str) -> T | None:
+    return items[int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(items) else None

@@ -1,0 +1,250 @@
+"""Send one outbox item: ask once more whether it may go, and hand it to the network that carries it (hop four).
+
+A delivery ends as one of `Outcome`, or raises `Trouble`: transient trouble is tried again with its lane waiting, other
+trouble makes a dead letter that the desk sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol, assert_never
+
+from policies.case import Case, CaseId, Conversation, PersonId
+from policies.delivery import Cancel, Go, Verdict, Wait, may_post, may_relay
+from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
+from policies.membership import readers
+from policies.message import Content, MessageId, Text
+from policies.plan import label, room_key
+from rooms.apply import Outgoing, Say
+from rooms.ports import Database, EventId, Homeserver, Item, RoomId, RoomRecord, Standing, Trouble, UserId, Work
+from rooms.provision import Report, preview, reconcile, room_wait_key, unfit
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """It was accepted; `result` is the network's own id for it."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Not now; it waits for `key`, and does not hold up what is behind it."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Not any more, by policy."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """It left, and nobody said whether it arrived. Only a person may repeat it."""
+
+    why: str
+
+
+Outcome = Sent | Parked | Cancelled | Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Words on their way into a Matrix room, encrypted for exactly `audience` (and the sender's own users)."""
+
+    room: RoomId
+    sender: UserId
+    audience: frozenset[UserId]
+    content: Content
+    is_notice: bool
+    """The service's words rather than a person's."""
+    reply_to: EventId | None = None
+    only_for: UserId | None = None
+    """Readable, this once, by the unsigned devices of this member, too."""
+
+
+class Poster(Protocol):
+    """Puts words into Matrix rooms."""
+
+    async def post(self, item: Item, posting: Posting) -> EventId:
+        """Encrypt, store what is about to leave, and send it; exactly once, however often it is called for an item.
+
+        Raises Trouble.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Words on their way to one person's channel outside Matrix. Names and labels are as the person knows them."""
+
+    case: Case
+    conversation: Conversation
+    room_label: str
+    to: PersonId
+    readers: tuple[str, ...]
+    author: str | None
+    content: Content | None
+    """None: the first letter of that room, which explains it."""
+    message: MessageId | None
+    reply_to: MessageId | None = None
+
+
+class Courier(Protocol):
+    """Carries letters to one network outside Matrix."""
+
+    async def carry(self, item: Item, letter: Letter) -> Outcome:
+        """Send it once: a send that was begun and never answered is `Unanswered`, and stays so. Raises Trouble."""
+
+
+class Deliverer:
+    """Sends outbox items."""
+
+    def __init__(self, database: Database, homeserver: Homeserver, poster: Poster, courier: Courier) -> None:
+        self._database, self._homeserver, self._poster, self._courier = database, homeserver, poster, courier
+
+    async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
+        """Send one item; the report is what the desk must be told about it."""
+        match outgoing:
+            case Say():
+                return await self._say(item, outgoing), Report()
+            case Post() | Tell() | Explain():
+                return await self._post(item, _case_of(item), outgoing)
+            case Relay() | Introduce():
+                return await self._carry(item, _case_of(item), outgoing), Report()
+            case Reconcile(again):
+                report = await reconcile(self._database, self._homeserver, _case_of(item), again=again)
+                return Sent(f"{len(report.done)} changes"), report
+            case Preview():
+                changes = await preview(self._database, self._homeserver, _case_of(item))
+                return Sent("previewed"), Report(tell=_previewed(changes))
+            case _:
+                raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
+
+    # --- into Matrix
+
+    async def _say(self, item: Item, say: Say) -> Outcome:
+        """In a direct chat only the one whom it is with may read."""
+        actual = await self._homeserver.state(say.room)
+        if actual is None or not actual.encrypted or actual.joined != frozenset({say.to}):
+            return Cancelled("the direct chat is not an encrypted one between that person and the bot")
+        special = say.to if say.to_unsigned_devices else None
+        posting = Posting(say.room, self._homeserver.bot, actual.joined, Text(say.text), True, only_for=special)
+        return Sent(await self._poster.post(item, posting))
+
+    async def _post(self, item: Item, case_id: CaseId, effect: Post | Tell | Explain) -> tuple[Outcome, Report]:
+        async with self._database.begin() as work:
+            case = await _load(work, case_id)
+            author = effect.author if isinstance(effect, Post) else None
+            stopped = _stopped(may_post(case, effect.conversation, author))
+            record = await work.rooms.get(case_id, room_key(effect.conversation))
+            sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
+            quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
+        if stopped:
+            return stopped, Report()
+        wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
+        if record is None or record.standing is not Standing.MADE or record.room_id is None or sender is None:
+            return wait, Report()
+        audience = await unfit(self._database, self._homeserver, case_id, record)
+        if isinstance(audience, str):
+            return wait, await self._suspend(record, audience, label(effect.conversation, case))
+        posting = Posting(
+            record.room_id,
+            sender,
+            audience,
+            _words(effect),
+            is_notice=not isinstance(effect, Post),
+            reply_to=quoted,
+            only_for=_unsigned_reader(effect, case),
+        )
+        event = await self._poster.post(item, posting)
+        if isinstance(effect, Post) and isinstance(effect.content, Text):
+            async with self._database.begin() as work:
+                await work.journal.link_event(case_id, effect.message, event)
+        return Sent(event), Report()
+
+    async def _suspend(self, record: RoomRecord, wrong: str, name: str) -> Report:
+        """Nothing more goes there until a reconciliation found it fit; the report has one made (I9)."""
+        async with self._database.begin() as work:
+            await work.rooms.save(replace(record, standing=Standing.SUSPENDED, reason=wrong))
+        return Report(tell=(f"{name}: nothing is sent there for now: {wrong}",))
+
+    # --- to other networks
+
+    async def _carry(self, item: Item, case_id: CaseId, effect: Relay | Introduce) -> Outcome:
+        async with self._database.begin() as work:
+            case = await _load(work, case_id)
+        to = effect.to if isinstance(effect, Relay) else effect.person
+        verdict = may_relay(case, effect.conversation, to)
+        # A first letter has no words of anybody in it, so it needs no consent to words.
+        stopped = _stopped(verdict) if isinstance(effect, Relay) or isinstance(verdict, Cancel) else None
+        return stopped or await self._courier.carry(item, _letter(case, effect, to))
+
+
+def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
+    match verdict:
+        case Go():
+            return None
+        case Wait(why, key):
+            return Parked(key, why)
+        case Cancel(why):
+            return Cancelled(why)
+        case _:
+            assert_never(verdict)
+
+
+def _words(effect: Post | Tell | Explain) -> Content:
+    return effect.content if isinstance(effect, Post) else Text(effect.text)
+
+
+def _unsigned_reader(effect: Post | Tell | Explain, case: Case) -> UserId | None:
+    """The member whose unsigned devices may read this, too: only ever for an explanation, which is without content."""
+    if not isinstance(effect, Explain) or not effect.to_unsigned_devices:
+        return None
+    reader = case.person(effect.person)
+    return UserId(reader.endpoint.address) if reader else None
+
+
+def _letter(case: Case, effect: Relay | Introduce, to: PersonId) -> Letter:
+    everyone = readers(case, effect.conversation)
+    names = tuple(p.name for p in case.people if p.id in everyone and p.id != to)
+    room = label(effect.conversation, case)
+    if isinstance(effect, Introduce):
+        return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None)
+    author = case.person(effect.author) if effect.author else None
+    return Letter(
+        case,
+        effect.conversation,
+        room,
+        to,
+        names,
+        author.name if author else None,
+        effect.content,
+        effect.message,
+        effect.reply_to,
+    )
+
+
+def _case_of(item: Item) -> CaseId:
+    if item.case is None:
+        raise Trouble("the item names no case", transient=False)
+    return item.case
+
+
+async def _load(work: Work, case_id: CaseId) -> Case:
+    case = await work.cases.load(case_id)
+    if case is None:
+        raise Trouble(f"there is no case {case_id}", transient=False)
+    return case
+
+
+async def _event_of(work: Work, case_id: CaseId, message: MessageId | None) -> EventId | None:
+    entry = await work.journal.get(case_id, message) if message else None
+    return entry.event if entry else None
+
+
+def _previewed(changes: tuple[str, ...]) -> tuple[str, ...]:
+    return ("\n".join(["A repair would:", *changes]),) if changes else ("Nothing needs repair.",)

@@ -1,0 +1,126 @@
+"""Handle one inbox item that was read: decide, and write down what follows, in one unit of work.
+
+The worker finishes the inbox item in the same unit of work, so an item is handled once or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies import lobby, routing
+from policies.acts import Facts
+from policies.case import DESK, Case, CaseId, Network, PersonId, Role
+from policies.commands import AddPerson, Command, NewCase
+from policies.effects import Decision, Reconcile, Tell
+from policies.message import Message, Proof
+from rooms.apply import Applier, Codec, Say
+from rooms.ports import Entry, EventId, ItemId, RoomId, UserId, Work
+
+NEXT_STEPS = (
+    "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
+    "!party add Alice @alice:{server} – a party with an account here\n"
+    "!party add Carl carl@example.org – a party by mail\n"
+    "!open – begin the joint session\n"
+    "!status shows where things stand, !help everything else."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the organisation has set up: its mediators (user id to name), and what `policies.acts.Facts` needs."""
+
+    server_name: str
+    own_prefix: str
+    reply_domain: str | None
+    mediators: Mapping[UserId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command that came through the API or the CLI. `case` is the case it made or was about."""
+
+    ok: bool
+    text: str
+    case: CaseId | None
+
+
+class Handler:
+    """Handles items of one unit of work."""
+
+    def __init__(self, work: Work, codec: Codec, house: House, item: ItemId, at: datetime) -> None:
+        """`item` is the inbox item at hand, `at` the time of its handling."""
+        self._work, self._house, self._item, self._at = work, house, item, at
+        self._applier = Applier(work, codec, item, at)
+
+    async def message(self, case_id: CaseId, message: Message, event: EventId | None, mail_id: str | None) -> Decision:
+        """Somebody said something in a conversation of a case."""
+        case = await self._case(case_id)
+        await self._work.journal.append(Entry(case_id, message, event, mail_id))
+        decision = routing.decide(case, message, self._facts(message.author))
+        await self._applier.apply(case, decision)
+        return decision
+
+    async def drift(self, case_id: CaseId) -> None:
+        """Something about a case's rooms changed in Matrix that we did not do: look, and repair."""
+        case = await self._case(case_id)
+        await self._applier.apply(case, Decision(case, (Reconcile(),), "drift", "a room of the case changed"))
+
+    async def tell_desk(self, case_id: CaseId, text: str) -> None:
+        """Something went wrong, or was repaired, that the mediators must know."""
+        case = await self._case(case_id)
+        await self._applier.apply(case, Decision(case, (Tell(DESK, text),), "report", "the service reports"))
+
+    async def command(self, case_id: CaseId | None, command: Command) -> Answer:
+        """A command through the API or the CLI: in the name of the organisation."""
+        if case_id is None:
+            return await self._open(command) if isinstance(command, NewCase) else Answer(False, lobby.DESK_ONLY, None)
+        case = await self._work.cases.load(case_id, lock=True)
+        if case is None:
+            return Answer(False, f"There is no case {case_id}.", None)
+        decision = routing.decide_command(case, command, self._facts(None))
+        await self._applier.apply(case, decision)
+        return Answer(not decision.refused, decision.reason, case_id)
+
+    async def lobby(self, room: RoomId, user: UserId, text: str, proof: Proof) -> None:
+        """A mediator of the organisation wrote to the bot in a direct chat."""
+        reply = lobby.decide(text, proof, await self._titles(user))
+        match reply:
+            case lobby.Answer(answer, to_unsigned_devices):
+                await self._applier.say(Say(room, user, answer, to_unsigned_devices))
+            case lobby.Open(command):
+                mediator = AddPerson(self._house.mediators[user], Network.MATRIX, user, Role.MEDIATOR)
+                opened = await self._open(NewCase(command.title, (mediator, *command.steps)))
+                await self._applier.say(Say(room, user, opened.text))
+
+    async def say(self, say: Say) -> None:
+        """The bot has something to say in a direct chat."""
+        await self._applier.say(say)
+
+    async def _open(self, command: NewCase) -> Answer:
+        case = Case(await self._work.cases.new_number(), command.title)
+        decision = routing.decide_command(case, command, self._facts(None))
+        if decision.refused:
+            return Answer(False, decision.reason, None)
+        steps = Tell(DESK, NEXT_STEPS.format(case=case.id, server=self._house.server_name))
+        await self._applier.apply(
+            None, Decision(decision.case, (*decision.effects, steps), decision.rule, decision.reason)
+        )
+        return Answer(True, f"Case {case.id} is open. Its desk is “Desk · {case.id}”, where you are invited.", case.id)
+
+    async def _titles(self, user: UserId) -> Mapping[str, str]:
+        cases = [await self._work.cases.load(case) for case in await self._work.cases.of_matrix_user(user)]
+        person = {c.id: p.id for c in cases if c and (p := c.at_address(Network.MATRIX, user))}
+        return {c.id: c.title for c in cases if c and c.is_staff(person[c.id])}
+
+    async def _case(self, case_id: CaseId) -> Case:
+        case = await self._work.cases.load(case_id, lock=True)
+        if case is None:
+            raise LookupError("an item names a case that isn't there")
+        return case
+
+    def _facts(self, by: PersonId | None) -> Facts:
+        house = self._house
+        code = self._item.upper().translate(str.maketrans("01OI", "XYZW"))[:4]
+        return Facts(self._at, by, code, house.server_name, house.own_prefix, house.reply_domain)
