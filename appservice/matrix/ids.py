@@ -3,10 +3,23 @@
 import re
 from typing import Any, Final, NewType, TypeAlias, TypeGuard
 
-UserId = NewType("UserId", str)
+from rooms.ports import EventId, RoomId, UserId
+
+__all__ = [
+    "MAX_ID_LENGTH",
+    "DeviceId",
+    "EventId",
+    "JsonObject",
+    "MediaUri",
+    "RoomId",
+    "UserId",
+    "is_identifier",
+    "is_server_name",
+    "is_user_id",
+    "server_of",
+]
+
 DeviceId = NewType("DeviceId", str)
-RoomId = NewType("RoomId", str)
-EventId = NewType("EventId", str)
 MediaUri = NewType("MediaUri", str)
 """`mxc://server/media-id`."""
 

@@ -1,0 +1,1 @@
+"""The HTTP server: the homeserver's transactions, the provisioning API, health and metrics."""

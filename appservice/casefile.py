@@ -1,0 +1,136 @@
+"""A case as one file: what `mediatrix case create FILE.yaml` reads and `POST /v1/cases` takes as JSON (R7)."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from appservice import yamlfile
+from appservice.matrix.ids import UserId, is_user_id
+from appservice.mistakes import ConfigError, explain, mistaken
+from policies.case import STAFF, Role
+
+_EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that no name needs: controls, bidi and other format characters, what is not assigned (I10)."""
+
+
+def plain_line(text: str) -> str:
+    """One line of text that looks like what it is. For validators."""
+    trimmed = text.strip()
+    if not trimmed:
+        raise mistaken("empty", "write a few words")
+    if any(unicodedata.category(character) in _UNSAFE for character in trimmed):
+        raise mistaken("has invisible or control characters", "type it anew, on one line")
+    return trimmed
+
+
+def matrix_user(text: str) -> UserId:
+    """A Matrix user id. For validators."""
+    if not is_user_id(text):
+        raise mistaken("not a Matrix user id", 'write it like "@alice:example.org"')
+    return UserId(text)
+
+
+def email_address(text: str) -> str:
+    """A bare email address. For validators."""
+    if len(text) > 254 or _EMAIL.fullmatch(text) is None:
+        raise mistaken("not an email address", "write it bare, like carl@example.org")
+    return text
+
+
+def _side_role(role: Role) -> Role:
+    if role in STAFF:
+        raise mistaken("mediators are on no side", "list them under `mediators`")
+    return role
+
+
+PlainLine = Annotated[str, AfterValidator(plain_line)]
+MatrixUser = Annotated[UserId, AfterValidator(matrix_user)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConsentEntry(_Strict):
+    """A recorded consent, as the mediator has it on paper (B2)."""
+
+    content_by_mail: bool = Field(description="whether the words themselves may be sent by mail")
+    recorded_by: PlainLine = Field(max_length=200, description="who took the consent down")
+    on: date = Field(description="the day it was given, like 2026-11-22")
+    wording: str = Field(min_length=1, max_length=4000, description="the words that were agreed to")
+
+
+class PersonEntry(_Strict):
+    """Somebody on a side, with one channel."""
+
+    name: PlainLine = Field(max_length=80, description="the name that others in the case will see")
+    role: Annotated[Role, AfterValidator(_side_role)] = Field(
+        default=Role.PARTY, description="party, counsel, supporter, interpreter, expert or observer"
+    )
+    matrix: MatrixUser | None = Field(default=None, description='a Matrix user id, like "@alice:example.org"')
+    email: Annotated[str, AfterValidator(email_address)] | None = Field(
+        default=None, description="an email address, like carl@example.org"
+    )
+    consent: ConsentEntry | None = Field(default=None, description="the consent to have content sent by mail")
+
+    @model_validator(mode="after")
+    def _one_channel(self) -> Self:
+        if (self.matrix is None) == (self.email is None):
+            raise mistaken("needs one channel", "give either `matrix` or `email`")
+        return self
+
+    @property
+    def address(self) -> str:
+        """The channel's address, whichever it is."""
+        return self.matrix or self.email or ""
+
+
+class SideEntry(_Strict):
+    """One side of the dispute."""
+
+    name: PlainLine = Field(max_length=80, description="what the mediators call this side")
+    people: tuple[PersonEntry, ...] = Field(min_length=1, max_length=50, description="the people on this side")
+
+
+class CaseFile(_Strict):
+    """Everything that opens a case in one step."""
+
+    title: PlainLine = Field(max_length=200, description="what the mediators call the case; parties never see it")
+    mediators: tuple[MatrixUser, ...] = Field(min_length=1, max_length=20, description="Matrix user ids")
+    open: bool = Field(default=False, description="whether the joint session begins at once")
+    sides: tuple[SideEntry, ...] = Field(default=(), max_length=20, description="the sides and their people")
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Self:
+        people = [person for side in self.sides for person in side.people]
+        _refuse_repeats("two people have the same name", "tell them apart", (p.name for p in people))
+        _refuse_repeats("two sides have the same name", "tell them apart", (s.name for s in self.sides))
+        # One person or counsel on two sides would be one reader of both caucuses (R11).
+        addresses = [*self.mediators, *(person.address for person in people)]
+        _refuse_repeats("an address is given twice", "each person needs an address that nobody else reads", addresses)
+        return self
+
+
+def load(file: Path) -> CaseFile:
+    """Read a case file. Raises ConfigError with every mistake."""
+    return parse(yamlfile.read(file), file.name)
+
+
+def parse(raw: Mapping[str, Any], source: str) -> CaseFile:
+    """Check a case that was read already. Raises ConfigError with every mistake."""
+    try:
+        return CaseFile.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(source, explain(error, CaseFile)) from None
+
+
+def _refuse_repeats(what: str, remedy: str, values: Iterable[str]) -> None:
+    if any(count > 1 for count in Counter(value.casefold() for value in values).values()):
+        raise mistaken(what, remedy)

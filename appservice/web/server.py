@@ -1,0 +1,69 @@
+"""The server: its routes put together, and its listening socket."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from appservice.web.bearer import TokenGate
+from appservice.web.errors import answer_errors
+from appservice.web.health import HealthApi
+from appservice.web.ports import Metrics, Provisioning, Readiness, TransactionStore
+from appservice.web.provisioning import ProvisioningApi
+from appservice.web.proxies import TrustedProxies
+from appservice.web.transactions import HomeserverApi
+
+SHUTDOWN_TIMEOUT: Final = 10.0
+"""Seconds that requests in flight have to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """What the server needs to know of the configuration."""
+
+    hs_token: str
+    provisioning_token: str
+    public_base_url: str
+    proxies: TrustedProxies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebPorts:
+    """What the server needs of the rest of the service."""
+
+    transactions: TransactionStore
+    readiness: Readiness
+    metrics: Metrics
+    provisioning: Provisioning
+
+
+def application(settings: WebSettings, ports: WebPorts) -> web.Application:
+    """All routes, behind the middleware that gives every error its shape."""
+    proxies = settings.proxies
+    homeserver_gate = TokenGate(settings.hs_token, proxies, in_query=True)
+    provisioning_gate = TokenGate(settings.provisioning_token, proxies)
+    app = web.Application(middlewares=[answer_errors])
+    app.add_routes(HomeserverApi(homeserver_gate, ports.transactions, ports.metrics.registry).routes())
+    app.add_routes(HealthApi(ports.readiness, ports.metrics).routes())
+    app.add_routes(ProvisioningApi(provisioning_gate, ports.provisioning, settings.public_base_url).routes())
+    return app
+
+
+class WebServer:
+    """An application on a listening socket. `start`, then `stop`; both once."""
+
+    def __init__(self, app: web.Application, host: str, port: int) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        self._host, self._port = host, port
+
+    async def start(self) -> int:
+        """Listen; the port, which is a free one if 0 was asked for. Raises OSError where it is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        address = self._runner.addresses[0]
+        return int(address[1])
+
+    async def stop(self) -> None:
+        """Stop listening, let requests in flight end, close."""
+        await self._runner.cleanup()

@@ -1,0 +1,70 @@
+"""What the homeserver calls (application service API, 2.3): transactions are stored before they are acknowledged.
+
+    PUT transactions/{txn} → token → JSON → parse (never refuses an item's neighbours) → store, commit → 200
+
+Nothing is decided here. The only fault that may answer other than 200 is that nothing could be stored: Synapse
+repeats a refused transaction, but without its to-device messages (element-hq/synapse#14710).
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Final, NoReturn
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+
+from appservice.matrix.transaction import parse
+from appservice.web.bearer import TokenGate
+from appservice.web.bodies import json_object
+from appservice.web.errors import RequestRefused
+from appservice.web.ports import TransactionStore
+
+log = logging.getLogger(__name__)
+
+MAX_TRANSACTION: Final = 64 * 1024 * 1024
+"""Bytes. A transaction has at most 100 events and 100 to-device messages of at most 64 KiB each."""
+
+MAX_PING: Final = 64 * 1024
+_APP: Final = "/_matrix/app/v1"
+
+
+class HomeserverApi:
+    """The routes under `/_matrix/app/v1`, and the older ones without that prefix."""
+
+    def __init__(self, gate: TokenGate, store: TransactionStore, registry: CollectorRegistry) -> None:
+        self._gate = gate
+        self._store = store
+        self._accepted = Counter("mediatrix_transactions", "Transactions stored and acknowledged.", registry=registry)
+        self._dropped = Counter(
+            "mediatrix_transaction_items_dropped", "Items of transactions that could not be read.", registry=registry
+        )
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served."""
+        return [
+            web.put(f"{_APP}/transactions/{{txn}}", self._transaction),
+            web.put("/transactions/{txn}", self._transaction),
+            web.post(f"{_APP}/ping", self._ping),
+            *(web.get(f"{base}/{kind}/{{id}}", self._unknown) for base in (_APP, "") for kind in ("users", "rooms")),
+        ]
+
+    async def _transaction(self, request: web.Request) -> web.Response:
+        self._gate.check(request)
+        body = await json_object(request, MAX_TRANSACTION)
+        transaction = parse(request.match_info["txn"], body)
+        if transaction.dropped:
+            log.warning("dropped %d unreadable items of a transaction", transaction.dropped)
+            self._dropped.inc(transaction.dropped)
+        await self._store.accept(transaction)
+        self._accepted.inc()
+        return web.json_response({})
+
+    async def _ping(self, request: web.Request) -> web.Response:
+        self._gate.check(request)
+        await json_object(request, MAX_PING)
+        return web.json_response({})
+
+    async def _unknown(self, request: web.Request) -> NoReturn:
+        # Our users and rooms are made by us when we want them, never because somebody asks for them.
+        self._gate.check(request)
+        raise RequestRefused(HTTPStatus.NOT_FOUND, "M_NOT_FOUND", "no such user or room")
