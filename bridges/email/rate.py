@@ -1,0 +1,37 @@
+"""How much mail one address may get: a sliding window over what was accepted."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+PER_HOUR: Final = 60
+_HOUR: Final = 3600.0
+
+
+@dataclass(slots=True)
+class RateCap:
+    """At most `limit` mails in any `window` seconds for each key. Memory is bounded by the keys in use.
+
+    Only what was accepted counts: probes of a recipient, refusals and repeats after an error are free.
+    """
+
+    now: Callable[[], float]
+    limit: int = PER_HOUR
+    window: float = _HOUR
+    _accepted: dict[str, deque[float]] = field(default_factory=dict, repr=False)
+
+    def is_full(self, key: str) -> bool:
+        """Whether one more would be too many."""
+        times = self._accepted.get(key)
+        if times is None:
+            return False
+        while times and times[0] <= self.now() - self.window:
+            times.popleft()
+        if not times:
+            del self._accepted[key]
+        return len(times) >= self.limit
+
+    def count(self, key: str) -> None:
+        """One was accepted."""
+        self._accepted.setdefault(key, deque()).append(self.now())

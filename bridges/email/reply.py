@@ -1,0 +1,81 @@
+"""Reading a reply: the sender's own words, cut at our own anchor, or the reason why they are not certain.
+
+A quote that is not recognised is held, not parsed harder. No line of what we sent is ever left in `Clean`.
+"""
+
+import re
+from typing import Final
+
+from bridges.email.anchor import cut_at_anchor, shows_mark
+from bridges.email.attribution import introduces_a_quote, without_attribution, without_blank_end
+from bridges.email.ids import holds_token_address, mask_token_addresses
+from bridges.email.incoming import Clean, IncomingMail, Reading, Unsafe, UnsafeReason
+from bridges.email.plaintext import WORDS_MARK
+
+_SIGNATURE_LINES: Final = 12
+_BARE_SIGNATURE_LINES: Final = 6
+_FORWARD: Final = re.compile(
+    r"\s*(?:-{2,}.*(?:forward|weitergeleitet|transféré|reenviad|inoltrat|doorgestuurd|encaminhad).*-{2,}"
+    r"|Begin forwarded message:|Anfang der weitergeleiteten Nachricht:|Début du message réexpédié\s?:)\s*",
+    re.IGNORECASE,
+)
+
+
+def read_reply(mail: IncomingMail, reply_address: str, room_name: str) -> Reading:
+    """The sender's words in a mail to `reply_address`, whose room shows its mail as coming from `room_name`.
+
+    Says nothing of who sent it (see `proof`), nor of files: those are with the mail.
+    """
+    shown = mask_token_addresses(mail.body.text).strip()
+    reason = _obstacle(mail, reply_address)
+    if reason is not None:
+        return Unsafe(reason, shown)
+    lines = mail.body.text.split("\n")
+    words = _cut(lines, reply_address, room_name)
+    if isinstance(words, UnsafeReason):
+        return Unsafe(words, shown)
+    if mail.body.quotes_in_html:
+        return Unsafe(UnsafeReason.HTML_QUOTE, shown)
+    text = "\n".join(line.rstrip() for line in without_signature(words)).strip()
+    return Clean(text) if text else Unsafe(UnsafeReason.NO_WORDS, shown)
+
+
+def without_signature(lines: list[str]) -> list[str]:
+    """Without what follows the signature mark `-- ` (RFC 3676, 4.3), if it is short enough to be a signature."""
+    for i in range(len(lines) - 1, -1, -1):
+        following = len(without_blank_end(lines)) - i - 1
+        if lines[i] == "-- " and following <= _SIGNATURE_LINES:
+            return lines[:i]
+        if lines[i].rstrip() == "--" and following <= _BARE_SIGNATURE_LINES:
+            return lines[:i]
+    return lines
+
+
+def _obstacle(mail: IncomingMail, reply_address: str) -> UnsafeReason | None:
+    if mail.malformed:
+        return UnsafeReason.MALFORMED
+    if any(recipient.lower() != reply_address.lower() for recipient in mail.recipients):
+        return UnsafeReason.OTHER_RECIPIENTS
+    return mail.body.obstacle
+
+
+def _cut(lines: list[str], reply_address: str, room_name: str) -> list[str] | UnsafeReason:
+    cut = cut_at_anchor(lines, reply_address)
+    if cut is None:
+        return _quote_left(lines) or lines
+    if cut.answered_below:
+        return UnsafeReason.ANSWERED_IN_QUOTE
+    words = without_attribution(cut.above, reply_address, room_name)
+    if words is None:
+        return UnsafeReason.QUOTE_UNRECOGNISED
+    return _quote_left(words) or words
+
+
+def _quote_left(lines: list[str]) -> UnsafeReason | None:
+    """What these lines still hold of another message."""
+    if any(_FORWARD.fullmatch(line) for line in lines):
+        return UnsafeReason.FORWARDED
+    quoted = any(line.lstrip().startswith((">", WORDS_MARK.strip())) or shows_mark(line) for line in lines)
+    if quoted or introduces_a_quote(lines) or holds_token_address("\n".join(lines)):
+        return UnsafeReason.QUOTE_UNRECOGNISED
+    return None

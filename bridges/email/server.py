@@ -1,0 +1,251 @@
+"""The LMTP server (RFC 2033): takes mail for known tokens, and answers 250 only for what is stored.
+
+    RCPT   unknown address ……… 550, with no content        database down … 451
+    DATA   stored or known already … 250      over the cap … 450      database down … 451      too large … 552
+           one answer for each recipient, in their order
+
+Whoever can connect can forge Authentication-Results: listen on loopback, or where only the mail server can reach.
+"""
+
+import asyncio
+import errno
+import logging
+import weakref
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import AnyStr, Final, Protocol, assert_never
+
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from bridges.email.convert_in import mail_identity
+from bridges.email.ids import MailToken, parse_recipient, token_hash
+from bridges.email.mime import LIMITS
+from bridges.email.rate import RateCap
+
+logger = logging.getLogger(__name__)
+
+_LINE_LIMIT: Final = 64 * 1024
+"""RFC 5321 says 1000; some servers hand on longer lines, and to refuse them would lose mail."""
+_IDLE_SECONDS: Final = 120.0
+
+_STORED: Final = "250 2.0.0 stored"
+_UNKNOWN: Final = "550 5.1.1 no such address"
+_BUSY: Final = "451 4.3.0 try again later"
+_OVER_CAP: Final = "450 4.2.1 too much mail for this address, try again later"
+_TOO_LARGE: Final = "552 5.3.4 too large"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMail:
+    """One mail for one token, as it came. `envelope_from` is empty for the null sender.
+
+    `identity` is the key of duplicates; `same_message` the part of it that names token and Message-ID only: known with
+    another identity, the mail is another one under the same id and to be held. `recipients` counts the addresses of
+    the envelope: more than one of ours means that one mail went to two rooms.
+    """
+
+    token: MailToken
+    token_hash: str
+    envelope_from: str = field(repr=False)
+    raw: bytes = field(repr=False)
+    identity: str
+    same_message: str
+    recipients: int
+
+
+class InboxVerdict(Enum):
+    """What became of a mail that was offered to the inbox."""
+
+    STORED = auto()
+    """Committed, now or by an earlier delivery of the same mail."""
+    BUSY = auto()
+    """Can't be stored at the moment; the mail server is to try again."""
+    UNKNOWN = auto()
+    """The address was revoked in the meantime."""
+
+
+class MailInbox(Protocol):
+    """Where mail is kept. An exception of either method counts as "can't at the moment"."""
+
+    async def knows(self, token_hash: str) -> bool:
+        """Whether mail for that token is taken. Called for every RCPT, probes included: must change nothing."""
+        ...
+
+    async def accept(self, mail: ReceivedMail) -> InboxVerdict:
+        """Store a mail durably, committed before it returns; decide nothing. Must be idempotent by `identity`."""
+        ...
+
+
+class PortTakenError(Exception):
+    """The configured address can't be listened on; the message names it."""
+
+
+class LmtpServer:
+    """Serves one address in the running event loop, between `start` and `stop`."""
+
+    def __init__(
+        self, inbox: MailInbox, domain: str, *, host: str, port: int, cap: RateCap, size_limit: int = LIMITS.size
+    ) -> None:
+        self._handler = _Handler(inbox, domain, cap)
+        self._domain = domain
+        self._host = host
+        self._port = port
+        self._size_limit = size_limit
+        self._server: asyncio.Server | None = None
+        self._sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
+
+    @property
+    def port(self) -> int:
+        """The port in use, also where the configured one was 0."""
+        if self._server is None:
+            return self._port
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Listen. Raises PortTakenError."""
+        _silence_library()
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._session, self._host, self._port)
+        except OSError as error:
+            what = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+            raise PortTakenError(f"the LMTP port {self._host}:{self._port} {what}") from error
+
+    async def stop(self) -> None:
+        """Take no more connections, end those that are open, and wait for what is being stored."""
+        if self._server is None:
+            return
+        self._server.close()
+        for session in list(self._sessions):
+            if session.transport is not None:
+                session.transport.close()
+        await self._handler.finish()
+        await self._server.wait_closed()
+        self._server = None
+
+    def _session(self) -> "_Session":
+        session = _Session(
+            self._handler,
+            hostname=self._domain,
+            ident="Mediatrix",
+            data_size_limit=self._size_limit,
+            enable_SMTPUTF8=True,
+            timeout=_IDLE_SECONDS,
+            loop=asyncio.get_running_loop(),
+        )
+        self._sessions.add(session)
+        return session
+
+
+class _Session(LMTP):
+    """One connection. The library answers once after DATA; LMTP wants one answer for each recipient."""
+
+    line_length_limit = _LINE_LIMIT
+    _recipients = 1
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the library finds commands by this name
+        self._recipients = len(self.envelope.rcpt_tos) if self.envelope else 0
+        await super().smtp_DATA(arg)
+
+    async def push(self, status: AnyStr) -> None:
+        """The library's own refusals of the content come as one line; repeat them for every recipient."""
+        if isinstance(status, str) and status.startswith(("552 Error: Too much", "500 Line too long")):
+            await super().push("\r\n".join([_TOO_LARGE] * self._recipients))
+        else:
+            await super().push(status)
+
+
+class _Handler:
+    """What is done at each step of a session."""
+
+    def __init__(self, inbox: MailInbox, domain: str, cap: RateCap) -> None:
+        self._inbox = inbox
+        self._domain = domain
+        self._cap = cap
+        self._storing: set[asyncio.Task[str]] = set()
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", *responses[-1:]]
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        token = parse_recipient(address, self._domain)
+        if token is None or not await self._inbox.knows(token_hash(token)):
+            return _UNKNOWN
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        raw = envelope.original_content or b""
+        sender = envelope.mail_from or ""
+        answers = []
+        for recipient in envelope.rcpt_tos:
+            token = parse_recipient(recipient, self._domain)
+            if token is None:
+                answers.append(_UNKNOWN)
+                continue
+            hashed = token_hash(token)
+            identity, same_message = mail_identity(hashed, raw)
+            answers.append(
+                await self._answer(
+                    ReceivedMail(
+                        token=token,
+                        token_hash=hashed,
+                        envelope_from="" if sender == "<>" else sender,
+                        raw=raw,
+                        identity=identity,
+                        same_message=same_message,
+                        recipients=len(envelope.rcpt_tos),
+                    )
+                )
+            )
+        return "\r\n".join(answers)
+
+    async def handle_exception(self, error: Exception) -> str:
+        logger.error("a step of an LMTP session failed: %s", type(error).__name__)
+        return _BUSY
+
+    async def finish(self) -> None:
+        """Wait for every mail that is being stored."""
+        if self._storing:
+            await asyncio.wait(self._storing)
+
+    async def _answer(self, mail: ReceivedMail) -> str:
+        """Store in a task of its own: the library cancels its session when the client goes, and a commit that was
+        begun should end."""
+        task = asyncio.create_task(self._store(mail))
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+        return await asyncio.shield(task)
+
+    async def _store(self, mail: ReceivedMail) -> str:
+        if self._cap.is_full(mail.token_hash):
+            return _OVER_CAP
+        try:
+            verdict = await self._inbox.accept(mail)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
+            logger.error("a mail could not be stored: %s", type(error).__name__)
+            return _BUSY
+        match verdict:
+            case InboxVerdict.STORED:
+                self._cap.count(mail.token_hash)
+                return _STORED
+            case InboxVerdict.BUSY:
+                return _BUSY
+            case InboxVerdict.UNKNOWN:
+                return _UNKNOWN
+            case _:
+                assert_never(verdict)
+
+
+def _silence_library() -> None:
+    """The library logs addresses and content; nothing of that may reach a log."""
+    library: logging.Logger = logging.getLogger("mail.log")
+    library.propagate = False
+    if not library.handlers:
+        library.addHandler(logging.NullHandler())
