@@ -41,9 +41,27 @@ class Say:
     to: UserId
     text: str
     to_unsigned_devices: bool = False
+    in_clear: bool = False
+    """For a chat that isn't encrypted: to say just that."""
 
 
-Outgoing = Effect | Say
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """One of our users accepts an invitation."""
+
+    room: RoomId
+    user: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """One of our users turns an invitation down."""
+
+    room: RoomId
+    user: UserId
+
+
+Outgoing = Effect | Say | Enter | Decline
 T = TypeVar("T")
 
 MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
@@ -78,9 +96,9 @@ class Applier:
         for effect in decision.effects:
             await self._effect(case, effect)
 
-    async def say(self, say: Say) -> None:
-        """The bot's words in a direct chat."""
-        await self._put(None, Lane(f"lobby:{say.room}"), MATRIX, say)
+    async def outside(self, outgoing: Say | Enter | Decline) -> None:
+        """Something to be done in a room that is of no case."""
+        await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
     async def _effect(self, case: Case, effect: Effect) -> None:
         match effect:

@@ -15,7 +15,7 @@ from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay
 from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
-from rooms.apply import Outgoing, Say
+from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.ports import Database, EventId, Homeserver, Item, RoomId, RoomRecord, Standing, Trouble, UserId, Work
 from rooms.provision import Report, preview, reconcile, room_wait_key, unfit
 
@@ -65,6 +65,8 @@ class Posting:
     reply_to: EventId | None = None
     only_for: UserId | None = None
     """Readable, this once, by the unsigned devices of this member, too."""
+    in_clear: bool = False
+    """Only in a direct chat that isn't encrypted: to say just that."""
 
 
 class Poster(Protocol):
@@ -111,6 +113,12 @@ class Deliverer:
         match outgoing:
             case Say():
                 return await self._say(item, outgoing), Report()
+            case Enter(room, user):
+                await self._homeserver.join(room, user)
+                return Sent("joined"), Report()
+            case Decline(room, user):
+                await self._homeserver.leave(room, user)
+                return Sent("declined"), Report()
             case Post() | Tell() | Explain():
                 return await self._post(item, _case_of(item), outgoing)
             case Relay() | Introduce():
@@ -129,10 +137,14 @@ class Deliverer:
     async def _say(self, item: Item, say: Say) -> Outcome:
         """In a direct chat only the one whom it is with may read."""
         actual = await self._homeserver.state(say.room)
-        if actual is None or not actual.encrypted or actual.joined != frozenset({say.to}):
-            return Cancelled("the direct chat is not an encrypted one between that person and the bot")
+        if actual is None or actual.joined != frozenset({say.to}):
+            return Cancelled("the direct chat is not one between that person and the bot")
+        if actual.encrypted is say.in_clear:
+            return Cancelled("the direct chat was encrypted or decrypted in between")
         special = say.to if say.to_unsigned_devices else None
-        posting = Posting(say.room, self._homeserver.bot, actual.joined, Text(say.text), True, only_for=special)
+        posting = Posting(
+            say.room, self._homeserver.bot, actual.joined, Text(say.text), True, only_for=special, in_clear=say.in_clear
+        )
         return Sent(await self._poster.post(item, posting))
 
     async def _post(self, item: Item, case_id: CaseId, effect: Post | Tell | Explain) -> tuple[Outcome, Report]:

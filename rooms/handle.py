@@ -15,8 +15,9 @@ from policies.case import DESK, Case, CaseId, Network, PersonId, Role
 from policies.commands import AddPerson, Command, NewCase
 from policies.effects import Decision, Reconcile, Tell
 from policies.message import Message, Proof
-from rooms.apply import Applier, Codec, Say
-from rooms.ports import Entry, EventId, ItemId, RoomId, UserId, Work
+from policies.plan import RoomKey
+from rooms.apply import Applier, Codec, Decline, Enter, Say
+from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 
 NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
@@ -24,6 +25,11 @@ NEXT_STEPS = (
     "!party add Carl carl@example.org – a party by mail\n"
     "!open – begin the joint session\n"
     "!status shows where things stand, !help everything else."
+)
+
+IN_CLEAR = (
+    "This chat is not encrypted, so I take no commands here, and what you wrote may have been read on the server."
+    " Start a new chat with me with encryption on, or turn it on in this room's settings, and write again."
 )
 
 
@@ -88,15 +94,23 @@ class Handler:
         reply = lobby.decide(text, proof, await self._titles(user))
         match reply:
             case lobby.Answer(answer, to_unsigned_devices):
-                await self._applier.say(Say(room, user, answer, to_unsigned_devices))
+                await self._applier.outside(Say(room, user, answer, to_unsigned_devices))
             case lobby.Open(command):
                 mediator = AddPerson(self._house.mediators[user], Network.MATRIX, user, Role.MEDIATOR)
                 opened = await self._open(NewCase(command.title, (mediator, *command.steps)))
-                await self._applier.say(Say(room, user, opened.text))
+                await self._applier.outside(Say(room, user, opened.text))
 
-    async def say(self, say: Say) -> None:
-        """The bot has something to say in a direct chat."""
-        await self._applier.say(say)
+    async def invited(self, room: RoomId, ours: UserId, by: UserId, bot: UserId) -> None:
+        """One of our users was invited to a room that isn't ours: the bot talks to mediators, and to nobody else (R10)."""
+        if ours != bot or by not in self._house.mediators:
+            await self._applier.outside(Decline(room, ours))
+            return
+        await self._work.rooms.save(RoomRecord(None, RoomKey(f"lobby:{room}"), Standing.MADE, "", room))
+        await self._applier.outside(Enter(room, ours))
+
+    async def unencrypted_lobby(self, room: RoomId, user: UserId) -> None:
+        """A mediator wrote to the bot without encryption."""
+        await self._applier.outside(Say(room, user, IN_CLEAR, in_clear=True))
 
     async def _open(self, command: NewCase) -> Answer:
         case = Case(await self._work.cases.new_number(), command.title)

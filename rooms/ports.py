@@ -353,5 +353,11 @@ class Homeserver(Protocol):
     async def change(self, room: RoomId, change: Change) -> None:
         """Carry out one change; harmless if it is done already."""
 
+    async def join(self, room: RoomId, ours: UserId) -> None:
+        """One of our users accepts an invitation."""
+
+    async def leave(self, room: RoomId, ours: UserId) -> None:
+        """One of our users leaves, or turns an invitation down."""
+
     async def ensure_ghost(self, ghost: UserId, name: str) -> None:
         """The ghost exists, has a cross-signed device, and goes by that name. Idempotent."""

@@ -1,0 +1,135 @@
+"""Between what people say and the content of Matrix events (Matrix spec, client-server API, "Instant messaging")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from appservice.matrix.ids import EventId, JsonObject
+from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
+
+_FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
+_WORDS = frozenset({"m.text", "m.notice", "m.emote"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an event says. Targets are event ids, not yet messages."""
+
+    content: Content
+    target: EventId | None = None
+    """The event that is edited, reacted to, or removed."""
+    reply_to: EventId | None = None
+
+
+def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) -> Said:
+    """What an event says. `outer` is the content as it travelled: relations stand there in clear (spec, 11.12.3).
+
+    Never raises: what isn't of a known shape is Unreadable.
+    """
+    relation = _mapping(outer.get("m.relates_to")) or _mapping(content.get("m.relates_to"))
+    target = _event_id(relation.get("event_id"))
+    reply_to = _event_id(_mapping(relation.get("m.in_reply_to")).get("event_id"))
+    match event_type:
+        case "m.reaction":
+            key = relation.get("key")
+            return Said(Reaction(None, key if isinstance(key, str) else ""), target)
+        case "m.room.message" if relation.get("rel_type") == "m.replace":
+            new = _mapping(content.get("m.new_content"))
+            body = new.get("body")
+            if isinstance(body, str) and new.get("msgtype") in _WORDS:
+                return Said(Edit(None, body), target)
+            return Said(Unreadable("it changes a message into something that is not words"), target)
+        case "m.room.message":
+            return Said(_message(content, quotes=reply_to is not None), reply_to=reply_to)
+        case _:
+            return Said(Unreadable(f"it is of a kind that I can't carry ({_kind(event_type)})"))
+
+
+def redacted_event(event: Mapping[str, Any]) -> Said:
+    """What an `m.room.redaction` says: from room version 11 the target stands in the content."""
+    content = _mapping(event.get("content"))
+    return Said(Removal(None), _event_id(content.get("redacts")) or _event_id(event.get("redacts")))
+
+
+def write(content: Content, reply_to: EventId | None, *, is_notice: bool) -> JsonObject:
+    """The content of an `m.room.message` for words or a file; what can't be written as one is not for Matrix."""
+    relation = {"m.relates_to": {"m.in_reply_to": {"event_id": reply_to}}} if reply_to else {}
+    match content:
+        case Text(body):
+            return {"msgtype": "m.notice" if is_notice else "m.text", "body": body, "m.mentions": {}, **relation}
+        case File(name, mime, size, ref):
+            info = {"mimetype": mime, "size": size}
+            return {"msgtype": "m.file", "body": name, "filename": name, "info": info, "file": json.loads(ref)}
+        case Edit() | Reaction() | Removal() | Unreadable():
+            raise ValueError(f"{type(content).__name__} is not written into Matrix")
+        case _:
+            assert_never(content)
+
+
+def with_target(content: Content, target: MessageId | None) -> Content:
+    """The content with the message that it is about, now that it is known."""
+    match content:
+        case Edit(body=body):
+            return Edit(target, body)
+        case Reaction(key=key):
+            return Reaction(target, key)
+        case Removal():
+            return Removal(target)
+        case Text() | File() | Unreadable():
+            return content
+        case _:
+            assert_never(content)
+
+
+def _message(content: Mapping[str, Any], *, quotes: bool) -> Content:
+    kind, body = content.get("msgtype"), content.get("body")
+    if not isinstance(body, str):
+        return Unreadable("it has no words")
+    if kind in _WORDS:
+        return Text(_without_fallback(body) if quotes else body)
+    if kind in _FILES:
+        return _file(content, body)
+    return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})")
+
+
+def _file(content: Mapping[str, Any], body: str) -> Content:
+    """Only files encrypted like the message: a plain `url` would lie on the homeserver for all to read."""
+    info, encrypted = _mapping(content.get("info")), _mapping(content.get("file"))
+    name, mime, size = content.get("filename", body), info.get("mimetype"), info.get("size")
+    if not encrypted:
+        return Unreadable("it is a file that was uploaded without encryption")
+    return File(
+        name if isinstance(name, str) else body,
+        mime if isinstance(mime, str) else "application/octet-stream",
+        size if isinstance(size, int) else 0,
+        FileRef(json.dumps(encrypted)),
+    )
+
+
+def _without_fallback(body: str) -> str:
+    """A reply's words without the quoted original that older clients put before them (MSC2781)."""
+    if not body.startswith("> <@"):
+        return body
+    lines = body.split("\n")
+    first = next((i for i, line in enumerate(lines) if not line.startswith("> ")), len(lines))
+    return "\n".join(lines[first:]).lstrip("\n")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _event_id(value: object) -> EventId | None:
+    return EventId(value) if isinstance(value, str) and value.startswith("$") and len(value) <= 255 else None
+
+
+def _kind(value: object) -> str:
+    """A type as it may be shown: it came from outside, so only its harmless characters."""
+    return (
+        "".join(c for c in value if c.isascii() and (c.isalnum() or c in "._-"))[:60]
+        if isinstance(value, str)
+        else "none"
+    )
