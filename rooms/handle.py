@@ -101,7 +101,7 @@ class Handler:
                 await self._applier.outside(Say(room, user, opened.text))
 
     async def invited(self, room: RoomId, ours: UserId, by: UserId, bot: UserId) -> None:
-        """One of our users was invited to a room that isn't ours: the bot talks to mediators, and to nobody else (R10)."""
+        """One of our users was invited to a room that isn't ours: the bot talks to mediators, and only them (R10)."""
         if ours != bot or by not in self._house.mediators:
             await self._applier.outside(Decline(room, ours))
             return

@@ -1,0 +1,192 @@
+"""Works off a queue: lane after lane, each lane in its order, several lanes at once, whatever fails.
+
+One `Worker` for the inbox, one for the outbox; what they do with an item is their `work`, what becomes of the item is a
+value (`Fate`). An exception that nobody foresaw makes a dead letter after a few tries and never stops the worker: one bad
+item must not delay the next person's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from rooms.ports import Database, Item, Lane, Queue, State, Trouble, Work
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+RETRY_FIRST = timedelta(seconds=0.5)
+RETRY_MOST = timedelta(minutes=5)
+SURPRISES_MOST = 5
+"""After so many exceptions that nobody foresaw, an item is dead."""
+IDLE = timedelta(seconds=30)
+"""How long a worker sleeps at most, should it miss being woken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The work itself has already stored that the item is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Done; the result is still to be stored."""
+
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Set aside until woken, or until that much time has gone."""
+
+    key: str
+    why: str
+    at_most: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Ended otherwise, for good unless a person revives it."""
+
+    state: State
+    why: str
+
+
+Fate = Finished | Done | Park | End
+
+
+class Wakeup:
+    """Tells the workers of this process that there may be something to do."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def __call__(self) -> None:
+        """There may be something to do. Safe to call often."""
+        self._event.set()
+
+    async def wait(self, at_most: timedelta) -> None:
+        """Until called, or until the time has gone."""
+        try:
+            async with asyncio.timeout(max(at_most.total_seconds(), 0)):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        self._event.clear()
+
+
+class Worker:
+    """Works off one queue with a number of tasks."""
+
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        queue: Callable[[Work], Queue],
+        work: Callable[[Item], Awaitable[Fate]],
+        on_end: Callable[[Item, State, str], Awaitable[None]],
+        *,
+        tasks: int = 4,
+    ) -> None:
+        """`queue` picks the queue of a unit of work; `on_end` is told when an item ends as DEAD or UNKNOWN."""
+        self._name, self._database, self._queue, self._work, self._on_end = name, database, queue, work, on_end
+        self._tasks = tasks
+        self.wakeup = Wakeup()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._tasks):
+                group.create_task(self._loop(f"{self._name}-{number}-{random.getrandbits(64):x}"))  # noqa: S311 (a name)
+
+    async def _loop(self, owner: str) -> None:
+        while True:
+            try:
+                if not await self._next_lane(owner):
+                    await self.wakeup.wait(await self._until_due())
+            except Exception:  # noqa: BLE001 (the database may be away; the loop must outlive anything)
+                logger.exception("the %s worker stumbled; it goes on", self._name)
+                await asyncio.sleep(1)
+
+    async def _until_due(self) -> timedelta:
+        now = datetime.now(UTC)
+        async with self._database.begin() as work:
+            due = await self._queue(work).next_due(now)
+        return min(due - now, IDLE) if due else IDLE
+
+    async def _next_lane(self, owner: str) -> bool:
+        """Take the lane that has waited longest and work on it until it is empty or stuck; False if there is none."""
+        now = datetime.now(UTC)
+        async with self._database.begin() as work:
+            items = await self._queue(work).claim(owner, now, LEASE, limit=BATCH)
+        if not items:
+            return False
+        lane = items[0].lane
+        self.wakeup()
+        try:
+            for item in items:
+                if not await self._keep(owner, lane) or not await self._one(item):
+                    break
+        finally:
+            async with self._database.begin() as work:
+                await self._queue(work).free(owner, lane)
+        return True
+
+    async def _keep(self, owner: str, lane: Lane) -> bool:
+        async with self._database.begin() as work:
+            return await self._queue(work).renew(owner, lane, datetime.now(UTC) + LEASE)
+
+    async def _one(self, item: Item) -> bool:
+        """Work on one item and store what became of it; False if the lane has to wait."""
+        try:
+            async with asyncio.timeout(LEASE.total_seconds() * 0.8):
+                fate = await self._work(item)
+        except Trouble as trouble:
+            if trouble.transient:
+                await self._again(item, trouble.why)
+                return False
+            fate = End(State.DEAD, trouble.why)
+        except Exception as surprise:  # noqa: BLE001 (see the module's words)
+            logger.exception("an item of kind %s failed unexpectedly", item.kind)
+            if item.attempts + 1 < SURPRISES_MOST:
+                await self._again(item, f"an unexpected {type(surprise).__name__}")
+                return False
+            fate = End(State.DEAD, f"an unexpected {type(surprise).__name__}; the log has it")
+        await self._store(item, fate)
+        return True
+
+    async def _again(self, item: Item, why: str) -> None:
+        due = datetime.now(UTC) + backoff(item.attempts)
+        async with self._database.begin() as work:
+            await self._queue(work).retry(item.id, due, why)
+
+    async def _store(self, item: Item, fate: Fate) -> None:
+        async with self._database.begin() as work:
+            queue = self._queue(work)
+            match fate:
+                case Finished():
+                    return
+                case Done(result):
+                    await queue.done(item.id, result)
+                case Park(key, why, at_most):
+                    await queue.park(item.id, key, datetime.now(UTC) + at_most if at_most else None, why)
+                case End(state, why):
+                    await queue.stop(item.id, state, why)
+                case _:
+                    assert_never(fate)
+        if isinstance(fate, End) and fate.state in {State.DEAD, State.UNKNOWN}:
+            await self._on_end(item, fate.state, fate.why)
+
+
+BATCH = 50
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait after so many failed attempts: doubling, with jitter so that lanes don't march in step."""
+    wait = min(RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)
+    return wait * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
