@@ -1,8 +1,8 @@
 """Works off a queue: lane after lane, each lane in its order, several lanes at once, whatever fails.
 
-One `Worker` for the inbox, one for the outbox; what they do with an item is their `work`, what becomes of the item is a
-value (`Fate`). An exception that nobody foresaw makes a dead letter after a few tries and never stops the worker: one bad
-item must not delay the next person's.
+One `Worker` for the inbox, one for the outbox; what they do with an item is their `work`, what becomes of the item is
+a value (`Fate`). An exception that nobody foresaw makes a dead letter after a few tries and never stops the worker: one
+bad item must not delay the next person's.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ class Worker:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._tasks):
-                group.create_task(self._loop(f"{self._name}-{number}-{random.getrandbits(64):x}"))  # noqa: S311 (a name)
+                group.create_task(self._loop(f"{self._name}-{number}-{random.getrandbits(64):x}"))
 
     async def _loop(self, owner: str) -> None:
         while True:
             try:
                 if not await self._next_lane(owner):
                     await self.wakeup.wait(await self._until_due())
-            except Exception:  # noqa: BLE001 (the database may be away; the loop must outlive anything)
+            except Exception:
                 logger.exception("the %s worker stumbled; it goes on", self._name)
                 await asyncio.sleep(1)
 
@@ -151,7 +151,7 @@ class Worker:
                 await self._again(item, trouble.why)
                 return False
             fate = End(State.DEAD, trouble.why)
-        except Exception as surprise:  # noqa: BLE001 (see the module's words)
+        except Exception as surprise:
             logger.exception("an item of kind %s failed unexpectedly", item.kind)
             if item.attempts + 1 < SURPRISES_MOST:
                 await self._again(item, f"an unexpected {type(surprise).__name__}")
@@ -188,5 +188,5 @@ BATCH = 50
 
 def backoff(attempts: int) -> timedelta:
     """How long to wait after so many failed attempts: doubling, with jitter so that lanes don't march in step."""
-    wait = min(RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)
+    wait: timedelta = min(RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)
     return wait * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)

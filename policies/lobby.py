@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policies.commands import Help, ListCases, Misunderstood, NewCase, help_text, is_command, parse
-from policies.message import Proof, Unproven
+from policies.message import Content, Proof, Text, Unproven, Unreadable
 
 DESK_ONLY = "That is said at a case's desk. Here you can open a case: !case new Smith and Jones"
 
@@ -26,15 +26,26 @@ class Open:
     command: NewCase
 
 
-Reply = Answer | Open
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing is said: it wasn't words."""
 
 
-def decide(text: str, proof: Proof, cases: Mapping[str, str]) -> Reply:
-    """What the bot does about a line that a mediator of the organisation wrote to it. `cases`: by number."""
-    if not is_command(text):
-        return Answer("I understand commands. " + help_text(None, lobby=True))
+Reply = Answer | Open | Silence
+
+
+def decide(content: Content, proof: Proof, cases: Mapping[str, str]) -> Reply:
+    """What the bot does about what a mediator of the organisation wrote to it. `cases`: the mediator's, by number."""
+    if not isinstance(content, Text | Unreadable):
+        return Silence()
     if isinstance(proof, Unproven):
         return Answer(f"I can't act on that: {proof.why}. {proof.remedy}", to_unsigned_devices=True)
+    if isinstance(content, Unreadable) or not is_command(content.body):
+        return Answer("I understand commands. " + help_text(None, lobby=True))
+    return _obey(content.body, cases)
+
+
+def _obey(text: str, cases: Mapping[str, str]) -> Reply:
     command = parse(text)
     match command:
         case NewCase():

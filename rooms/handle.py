@@ -14,7 +14,7 @@ from policies.acts import Facts
 from policies.case import DESK, Case, CaseId, Network, PersonId, Role
 from policies.commands import AddPerson, Command, NewCase
 from policies.effects import Decision, Reconcile, Tell
-from policies.message import Message, Proof
+from policies.message import Content, Message, Proof
 from policies.plan import RoomKey
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
@@ -89,12 +89,14 @@ class Handler:
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, decision.reason, case_id)
 
-    async def lobby(self, room: RoomId, user: UserId, text: str, proof: Proof) -> None:
+    async def lobby(self, room: RoomId, user: UserId, content: Content, proof: Proof) -> None:
         """A mediator of the organisation wrote to the bot in a direct chat."""
-        reply = lobby.decide(text, proof, await self._titles(user))
+        reply = lobby.decide(content, proof, await self._titles(user))
         match reply:
             case lobby.Answer(answer, to_unsigned_devices):
                 await self._applier.outside(Say(room, user, answer, to_unsigned_devices))
+            case lobby.Silence():
+                return
             case lobby.Open(command):
                 mediator = AddPerson(self._house.mediators[user], Network.MATRIX, user, Role.MEDIATOR)
                 opened = await self._open(NewCase(command.title, (mediator, *command.steps)))

@@ -19,6 +19,8 @@ class RoomState:
     create: JsonObject
     members: Mapping[UserId, str]
     """Each user's membership. Departed users are in it too, as `leave` or `ban`."""
+    left_by_themselves: frozenset[UserId]
+    """Those of the departed who left, or turned an invitation down, of their own accord."""
     power_levels: JsonObject
     encryption: JsonObject | None
     join_rule: str | None
@@ -53,24 +55,29 @@ def parse_state(room: RoomId, events: Iterable[object]) -> RoomState:
     """Read a room's state events; one that is malformed counts as not there."""
     contents: dict[tuple[str, str], JsonObject] = {}
     creator: set[UserId] = set()
+    own_acts: set[UserId] = set()
     for event in events:
         match event:
             case {"type": str(kind), "state_key": str(key), "content": dict(content), "sender": str(sender)}:
                 contents[kind, key] = content
                 if kind == "m.room.create":
                     creator.add(UserId(sender))
+                if kind == "m.room.member" and key == sender:
+                    own_acts.add(UserId(key))
             case _:
                 continue
     create = contents.get(("m.room.create", ""), {})
+    members = {
+        UserId(key): content["membership"]
+        for (kind, key), content in contents.items()
+        if kind == "m.room.member" and content.get("membership") in MEMBERSHIPS
+    }
     return RoomState(
         room=room,
         creators=frozenset(creator | set(_users(create.get("additional_creators")))),
         create=create,
-        members={
-            UserId(key): content["membership"]
-            for (kind, key), content in contents.items()
-            if kind == "m.room.member" and content.get("membership") in MEMBERSHIPS
-        },
+        members=members,
+        left_by_themselves=frozenset(user for user in own_acts if members.get(user) == "leave"),
         power_levels=contents.get(("m.room.power_levels", ""), {}),
         encryption=contents.get(("m.room.encryption", "")),
         join_rule=_text(contents.get(("m.room.join_rules", ""), {}), "join_rule"),

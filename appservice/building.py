@@ -1,0 +1,169 @@
+"""Rooms at the homeserver, as `rooms.ports.Homeserver` wants them: looked at, made and changed, by the bot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import assert_never
+
+from appservice.matrix.errors import MatrixError
+from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.rooms import NewRoom
+from appservice.matrix.state import RoomState
+from rooms.ports import RoomId, Trouble, UserId
+from rooms.reconcile import ROOM_VERSION, Actual, Change, Desired, Invite, Join, Membership, Remove, SetState
+
+MARKER = "org.mediatrix.marker"
+"""In the create event: which of our rooms this is, should the answer to its creation be lost. Opaque."""
+MEGOLM = "m.megolm.v1.aes-sha2"
+LOOK_AGAIN = 60.0
+"""Seconds after which a room is looked at again even if no change of it was reported."""
+
+
+class Builder:
+    """The bot at work on rooms. Keeps what it saw of a room until something in that room changes."""
+
+    def __init__(
+        self,
+        matrix: Homeserver,
+        bot: UserId,
+        rotation: Mapping[str, int],
+        make_ghost: Callable[[UserId, str], Awaitable[None]],
+    ) -> None:
+        """`rotation`: the `rotation_period_*` of new rooms' encryption; `make_ghost` gives a ghost its identity."""
+        self._matrix, self._bot, self._rotation, self._make_ghost = matrix, bot, rotation, make_ghost
+        self._seen: dict[RoomId, tuple[float, Actual]] = {}
+
+    @property
+    def bot(self) -> UserId:
+        """The creator of every room."""
+        return self._bot
+
+    def forget(self, room: RoomId) -> None:
+        """Something in that room changed: look at it again before the next act there."""
+        self._seen.pop(room, None)
+
+    async def state(self, room: RoomId) -> Actual | None:
+        """The room as it is; None if the bot isn't in it."""
+        seen = self._seen.get(room)
+        if seen and time.monotonic() - seen[0] < LOOK_AGAIN:
+            return seen[1]
+        at = time.monotonic()
+        try:
+            state = await self._matrix.rooms.state(room, as_user=self._bot)
+        except MatrixError as error:
+            if error.errcode in {"M_FORBIDDEN", "M_NOT_FOUND"}:
+                return None
+            raise trouble(error) from error
+        if self._bot not in state.joined:
+            return None
+        actual = _actual(state, self._bot)
+        self._seen[room] = (at, actual)
+        return actual
+
+    async def create_room(self, desired: Desired, marker: str) -> RoomId:
+        """Make the room with its people invited; its ghosts are brought in afterwards."""
+        encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM, **self._rotation}}
+        room = NewRoom(
+            name=desired.name,
+            power_levels=desired.power_levels,
+            initial_state=[*_fixed_state(), *([] if desired.is_space else [encryption])],
+            creation_content={MARKER: marker, **({"type": "m.space"} if desired.is_space else {})},
+            invite=sorted(desired.members - desired.ours),
+            room_version=ROOM_VERSION,
+        )
+        try:
+            return await self._matrix.rooms.create(room, as_user=self._bot)
+        except MatrixError as error:
+            raise trouble(error) from error
+
+    async def find_room(self, marker: str) -> RoomId | None:
+        """Look through the bot's rooms for the marker: only ever after an interrupted creation."""
+        try:
+            for room in sorted(await self._matrix.rooms.joined_rooms(as_user=self._bot)):
+                created = await self._matrix.rooms.state_content(room, "m.room.create", as_user=self._bot)
+                if created and created.get(MARKER) == marker:
+                    return room
+        except MatrixError as error:
+            raise trouble(error) from error
+        return None
+
+    async def change(self, room: RoomId, change: Change) -> None:
+        """Carry out one change."""
+        self.forget(room)
+        rooms = self._matrix.rooms
+        try:
+            match change:
+                case Invite(user):
+                    await rooms.invite(room, user, as_user=self._bot)
+                case Join(ghost):
+                    await rooms.join(room, as_user=ghost)
+                case Remove(user):
+                    await rooms.kick(room, user, as_user=self._bot)
+                case SetState(event_type, state_key, content):
+                    await rooms.put_state(room, event_type, content, state_key, as_user=self._bot)
+                case _:
+                    assert_never(change)
+        except MatrixError as error:
+            raise trouble(error) from error
+
+    async def join(self, room: RoomId, ours: UserId) -> None:
+        """Accept an invitation."""
+        await self._settled(self._matrix.rooms.join(room, as_user=ours))
+
+    async def leave(self, room: RoomId, ours: UserId) -> None:
+        """Leave, or turn an invitation down."""
+        await self._settled(self._matrix.rooms.leave(room, as_user=ours))
+
+    async def ensure_ghost(self, ghost: UserId, name: str) -> None:
+        """The ghost exists, has a cross-signed device, and goes by that name."""
+        await self._make_ghost(ghost, name)
+
+    async def _settled(self, call: Awaitable[None]) -> None:
+        try:
+            await call
+        except MatrixError as error:
+            raise trouble(error) from error
+
+
+def trouble(error: MatrixError) -> Trouble:
+    """A failed call in the words of the use cases."""
+    return Trouble(f"the homeserver said {error.errcode}", transient=error.transient)
+
+
+def _fixed_state() -> list[Mapping[str, object]]:
+    return [
+        {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "joined"}},
+        {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+    ]
+
+
+def _actual(state: RoomState, bot: UserId) -> Actual:
+    (creator,) = state.creators if len(state.creators) == 1 else ("",)
+    return Actual(
+        version=state.version,
+        creator=UserId(creator),
+        name=state.name,
+        encrypted=state.algorithm == MEGOLM,
+        join_rule=state.join_rule,
+        history_visibility=state.history_visibility,
+        guests=state.guest_access,
+        members={user: _membership(state, user) for user in state.members if user != bot},
+        power_levels=state.power_levels,
+        children=frozenset(
+            RoomId(key)
+            for (kind, key), content in state.contents.items()
+            if kind == "m.space.child" and content.get("via")
+        ),
+        replaced=bool(state.tombstone),
+    )
+
+
+def _membership(state: RoomState, user: UserId) -> Membership:
+    match state.members[user]:
+        case "join":
+            return Membership.JOINED
+        case "invite":
+            return Membership.INVITED
+        case _:
+            return Membership.LEFT if user in state.left_by_themselves else Membership.REMOVED

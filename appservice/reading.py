@@ -1,0 +1,227 @@
+"""Read one inbox item, whatever brought it, and have it handled (hops two and three).
+
+    matrix.event   an event of a room of ours … decrypted, turned into a Message, handled
+                   an invitation … answered      a change of a room's state … looked at
+    matrix.to_device   a key or a request … taken in; what waited for that key is woken
+    mail   a mail to somebody's address … proven or not, turned into a Message, handled
+    command   the API or the CLI … carried out, the answer kept as the item's result
+
+Reading, deciding and applying one item is one unit of work. Anything that can't be read yet is parked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from appservice.matrix.content import Said, read, redacted_event, with_target
+from appservice.worker import Fate, Finished, Park
+from policies.case import Case, CaseId, Conversation, Network, PersonId
+from policies.membership import conversations, readers
+from policies.message import Message, MessageId, Proof, Unproven, Unreadable
+from policies.plan import desk_label, room_key
+from rooms.apply import Codec
+from rooms.handle import Handler, House
+from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work
+
+logger = logging.getLogger(__name__)
+
+EVENT, TO_DEVICE, MAIL, COMMAND = "matrix.event", "matrix.to_device", "mail", "command"
+"""The kinds of inbox items."""
+
+_NOBODY = PersonId("nobody")
+"""The author of what somebody said who is not in the case: a reader of nothing, so it is held."""
+
+_IN_CLEAR = Unproven(
+    "it was sent without encryption", "Use a client that supports end-to-end encryption in this room, and send it again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A decrypted event, and what proves its sender."""
+
+    type: str
+    content: Mapping[str, Any]
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An event that can't be decrypted, yet or at all. `key` names what would open it."""
+
+    key: str
+    why: str
+    for_good: bool
+
+
+class Opener(Protocol):
+    """Decrypts events."""
+
+    async def open(self, work: Work, event: Mapping[str, Any]) -> Opened | Closed:
+        """Decrypt, within the unit of work: a replay, a lie about the sender, a foreign key are Closed for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an undecryptable event waits for its key: when to look again, and what to do at the end."""
+
+    steps: tuple[timedelta, ...] = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30))
+
+    def after(self, attempts: int) -> timedelta | None:
+        """How long to wait now; None when people should be told."""
+        return self.steps[attempts] if attempts < len(self.steps) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One event under work, in one unit of work."""
+
+    work: Work
+    handler: Handler
+    item: Item
+    event: Mapping[str, Any]
+
+
+class EventReader:
+    """Reads events of rooms."""
+
+    def __init__(self, opener: Opener, codec: Codec, house: House, bot: UserId) -> None:
+        self._opener, self._codec, self._house, self._bot = opener, codec, house, bot
+        self._patience = Patience()
+
+    async def read(self, work: Work, item: Item) -> Fate:
+        """Read one event and have it handled, all in this unit of work."""
+        event: Mapping[str, Any] = json.loads(item.body)
+        room, sender = RoomId(event["room_id"]), UserId(event["sender"])
+        handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+        if self._is_ours(sender) and not self._invites_us(event):
+            return await self._finish(work, item, "our own")
+        record = await work.rooms.by_room_id(room)
+        if record is None:
+            if self._invites_us(event):
+                await handler.invited(room, UserId(event["state_key"]), sender, self._bot)
+            return await self._finish(work, item, "not a room of ours")
+        reading = _Reading(work, handler, item, event)
+        if "state_key" in event:
+            await self._state(reading, record)
+            return await self._finish(work, item, "state")
+        said = await self._said(reading)
+        if isinstance(said, Park):
+            return said
+        if record.case is None:
+            await self._lobby(reading, *said)
+        else:
+            await self._message(reading, record.case, record, *said)
+        return await self._finish(work, item, "handled")
+
+    # --- what it says
+
+    async def _said(self, reading: _Reading) -> tuple[Said, Proof] | Park:
+        event, outer = reading.event, reading.event.get("content")
+        outer = outer if isinstance(outer, dict) else {}
+        match event["type"]:
+            case "m.room.encrypted":
+                opened = await self._opener.open(reading.work, event)
+                if isinstance(opened, Opened):
+                    return read(opened.type, opened.content, outer), opened.proof
+                return self._closed(reading.item, opened)
+            case "m.room.redaction":
+                return redacted_event(event), _IN_CLEAR
+            case other:
+                return read(other, outer, outer), _IN_CLEAR
+
+    def _closed(self, item: Item, closed: Closed) -> tuple[Said, Proof] | Park:
+        wait = None if closed.for_good else self._patience.after(item.attempts)
+        if wait is not None:
+            return Park(closed.key, closed.why, wait)
+        remedy = "If you wrote it: verify this session with your other device or your security key, then send it again."
+        return Said(Unreadable(f"I could not decrypt it ({closed.why})")), Unproven(
+            f"I could not decrypt it ({closed.why})", remedy
+        )
+
+    # --- whose it is
+
+    async def _message(self, reading: _Reading, case_id: CaseId, record: RoomRecord, said: Said, proof: Proof) -> None:
+        work, event = reading.work, reading.event
+        case = await work.cases.load(case_id, lock=True)
+        conversation = _conversation(case, record) if case else None
+        if case is None or conversation is None:
+            return
+        author = case.at_address(Network.MATRIX, event["sender"])
+        message = Message(
+            message_id(reading.item),
+            author.id if author else _NOBODY,
+            conversation,
+            with_target(said.content, await _message_of(work, case_id, said.target)),
+            proof,
+            reading.item.received_at,
+            native=True,
+            reply_to=await _message_of(work, case_id, said.reply_to),
+        )
+        await reading.handler.message(case_id, message, EventId(event["event_id"]), None)
+
+    async def _lobby(self, reading: _Reading, said: Said, proof: Proof) -> None:
+        room, user = RoomId(reading.event["room_id"]), UserId(reading.event["sender"])
+        if user not in self._house.mediators:
+            return
+        if reading.event["type"] == "m.room.message":
+            await reading.handler.unencrypted_lobby(room, user)
+        else:
+            await reading.handler.lobby(room, user, said.content, proof)
+
+    # --- the room itself
+
+    async def _state(self, reading: _Reading, record: RoomRecord) -> None:
+        """Something about one of our rooms changed, and we did not do it."""
+        if record.case is None:
+            return
+        event, handler = reading.event, reading.handler
+        case = await reading.work.cases.load(record.case, lock=True)
+        conversation = _conversation(case, record) if case else None
+        person = case.at_address(Network.MATRIX, event["state_key"]) if case else None
+        membership = _membership(event)
+        wanted = case and conversation and person and person.id in readers(case, conversation)
+        if case and conversation and person and wanted and membership == "join":
+            return
+        if case and conversation and person and wanted and membership == "leave":
+            where = desk_label(conversation, case)
+            left = f"{person.name} left {where}, or turned the invitation down. !repair invites again."
+            await handler.tell_desk(record.case, left)
+            return
+        await handler.drift(record.case)
+
+    def _invites_us(self, event: Mapping[str, Any]) -> bool:
+        return _membership(event) == "invite" and self._is_ours(str(event.get("state_key")))
+
+    def _is_ours(self, user: str) -> bool:
+        return user == self._bot or user.startswith(f"@{self._house.own_prefix}")
+
+    async def _finish(self, work: Work, item: Item, result: str) -> Finished:
+        await work.inbox.done(item.id, result)
+        return Finished()
+
+
+def message_id(item: Item) -> MessageId:
+    """The id of the message that an item brings; the same item always brings the same."""
+    return MessageId(hashlib.sha256(f"message/{item.id}".encode()).hexdigest()[:32])
+
+
+def _membership(event: Mapping[str, Any]) -> str | None:
+    content = event.get("content")
+    value = content.get("membership") if event["type"] == "m.room.member" and isinstance(content, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _conversation(case: Case, record: RoomRecord) -> Conversation | None:
+    return next((c for c in conversations(case) if room_key(c) == record.key), None)
+
+
+async def _message_of(work: Work, case: CaseId, event: EventId | None) -> MessageId | None:
+    entry = await work.journal.by_event(case, event) if event else None
+    return entry.message.id if entry else None
