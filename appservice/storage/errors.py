@@ -18,13 +18,11 @@ class NewerSchema(StorageError):
 
 
 class UnusableDatabase(StorageError):
-    """The database has tables which are not ours, or its address is not one that we can use."""
+    """The database is not one that we can use, and waiting won't change that: its address, its key or its tables."""
 
 
 class Conflict(StorageError):
     """Two things were stored under a name that only one may have: a fault of the caller, never to be repeated."""
 
-    def __init__(self, table: str) -> None:
-        """`table` is where the name was taken already."""
-        super().__init__(f"that name is taken in {table}")
-        self.table = table
+    def __init__(self) -> None:
+        super().__init__("a name that only one thing may have is taken")

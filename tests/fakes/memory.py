@@ -135,7 +135,7 @@ class MemoryRooms:
     async def save(self, record: RoomRecord) -> None:
         other = await self.by_room_id(record.room_id) if record.room_id is not None else None
         if other is not None and (other.case, other.key) != (record.case, record.key):
-            raise Conflict("rooms")
+            raise Conflict
         self._rooms[record.case, record.key] = record
 
 
@@ -153,7 +153,7 @@ class MemoryGhosts:
 
     async def save(self, case: CaseId, person: PersonId, ghost: UserId) -> None:
         if self._ghosts.get((case, person), ghost) != ghost or await self.who(ghost) not in {None, (case, person)}:
-            raise Conflict("ghosts")
+            raise Conflict
         self._ghosts[case, person] = ghost
 
 
@@ -179,10 +179,10 @@ class MemoryAddresses:
 
     async def save(self, address: ReplyAddress, token_hash: str) -> None:
         known = self._tables.addresses.get(token_hash)
-        if known == address:
+        if known == address and token_hash not in self._tables.revoked:
             return
         if known or await self.get(address.case, address.endpoint, address.conversation):
-            raise Conflict("reply_addresses")
+            raise Conflict
         self._tables.addresses[token_hash] = address
 
     async def revoke(self, case: CaseId, endpoint: EndpointId) -> None:

@@ -82,14 +82,14 @@ class MemoryQueue:
         return self._table.items.get(item)
 
     async def done(self, item: ItemId, result: str | None = None) -> None:
-        self._change(item, state=State.DONE, result=result, body=b"", progress=None, sending=False)
+        self._change(item, state=State.DONE, result=result, body=b"", progress=None)
 
     async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
         attempts = self._table.items[item].attempts + 1 if item in self._table.items else 0
-        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=attempts, sending=False)
+        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=attempts)
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        self._change(item, state=State.PARKED, wait_key=wait_key, due_at=due_at, note=note, sending=False)
+        self._change(item, state=State.PARKED, wait_key=wait_key, due_at=due_at, note=note)
 
     async def wake(self, wait_key: str) -> int:
         waiting = [item for item in self._in(State.PARKED) if item.wait_key == wait_key]
@@ -99,16 +99,17 @@ class MemoryQueue:
         return len(waiting)
 
     async def stop(self, item: ItemId, state: State, note: str) -> None:
-        self._change(item, state=state, note=note, sending=False)
+        self._change(item, state=state, note=note)
 
     async def mark_sending(self, item: ItemId, progress: bytes | None) -> None:
-        self._change(item, sending=True, progress=progress)
+        if item in self._table.items:
+            self._set(self._table.items[item], sending=True, progress=progress)
 
     async def revive(self, item: ItemId) -> bool:
         known = self._table.items.get(item)
         if known is None or known.state not in {State.DEAD, State.UNKNOWN}:
             return False
-        self._set(known, state=State.READY, attempts=0, due_at=None, wait_key=None)
+        self._set(known, state=State.READY, attempts=0)
         self.news = True
         return True
 
@@ -125,8 +126,9 @@ class MemoryQueue:
         return [item for item in self._table.items.values() if item.state in states]
 
     def _change(self, item: ItemId, **changes: object) -> None:
+        """Whatever an item waited for or was in the middle of is over, unless the changes say otherwise."""
         if item in self._table.items:
-            self._set(self._table.items[item], **changes)
+            self._set(self._table.items[item], **{"due_at": None, "wait_key": None, "sending": False, **changes})
 
     def _set(self, item: Item, **changes: object) -> None:
         self._table.items[item.id] = replace(item, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""Cases, the rooms that serve them, and the ghosts in those."""
+
+from typing import Final
+
+from sqlalchemy import Select, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.storage import schema
+from appservice.storage.documents import Document
+from appservice.storage.errors import Conflict
+from appservice.storage.seals import Seals, open_optional, row, seal_optional
+from appservice.storage.statements import insert_new, upsert
+from policies.case import Case, CaseId, Network, PersonId
+from policies.plan import RoomKey
+from rooms.ports import RoomId, RoomRecord, Standing, UserId
+
+FIRST_CASE: Final = 1001
+_CASE: Final[Document[Case]] = Document(Case)
+_NO_CASE: Final = CaseId("")
+
+
+class SqlCases:
+    """`rooms.ports.Cases` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        self._connection = connection
+        self._seals = seals
+
+    async def new_number(self) -> CaseId:
+        counters = schema.counters
+        first = {"name": "case", "value": FIRST_CASE - 1}
+        await self._connection.execute(insert_new(self._connection, counters, "name"), first)
+        next_one = update(counters).where(counters.c.name == "case").values(value=counters.c.value + 1)
+        number = (await self._connection.execute(next_one.returning(counters.c.value))).scalar_one()
+        return CaseId(str(number))
+
+    async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
+        statement = select(schema.cases.c.sealed).where(schema.cases.c.id == case)
+        found = await self._connection.execute(statement.with_for_update() if lock else statement)
+        sealed = found.scalar_one_or_none()
+        return None if sealed is None else _CASE.load(self._seals.sealer.open("cases.sealed", case, sealed))
+
+    async def save(self, case: Case) -> None:
+        sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
+        statement = upsert(self._connection, schema.cases, "id")
+        await self._connection.execute(statement, {"id": case.id, "sealed": sealed})
+        of_case = schema.case_addresses.c.case_id == case.id
+        await self._connection.execute(delete(schema.case_addresses).where(of_case))
+        lookups = {self._lookup(person.endpoint.network, person.endpoint.address) for person in case.people}
+        if lookups:
+            statement = insert_new(self._connection, schema.case_addresses, "case_id", "lookup")
+            await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(lookups)])
+
+    async def all_ids(self) -> tuple[CaseId, ...]:
+        found = await self._connection.execute(select(schema.cases.c.id).order_by(schema.cases.c.ordinal))
+        return tuple(found.scalars())
+
+    async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
+        addresses = schema.case_addresses
+        statement = (
+            select(schema.cases.c.id)
+            .join(addresses, addresses.c.case_id == schema.cases.c.id)
+            .where(addresses.c.lookup == self._lookup(Network.MATRIX, user))
+            .order_by(schema.cases.c.ordinal)
+        )
+        return tuple((await self._connection.execute(statement)).scalars())
+
+    def _lookup(self, network: Network, address: str) -> bytes:
+        return self._seals.lookup("address", network, address.casefold())
+
+
+class SqlRooms:
+    """`rooms.ports.Rooms` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        self._connection = connection
+        self._sealer = seals.sealer
+
+    async def get(self, case: CaseId | None, key: RoomKey) -> RoomRecord | None:
+        of_key = schema.rooms.c.case_id == (case or _NO_CASE), schema.rooms.c.key == key
+        return next(iter(await self._records(select(schema.rooms).where(*of_key))), None)
+
+    async def by_room_id(self, room: RoomId) -> RoomRecord | None:
+        return next(iter(await self._records(select(schema.rooms).where(schema.rooms.c.room_id == room))), None)
+
+    async def of_case(self, case: CaseId) -> tuple[RoomRecord, ...]:
+        return await self._records(select(schema.rooms).where(schema.rooms.c.case_id == case))
+
+    async def made(self) -> tuple[RoomRecord, ...]:
+        return await self._records(select(schema.rooms).where(schema.rooms.c.room_id.is_not(None)))
+
+    async def save(self, record: RoomRecord) -> None:
+        case = record.case or _NO_CASE
+        values = {
+            "case_id": case,
+            "key": record.key,
+            "standing": record.standing,
+            "marker": record.marker,
+            "room_id": record.room_id,
+            "reason": seal_optional(self._sealer, "rooms.reason", row(case, record.key), record.reason),
+        }
+        await self._connection.execute(upsert(self._connection, schema.rooms, "case_id", "key"), values)
+
+    async def _records(self, statement: Select[*tuple[object, ...]]) -> tuple[RoomRecord, ...]:
+        return tuple(
+            RoomRecord(
+                case=found.case_id or None,
+                key=found.key,
+                standing=Standing(found.standing),
+                marker=found.marker,
+                room_id=found.room_id,
+                reason=open_optional(self._sealer, "rooms.reason", row(found.case_id, found.key), found.reason),
+            )
+            for found in await self._connection.execute(statement.order_by(schema.rooms.c.ordinal))
+        )
+
+
+class SqlGhosts:
+    """`rooms.ports.Ghosts` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def of_person(self, case: CaseId, person: PersonId) -> UserId | None:
+        of_person = schema.ghosts.c.case_id == case, schema.ghosts.c.person == person
+        ghost: UserId | None = (
+            await self._connection.execute(select(schema.ghosts.c.user_id).where(*of_person))
+        ).scalar_one_or_none()
+        return ghost
+
+    async def who(self, ghost: UserId) -> tuple[CaseId, PersonId] | None:
+        statement = select(schema.ghosts.c.case_id, schema.ghosts.c.person).where(schema.ghosts.c.user_id == ghost)
+        found = (await self._connection.execute(statement)).one_or_none()
+        return None if found is None else (CaseId(found.case_id), PersonId(found.person))
+
+    async def save(self, case: CaseId, person: PersonId, ghost: UserId) -> None:
+        values = {"case_id": case, "person": person, "user_id": ghost}
+        await self._connection.execute(insert_new(self._connection, schema.ghosts, "case_id", "person"), values)
+        if await self.of_person(case, person) != ghost:
+            raise Conflict

@@ -1,0 +1,94 @@
+"""The database: where units of work come from."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from appservice.crypto.sealing import Sealer, SealError
+from appservice.storage.engines import engines, translated_errors
+from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
+from appservice.storage.schema import metadata
+from appservice.storage.seals import Seals, lookup_key
+from appservice.storage.work import SqlWork
+
+
+class SqlDatabase:
+    """`rooms.ports.Database` on SQLite or PostgreSQL.
+
+    Units of work raise DatabaseUnavailable when the database fails them: nothing was committed, and the caller tries
+    again later. On SQLite they queue up, for it has one writer, and one process only may use the file.
+    """
+
+    def __init__(self, url: str, sealer: Sealer) -> None:
+        """`url`: `sqlite:///path` or `postgresql://user@host/name`. Connects to nothing yet."""
+        self._writer, self._reader = engines(url)
+        self._sealer = sealer
+        self._seals: Seals | None = None
+        one_writer = self._writer.dialect.name == "sqlite"
+        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if one_writer else nullcontext()
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_work(self, listener: Callable[[], None]) -> None:
+        """Call it after each commit that put, woke or revived an item. It must not raise nor block."""
+        self._listeners.append(listener)
+
+    async def open(self) -> None:
+        """Connect, and bring the tables up to date.
+
+        Raises DatabaseUnavailable; NewerSchema; UnusableDatabase when it was sealed under another master key.
+        """
+        async with self._turn, _transaction(self._writer) as connection:
+            await connection.run_sync(metadata.create_all)
+            try:
+                self._seals = Seals(self._sealer, await lookup_key(connection, self._sealer))
+            except SealError as error:
+                raise UnusableDatabase("the database was sealed under another master key") from error
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SqlWork]:
+        """A unit of work: committed when the block ends, rolled back if it raises."""
+        async with self._turn, _transaction(self._writer) as connection:
+            work = SqlWork(connection, self._opened())
+            yield work
+            await work.settle()
+        if work.news:
+            for listener in self._listeners:
+                listener()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqlWork]:
+        """The stores as they are now, for questions only; waits for no writer, and can write nothing."""
+        async with _transaction(self._reader) as connection:
+            yield SqlWork(connection, self._opened())
+
+    def _opened(self) -> Seals:
+        if self._seals is None:
+            raise UnusableDatabase("the database was not opened")
+        return self._seals
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    with translated_errors():
+        connection = await _connect(engine)
+        try:
+            async with connection.begin():
+                yield connection
+        finally:
+            # A task that is cancelled here must not leave its connection to the garbage collector.
+            await asyncio.shield(asyncio.ensure_future(connection.close()))
+
+
+async def _connect(engine: AsyncEngine) -> AsyncConnection:
+    try:
+        return await engine.connect()
+    except OSError as error:
+        # asyncpg lets the operating system's own errors through.
+        raise DatabaseUnavailable("the database can't be reached") from error

@@ -1,0 +1,129 @@
+"""Frozen dataclasses as JSON documents, for the columns that hold a whole value.
+
+Every dataclass is written with its class name. Pydantic would leave that out, and then guess the class of a union's
+member by its fields: it takes an `AuthenticatedMail` for a `SignedDevice`, since neither has any. Here a wrong name, a
+missing or an unknown field is an error. A new field needs a default, or a migration of the stored documents.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+_CLASS: Final = "class"
+_PLAIN: Final = frozenset({str, int, bool})
+
+T = TypeVar("T")
+
+
+class DocumentError(ValueError):
+    """A stored document which is not what this program writes. The text never holds a value of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    """How values of one type are written as JSON values, and read from them."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+class Document(Generic[T]):
+    """Writes and reads values of one type: a dataclass, or a union of some."""
+
+    def __init__(self, of: Any) -> None:
+        """Values may hold str, int, bool, datetime, StrEnum, dataclasses, tuples of any length, and unions of those.
+
+        `of` can't be `type[T]`, for a union is none: write `codec: Document[Effect] = Document(Effect)`.
+        """
+        self._codec = _codec(of)
+
+    def dump(self, value: T) -> bytes:
+        """The value as JSON."""
+        return json.dumps(self._codec.write(value), ensure_ascii=False, separators=(",", ":")).encode()
+
+    def load(self, document: bytes) -> T:
+        """The value; raises DocumentError."""
+        try:
+            value: T = self._codec.read(json.loads(document))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # `from None`: the cause may quote what was stored.
+            raise DocumentError(f"a document that can't be read ({type(error).__name__})") from None
+        return value
+
+
+def _codec(of: Any) -> _Codec:
+    origin = get_origin(of)
+    if hasattr(of, "__supertype__"):
+        return _codec(of.__supertype__)
+    if of in _PLAIN:
+        return _Codec(_same, _exactly(of))
+    if of is datetime:
+        return _Codec(datetime.isoformat, datetime.fromisoformat)
+    if origin in {Union, UnionType}:
+        return _union(get_args(of))
+    if origin is tuple and get_args(of)[1:] == (Ellipsis,):
+        each = _codec(get_args(of)[0])
+        return _Codec(
+            lambda value: [each.write(one) for one in value], lambda value: tuple(each.read(one) for one in value)
+        )
+    if isinstance(of, type) and issubclass(of, StrEnum):
+        return _Codec(lambda value: value.value, of)
+    if isinstance(of, type) and is_dataclass(of):
+        return _dataclass(of)
+    raise TypeError(f"no way to write {of} into a document")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _exactly(of: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if type(value) is not of:
+            raise TypeError
+        return value
+
+    return read
+
+
+def _dataclass(of: type) -> _Codec:
+    hints = get_type_hints(of)
+    codecs = {field.name: _codec(hints[field.name]) for field in fields(of)}
+    required = {field.name for field in fields(of) if field.default is MISSING and field.default_factory is MISSING}
+
+    def write(value: Any) -> Mapping[str, Any]:
+        return {_CLASS: of.__name__} | {name: codec.write(getattr(value, name)) for name, codec in codecs.items()}
+
+    def read(value: Any) -> Any:
+        given = dict(value)
+        if given.pop(_CLASS) != of.__name__ or not required <= given.keys() <= codecs.keys():
+            raise TypeError
+        return of(**{name: codecs[name].read(one) for name, one in given.items()})
+
+    return _Codec(write, read)
+
+
+def _union(members: tuple[Any, ...]) -> _Codec:
+    """Of dataclasses, told apart by name, or of one anything; either may be None."""
+    some = [member for member in members if member is not NoneType]
+    if len(some) == 1:
+        inner = _codec(some[0])
+    else:
+        codecs = {
+            member.__name__: _codec(member) for member in some if isinstance(member, type) and is_dataclass(member)
+        }
+        if len(codecs) != len(some):
+            raise TypeError(f"no way to tell apart {members}")
+        inner = _Codec(
+            lambda value: codecs[type(value).__name__].write(value), lambda value: codecs[value[_CLASS]].read(value)
+        )
+    if len(some) == len(members):
+        return inner
+    return _Codec(
+        lambda value: None if value is None else inner.write(value),
+        lambda value: None if value is None else inner.read(value),
+    )

@@ -1,0 +1,141 @@
+"""What was said, what is held, and what was decided."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.crypto.sealing import Sealer
+from appservice.storage import schema
+from appservice.storage.documents import Document
+from appservice.storage.seals import Seals, case_seal, make_case_seal, row
+from appservice.storage.statements import insert_new
+from policies.case import CaseId
+from policies.effects import POLICY_VERSION, Decision
+from policies.message import Message, MessageId
+from rooms.ports import Entry, EventId, Held, ItemId
+
+_MESSAGE: Final[Document[Message]] = Document(Message)
+_entries, _mails = schema.journal, schema.journal_mails
+
+
+class SqlJournal:
+    """`rooms.ports.Journal` within one database transaction. All of it is sealed under the case's own key."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        self._connection = connection
+        self._seals = seals
+
+    async def append(self, entry: Entry) -> None:
+        seal = await make_case_seal(self._connection, self._seals.sealer, entry.case)
+        values = {
+            "case_id": entry.case,
+            "message": entry.message.id,
+            "event": entry.event,
+            "sealed": seal.seal("journal.sealed", row(entry.case, entry.message.id), _MESSAGE.dump(entry.message)),
+        }
+        statement = insert_new(self._connection, _entries, "case_id", "message").returning(_entries.c.ordinal)
+        new = (await self._connection.execute(statement, values)).scalar() is not None
+        if new and entry.mail_id is not None:
+            await self._link_mail(seal, entry.case, entry.message.id, entry.mail_id)
+
+    async def get(self, case: CaseId, message: MessageId) -> Entry | None:
+        return await self._first(case, _entries.c.message == message)
+
+    async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
+        return await self._first(case, _entries.c.event == event)
+
+    async def by_mail_id(self, case: CaseId, mail_id: str) -> Entry | None:
+        carried = select(_mails.c.message).where(_mails.c.case_id == case, _mails.c.lookup == self._lookup(mail_id))
+        return await self._first(case, _entries.c.message == carried.scalar_subquery())
+
+    async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
+        of_message = _entries.c.case_id == case, _entries.c.message == message
+        await self._connection.execute(update(_entries).where(*of_message).values(event=event))
+
+    async def link_mail(self, case: CaseId, message: MessageId, mail_id: str) -> None:
+        seal = await make_case_seal(self._connection, self._seals.sealer, case)
+        await self._link_mail(seal, case, message, mail_id)
+
+    async def _link_mail(self, seal: Sealer, case: CaseId, message: MessageId, mail_id: str) -> None:
+        values = {
+            "case_id": case,
+            "lookup": self._lookup(mail_id),
+            "message": message,
+            "sealed": seal.seal("journal_mails.sealed", row(case, message), mail_id.encode()),
+        }
+        await self._connection.execute(insert_new(self._connection, _mails, "case_id", "lookup"), values)
+
+    async def _first(self, case: CaseId, condition: ColumnElement[bool]) -> Entry | None:
+        first_mail = (
+            select(_mails.c.sealed)
+            .where(_mails.c.case_id == _entries.c.case_id, _mails.c.message == _entries.c.message)
+            .order_by(_mails.c.ordinal)
+            .limit(1)
+            .scalar_subquery()
+        )
+        statement = select(_entries, first_mail.label("mail")).where(_entries.c.case_id == case, condition)
+        found = (await self._connection.execute(statement.order_by(_entries.c.ordinal).limit(1))).one_or_none()
+        seal = found and await case_seal(self._connection, self._seals.sealer, case)
+        if found is None or seal is None:
+            return None
+        place = row(case, found.message)
+        return Entry(
+            case=case,
+            message=_MESSAGE.load(seal.open("journal.sealed", place, found.sealed)),
+            event=found.event,
+            mail_id=None if found.mail is None else seal.open("journal_mails.sealed", place, found.mail).decode(),
+        )
+
+    def _lookup(self, mail_id: str) -> bytes:
+        return self._seals.lookup("mail id", mail_id)
+
+
+class SqlHolds:
+    """`rooms.ports.Holds` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, sealer: Sealer) -> None:
+        self._connection = connection
+        self._sealer = sealer
+
+    async def put(self, held: Held) -> None:
+        values = {
+            "case_id": held.case,
+            "message": held.message,
+            "why": self._sealer.seal("holds.why", row(held.case, held.message), held.why.encode()),
+            "at": held.at,
+        }
+        await self._connection.execute(insert_new(self._connection, schema.holds, "case_id", "message"), values)
+
+    async def of_case(self, case: CaseId) -> tuple[Held, ...]:
+        statement = select(schema.holds).where(schema.holds.c.case_id == case).order_by(schema.holds.c.ordinal)
+        return tuple(
+            Held(
+                case=case,
+                message=found.message,
+                why=self._sealer.open("holds.why", row(case, found.message), found.why).decode(),
+                at=found.at,
+            )
+            for found in await self._connection.execute(statement)
+        )
+
+
+class SqlDecisions:
+    """`rooms.ports.Decisions` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, sealer: Sealer) -> None:
+        self._connection = connection
+        self._sealer = sealer
+
+    async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
+        values = {
+            "item": item,
+            "case_id": decision.case.id,
+            "rule": decision.rule,
+            "policy_version": POLICY_VERSION,
+            "effects": " ".join(type(effect).__name__ for effect in decision.effects),
+            "reason": self._sealer.seal("decisions.reason", item, decision.reason.encode()),
+            "at": at,
+        }
+        await self._connection.execute(schema.decisions.insert(), values)

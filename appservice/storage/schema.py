@@ -1,0 +1,247 @@
+"""The tables, the same on SQLite and PostgreSQL.
+
+Columns called `sealed` or listed as such hold ciphertext (`seals`); columns called `lookup` hold a keyed hash of what
+must be found and not be read. What is in clear are our own ids, opaque Matrix ids, states and times.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(column_0_label)s", "uq": "uq_%(table_name)s_%(column_0_name)s"},
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time as microseconds since the epoch: orders and compares the same everywhere."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Aware time to number."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Number to time in UTC."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def _ordinal(name: str = "ordinal") -> Column[int]:
+    """The primary key of rows that are read in the order in which they were stored; never given twice."""
+    return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTables:
+    """The two tables of one queue.
+
+    A lane's row says who leases it, and which READY item is its head; it is brought up to date, under its row lock,
+    at the end of each unit of work that touched an item of the lane. So a claim looks at lanes, never through items.
+    """
+
+    items: Table
+    lanes: Table
+
+
+def _queue(name: str) -> QueueTables:
+    items = Table(
+        name,
+        metadata,
+        _ordinal("seq"),
+        Column("id", Text, nullable=False, unique=True),
+        Column("lane", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("case_id", Text),
+        Column("state", Text, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("received_at", Moment, nullable=False),
+        Column("due_at", Moment),
+        Column("wait_key", Text),
+        Column("sending", Boolean, nullable=False),
+        Column("body", LargeBinary),
+        Column("progress", LargeBinary),
+        Column("note", LargeBinary),
+        Column("result", LargeBinary),
+        sqlite_autoincrement=True,
+    )
+    # Of each, only the rows that still matter, so that finished ones cost nothing.
+    _partial(f"ix_{name}_ready", "state = 'ready'", items.c.lane, items.c.seq)
+    _partial(f"ix_{name}_unfinished", "state <> 'done'", items.c.state, items.c.seq)
+    _partial(f"ix_{name}_due_at", "due_at IS NOT NULL", items.c.due_at)
+    _partial(f"ix_{name}_wait_key", "wait_key IS NOT NULL", items.c.wait_key)
+    lanes = Table(
+        f"{name}_lanes",
+        metadata,
+        Column("lane", Text, primary_key=True),
+        Column("head_seq", BigInteger),
+        Column("ready_at", Moment),
+        Column("owner", Text),
+        Column("leased_until", Moment),
+    )
+    _partial(f"ix_{name}_lanes_head_seq", "head_seq IS NOT NULL", lanes.c.head_seq)
+    return QueueTables(items, lanes)
+
+
+def _partial(name: str, where: str, *columns: Column[object], unique: bool = False) -> None:
+    condition = text(where)
+    Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+INBOX = _queue("inbox")
+OUTBOX = _queue("outbox")
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""Random keys, sealed by the master key: `lookup`, and one a case. Deleting a case's key erases its journal."""
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    _ordinal(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+case_addresses = Table(
+    "case_addresses",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    Column("lookup", LargeBinary, primary_key=True),
+)
+Index("ix_case_addresses_lookup", case_addresses.c.lookup)
+
+rooms = Table(
+    "rooms",
+    metadata,
+    _ordinal(),
+    Column("case_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("marker", Text, nullable=False),
+    Column("room_id", Text, unique=True),
+    Column("reason", LargeBinary),
+    sqlite_autoincrement=True,
+)
+"""`case_id` is empty for rooms of no case; `reason` is sealed."""
+Index("uq_rooms_case_id_key", rooms.c.case_id, rooms.c.key, unique=True)
+
+ghosts = Table(
+    "ghosts",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("user_id", Text, nullable=False, unique=True),
+)
+
+reply_addresses = Table(
+    "reply_addresses",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+)
+"""`kind` and `side` are the conversation's; `sealed` is the token. Revoked rows stay, so that no hash is used again."""
+_partial(
+    "uq_reply_addresses_endpoint",
+    "NOT revoked",
+    reply_addresses.c.case_id,
+    reply_addresses.c.endpoint,
+    reply_addresses.c.kind,
+    reply_addresses.c.side,
+    unique=True,
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    _ordinal(),
+    Column("case_id", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("event", Text),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Sealed under the case's key."""
+Index("uq_journal_message", journal.c.case_id, journal.c.message, unique=True)
+_partial("ix_journal_event", "event IS NOT NULL", journal.c.case_id, journal.c.event)
+
+journal_mails = Table(
+    "journal_mails",
+    metadata,
+    _ordinal(),
+    Column("case_id", Text, nullable=False),
+    Column("lookup", LargeBinary, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""The mails that brought or carried a message, in order; `sealed`, under the case's key, is the mail's own id."""
+Index("uq_journal_mails_lookup", journal_mails.c.case_id, journal_mails.c.lookup, unique=True)
+Index("ix_journal_mails_message", journal_mails.c.case_id, journal_mails.c.message)
+
+holds = Table(
+    "holds",
+    metadata,
+    _ordinal(),
+    Column("case_id", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("why", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""`why` is sealed."""
+Index("uq_holds_message", holds.c.case_id, holds.c.message, unique=True)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _ordinal(),
+    Column("item", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("effects", Text, nullable=False),
+    Column("reason", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""`effects` are names, separated by spaces; `reason` is sealed."""
+Index("ix_decisions_case_id", decisions.c.case_id)

@@ -1,0 +1,81 @@
+"""How the stores of one unit of work seal columns, and find sealed things again."""
+
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.crypto.sealing import MASTER_KEY_BYTES, Sealer
+from appservice.storage import schema
+from appservice.storage.statements import insert_new
+from policies.case import CaseId
+
+_PURPOSE: Final = "storage keys"
+_LOOKUP: Final = "lookup"
+
+
+class Seals:
+    """Seals under the master key, and keeps the random keys that are themselves stored sealed."""
+
+    def __init__(self, sealer: Sealer, lookup_key: bytes) -> None:
+        """`lookup_key` comes from `lookup_key()`."""
+        self.sealer = sealer
+        self._lookup_key = lookup_key
+
+    def lookup(self, what: str, *values: str) -> bytes:
+        """A keyed hash (HMAC-SHA-256) by which something is found that isn't stored in clear."""
+        return hmac.digest(self._lookup_key, "\0".join((what, *values)).encode(), hashlib.sha256)
+
+
+async def lookup_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
+    """The key of lookups, made when it is first asked for. Raises SealError under another master key."""
+    return await _key(connection, sealer, _LOOKUP) or await _make_key(connection, sealer, _LOOKUP)
+
+
+async def case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer | None:
+    """What seals under that case's own key; None if it has none: nothing was sealed yet, or the key was destroyed."""
+    key = await _key(connection, sealer, _name(case))
+    return None if key is None else Sealer([key])
+
+
+async def make_case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer:
+    """The same, making the key if there is none."""
+    return await case_seal(connection, sealer, case) or Sealer([await _make_key(connection, sealer, _name(case))])
+
+
+def seal_optional(sealer: Sealer, purpose: str, aad: str, value: str | None) -> bytes | None:
+    """A sealed text, or None for None."""
+    return None if value is None else sealer.seal(purpose, aad, value.encode())
+
+
+def open_optional(sealer: Sealer, purpose: str, aad: str, sealed: bytes | None) -> str | None:
+    """The inverse of `seal_optional`."""
+    return None if sealed is None else sealer.open(purpose, aad, sealed).decode()
+
+
+def row(*parts: str) -> str:
+    """What names a row, to bind a sealed value to it: no two rows of a table have the same."""
+    return "\0".join(parts)
+
+
+def _name(case: CaseId) -> str:
+    return f"case:{case}"
+
+
+async def _key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes | None:
+    found = await connection.execute(select(schema.keys.c.sealed).where(schema.keys.c.name == name))
+    sealed = found.scalar_one_or_none()
+    return None if sealed is None else sealer.open(_PURPOSE, name, sealed)
+
+
+async def _make_key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes:
+    """Another process may make it at the same moment: the first that commits wins, and both use that one."""
+    fresh = secrets.token_bytes(MASTER_KEY_BYTES)
+    values = {"name": name, "sealed": sealer.seal(_PURPOSE, name, fresh)}
+    await connection.execute(insert_new(connection, schema.keys, "name"), values)
+    key = await _key(connection, sealer, name)
+    assert key is not None
+    return key

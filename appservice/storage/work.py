@@ -1,0 +1,36 @@
+"""One unit of work: all stores over one database transaction."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.storage import schema
+from appservice.storage.addresses import SqlReplyAddresses
+from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
+from appservice.storage.journal import SqlDecisions, SqlHolds, SqlJournal
+from appservice.storage.queue import SqlQueue
+from appservice.storage.seals import Seals
+
+
+class SqlWork:
+    """The stores; `rooms.ports.Work` and what the appservice keeps besides."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        """The transaction is open, and is committed or rolled back by whoever opened it, after `settle`."""
+        self.inbox = SqlQueue(connection, schema.INBOX, seals.sealer)
+        self.outbox = SqlQueue(connection, schema.OUTBOX, seals.sealer)
+        self.cases = SqlCases(connection, seals)
+        self.rooms = SqlRooms(connection, seals)
+        self.ghosts = SqlGhosts(connection)
+        self.addresses = SqlReplyAddresses(connection, seals.sealer)
+        self.journal = SqlJournal(connection, seals)
+        self.holds = SqlHolds(connection, seals.sealer)
+        self.decisions = SqlDecisions(connection, seals.sealer)
+
+    @property
+    def news(self) -> bool:
+        """Whether an item was put, woken or revived."""
+        return self.inbox.news or self.outbox.news
+
+    async def settle(self) -> None:
+        """What must be done last, before the commit."""
+        await self.inbox.settle()
+        await self.outbox.settle()

@@ -1,0 +1,325 @@
+"""The contract of every database: its tests inherit this class and provide `database`, a fixture with an empty one."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pytest
+
+from appservice.storage.errors import Conflict
+from policies.case import (
+    DESK,
+    JOINT,
+    Ask,
+    Case,
+    CaseId,
+    Consent,
+    Conversation,
+    Endpoint,
+    EndpointId,
+    Network,
+    Participation,
+    Person,
+    PersonId,
+    Phase,
+    Role,
+    Side,
+    SideId,
+    caucus,
+)
+from policies.effects import Decision, Hold, Reconcile
+from policies.message import (
+    AuthenticatedMail,
+    Content,
+    Edit,
+    File,
+    FileRef,
+    Message,
+    MessageId,
+    Proof,
+    Reaction,
+    Removal,
+    SignedDevice,
+    Text,
+    Unproven,
+    Unreadable,
+)
+from policies.plan import RoomKey
+from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
+
+AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
+SMITH = CaseId("1001")
+ALICE, CARL = PersonId("p1"), PersonId("p2")
+SIDE_A = SideId("a")
+
+
+class WorkDatabase(Protocol):
+    """Opens units of work."""
+
+    def begin(self) -> AbstractAsyncContextManager[Work]:
+        """One unit of work: committed when the block ends, rolled back when it raises."""
+
+
+CASE = Case(
+    id=SMITH,
+    title="Smith and Jones",
+    phase=Phase.IN_SESSION,
+    sides=(Side(SIDE_A, "Smith"), Side(SideId("b"), "Jones")),
+    people=(
+        Person(ALICE, "Alice", Endpoint(EndpointId("e1"), Network.MATRIX, "@Alice:example.org")),
+        Person(
+            CARL,
+            "Carl “Ω”",
+            Endpoint(EndpointId("e2"), Network.EMAIL, "carl@example.org", Consent("@m:example.org", AT, "Yes.")),
+        ),
+    ),
+    participations=(Participation(ALICE, Role.PARTY, SIDE_A), Participation(CARL, Role.OBSERVER, None)),
+    asks=(Ask("4F", ALICE, "!open", AT),),
+    made=7,
+)
+
+
+def message(number: int = 1, content: Content = Text("Words."), proof: Proof = SignedDevice()) -> Message:  # noqa: B008 (frozen)
+    """What Alice said in her caucus."""
+    return Message(MessageId(f"m{number}"), ALICE, caucus(SIDE_A), content, proof, AT, native=True)
+
+
+class DatabaseContract:
+    """What holds for every database. The queues have a contract of their own."""
+
+    async def test_what_a_unit_of_work_wrote_is_there_for_the_next(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await work.cases.save(CASE)
+            assert await work.cases.load(SMITH) == CASE
+        async with database.begin() as work:
+            assert await work.cases.load(SMITH, lock=True) == CASE
+
+    async def test_a_unit_of_work_that_raises_leaves_nothing(self, database: WorkDatabase) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await _write_and_fail(database)
+        async with database.begin() as work:
+            assert await work.cases.load(SMITH) is None
+            assert await work.cases.new_number() == SMITH
+            assert await work.journal.get(SMITH, MessageId("m1")) is None
+            assert await work.journal.by_mail_id(SMITH, "<a@b>") is None
+            assert await work.holds.of_case(SMITH) == ()
+            assert await work.rooms.of_case(SMITH) == ()
+            assert await work.ghosts.of_person(SMITH, CARL) is None
+
+    # --- cases
+
+    async def test_case_numbers_begin_at_1001_and_are_never_given_twice(self, database: WorkDatabase) -> None:
+        numbers = []
+        for _ in range(3):
+            async with database.begin() as work:
+                numbers.append(await work.cases.new_number())
+        assert numbers == ["1001", "1002", "1003"]
+
+    async def test_cases_are_listed_oldest_first_however_often_they_change(self, database: WorkDatabase) -> None:
+        ids = [CaseId("1009"), CaseId("1010"), CaseId("999")]
+        async with database.begin() as work:
+            for case in ids:
+                await work.cases.save(Case(case, "t"))
+            await work.cases.save(Case(ids[0], "changed"))
+            assert await work.cases.all_ids() == tuple(ids)
+            assert await work.cases.load(ids[0]) == Case(ids[0], "changed")
+
+    async def test_a_matrix_user_is_found_in_all_their_cases_and_no_other(self, database: WorkDatabase) -> None:
+        alice = UserId("@alice:example.org")
+        async with database.begin() as work:
+            await work.cases.save(CASE)
+            await work.cases.save(replace(CASE, id=CaseId("1002"), people=CASE.people[1:]))
+            await work.cases.save(replace(CASE, id=CaseId("1003")))
+            assert await work.cases.of_matrix_user(alice) == ("1001", "1003")
+            assert await work.cases.of_matrix_user(UserId("carl@example.org")) == ()
+            await work.cases.save(replace(CASE, people=()))
+            assert await work.cases.of_matrix_user(alice) == ("1003",)
+
+    # --- rooms and ghosts
+
+    async def test_a_room_is_found_by_its_key_and_by_its_id(self, database: WorkDatabase) -> None:
+        desk = RoomRecord(SMITH, RoomKey("desk"), Standing.CREATING, "x")
+        made = replace(desk, standing=Standing.MADE, room_id=RoomId("!desk"))
+        joint = RoomRecord(SMITH, RoomKey("joint"), Standing.SUSPENDED, "y", RoomId("!joint"), "an extra member: Ω")
+        other = RoomRecord(CaseId("1002"), RoomKey("desk"), Standing.MADE, "z", RoomId("!other"))
+        async with database.begin() as work:
+            for record in (desk, joint, other, made):
+                await work.rooms.save(record)
+        async with database.begin() as work:
+            assert await work.rooms.get(SMITH, RoomKey("desk")) == made
+            assert await work.rooms.get(SMITH, RoomKey("caucus-a")) is None
+            assert await work.rooms.by_room_id(RoomId("!joint")) == joint
+            assert await work.rooms.by_room_id(RoomId("!stranger")) is None
+            assert await work.rooms.of_case(SMITH) == (made, joint)
+            assert await work.rooms.made() == (made, joint, other)
+
+    async def test_a_room_of_no_case_is_kept_apart(self, database: WorkDatabase) -> None:
+        chat = RoomRecord(None, RoomKey("lobby:!x"), Standing.MADE, "", RoomId("!x"), "@m:example.org")
+        async with database.begin() as work:
+            await work.rooms.save(chat)
+            await work.rooms.save(chat)
+            assert await work.rooms.by_room_id(RoomId("!x")) == chat
+            assert await work.rooms.of_case(SMITH) == ()
+            assert await work.rooms.made() == (chat,)
+
+    async def test_one_matrix_room_serves_one_conversation_only(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await work.rooms.save(RoomRecord(SMITH, RoomKey("desk"), Standing.MADE, "x", RoomId("!desk")))
+        with pytest.raises(Conflict):
+            async with database.begin() as work:
+                await work.rooms.save(RoomRecord(SMITH, RoomKey("joint"), Standing.MADE, "y", RoomId("!desk")))
+
+    async def test_a_ghost_stands_for_one_person_for_ever(self, database: WorkDatabase) -> None:
+        ghost = UserId("@_mediatrix_x:example.org")
+        async with database.begin() as work:
+            await work.ghosts.save(SMITH, CARL, ghost)
+            await work.ghosts.save(SMITH, CARL, ghost)
+            assert await work.ghosts.of_person(SMITH, CARL) == ghost
+            assert await work.ghosts.of_person(CaseId("1002"), CARL) is None
+            assert await work.ghosts.who(ghost) == (SMITH, CARL)
+            assert await work.ghosts.who(UserId("@stranger:example.org")) is None
+
+    @pytest.mark.parametrize(("case", "ghost"), [("1001", "@second:example.org"), ("1002", "@first:example.org")])
+    async def test_neither_person_nor_ghost_can_change_the_other(
+        self, database: WorkDatabase, case: str, ghost: str
+    ) -> None:
+        async with database.begin() as work:
+            await work.ghosts.save(SMITH, CARL, UserId("@first:example.org"))
+        with pytest.raises(Conflict):
+            async with database.begin() as work:
+                await work.ghosts.save(CaseId(case), CARL, UserId(ghost))
+
+    # --- reply addresses
+
+    async def test_an_address_is_found_by_person_and_by_hash_until_it_is_revoked(self, database: WorkDatabase) -> None:
+        joint, private = _address(JOINT, "t1"), _address(caucus(SIDE_A), "t2")
+        other = replace(joint, case=CaseId("1002"), token="t3")
+        async with database.begin() as work:
+            for address in (joint, private, other, joint):
+                await work.addresses.save(address, f"hash of {address.token}")
+        async with database.begin() as work:
+            assert await work.addresses.get(SMITH, EndpointId("e2"), JOINT) == joint
+            assert await work.addresses.get(SMITH, EndpointId("e2"), caucus(SIDE_A)) == private
+            assert await work.addresses.get(SMITH, EndpointId("e2"), caucus(SideId("b"))) is None
+            assert await work.addresses.by_hash("hash of t2") == private
+            assert await work.addresses.by_hash("t2") is None
+            await work.addresses.revoke(SMITH, EndpointId("e2"))
+        async with database.begin() as work:
+            assert await work.addresses.by_hash("hash of t1") is None
+            assert await work.addresses.get(SMITH, EndpointId("e2"), JOINT) is None
+            assert await work.addresses.by_hash("hash of t3") == other
+
+    async def test_after_a_revocation_there_may_be_a_new_address_but_never_the_old_one(
+        self, database: WorkDatabase
+    ) -> None:
+        async with database.begin() as work:
+            await work.addresses.save(_address(JOINT, "t1"), "h1")
+            await work.addresses.revoke(SMITH, EndpointId("e2"))
+            await work.addresses.save(_address(JOINT, "t2"), "h2")
+            assert await work.addresses.get(SMITH, EndpointId("e2"), JOINT) == _address(JOINT, "t2")
+        with pytest.raises(Conflict):
+            async with database.begin() as work:
+                await work.addresses.save(_address(JOINT, "t1"), "h1")
+
+    async def test_one_person_has_one_address_for_a_room(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await work.addresses.save(_address(JOINT, "t1"), "h1")
+        with pytest.raises(Conflict):
+            async with database.begin() as work:
+                await work.addresses.save(_address(JOINT, "t2"), "h2")
+
+    # --- the journal
+
+    @pytest.mark.parametrize("proof", [SignedDevice(), AuthenticatedMail(), Unproven("why", "remedy")])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            Text("Words.\nΩ \x00"),
+            File("a.pdf", "application/pdf", 5, FileRef("ref")),
+            Edit(MessageId("m0"), "better"),
+            Edit(None, "better"),
+            Reaction(None, "👍"),
+            Removal(MessageId("m0")),
+            Unreadable("why", "words"),
+        ],
+    )
+    async def test_every_message_comes_back_as_it_was_said(
+        self, database: WorkDatabase, content: Content, proof: Proof
+    ) -> None:
+        said = replace(message(1, content, proof), files=(File("b", "c", 1, FileRef("d")),), reply_to=MessageId("m0"))
+        async with database.begin() as work:
+            await work.journal.append(Entry(SMITH, said))
+        async with database.begin() as work:
+            entry = await work.journal.get(SMITH, MessageId("m1"))
+        assert entry == Entry(SMITH, said)
+        assert entry is not None
+        assert type(entry.message.proof) is type(proof)
+        assert type(entry.message.content) is type(content)
+
+    async def test_a_message_is_found_by_its_ids_within_its_case_only(self, database: WorkDatabase) -> None:
+        native = Entry(SMITH, message(1), event=EventId("$1"))
+        mailed = Entry(SMITH, message(2), mail_id="<2@mail>")
+        other = CaseId("1002")
+        async with database.begin() as work:
+            await work.journal.append(native)
+            await work.journal.append(mailed)
+            await work.journal.append(Entry(other, message(2), mail_id="<2@mail>", event=EventId("$1")))
+        async with database.begin() as work:
+            assert await work.journal.by_event(SMITH, EventId("$1")) == native
+            assert await work.journal.by_mail_id(SMITH, "<2@mail>") == mailed
+            assert await work.journal.get(SMITH, MessageId("m3")) is None
+            assert await work.journal.by_event(other, EventId("$2")) is None
+            assert await work.journal.by_mail_id(CaseId("1003"), "<2@mail>") is None
+
+    async def test_the_same_message_again_changes_nothing(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await work.journal.append(Entry(SMITH, message(1), EventId("$1"), "<1@mail>"))
+            await work.journal.append(Entry(SMITH, message(1, Text("other")), EventId("$2"), "<2@mail>"))
+            assert await work.journal.by_event(SMITH, EventId("$2")) is None
+            assert await work.journal.by_mail_id(SMITH, "<2@mail>") is None
+            assert await work.journal.get(SMITH, MessageId("m1")) == Entry(SMITH, message(1), EventId("$1"), "<1@mail>")
+
+    async def test_ids_are_linked_later(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await work.journal.append(Entry(SMITH, message(1)))
+            await work.journal.link_event(SMITH, MessageId("m1"), EventId("$1"))
+            await work.journal.link_mail(SMITH, MessageId("m1"), "<1@mail>")
+            await work.journal.link_mail(SMITH, MessageId("m1"), "<2@mail>")
+        entry = Entry(SMITH, message(1), EventId("$1"), "<1@mail>")
+        async with database.begin() as work:
+            assert await work.journal.by_event(SMITH, EventId("$1")) == entry
+            assert await work.journal.by_mail_id(SMITH, "<1@mail>") == entry
+            assert await work.journal.by_mail_id(SMITH, "<2@mail>") == entry
+
+    # --- holds and decisions
+
+    async def test_held_messages_are_listed_oldest_first(self, database: WorkDatabase) -> None:
+        first, second = Held(SMITH, MessageId("z"), "why Ω", AT), Held(SMITH, MessageId("a"), "why", AT)
+        async with database.begin() as work:
+            for held in (first, second, replace(first, why="again"), replace(first, case=CaseId("1002"))):
+                await work.holds.put(held)
+            assert await work.holds.of_case(SMITH) == (first, second)
+            assert await work.holds.of_case(CaseId("1003")) == ()
+
+    async def test_decisions_are_recorded(self, database: WorkDatabase) -> None:
+        decision = Decision(CASE, (Reconcile(), Hold(MessageId("m1"), "why")), "rule", "reason")
+        async with database.begin() as work:
+            await work.decisions.record(ItemId("i"), decision, AT)
+            await work.decisions.record(ItemId("i"), decision, AT)
+
+
+async def _write_and_fail(database: WorkDatabase) -> None:
+    async with database.begin() as work:
+        await work.cases.new_number()
+        await work.cases.save(CASE)
+        await work.journal.append(Entry(SMITH, message(), None, "<a@b>"))
+        await work.holds.put(Held(SMITH, MessageId("m1"), "because", AT))
+        await work.rooms.save(RoomRecord(SMITH, RoomKey("desk"), Standing.CREATING, "x"))
+        await work.ghosts.save(SMITH, CARL, UserId("@g:example.org"))
+        raise ZeroDivisionError
+
+
+def _address(conversation: Conversation, token: str) -> ReplyAddress:
+    assert conversation != DESK
+    return ReplyAddress(SMITH, CARL, EndpointId("e2"), conversation, token)

@@ -1,0 +1,254 @@
+"""The contract of the queues: every database's tests inherit this class and provide `database`, an empty one."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from policies.case import CaseId
+from rooms.ports import Item, ItemId, Lane, Queue, State, Work
+from tests.appservice.storage.contract import WorkDatabase
+
+AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
+LEASE = timedelta(seconds=60)
+MINUTE = timedelta(minutes=1)
+
+
+def item(name: str, lane: str = "lane", **changes: object) -> Item:
+    """An item that is ready."""
+    made = Item(ItemId(name), Lane(lane), "kind", CaseId("1001"), f"body of {name}".encode(), AT)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def names(items: tuple[Item, ...]) -> list[str]:
+    """The ids, in order."""
+    return [one.id for one in items]
+
+
+async def fill(queue: Queue, *items: Item) -> None:
+    """Put them all."""
+    for one in items:
+        assert await queue.put(one)
+
+
+class QueueContract:
+    """What holds for every queue."""
+
+    @pytest.fixture(params=["inbox", "outbox"])
+    def side(self, request: pytest.FixtureRequest) -> str:
+        """Which queue."""
+        return str(request.param)
+
+    async def test_an_item_comes_back_as_it_was_put(self, database: WorkDatabase, side: str) -> None:
+        plain = item("a", case=None)
+        full = item("b", attempts=2, due_at=AT, wait_key="k", note="Ω", progress=b"\x00", sending=True, result="r")
+        async with database.begin() as work:
+            await fill(_queue(work, side), plain, full)
+        async with database.begin() as work:
+            first, second = [await _queue(work, side).get(ItemId(name)) for name in "ab"]
+            assert await _queue(work, side).get(ItemId("c")) is None
+        assert first == replace(plain, seq=first.seq if first else 0)
+        assert second == replace(full, seq=second.seq if second else 0)
+        assert first is not None
+        assert second is not None
+        assert 0 < first.seq < second.seq
+
+    async def test_the_same_id_is_stored_once_even_when_done(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            assert await work.inbox.put(item("a"))
+            assert not await work.inbox.put(item("a", body=b"other"))
+            await work.inbox.done(ItemId("a"))
+        async with database.begin() as work:
+            assert not await work.inbox.put(item("a"))
+            assert await work.outbox.put(item("a")), "the queues do not know each other"
+            assert await work.inbox.claim("me", AT, LEASE) == ()
+
+    async def test_a_lane_is_worked_on_in_order_by_one(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("z"), item("b", "other"), item("a"))
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("me", AT, LEASE)) == ["z"]
+            assert names(await work.inbox.claim("me", AT, LEASE, 5)) == ["b"]
+            assert await work.inbox.claim("you", AT, LEASE) == ()
+            await work.inbox.done(ItemId("z"))
+            assert await work.inbox.claim("you", AT, LEASE) == (), "done is not yet free"
+            await work.inbox.free("me", Lane("lane"))
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("you", AT, LEASE)) == ["a"]
+
+    async def test_a_claim_takes_as_many_of_one_lane_as_asked_for(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, *(item(str(n), f"lane {n % 2}") for n in range(8)))
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("me", AT, LEASE, 3)) == ["0", "2", "4"]
+            assert names(await work.inbox.claim("me", AT, LEASE, 9)) == ["1", "3", "5", "7"]
+
+    async def test_a_lease_ends_by_itself_unless_it_is_renewed(self, database: WorkDatabase) -> None:
+        lane = Lane("lane")
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"))
+            await work.inbox.claim("me", AT, LEASE)
+        async with database.begin() as work:
+            assert await work.inbox.renew("me", lane, AT + 2 * LEASE)
+            assert not await work.inbox.renew("you", lane, AT + 9 * LEASE)
+            assert not await work.inbox.renew("me", Lane("never"), AT)
+        async with database.begin() as work:
+            assert await work.inbox.claim("you", AT + LEASE, LEASE) == ()
+            assert names(await work.inbox.claim("you", AT + 2 * LEASE, LEASE)) == ["a"]
+            assert not await work.inbox.renew("me", lane, AT + 9 * LEASE)
+            await work.inbox.free("me", lane)
+            assert await work.inbox.claim("me", AT + 2 * LEASE, LEASE) == (), "only the owner gives it back"
+
+    async def test_a_retried_item_holds_up_its_lane_and_no_other(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"), item("b"), item("c", "other"))
+            assert names(await work.inbox.claim("me", AT, LEASE, 2)) == ["a", "b"]
+            await work.inbox.mark_sending(ItemId("a"), b"progress")
+            await work.inbox.retry(ItemId("a"), AT + MINUTE, "no answer")
+            await work.inbox.free("me", Lane("lane"))
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("me", AT, LEASE, 2)) == ["c"]
+            assert await work.inbox.claim("me", AT, LEASE, 2) == ()
+            assert await work.inbox.next_due(AT) == AT + MINUTE
+            assert await work.inbox.next_due(AT + MINUTE) is None
+        async with database.begin() as work:
+            first, second = await work.inbox.claim("me", AT + MINUTE, LEASE, 2)
+        assert (first.id, first.attempts, first.note, first.sending) == ("a", 1, "no answer", False)
+        assert first.progress == b"progress"
+        assert second.id == "b"
+
+    async def test_a_claim_stops_before_an_item_whose_time_lies_ahead(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"), item("b", due_at=AT + MINUTE), item("c"))
+            assert names(await work.inbox.claim("me", AT, LEASE, 9)) == ["a"]
+
+    async def test_a_parked_item_lets_its_lane_go_on_and_keeps_its_place(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"), item("b"), item("c"))
+            await work.inbox.park(ItemId("a"), "key", None, "no key yet")
+            assert names(await work.inbox.claim("me", AT, LEASE)) == ["b"]
+            await work.inbox.done(ItemId("b"))
+            await work.inbox.free("me", Lane("lane"))
+        async with database.begin() as work:
+            assert await work.inbox.wake("other key") == 0
+            assert await work.inbox.wake("key") == 1
+            assert await work.inbox.wake("key") == 0
+        async with database.begin() as work:
+            woken, behind = await work.inbox.claim("me", AT, LEASE, 9)
+        assert (woken.id, woken.wait_key, woken.state, woken.note) == ("a", None, State.READY, "no key yet")
+        assert behind.id == "c"
+
+    async def test_a_parked_item_is_ready_when_its_time_has_come(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"))
+            await work.inbox.park(ItemId("a"), "key", AT + MINUTE, "")
+        async with database.begin() as work:
+            assert await work.inbox.next_due(AT) == AT + MINUTE
+            assert await work.inbox.claim("me", AT, LEASE) == ()
+        async with database.begin() as work:
+            claimed = await work.inbox.claim("me", AT + MINUTE, LEASE)
+            assert names(claimed) == ["a"]
+            assert (claimed[0].state, claimed[0].due_at, claimed[0].wait_key) == (State.READY, None, None)
+            assert await work.inbox.wake("key") == 0
+
+    async def test_what_is_done_keeps_its_id_and_loses_its_body(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.outbox, item("a"))
+            await work.outbox.mark_sending(ItemId("a"), b"progress")
+            sending = await work.outbox.get(ItemId("a"))
+            assert sending is not None
+            assert (sending.sending, sending.progress) == (True, b"progress")
+            await work.outbox.done(ItemId("a"), "$event")
+        async with database.begin() as work:
+            done = await work.outbox.get(ItemId("a"))
+        assert done == item("a", seq=done.seq if done else 0, state=State.DONE, body=b"", result="$event")
+
+    @pytest.mark.parametrize("state", [State.UNKNOWN, State.DEAD])
+    async def test_a_person_can_retry_what_was_given_up(self, database: WorkDatabase, state: State) -> None:
+        async with database.begin() as work:
+            await fill(work.outbox, item("a"), item("b"))
+            await work.outbox.retry(ItemId("a"), AT, "once")
+            await work.outbox.mark_sending(ItemId("a"), b"progress")
+            await work.outbox.stop(ItemId("a"), state, "no answer")
+            assert names(await work.outbox.claim("me", AT, LEASE)) == ["b"]
+            assert [one.note for one in await work.outbox.in_state({state})] == ["no answer"]
+            await work.outbox.free("me", Lane("lane"))
+            assert await work.outbox.revive(ItemId("a"))
+            assert not await work.outbox.revive(ItemId("a"))
+        async with database.begin() as work:
+            (revived,) = await work.outbox.claim("me", AT, LEASE)
+        assert (revived.id, revived.body, revived.attempts, revived.sending) == ("a", b"body of a", 0, False)
+        assert (revived.due_at, revived.progress) == (None, b"progress")
+
+    async def test_what_was_cancelled_or_done_is_not_revived(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.outbox, item("a"), item("b"))
+            await work.outbox.stop(ItemId("a"), State.CANCELLED, "revoked")
+            await work.outbox.done(ItemId("b"))
+            for name in ("a", "b", "never"):
+                assert not await work.outbox.revive(ItemId(name))
+            assert await work.outbox.claim("me", AT, LEASE) == ()
+
+    async def test_items_are_listed_by_state_and_case_oldest_first(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.outbox, item("z"), item("b", case=CaseId("1002")), item("a"), item("d"), item("e"))
+            for name in "zba":
+                await work.outbox.stop(ItemId(name), State.DEAD, "")
+            await work.outbox.done(ItemId("d"))
+        async with database.begin() as work:
+            assert names(await work.outbox.in_state({State.DEAD})) == ["z", "b", "a"]
+            assert names(await work.outbox.in_state({State.DEAD, State.DONE}, CaseId("1001"))) == ["z", "a", "d"]
+            assert names(await work.outbox.in_state((State.READY,), CaseId("1002"))) == []
+            assert await work.outbox.counts() == {State.DEAD: 3, State.DONE: 1, State.READY: 1}
+            assert await work.inbox.counts() == {}
+
+    async def test_a_listing_is_bounded(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.outbox, *(item(f"{n:03}") for n in range(501)))
+        async with database.begin() as work:
+            assert len(await work.outbox.in_state({State.READY})) == 500
+
+    async def test_the_oldest_waiting_item_is_known(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            assert await work.inbox.oldest() is None
+            await fill(work.inbox, *(item(n, received_at=AT + i * MINUTE) for i, n in enumerate("abc")))
+            await work.inbox.done(ItemId("a"))
+            await work.inbox.park(ItemId("b"), "key", None, "")
+            assert await work.inbox.oldest() == AT + MINUTE
+            await work.inbox.stop(ItemId("b"), State.DEAD, "")
+            assert await work.inbox.oldest() == AT + 2 * MINUTE
+            await work.inbox.done(ItemId("c"))
+            assert await work.inbox.oldest() is None
+
+    async def test_what_a_failed_unit_of_work_did_to_items_and_leases_is_undone(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"), item("b"))
+        with pytest.raises(ZeroDivisionError):
+            await _claim_and_fail(database)
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("you", AT, LEASE, 9)) == ["a", "b"]
+
+    async def test_changing_what_is_not_there_changes_nothing(self, database: WorkDatabase) -> None:
+        missing = ItemId("never")
+        async with database.begin() as work:
+            await work.inbox.done(missing)
+            await work.inbox.retry(missing, AT, "")
+            await work.inbox.park(missing, "key", None, "")
+            await work.inbox.stop(missing, State.DEAD, "")
+            await work.inbox.mark_sending(missing, None)
+            await work.inbox.free("me", Lane("never"))
+        async with database.begin() as work:
+            assert await work.inbox.counts() == {}
+            assert await work.inbox.claim("me", AT, LEASE) == ()
+
+
+async def _claim_and_fail(database: WorkDatabase) -> None:
+    async with database.begin() as work:
+        await work.inbox.claim("me", AT, LEASE)
+        await work.inbox.done(ItemId("a"))
+        await work.inbox.put(item("c"))
+        raise ZeroDivisionError
+
+
+def _queue(work: Work, side: str) -> Queue:
+    return work.inbox if side == "inbox" else work.outbox
