@@ -12,6 +12,26 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 _OWN: Final = "mistake"
 
+_PLAIN: Final = {
+    "missing": "missing",
+    "string_type": "not text (numbers and dates need quotes)",
+    "int_type": "not a whole number",
+    "int_parsing": "not a whole number",
+    "bool_type": "neither true nor false",
+    "bool_parsing": "neither true nor false",
+    "greater_than_equal": "less than {ge}",
+    "less_than_equal": "more than {le}",
+    "too_short": "has fewer than {min_length}",
+    "too_long": "has more than {max_length}",
+    "string_too_short": "empty or too short",
+    "string_too_long": "longer than {max_length} characters",
+    "literal_error": "must be {expected}",
+    "model_type": "not a group of settings",
+    "model_attributes_type": "not a group of settings",
+    "tuple_type": "not a list",
+}
+"""pydantic's kinds of error in an administrator's words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -34,9 +54,9 @@ class ConfigError(ValueError):
         super().__init__("\n".join([f"{source}:", *(f"  {mistake}" for mistake in self.mistakes)]))
 
 
-def mistaken(what: str, remedy: str = "") -> PydanticCustomError:
-    """What a validator raises."""
-    return PydanticCustomError(_OWN, "{what}", {"what": what, "remedy": remedy})
+def mistaken(what: str, remedy: str = "", *, at: str = "") -> PydanticCustomError:
+    """What a validator raises; `at` is a path within what it validates."""
+    return PydanticCustomError(_OWN, "{what}", {"what": what, "remedy": remedy, "at": at})
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> tuple[Mistake, ...]:
@@ -46,10 +66,11 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[Mistake, ..
     for detail in details:
         if detail["type"] == "too_short" and any(_inside(other["loc"], detail["loc"]) for other in details):
             continue  # pydantic counts only the items that are right
-        nested = detail.get("ctx", {}).get("error")
-        where = path(detail["loc"])
+        context = detail.get("ctx", {})
+        nested = context.get("error")
+        where = ".".join(filter(None, (path(detail["loc"]), context.get("at"))))
         if isinstance(nested, ConfigError):
-            found += (replace(m, where=f"{where} → {nested.source}: {m.where}".rstrip(": ")) for m in nested.mistakes)
+            found += (replace(m, where=": ".join(filter(None, (nested.source, m.where)))) for m in nested.mistakes)
         else:
             what, remedy = _words(detail, model)
             found.append(Mistake(where, what, remedy))
@@ -82,9 +103,10 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         return "no such setting", guess or f"there are: {', '.join(known)}"
     field = _field_at(model, location)
     meaning = f"it is {field.description}" if field is not None and field.description else ""
-    if detail["type"] == "missing":
-        return "missing", meaning
-    return detail["msg"][:1].lower() + detail["msg"][1:], meaning
+    plain = _PLAIN.get(detail["type"], "")
+    if detail["type"] == "enum":
+        return f"not one of {context['expected']}", ""
+    return plain.format(**context) or detail["msg"][:1].lower() + detail["msg"][1:], meaning
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:

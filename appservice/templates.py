@@ -1,0 +1,106 @@
+"""The text of the files that `mediatrix init` writes; the repository's own examples are made from it too."""
+
+from string import Template
+from typing import Final
+
+CONFIG: Final = Template(
+    """\
+# Mediatrix: the configuration. `mediatrix config check` names every mistake in it.
+# Paths begin at the folder of this file. A secret is {file: PATH} or {env: NAME}, and never stands in here.
+
+homeserver:
+  url: $homeserver_url                   # the client-server API, as this machine reaches it
+  server_name: $server_name              # what stands after the colon of your user ids
+
+appservice:
+  listen:
+    host: $listen_host                   # the address to listen on; default 127.0.0.1
+    port: $listen_port                   # the port to listen on; default 29340
+  public_base_url: $public_base_url      # our URL as people see it, through your reverse proxy
+  trusted_proxies: []                    # networks of reverse proxies whose X-Forwarded-For is believed; default none
+  registration: registration.yaml        # the file that the homeserver reads too
+  user_prefix: _mediatrix_               # how the ids of our users begin; default _mediatrix_
+  bot: _mediatrix_bot                    # the bot's id, without @ and server; default _mediatrix_bot
+
+database:
+  url: $database_url                     # or postgresql+asyncpg://USER@HOST/NAME (with a password: {env: NAME})
+
+organisation:                            # said in every invitation, so that people can check it is genuine
+  name: $organisation                    # the organisation
+  contact: $contact                      # a person who can be asked for
+  telephone: $telephone                  # the number at which that person calls back
+
+mediators: $mediators                    # Matrix user ids, in quotes, of who may open cases; at least one
+
+secrets:
+  master_key: {file: secrets/master.key}                    # 32 bytes in base64; back it up apart from the database
+  provisioning_token: {file: secrets/provisioning.token}    # the token of the provisioning API
+
+email:
+  enabled: $email_enabled                # whether there is an email bridge; default true where this section stands
+  reply_domain: $reply_domain            # the domain of reply addresses; its mail must come to the LMTP port below
+  authserv_id: $authserv_id              # the name in the Authentication-Results of your own mail server
+  lmtp:
+    host: $lmtp_host                     # where your mail server hands us mail; default 127.0.0.1
+    port: $lmtp_port                     # default 29341
+  smtp:
+    host: $smtp_host                     # the mail server that sends for us; default 127.0.0.1
+    port: $smtp_port                     # default 25
+    tls: $smtp_tls                       # none, starttls or implicit; default none
+    # username: mediatrix                # where the server wants one; default none
+    # password: {file: secrets/smtp.password}
+
+rooms:
+  rotation_messages: 100                 # messages until a room gets a new key; default 100
+  rotation_hours: 168                    # hours until a room gets a new key; default 168
+
+logging:
+  level: info                            # debug, info, warning or error; default info
+  format: text                           # text, or json with one object a line; default text
+"""
+)
+
+REGISTRATION: Final = Template(
+    """\
+# Mediatrix, as the homeserver is told of it: list this file in homeserver.yaml under app_service_config_files.
+# Both programs read it, and nobody else may: it holds the tokens by which they know each other.
+
+id: mediatrix                            # no other application service of the homeserver may have this name
+url: $url                                # where the homeserver reaches Mediatrix
+as_token: $as_token                      # the secret that Mediatrix shows the homeserver
+hs_token: $hs_token                      # the secret that the homeserver shows Mediatrix
+sender_localpart: $sender_localpart      # a user that is never used: the homeserver gives it no /sync
+rate_limited: false                      # a slow ghost would hold up a case
+receive_ephemeral: true                  # or no message for a device ever arrives
+org.matrix.msc3202: true                 # key counts and device lists in transactions
+io.element.msc4190: true                 # our users make their devices without a login
+namespaces:
+  users:
+    - exclusive: true                    # nobody else may register these ids
+      regex: $regex                      # the bot and the ghosts
+  aliases: []
+  rooms: []
+"""
+)
+
+HOMESERVER: Final = Template(
+    """\
+app_service_config_files:
+  - $registration
+
+experimental_features:
+  msc2409_to_device_messages_enabled: true   # or nothing can be decrypted
+  msc3202_transaction_extensions: true       # or keys run out unnoticed
+
+presence:
+  enabled: false                             # who is online, and when
+url_preview_enabled: false                   # previews would fetch links that people wrote
+require_auth_for_profile_requests: true
+limit_profile_requests_to_users_who_share_rooms: true
+user_directory:
+  search_all_users: false                    # parties must not find each other, or other cases' people
+allow_guest_access: false
+enable_registration: false
+federation_domain_whitelist: []              # what left for another server can't be taken back
+"""
+)
