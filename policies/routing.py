@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from policies.acts import Done, Facts, Refused, create, perform
-from policies.case import DESK, Case, Conversation, Network, Person, PersonId
+from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId
 from policies.commands import Command, Misunderstood, NewCase, is_command, parse
 from policies.effects import Decision, Effect, Explain, Hold, Post, Relay, Tell
 from policies.membership import caucuses_of, readers
@@ -40,6 +40,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
         return _at_the_desk(case, message, facts)
     if isinstance(message.content, Unreadable):
         return _held(case, message, message.content.why, rule="unreadable")
+    if message.files and message.conversation.kind is not Kind.CAUCUS:
+        return _held(case, message, "it has files, and files that come by a bridge stay in private", rule="bridged-files")
     if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
         where = desk_label(message.conversation, case)
         answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
