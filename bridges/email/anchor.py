@@ -17,12 +17,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from bridges.email.plaintext import without_signature
+
 _OPENING: Final = "##-"
 _CLOSING: Final = "-##"
 _DIGEST_LENGTH: Final = 8
-_END: Final = re.compile(rf"##-\s*[^#]*?([a-z2-7]{{{_DIGEST_LENGTH}}})\s*-##")
+_END: Final = re.compile(rf"##- [^#]{{0,60}}\b([a-z2-7]{{{_DIGEST_LENGTH}}}) -##")
 _QUOTE_PREFIX: Final = re.compile(r"[>\s]*")
-_ADDED_BY_CLIENTS: Final = re.compile(r"<(?:mailto|https?):[^>]*>|[\s>*]+", re.IGNORECASE)
+_ADDED_BY_CLIENTS: Final = re.compile(r"<(?:mailto|https?):[^<>]*>|[\s>*]+", re.IGNORECASE)
 
 
 def framed(invitation: str, reply_address: str, content: str, end: str) -> str:
@@ -66,13 +68,7 @@ def _is_answered(below: list[str]) -> bool:
     end = next((i for i, line in enumerate(below) if _END.match(_unquoted(line))), len(below))
     untouched = end < len(below) and _fits("\n".join(below[:end]), below[end])
     suspects = below[end + 1 :] if untouched else below
-    return any(line.strip() and not line.lstrip().startswith(">") for line in _without_signature(suspects))
-
-
-def _without_signature(lines: list[str]) -> list[str]:
-    """Clients that write the signature under the quote mark it in the usual way."""
-    start = next((i for i, line in enumerate(lines) if line.rstrip() == "--"), len(lines))
-    return lines[:start]
+    return any(line.strip() and not line.lstrip().startswith(">") for line in without_signature(suspects))
 
 
 def _fits(content: str, end_line: str) -> bool:

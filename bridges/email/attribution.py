@@ -7,6 +7,8 @@ room's name shows which mail is meant, the attribution of any other client.
 import re
 from typing import Final
 
+from bridges.email.plaintext import without_blank_end
+
 _WROTE: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -23,6 +25,8 @@ _WROTE: Final = tuple(
     )
 )
 _MOST_LINES: Final = 4
+_LONGEST: Final = 500
+"""Longer texts introduce nothing, and patterns would take long on them."""
 _DATED: Final = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.h]\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d\d")
 _HEADER_LINE: Final = re.compile(r"\W{0,3}[^\W\d][^:]{0,24}:\W")
 _HEADER_LINES: Final = 10
@@ -39,7 +43,7 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
     names = (reply_address.lower(), room_name.lower())
     start = _header_block(lines, names)
     if start is not None:
-        if start and _FENCE.fullmatch(lines[start - 1]):
+        if start and _is_fence(lines[start - 1]):
             start -= 1
         return without_blank_end(lines[:start])
     paragraph = _last_paragraph(lines)
@@ -48,7 +52,7 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
             return without_blank_end(lines[:-count])
     if paragraph and len(paragraph) < _MOST_LINES and _names_our_mail(paragraph, names):
         return without_blank_end(lines[: -len(paragraph)])
-    if paragraph and (paragraph[-1].rstrip().endswith(":") or _FENCE.fullmatch(paragraph[-1])):
+    if paragraph and (paragraph[-1].rstrip().endswith(":") or _is_fence(paragraph[-1])):
         return None
     return lines
 
@@ -56,7 +60,7 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
 def introduces_a_quote(lines: list[str]) -> bool:
     """Whether anywhere in these lines a quote seems to begin that was not marked as one."""
     return any(
-        _FENCE.fullmatch(line) is not None
+        _is_fence(line)
         or any(is_attribution(lines[i : i + count]) for count in range(1, _MOST_LINES + 1))
         or _begins_header_block(lines[i : i + 3])
         for i, line in enumerate(lines)
@@ -67,21 +71,18 @@ def is_attribution(lines: list[str]) -> bool:
     """Whether these lines, joined, are a known client's "… wrote:"."""
     if not lines or not lines[-1].rstrip().endswith(":"):
         return False
-    joined = " ".join(line.strip() for line in lines)
-    return any(pattern.fullmatch(joined) for pattern in _WROTE)
+    joined = " ".join(line.strip("> ") for line in lines)
+    return len(joined) <= _LONGEST and any(pattern.fullmatch(joined) for pattern in _WROTE)
 
 
-def without_blank_end(lines: list[str]) -> list[str]:
-    """Without trailing lines that show nothing, be they quoted or not."""
-    end = len(lines)
-    while end and not lines[end - 1].strip("> \u00a0"):
-        end -= 1
-    return lines[:end]
+def _is_fence(line: str) -> bool:
+    """A line such as "-----Original Message-----" or a row of underscores."""
+    return len(line) <= _LONGEST and _FENCE.fullmatch(line) is not None
 
 
 def _last_paragraph(lines: list[str]) -> list[str]:
     start = len(lines)
-    while start and lines[start - 1].strip() and len(lines) - start < _MOST_LINES:
+    while start and lines[start - 1].strip("> ") and len(lines) - start < _MOST_LINES:
         start -= 1
     return lines[start:]
 

@@ -11,6 +11,7 @@ from typing import Final
 from bridges.email.fields import split_outside_quotes, without_comments
 
 _FIELD_LIMIT: Final = 16 * 1024
+_HEAD_LIMIT: Final = 512
 _WORD: Final = r'(?:"(?:[^"\\]|\\.)*"|[^\s;="]+)'
 _SERVER: Final = re.compile(rf"\s*({_WORD})\s*\d*\s*")
 _FIRST_WORD: Final = re.compile(rf"[\s(]*({_WORD})")
@@ -46,7 +47,7 @@ def parse_results(value: str) -> AuthenticationResults:
     if plain is None:
         return AuthenticationResults(_claimed_server(value), None)
     head, *segments = split_outside_quotes(plain, ";") or [""]
-    server = _SERVER.fullmatch(head)
+    server = _SERVER.fullmatch(head) if len(head) <= _HEAD_LIMIT else None
     if server is None:
         return AuthenticationResults(_claimed_server(plain), None)
     authserv_id = _unquoted(server[1]).lower()

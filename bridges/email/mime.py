@@ -39,6 +39,11 @@ _HTML_QUOTE: Final = re.compile(
     r"|protonmail_quote|OutlookMessageHeader|name=[\"']?quote|border-top:\s*solid|cite=[\"']?mid:",
     re.IGNORECASE,
 )
+_CONTENT_FIELD: Final = re.compile(
+    rb"(?:\A|[\r\n])content-[a-z-]+[ \t]*:[^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*", re.IGNORECASE
+)
+_CONTENT_FIELD_LIMIT: Final = 8 * 1024
+"""The library takes quadratic time to find a parameter."""
 _STRUCTURE: Final = re.compile(rb"multipart/|message/", re.IGNORECASE)
 
 
@@ -73,8 +78,11 @@ def _out_of_bounds(raw: bytes, limits: Limits) -> UnsafeReason | None:
         return UnsafeReason.TOO_LARGE
     if raw.count(b"\n--") + raw.count(b"\r--") > limits.dashes:
         return UnsafeReason.TOO_MANY_PARTS
-    nesting = sum(1 for _ in _STRUCTURE.finditer(raw))
-    return UnsafeReason.TOO_DEEP if nesting > limits.parts else None
+    if sum(1 for _ in _STRUCTURE.finditer(raw)) > limits.parts:
+        return UnsafeReason.TOO_DEEP
+    if any(len(match[0]) > _CONTENT_FIELD_LIMIT for match in _CONTENT_FIELD.finditer(raw)):
+        return UnsafeReason.MALFORMED
+    return None
 
 
 @dataclass(slots=True)
@@ -185,7 +193,7 @@ def _decoded(part: Message, content: bytes) -> str | None:
 
 def unflowed(text: str, *, delete_space: bool) -> str:
     """Join the soft line breaks of format=flowed text (RFC 3676), within one depth of quoting."""
-    joined: list[str] = []
+    paragraphs: list[list[str]] = []
     open_depth: int | None = None
     for line in text.splitlines():
         content = line.lstrip(">")
@@ -196,11 +204,11 @@ def unflowed(text: str, *, delete_space: bool) -> str:
         if soft and delete_space:
             content = content[:-1]
         if open_depth == depth and not is_signature:
-            joined[-1] += content
+            paragraphs[-1].append(content)
         else:
-            joined.append(f"{'>' * depth} {content}" if depth else content)
+            paragraphs.append([f"{'>' * depth} {content}" if depth else content])
         open_depth = depth if soft else None
-    return "\n".join(joined)
+    return "\n".join("".join(pieces) for pieces in paragraphs)
 
 
 def _file_name(part: Message) -> str:

@@ -13,6 +13,8 @@ _BLANKS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 WORDS_MARK: Final = "| "
 """Stands before every line of a person's words, so that no such line can pass for one of ours."""
 _WIDTH: Final = 70
+_SIGNATURE_LINES: Final = 12
+_BARE_SIGNATURE_LINES: Final = 6
 _LINK: Final = re.compile(r"https?://[!-~]+")
 
 
@@ -34,6 +36,26 @@ def as_words(text: str) -> str:
     """A person's words for a mail: every line wrapped by us and marked, whatever it looks like."""
     lines = _with_plain_blanks(tidied(text)).strip().split("\n")
     return "\n".join(f"{WORDS_MARK}{piece}".rstrip() for line in lines for piece in _wrapped(line))
+
+
+def without_blank_end(lines: list[str]) -> list[str]:
+    """Without trailing lines that show nothing, be they quoted or not."""
+    end = len(lines)
+    while end and not lines[end - 1].strip("> \u00a0"):
+        end -= 1
+    return lines[:end]
+
+
+def without_signature(lines: list[str]) -> list[str]:
+    """Without what follows the signature mark `-- ` (RFC 3676, 4.3), if it is short enough to be a signature."""
+    shown = len(without_blank_end(lines))
+    for i in range(len(lines) - 1, -1, -1):
+        following = shown - i - 1
+        if lines[i] == "-- " and following <= _SIGNATURE_LINES:
+            return lines[:i]
+        if lines[i].rstrip() == "--" and following <= _BARE_SIGNATURE_LINES:
+            return lines[:i]
+    return lines
 
 
 def _wrapped(line: str) -> list[str]:

@@ -7,13 +7,12 @@ import re
 from typing import Final
 
 from bridges.email.anchor import cut_at_anchor, shows_mark
-from bridges.email.attribution import introduces_a_quote, without_attribution, without_blank_end
+from bridges.email.attribution import introduces_a_quote, without_attribution
 from bridges.email.ids import holds_token_address, mask_token_addresses
 from bridges.email.incoming import Clean, IncomingMail, Reading, Unsafe, UnsafeReason
-from bridges.email.plaintext import WORDS_MARK
+from bridges.email.plaintext import WORDS_MARK, without_signature
 
-_SIGNATURE_LINES: Final = 12
-_BARE_SIGNATURE_LINES: Final = 6
+_LONGEST_MARK: Final = 200
 _FORWARD: Final = re.compile(
     r"\s*(?:-{2,}.*(?:forward|weitergeleitet|transféré|reenviad|inoltrat|doorgestuurd|encaminhad).*-{2,}"
     r"|Begin forwarded message:|Anfang der weitergeleiteten Nachricht:|Début du message réexpédié\s?:)\s*",
@@ -40,17 +39,6 @@ def read_reply(mail: IncomingMail, reply_address: str, room_name: str) -> Readin
     return Clean(text) if text else Unsafe(UnsafeReason.NO_WORDS, shown)
 
 
-def without_signature(lines: list[str]) -> list[str]:
-    """Without what follows the signature mark `-- ` (RFC 3676, 4.3), if it is short enough to be a signature."""
-    for i in range(len(lines) - 1, -1, -1):
-        following = len(without_blank_end(lines)) - i - 1
-        if lines[i] == "-- " and following <= _SIGNATURE_LINES:
-            return lines[:i]
-        if lines[i].rstrip() == "--" and following <= _BARE_SIGNATURE_LINES:
-            return lines[:i]
-    return lines
-
-
 def _obstacle(mail: IncomingMail, reply_address: str) -> UnsafeReason | None:
     if mail.malformed:
         return UnsafeReason.MALFORMED
@@ -73,7 +61,7 @@ def _cut(lines: list[str], reply_address: str, room_name: str) -> list[str] | Un
 
 def _quote_left(lines: list[str]) -> UnsafeReason | None:
     """What these lines still hold of another message."""
-    if any(_FORWARD.fullmatch(line) for line in lines):
+    if any(len(line) <= _LONGEST_MARK and _FORWARD.fullmatch(line) for line in lines):
         return UnsafeReason.FORWARDED
     quoted = any(line.lstrip().startswith((">", WORDS_MARK.strip())) or shows_mark(line) for line in lines)
     if quoted or introduces_a_quote(lines) or holds_token_address("\n".join(lines)):
