@@ -41,7 +41,7 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     if isinstance(message.content, Unreadable):
         return _held(case, message, message.content.why, rule="unreadable")
     if message.files and message.conversation.kind is not Kind.CAUCUS:
-        return _held(case, message, "it has files, and files that come by a bridge stay in private", rule="bridged-files")
+        return _held(case, message, "it has files, which stay private when they come by mail", rule="bridged-files")
     if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
         where = desk_label(message.conversation, case)
         answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."

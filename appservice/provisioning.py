@@ -1,0 +1,135 @@
+"""The API's and the CLI's acts: stored as inbox items like everything else, carried out by the worker, answered."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter
+
+from appservice.casefile import CaseFile, PersonEntry
+from appservice.reading import COMMAND
+from appservice.web.ports import Missing, Refused
+from appservice.web.schema import CaseStatus, CommandAnswer
+from appservice.worker import Fate, Finished
+from policies.case import CaseId, Consent, Network, Role
+from policies.commands import AddPerson, AddSide, Command, Misunderstood, NewCase, OpenJoint, parse
+from policies.status import status_text
+from policies.text import clean
+from rooms.apply import Codec
+from rooms.handle import Answer, Handler, House
+from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work
+
+PATIENCE = 30.0
+"""Seconds to wait for the worker before the caller is told to ask again with the same key."""
+_LOOK_EVERY = 0.05
+_ANSWER = TypeAdapter(Answer)
+
+
+class InboxProvisioning:
+    """`appservice.web.ports.Provisioning` over the inbox."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_case(self, case: CaseFile, idempotency_key: str) -> CaseStatus | Refused:
+        """Open a case; the same key again answers with the same case."""
+        body = json.dumps({"file": case.model_dump(mode="json")}).encode()
+        answer = await self._run("cases", idempotency_key, Lane("api"), None, body)
+        if isinstance(answer, Refused):
+            return answer
+        status = await self.case(answer.case) if answer.case else Missing()
+        return status if isinstance(status, CaseStatus) else Refused(answer.text)
+
+    async def cases(self) -> tuple[CaseStatus, ...]:
+        """All cases, oldest first."""
+        async with self._database.begin() as work:
+            found = [await work.cases.load(case) for case in await work.cases.all_ids()]
+        return tuple(CaseStatus(id=c.id, title=c.title, phase=c.phase, status=status_text(c)) for c in found if c)
+
+    async def case(self, case: str) -> CaseStatus | Missing:
+        """One case."""
+        async with self._database.begin() as work:
+            found = await work.cases.load(CaseId(case))
+        if found is None:
+            return Missing()
+        return CaseStatus(id=found.id, title=found.title, phase=found.phase, status=status_text(found))
+
+    async def command(self, case: str, text: str, idempotency_key: str) -> CommandAnswer | Refused | Missing:
+        """A desk command in the organisation's name; the desk sees the answer, too."""
+        if isinstance(await self.case(case), Missing):
+            return Missing()
+        parsed = parse(text)
+        if isinstance(parsed, Misunderstood):
+            return Refused(str(parsed), "command")
+        body = json.dumps({"case": case, "text": text}).encode()
+        answer = await self._run(f"cases/{case}", idempotency_key, Lane(f"case:{case}"), CaseId(case), body)
+        if isinstance(answer, Refused):
+            return answer
+        return CommandAnswer(answer=answer.text) if answer.ok else Refused(answer.text, "command")
+
+    async def _run(self, what: str, key: str, lane: Lane, case: CaseId | None, body: bytes) -> Answer | Refused:
+        """Store the act, and wait until the worker has carried it out."""
+        identity = ItemId(hashlib.sha256(f"api/{what}/{key}".encode()).hexdigest()[:40])
+        async with self._database.begin() as work:
+            await work.inbox.put(Item(identity, lane, COMMAND, case, body, datetime.now(UTC)))
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < until:
+            async with self._database.begin() as work:
+                item = await work.inbox.get(identity)
+            if item and item.state is State.DONE:
+                return _ANSWER.validate_json(item.result or "")
+            if item and item.state is State.DEAD:
+                return Refused("it could not be carried out; the service's log says why")
+            await asyncio.sleep(_LOOK_EVERY)
+        return Refused("it is stored, and will be carried out; ask again with the same Idempotency-Key")
+
+
+class CommandReader:
+    """Reads acts from the inbox and has them carried out."""
+
+    def __init__(self, codec: Codec, house: House) -> None:
+        self._codec, self._house = codec, house
+
+    async def read(self, work: Work, item: Item) -> Fate:
+        """Carry out one act, and keep the answer as the item's result."""
+        stored = json.loads(item.body)
+        handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+        command = parse(stored["text"]) if "text" in stored else case_command(CaseFile.model_validate(stored["file"]))
+        if isinstance(command, Misunderstood):
+            answer = Answer(False, str(command), stored["case"])
+        else:
+            answer = await handler.command(stored.get("case"), command)
+        await work.inbox.done(item.id, _ANSWER.dump_json(answer).decode())
+        return Finished()
+
+
+def case_command(file: CaseFile) -> NewCase:
+    """A case file as the commands that a mediator would have given."""
+    staff = [
+        AddPerson(mediator_name(user), Network.MATRIX, user, Role.CO_MEDIATOR if i else Role.MEDIATOR)
+        for i, user in enumerate(file.mediators)
+    ]
+    sides: list[Command] = []
+    for side in file.sides:
+        sides += [AddSide(side.name), *(_person(person, side.name) for person in side.people)]
+    return NewCase(file.title, (*staff, *sides, *([OpenJoint()] if file.open else [])))
+
+
+def mediator_name(user: UserId) -> str:
+    """What a mediator is called in cases: the account's name, made presentable. Never a network profile (I10)."""
+    localpart = user.removeprefix("@").partition(":")[0]
+    return clean(" ".join(part.capitalize() for part in localpart.replace("_", ".").split(".") if part)) or "Mediator"
+
+
+def _person(entry: PersonEntry, side: str) -> AddPerson:
+    network = Network.MATRIX if entry.matrix else Network.EMAIL
+    given = entry.consent if entry.consent and entry.consent.content_by_mail else None
+    consent = (
+        Consent(given.recorded_by, datetime(given.on.year, given.on.month, given.on.day, tzinfo=UTC), given.wording)
+        if given
+        else None
+    )
+    return AddPerson(entry.name, network, entry.address, entry.role, side, consent)
