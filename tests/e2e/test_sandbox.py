@@ -1,0 +1,149 @@
+"""The sandbox itself: its Synapse and its clients are real, and refuse what real ones refuse."""
+
+import hashlib
+import secrets
+
+import pytest
+
+from sandbox.client import Client
+from sandbox.homeserver import Homeserver
+from sandbox.node import CommandFailed
+from sandbox.ports import PortTaken
+from sandbox.seen import SeenEvent
+from tests.e2e.conftest import LogIn
+
+
+async def conversation(first: Client, second: Client) -> str:
+    """An encrypted room in which each knows that the other has joined."""
+    room = await first.create_room(invite=[second.user_id])
+    await second.wait_for_invite(room)
+    await second.join(room)
+
+    def joined(event: SeenEvent) -> bool:
+        return event.state_key == second.user_id and event.content.get("membership") == "join"
+
+    await first.wait_for(joined, "join")
+    return room
+
+
+def assert_trusted(event: SeenEvent) -> None:
+    assert event.encrypted
+    assert event.failure is None
+    assert event.shield is None
+
+
+async def test_two_clients_talk_encrypted_without_a_warning(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+
+    asked = await alice.text(room, "are you there?")
+    assert_trusted(await bob.wait_for_text(room, "are you there?"))
+    await bob.reply(room, asked, "yes")
+    answer = await alice.wait_for_text(room, "yes")
+
+    assert_trusted(answer)
+    assert answer.sender == bob.user_id
+    assert answer.relates_to == {"m.in_reply_to": {"event_id": asked}}
+
+
+async def test_an_edit_a_reaction_and_a_redaction_arrive_as_what_they_are(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    original = await alice.text(room, "tuesday")
+
+    await alice.edit(room, original, "wednesday")
+    edit = await bob.wait_for_text(room, "* wednesday")
+    assert_trusted(edit)
+    assert edit.content["m.new_content"]["body"] == "wednesday"
+    assert edit.relates_to == {"rel_type": "m.replace", "event_id": original}
+
+    await bob.react(room, original, "👍")
+    reaction = await alice.wait_for(lambda event: event.type == "m.reaction", "reaction")
+    assert not reaction.encrypted
+    assert reaction.relates_to == {"rel_type": "m.annotation", "event_id": original, "key": "👍"}
+
+    await alice.redact(room, original)
+    redacted = await bob.wait_for(lambda event: event.event_id == original and event.redacted, "redaction")
+    assert redacted.content == {}
+
+
+async def test_a_file_travels_encrypted_and_arrives_whole(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    data = secrets.token_bytes(200_000)
+
+    sent = await alice.send_file(room, "offer.pdf", data, mimetype="application/pdf")
+    event = await bob.wait_for(lambda event: event.event_id == sent and not event.pending, "file")
+    file = await bob.download_file(event)
+
+    assert_trusted(event)
+    assert file.encrypted
+    assert file.data == data
+    assert file.sha256 == hashlib.sha256(data).hexdigest()
+    assert (file.name, file.mimetype) == ("offer.pdf", "application/pdf")
+
+
+async def test_an_unsigned_device_is_sent_no_key_and_is_not_believed(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    stranger = await log_in("bob", device="UNSIGNED", cross_sign=False, isolation="all")
+    await alice.wait_for_device(bob.user_id, "UNSIGNED", signed=False)
+
+    sent = await alice.text(room, "for signed devices only")
+    assert_trusted(await bob.wait_for_text(room, "for signed devices only"))
+    withheld = await stranger.wait_for(lambda event: event.event_id == sent and event.failure is not None, "failure")
+    assert withheld.failure == "MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE"
+
+    said = await stranger.text(room, "believe me")
+    refused = await alice.wait_for(lambda event: event.event_id == said and event.failure is not None, "failure")
+    assert refused.failure == "UNSIGNED_SENDER_DEVICE"
+    assert refused.content == {}
+
+
+async def test_a_device_that_is_cross_signed_later_reads_what_follows(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    laptop = await log_in("bob", device="LAPTOP", cross_sign=False, isolation="all")
+
+    await laptop.cross_sign()
+    await alice.wait_for_device(bob.user_id, "LAPTOP")
+    await alice.text(room, "welcome")
+
+    assert_trusted(await laptop.wait_for_text(room, "welcome"))
+
+
+async def test_the_second_device_of_a_person_signs_itself_with_the_first_ones_identity(
+    log_in: LogIn,
+) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    await bob.text(room, "from the telephone")
+    await alice.wait_for_text(room, "from the telephone")
+
+    laptop = await log_in("bob", device="LAPTOP")
+    await alice.wait_for_device(bob.user_id, "LAPTOP")
+    await laptop.text(room, "from the laptop")
+
+    assert_trusted(await alice.wait_for_text(room, "from the laptop"))
+
+
+async def test_a_refusal_of_the_homeserver_keeps_its_code(log_in: LogIn) -> None:
+    alice = await log_in("alice")
+    with pytest.raises(CommandFailed) as refused:
+        await alice.state("!nowhere", "m.room.name")
+    assert (refused.value.errcode, refused.value.status) == ("M_FORBIDDEN", 403)
+
+
+async def test_a_homeserver_keeps_its_users_and_their_logins_over_a_restart(homeserver: Homeserver) -> None:
+    await homeserver.register("old-timer", "secret")
+    session = await homeserver.log_in("old-timer", "secret")
+
+    await homeserver.restart()
+
+    who = await homeserver.request("GET", "/_matrix/client/v3/account/whoami", token=session.access_token)
+    assert who["user_id"] == homeserver.user_id("old-timer")
+
+
+async def test_a_taken_port_is_named(homeserver: Homeserver) -> None:
+    with pytest.raises(PortTaken, match=str(homeserver.config.port)):
+        await Homeserver(homeserver.config).start()
