@@ -47,7 +47,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-def _ordinal(name: str = "ordinal") -> Column[int]:
+def ordinal(name: str = "ordinal") -> Column[int]:
     """The primary key of rows that are read in the order in which they were stored; never given twice."""
     return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
 
@@ -68,7 +68,7 @@ def _queue(name: str) -> QueueTables:
     items = Table(
         name,
         metadata,
-        _ordinal("seq"),
+        ordinal("seq"),
         Column("id", Text, nullable=False, unique=True),
         Column("lane", Text, nullable=False),
         Column("kind", Text, nullable=False),
@@ -129,7 +129,7 @@ counters = Table(
 cases = Table(
     "cases",
     metadata,
-    _ordinal(),
+    ordinal(),
     Column("id", Text, nullable=False, unique=True),
     Column("sealed", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
@@ -146,7 +146,7 @@ Index("ix_case_addresses_lookup", case_addresses.c.lookup)
 rooms = Table(
     "rooms",
     metadata,
-    _ordinal(),
+    ordinal(),
     Column("case_id", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("standing", Text, nullable=False),
@@ -192,7 +192,7 @@ _partial(
 journal = Table(
     "journal",
     metadata,
-    _ordinal(),
+    ordinal(),
     Column("case_id", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("event", Text),
@@ -206,7 +206,7 @@ _partial("ix_journal_event", "event IS NOT NULL", journal.c.case_id, journal.c.e
 journal_mails = Table(
     "journal_mails",
     metadata,
-    _ordinal(),
+    ordinal(),
     Column("case_id", Text, nullable=False),
     Column("lookup", LargeBinary, nullable=False),
     Column("message", Text, nullable=False),
@@ -220,7 +220,7 @@ Index("ix_journal_mails_message", journal_mails.c.case_id, journal_mails.c.messa
 holds = Table(
     "holds",
     metadata,
-    _ordinal(),
+    ordinal(),
     Column("case_id", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("why", LargeBinary, nullable=False),
@@ -233,7 +233,7 @@ Index("uq_holds_message", holds.c.case_id, holds.c.message, unique=True)
 decisions = Table(
     "decisions",
     metadata,
-    _ordinal(),
+    ordinal(),
     Column("item", Text, nullable=False),
     Column("case_id", Text, nullable=False),
     Column("rule", Text, nullable=False),

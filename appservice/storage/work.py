@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from appservice.storage import schema
 from appservice.storage.addresses import SqlReplyAddresses
 from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
+from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.journal import SqlDecisions, SqlHolds, SqlJournal
 from appservice.storage.queue import SqlQueue
 from appservice.storage.seals import Seals
@@ -24,6 +25,7 @@ class SqlWork:
         self.journal = SqlJournal(connection, seals)
         self.holds = SqlHolds(connection, seals.sealer)
         self.decisions = SqlDecisions(connection, seals.sealer)
+        self.crypto = SqlCryptoStore(connection)
 
     @property
     def news(self) -> bool:
