@@ -80,12 +80,15 @@ class ToDeviceMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeviceKeyCounts:
-    """What the homeserver still holds of one device's keys (MSC3202): a snapshot, already old when it comes."""
+    """What the homeserver still holds of one device's keys (MSC3202): a snapshot, already old when it comes.
+
+    Synapse lists cross-signing keys as devices too, so `device` need not be one that we made.
+    """
 
     user: UserId
     device: DeviceId
     one_time_keys: Mapping[str, int]
-    """Unclaimed one-time keys by algorithm."""
+    """Unclaimed one-time keys by algorithm; an algorithm with none left is missing, and all may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +200,7 @@ def _ephemeral(item: JsonObject) -> JsonObject | None:
 
 def _key_counts(value: object) -> Iterable[DeviceKeyCounts]:
     for user, device, counts in _per_device(value):
-        # Synapse lists cross-signing keys as devices, with an empty object.
-        if isinstance(counts, dict) and counts:
+        if isinstance(counts, dict):
             known = {
                 algorithm: count
                 for algorithm, count in counts.items()

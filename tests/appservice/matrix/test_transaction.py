@@ -63,10 +63,10 @@ def test_to_device_messages_are_read_under_either_name(name: str) -> None:
         "org.matrix.msc3202.device_one_time_key_counts",
     ],
 )
-def test_key_counts_are_read_under_every_name_and_cross_signing_keys_are_no_devices(name: str) -> None:
-    counts = {"@g:x": {"DEV": {"signed_curve25519": 7}, "a-master-key": {}}}
-    [found] = parse("1", {name: counts}).key_counts
-    assert (found.user, found.device, found.one_time_keys) == ("@g:x", "DEV", {"signed_curve25519": 7})
+def test_key_counts_are_read_under_every_name_and_a_device_without_keys_is_not_left_out(name: str) -> None:
+    counts = {"@g:x": {"DEV": {"signed_curve25519": 7}, "EMPTY": {}}}
+    found = {count.device: count.one_time_keys for count in parse("1", {name: counts}).key_counts}
+    assert found == {DeviceId("DEV"): {"signed_curve25519": 7}, DeviceId("EMPTY"): {}}
 
 
 def test_fallback_keys_and_device_lists_are_read() -> None:
