@@ -2,10 +2,22 @@
 
 from typing import NewType
 
-UserId = NewType("UserId", str)
+from rooms.ports import EventId, RoomId, UserId
+
+__all__ = [
+    "Curve25519Key",
+    "DeviceId",
+    "Ed25519Key",
+    "EventId",
+    "MegolmSessionId",
+    "MessageDigest",
+    "OlmSessionId",
+    "RequestId",
+    "RoomId",
+    "UserId",
+]
+
 DeviceId = NewType("DeviceId", str)
-RoomId = NewType("RoomId", str)
-EventId = NewType("EventId", str)
 
 Curve25519Key = NewType("Curve25519Key", str)
 """A device's Olm identity key, unpadded base64."""

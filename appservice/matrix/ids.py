@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final, NewType, TypeAlias, TypeGuard
 
+from appservice.crypto.ids import DeviceId
 from rooms.ports import EventId, RoomId, UserId
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "server_of",
 ]
 
-DeviceId = NewType("DeviceId", str)
 MediaUri = NewType("MediaUri", str)
 """`mxc://server/media-id`."""
 

@@ -1,0 +1,369 @@
+"""Drives the Olm machines: does on the network what they ask for, one short unit of work after another.
+
+    post      words into a room: prepare (query, claim, share) → encrypt and store the ciphertext → send
+    receive   to-device messages: taken in, and whatever waited for their keys is woken
+    open      a room event: decrypted, with what proves its sender
+    identity  a user of ours: registered, with a cross-signed device, before anything else is done as it
+
+No unit of work is open while the homeserver is being called, and nothing leaves that isn't stored.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, assert_never
+
+from appservice.building import trouble
+from appservice.crypto.devices import DeviceTrust
+from appservice.crypto.ids import DeviceId
+from appservice.crypto.inbound import Decrypted, EncryptedEvent, Undecryptable
+from appservice.crypto.machine import OlmMachine, decrypt_events, people
+from appservice.crypto.notices import Notice
+from appservice.crypto.outbound import (
+    Audience,
+    Encrypted,
+    Frozen,
+    NeedsDevices,
+    NeedsSessions,
+    Prepared,
+    Rotation,
+)
+from appservice.crypto.requests import Answer, Http, OutgoingRequest, Request, Settled
+from appservice.crypto.sealing import Sealer
+from appservice.crypto.to_device import KeyWithheld, RoomKeyArrived
+from appservice.matrix import content as contents
+from appservice.matrix.errors import NO_ANSWER, MatrixError
+from appservice.matrix.homeserver import Homeserver
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.reading import Closed, Opened
+from appservice.worker import Fate, Finished
+from policies.message import File, FileRef, Proof, SignedDevice, Unproven
+from rooms.deliver import Posting
+from rooms.ports import EventId, Item, Trouble, UserId
+
+logger = logging.getLogger(__name__)
+
+_ROUNDS = 12
+"""So many steps make a room ready at most: a homeserver whose answers never suffice must not hold us for ever."""
+FORGETS_TXN_IDS = 12 * 3600
+"""Seconds after which the homeserver may no longer know that it had a transaction id (Synapse: 24 hours)."""
+
+UNSIGNED = Unproven(
+    "the device it came from was not verified by its owner",
+    "Open your client's settings, choose Sessions (or Devices), and verify this device with your other device or with"
+    " your security key. Then write again",
+)
+_REPLACED = Unproven(
+    "the encryption identity of this account was reset",
+    "The mediator has to make sure that it is really you; please call",
+)
+
+
+def now_ms() -> int:
+    """The time, in milliseconds since the epoch."""
+    return int(time.time() * 1000)
+
+
+def session_key(room: str, session: str) -> str:
+    """What an event waits for whose key hasn't come."""
+    return f"session:{room}:{session}"
+
+
+def devices_key(user: str) -> str:
+    """What an event waits for whose sender's devices have to be asked for first."""
+    return f"devices:{user}"
+
+
+class Encryption:
+    """All our identities, at work."""
+
+    def __init__(
+        self,
+        database: ServiceDatabase,
+        matrix: Homeserver,
+        sealer: Sealer,
+        bot: UserId,
+        rotation: Rotation,
+        on_replaced: Callable[[frozenset[UserId]], Awaitable[None]],
+    ) -> None:
+        """`on_replaced` is told of people whose encryption identity turned out to be another than the pinned one."""
+        self._database, self._matrix, self._sealer = database, matrix, sealer
+        self._bot, self._rotation, self._on_replaced = bot, rotation, on_replaced
+        self._ready: set[tuple[UserId, str]] = set()
+
+    # --- identities
+
+    async def ensure_identity(self, user: UserId, name: str) -> None:
+        """The user exists, has a cross-signed device, and goes by that name. Raises Trouble."""
+        if (user, name) in self._ready:
+            return
+        machine = self._machine(user)
+        async with self._database.begin() as work:
+            await machine.create(work.crypto, display_name="Mediatrix", now_ms=now_ms())
+        for _ in range(_ROUNDS):
+            async with self._database.begin() as work:
+                identity = await work.crypto.identity(user)
+                if identity is not None and identity.ready:
+                    break
+                requests = await machine.outgoing_requests(work.crypto, now_ms=now_ms())
+            await self._send_all(machine, requests)
+        else:
+            raise Trouble("the homeserver does not let us make a device", transient=True)
+        try:
+            await self._matrix.accounts.set_display_name(user, name)
+        except MatrixError as error:
+            raise trouble(error) from error
+        self._ready.add((user, name))
+
+    async def flush(self, user: UserId) -> None:
+        """Send what the machine of that identity has to send: keys, answers, mended sessions."""
+        machine = self._machine(user)
+        async with self._database.begin() as work:
+            mend = await machine.sessions_to_mend(work.crypto, now_ms=now_ms())
+        if mend:
+            await self._exchange(machine, mend)
+        async with self._database.begin() as work:
+            requests = await machine.outgoing_requests(work.crypto, now_ms=now_ms())
+        await self._send_all(machine, requests)
+
+    async def refresh_devices(self) -> bool:
+        """Ask for device lists that are stale, and wake what waits for them; False if there were none."""
+        machine = self._machine(self._bot)
+        async with self._database.begin() as work:
+            query = await machine.stale_devices(work.crypto)
+        if query is None:
+            return False
+        await self._exchange(machine, query)
+        async with self._database.begin() as work:
+            for user in query.generations:
+                await work.inbox.wake(devices_key(user))
+        return True
+
+    # --- to-device messages
+
+    async def receive(self, work: ServiceWork, item: Item) -> Fate:
+        """Take one stored to-device message in."""
+        stored = json.loads(item.body)
+        user = UserId(stored["to_user_id"])
+        if await work.crypto.identity(user) is None:
+            await work.inbox.done(item.id, "for nobody of ours")
+            return Finished()
+        results = await self._machine(user).receive_to_device(work.crypto, [stored], now_ms=now_ms())
+        for result in results:
+            if isinstance(result, RoomKeyArrived | KeyWithheld) and result.room_id and result.session_id:
+                await work.inbox.wake(session_key(result.room_id, result.session_id))
+        await work.inbox.done(item.id, "taken in")
+        return Finished()
+
+    # --- room events
+
+    async def open(self, work: ServiceWork, event: Mapping[str, Any]) -> Opened | Closed:
+        """Decrypt one event with whichever of our identities holds its key."""
+        content = event.get("content")
+        encrypted = EncryptedEvent(
+            event["event_id"], event["room_id"], event["sender"], content if isinstance(content, dict) else {}
+        )
+        (reading,) = await decrypt_events(work.crypto, self._sealer, [encrypted])
+        match reading:
+            case Undecryptable():
+                key = session_key(reading.room_id, reading.session_id or "none")
+                return Closed(key, reading.reason.value.replace("_", " "), not reading.may_heal)
+            case Decrypted():
+                (known,) = await people(work.crypto, [reading.sender])
+                if known.changed != known.fetched:
+                    # A device may have been signed, or thrown out, since the list was read: ask before believing.
+                    return Closed(devices_key(reading.sender), "its sender's devices are being looked up", False)
+                return Opened(reading.type, reading.content, _proof(reading.trust))
+            case _:
+                assert_never(reading)
+
+    async def post(self, item: Item, posting: Posting) -> EventId:
+        """Put words into a room. The ciphertext is stored before it leaves, and sent under the item's own id."""
+        progress = item.progress or await self._written(item, posting)
+        stored = json.loads(progress)
+        if item.sending and time.time() - stored["at"] > FORGETS_TXN_IDS:
+            raise Trouble(
+                "it was being sent when the service stopped, too long ago to repeat it safely", transient=False
+            )
+        try:
+            return await self._matrix.rooms.send(
+                posting.room, stored["type"], stored["content"], item.id, as_user=posting.sender
+            )
+        except MatrixError as error:
+            raise trouble(error) from error
+
+    # --- inside
+
+    async def _written(self, item: Item, posting: Posting) -> bytes:
+        """Encrypt, and store what is about to leave."""
+        said = await self._uploaded(posting)
+        content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
+        if posting.in_clear:
+            progress = _progress("m.room.message", content)
+            async with self._database.begin() as work:
+                await work.outbox.mark_sending(item.id, progress)
+            return progress
+        if posting.only_for:
+            return await self._notice(item, posting, content)
+        return await self._encrypted(item, posting, content)
+
+    async def _encrypted(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
+        machine = self._machine(posting.sender)
+        members = frozenset(user for user in posting.audience if not self.is_ours(user))
+        unreachable: set[tuple[UserId, DeviceId]] = set()
+        for _ in range(_ROUNDS):
+            audience = Audience(posting.room, members, self._rotation)
+            async with self._database.begin() as work:
+                step = await machine.prepare(work.crypto, audience, now_ms=now_ms(), unreachable=unreachable)
+            match step:
+                case NeedsDevices(query):
+                    await self._exchange(machine, query)
+                case NeedsSessions(claim):
+                    unreachable |= (await self._exchange(machine, claim)).unreachable
+                case Frozen(frozen):
+                    members -= frozen
+                case Prepared(requests):
+                    await self._send_all(machine, requests, must=True)
+                    progress = await self._encrypt(machine, item, audience, content)
+                    if progress is not None:
+                        return progress
+                case _:
+                    assert_never(step)
+        raise Trouble("the room's keys could not be shared", transient=True)
+
+    async def _encrypt(
+        self, machine: OlmMachine, item: Item, audience: Audience, content: dict[str, Any]
+    ) -> bytes | None:
+        async with self._database.begin() as work:
+            result = await machine.encrypt_event(work.crypto, audience, "m.room.message", content, now_ms=now_ms())
+            if not isinstance(result, Encrypted):
+                return None
+            progress = _progress("m.room.encrypted", {**result.content, **_relation(content)})
+            await work.outbox.mark_sending(item.id, progress)
+            return progress
+
+    async def _notice(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
+        """For every device of every reader, and the unsigned ones of one person among them, with a key used once."""
+        machine, readers = self._machine(posting.sender), sorted(u for u in posting.audience if not self.is_ours(u))
+        unreachable: set[tuple[UserId, DeviceId]] = set()
+        for _ in range(_ROUNDS):
+            async with self._database.begin() as work:
+                lists = await people(work.crypto, readers)
+                stale = any(row.changed != row.fetched for row in lists)
+                recipients = {
+                    (row.user_id, device.device_id)
+                    for row in lists
+                    for device in row.devices
+                    if device.cross_signed or row.user_id == posting.only_for
+                }
+                step = await machine.encrypt_notice(
+                    work.crypto,
+                    posting.room,
+                    "m.room.message",
+                    content,
+                    recipients=recipients,
+                    now_ms=now_ms(),
+                    unreachable=unreachable,
+                )
+                if isinstance(step, Notice) and not stale:
+                    progress = _progress("m.room.encrypted", step.content)
+                    await work.outbox.mark_sending(item.id, progress)
+            match step:
+                case Notice() if stale:
+                    await self.refresh_devices()
+                case Notice(_, requests):
+                    await self._send_all(machine, requests, must=True)
+                    return progress
+                case NeedsDevices(query):
+                    await self._exchange(machine, query)
+                case NeedsSessions(claim):
+                    unreachable |= (await self._exchange(machine, claim)).unreachable
+                case Frozen():
+                    raise Trouble("the reader's encryption identity was reset", transient=False)
+                case _:
+                    assert_never(step)
+        raise Trouble("the notice's key could not be shared", transient=True)
+
+    async def _uploaded(self, posting: Posting) -> Any:
+        """What is said, with a file's bytes encrypted and on the homeserver if they weren't yet."""
+        said = posting.content
+        if not isinstance(said, File):
+            return said
+        ref = json.loads(said.ref)
+        if "data" not in ref:
+            return said
+        try:
+            file = await self._matrix.media.upload_encrypted(base64.b64decode(ref["data"]), as_user=posting.sender)
+        except MatrixError as error:
+            raise trouble(error) from error
+        return File(said.name, said.mime, said.size, FileRef(json.dumps(file)))
+
+    async def _send_all(
+        self, machine: OlmMachine, requests: Collection[OutgoingRequest], *, must: bool = False
+    ) -> None:
+        """Send what was written down; with `must`, what fails is Trouble rather than something for later."""
+        for request in requests:
+            try:
+                await self._exchange(machine, request)
+            except Trouble:
+                if must:
+                    raise
+                return
+
+    async def _exchange(self, machine: OlmMachine, request: Request) -> Settled:
+        """Send one request, and take its answer in. Raises Trouble if there was none, or a refusal."""
+        answer = await self._call(request.http)
+        async with self._database.begin() as work:
+            if answer is None:
+                if isinstance(request, OutgoingRequest):
+                    await machine.mark_request_as_unanswered(work.crypto, request, now_ms=now_ms())
+                outcome = None
+            else:
+                outcome = await machine.mark_request_as_sent(work.crypto, request, answer, now_ms=now_ms())
+        if isinstance(outcome, Settled):
+            if outcome.replaced:
+                await self._on_replaced(outcome.replaced)
+            return outcome
+        raise Trouble("the homeserver did not take what encryption needs", transient=True)
+
+    async def _call(self, http: Http) -> Answer | None:
+        try:
+            content = await self._matrix.call(
+                http.method, http.path, http.body, as_user=http.user_id, device=http.device_id
+            )
+        except MatrixError as error:
+            return None if error.status == NO_ANSWER else Answer(error.status, {"errcode": error.errcode})
+        return Answer(200, content)
+
+    def is_ours(self, user: UserId) -> bool:
+        """Whether that is the bot or a ghost: our own words need no key for ourselves."""
+        return user.startswith(self._bot.rpartition("_")[0])
+
+    def _machine(self, user: UserId) -> OlmMachine:
+        return OlmMachine(user, self._sealer)
+
+
+def _progress(event_type: str, content: Mapping[str, Any]) -> bytes:
+    return json.dumps({"type": event_type, "content": content, "at": time.time()}).encode()
+
+
+def _relation(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Relations travel in clear, beside the ciphertext (spec, 11.12.3)."""
+    relation = content.get("m.relates_to")
+    return {"m.relates_to": relation} if relation else {}
+
+
+def _proof(trust: DeviceTrust) -> Proof:
+    match trust:
+        case DeviceTrust.CROSS_SIGNED:
+            return SignedDevice()
+        case DeviceTrust.UNSIGNED | DeviceTrust.UNKNOWN_DEVICE:
+            return UNSIGNED
+        case DeviceTrust.IDENTITY_REPLACED:
+            return _REPLACED
+        case _:
+            assert_never(trust)
