@@ -1,0 +1,98 @@
+"""Work off one outbox item, and tell the desk what it must know of it (hop four)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import assert_never
+
+from appservice.worker import Done, End, Fate, Park
+from policies.case import CaseId
+from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
+from policies.plan import desk_label
+from rooms.apply import MATRIX, Codec, Outgoing, Say
+from rooms.deliver import Cancelled, Deliverer, Parked, Sent, Unanswered
+from rooms.handle import Handler, House
+from rooms.ports import Database, Item, ItemId, State, Trouble
+from rooms.provision import Report
+
+logger = logging.getLogger(__name__)
+
+
+class OutboxWork:
+    """What the outbox's worker does."""
+
+    def __init__(self, database: Database, deliverer: Deliverer, codec: Codec, house: House) -> None:
+        self._database, self._deliverer, self._codec, self._house = database, deliverer, codec, house
+
+    async def one(self, item: Item) -> Fate:
+        """Deliver one item."""
+        outgoing = self._codec.load(item.body)
+        try:
+            outcome, report = await self._deliverer.deliver(item, outgoing)
+        except Trouble as trouble:
+            if trouble.transient:
+                raise
+            return End(State.DEAD, f"{await self._described(item, outgoing)}: {trouble.why}")
+        await self._report(item, report)
+        match outcome:
+            case Sent(result):
+                return Done(result)
+            case Parked(key, why):
+                return Park(key, why)
+            case Cancelled(why):
+                return End(State.CANCELLED, why)
+            case Unanswered(why):
+                return End(State.UNKNOWN, f"{await self._described(item, outgoing)}, which may have been sent: {why}")
+            case _:
+                assert_never(outcome)
+
+    async def ended(self, item: Item, state: State, why: str) -> None:
+        """An item was given up: the desk hears of it, unless it was itself something for the desk."""
+        logger.warning("an outbox item of kind %s ended as %s", item.kind, state)
+        if item.case is None or item.lane == f"room:{item.case}:desk":
+            return
+        word = "Not delivered" if state is State.DEAD else "Perhaps not delivered"
+        await self._tell(item, item.case, f"{word}: {why}. !dead lists, retries and discards.")
+
+    async def _report(self, item: Item, report: Report) -> None:
+        if item.case is None or not (report.tell or report.failed):
+            return
+        async with self._database.begin() as work:
+            handler = Handler(work, self._codec, self._house, _derived(item, "report"), datetime.now(UTC))
+            await handler.tell_desk(item.case, "\n".join([*report.tell, *report.failed]))
+            if item.kind == MATRIX:
+                await handler.drift(item.case)
+
+    async def _tell(self, item: Item, case: CaseId, text: str) -> None:
+        async with self._database.begin() as work:
+            handler = Handler(work, self._codec, self._house, _derived(item, "ended"), datetime.now(UTC))
+            await handler.tell_desk(case, text)
+
+    async def _described(self, item: Item, outgoing: Outgoing) -> str:
+        """What an item is, in a mediator's words, without content."""
+        async with self._database.begin() as work:
+            case = await work.cases.load(item.case) if item.case else None
+        if case is None:
+            return "something"
+        match outgoing:
+            case Post(conversation=where, author=author):
+                person = case.person(author)
+                return f"what {person.name if person else 'someone'} wrote for {desk_label(where, case)}"
+            case Tell(where) | Explain(conversation=where):
+                return f"a notice for {desk_label(where, case)}"
+            case Relay(conversation=where, to=reader) | Introduce(reader, where):
+                person = case.person(reader)
+                return f"a mail to {person.name if person else 'someone'} from {desk_label(where, case)}"
+            case Reconcile() | Preview():
+                return "work on the case's rooms"
+            case Say():
+                return "an answer in a direct chat"
+            case _:
+                return "something"
+
+
+def _derived(item: Item, what: str) -> ItemId:
+    """An id for what follows from an item's sending: new with each attempt, the same if the attempt is told twice."""
+    return ItemId(hashlib.sha256(f"{what}/{item.id}/{item.attempts}".encode()).hexdigest()[:40])
