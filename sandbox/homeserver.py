@@ -109,7 +109,7 @@ class Homeserver:
         Raises PortTaken, or HomeserverFailed when Synapse can't be run or ends by itself.
         """
         if not self.config.python.exists():
-            raise HomeserverFailed(f"no Python with Synapse at {self.config.python}: run `make .venv-synapse`")
+            raise HomeserverFailed(f"no Python with Synapse at {self.config.python}: run `make setup`")
         require_free(self.config.port, "the homeserver")
         path = await asyncio.to_thread(write_configuration, self.config)
         command = (str(self.config.python.absolute()), "-m", "synapse.app.homeserver", "-c", str(path))

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -72,8 +73,7 @@ class MailboxItem:
     def text(self) -> str:
         """What the person reads."""
         content = self.message.get_content()
-        assert isinstance(content, str)
-        return content
+        return "\n".join(str(content).splitlines())
 
 
 class MailSandbox:
@@ -109,6 +109,7 @@ class MailSandbox:
         for connection in self._connections:
             if connection.transport is not None:
                 connection.transport.close()
+        await asyncio.sleep(0)
         await self._server.wait_closed()
         self._server = None
 
@@ -262,3 +263,5 @@ async def lmtp(host: str, port: int, envelope_from: str, recipients: Sequence[st
         return verdicts
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()

@@ -49,9 +49,9 @@ class Node:
     async def start(self) -> None:
         """Starts Node. Raises NodeFailed with the make target that installs what is missing."""
         if not self._executable.exists():
-            raise NodeFailed(f"no Node at {self._executable}: run `make .venv`")
+            raise NodeFailed(f"no Node at {self._executable}: run `make setup`")
         if not (PROGRAM.parent / "node_modules").exists():
-            raise NodeFailed("matrix-js-sdk is not installed: run `make sandbox/peer/node_modules`")
+            raise NodeFailed("matrix-js-sdk is not installed: run `make setup`")
         stderr = None if self._log is None else self._log.open("ab")
         try:
             self._process = await asyncio.create_subprocess_exec(
