@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import assert_never
@@ -27,17 +28,27 @@ class Builder:
         self,
         matrix: Homeserver,
         bot: UserId,
+        prefix: str,
         rotation: Mapping[str, int],
         make_ghost: Callable[[UserId, str], Awaitable[None]],
     ) -> None:
         """`rotation`: the `rotation_period_*` of new rooms' encryption; `make_ghost` gives a ghost its identity."""
         self._matrix, self._bot, self._rotation, self._make_ghost = matrix, bot, rotation, make_ghost
+        self._prefix, self._server = prefix, bot.partition(":")[2]
         self._seen: dict[RoomId, tuple[float, Actual]] = {}
 
     @property
     def bot(self) -> UserId:
         """The creator of every room."""
         return self._bot
+
+    def new_ghost(self) -> UserId:
+        """A name for a ghost that says nothing, and was never used."""
+        return UserId(f"@{self._prefix}{secrets.token_hex(10)}:{self._server}")
+
+    def is_ours(self, user: UserId) -> bool:
+        """Whether that is the bot or some ghost."""
+        return user.startswith(f"@{self._prefix}") and user.endswith(f":{self._server}")
 
     def forget(self, room: RoomId) -> None:
         """Something in that room changed: look at it again before the next act there."""

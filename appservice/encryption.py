@@ -15,6 +15,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from appservice.building import trouble
@@ -78,21 +79,23 @@ def devices_key(user: str) -> str:
     return f"devices:{user}"
 
 
+@dataclass(frozen=True, slots=True)
+class Us:
+    """Who we are to encryption: our own words need no key for ourselves."""
+
+    bot: UserId
+    is_ours: Callable[[UserId], bool]
+    rotation: Rotation
+    on_replaced: Callable[[frozenset[UserId]], Awaitable[None]]
+    """Told of people whose encryption identity turned out to be another than the pinned one."""
+
+
 class Encryption:
     """All our identities, at work."""
 
-    def __init__(
-        self,
-        database: ServiceDatabase,
-        matrix: Homeserver,
-        sealer: Sealer,
-        bot: UserId,
-        rotation: Rotation,
-        on_replaced: Callable[[frozenset[UserId]], Awaitable[None]],
-    ) -> None:
-        """`on_replaced` is told of people whose encryption identity turned out to be another than the pinned one."""
+    def __init__(self, database: ServiceDatabase, matrix: Homeserver, sealer: Sealer, us: Us) -> None:
         self._database, self._matrix, self._sealer = database, matrix, sealer
-        self._bot, self._rotation, self._on_replaced = bot, rotation, on_replaced
+        self._bot, self._is_ours, self._rotation, self._on_replaced = us.bot, us.is_ours, us.rotation, us.on_replaced
         self._ready: set[tuple[UserId, str]] = set()
 
     # --- identities
@@ -159,6 +162,28 @@ class Encryption:
         await work.inbox.done(item.id, "taken in")
         return Finished()
 
+    async def take_counts(self, work: ServiceWork, item: Item) -> Fate:
+        """One-time keys run out, or the fallback key was used: make new ones."""
+        stored = json.loads(item.body)
+        user = UserId(stored["user_id"])
+        identity = await work.crypto.identity(user)
+        if identity is not None and identity.device_id == stored["device_id"]:
+            await self._machine(user).take_key_counts(
+                work.crypto,
+                one_time_keys=stored["one_time_keys"],
+                unused_fallback_types=stored["unused_fallback_types"],
+                now_ms=now_ms(),
+            )
+        await work.inbox.done(item.id, "taken in")
+        return Finished()
+
+    async def flush_all(self) -> None:
+        """Send what any of our identities still has to send."""
+        async with self._database.begin() as work:
+            owners = await work.crypto.request_owners(now_ms())
+        for user in owners:
+            await self.flush(user)
+
     # --- room events
 
     async def open(self, work: ServiceWork, event: Mapping[str, Any]) -> Opened | Closed:
@@ -213,7 +238,7 @@ class Encryption:
 
     async def _encrypted(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
         machine = self._machine(posting.sender)
-        members = frozenset(user for user in posting.audience if not self.is_ours(user))
+        members = frozenset(user for user in posting.audience if not self._is_ours(user))
         unreachable: set[tuple[UserId, DeviceId]] = set()
         for _ in range(_ROUNDS):
             audience = Audience(posting.room, members, self._rotation)
@@ -248,7 +273,7 @@ class Encryption:
 
     async def _notice(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
         """For every device of every reader, and the unsigned ones of one person among them, with a key used once."""
-        machine, readers = self._machine(posting.sender), sorted(u for u in posting.audience if not self.is_ours(u))
+        machine, readers = self._machine(posting.sender), sorted(u for u in posting.audience if not self._is_ours(u))
         unreachable: set[tuple[UserId, DeviceId]] = set()
         for _ in range(_ROUNDS):
             async with self._database.begin() as work:
@@ -338,10 +363,6 @@ class Encryption:
         except MatrixError as error:
             return None if error.status == NO_ANSWER else Answer(error.status, {"errcode": error.errcode})
         return Answer(200, content)
-
-    def is_ours(self, user: UserId) -> bool:
-        """Whether that is the bot or a ghost: our own words need no key for ourselves."""
-        return user.startswith(self._bot.rpartition("_")[0])
 
     def _machine(self, user: UserId) -> OlmMachine:
         return OlmMachine(user, self._sealer)

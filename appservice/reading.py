@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from appservice.matrix.content import Said, read, redacted_event, with_target
+from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished, Park
 from policies.case import Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
@@ -63,7 +64,7 @@ class Closed:
 class Opener(Protocol):
     """Decrypts events."""
 
-    async def open(self, work: Work, event: Mapping[str, Any]) -> Opened | Closed:
+    async def open(self, work: ServiceWork, event: Mapping[str, Any]) -> Opened | Closed:
         """Decrypt, within the unit of work: a replay, a lie about the sender, a foreign key are Closed for good."""
 
 
@@ -82,7 +83,7 @@ class Patience:
 class _Reading:
     """One event under work, in one unit of work."""
 
-    work: Work
+    work: ServiceWork
     handler: Handler
     item: Item
     event: Mapping[str, Any]
@@ -95,7 +96,7 @@ class EventReader:
         self._opener, self._codec, self._house, self._bot = opener, codec, house, bot
         self._patience = Patience()
 
-    async def read(self, work: Work, item: Item) -> Fate:
+    async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one event and have it handled, all in this unit of work."""
         event: Mapping[str, Any] = json.loads(item.body)
         room, sender = RoomId(event["room_id"]), UserId(event["sender"])

@@ -341,6 +341,12 @@ class Homeserver(Protocol):
     def bot(self) -> UserId:
         """Our own user, the creator of every room."""
 
+    def new_ghost(self) -> UserId:
+        """A name for a ghost: opaque and never used before, so that nobody is known again in another case (R11)."""
+
+    def is_ours(self, user: UserId) -> bool:
+        """Whether that is the bot or some ghost."""
+
     async def create_room(self, desired: Desired, marker: str) -> RoomId:
         """Make the room, with its members invited; not idempotent, hence the marker in its create event."""
 

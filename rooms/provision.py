@@ -15,8 +15,6 @@ from policies.plan import RoomKey, WantedRoom, plan
 from rooms.ports import Database, Homeserver, RoomRecord, Standing, Trouble, UserId, Work
 from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words
 
-GHOST_PREFIX = "_mediatrix_"
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -95,17 +93,16 @@ async def _survey(database: Database, homeserver: Homeserver, case_id: CaseId) -
         case = await work.cases.load(case_id, lock=True)
         if case is None:
             raise Trouble(f"there is no case {case_id}", transient=False)
-        users = {person.id: await _user(work, case, person, homeserver.bot) for person in case.people}
+        users = {person.id: await _user(work, case, person, homeserver) for person in case.people}
     return _Site(database, homeserver, case, users)
 
 
-async def _user(work: Work, case: Case, person: Person, bot: UserId) -> UserId:
+async def _user(work: Work, case: Case, person: Person, homeserver: Homeserver) -> UserId:
     if person.endpoint.network is Network.MATRIX:
         return UserId(person.endpoint.address)
     ghost = await work.ghosts.of_person(case.id, person.id)
     if ghost is None:
-        # Opaque and new for every case, so that repeat opponents can't be told to be the same person (R11).
-        ghost = UserId(f"@{GHOST_PREFIX}{secrets.token_hex(10)}:{bot.partition(':')[2]}")
+        ghost = homeserver.new_ghost()
         await work.ghosts.save(case.id, person.id, ghost)
     return ghost
 
@@ -162,7 +159,7 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
 
 def _is_stranger(site: _Site, user: UserId) -> bool:
     """Neither of this case nor of ours: someone removed from a side is no intruder."""
-    return user not in site.users.values() and not user.startswith(f"@{GHOST_PREFIX}")
+    return user not in site.users.values() and not site.homeserver.is_ours(user)
 
 
 async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: str | None) -> Report:

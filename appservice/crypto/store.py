@@ -16,6 +16,7 @@ from typing import Protocol
 
 from appservice.crypto.ids import (
     Curve25519Key,
+    DeviceId,
     MegolmSessionId,
     MessageDigest,
     OlmSessionId,
@@ -50,6 +51,10 @@ class CryptoStore(Protocol):
 
     async def put_identity(self, row: StoredIdentity) -> None:
         """Insert or replace."""
+        ...
+
+    async def identities(self) -> Sequence[tuple[UserId, DeviceId]]:
+        """The user and device of every identity that is `ready`. Needs no lock."""
         ...
 
     async def unfinished_identities(self) -> Sequence[UserId]:

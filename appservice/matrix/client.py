@@ -38,13 +38,13 @@ _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429})
 class Client(AsyncClient):
     """nio's client with the identity in each request instead of in the client (MSC4326, spec 1.17)."""
 
-    def __init__(self, url: str, as_token: str, *, timeout: float = REQUEST_TIMEOUT) -> None:
-        """A client for the homeserver at `url`; no request takes longer than `timeout` seconds."""
+    def __init__(self, url: str, as_token: str | None, *, timeout: float = REQUEST_TIMEOUT) -> None:
+        """A client for the homeserver at `url`, a stranger's without a token; `timeout` in seconds for a request."""
         config = AsyncClientConfig(
             encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0, request_timeout=timeout
         )
         super().__init__(url.rstrip("/"), config=config)
-        self.access_token = as_token
+        self._authorization = {} if as_token is None else {"Authorization": f"Bearer {as_token}"}
 
     async def send(  # noqa: PLR0917 - nio's signature
         self,
@@ -73,7 +73,7 @@ class Client(AsyncClient):
             method,
             URL(url, encoded=True),
             data=data,
-            headers={**(headers or {}), "Authorization": f"Bearer {self.access_token}"},
+            headers={**(headers or {}), **self._authorization},
             trace_request_ctx=trace_context,
             timeout=ClientTimeout(total=self.config.request_timeout if timeout is None else timeout),
             allow_redirects=False,

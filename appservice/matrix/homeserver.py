@@ -16,8 +16,10 @@ class Homeserver:
     `as_user` in each of them is a user of our namespace; there is no default, so that nobody speaks by accident.
     """
 
-    def __init__(self, url: str, as_token: str, *, timeout: float = REQUEST_TIMEOUT, max_media: int = MAX_SIZE) -> None:
-        """`timeout` in seconds for one request, `max_media` in bytes for one file. Opens nothing yet."""
+    def __init__(
+        self, url: str, as_token: str | None, *, timeout: float = REQUEST_TIMEOUT, max_media: int = MAX_SIZE
+    ) -> None:
+        """`as_token` None: as a stranger. `timeout` in seconds a request, `max_media` in bytes a file."""
         self._connection = Connection(Client(url, as_token, timeout=timeout))
         self.call = self._connection.call
         self.accounts = Accounts(self._connection)

@@ -1,5 +1,6 @@
 """Cases, the rooms that serve them, and the ghosts in those."""
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from sqlalchemy import Select, delete, select, update
@@ -82,6 +83,12 @@ class SqlRooms:
 
     async def by_room_id(self, room: RoomId) -> RoomRecord | None:
         return next(iter(await self._records(select(schema.rooms).where(schema.rooms.c.room_id == room))), None)
+
+    async def cases_of(self, rooms: Collection[RoomId]) -> Mapping[RoomId, CaseId]:
+        """The cases of those of these Matrix rooms that serve one."""
+        of_case = schema.rooms.c.room_id.in_(rooms), schema.rooms.c.case_id != _NO_CASE
+        found = await self._connection.execute(select(schema.rooms.c.room_id, schema.rooms.c.case_id).where(*of_case))
+        return {row.room_id: row.case_id for row in found}
 
     async def of_case(self, case: CaseId) -> tuple[RoomRecord, ...]:
         return await self._records(select(schema.rooms).where(schema.rooms.c.case_id == case))

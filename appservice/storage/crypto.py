@@ -60,6 +60,11 @@ class SqlCryptoStore:
     async def put_identity(self, row: StoredIdentity) -> None:
         await self._put(IDENTITIES, [row])
 
+    async def identities(self) -> Sequence[tuple[UserId, DeviceId]]:
+        columns = IDENTITIES.table.c
+        found = await self._connection.execute(select(columns.user_id, columns.device_id).where(columns.ready))
+        return [(user, device) for user, device in found]
+
     async def unfinished_identities(self) -> Sequence[UserId]:
         columns = IDENTITIES.table.c
         found = await self._connection.execute(

@@ -118,7 +118,8 @@ class SqlQueue:
         await self._change(item, note, state=State.READY, due_at=due_at, attempts=attempts)
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        await self._change(item, note, state=State.PARKED, wait_key=wait_key, due_at=due_at)
+        attempts = self._items.c.attempts + 1
+        await self._change(item, note, state=State.PARKED, wait_key=wait_key, due_at=due_at, attempts=attempts)
 
     async def wake(self, wait_key: str) -> int:
         items = self._items

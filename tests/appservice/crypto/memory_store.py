@@ -88,6 +88,9 @@ class MemoryCryptoStore:
     async def put_identity(self, row: StoredIdentity) -> None:
         self.tables.identities[row.user_id] = row
 
+    async def identities(self) -> Sequence[tuple[UserId, DeviceId]]:
+        return [(row.user_id, row.device_id) for row in self.tables.identities.values() if row.ready]
+
     async def unfinished_identities(self) -> Sequence[UserId]:
         rows = [row for row in self.tables.identities.values() if not row.ready]
         return [row.user_id for row in sorted(rows, key=lambda row: row.created_at_ms)]

@@ -1,0 +1,288 @@
+"""The process: everything wired together, started, and stopped. Nothing else makes these objects meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from appservice.building import Builder
+from appservice.codec import JsonCodec
+from appservice.config import Config, Email, Tls
+from appservice.crypto.outbound import Rotation
+from appservice.crypto.sealing import Sealer
+from appservice.encryption import Encryption, Us
+from appservice.mailing import MailCourier, MailReader, Sender
+from appservice.matrix.errors import MatrixError
+from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.transaction import Transaction
+from appservice.metrics import ServiceMetrics
+from appservice.ports import ServiceWork
+from appservice.provisioning import CommandReader, InboxProvisioning, mediator_name
+from appservice.reading import TO_DEVICE, EventReader
+from appservice.sending import OutboxWork
+from appservice.storage.database import SqlDatabase
+from appservice.storage.errors import DatabaseUnavailable
+from appservice.storage.receiving import KEY_COUNTS, MailInbox, TransactionInbox
+from appservice.sweeping import Sweeper
+from appservice.web.proxies import TrustedProxies
+from appservice.web.server import WebPorts, WebServer, WebSettings, application
+from appservice.worker import Fate, Worker
+from bridges.email.api import MailServer, Security
+from bridges.email.rate import RateCap
+from bridges.email.server import LmtpServer
+from policies.case import Network
+from rooms.deliver import Courier, Deliverer, Letter, Outcome
+from rooms.handle import Handler, House
+from rooms.ports import Item, ItemId, State, Trouble, UserId
+
+logger = logging.getLogger(__name__)
+
+BOT_NAME = "Mediatrix"
+_SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
+
+
+@dataclass(frozen=True, slots=True)
+class NoMail:
+    """Stands in where mail isn't set up: nobody can have been added by mail."""
+
+    async def carry(self, item: Item, letter: Letter) -> Outcome:
+        """Refuse, visibly."""
+        raise Trouble("mail is not set up on this server", transient=False)
+
+
+class Service:
+    """One process of Mediatrix."""
+
+    def __init__(self, config: Config) -> None:
+        """Wires everything; touches neither disk nor network."""
+        self._config = config
+        registration = config.appservice.registration
+        self._sealer = Sealer([config.secrets.master_key.get_secret_value()])
+        self.database = SqlDatabase(config.database.url.get_secret_value(), self._sealer)
+        self.matrix = Homeserver(config.homeserver.url, registration.as_token.get_secret_value())
+        self._house = House(
+            server_name=config.homeserver.server_name,
+            own_prefix=config.appservice.user_prefix,
+            reply_domain=config.email.reply_domain if config.email else None,
+            mediators={user: mediator_name(user) for user in config.mediators},
+        )
+        self._codec = JsonCodec()
+        rotation = Rotation(config.rooms.rotation_hours * 3_600_000, config.rooms.rotation_messages)
+        self.builder = Builder(
+            self.matrix,
+            config.bot_user,
+            config.appservice.user_prefix,
+            {"rotation_period_ms": rotation.period_ms, "rotation_period_msgs": rotation.messages},
+            self._make_ghost,
+        )
+        us = Us(config.bot_user, self.builder.is_ours, rotation, self._replaced)
+        self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
+        self._device_lists_changed = asyncio.Event()
+        self.transactions = TransactionInbox(self.database, on_device_lists=self._device_lists_changed.set)
+        self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
+        self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user)
+        self._commands = CommandReader(self._codec, self._house)
+        self._mails = MailReader(self._codec, self._house, _sender(config, config.email)) if config.email else None
+        self._outbox_work = OutboxWork(
+            self.database,
+            Deliverer(self.database, self.builder, self.encryption, _courier(config, self.database)),
+            self._codec,
+            self._house,
+        )
+        self._inbox = Worker("inbox", self.database, lambda work: work.inbox, self._read, self._unreadable)
+        self._outbox = Worker(
+            "outbox", self.database, lambda work: work.outbox, self._outbox_work.one, self._outbox_work.ended, tasks=8
+        )
+        self._problems: tuple[str, ...] = ("starting",)
+        self._web = self._make_web()
+        self._lmtp = self._make_lmtp(config.email)
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled. Raises what keeps the service from starting."""
+        await self.database.open()
+        self.database.on_work(self._inbox.wakeup)
+        self.database.on_work(self._outbox.wakeup)
+        try:
+            await self._web.start()
+            if self._lmtp:
+                await self._lmtp.start()
+            await self._become()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._inbox.run())
+                group.create_task(self._outbox.run())
+                group.create_task(self._every(timedelta(seconds=20), self._refresh, self._device_lists_changed))
+                group.create_task(self._every(timedelta(seconds=5), self.encryption.flush_all))
+                group.create_task(self._every(self._sweeper.pause, self._sweeper.sweep_all))
+                await self._look_at_every_case()
+                self._problems = ()
+                on_ready()
+        finally:
+            await self._stop()
+
+    async def problems(self) -> tuple[str, ...]:
+        """What keeps the service from accepting and storing (`/ready`)."""
+        if self._problems:
+            return self._problems
+        try:
+            async with asyncio.timeout(2), self.database.begin() as work:
+                await work.inbox.next_due(datetime.now(UTC))
+        except (DatabaseUnavailable, TimeoutError):
+            return ("the database does not answer",)
+        return ()
+
+    async def accept(self, transaction: Transaction) -> None:
+        """Store a transaction; rooms whose state it changes are looked at again before anything is sent there."""
+        await self.transactions.accept(transaction)
+        for event in transaction.events:
+            if event.state_key is not None:
+                self.builder.forget(event.room_id)
+
+    # --- what the workers do
+
+    async def _read(self, item: Item) -> Fate:
+        """Read, decide and apply one inbox item, in one unit of work."""
+        async with self.database.begin() as work:
+            fate = await self._dispatch(work, item)
+        if item.kind in {TO_DEVICE, KEY_COUNTS}:
+            await self.encryption.flush_all()
+        return fate
+
+    async def _dispatch(self, work: ServiceWork, item: Item) -> Fate:
+        match item.kind:
+            case "matrix.event":
+                return await self._events.read(work, item)
+            case "matrix.to_device":
+                return await self.encryption.receive(work, item)
+            case "matrix.key_counts":
+                return await self.encryption.take_counts(work, item)
+            case "command":
+                return await self._commands.read(work, item)
+            case "mail" if self._mails:
+                return await self._mails.read(work, item)
+            case _:
+                raise Trouble(f"nothing reads items of kind {item.kind}", transient=False)
+
+    async def _unreadable(self, item: Item, state: State, why: str) -> None:
+        logger.error("an inbox item of kind %s ended as %s", item.kind, state)
+        if item.case is not None:
+            text = f"Something that arrived could not be read ({why}). It is kept; your administrator can see it."
+            async with self.database.begin() as work:
+                await self._handler(work, f"unreadable/{item.id}").tell_desk(item.case, text)
+
+    async def _replaced(self, users: frozenset[UserId]) -> None:
+        """An encryption identity was reset: everyone's mediators hear of it, and the person is frozen out of keys."""
+        async with self.database.begin() as work:
+            for user in sorted(users):
+                for case_id in await work.cases.of_matrix_user(user):
+                    case = await work.cases.load(case_id)
+                    person = case.at_address(Network.MATRIX, user) if case else None
+                    text = (
+                        f"ALARM: the encryption identity of {person.name if person else user} was reset. Until you have"
+                        " made sure that it is really them, nothing is encrypted for them and nothing is believed."
+                    )
+                    await self._handler(work, f"replaced/{user}/{time.time()}").tell_desk(case_id, text)
+
+    # --- starting
+
+    async def _become(self) -> None:
+        """Be the bot: with an identity, known to the homeserver, and reached by it."""
+        while True:
+            try:
+                await self.encryption.ensure_identity(self._config.bot_user, BOT_NAME)
+                await self.matrix.accounts.ping(self._config.appservice.registration.id, secrets.token_hex(8))
+            except (Trouble, MatrixError) as error:
+                permanent = not error.transient
+                self._problems = ("the homeserver can't be reached, or does not reach us",)
+                logger.warning("not ready: %s", error)
+                if permanent:
+                    raise
+                await asyncio.sleep(1)
+            else:
+                return
+
+    async def _look_at_every_case(self) -> None:
+        """What changed while we were away is repaired (R6)."""
+        async with self.database.begin() as work:
+            for case in await work.cases.all_ids():
+                await self._handler(work, f"start/{case}/{time.time()}").drift(case)
+
+    async def _refresh(self) -> None:
+        while await self.encryption.refresh_devices():
+            pass
+
+    async def _every(
+        self, pause: timedelta, act: Callable[[], Awaitable[None]], early: asyncio.Event | None = None
+    ) -> None:
+        """Do it again and again, whatever fails; `early` has it done at once."""
+        early = early or asyncio.Event()
+        while True:
+            early.clear()
+            try:
+                await act()
+            except (Trouble, MatrixError, DatabaseUnavailable) as error:
+                logger.warning("will try again: %s", error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause.total_seconds()):
+                    await early.wait()
+
+    async def _stop(self) -> None:
+        await self._web.stop()
+        if self._lmtp:
+            await self._lmtp.stop()
+        await self.matrix.close()
+        await self.database.close()
+
+    async def _make_ghost(self, ghost: UserId, name: str) -> None:
+        await self.encryption.ensure_identity(ghost, name)
+
+    def _handler(self, work: ServiceWork, identity: str) -> Handler:
+        item = ItemId(hashlib.sha256(identity.encode()).hexdigest()[:40])
+        return Handler(work, self._codec, self._house, item, datetime.now(UTC))
+
+    def _make_web(self) -> WebServer:
+        config = self._config
+        settings = WebSettings(
+            hs_token=config.appservice.registration.hs_token.get_secret_value(),
+            provisioning_token=config.secrets.provisioning_token.get_secret_value(),
+            public_base_url=config.appservice.public_base_url,
+            proxies=TrustedProxies(config.appservice.trusted_proxies),
+        )
+        ports = WebPorts(
+            transactions=self,
+            readiness=self,
+            metrics=ServiceMetrics(self.database),
+            provisioning=InboxProvisioning(self.database),
+        )
+        listen = config.appservice.listen
+        return WebServer(application(settings, ports), listen.host, listen.port)
+
+    def _make_lmtp(self, email: Email | None) -> LmtpServer | None:
+        if email is None:
+            return None
+        inbox, cap = MailInbox(self.database), RateCap(time.monotonic)
+        return LmtpServer(inbox, email.reply_domain, host=email.lmtp.host, port=email.lmtp.port, cap=cap)
+
+
+def _sender(config: Config, email: Email) -> Sender:
+    return Sender(config.organisation.name, config.organisation.telephone, email.reply_domain, email.authserv_id)
+
+
+def _courier(config: Config, database: SqlDatabase) -> Courier:
+    if config.email is None:
+        return NoMail()
+    smtp = config.email.smtp
+    server = MailServer(
+        smtp.host,
+        smtp.port,
+        _SECURITY[smtp.tls],
+        smtp.username,
+        smtp.password.get_secret_value() if smtp.password else None,
+    )
+    return MailCourier(database, server, _sender(config, config.email))

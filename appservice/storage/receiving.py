@@ -1,0 +1,189 @@
+"""Hop one: what arrived is stored, whole, in one unit of work; nothing is decided or looked into.
+
+A transaction's to-device messages come first, for the events behind them may need their keys. Each thing is an inbox
+item under its own identity, so that whatever comes again is stored once. The homeserver's transaction ids are no
+identity: they begin anew when it restarts.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from appservice.crypto.account import LOW_ONE_TIME_KEYS
+from appservice.crypto.ids import UserId as CryptoUserId
+from appservice.mailing import StoredMail
+from appservice.matrix.transaction import Transaction
+from appservice.ports import ServiceWork
+from appservice.reading import EVENT, MAIL, TO_DEVICE
+from appservice.storage.errors import DatabaseUnavailable
+from bridges.email.server import InboxVerdict, ReceivedMail
+from policies.case import CaseId
+from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms
+
+KEY_COUNTS: Final = "matrix.key_counts"
+"""The kind of an item that says: a device of ours runs out of one-time keys, or its fallback key was used.
+
+Its body is `{"user_id", "device_id", "one_time_keys": int | null, "unused_fallback_types": [str] | null}`.
+"""
+
+_KEY_ALGORITHM: Final = "signed_curve25519"
+_PUBLIC_KEY_LETTERS: Final = 43
+"""Synapse lists a user's cross-signing keys among the devices, without any count: their names are keys in base64."""
+
+
+class BulkQueue(Queue, Protocol):
+    """A queue that takes many items in one statement."""
+
+    async def put_all(self, items: Iterable[Item]) -> int:
+        """Store those that are new, in this order; how many there were."""
+        ...
+
+
+class BulkRooms(Rooms, Protocol):
+    """Rooms that are looked up together."""
+
+    async def cases_of(self, rooms: Collection[RoomId]) -> Mapping[RoomId, CaseId]:
+        """The cases of those of these Matrix rooms that serve one."""
+        ...
+
+
+class ReceivingWork(ServiceWork, Protocol):
+    """The stores, where receiving needs more of them."""
+
+    @property
+    def inbox(self) -> BulkQueue: ...
+    @property
+    def rooms(self) -> BulkRooms: ...
+
+
+class ReceivingDatabase(Protocol):
+    """Where units of work come from."""
+
+    def begin(self) -> AbstractAsyncContextManager[ReceivingWork]:
+        """A unit of work: committed when the block ends, rolled back if it raises."""
+
+    def read(self) -> AbstractAsyncContextManager[ReceivingWork]:
+        """The stores, for questions only."""
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class TransactionInbox:
+    """Stores the homeserver's transactions: `appservice.web.ports.TransactionStore`."""
+
+    def __init__(
+        self,
+        database: ReceivingDatabase,
+        *,
+        on_device_lists: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """`on_device_lists` is called after a commit that made device lists stale."""
+        self._database, self._on_device_lists, self._clock = database, on_device_lists, clock
+
+    async def accept(self, transaction: Transaction) -> None:
+        """Store it whole. Raises DatabaseUnavailable, and then nothing was stored."""
+        at = self._clock()
+        changed = sorted(CryptoUserId(user) for user in transaction.devices_changed)
+        async with self._database.begin() as work:
+            cases = await work.rooms.cases_of({RoomId(event.room_id) for event in transaction.events})
+            if changed:
+                await work.crypto.mark_changed(changed)
+            items = (*_to_device(transaction, at), *_key_counts(transaction, at), *_events(transaction, cases, at))
+            await work.inbox.put_all(items)
+        if changed:
+            self._on_device_lists()
+
+
+class MailInbox:
+    """Stores mails: `bridges.email.server.MailInbox`."""
+
+    def __init__(self, database: ReceivingDatabase, *, clock: Callable[[], datetime] = now) -> None:
+        self._database, self._clock = database, clock
+
+    async def knows(self, token_hash: str) -> bool:
+        """Whether that is the address of somebody. Raises DatabaseUnavailable."""
+        async with self._database.read() as work:
+            return await work.addresses.by_hash(token_hash) is not None
+
+    async def accept(self, mail: ReceivedMail) -> InboxVerdict:
+        """Store one mail, behind whatever else its case has to deal with."""
+        stored = StoredMail(mail.token_hash, mail.envelope_from, mail.same_message, mail.recipients, mail.raw)
+        identity = _identity(MAIL, mail.identity)
+        try:
+            async with self._database.begin() as work:
+                address = await work.addresses.by_hash(mail.token_hash)
+                if address is None:
+                    return InboxVerdict.UNKNOWN
+                lane = _case_lane(address.case)
+                await work.inbox.put(Item(identity, lane, MAIL, address.case, stored.dump(), self._clock()))
+        except DatabaseUnavailable:
+            return InboxVerdict.BUSY
+        return InboxVerdict.STORED
+
+
+def _to_device(transaction: Transaction, at: datetime) -> Iterator[Item]:
+    for message in transaction.to_device:
+        body = {
+            "type": message.type,
+            "sender": message.sender,
+            "to_user_id": message.to_user,
+            "to_device_id": message.to_device,
+            "content": message.content,
+        }
+        identity = _identity(TO_DEVICE, message.to_user, message.to_device, message.fingerprint)
+        yield Item(identity, _crypto_lane(message.to_user), TO_DEVICE, None, _json(body), at)
+
+
+def _events(transaction: Transaction, cases: Mapping[RoomId, CaseId], at: datetime) -> Iterator[Item]:
+    for event in transaction.events:
+        room = RoomId(event.room_id)
+        case = cases.get(room)
+        lane = Lane(f"room:{room}") if case is None else _case_lane(case)
+        yield Item(_identity(EVENT, event.event_id), lane, EVENT, case, _json(event.raw), at)
+
+
+def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
+    """Only counts that call for something: they come with nearly every transaction, for every user of ours in a room.
+
+    Once a minute is often enough for each, and whoever acts on it asks the homeserver again: they are old news.
+    """
+    counts = {(one.user, one.device): one.one_time_keys.get(_KEY_ALGORITHM, 0) for one in transaction.key_counts}
+    unused = {(one.user, one.device): one.unused for one in transaction.fallback_keys}
+    minute = f"{at:%Y-%m-%dT%H:%M}"
+    for user, device in sorted(counts.keys() | unused.keys()):
+        count, fallback = counts.get((user, device)), unused.get((user, device))
+        enough = (count is None or count > LOW_ONE_TIME_KEYS) and (fallback is None or _KEY_ALGORITHM in fallback)
+        if enough or len(device) == _PUBLIC_KEY_LETTERS:
+            continue
+        body = {
+            "user_id": user,
+            "device_id": device,
+            "one_time_keys": count,
+            "unused_fallback_types": None if fallback is None else sorted(fallback),
+        }
+        identity = _identity(KEY_COUNTS, user, device, minute)
+        yield Item(identity, _crypto_lane(user), KEY_COUNTS, None, _json(body), at)
+
+
+def _case_lane(case: CaseId) -> Lane:
+    return Lane(f"case:{case}")
+
+
+def _crypto_lane(user: str) -> Lane:
+    return Lane(f"crypto:{user}")
+
+
+def _identity(kind: str, *parts: str) -> ItemId:
+    return ItemId(hashlib.sha256("\0".join((kind, *parts)).encode()).hexdigest()[:40])
+
+
+def _json(value: Any) -> bytes:
+    # ASCII: a text from the network may hold half of a surrogate pair, which UTF-8 can't.
+    return json.dumps(value, separators=(",", ":")).encode()
