@@ -1,7 +1,7 @@
 """A database in memory, with the semantics of the real one: one unit of work at a time, all of it or nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -125,6 +125,13 @@ class MemoryRooms:
 
     async def by_room_id(self, room: RoomId) -> RoomRecord | None:
         return next((record for record in self._rooms.values() if record.room_id == room), None)
+
+    async def cases_of(self, rooms: Collection[RoomId]) -> Mapping[RoomId, CaseId]:
+        """The cases of those of these Matrix rooms that serve one."""
+        records = self._rooms.values()
+        return {
+            r.room_id: r.case for r in records if r.room_id in rooms and r.room_id is not None and r.case is not None
+        }
 
     async def of_case(self, case: CaseId) -> tuple[RoomRecord, ...]:
         return tuple(record for record in self._rooms.values() if record.case == case)

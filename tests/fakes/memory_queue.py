@@ -85,11 +85,11 @@ class MemoryQueue:
         self._change(item, state=State.DONE, result=result, body=b"", progress=None)
 
     async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
-        attempts = self._table.items[item].attempts + 1 if item in self._table.items else 0
-        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=attempts)
+        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=self._attempts(item) + 1)
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        self._change(item, state=State.PARKED, wait_key=wait_key, due_at=due_at, note=note)
+        changes = {"wait_key": wait_key, "due_at": due_at, "note": note, "attempts": self._attempts(item) + 1}
+        self._change(item, state=State.PARKED, **changes)
 
     async def wake(self, wait_key: str) -> int:
         waiting = [item for item in self._in(State.PARKED) if item.wait_key == wait_key]
@@ -121,6 +121,9 @@ class MemoryQueue:
 
     async def oldest(self) -> datetime | None:
         return next((item.received_at for item in self._in(*WAITING)), None)
+
+    def _attempts(self, item: ItemId) -> int:
+        return self._table.items[item].attempts if item in self._table.items else 0
 
     def _in(self, *states: State) -> list[Item]:
         return [item for item in self._table.items.values() if item.state in states]

@@ -47,6 +47,16 @@ async def sql(url: str) -> AsyncIterator[SqlDatabase]:
         yield database
 
 
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def any_database(request: pytest.FixtureRequest) -> AsyncIterator[SqlDatabase | MemoryDatabase]:
+    """An open database of every kind."""
+    if request.param == "memory":
+        yield MemoryDatabase()
+        return
+    async with opened(str(request.getfixturevalue(f"{request.param}_url"))) as database:
+        yield database
+
+
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[SqlDatabase]:
     """The database, open within the block."""

@@ -136,6 +136,7 @@ class QueueContract:
         async with database.begin() as work:
             woken, behind = await work.inbox.claim("me", AT, LEASE, 9)
         assert (woken.id, woken.wait_key, woken.state, woken.note) == ("a", None, State.READY, "no key yet")
+        assert woken.attempts == 1, "it was looked at once in vain"
         assert behind.id == "c"
 
     async def test_a_parked_item_is_ready_when_its_time_has_come(self, database: WorkDatabase) -> None:
