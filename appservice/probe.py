@@ -114,7 +114,7 @@ async def check(config: Config, echo: ProbeEcho | None, *, patience: float = PAT
 
 
 class _Probe:
-    def __init__(  # noqa: PLR0917 - made in one place
+    def __init__(
         self, ours: Homeserver, stranger: Homeserver, config: Config, echo: ProbeEcho | None, patience: float
     ) -> None:
         self._matrix = ours
@@ -282,7 +282,7 @@ class _Probe:
         try:
             await self._matrix.call("GET", "/_matrix/client/v1/media/preview_url", as_user=self._user, query=query)
         except MatrixError as error:
-            if error.errcode == "M_UNRECOGNIZED":
+            if error.errcode == "M_UNRECOGNIZED" or error.transient:
                 return _fine(setting, "links are not fetched for previews")
         return _advice(setting, "the homeserver fetches links that people write", "set it to false")
 
