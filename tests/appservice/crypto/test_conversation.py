@@ -2,40 +2,11 @@
 
 from collections.abc import Sequence
 
-import pytest
-
 from appservice.crypto.devices import DeviceTrust
-from appservice.crypto.ids import RoomId, UserId
 from appservice.crypto.inbound import Unread
 from appservice.crypto.to_device import RoomKeyArrived, ToDeviceResult
-from tests.appservice.crypto.homeserver import FakeHomeserver
+from tests.appservice.crypto.people import ALICE, BOT, ROOM
 from tests.appservice.crypto.service import Service
-
-BOT = UserId("@bot:example.org")
-GHOST = UserId("@ghost:example.org")
-ALICE = UserId("@alice:example.org")
-ROOM = RoomId("!room")
-
-
-@pytest.fixture
-def homeserver() -> FakeHomeserver:
-    return FakeHomeserver()
-
-
-@pytest.fixture
-async def ours(homeserver: FakeHomeserver) -> Service:
-    """Our service, with a bot."""
-    service = Service(homeserver)
-    await service.create(BOT)
-    return service
-
-
-@pytest.fixture
-async def alice(homeserver: FakeHomeserver) -> Service:
-    """Alice's client: another machine with its own database."""
-    service = Service(homeserver)
-    await service.create(ALICE)
-    return service
 
 
 def keys_in(results: Sequence[ToDeviceResult]) -> int:

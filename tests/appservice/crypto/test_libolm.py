@@ -3,21 +3,14 @@
 import pytest
 
 from appservice.crypto.devices import DeviceTrust
-from appservice.crypto.ids import DeviceId, RoomId, UserId
+from appservice.crypto.ids import DeviceId, RoomId
 from appservice.crypto.to_device import RoomKeyArrived
 from tests.appservice.crypto.homeserver import FakeHomeserver
 from tests.appservice.crypto.libolm_device import LibolmDevice
+from tests.appservice.crypto.people import ALICE, BOT, ROOM
 from tests.appservice.crypto.service import Service
 
-BOT = UserId("@bot:example.org")
-ALICE = UserId("@alice:example.org")
-ROOM = RoomId("!room")
 PHONE = DeviceId("PHONE")
-
-
-@pytest.fixture
-def homeserver() -> FakeHomeserver:
-    return FakeHomeserver()
 
 
 async def test_a_libolm_device_reads_our_room_key_and_every_message(homeserver: FakeHomeserver) -> None:
