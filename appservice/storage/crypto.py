@@ -6,7 +6,16 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnClause, ColumnElement, delete, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appservice.crypto.ids import Curve25519Key, MegolmSessionId, MessageDigest, OlmSessionId, RequestId, RoomId, UserId
+from appservice.crypto.ids import (
+    Curve25519Key,
+    DeviceId,
+    MegolmSessionId,
+    MessageDigest,
+    OlmSessionId,
+    RequestId,
+    RoomId,
+    UserId,
+)
 from appservice.crypto.rows import (
     Pin,
     ShareState,

@@ -1,0 +1,219 @@
+"""The command `mediatrix`: what an administrator does at a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from appservice import casefile, config, init, logs
+from appservice.main import Service
+from appservice.matrix.errors import MatrixError
+from appservice.mistakes import ConfigError
+from appservice.probe import Verdict, check
+from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
+from bridges.email.server import PortTakenError
+
+USAGE_ERROR, FAILED = 2, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Mistakes are said in words, on standard error."""
+    parsed = _parser().parse_args(arguments)
+    act: Callable[[argparse.Namespace], int] = parsed.act
+    try:
+        return act(parsed)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except (DatabaseUnavailable, UnusableDatabase, PortTakenError, MatrixError, OSError) as error:
+        print(f"mediatrix: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("mediatrix", description="Encrypted mediation rooms on your own homeserver.")
+    parser.add_argument("--version", action="version", version=f"mediatrix {version('mediatrix')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="start the service")
+    _with_config(run, _run)
+
+    new = commands.add_parser("init", help="make config.yaml, registration.yaml and secrets for a new installation")
+    new.add_argument("folder", type=Path)
+    new.add_argument("--server-name", required=True, help="what stands after the colon of user ids")
+    new.add_argument("--homeserver-url", default="http://127.0.0.1:8008")
+    new.add_argument("--mediator", action="append", default=[], metavar="@USER:SERVER")
+    new.add_argument("--port", type=int, default=config.DEFAULT_PORT, help="where the service listens")
+    new.add_argument("--public-base-url", default=init.CHANGE_ME)
+    new.add_argument("--organisation", default=init.CHANGE_ME)
+    new.add_argument("--contact", default=init.CHANGE_ME)
+    new.add_argument("--telephone", default=init.CHANGE_ME)
+    new.add_argument("--reply-domain", help="turns the mail bridge on: the domain of reply addresses")
+    new.add_argument("--authserv-id", help="the name under which your mail server states what it verified")
+    new.add_argument("--lmtp-port", type=int, default=config.DEFAULT_LMTP_PORT)
+    new.add_argument("--smtp-port", type=int, default=25)
+    new.set_defaults(act=_init)
+
+    checks = commands.add_parser("config", help="check the configuration").add_subparsers(required=True)
+    _with_config(checks.add_parser("check", help="say what is wrong, with its path"), _check_config)
+
+    probes = commands.add_parser("registration", help="check the homeserver").add_subparsers(required=True)
+    _with_config(probes.add_parser("check", help="find by trying what the homeserver lacks"), _check_registration)
+
+    cases = commands.add_parser("case", help="open and look at cases").add_subparsers(required=True)
+    create = _with_config(cases.add_parser("create", help="open a case from a file"), _create_case)
+    create.add_argument("file", type=Path)
+    _with_config(cases.add_parser("list", help="all cases"), _list_cases)
+    tell = _with_config(cases.add_parser("command", help="give a desk command"), _command)
+    tell.add_argument("case")
+    tell.add_argument("text", help="like '!status'")
+
+    demo = commands.add_parser("demo", help="a whole mediation on this machine, with a page to play in")
+    demo.add_argument("--script", action="store_true", help="play the story unattended and print it")
+    demo.add_argument("--port", type=int, default=29300, help="where the page is; the servers take the ports above it")
+    demo.add_argument("--folder", type=Path, default=Path("var/demo"), help="where everything is kept")
+    demo.set_defaults(act=_demo)
+    return parser
+
+
+def _with_config(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser.add_argument("-c", "--config", type=Path, default=Path("config.yaml"), help="the path of config.yaml")
+    parser.set_defaults(act=act)
+    return parser
+
+
+# --- the service --------------------------------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    logs.configure(loaded.logging.level.value.upper(), loaded.logging.format)
+    return asyncio.run(_until_stopped(Service(loaded).run(lambda: print("mediatrix: ready", flush=True))))
+
+
+async def _until_stopped(work: Coroutine[object, object, None]) -> int:
+    """Run until it ends, or until SIGINT or SIGTERM ends it in order."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return 0
+
+
+# --- setting up ---------------------------------------------------------------------------------------------------
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    email = None
+    if arguments.reply_domain:
+        email = init.EmailOptions(
+            reply_domain=arguments.reply_domain,
+            authserv_id=arguments.authserv_id or f"mx.{arguments.reply_domain}",
+            lmtp_port=arguments.lmtp_port,
+            smtp_port=arguments.smtp_port,
+        )
+    made = init.create(
+        arguments.folder,
+        init.InitOptions(
+            server_name=arguments.server_name,
+            homeserver_url=arguments.homeserver_url,
+            mediators=tuple(arguments.mediator),
+            listen_port=arguments.port,
+            public_base_url=arguments.public_base_url,
+            organisation=arguments.organisation,
+            contact=arguments.contact,
+            telephone=arguments.telephone,
+            email=email,
+        ),
+    )
+    print("Made:", *(f"  {file}" for file in made.files), sep="\n")
+    print("\nFor homeserver.yaml:\n", made.homeserver_settings, sep="\n")
+    print("What to do next:", *(f"  {n}. {step}" for n, step in enumerate(made.next_steps, 1)), sep="\n")
+    return 0
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    config.load(arguments.config)
+    print(f"{arguments.config}: good")
+    return 0
+
+
+def _check_registration(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    findings = asyncio.run(check(loaded, None))
+    for finding in findings:
+        remedy = f"\n    {finding.remedy}" if finding.remedy else ""
+        print(f"{finding.verdict.value:>7}  {finding.setting}: {finding.seen}{remedy}")
+    return FAILED if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0
+
+
+# --- cases, through the running service -----------------------------------------------------------------------------
+
+
+def _create_case(arguments: argparse.Namespace) -> int:
+    case = casefile.load(arguments.file)
+    answer = _ask(arguments, "POST", "/v1/cases", case.model_dump(mode="json", exclude_none=True))
+    print(answer["status"])
+    return 0
+
+
+def _list_cases(arguments: argparse.Namespace) -> int:
+    for case in _ask(arguments, "GET", "/v1/cases")["cases"]:
+        print(f"{case['id']}  {case['phase']:<12} {case['title']}")
+    return 0
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    print(_ask(arguments, "POST", f"/v1/cases/{arguments.case}/commands", {"command": arguments.text})["answer"])
+    return 0
+
+
+def _ask(arguments: argparse.Namespace, method: str, path: str, body: object = None) -> dict[str, Any]:
+    """Call the provisioning API of the service that runs under this configuration."""
+    loaded = config.load(arguments.config)
+    listen = loaded.appservice.listen
+    headers = {
+        "Authorization": f"Bearer {loaded.secrets.provisioning_token.get_secret_value()}",
+        "Idempotency-Key": secrets.token_urlsafe(16),
+    }
+    url = f"http://{listen.host}:{listen.port}{path}"
+    return asyncio.run(_asked(method, url, headers, body))
+
+
+async def _asked(method: str, url: str, headers: Mapping[str, str], body: object) -> dict[str, Any]:
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, headers=headers, json=body) as answer,
+        ):
+            found: dict[str, Any] = await answer.json()
+    except aiohttp.ClientConnectionError:
+        raise OSError(f"the service does not answer at {url}; start it: mediatrix run") from None
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise OSError(found["error"])
+    return found
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    # Test equipment, which a production installation may not have.
+    from sandbox import demo
+
+    return demo.main(arguments.folder, arguments.port, script=arguments.script)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

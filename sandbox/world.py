@@ -1,0 +1,182 @@
+"""A whole Mediatrix on this machine: a real homeserver, the service as its own process, and a mail server to play with.
+
+The demo, the story and the end-to-end tests all live in one of these. Everything listens on loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.children import tied_to_us
+from sandbox.homeserver import Homeserver, HomeserverConfig
+from sandbox.mail import MailSandbox
+from sandbox.ports import require_free
+
+AUTHSERV_ID = "mx.reply.example.org"
+REPLY_DOMAIN = "reply.example.org"
+MEDIATOR = "mia"
+_READY = 60.0
+_STOP = 15.0
+
+
+class ServiceFailed(Exception):
+    """The service ended, or never became ready; the message ends with its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens."""
+
+    homeserver: int
+    service: int
+    lmtp: int
+    smtp: int
+
+    @classmethod
+    def above(cls, first: int) -> Self:
+        """Four in a row."""
+        return cls(first + 1, first + 2, first + 3, first + 4)
+
+
+class World:
+    """Starts and stops everything, in order; what is in `folder` stays from one start to the next."""
+
+    def __init__(self, folder: Path, ports: Ports, synapse_python: Path) -> None:
+        self.folder, self.ports = folder, ports
+        self.config = folder / "service" / "config.yaml"
+        self.homeserver = Homeserver(
+            HomeserverConfig(
+                python=synapse_python,
+                directory=folder / "homeserver",
+                port=ports.homeserver,
+                registrations=(folder / "service" / "registration.yaml",),
+            )
+        )
+        self.mail = MailSandbox(authserv_id=AUTHSERV_ID, port=ports.smtp)
+        self._service: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def log(self) -> Path:
+        """What the service says."""
+        return self.folder / "service" / "service.log"
+
+    async def start(self) -> None:
+        """Start everything. Raises PortTaken, HomeserverFailed or ServiceFailed."""
+        require_free(self.ports.service, "the service")
+        require_free(self.ports.lmtp, "the service's mail intake")
+        if not self.config.exists():
+            await self._init()
+        self.homeserver.config.directory.mkdir(parents=True, exist_ok=True)
+        await self.homeserver.start()
+        await self.mail.start()
+        await self.start_service()
+
+    async def stop(self) -> None:
+        """Stop everything."""
+        await self.stop_service()
+        await self.mail.stop()
+        await self.homeserver.stop()
+
+    async def start_service(self) -> None:
+        """Start the service, and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self._service = await asyncio.create_subprocess_exec(
+                *tied_to_us(sys.executable, "-m", "appservice.cli", "run", "-c", str(self.config)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._service.stdout is not None
+        try:
+            async with asyncio.timeout(_READY):
+                line = await self._service.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if b"ready" not in line:
+            raise ServiceFailed(f"the service did not become ready\n{self.last_words()}")
+
+    async def stop_service(self) -> None:
+        """Stop the service in order."""
+        await self._end(signal.SIGTERM)
+
+    async def kill_service(self) -> None:
+        """Stop the service as a power cut does."""
+        await self._end(signal.SIGKILL)
+
+    async def cli(self, *arguments: str) -> str:
+        """Run `mediatrix …` against this world's configuration; what it printed. Raises ServiceFailed."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "appservice.cli", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed, _ = await process.communicate()
+        if process.returncode:
+            raise ServiceFailed(printed.decode())
+        return printed.decode()
+
+    def last_words(self) -> str:
+        """The end of the service's log."""
+        return "\n".join(self.log.read_text().splitlines()[-30:]) if self.log.exists() else ""
+
+    async def _init(self) -> None:
+        await self.cli(
+            "init",
+            str(self.config.parent),
+            "--server-name",
+            self.homeserver.server_name,
+            "--homeserver-url",
+            self.homeserver.url,
+            "--mediator",
+            self.homeserver.user_id(MEDIATOR),
+            "--port",
+            str(self.ports.service),
+            "--public-base-url",
+            f"http://127.0.0.1:{self.ports.service}",
+            "--organisation",
+            "Example Mediation",
+            "--contact",
+            "Paula Example",
+            "--telephone",
+            "+49 30 901820",
+            "--reply-domain",
+            REPLY_DOMAIN,
+            "--authserv-id",
+            AUTHSERV_ID,
+            "--lmtp-port",
+            str(self.ports.lmtp),
+            "--smtp-port",
+            str(self.ports.smtp),
+        )
+
+    async def _end(self, how: signal.Signals) -> None:
+        process, self._service = self._service, None
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, how)
+        try:
+            async with asyncio.timeout(_STOP):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
