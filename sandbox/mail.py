@@ -16,6 +16,8 @@ from typing import Final
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from sandbox.ports import require_free
+
 _STEP_SECONDS: Final = 10.0
 
 
@@ -98,7 +100,9 @@ class MailSandbox:
         return port
 
     async def start(self) -> None:
-        """Listen. Raises OSError where the port is taken."""
+        """Listen. Raises PortTaken."""
+        if self._port:
+            require_free(self._port, "the mail server")
         self._server = await asyncio.get_running_loop().create_server(self._connection, self._host, self._port)
 
     async def stop(self) -> None:

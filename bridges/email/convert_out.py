@@ -123,7 +123,7 @@ def render(letter: Letter) -> OutgoingMail:
     Raises ValueError where an address or a Message-ID of the letter is none: those are ours, and can't be mended here.
     """
     local_part, _, domain = letter.reply_address.rpartition("@")
-    name = one_line(letter.room.name)
+    name = _header_text(letter.room.name)
     message = EmailMessage(policy=_POLICY)
     message["From"] = Address(name, local_part, domain)
     message["To"] = Address("", letter.recipient.local_part, letter.recipient.domain)
@@ -139,6 +139,12 @@ def render(letter: Letter) -> OutgoingMail:
     message["X-Loop"] = domain
     message.set_content(_text(letter), cte="quoted-printable")
     return OutgoingMail(letter.envelope_from, letter.recipient.spelled, message.as_bytes())
+
+
+def _header_text(text: str) -> str:
+    """A text for a header field. What looks like an encoded word would be decoded by the library, line breaks and
+    all, and put into the header as it is."""
+    return one_line(text).replace("=?", "= ?")
 
 
 def _text(letter: Letter) -> str:

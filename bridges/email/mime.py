@@ -123,8 +123,8 @@ def _walk(part: Message, limits: Limits, depth: int, may_go_on: Callable[[], boo
     if not may_go_on():
         return _Found(obstacles=[UnsafeReason.TOO_MANY_PARTS])
     mime_type = part.get_content_type()
-    children = part.get_payload()
-    if mime_type.startswith("multipart/") and isinstance(children, list):
+    if mime_type.startswith("multipart/") and part.is_multipart():
+        children = part.get_payload()
         special = _SPECIAL.get(mime_type)
         found = _Found(obstacles=[special] if special else [])
         read = [_walk(child, limits, depth - 1, may_go_on) for child in children if isinstance(child, Message)]
@@ -155,6 +155,8 @@ def _best(alternatives: list[_Found]) -> list[_Found]:
 
 
 def _leaf(part: Message, mime_type: str, limits: Limits) -> _Found:
+    if (part.get_content_charset() or "").replace("-", "_") in _BARRED_CODECS:
+        return _Found(obstacles=[UnsafeReason.CHARSET])
     content = part.get_payload(decode=True)
     content = content if isinstance(content, bytes) else b""
     name = _file_name(part)
@@ -178,8 +180,6 @@ def _leaf(part: Message, mime_type: str, limits: Limits) -> _Found:
 def _decoded(part: Message, content: bytes) -> str | None:
     declared = part.get_content_charset() or "utf-8"
     for charset in dict.fromkeys((declared, "utf-8")):
-        if charset.replace("-", "_") in _BARRED_CODECS:
-            continue
         try:
             text = content.decode(charset)
         except (LookupError, ValueError):

@@ -10,7 +10,6 @@ Whoever can connect can forge Authentication-Results: listen on loopback, or whe
 import asyncio
 import errno
 import logging
-import weakref
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import AnyStr, Final, Protocol, assert_never
@@ -93,7 +92,7 @@ class LmtpServer:
         self._port = port
         self._size_limit = size_limit
         self._server: asyncio.Server | None = None
-        self._sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
+        self._sessions: set[_Session] = set()
 
     @property
     def port(self) -> int:
@@ -120,22 +119,13 @@ class LmtpServer:
         for session in list(self._sessions):
             if session.transport is not None:
                 session.transport.close()
+            await session.ended.wait()
         await self._handler.finish()
         await self._server.wait_closed()
         self._server = None
 
     def _session(self) -> "_Session":
-        session = _Session(
-            self._handler,
-            hostname=self._domain,
-            ident="Mediatrix",
-            data_size_limit=self._size_limit,
-            enable_SMTPUTF8=True,
-            timeout=_IDLE_SECONDS,
-            loop=asyncio.get_running_loop(),
-        )
-        self._sessions.add(session)
-        return session
+        return _Session(self._handler, self._sessions, self._domain, self._size_limit)
 
 
 class _Session(LMTP):
@@ -143,6 +133,28 @@ class _Session(LMTP):
 
     line_length_limit = _LINE_LIMIT
     _recipients = 1
+
+    def __init__(self, handler: "_Handler", connected: set["_Session"], hostname: str, size_limit: int) -> None:
+        super().__init__(
+            handler,
+            hostname=hostname,
+            ident="Mediatrix",
+            data_size_limit=size_limit,
+            enable_SMTPUTF8=True,
+            timeout=_IDLE_SECONDS,
+            loop=asyncio.get_running_loop(),
+        )
+        self.ended = asyncio.Event()
+        self._connected = connected
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connected.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._connected.discard(self)
+        self.ended.set()
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the library finds commands by this name
         self._recipients = len(self.envelope.rcpt_tos) if self.envelope else 0
@@ -243,9 +255,10 @@ class _Handler:
                 assert_never(verdict)
 
 
+def _drop(_: logging.LogRecord) -> bool:
+    return False
+
+
 def _silence_library() -> None:
-    """The library logs addresses and content; nothing of that may reach a log."""
-    library: logging.Logger = logging.getLogger("mail.log")
-    library.propagate = False
-    if not library.handlers:
-        library.addHandler(logging.NullHandler())
+    """The library logs addresses, commands and content; nothing of that may reach any log, at whatever level."""
+    logging.getLogger("mail.log").addFilter(_drop)

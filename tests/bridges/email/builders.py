@@ -36,7 +36,12 @@ def letter(content: Content, *, room: MailRoom = ROOM, token: ReplyToken = TOKEN
 
 def sent(text: str) -> str:
     """The text of a mail that we sent, as Carl reads it."""
-    return str(parsed(render(letter(Post("Mediator M", text))).raw).get_content()).rstrip("\n")
+    return text_of(letter(Post("Mediator M", text)))
+
+
+def text_of(found: Letter) -> str:
+    """What the recipient of a letter reads."""
+    return "\n".join(str(parsed(render(found).raw).get_content()).splitlines())
 
 
 def parsed(raw: bytes) -> EmailMessage:

@@ -1,0 +1,140 @@
+"""Hostile mail: whatever arrives is read, held or refused in bounded time, and nothing is raised."""
+
+import functools
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridges.email.convert_in import mail_identity, read_mail
+from bridges.email.incoming import Clean, IncomingMail, UnsafeReason
+from bridges.email.proof import Proven, prove
+from bridges.email.reply import read_reply
+from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, mail
+
+SECONDS = 3.0
+"""More than any mail within the limits may take here; the work is done off the event loop."""
+
+
+@functools.cache
+def corpora() -> tuple[bytes, ...]:
+    """Every public mail of the fixtures; empty where they are not configured."""
+    root = os.environ.get("MEDIATRIX_FIXTURES")
+    if not root:
+        return ()
+    folders = ("mail-gem", "mime4j", "reply-trimmer/emails")
+    return tuple(
+        path.read_bytes()
+        for folder in folders
+        for path in sorted((Path(root) / "email" / folder).rglob("*"))
+        if path.is_file()
+    )
+
+
+needs_corpora = pytest.mark.skipif(not corpora(), reason="MEDIATRIX_FIXTURES names no folder of public mails")
+
+
+def judged(raw: bytes) -> IncomingMail:
+    """A mail taken the whole way, within the time that it may take."""
+    started = time.perf_counter()
+    mail_identity("hash", raw)
+    found = read_mail(raw, null_sender=False)
+    prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN)
+    reading = read_reply(found, ADDRESS, ROOM.name)
+    reading.text.encode("utf-8")
+    for attachment in found.body.attachments:
+        attachment.name.encode("utf-8")
+    assert time.perf_counter() - started < SECONDS
+    return found
+
+
+@needs_corpora
+def test_every_public_mail_is_read_or_held_and_none_is_proven() -> None:
+    assert len(corpora()) > 300
+    for raw in corpora():
+        assert prove(judged(raw), CARL, AUTHSERV_ID, OWN_DOMAIN) != Proven()
+
+
+@needs_corpora
+def test_most_public_mails_have_a_text_that_is_read() -> None:
+    found = [judged(raw) for raw in corpora()]
+    assert sum(1 for each in found if each.body.text.strip()) > len(found) // 2
+
+
+@needs_corpora
+@given(data=st.data())
+def test_a_damaged_public_mail_raises_nothing(data: st.DataObject) -> None:
+    raw = bytearray(data.draw(st.sampled_from(corpora()))[:50_000])
+    for _ in range(data.draw(st.integers(1, 8))):
+        start = data.draw(st.integers(0, len(raw)))
+        stop = start + data.draw(st.integers(0, 40))
+        junk = st.binary(max_size=20) | st.sampled_from(
+            [
+                b"\r\n\r\n",
+                b"Content-Type: multipart/mixed; boundary=b\r\n",
+                b"charset=utf-7",
+                b"\x00",
+                b"=?utf-8?b?=00?=",
+                b";",
+            ]
+        )
+        raw[start:stop] = data.draw(junk)
+    judged(bytes(raw))
+
+
+def _html(depth: int) -> bytes:
+    return b"Content-Type: text/html\r\n\r\n" + b"<div><table><tr><td>" * depth + b"x"
+
+
+MEGABYTES = 20 * 1024 * 1024
+ATTACKS = {
+    "parts without end": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * (MEGABYTES // 8),
+    "many parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 5_000,
+    "nesting without end": b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(50_000)
+    ),
+    "nested mails": b"Content-Type: message/rfc822\r\n\r\n" * 50_000,
+    "one endless line": b"Content-Type: text/plain\r\n\r\n" + b"a" * MEGABYTES,
+    "endless short lines": b"Content-Type: text/plain\r\n\r\n" + b"\n" * MEGABYTES,
+    "endless header": b"X: y\r\n" * (MEGABYTES // 6),
+    "endless header in a part": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + b"X:y\r\n" * 500_000,
+    "parameters without end": b"Content-Type: text/plain" + b";a=b" * 100_000 + b"\r\n\r\nx",
+    "parameters folded without end": b"Content-Type: text/plain;\r\n" + b" a=b;\r\n" * 100_000 + b"\r\n\r\nx",
+    "parameters in a part": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b"
+    + b';a="' * 100_000
+    + b"\r\n\r\nx",
+    "a slow codec": b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-\xff" * 500_000,
+    "deep html": _html(10_000),
+    "html of open tags": b"Content-Type: text/html\r\n\r\n" + b"<" * 250_000,
+    "wide html table": b"Content-Type: text/html\r\n\r\n<table><tr>" + b"<td>x" * 40_000,
+    "a line of dashes": mail("-" * 250_000 + "x"),
+    "a mark and blanks": mail(f"##- {ADDRESS} -##\n##-" + " " * 250_000 + "x"),
+    "links without end": mail(f"Yes\n##- {ADDRESS} -##\n" + "<http:" * 40_000 + "\n##- end abcdefgh -##"),
+    "words of attributions": mail("Op " + "heeft " * 40_000 + ":"),
+    "header lines": mail("a: b@c\n" * 35_000),
+    "signature marks": mail("-- \n" * 60_000),
+    "soft line breaks": b"Content-Type: text/plain; format=flowed\r\n\r\n" + b" \n" * 120_000,
+    "comments": b"From: " + b"(" * 200_000 + b"\r\n\r\nx",
+    "quotes": b"From: " + b'"\\' * 100_000 + b"\r\n\r\nx",
+    "commas": b"To: " + b"," * 200_000 + b"\r\n\r\nx",
+    "results": b"Authentication-Results: mx.example.org 1" + b"1" * 15_000 + b"=\r\n" + b"\r\nx",
+    "many results": b"Authentication-Results: mx.example.org; a=b c.d=e\r\n" * 5_000 + b"\r\nx",
+    "uuencoded": b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\r\n" + b"M\r\n" * 400_000,
+    "signatures": b"DKIM-Signature: " + b"; l" * 80_000 + b"\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_on_time_and_memory_ends_soon(attack: str) -> None:
+    found = judged(ATTACKS[attack])
+    assert not isinstance(prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN), Proven)
+
+
+def test_a_bound_is_named_and_an_honest_large_mail_is_within() -> None:
+    assert judged(ATTACKS["many parts"]).body.obstacle is UnsafeReason.TOO_MANY_PARTS
+    assert judged(ATTACKS["nested mails"]).body.obstacle is UnsafeReason.TOO_DEEP
+    honest = mail("It is a long story.\n" * 5_000)
+    assert isinstance(read_reply(judged(honest), ADDRESS, ROOM.name), Clean)
