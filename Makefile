@@ -53,18 +53,19 @@ bench: setup ## Measure
 
 setup: $(VENV) $(SYNAPSE) $(CLIENT) ## Install everything that the targets above need
 
-$(VENV): requirements/dev.txt pyproject.toml
+$(VENV): requirements/build.txt requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Mediatrix needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing Mediatrix and its tools into .venv (about a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(BIN)/$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/build.txt
+	@$(BIN)/$(PIP_INSTALL) --require-hashes --no-build-isolation --use-pep517 -r requirements/dev.txt
 	@$(BIN)/$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(SYNAPSE): requirements/synapse.txt
 	@echo "Installing Synapse, a Matrix homeserver, into .venv-synapse (about half a minute)"
 	@$(PYTHON) -m venv .venv-synapse
-	@.venv-synapse/bin/$(PIP_INSTALL) --require-hashes -r requirements/synapse.txt
+	@.venv-synapse/bin/$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/synapse.txt
 	@touch $@
 
 $(CLIENT): $(PEER)/package.json $(PEER)/package-lock.json | $(VENV)
@@ -75,6 +76,7 @@ $(CLIENT): $(PEER)/package.json $(PEER)/package-lock.json | $(VENV)
 lock: .venv-lock/bin/uv $(VENV) ## Resolve all dependencies anew
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) --upgrade requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
 	$(COMPILE) --upgrade requirements/synapse.in --output-file requirements/synapse.txt
 	cd $(PEER) && rm -f package-lock.json && $(abspath $(BIN))/npm install --package-lock-only --ignore-scripts
 	$(BIN)/node -e '$(WITHOUT_FUNDING)' $(PEER)/package-lock.json
