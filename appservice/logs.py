@@ -41,14 +41,14 @@ def current_context() -> str:
 
 
 def configure(level: str, form: LogFormat, stream: TextIO = sys.stderr) -> None:
-    """Send every log line of the process to `stream`, in place of whatever was configured before."""
+    """Send every log line of the process from `level` on (debug, info …) to `stream`, in place of what was before."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_JsonFormatter() if form is LogFormat.JSON else _TextFormatter())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(level.upper())
     # Their lines name what we may not: nio and aiohttp log bodies and URLs, aiosmtpd and aiosmtplib addresses.
     for name in ("nio", "aiohttp.access", "mail.log", "aiosmtplib", "asyncio", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)

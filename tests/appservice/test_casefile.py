@@ -1,0 +1,111 @@
+"""A case file says who is in a case, and is refused where that is not clear."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appservice import casefile
+from appservice.mistakes import ConfigError, Mistake
+from policies.case import Role
+
+TEXT = """\
+title: Smith and Jones
+mediators: ["@mira:example.org"]
+open: true
+sides:
+  - name: Smith
+    people:
+      - {name: Alice, matrix: "@alice:example.org"}
+  - name: Jones
+    people:
+      - name: Carl
+        role: party
+        email: carl@example.org
+        consent:
+          content_by_mail: true
+          recorded_by: Mira
+          on: 2026-11-20
+          wording: I know that mail can be read by others.
+"""
+
+
+def mistakes(raw: dict[str, Any]) -> dict[str, Mistake]:
+    with pytest.raises(ConfigError) as caught:
+        casefile.parse(raw, "case")
+    return {mistake.where: mistake for mistake in caught.value.mistakes}
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    alice = {"name": "Alice", "matrix": "@alice:example.org"}
+    carl = {"name": "Carl", "email": "carl@example.org"}
+    sides = [{"name": "Smith", "people": [alice]}, {"name": "Jones", "people": [carl]}]
+    return {"title": "Smith and Jones", "mediators": ["@mira:example.org"], "sides": sides}
+
+
+def test_a_case_is_read_from_yaml_in_which_on_is_a_word(tmp_path: Path) -> None:
+    file = tmp_path / "case.yaml"
+    file.write_text(TEXT)
+    case = casefile.load(file)
+    alice, carl = case.sides[0].people[0], case.sides[1].people[0]
+    assert (alice.role, alice.address) == (Role.PARTY, "@alice:example.org")
+    assert carl.consent is not None
+    assert (carl.consent.on.isoformat(), carl.consent.content_by_mail) == ("2026-11-20", True)
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ("title", {"title": "two\nlines"}),
+        ("title", {"title": "\u202eevil"}),
+        ("mediators", {"mediators": []}),
+        ("mediators[0]", {"mediators": ["mira"]}),
+        ("sides[0].people", {"sides": [{"name": "Smith", "people": []}]}),
+        ("sides[0].name", {"sides": [{"people": [{"name": "A", "email": "a@example.org"}]}]}),
+        ("side", {"side": []}),
+    ],
+)
+def test_each_mistake_is_named_by_its_path(raw: dict[str, Any], where: str, change: dict[str, Any]) -> None:
+    assert where in mistakes({**raw, **change})
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ("", {"matrix": "@carl:example.org"}),
+        ("", {"email": None}),
+        (".email", {"email": "Carl <carl@example.org>"}),
+        (".email", {"email": "carl@example.org, eve@example.org"}),
+        (".email", {"email": "carl@example.org\nBcc: eve@example.org"}),
+        (".email", {"email": "carl@localhost"}),
+        (".role", {"role": "mediator"}),
+        (".role", {"role": "judge"}),
+        (".name", {"name": "Mediator\u200b"}),
+        (".consent.on", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "soon", "wording": "w"}}),
+        (".consent.wording", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "2026-11-20"}}),
+    ],
+)
+def test_a_person_needs_a_name_a_role_and_one_channel(raw: dict[str, Any], where: str, change: dict[str, Any]) -> None:
+    raw["sides"][1]["people"][0].update(change)
+    assert f"sides[1].people[0]{where}" in mistakes(raw)
+
+
+@pytest.mark.parametrize("address", ["@alice:example.org", "@mira:example.org"])
+def test_nobody_is_on_two_sides_or_a_party_and_a_mediator(raw: dict[str, Any], address: str) -> None:
+    raw["sides"][1]["people"].append({"name": "Another", "matrix": address})
+    assert mistakes(raw)[""].what == "an address is given twice"
+
+
+def test_one_mailbox_is_not_two_people_whatever_its_case(raw: dict[str, Any]) -> None:
+    raw["sides"][0]["people"].append({"name": "Dora", "email": "Carl@Example.org"})
+    assert mistakes(raw)[""].what == "an address is given twice"
+
+
+def test_people_and_sides_are_told_apart_by_name(raw: dict[str, Any]) -> None:
+    same_person, same_side = copy.deepcopy(raw), copy.deepcopy(raw)
+    same_person["sides"][1]["people"][0]["name"] = "alice"
+    same_side["sides"][1]["name"] = "smith"
+    assert mistakes(same_person)[""].what == "two people have the same name"
+    assert mistakes(same_side)[""].what == "two sides have the same name"
