@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
-from appservice.storage.schema import metadata
+from appservice.storage.migrate import migrate
 from appservice.storage.seals import Seals, lookup_key
 from appservice.storage.work import SqlWork
 
@@ -40,7 +40,7 @@ class SqlDatabase:
         Raises DatabaseUnavailable; NewerSchema; UnusableDatabase when it was sealed under another master key.
         """
         async with self._turn, _transaction(self._writer) as connection:
-            await connection.run_sync(metadata.create_all)
+            await migrate(connection)
             try:
                 self._seals = Seals(self._sealer, await lookup_key(connection, self._sealer))
             except SealError as error:

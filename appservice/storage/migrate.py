@@ -1,0 +1,51 @@
+"""Bring a database to this program's schema, whichever earlier version it has.
+
+To change the schema: change it in `schema` or `crypto_schema`, add `migrations/versions/vNNNN.py`, set `VERSION`. A
+test compares what the migrations make with what the schema says.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.storage.errors import NewerSchema
+
+VERSION: Final = "0001"
+_ADVISORY_LOCK: Final = 0x6D656469617472  # "mediatr"
+
+
+async def migrate(connection: AsyncConnection) -> None:
+    """Migrate, in the caller's transaction: all of it or nothing. Raises NewerSchema.
+
+    Of several processes that start at once, one migrates, and the others wait for it.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+    await connection.run_sync(_migrate)
+
+
+def _migrate(connection: Connection) -> None:
+    current = _version(connection)
+    if current == VERSION:
+        return
+    # Only now: alembic takes a while to import, and most starts find nothing to do.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise NewerSchema(f"the database has schema {current}, this program knows none later than {VERSION}")
+    command.upgrade(config, VERSION)
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
