@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from appservice.casefile import CaseFile
 from appservice.matrix.transaction import Transaction
+from appservice.probe import Finding
 from appservice.web.schema import CaseStatus, CommandAnswer
 
 
@@ -38,6 +39,13 @@ class Metrics(Protocol):
 
     async def refresh(self) -> None:
         """Bring those that are measured, not counted, up to date: a scrape is about to read them."""
+
+
+class SelfCheck(Protocol):
+    """Tries what the homeserver lacks, as `appservice.probe.check` does."""
+
+    async def __call__(self) -> tuple[Finding, ...]:
+        """What was found. Takes some seconds; never raises."""
 
 
 @dataclass(frozen=True, slots=True)

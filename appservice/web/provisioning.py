@@ -10,13 +10,14 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from appservice.casefile import CaseFile
+from appservice.matrix.ids import is_identifier
 from appservice.mistakes import Mistake, explain
 from appservice.web.bearer import TokenGate
 from appservice.web.bodies import json_object
 from appservice.web.errors import RequestRefused
 from appservice.web.openapi import Endpoint, document
-from appservice.web.ports import Missing, Provisioning, Refused
-from appservice.web.schema import CaseList, CaseStatus, Command, CommandAnswer
+from appservice.web.ports import Missing, Provisioning, Refused, SelfCheck
+from appservice.web.schema import CaseList, CaseStatus, Command, CommandAnswer, FindingEntry, FindingList
 
 MAX_BODY: Final = 1024 * 1024
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -27,9 +28,10 @@ Body = TypeVar("Body", bound=BaseModel)
 class ProvisioningApi:
     """The routes under `/v1`."""
 
-    def __init__(self, gate: TokenGate, provisioning: Provisioning, public_base_url: str) -> None:
+    def __init__(self, gate: TokenGate, provisioning: Provisioning, check: SelfCheck, public_base_url: str) -> None:
         self._gate = gate
         self._provisioning = provisioning
+        self._check = check
         self._document = document(ENDPOINTS, public_base_url)
 
     def routes(self) -> list[web.RouteDef]:
@@ -39,6 +41,7 @@ class ProvisioningApi:
             "listCases": self._list_cases,
             "getCase": self._get_case,
             "runCommand": self._run_command,
+            "checkHomeserver": self._check_homeserver,
         }
         served = [web.route(each.method, each.path, handlers[each.operation]) for each in ENDPOINTS]
         return [*served, web.get("/v1/openapi.json", self._openapi)]
@@ -65,7 +68,7 @@ class ProvisioningApi:
 
     async def _get_case(self, request: web.Request) -> web.Response:
         self._gate.check(request)
-        outcome = await self._provisioning.case(request.match_info["case"])
+        outcome = await self._provisioning.case(_case(request))
         match outcome:
             case CaseStatus():
                 return _json(outcome)
@@ -78,7 +81,7 @@ class ProvisioningApi:
         self._gate.check(request)
         key = _idempotency_key(request)
         wanted = await _read(request, Command)
-        outcome = await self._provisioning.command(request.match_info["case"], wanted.command, key)
+        outcome = await self._provisioning.command(_case(request), wanted.command, key)
         match outcome:
             case CommandAnswer():
                 return _json(outcome)
@@ -88,6 +91,12 @@ class ProvisioningApi:
                 raise _no_such_case()
             case _:
                 assert_never(outcome)
+
+    async def _check_homeserver(self, request: web.Request) -> web.Response:
+        self._gate.check(request)
+        found = await self._check()
+        entries = (FindingEntry(setting=f.setting, verdict=f.verdict, seen=f.seen, remedy=f.remedy) for f in found)
+        return _json(FindingList(findings=tuple(entries)))
 
 
 ENDPOINTS: Final = (
@@ -105,6 +114,9 @@ ENDPOINTS: Final = (
         CommandAnswer,
         Command,
         idempotent=True,
+    ),
+    Endpoint(
+        "GET", "/v1/check", "checkHomeserver", "Try what the homeserver lacks; some seconds", HTTPStatus.OK, FindingList
     ),
 )
 
@@ -130,6 +142,13 @@ def _bad_request(mistakes: tuple[Mistake, ...], status: HTTPStatus = HTTPStatus.
     return RequestRefused(
         status, "M_INVALID_PARAM", "; ".join(str(mistake) for mistake in mistakes), {"mistakes": listed}
     )
+
+
+def _case(request: web.Request) -> str:
+    case: str = request.match_info["case"]
+    if not is_identifier(case):
+        raise _no_such_case()
+    return case
 
 
 def _idempotency_key(request: web.Request) -> str:

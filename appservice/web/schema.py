@@ -34,6 +34,21 @@ class CommandAnswer(_Schema):
     answer: str
 
 
+class FindingEntry(_Schema):
+    """One setting, and what was seen of it."""
+
+    setting: str
+    verdict: str = Field(description="fine, advice, broken or unseen")
+    seen: str
+    remedy: str = Field(description="what to write where; empty where nothing is wrong")
+
+
+class FindingList(_Schema):
+    """What the homeserver lacks, and what it does not."""
+
+    findings: tuple[FindingEntry, ...]
+
+
 class MistakeEntry(_Schema):
     """One thing wrong with a request."""
 

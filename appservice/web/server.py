@@ -5,10 +5,11 @@ from typing import Final
 
 from aiohttp import web
 
+from appservice.probe import Finding
 from appservice.web.bearer import TokenGate
 from appservice.web.errors import answer_errors
 from appservice.web.health import HealthApi
-from appservice.web.ports import Metrics, Provisioning, Readiness, TransactionStore
+from appservice.web.ports import Metrics, Provisioning, Readiness, SelfCheck, TransactionStore
 from appservice.web.provisioning import ProvisioningApi
 from appservice.web.proxies import TrustedProxies
 from appservice.web.transactions import HomeserverApi
@@ -27,6 +28,11 @@ class WebSettings:
     proxies: TrustedProxies
 
 
+async def nothing_found() -> tuple[Finding, ...]:
+    """The self-check of a service that has no homeserver."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebPorts:
     """What the server needs of the rest of the service."""
@@ -35,6 +41,7 @@ class WebPorts:
     readiness: Readiness
     metrics: Metrics
     provisioning: Provisioning
+    check: SelfCheck = nothing_found
 
 
 def application(settings: WebSettings, ports: WebPorts) -> web.Application:
@@ -45,7 +52,8 @@ def application(settings: WebSettings, ports: WebPorts) -> web.Application:
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(HomeserverApi(homeserver_gate, ports.transactions, ports.metrics.registry).routes())
     app.add_routes(HealthApi(ports.readiness, ports.metrics).routes())
-    app.add_routes(ProvisioningApi(provisioning_gate, ports.provisioning, settings.public_base_url).routes())
+    provisioning = ProvisioningApi(provisioning_gate, ports.provisioning, ports.check, settings.public_base_url)
+    app.add_routes(provisioning.routes())
     return app
 
 

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
+from appservice.matrix.ids import is_identifier
 from appservice.matrix.transaction import parse
 from appservice.web.bearer import TokenGate
 from appservice.web.bodies import json_object
@@ -50,8 +51,10 @@ class HomeserverApi:
 
     async def _transaction(self, request: web.Request) -> web.Response:
         self._gate.check(request)
-        body = await json_object(request, MAX_TRANSACTION)
-        transaction = parse(request.match_info["txn"], body)
+        txn_id: str = request.match_info["txn"]
+        if not is_identifier(txn_id):
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "M_INVALID_PARAM", "that is no transaction id")
+        transaction = parse(txn_id, await json_object(request, MAX_TRANSACTION))
         if transaction.dropped:
             log.warning("dropped %d unreadable items of a transaction", transaction.dropped)
             self._dropped.inc(transaction.dropped)

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from appservice.casefile import CaseFile
 from appservice.matrix.transaction import Transaction
+from appservice.probe import Finding, Verdict
 from appservice.web.ports import Missing, Refused
 from appservice.web.proxies import TrustedProxies
 from appservice.web.schema import CaseStatus, CommandAnswer
@@ -90,6 +91,9 @@ class Service:
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     provisioning: FakeProvisioning = field(default_factory=FakeProvisioning)
 
+    async def check(self) -> tuple[Finding, ...]:
+        return (Finding("registration.yaml: url", Verdict.BROKEN, "it does not reach us", "correct it"),)
+
 
 @pytest.fixture
 def service() -> Service:
@@ -109,6 +113,7 @@ async def client(service: Service) -> AsyncIterator[Client]:
         readiness=service.readiness,
         metrics=service.metrics,
         provisioning=service.provisioning,
+        check=service.check,
     )
     async with TestClient(TestServer(application(settings, ports))) as opened:
         yield opened

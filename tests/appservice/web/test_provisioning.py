@@ -4,6 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from yarl import URL
 
 from appservice.web.ports import Refused
 from tests.appservice.web.conftest import HS_TOKEN, PROVISIONING_TOKEN, Client, Service
@@ -92,8 +93,17 @@ async def test_the_homeservers_token_opens_no_case(client: Client, service: Serv
     assert service.provisioning.opened == {}
 
 
-async def test_no_case_and_no_such_case_look_alike(client: Client) -> None:
-    assert (await call(client, "GET", "/v1/cases/9999"))[0] == 404
+async def test_the_homeserver_is_checked_by_who_hears_it(client: Client) -> None:
+    status, found = await call(client, "GET", "/v1/check")
+    assert (status, found["findings"][0]["verdict"]) == (200, "broken")
+    async with client.get("/v1/check") as response:
+        assert response.status == 401
+
+
+@pytest.mark.parametrize("case", ["9999", "%00", "%ED%A0%80", "x" * 300])
+async def test_no_case_and_no_such_case_look_alike(client: Client, case: str) -> None:
+    async with client.get(URL(f"/v1/cases/{case}", encoded=True), headers=TOKEN) as response:
+        assert response.status == 404
     assert (await call(client, "POST", "/v1/cases/9999/commands", {"command": "!status"}))[0] == 404
 
 
@@ -124,6 +134,7 @@ async def test_requests_and_answers_fit_the_documents_schemas(client: Client) ->
     check(case, "CaseStatus")
     _, listed = await call(client, "GET", "/v1/cases")
     check(listed, "CaseList")
+    check((await call(client, "GET", "/v1/check"))[1], "FindingList")
     _, refused = await call(client, "POST", "/v1/cases", {})
     check(refused, "ErrorBody")
     with pytest.raises(jsonschema.ValidationError):

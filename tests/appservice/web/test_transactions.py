@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from yarl import URL
 
 from appservice.web import transactions
 from tests.appservice.matrix.test_transaction import EVENT, TO_DEVICE
@@ -30,6 +31,14 @@ async def test_a_transaction_is_stored_then_acknowledged(client: Client, service
     assert await put(client, body, path) == (200, {})
     [stored] = service.transactions.accepted
     assert (stored.txn_id, len(stored.events), len(stored.to_device)) == ("42", 1, 1)
+
+
+@pytest.mark.parametrize("txn", ["%00", "x" * 300, "%0a"])
+async def test_a_transaction_id_that_no_table_could_hold_is_refused(client: Client, service: Service, txn: str) -> None:
+    path = URL(f"/_matrix/app/v1/transactions/{txn}", encoded=True)
+    async with client.put(path, data=b"{}", headers=TOKEN) as response:
+        assert (response.status, (await response.json())["errcode"]) == (400, "M_INVALID_PARAM")
+    assert service.transactions.accepted == []
 
 
 async def test_what_cannot_be_stored_is_not_acknowledged(client: Client, service: Service) -> None:
