@@ -212,7 +212,7 @@ def read_message(content: JsonObject, own_key: Curve25519Key) -> OlmMessage | No
     if not part:
         return None
     kind, body = part.get("type"), unpadded(required_text(part, "body"))
-    if isinstance(kind, bool) or kind not in {_PRE_KEY, _NORMAL} or not isinstance(kind, int):
+    if not isinstance(kind, int) or isinstance(kind, bool) or kind not in {_PRE_KEY, _NORMAL}:
         raise MalformedError("type")
     digest = MessageDigest(hashlib.sha256(body).hexdigest())
     return OlmMessage(curve25519(content.get("sender_key")), kind, body, digest)

@@ -146,9 +146,11 @@ async def receive(work: Work, events: Sequence[JsonObject]) -> Sequence[ToDevice
     return results
 
 
-def _open_envelope(event: JsonObject, own_key: Curve25519Key) -> _Envelope | UnreadMessage:
+def _open_envelope(event: object, own_key: Curve25519Key) -> _Envelope | UnreadMessage:
     sender = None
     try:
+        if not isinstance(event, dict):
+            raise MalformedError("event")
         sender = UserId(required_id(event, "sender"))
         event_type, content = required_text(event, "type"), required_object(event, "content")
         if event_type != "m.room.encrypted":

@@ -112,7 +112,6 @@ class LibolmDevice:
     def send_olm(self, user_id: UserId, device_id: DeviceId, event_type: str, content: Json) -> None:
         """Encrypt to a device and put it into its inbox."""
         device = self.homeserver.devices[user_id, device_id]
-        peer_key = device["keys"][f"curve25519:{device_id}"]
         payload = {
             "type": event_type,
             "content": content,
@@ -121,6 +120,11 @@ class LibolmDevice:
             "recipient_keys": {"ed25519": device["keys"][f"ed25519:{device_id}"]},
             "keys": {"ed25519": self.ed25519},
         }
+        self.send_payload(user_id, device_id, payload)
+
+    def send_payload(self, user_id: UserId, device_id: DeviceId, payload: Json) -> None:
+        """Encrypt whatever it says."""
+        peer_key = self.homeserver.devices[user_id, device_id]["keys"][f"curve25519:{device_id}"]
         message = self.sessions[peer_key].encrypt(canonical_json(payload).decode())
         self.homeserver.inbox[user_id, device_id].append(
             {
