@@ -2,15 +2,16 @@
 
 import hashlib
 import secrets
+from pathlib import Path
 
 import pytest
 
 from sandbox.client import Client
-from sandbox.homeserver import Homeserver
-from sandbox.node import CommandFailed
-from sandbox.ports import PortTaken
+from sandbox.homeserver import Homeserver, HomeserverConfig, HomeserverFailed
+from sandbox.node import CommandFailed, Node, NodeFailed
+from sandbox.ports import PortTaken, free_port
 from sandbox.seen import SeenEvent
-from tests.e2e.conftest import LogIn
+from tests.e2e.conftest import LogIn, StartHomeserver
 
 
 async def conversation(first: Client, second: Client) -> str:
@@ -127,6 +128,34 @@ async def test_the_second_device_of_a_person_signs_itself_with_the_first_ones_id
     assert_trusted(await alice.wait_for_text(room, "from the laptop"))
 
 
+async def test_a_new_device_reads_the_history_when_it_is_given_the_old_ones_keys(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    await alice.text(room, "before the laptop")
+    await bob.wait_for_text(room, "before the laptop")
+
+    laptop = await log_in("bob", device="LAPTOP")
+    await laptop.wait_for(lambda event: event.failure == "HISTORICAL_MESSAGE_NO_KEY_BACKUP", "history")
+    await laptop.import_keys(await bob.export_keys())
+
+    assert (await laptop.wait_for_text(room, "before the laptop")).failure is None
+    assert "before the laptop" in [event.body for event in await laptop.timeline(room)]
+
+
+async def test_a_replaced_identity_is_noticed_and_still_cross_signed(log_in: LogIn) -> None:
+    alice, bob = await log_in("alice"), await log_in("bob")
+    room = await conversation(alice, bob)
+    before = await alice.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": {bob.user_id: []}})
+
+    await bob.reset_identity()
+    after = await alice.request("POST", "/_matrix/client/v3/keys/query", {"device_keys": {bob.user_id: []}})
+
+    assert before["master_keys"][bob.user_id] != after["master_keys"][bob.user_id]
+    await alice.wait_for_device(bob.user_id, "PHONE")
+    await bob.text(room, "it is still me")
+    assert (await alice.wait_for_text(room, "it is still me")).failure is None
+
+
 async def test_a_refusal_of_the_homeserver_keeps_its_code(log_in: LogIn) -> None:
     alice = await log_in("alice")
     with pytest.raises(CommandFailed) as refused:
@@ -147,3 +176,15 @@ async def test_a_homeserver_keeps_its_users_and_their_logins_over_a_restart(home
 async def test_a_taken_port_is_named(homeserver: Homeserver) -> None:
     with pytest.raises(PortTaken, match=str(homeserver.config.port)):
         await Homeserver(homeserver.config).start()
+
+
+async def test_what_is_not_installed_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(NodeFailed, match="make setup"):
+        await Node(tmp_path / "node").start()
+    with pytest.raises(HomeserverFailed, match="make setup"):
+        await Homeserver(HomeserverConfig(tmp_path / "python", tmp_path, free_port())).start()
+
+
+async def test_a_homeserver_that_refuses_its_configuration_says_why(start_homeserver: StartHomeserver) -> None:
+    with pytest.raises(HomeserverFailed, match="invalid format"):
+        await start_homeserver(overrides={"server_name": "not a name"})
