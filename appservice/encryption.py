@@ -10,6 +10,7 @@ No unit of work is open while the homeserver is being called, and nothing leaves
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -97,6 +98,8 @@ class Encryption:
         self._database, self._matrix, self._sealer = database, matrix, sealer
         self._bot, self._is_ours, self._rotation, self._on_replaced = us.bot, us.is_ours, us.rotation, us.on_replaced
         self._ready: set[tuple[UserId, str]] = set()
+        self.devices_wanted = asyncio.Event()
+        """Set when somebody's device list has to be asked for: whoever sees it calls `refresh_devices`."""
 
     # --- identities
 
@@ -201,6 +204,7 @@ class Encryption:
                 (known,) = await people(work.crypto, [reading.sender])
                 if known.changed != known.fetched:
                     # A device may have been signed, or thrown out, since the list was read: ask before believing.
+                    self.devices_wanted.set()
                     return Closed(devices_key(reading.sender), "its sender's devices are being looked up", False)
                 return Opened(reading.type, reading.content, _proof(reading.trust))
             case _:

@@ -50,7 +50,7 @@ def configure(level: str, form: LogFormat, stream: TextIO = sys.stderr) -> None:
     root.addHandler(handler)
     root.setLevel(level.upper())
     # Their lines name what we may not: nio and aiohttp log bodies and URLs, aiosmtpd and aiosmtplib addresses.
-    for name in ("nio", "aiohttp.access", "mail.log", "aiosmtplib", "asyncio", "sqlalchemy"):
+    for name in ("nio", "aiohttp.access", "mail.log", "aiosmtplib", "asyncio", "sqlalchemy", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

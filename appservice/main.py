@@ -84,8 +84,7 @@ class Service:
         )
         us = Us(config.bot_user, self.builder.is_ours, rotation, self._replaced)
         self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
-        self._device_lists_changed = asyncio.Event()
-        self.transactions = TransactionInbox(self.database, on_device_lists=self._device_lists_changed.set)
+        self.transactions = TransactionInbox(self.database, on_device_lists=self.encryption.devices_wanted.set)
         self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
         self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user)
         self._commands = CommandReader(self._codec, self._house)
@@ -117,7 +116,7 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._inbox.run())
                 group.create_task(self._outbox.run())
-                group.create_task(self._every(timedelta(seconds=20), self._refresh, self._device_lists_changed))
+                group.create_task(self._every(timedelta(seconds=20), self._refresh, self.encryption.devices_wanted))
                 group.create_task(self._every(timedelta(seconds=5), self.encryption.flush_all))
                 group.create_task(self._every(self._sweeper.pause, self._sweeper.sweep_all))
                 await self._look_at_every_case()

@@ -25,7 +25,7 @@ from appservice.worker import Fate, Finished, Park
 from policies.case import Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
 from policies.message import Message, MessageId, Proof, Unproven, Unreadable
-from policies.plan import desk_label, room_key
+from policies.plan import room_key
 from rooms.apply import Codec
 from rooms.handle import Handler, House
 from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work
@@ -181,21 +181,18 @@ class EventReader:
     async def _state(self, reading: _Reading, record: RoomRecord) -> None:
         """Something about one of our rooms changed, and we did not do it."""
         if record.case is None:
-            return
+            return None
         event, handler = reading.event, reading.handler
         case = await reading.work.cases.load(record.case, lock=True)
         conversation = _conversation(case, record) if case else None
         person = case.at_address(Network.MATRIX, event["state_key"]) if case else None
         membership = _membership(event)
-        wanted = case and conversation and person and person.id in readers(case, conversation)
-        if case and conversation and person and wanted and membership == "join":
-            return
-        if case and conversation and person and wanted and membership == "leave":
-            where = desk_label(conversation, case)
-            left = f"{person.name} left {where}, or turned the invitation down. !repair invites again."
-            await handler.tell_desk(record.case, left)
-            return
-        await handler.drift(record.case)
+        if case and conversation and person and person.id in readers(case, conversation):
+            if membership == "join":
+                return await handler.arrived(case, person, conversation)
+            if membership == "leave":
+                return await handler.departed(case, person, conversation)
+        return await handler.drift(record.case)
 
     def _invites_us(self, event: Mapping[str, Any]) -> bool:
         return _membership(event) == "invite" and self._is_ours(str(event.get("state_key")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from appservice.worker import Done, End, Fate, Park
@@ -18,6 +18,9 @@ from rooms.ports import Database, Item, ItemId, State, Trouble
 from rooms.provision import Report
 
 logger = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
 
 
 class OutboxWork:
@@ -40,7 +43,7 @@ class OutboxWork:
             case Sent(result):
                 return Done(result)
             case Parked(key, why):
-                return Park(key, why)
+                return Park(key, why, LOOK_AGAIN)
             case Cancelled(why):
                 return End(State.CANCELLED, why)
             case Unanswered(why):

@@ -361,13 +361,13 @@ def _confirmed(case: Case, command: str) -> Outcome:
 
 
 def _what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
-    """Rooms follow the case; readers are told who else reads; bridged newcomers get an address."""
+    """Rooms follow the case; readers learn of new ones; bridged newcomers get an address."""
     changed = [c for c in conversations(after) if readers(after, c) != readers(before, c)]
     if not changed and conversations(before) == conversations(after):
         return ()
     return (
         Reconcile(),
-        *(Tell(c, readers_text(after, c)) for c in changed if c != DESK),
+        *(Tell(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
         *(
             Introduce(person, c)
             for c in changed

@@ -218,7 +218,7 @@ def _near_miss(words: list[str]) -> Misunderstood:
     best = next(iter(starts or names), None)
     if best:
         return Misunderstood(
-            f"I don't know “!{' '.join(words[:2])}”. Did you mean {USAGES[best].form}?", USAGES[best].example
+            f"I don't know “!{' '.join(words[:2])}”. It may be meant as {USAGES[best].form}", USAGES[best].example
         )
     return Misunderstood("I don't know that command. !help lists what I understand", "!help")
 

@@ -15,6 +15,7 @@ from policies.effects import Decision, Effect, Explain, Hold, Post, Relay, Tell
 from policies.membership import caucuses_of, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label, label
+from policies.status import readers_text
 
 HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
 
@@ -53,6 +54,19 @@ def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
     """What follows from a command that came through the API or the CLI; its answer is told at the desk, too."""
     outcome = create(case, command, facts) if isinstance(command, NewCase) else perform(case, command, facts)
     return _told(case, outcome)
+
+
+def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
+    """Somebody came into a room that is theirs: they, and all who are there, are told who reads it (B2)."""
+    told = () if conversation == DESK else (Tell(conversation, readers_text(case, conversation)),)
+    return Decision(case, told, "arrival", "a reader came in")
+
+
+def decide_departure(case: Case, person: Person, conversation: Conversation) -> Decision:
+    """Somebody left a room that is theirs, or turned the invitation down: nobody is dragged back in."""
+    where = desk_label(conversation, case)
+    text = f"{person.name} left {where}, or turned the invitation down. !repair invites again."
+    return Decision(case, (Tell(DESK, text),), "departure", "a reader left by itself")
 
 
 # --- the arms of `decide` -----------------------------------------------------------------------------------------

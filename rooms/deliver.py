@@ -163,6 +163,9 @@ class Deliverer:
         audience = await unfit(self._database, self._homeserver, case_id, record)
         if isinstance(audience, str):
             return wait, await self._suspend(record, audience, label(effect.conversation, case))
+        if all(self._homeserver.is_ours(user) for user in audience):
+            # Newcomers read nothing older, so what is said to an empty room is said to nobody.
+            return replace(wait, why="nobody has come into the room yet"), Report()
         posting = Posting(
             record.room_id,
             sender,

@@ -11,13 +11,14 @@ from datetime import datetime
 
 from policies import lobby, routing
 from policies.acts import Facts
-from policies.case import DESK, Case, CaseId, Network, PersonId, Role
+from policies.case import DESK, Case, CaseId, Conversation, Network, Person, PersonId, Role
 from policies.commands import AddPerson, Command, NewCase
 from policies.effects import Decision, Reconcile, Tell
 from policies.message import Content, Message, Proof
-from policies.plan import RoomKey
+from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.provision import room_wait_key
 
 NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
@@ -72,6 +73,15 @@ class Handler:
         """Something about a case's rooms changed in Matrix that we did not do: look, and repair."""
         case = await self._case(case_id)
         await self._applier.apply(case, Decision(case, (Reconcile(),), "drift", "a room of the case changed"))
+
+    async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
+        """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
+        await self._work.outbox.wake(room_wait_key(case.id, room_key(conversation)))
+        await self._applier.apply(case, routing.decide_arrival(case, person, conversation))
+
+    async def departed(self, case: Case, person: Person, conversation: Conversation) -> None:
+        """A reader of a conversation left its room."""
+        await self._applier.apply(case, routing.decide_departure(case, person, conversation))
 
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""

@@ -61,6 +61,7 @@ class World:
             )
         )
         self.mail = MailSandbox(authserv_id=AUTHSERV_ID, port=ports.smtp)
+        self.mail.service = ("127.0.0.1", ports.lmtp)
         self._service: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
