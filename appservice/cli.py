@@ -20,11 +20,15 @@ from appservice import casefile, config, init, logs
 from appservice.main import Service
 from appservice.matrix.errors import MatrixError
 from appservice.mistakes import ConfigError
-from appservice.probe import Verdict, check
+from appservice.probe import Finding, Verdict, check
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 from bridges.email.server import PortTakenError
 
 USAGE_ERROR, FAILED = 2, 1
+
+
+class ServiceAway(OSError):
+    """The service that should run under this configuration doesn't answer."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,12 +157,16 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _check_registration(arguments: argparse.Namespace) -> int:
+    """Through the running service if there is one: only it can tell whether messages arrive."""
     loaded = config.load(arguments.config)
-    findings = asyncio.run(check(loaded, None))
-    for finding in findings:
-        remedy = f"\n    {finding.remedy}" if finding.remedy else ""
-        print(f"{finding.verdict.value:>7}  {finding.setting}: {finding.seen}{remedy}")
-    return FAILED if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0
+    try:
+        found = [Finding(**each) for each in _ask(arguments, "GET", "/v1/check")["findings"]]
+    except ServiceAway:
+        found = list(asyncio.run(check(loaded, None)))
+    for finding in found:
+        remedy = f"\n         {finding.remedy}" if finding.remedy else ""
+        print(f"{Verdict(finding.verdict).value:>7}  {finding.setting}: {finding.seen}{remedy}")
+    return FAILED if any(finding.verdict == Verdict.BROKEN for finding in found) else 0
 
 
 # --- cases, through the running service -----------------------------------------------------------------------------
@@ -202,7 +210,7 @@ async def _asked(method: str, url: str, headers: Mapping[str, str], body: object
         ):
             found: dict[str, Any] = await answer.json()
     except aiohttp.ClientConnectionError:
-        raise OSError(f"the service does not answer at {url}; start it: mediatrix run") from None
+        raise ServiceAway(f"the service does not answer at {url}; start it: mediatrix run") from None
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise OSError(found["error"])
     return found

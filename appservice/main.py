@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from appservice import probe
 from appservice.building import Builder
 from appservice.codec import JsonCodec
 from appservice.config import Config, Email, Tls
@@ -23,7 +24,9 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
 from appservice.metrics import ServiceMetrics
+from appservice.mistakes import ConfigError, Mistake
 from appservice.ports import ServiceWork
+from appservice.probe import Finding, ProbeEcho, Verdict, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, mediator_name
 from appservice.reading import TO_DEVICE, EventReader
 from appservice.sending import OutboxWork
@@ -99,6 +102,7 @@ class Service:
         self._outbox = Worker(
             "outbox", self.database, lambda work: work.outbox, self._outbox_work.one, self._outbox_work.ended, tasks=8
         )
+        self._echo = ProbeEcho(self, probe_user(config))
         self._problems: tuple[str, ...] = ("starting",)
         self._web = self._make_web()
         self._lmtp = self._make_lmtp(config.email)
@@ -113,6 +117,7 @@ class Service:
             if self._lmtp:
                 await self._lmtp.start()
             await self._become()
+            await self._require_features()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._inbox.run())
                 group.create_task(self._outbox.run())
@@ -135,6 +140,10 @@ class Service:
         except (DatabaseUnavailable, TimeoutError):
             return ("the database does not answer",)
         return ()
+
+    async def check(self) -> tuple[Finding, ...]:
+        """What the homeserver lacks, delivery to us included."""
+        return await probe.check(self._config, self._echo)
 
     async def accept(self, transaction: Transaction) -> None:
         """Store a transaction; rooms whose state it changes are looked at again before anything is sent there."""
@@ -206,6 +215,15 @@ class Service:
             else:
                 return
 
+    async def _require_features(self) -> None:
+        """Refuse to start where the homeserver lacks what encryption needs.
+
+        Whether it delivers to us is not asked here: after we were away it may rest for minutes before it tries.
+        """
+        lacking = [f for f in await probe.check(self._config, None) if f.verdict is Verdict.BROKEN]
+        if lacking:
+            raise ConfigError("the homeserver", [Mistake(f.setting, f.seen, f.remedy) for f in lacking])
+
     async def _look_at_every_case(self) -> None:
         """What changed while we were away is repaired (R6)."""
         async with self.database.begin() as work:
@@ -254,7 +272,8 @@ class Service:
             proxies=TrustedProxies(config.appservice.trusted_proxies),
         )
         ports = WebPorts(
-            transactions=self,
+            transactions=self._echo,
+            check=self.check,
             readiness=self,
             metrics=ServiceMetrics(self.database),
             provisioning=InboxProvisioning(self.database),

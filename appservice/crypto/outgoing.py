@@ -11,7 +11,7 @@ from appservice.crypto.rows import RequestKind, StoredRequest
 from appservice.crypto.untrusted import JsonObject, parse
 from appservice.crypto.work import Work
 
-LEASE_MS = 30_000
+LEASE_MS = 10_000
 """How long whoever was handed a request has to send it before somebody else may."""
 
 _LONGEST_WAIT_MS = 300_000

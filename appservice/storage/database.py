@@ -1,8 +1,9 @@
 """The database: where units of work come from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -82,8 +83,17 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             async with connection.begin():
                 yield connection
         finally:
-            # A task that is cancelled here must not leave its connection to the garbage collector.
-            await asyncio.shield(asyncio.ensure_future(connection.close()))
+            await _finish(connection.close())
+
+
+async def _finish(closing: Coroutine[Any, Any, None]) -> None:
+    """A task that is cancelled while it gives its connection back does that first."""
+    task = asyncio.create_task(closing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def _connect(engine: AsyncEngine) -> AsyncConnection:

@@ -31,6 +31,20 @@ _TRANSIENT_POSTGRESQL: Final = ("08", "40", "53", "55P03", "57", "58", "25006", 
 (shutdown, timeout), system, read-only (a standby), idle transaction. PostgreSQL documentation, appendix A."""
 
 
+class _Connection(sqlite3.Connection):
+    """Ends its transaction when it is closed.
+
+    SQLite keeps a closed connection, and the lock of its transaction, for as long as some cursor of it is unfinished;
+    that of a task that was cancelled is, until the garbage collector comes.
+    """
+
+    def close(self) -> None:
+        """Roll back and close."""
+        with suppress(sqlite3.ProgrammingError):
+            self.rollback()
+        super().close()
+
+
 def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
     """The engine to write with and the one to read with, of a URL `sqlite:///path` or `postgresql://…`."""
     try:
@@ -54,7 +68,11 @@ def _sqlite(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncE
         # Before SQLite makes it readable for everybody. An error is reported by the connection itself.
         os.close(os.open(Path(url.database), os.O_CREAT | os.O_RDWR, 0o600))
     engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"), hide_parameters=True, pool_size=size, max_overflow=0
+        url.set(drivername="sqlite+aiosqlite"),
+        hide_parameters=True,
+        pool_size=size,
+        max_overflow=0,
+        connect_args={"factory": _Connection},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

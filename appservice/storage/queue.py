@@ -163,10 +163,11 @@ class SqlQueue:
     async def oldest(self) -> datetime | None:
         items = self._items
         first = [
-            (await self._connection.execute(select(func.min(items.c.seq)).where(items.c.state == state))).scalar()
+            select(items.c.seq).where(items.c.state == state, items.c.state != _DONE).order_by(items.c.seq).limit(1)
             for state in (_READY, _PARKED)
         ]
-        seq = min((one for one in first if one is not None), default=None)
+        found = [(await self._connection.execute(one)).scalar() for one in first]
+        seq = min((one for one in found if one is not None), default=None)
         statement = select(items.c.received_at).where(items.c.seq == seq)
         stored: datetime | None = (await self._connection.execute(statement)).scalar()
         return stored

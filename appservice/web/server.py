@@ -5,7 +5,6 @@ from typing import Final
 
 from aiohttp import web
 
-from appservice.probe import Finding
 from appservice.web.bearer import TokenGate
 from appservice.web.errors import answer_errors
 from appservice.web.health import HealthApi
@@ -28,11 +27,6 @@ class WebSettings:
     proxies: TrustedProxies
 
 
-async def nothing_found() -> tuple[Finding, ...]:
-    """The self-check of a service that has no homeserver."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebPorts:
     """What the server needs of the rest of the service."""
@@ -41,7 +35,7 @@ class WebPorts:
     readiness: Readiness
     metrics: Metrics
     provisioning: Provisioning
-    check: SelfCheck = nothing_found
+    check: SelfCheck
 
 
 def application(settings: WebSettings, ports: WebPorts) -> web.Application:
