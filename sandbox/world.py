@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,8 +50,11 @@ class Ports:
 class World:
     """Starts and stops everything, in order; what is in `folder` stays from one start to the next."""
 
-    def __init__(self, folder: Path, ports: Ports, synapse_python: Path) -> None:
-        self.folder, self.ports = folder, ports
+    def __init__(
+        self, folder: Path, ports: Ports, synapse_python: Path, *, mediators: Sequence[str] = (MEDIATOR,)
+    ) -> None:
+        """`mediators`: the localparts of those who may open cases."""
+        self.folder, self.ports, self._mediators = folder, ports, mediators
         self.config = folder / "service" / "config.yaml"
         self.homeserver = Homeserver(
             HomeserverConfig(
@@ -82,12 +86,16 @@ class World:
         """Start everything. Raises PortTaken, HomeserverFailed or ServiceFailed."""
         require_free(self.ports.service, "the service")
         require_free(self.ports.lmtp, "the service's mail intake")
-        if not self.config.exists():
-            await self._init()
+        await self.configure()
         self.homeserver.config.directory.mkdir(parents=True, exist_ok=True)
         await self.homeserver.start()
         await self.mail.start()
         await self.start_service()
+
+    async def configure(self) -> None:
+        """Write the service's configuration, unless it is there."""
+        if not self.config.exists():
+            await self._init()
 
     async def stop(self) -> None:
         """Stop everything."""
@@ -147,8 +155,7 @@ class World:
             self.homeserver.server_name,
             "--homeserver-url",
             self.homeserver.url,
-            "--mediator",
-            self.homeserver.user_id(MEDIATOR),
+            *(part for name in self._mediators for part in ("--mediator", self.homeserver.user_id(name))),
             "--port",
             str(self.ports.service),
             "--public-base-url",
