@@ -147,6 +147,12 @@ class LibolmDevice:
             "session_key": self.outbound.session_key,
         }
 
+    def export_outbound(self) -> str:
+        """Our session as a forwarded key carries it."""
+        inbound = InboundGroupSession(self.outbound.session_key)
+        exported: str = inbound.export_session(inbound.first_known_index)
+        return exported
+
     def write(self, room_id: RoomId, text: str, event_id: str) -> EncryptedEvent:
         """A room event."""
         payload = {"type": "m.room.message", "room_id": room_id, "content": {"body": text}}
