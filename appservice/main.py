@@ -89,7 +89,7 @@ class Service:
         self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
         self.transactions = TransactionInbox(self.database, on_device_lists=self.encryption.devices_wanted.set)
         self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
-        self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user)
+        self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
         self._commands = CommandReader(self._codec, self._house)
         self._mails = MailReader(self._codec, self._house, _sender(config, config.email)) if config.email else None
         self._outbox_work = OutboxWork(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -74,6 +74,8 @@ class Patience:
 
     steps: tuple[timedelta, ...] = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30))
 
+    last: timedelta = timedelta(minutes=1)
+
     def after(self, attempts: int) -> timedelta | None:
         """How long to wait now; None when people should be told."""
         return self.steps[attempts] if attempts < len(self.steps) else None
@@ -92,8 +94,11 @@ class _Reading:
 class EventReader:
     """Reads events of rooms."""
 
-    def __init__(self, opener: Opener, codec: Codec, house: House, bot: UserId) -> None:
-        self._opener, self._codec, self._house, self._bot = opener, codec, house, bot
+    def __init__(
+        self, opener: Opener, codec: Codec, house: House, bot: UserId, is_ours: Callable[[UserId], bool]
+    ) -> None:
+        """`is_ours` tells the bot and the ghosts from everybody else."""
+        self._opener, self._codec, self._house, self._bot, self._is_ours = opener, codec, house, bot, is_ours
         self._patience = Patience()
 
     async def read(self, work: ServiceWork, item: Item) -> Fate:
@@ -108,6 +113,8 @@ class EventReader:
             if self._invites_us(event):
                 await handler.invited(room, UserId(event["state_key"]), sender, self._bot)
             return await self._finish(work, item, "not a room of ours")
+        if behind := await _same_voice_ahead(work, item, event):
+            return Park(_behind(behind), "an earlier message of the same person waits", self._patience.last)
         reading = _Reading(work, handler, item, event)
         if "state_key" in event:
             await self._state(reading, record)
@@ -195,14 +202,27 @@ class EventReader:
         return await handler.drift(record.case)
 
     def _invites_us(self, event: Mapping[str, Any]) -> bool:
-        return _membership(event) == "invite" and self._is_ours(str(event.get("state_key")))
-
-    def _is_ours(self, user: str) -> bool:
-        return user == self._bot or user.startswith(f"@{self._house.own_prefix}")
+        return _membership(event) == "invite" and self._is_ours(UserId(str(event.get("state_key"))))
 
     async def _finish(self, work: Work, item: Item, result: str) -> Finished:
         await work.inbox.done(item.id, result)
+        if item.attempts:
+            await work.inbox.wake(_behind(item))
         return Finished()
+
+
+async def _same_voice_ahead(work: Work, item: Item, event: Mapping[str, Any]) -> Item | None:
+    """An item before this one, by the same person in the same room, that still waits: nobody overtakes themselves."""
+    for other in reversed(await work.inbox.ahead_of(item)):
+        if other.kind == EVENT:
+            earlier = json.loads(other.body)
+            if (earlier["room_id"], earlier["sender"]) == (event["room_id"], event["sender"]):
+                return other
+    return None
+
+
+def _behind(item: Item) -> str:
+    return f"behind:{item.id}"
 
 
 def message_id(item: Item) -> MessageId:

@@ -84,7 +84,7 @@ def perform(case: Case, command: Command, facts: Facts) -> Outcome:
 
 def create(case: Case, command: commands.NewCase, facts: Facts) -> Outcome:
     """Fill a new case with the steps of its file. The first step that is refused refuses the whole."""
-    done = Done(case, f"The case {case.id} is open")
+    done = Done(case, "")
     for step in command.steps:
         outcome = _perform(done.case, step, facts)
         if isinstance(outcome, Refused):

@@ -98,6 +98,9 @@ class Queue(Protocol):
     async def get(self, item: ItemId) -> Item | None:
         """The item, whatever its state."""
 
+    async def ahead_of(self, item: Item) -> tuple[Item, ...]:
+        """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500."""
+
     async def done(self, item: ItemId, result: str | None = None) -> None:
         """Finished."""
 

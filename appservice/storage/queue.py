@@ -69,7 +69,7 @@ class SqlQueue:
     async def _unpark(self, at: datetime) -> None:
         items = self._items
         # An item that another unit of work is changing at this moment is left to the next claim.
-        due = select(items.c.seq).where(items.c.due_at <= at, items.c.state == _PARKED).order_by(items.c.seq)
+        due = select(items.c.seq).where(items.c.due_at <= at, items.c.state == _PARKED).order_by(items.c.due_at)
         seqs = (await self._connection.execute(due.with_for_update(skip_locked=True))).scalars().all()
         if seqs:
             changes = {"state": State.READY, "wait_key": None, "due_at": None}
@@ -108,6 +108,13 @@ class SqlQueue:
     async def get(self, item: ItemId) -> Item | None:
         found = await self._select(select(self._items).where(self._items.c.id == item))
         return found[0] if found else None
+
+    async def ahead_of(self, item: Item) -> tuple[Item, ...]:
+        items = self._items
+        ahead = and_(
+            items.c.lane == item.lane, items.c.seq < item.seq, or_(items.c.state == _READY, items.c.state == _PARKED)
+        )
+        return tuple(await self._select(select(items).where(ahead).order_by(items.c.seq).limit(AT_MOST)))
 
     async def done(self, item: ItemId, result: str | None = None) -> None:
         sealed = seal_optional(self._sealer, self._column("result"), item, result)

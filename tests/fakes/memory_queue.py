@@ -81,6 +81,10 @@ class MemoryQueue:
     async def get(self, item: ItemId) -> Item | None:
         return self._table.items.get(item)
 
+    async def ahead_of(self, item: Item) -> tuple[Item, ...]:
+        ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < item.seq)
+        return tuple(islice(ahead, 500))
+
     async def done(self, item: ItemId, result: str | None = None) -> None:
         self._change(item, state=State.DONE, result=result, body=b"", progress=None)
 
