@@ -178,8 +178,7 @@ class MailSandbox:
     async def deliver_raw(self, envelope_from: str, recipients: Sequence[str], raw: bytes) -> list[str]:
         """Hand these bytes to the service by LMTP; its answer for each recipient, in their order."""
         assert self.service is not None, "say where the service listens first"
-        async with asyncio.timeout(_STEP_SECONDS):
-            return await lmtp(*self.service, envelope_from, recipients, raw)
+        return await lmtp(*self.service, envelope_from, recipients, raw)
 
     def _connection(self) -> SMTP:
         connection = SMTP(
@@ -236,9 +235,27 @@ def composed(sender: str, to: str, text: str, *, in_reply_to: MailboxItem | None
 
 
 async def lmtp(host: str, port: int, envelope_from: str, recipients: Sequence[str], raw: bytes) -> list[str]:
-    """Deliver by LMTP (RFC 2033) as a mail server does; the answer for each recipient, refusals at RCPT included."""
-    reader, writer = await asyncio.open_connection(host, port)
+    """Deliver by LMTP (RFC 2033) as a mail server does; the answer for each recipient, refusals at RCPT included.
 
+    Raises TimeoutError where the service falls silent, ConnectionError where it hangs up.
+    """
+    async with asyncio.timeout(_STEP_SECONDS):
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            return await _transaction(reader, writer, envelope_from, recipients, raw)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def _transaction(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    envelope_from: str,
+    recipients: Sequence[str],
+    raw: bytes,
+) -> list[str]:
     async def answer() -> str:
         while True:
             line = (await reader.readline()).decode("utf-8", "replace").rstrip("\r\n")
@@ -251,21 +268,15 @@ async def lmtp(host: str, port: int, envelope_from: str, recipients: Sequence[st
         writer.write(f"{command}\r\n".encode())
         return await answer()
 
-    try:
-        await answer()
-        await say("LHLO sandbox.test")
-        await say(f"MAIL FROM:<{envelope_from}>")
-        verdicts = [await say(f"RCPT TO:<{recipient}>") for recipient in recipients]
-        taken = [i for i, verdict in enumerate(verdicts) if verdict.startswith("250")]
-        if taken:
-            await say("DATA")
-            lines = re.sub(rb"(?m)^\.", b"..", raw)
-            writer.write(lines.removesuffix(b"\r\n") + b"\r\n.\r\n")
-            for i in taken:
-                verdicts[i] = await answer()
-        await say("QUIT")
-        return verdicts
-    finally:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    await answer()
+    await say("LHLO sandbox.test")
+    await say(f"MAIL FROM:<{envelope_from}>")
+    verdicts = [await say(f"RCPT TO:<{recipient}>") for recipient in recipients]
+    taken = [i for i, verdict in enumerate(verdicts) if verdict.startswith("250")]
+    if taken:
+        await say("DATA")
+        writer.write(re.sub(rb"(?m)^\.", b"..", raw).removesuffix(b"\r\n") + b"\r\n.\r\n")
+        for i in taken:
+            verdicts[i] = await answer()
+    await say("QUIT")
+    return verdicts

@@ -55,7 +55,7 @@ class Limits:
     text: int = 256 * 1024
     parts: int = 100
     depth: int = 10
-    lines: int = 600_000
+    lines: int = 400_000
     dashes: int = 2_000
 
 

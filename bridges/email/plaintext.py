@@ -24,7 +24,7 @@ def tidied(text: str) -> str:
     Control characters, bidi controls and other invisible format characters go; lone surrogates become `?`.
     """
     lines = text.replace("\t", "    ").encode("utf-8", "replace").decode("utf-8").splitlines()
-    return "\n".join("".join(char for char in line if _is_harmless(char)) for line in lines)
+    return "\n".join("".join(char for char in line if _is_harmless(char)) for line in lines).rstrip("\n")
 
 
 def one_line(text: str, limit: int = 100) -> str:

@@ -111,12 +111,13 @@ def test_a_partys_words_cannot_pass_for_ours(words: str) -> None:
     assert len(ours) == len([line for line in text_of(letter(Post("Alice", "x"))).split("\n") if line != "| x"])
 
 
-@given(st.text())
+@given(st.text() | st.text("a \u00a0\u2003\u3000\n"))
 def test_every_line_of_words_is_marked_narrow_and_harmless(words: str) -> None:
     for line in as_words(words).split("\n"):
         assert line == WORDS_MARK.strip() or line.startswith(WORDS_MARK)
         assert len(line) <= 72
         assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in line)
+        assert not any(unicodedata.category(char) == "Zs" for char in line.replace(" ", ""))
         assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 
 
@@ -170,7 +171,7 @@ def test_the_same_letter_always_gives_the_same_bytes() -> None:
     assert render(letter(Post("M", "x"))) == render(letter(Post("M", "x")))
 
 
-@given(st.text())
+@given(st.text() | st.text("a\n\r\x0b\x00\u202e "))
 def test_tidied_text_is_tidy_and_stays_so(text: str) -> None:
     assert tidied(tidied(text)) == tidied(text)
     assert "\r" not in tidied(text)

@@ -3,6 +3,7 @@
 import functools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from bridges.email.proof import Proven, prove
 from bridges.email.reply import read_reply
 from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, mail
 
-SECONDS = 3.0
-"""More than any mail within the limits may take here; the work is done off the event loop."""
+SECONDS = 5.0
+"""Of processor time: more than any mail within the limits may take. What is not linear takes minutes here."""
 
 
 @functools.cache
@@ -39,7 +40,7 @@ needs_corpora = pytest.mark.skipif(not corpora(), reason="MEDIATRIX_FIXTURES nam
 
 def judged(raw: bytes) -> IncomingMail:
     """A mail taken the whole way, within the time that it may take."""
-    started = time.perf_counter()
+    started = time.process_time()
     mail_identity("hash", raw)
     found = read_mail(raw, null_sender=False)
     prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN)
@@ -47,7 +48,7 @@ def judged(raw: bytes) -> IncomingMail:
     reading.text.encode("utf-8")
     for attachment in found.body.attachments:
         attachment.name.encode("utf-8")
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     return found
 
 
@@ -90,51 +91,55 @@ def _html(depth: int) -> bytes:
 
 
 MEGABYTES = 20 * 1024 * 1024
-ATTACKS = {
-    "parts without end": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * (MEGABYTES // 8),
-    "many parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 5_000,
-    "nesting without end": b"".join(
+ATTACKS: dict[str, Callable[[], bytes]] = {
+    "parts without end": lambda: (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * (MEGABYTES // 8)
+    ),
+    "many parts": lambda: b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 5_000,
+    "nesting without end": lambda: b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(50_000)
     ),
-    "nested mails": b"Content-Type: message/rfc822\r\n\r\n" * 50_000,
-    "one endless line": b"Content-Type: text/plain\r\n\r\n" + b"a" * MEGABYTES,
-    "endless short lines": b"Content-Type: text/plain\r\n\r\n" + b"\n" * MEGABYTES,
-    "endless header": b"X: y\r\n" * (MEGABYTES // 6),
-    "endless header in a part": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + b"X:y\r\n" * 500_000,
-    "parameters without end": b"Content-Type: text/plain" + b";a=b" * 100_000 + b"\r\n\r\nx",
-    "parameters folded without end": b"Content-Type: text/plain;\r\n" + b" a=b;\r\n" * 100_000 + b"\r\n\r\nx",
-    "parameters in a part": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b"
-    + b';a="' * 100_000
-    + b"\r\n\r\nx",
-    "a slow codec": b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-\xff" * 500_000,
-    "deep html": _html(10_000),
-    "html of open tags": b"Content-Type: text/html\r\n\r\n" + b"<" * 250_000,
-    "wide html table": b"Content-Type: text/html\r\n\r\n<table><tr>" + b"<td>x" * 40_000,
-    "a line of dashes": mail("-" * 250_000 + "x"),
-    "a mark and blanks": mail(f"##- {ADDRESS} -##\n##-" + " " * 250_000 + "x"),
-    "links without end": mail(f"Yes\n##- {ADDRESS} -##\n" + "<http:" * 40_000 + "\n##- end abcdefgh -##"),
-    "words of attributions": mail("Op " + "heeft " * 40_000 + ":"),
-    "header lines": mail("a: b@c\n" * 35_000),
-    "signature marks": mail("-- \n" * 60_000),
-    "soft line breaks": b"Content-Type: text/plain; format=flowed\r\n\r\n" + b" \n" * 120_000,
-    "comments": b"From: " + b"(" * 200_000 + b"\r\n\r\nx",
-    "quotes": b"From: " + b'"\\' * 100_000 + b"\r\n\r\nx",
-    "commas": b"To: " + b"," * 200_000 + b"\r\n\r\nx",
-    "results": b"Authentication-Results: mx.example.org 1" + b"1" * 15_000 + b"=\r\n" + b"\r\nx",
-    "many results": b"Authentication-Results: mx.example.org; a=b c.d=e\r\n" * 5_000 + b"\r\nx",
-    "uuencoded": b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\r\n" + b"M\r\n" * 400_000,
-    "signatures": b"DKIM-Signature: " + b"; l" * 80_000 + b"\r\n\r\nx",
+    "nested mails": lambda: b"Content-Type: message/rfc822\r\n\r\n" * 50_000,
+    "one endless line": lambda: b"Content-Type: text/plain\r\n\r\n" + b"a" * MEGABYTES,
+    "endless short lines": lambda: b"Content-Type: text/plain\r\n\r\n" + b"\n" * MEGABYTES,
+    "endless header": lambda: b"X: y\r\n" * (MEGABYTES // 6),
+    "endless header in a part": lambda: (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + b"X:y\r\n" * 500_000
+    ),
+    "parameters without end": lambda: b"Content-Type: text/plain" + b";a=b" * 100_000 + b"\r\n\r\nx",
+    "parameters folded without end": lambda: b"Content-Type: text/plain;\r\n" + b" a=b;\r\n" * 100_000 + b"\r\n\r\nx",
+    "parameters in a part": lambda: (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b" + b';a="' * 100_000 + b"\r\n\r\nx"
+    ),
+    "a slow codec": lambda: b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-\xff" * 500_000,
+    "deep html": lambda: _html(10_000),
+    "html of open tags": lambda: b"Content-Type: text/html\r\n\r\n" + b"<" * 250_000,
+    "wide html table": lambda: b"Content-Type: text/html\r\n\r\n<table><tr>" + b"<td>x" * 40_000,
+    "a line of dashes": lambda: mail("-" * 250_000 + "x"),
+    "a mark and blanks": lambda: mail(f"##- {ADDRESS} -##\n##-" + " " * 250_000 + "x"),
+    "links without end": lambda: mail(f"Yes\n##- {ADDRESS} -##\n" + "<http:" * 40_000 + "\n##- end abcdefgh -##"),
+    "words of attributions": lambda: mail("Op " + "heeft " * 40_000 + ":"),
+    "header lines": lambda: mail("a: b@c\n" * 35_000),
+    "signature marks": lambda: mail("-- \n" * 60_000),
+    "soft line breaks": lambda: b"Content-Type: text/plain; format=flowed\r\n\r\n" + b" \n" * 120_000,
+    "comments": lambda: b"From: " + b"(" * 200_000 + b"\r\n\r\nx",
+    "quotes": lambda: b"From: " + b'"\\' * 100_000 + b"\r\n\r\nx",
+    "commas": lambda: b"To: " + b"," * 200_000 + b"\r\n\r\nx",
+    "results": lambda: b"Authentication-Results: mx.example.org 1" + b"1" * 15_000 + b"=\r\n" + b"\r\nx",
+    "many results": lambda: b"Authentication-Results: mx.example.org; a=b c.d=e\r\n" * 5_000 + b"\r\nx",
+    "uuencoded": lambda: b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\r\n" + b"M\r\n" * 400_000,
+    "signatures": lambda: b"DKIM-Signature: " + b"; l" * 80_000 + b"\r\n\r\nx",
 }
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_on_time_and_memory_ends_soon(attack: str) -> None:
-    found = judged(ATTACKS[attack])
+    found = judged(ATTACKS[attack]())
     assert not isinstance(prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN), Proven)
 
 
 def test_a_bound_is_named_and_an_honest_large_mail_is_within() -> None:
-    assert judged(ATTACKS["many parts"]).body.obstacle is UnsafeReason.TOO_MANY_PARTS
-    assert judged(ATTACKS["nested mails"]).body.obstacle is UnsafeReason.TOO_DEEP
+    assert judged(ATTACKS["many parts"]()).body.obstacle is UnsafeReason.TOO_MANY_PARTS
+    assert judged(ATTACKS["nested mails"]()).body.obstacle is UnsafeReason.TOO_DEEP
     honest = mail("It is a long story.\n" * 5_000)
     assert isinstance(read_reply(judged(honest), ADDRESS, ROOM.name), Clean)
