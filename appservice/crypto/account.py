@@ -11,7 +11,7 @@ from vodozemac import Account, Curve25519PublicKey
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key, UserId
 from appservice.crypto.outgoing import new_request
 from appservice.crypto.requests import Answer
-from appservice.crypto.rows import RequestKind, StoredIdentity, StoredRequest
+from appservice.crypto.rows import Pin, RequestKind, StoredDevice, StoredIdentity, StoredRequest
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.signing import CrossSigningSeeds, Sign, public_key, signer, with_signature
 from appservice.crypto.store import CryptoStore
@@ -47,7 +47,7 @@ async def create(
     The order (register, device, cross-signing keys, device keys that carry both signatures) leaves no moment
     in which anybody sees an unsigned device. An identity that exists is returned as it is.
     """
-    existing = await store.identity(user_id, lock=True)
+    existing = await store.identity(user_id) or await _after_other_creators(store, user_id)
     if existing is not None:
         return existing
     seeds = seeds or CrossSigningSeeds.generate()
@@ -86,9 +86,25 @@ async def create(
         created_at_ms=now_ms,
     )
     await store.put_identity(me)
+    await _list_own_device(store, me)
     work = Work(store, sealer, me, now_ms)
     await store.put_requests([new_request(work, kind, body) for kind, body in bodies.items()])
     return me
+
+
+async def _after_other_creators(store: CryptoStore, user_id: UserId) -> StoredIdentity | None:
+    """Wait for whoever is making this identity too: its own device list is what two creators can both lock."""
+    await store.track([user_id])
+    await store.device_lists([user_id], lock=True)
+    return await store.identity(user_id)
+
+
+async def _list_own_device(store: CryptoStore, me: StoredIdentity) -> None:
+    """Nobody has to tell us which device is ours."""
+    device = StoredDevice(me.device_id, me.curve25519, me.ed25519, cross_signed=True)
+    for row in await store.device_lists([me.user_id]):
+        own = replace(row, pin=Pin.PINNED, pinned_key=me.master_key, master_key=me.master_key, devices=(device,))
+        await store.put_device_list(replace(own, fetched=row.changed, fetched_at_ms=me.created_at_ms))
 
 
 def open_seeds(sealer: Sealer, me: StoredIdentity) -> CrossSigningSeeds:

@@ -247,6 +247,12 @@ async def device_lists_changed(tx: CryptoStore, user_ids: Collection[UserId]) ->
     await tx.mark_changed(user_ids)
 
 
+async def old_devices_changed(tx: CryptoStore, *, before_ms: int, limit: int = 100) -> None:
+    """Have lists that were last asked for before that moment asked for again: a server forgets to tell of some
+    changes (`device_lists.left` is never sent)."""
+    await tx.mark_changed(await tx.old_people(before_ms, limit))
+
+
 async def people(tx: CryptoStore, user_ids: Collection[UserId]) -> Sequence[StoredDeviceList]:
     """What is known of these people: their pin and their devices. Begins to keep the lists of new ones."""
     await tx.track(user_ids)

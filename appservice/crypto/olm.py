@@ -130,7 +130,7 @@ async def take_claim(work: Work, claim: KeysClaim, answer: Answer) -> frozenset[
             if key is not None:
                 opened[Peer(user_id, device)] = _new_session(work, account, device.curve25519, key)
     await work.store.put_olm_sessions(list(opened.values()))
-    await _greet_mended(work, opened)
+    await _greet_mended(work, claim.devices, opened)
     return claim.devices - {peer.name for peer in opened}
 
 
@@ -176,14 +176,17 @@ async def to_mend(work: Work) -> frozenset[tuple[UserId, DeviceId]]:
     return frozenset((row.peer_user, row.peer_device) for row in rows if row.pending)
 
 
-async def _greet_mended(work: Work, opened: Mapping[Peer, StoredOlmSession]) -> None:
+async def _greet_mended(
+    work: Work, asked: Collection[tuple[UserId, DeviceId]], opened: Mapping[Peer, StoredOlmSession]
+) -> None:
+    """Nobody is asked for again before the next failure: a device that is gone must not keep us busy."""
     peers = {peer.name: peer for peer in opened}
     mended = []
     for row in await work.store.unwedgings(work.me.user_id):
-        peer = peers.get((row.peer_user, row.peer_device))
-        if row.pending and peer is not None:
-            mended.append(peer)
+        name = (row.peer_user, row.peer_device)
+        if row.pending and name in asked:
             await work.store.put_unwedging(replace(row, pending=False))
+            mended += [peers[name]] if name in peers else []
     if mended:
         sessions = {peer.device.curve25519: opened[peer] for peer in mended}
         messages = await encrypt_each(work, sessions, "m.dummy", [(peer, {}) for peer in mended])

@@ -6,9 +6,9 @@ but the database. Within a unit of work, what was written is what is read.
 
 Locks (PostgreSQL: `SELECT … FOR UPDATE`; SQLite: the one writer of `BEGIN IMMEDIATE`): `identity(lock=True)`
 guards an identity's account, Olm sessions and requests, `outbound(lock=True)` one Megolm ratchet,
-`device_lists(lock=True)` the lists. They are taken in that order, identity → outbound, or device lists alone,
-and a unit of work ends before any HTTP begins. A lock on a row that does not exist locks nothing: an outbound
-session is created only under the lock of its identity.
+`device_lists(lock=True)` the lists. They are taken in the order identity → device lists → outbound, and a unit of
+work ends before any HTTP begins. A lock on a row that does not exist locks nothing: an outbound session is created
+only under the lock of its identity, and an identity only under the lock of its own device list.
 """
 
 from collections.abc import Collection, Sequence

@@ -5,7 +5,7 @@ import json
 from appservice.crypto.account import ONE_TIME_KEYS
 from appservice.crypto.devices import read_keys
 from appservice.crypto.ids import DeviceId, MegolmSessionId
-from appservice.crypto.machine import OlmMachine
+from appservice.crypto.machine import OlmMachine, people
 from appservice.crypto.requests import Answer, Postponed
 from appservice.crypto.rows import RequestKind
 from tests.appservice.crypto.homeserver import FakeHomeserver
@@ -70,6 +70,16 @@ async def test_the_first_thing_others_see_is_a_cross_signed_device(ours: Service
     own_key = f"ed25519:{device.device_id}"
     signing_keys = ours.homeserver.self_signing_keys[BOT]["keys"].keys()
     assert json.loads(me.device_keys)["signatures"][BOT].keys() == {own_key, *signing_keys}
+
+
+async def test_our_own_list_is_known_without_asking_and_is_what_others_see(ours: Service) -> None:
+    async with ours.database.begin() as tx:
+        assert await ours.machine(BOT).stale_devices(tx) is None
+        [before] = await people(tx, [BOT])
+    await ours.know(BOT, BOT)
+    async with ours.database.begin() as tx:
+        [after] = await people(tx, [BOT])
+    assert (after.pin, after.pinned_key, after.devices) == (before.pin, before.pinned_key, before.devices)
 
 
 async def test_everything_is_written_down_before_the_first_request_leaves(homeserver: FakeHomeserver) -> None:

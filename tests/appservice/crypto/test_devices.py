@@ -7,7 +7,7 @@ from vodozemac import Account
 
 from appservice.crypto.devices import eligible, read_keys, take_answer
 from appservice.crypto.ids import DeviceId
-from appservice.crypto.machine import confirm_identity, device_lists_changed, people
+from appservice.crypto.machine import confirm_identity, device_lists_changed, old_devices_changed, people
 from appservice.crypto.requests import Answer, KeysQuery
 from appservice.crypto.rows import Pin, StoredDeviceList
 from appservice.crypto.signing import public_key
@@ -206,3 +206,15 @@ async def test_a_refused_query_changes_nothing(ours: Service) -> None:
         answer = Answer(500, {})
         await ours.machine(BOT).mark_request_as_sent(tx, query, answer, now_ms=ours.now_ms)
         assert await ours.machine(BOT).stale_devices(tx) is not None
+
+
+async def test_old_lists_are_asked_for_again(ours: Service) -> None:
+    await ours.know(BOT, ALICE)
+    ours.now_ms += 1
+    await ours.know(BOT, CARL)
+    async with ours.database.begin() as tx:
+        await old_devices_changed(tx, before_ms=ours.now_ms)
+        query = await ours.machine(BOT).stale_devices(tx)
+    assert query is not None
+    assert ALICE in query.generations
+    assert CARL not in query.generations

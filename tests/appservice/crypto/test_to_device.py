@@ -235,6 +235,17 @@ async def test_a_broken_session_is_mended_with_a_dummy_at_most_once_an_hour(
     assert await ours.mend(BOT)
 
 
+async def test_a_broken_device_that_is_gone_is_asked_for_once(
+    ours: Service, phone: LibolmDevice, device: DeviceId
+) -> None:
+    content = {"algorithm": OLM, "code": "m.no_olm", "sender_key": phone.curve25519}
+    ours.homeserver.inbox[BOT, device] = [{"type": "m.room_key.withheld", "sender": ALICE, "content": content}]
+    await ours.receive(BOT)
+    ours.homeserver.delete_device((ALICE, PHONE))
+    assert await ours.mend(BOT)
+    assert not await ours.mend(BOT)
+
+
 async def test_a_device_that_cannot_reach_us_gets_a_fresh_session(
     ours: Service, phone: LibolmDevice, device: DeviceId
 ) -> None:
