@@ -17,8 +17,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, assert_never
 
+from appservice import unsigned
 from appservice.building import trouble
 from appservice.crypto.devices import DeviceTrust
 from appservice.crypto.ids import DeviceId
@@ -34,7 +36,7 @@ from appservice.crypto.outbound import (
     Prepared,
     Rotation,
 )
-from appservice.crypto.requests import Answer, Http, OutgoingRequest, Request, Settled
+from appservice.crypto.requests import Answer, Http, KeysQuery, OutgoingRequest, Request, Settled
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.to_device import KeyWithheld, RoomKeyArrived
 from appservice.matrix import content as contents
@@ -353,6 +355,8 @@ class Encryption:
                 outcome = None
             else:
                 outcome = await machine.mark_request_as_sent(work.crypto, request, answer, now_ms=now_ms())
+                if isinstance(request, KeysQuery):
+                    await unsigned.look(work, frozenset(request.generations), datetime.now(UTC))
         if isinstance(outcome, Settled):
             if outcome.replaced:
                 await self._on_replaced(outcome.replaced)

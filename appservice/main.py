@@ -34,6 +34,7 @@ from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.receiving import KEY_COUNTS, MailInbox, TransactionInbox
 from appservice.sweeping import Sweeper
+from appservice.unsigned import UnsignedReader
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
 from appservice.worker import Fate, Worker
@@ -91,6 +92,7 @@ class Service:
         self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
         self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
         self._commands = CommandReader(self._codec, self._house)
+        self._unsigned = UnsignedReader(self._codec, self._house)
         self._mails = MailReader(self._codec, self._house, _sender(config, config.email)) if config.email else None
         self._outbox_work = OutboxWork(
             self.database,
@@ -170,6 +172,8 @@ class Service:
                 return await self.encryption.receive(work, item)
             case "matrix.key_counts":
                 return await self.encryption.take_counts(work, item)
+            case "device.unsigned":
+                return await self._unsigned.read(work, item)
             case "command":
                 return await self._commands.read(work, item)
             case "mail" if self._mails:

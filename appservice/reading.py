@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from appservice.matrix.content import Said, read, redacted_event, with_target
 from appservice.ports import ServiceWork
+from appservice.unsigned import look
 from appservice.worker import Fate, Finished, Park
 from policies.case import Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
@@ -196,6 +197,7 @@ class EventReader:
         membership = _membership(event)
         if case and conversation and person and person.id in readers(case, conversation):
             if membership == "join":
+                await look(reading.work, [UserId(event["state_key"])], reading.item.received_at)
                 return await handler.arrived(case, person, conversation)
             if membership == "leave":
                 return await handler.departed(case, person, conversation)

@@ -16,6 +16,7 @@ from policies.membership import caucuses_of, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label, label
 from policies.status import readers_text
+from policies.text import one_line
 
 HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
 
@@ -67,6 +68,23 @@ def decide_departure(case: Case, person: Person, conversation: Conversation) -> 
     where = desk_label(conversation, case)
     text = f"{person.name} left {where}, or turned the invitation down. !repair invites again."
     return Decision(case, (Tell(DESK, text),), "departure", "a reader left by itself")
+
+
+def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
+    """Somebody has a device that its owner has not cross-signed: they are told how to put it right, where this device
+    can read it and no other side can, and the desk learns why they may seem not to read."""
+    remedy = (
+        f"Your device {one_line(device)} gets nothing of this case, because you have not verified it. In your client's"
+        " settings, under Sessions, Devices or Encryption, verify it with another device of yours or with your recovery"
+        " key; if you have neither, set up (or reset) your identity there. What is written from then on it can read."
+    )
+    where = (DESK,) if case.is_staff(person.id) else caucuses_of(case, person.id)[:1]
+    explain = tuple(Explain(person.id, c, remedy, to_unsigned_devices=True) for c in where)
+    told = (
+        f"{person.name} has a device that is not verified ({one_line(device)}). Nothing is encrypted for it;"
+        f" {person.name} {'is told' if where else 'must be told'} how to put that right."
+    )
+    return Decision(case, (*explain, Tell(DESK, told)), "unsigned-device", "the device's owner has not signed it")
 
 
 # --- the arms of `decide` -----------------------------------------------------------------------------------------

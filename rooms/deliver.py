@@ -166,6 +166,9 @@ class Deliverer:
         if all(self._homeserver.is_ours(user) for user in audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()
+        special = _unsigned_reader(effect, case)
+        if special and special not in audience:
+            return replace(wait, why="whom it is for has not come into the room yet"), Report()
         posting = Posting(
             record.room_id,
             sender,
@@ -173,7 +176,7 @@ class Deliverer:
             _words(effect),
             is_notice=not isinstance(effect, Post),
             reply_to=quoted,
-            only_for=_unsigned_reader(effect, case),
+            only_for=special,
         )
         event = await self._poster.post(item, posting)
         if isinstance(effect, Post) and isinstance(effect.content, Text):

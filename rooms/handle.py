@@ -33,6 +33,11 @@ IN_CLEAR = (
     " Start a new chat with me with encryption on, or turn it on in this room's settings, and write again."
 )
 
+NOT_ENCRYPTED = (
+    "I take no commands that were sent without encryption, and what you wrote may have been read on the server. This"
+    " chat is encrypted: write again with a client that encrypts."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -83,6 +88,10 @@ class Handler:
         """A reader of a conversation left its room."""
         await self._applier.apply(case, routing.decide_departure(case, person, conversation))
 
+    async def unsigned_device(self, case: Case, person: Person, device: str) -> None:
+        """Somebody in the case uses a device that its owner has not signed."""
+        await self._applier.apply(case, routing.decide_unsigned_device(case, person, device))
+
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""
         case = await self._case(case_id)
@@ -121,8 +130,9 @@ class Handler:
         await self._applier.outside(Enter(room, ours))
 
     async def unencrypted_lobby(self, room: RoomId, user: UserId) -> None:
-        """A mediator wrote to the bot without encryption."""
+        """A mediator wrote to the bot without encryption: whichever answer the chat is fit for goes out."""
         await self._applier.outside(Say(room, user, IN_CLEAR, in_clear=True))
+        await self._applier.outside(Say(room, user, NOT_ENCRYPTED))
 
     async def _open(self, command: NewCase) -> Answer:
         case = Case(await self._work.cases.new_number(), command.title)
