@@ -47,7 +47,7 @@ from appservice.reading import Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import File, FileRef, Proof, SignedDevice, Unproven
 from rooms.deliver import Posting
-from rooms.ports import EventId, Item, Trouble, UserId
+from rooms.ports import EventId, Item, ReaderFrozen, Trouble, UserId
 
 logger = logging.getLogger(__name__)
 
@@ -245,9 +245,9 @@ class Encryption:
     async def _encrypted(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
         machine = self._machine(posting.sender)
         members = frozenset(user for user in posting.audience if not self._is_ours(user))
+        audience = Audience(posting.room, members, self._rotation)
         unreachable: set[tuple[UserId, DeviceId]] = set()
         for _ in range(_ROUNDS):
-            audience = Audience(posting.room, members, self._rotation)
             async with self._database.begin() as work:
                 step = await machine.prepare(work.crypto, audience, now_ms=now_ms(), unreachable=unreachable)
             match step:
@@ -256,7 +256,7 @@ class Encryption:
                 case NeedsSessions(claim):
                     unreachable |= (await self._exchange(machine, claim)).unreachable
                 case Frozen(frozen):
-                    members -= frozen
+                    raise ReaderFrozen(min(frozen))
                 case Prepared(requests):
                     await self._send_all(machine, requests, must=True)
                     progress = await self._encrypt(machine, item, audience, content)
@@ -313,8 +313,8 @@ class Encryption:
                     await self._exchange(machine, query)
                 case NeedsSessions(claim):
                     unreachable |= (await self._exchange(machine, claim)).unreachable
-                case Frozen():
-                    raise Trouble("the reader's encryption identity was reset", transient=False)
+                case Frozen(frozen):
+                    raise ReaderFrozen(min(frozen))
                 case _:
                     assert_never(step)
         raise Trouble("the notice's key could not be shared", transient=True)

@@ -125,42 +125,80 @@ async def _address(work: Work, letter: Letter, endpoint: Endpoint) -> ReplyAddre
     return address
 
 
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """Whom an address belongs to."""
+
+    case: Case
+    person: Person
+    address: ReplyAddress
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a mail says, and what proves who wrote it."""
+
+    content: Content
+    proof: Proof
+    files: tuple[File, ...]
+
+
 class MailReader:
     """Reads mails from the inbox."""
 
-    def __init__(self, codec: Codec, house: House, sender: Sender) -> None:
-        self._codec, self._house, self._sender = codec, house, sender
+    def __init__(self, database: Database, codec: Codec, house: House, sender: Sender) -> None:
+        self._database, self._codec, self._house, self._sender = database, codec, house, sender
 
-    async def read(self, work: Work, item: Item) -> Fate:
-        """Read one mail and have it handled, all in this unit of work."""
+    async def read(self, item: Item) -> Fate:
+        """Read one mail, and have it handled in one unit of work. It is parsed before that, beside the event loop:
+        a hostile mail may take seconds."""
         stored = StoredMail.load(item.body)
+        async with self._database.begin() as work:
+            addressed = await self._addressed(work, stored)
+        if addressed is None:
+            async with self._database.begin() as work:
+                await work.inbox.done(item.id, "its address was revoked meanwhile")
+            return Finished()
+        said = await asyncio.to_thread(self._read, stored, addressed)
+        async with self._database.begin() as work:
+            await self._handle(work, item, stored, said)
+            await work.inbox.done(item.id, "handled")
+        return Finished()
+
+    async def _handle(self, work: Work, item: Item, stored: StoredMail, said: _Said) -> None:
+        addressed = await self._addressed(work, stored)
+        if addressed is None:
+            return
+        content = said.content
+        if await work.journal.by_mail_id(addressed.case.id, stored.same_message):
+            content = _unreadable("another mail came under the same Message-ID", content)
+        message = Message(
+            message_id(item),
+            addressed.person.id,
+            addressed.address.conversation,
+            content,
+            said.proof,
+            item.received_at,
+            native=False,
+            files=said.files,
+        )
+        handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+        await handler.message(addressed.case.id, message, None, stored.same_message)
+
+    async def _addressed(self, work: Work, stored: StoredMail) -> _Addressed | None:
+        """Whose address it was sent to; None if it was revoked meanwhile."""
         address = await work.addresses.by_hash(stored.token_hash)
         case = await work.cases.load(address.case, lock=True) if address else None
         person = case.person(address.person) if case and address else None
-        if case is None or address is None or person is None:
-            await work.inbox.done(item.id, "its address was revoked meanwhile")
-            return Finished()
-        mail = await asyncio.to_thread(read_mail, stored.raw, null_sender=not stored.envelope_from)
-        content, proof = self._said(mail, case, person, address)
+        return _Addressed(case, person, address) if case and person and address else None
+
+    def _read(self, stored: StoredMail, addressed: _Addressed) -> _Said:
+        """What the mail says, and what proves it. Pure, and slow where somebody wants it to be."""
+        mail = read_mail(stored.raw, null_sender=not stored.envelope_from)
+        content, proof = self._said(mail, addressed.case, addressed.person, addressed.address)
         if stored.recipients > 1:
             content = _unreadable("it was sent to several of our addresses at once", content)
-        if await work.journal.by_mail_id(case.id, stored.same_message):
-            content = _unreadable("another mail came under the same Message-ID", content)
-        files = tuple(_file(a) for a in mail.body.attachments)
-        message = Message(
-            message_id(item),
-            person.id,
-            address.conversation,
-            content,
-            proof,
-            item.received_at,
-            native=False,
-            files=files,
-        )
-        handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
-        await handler.message(case.id, message, None, stored.same_message)
-        await work.inbox.done(item.id, "handled")
-        return Finished()
+        return _Said(content, proof, tuple(_file(a) for a in mail.body.attachments))
 
     def _said(self, mail: IncomingMail, case: Case, person: Person, address: ReplyAddress) -> tuple[Content, Proof]:
         reply_address = ids.token_address(ids.ReplyToken(address.token), self._sender.reply_domain)

@@ -28,7 +28,7 @@ from appservice.mistakes import ConfigError, Mistake
 from appservice.ports import ServiceWork
 from appservice.probe import Finding, ProbeEcho, Verdict, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, mediator_name
-from appservice.reading import TO_DEVICE, EventReader
+from appservice.reading import MAIL, TO_DEVICE, EventReader
 from appservice.sending import OutboxWork
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
@@ -93,7 +93,9 @@ class Service:
         self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
         self._commands = CommandReader(self._codec, self._house)
         self._unsigned = UnsignedReader(self._codec, self._house)
-        self._mails = MailReader(self._codec, self._house, _sender(config, config.email)) if config.email else None
+        self._mails = (
+            MailReader(self.database, self._codec, self._house, _sender(config, config.email)) if config.email else None
+        )
         self._outbox_work = OutboxWork(
             self.database,
             Deliverer(self.database, self.builder, self.encryption, _courier(config, self.database)),
@@ -157,7 +159,9 @@ class Service:
     # --- what the workers do
 
     async def _read(self, item: Item) -> Fate:
-        """Read, decide and apply one inbox item, in one unit of work."""
+        """Read, decide and apply one inbox item."""
+        if item.kind == MAIL and self._mails:
+            return await self._mails.read(item)
         async with self.database.begin() as work:
             fate = await self._dispatch(work, item)
         if item.kind in {TO_DEVICE, KEY_COUNTS}:
@@ -176,8 +180,6 @@ class Service:
                 return await self._unsigned.read(work, item)
             case "command":
                 return await self._commands.read(work, item)
-            case "mail" if self._mails:
-                return await self._mails.read(work, item)
             case _:
                 raise Trouble(f"nothing reads items of kind {item.kind}", transient=False)
 

@@ -16,7 +16,20 @@ from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import Decline, Enter, Outgoing, Say
-from rooms.ports import Database, EventId, Homeserver, Item, RoomId, RoomRecord, Standing, Trouble, UserId, Work
+from rooms.ports import (
+    Database,
+    EventId,
+    Homeserver,
+    Item,
+    ReaderFrozen,
+    RoomId,
+    RoomRecord,
+    Standing,
+    Trouble,
+    UserId,
+    Work,
+    identity_wait_key,
+)
 from rooms.provision import Report, preview, reconcile, room_wait_key, unfit
 
 
@@ -75,7 +88,7 @@ class Poster(Protocol):
     async def post(self, item: Item, posting: Posting) -> EventId:
         """Encrypt, store what is about to leave, and send it; exactly once, however often it is called for an item.
 
-        Raises Trouble.
+        Raises Trouble, and ReaderFrozen where a reader's identity is in doubt.
         """
 
 
@@ -178,7 +191,10 @@ class Deliverer:
             reply_to=quoted,
             only_for=special,
         )
-        event = await self._poster.post(item, posting)
+        try:
+            event = await self._poster.post(item, posting)
+        except ReaderFrozen as frozen:
+            return Parked(identity_wait_key(frozen.user), frozen.why), Report()
         if isinstance(effect, Post) and isinstance(effect.content, Text):
             async with self._database.begin() as work:
                 await work.journal.link_event(case_id, effect.message, event)

@@ -337,6 +337,19 @@ class Trouble(Exception):
         self.transient = transient
 
 
+class ReaderFrozen(Trouble):
+    """Somebody among the readers has another encryption identity than the known one: nothing is sent there (I9)."""
+
+    def __init__(self, user: UserId) -> None:
+        super().__init__("a reader's encryption identity was reset", transient=True)
+        self.user = user
+
+
+def identity_wait_key(user: UserId) -> str:
+    """What deliveries wait for until a mediator has confirmed somebody's new encryption identity."""
+    return f"identity:{user}"
+
+
 class Homeserver(Protocol):
     """Matrix, as far as rooms need it. Every call may raise `Trouble`; none runs inside a unit of work."""
 
