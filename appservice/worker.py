@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -19,13 +20,16 @@ from rooms.ports import Database, Item, Lane, Queue, State, Trouble, Work
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=10)
+"""How long a lane of a process that was killed rests; who lives prolongs its lease for as long as the work takes."""
+ITEM_MOST = timedelta(seconds=60)
+"""How long one item may take before it is tried again."""
 RETRY_FIRST = timedelta(seconds=0.5)
 RETRY_MOST = timedelta(minutes=5)
 SURPRISES_MOST = 5
 """After so many exceptions that nobody foresaw, an item is dead."""
-IDLE = timedelta(seconds=30)
-"""How long a worker sleeps at most, should it miss being woken."""
+IDLE = timedelta(seconds=5)
+"""How long a worker sleeps at most: nobody wakes it when the lease of a dead process runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,11 @@ class Worker:
         self.wakeup()
         try:
             for item in items:
-                if not await self._keep(owner, lane) or not await self._one(item):
+                if not await self._keep(owner, lane):
+                    break
+                async with self._keeping(owner, lane):
+                    goes_on = await self._one(item)
+                if not goes_on:
                     break
         finally:
             async with self._database.begin() as work:
@@ -141,10 +149,28 @@ class Worker:
         async with self._database.begin() as work:
             return await self._queue(work).renew(owner, lane, datetime.now(UTC) + LEASE)
 
+    @asynccontextmanager
+    async def _keeping(self, owner: str, lane: Lane) -> AsyncIterator[None]:
+        """Prolong the lease while the work inside lasts."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(LEASE.total_seconds() / 3)
+                try:
+                    await self._keep(owner, lane)
+                except Exception:
+                    logger.exception("the %s worker could not prolong a lease; it tries again", self._name)
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
+
     async def _one(self, item: Item) -> bool:
         """Work on one item and store what became of it; False if the lane has to wait."""
         try:
-            async with asyncio.timeout(LEASE.total_seconds() * 0.8):
+            async with asyncio.timeout(ITEM_MOST.total_seconds()):
                 fate = await self._work(item)
         except Trouble as trouble:
             if trouble.transient:
