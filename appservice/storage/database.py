@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from appservice.crypto.sealing import Sealer, SealError
-from appservice.storage.engines import engines, translated_errors
+from appservice.storage.engines import engines, make_private_file, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 from appservice.storage.migrate import migrate
 from appservice.storage.seals import Seals, lookup_key
@@ -40,6 +40,7 @@ class SqlDatabase:
 
         Raises DatabaseUnavailable; NewerSchema; UnusableDatabase when it was sealed under another master key.
         """
+        make_private_file(self._writer)
         async with self._turn, _transaction(self._writer) as connection:
             await migrate(connection)
             try:

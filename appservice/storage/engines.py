@@ -1,10 +1,10 @@
 """Connections: what we ask of each database, and what its errors mean."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, event, exc, make_url
@@ -61,12 +61,19 @@ def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
             raise UnusableDatabase("the database is neither SQLite nor PostgreSQL")
 
 
+def make_private_file(engine: AsyncEngine) -> None:
+    """On SQLite: make the file before SQLite does, which would make it readable for everybody."""
+    if engine.dialect.name == "sqlite" and engine.url.database is not None:
+        try:
+            os.close(os.open(engine.url.database, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            reason = errno.errorcode.get(error.errno or 0, "an unknown error")
+            raise DatabaseUnavailable(f"the database's file can't be opened ({reason})") from error
+
+
 def _sqlite(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise UnusableDatabase("SQLite needs a file")
-    with suppress(OSError):
-        # Before SQLite makes it readable for everybody. An error is reported by the connection itself.
-        os.close(os.open(Path(url.database), os.O_CREAT | os.O_RDWR, 0o600))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,

@@ -9,10 +9,9 @@ import pytest
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.store import CryptoStore
 from appservice.storage.database import SqlDatabase
+from tests.appservice.storage.master import MASTER
 from tests.appservice.storage.postgresql import Postgresql, running
 from tests.fakes.memory import MemoryDatabase
-
-MASTER = bytes(range(32))
 
 
 @pytest.fixture(scope="session")

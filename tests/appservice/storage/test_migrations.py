@@ -15,7 +15,8 @@ from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import NewerSchema, UnusableDatabase
 from appservice.storage.schema import metadata
-from tests.appservice.storage.conftest import MASTER, opened
+from tests.appservice.storage.conftest import opened
+from tests.appservice.storage.master import MASTER
 from tests.appservice.storage.postgresql import Postgresql
 
 _SQLITE = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE '%alembic%' AND name NOT LIKE 'sqlite%'"

@@ -1,0 +1,83 @@
+"""A process that works off the inbox until nothing is left: run several, and see that no two are ever in one lane.
+
+    python -m tests.appservice.storage.claimer URL DIRECTORY NAME [careless]
+
+It keeps a file for the lane it works in, and says `overlap` when another's is there already; it says the id of each
+item that it has done. A careless one ignores the leases of others: the fault that the test must see.
+"""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from appservice.crypto.sealing import Sealer
+from appservice.storage.database import SqlDatabase
+from appservice.storage.queue import SqlQueue
+from rooms.ports import Item, Lane, State
+from tests.appservice.storage.master import MASTER
+
+LEASE = timedelta(seconds=1.5)
+
+
+async def work_off(database: SqlDatabase, directory: Path, name: str) -> None:
+    """Claim and do, until every item is done."""
+    while True:
+        async with database.begin() as work:
+            items = await work.inbox.claim(name, datetime.now(UTC), LEASE, limit=3)
+        if items:
+            await _work_in(database, directory / items[0].lane, name, items)
+            continue
+        async with database.read() as work:
+            if not await work.inbox.in_state({State.READY}):
+                return
+        await asyncio.sleep(0.02)
+
+
+async def _work_in(database: SqlDatabase, room: Path, name: str, items: tuple[Item, ...]) -> None:
+    _enter(room)
+    for item in items:
+        await asyncio.sleep(0.003)
+        async with database.begin() as work:
+            await work.inbox.done(item.id)
+            await work.outbox.put(Item(item.id, Lane(f"out {item.lane}"), "kind", None, b"", datetime.now(UTC)))
+        print(item.id, flush=True)  # noqa: T201 (its parent listens)
+    _leave(room)
+    async with database.begin() as work:
+        await work.inbox.free(name, items[0].lane)
+
+
+def _enter(room: Path) -> None:
+    try:
+        os.close(os.open(room, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        print("overlap", flush=True)  # noqa: T201 (its parent listens)
+
+
+def _leave(room: Path) -> None:
+    room.unlink(missing_ok=True)
+
+
+async def _take_anything(self: SqlQueue, owner: str, at: datetime, until: datetime) -> Lane | None:
+    lanes = self._lanes
+    oldest = select(lanes.c.lane).where(lanes.c.head_seq.is_not(None)).order_by(lanes.c.head_seq).limit(1)
+    statement = update(lanes).where(lanes.c.lane == oldest.scalar_subquery()).values(owner=owner, leased_until=until)
+    lane: Lane | None = (await self._connection.execute(statement.returning(lanes.c.lane))).scalar()
+    return lane
+
+
+async def main(url: str, directory: str, name: str, *faults: str) -> None:
+    """The process."""
+    if faults:
+        SqlQueue._lease = _take_anything  # type: ignore[method-assign]
+    database = SqlDatabase(url, Sealer([MASTER]))
+    await database.open()
+    await work_off(database, Path(directory), name)
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,3 @@
+"""The master key of the tests."""
+
+MASTER = bytes(range(32))
