@@ -1,0 +1,257 @@
+"""Cases in a running service, as their mediators and parties see them: one shared world, and a few steps often taken.
+
+A pytest plugin: a module that wants the fixtures says `pytest_plugins = ["tests.e2e.cases"]`. By then it has imported
+this module already, so pytest can't rewrite its assertions; this tells it not to mind: PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+
+from sandbox.client import TIMEOUT, Client, Isolation, NotSeen
+from sandbox.node import Node
+from sandbox.ports import free_port
+from sandbox.seen import SeenEvent
+from sandbox.world import MEDIATOR, Ports, World
+from tests.e2e.conftest import NODE, SYNAPSE_PYTHON
+
+OTHER_MEDIATOR = "otto"
+POLL = 0.05  # seconds
+
+
+def new_ports() -> Ports:
+    return Ports(*(free_port() for _ in range(4)))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A case, from its mediator's chair."""
+
+    world: World
+    mediator: Client
+    number: str
+    room: str
+
+    @property
+    def bot(self) -> str:
+        return self.world.homeserver.user_id("_mediatrix_bot")
+
+    async def ask(self, command: str, expected: str) -> str:
+        """Say something at the desk; the bot's first answer after it that contains `expected`."""
+        asked = await self.mediator.text(self.room, command)
+        return await self.told(expected, after=asked)
+
+    async def told(self, expected: str, *, after: str | None = None, within: float = TIMEOUT) -> str:
+        """What the bot says at the desk that contains `expected`, seen already or yet to come."""
+        return await told(self.mediator, self.room, expected, after=after, within=within)
+
+    def notices(self) -> list[str]:
+        """What the bot has said at the desk, in order."""
+        return [e.body or "" for e in events_of(self.mediator, self.room) if e.sender == self.bot and e.body]
+
+    async def add(self, name: str, address: str, *, rest: str = "") -> None:
+        """Somebody takes part."""
+        await self.ask(f"!party add {name} {address} {rest}".strip(), f"{name} (")
+
+    async def open(self, *present: Client) -> str:
+        """Begin the joint session, and have these people come in; the joint room."""
+        await self.ask("!open", "The joint session begins")
+        rooms = await asyncio.gather(*(enter(who, f"EVERYONE · {self.number}") for who in (self.mediator, *present)))
+        return rooms[0]
+
+    async def caucus(self, party: Client) -> str:
+        """That party and the mediator come into the party's caucus; the room."""
+        room = await enter(party, f"PRIVATE with mediator · {self.number}")
+        await enter_room(self.mediator, room)
+        return room
+
+
+@dataclass(frozen=True)
+class Staff:
+    """A mediator at their client, with a direct chat to the bot."""
+
+    world: World
+    client: Client
+    lobby: str
+
+    async def open_case(self, title: str = "Smith and Jones") -> Desk:
+        asked = await self.client.text(self.lobby, f"!case new {title}")
+        answer = await told(self.client, self.lobby, "is open. Its desk is", after=asked)
+        number = answer.split()[1]
+        desk = Desk(self.world, self.client, number, await enter(self.client, f"Desk · {number}"))
+        await desk.told("What to do next")
+        return desk
+
+
+def events_of(client: Client, room: str) -> list[SeenEvent]:
+    """What the client has seen in a room, each event once in its newest version, in order of arrival."""
+    newest = {seen.event_id: seen for seen in client.seen if isinstance(seen, SeenEvent) and seen.room_id == room}
+    return list(newest.values())
+
+
+async def told(client: Client, room: str, expected: str, *, after: str | None = None, within: float = TIMEOUT) -> str:
+    """The bot's words in a room that contain `expected`; `after` that event."""
+
+    def later(event: SeenEvent) -> bool:
+        order = [seen.event_id for seen in events_of(client, room)]
+        return after is None or (after in order and order.index(event.event_id) > order.index(after))
+
+    def is_it(event: SeenEvent) -> bool:
+        return (
+            event.room_id == room
+            and event.sender.startswith("@_mediatrix_")
+            and expected in (event.body or "")
+            and later(event)
+        )
+
+    found = await client.wait_for(is_it, f"notice with {expected!r}", within)
+    return found.body or ""
+
+
+async def enter(client: Client, name: str) -> str:
+    """Accept the invitation to the room of that name; its id."""
+    return await client.join(await room_named(client, name))
+
+
+async def room_named(client: Client, name: str, within: float = TIMEOUT) -> str:
+    """The id of the room of that name, once the client has it in its list."""
+    found: list[str] = []
+
+    async def listed() -> bool:
+        found[:] = [room.room_id for room in await client.rooms() if room.name == name]
+        return bool(found)
+
+    await until(listed, f"{name} among the rooms of {client.user_id}", within)
+    return found[0]
+
+
+async def enter_room(client: Client, room: str) -> None:
+    """Accept the invitation to that room."""
+    await client.wait_for_invite(room)
+    await client.join(room)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: str, within: float = TIMEOUT) -> None:
+    """Wait until something holds that can only be asked about. Raises NotSeen, which names `what`."""
+    try:
+        async with asyncio.timeout(within):
+            while not await holds():  # noqa: ASYNC110 (nobody tells us; it can only be asked about)
+                await asyncio.sleep(POLL)
+    except TimeoutError:
+        raise NotSeen(f"after {within:.0f} s: not {what}") from None
+
+
+async def sits_in(world: World, user: str, room: str, watcher: Client) -> bool:
+    """Whether the user is joined, as a member of the room sees it."""
+    return any(m.user_id == user and m.membership == "join" for m in await watcher.members(room))
+
+
+def flaws(client: Client) -> list[SeenEvent]:
+    """What this client shows with a warning shield, or can't decrypt."""
+    newest: dict[str, SeenEvent] = {}
+    for seen in client.seen:
+        if isinstance(seen, SeenEvent):
+            newest[seen.event_id] = seen
+    return [event for event in newest.values() if event.shield or event.failure or event.pending]
+
+
+def mail_address(name: str) -> str:
+    """An address that no other test uses."""
+    return f"{name}-{secrets.token_hex(4)}@example.org"
+
+
+class Arrive(Protocol):
+    """Someone new, with an account of this test's own, at a real client."""
+
+    async def __call__(
+        self, name: str, *, device: str = "PHONE", cross_sign: bool = True, isolation: Isolation = "onlySigned"
+    ) -> Client: ...
+
+
+@asynccontextmanager
+async def running(folder: Path, node: Node, world: World | None = None) -> AsyncIterator[tuple[World, Staff]]:
+    """A world with its mediator at work.
+
+    Its administrator did not make encryption the homeserver's default: what is encrypted, we encrypted.
+    """
+    world = world or World(folder, new_ports(), SYNAPSE_PYTHON, mediators=(MEDIATOR, OTHER_MEDIATOR))
+    settings = world.homeserver.config
+    world.homeserver.config = replace(settings, overrides={"encryption_enabled_by_default_for_room_type": "off"})
+    async with world:
+        staff = await at_work(world, node, MEDIATOR)
+        try:
+            yield world, staff
+        finally:
+            await staff.client.stop()
+
+
+async def at_work(world: World, node: Node, name: str) -> Staff:
+    """A mediator logs in and begins a direct chat with the bot."""
+    await world.homeserver.register(name, f"password of {name}")
+    client = await Client.login(node, world.homeserver.url, name, f"password of {name}", device=f"DESK{free_port()}")
+    bot = world.homeserver.user_id("_mediatrix_bot")
+    lobby = await client.create_room(invite=[bot], encrypted=True, direct=True)
+    await until(lambda: sits_in(world, bot, lobby, client), "the bot in the direct chat")
+    return Staff(world, client, lobby)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def case_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]:
+    async with Node(NODE, log=tmp_path_factory.mktemp("case-node") / "node.log") as node:
+        yield node
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mia(tmp_path_factory: pytest.TempPathFactory, case_node: Node) -> AsyncIterator[Staff]:
+    """The mediator of the shared world."""
+    async with running(tmp_path_factory.mktemp("world"), case_node) as (_, staff):
+        yield staff
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def otto(mia: Staff, case_node: Node) -> AsyncIterator[Staff]:
+    """Another mediator of the same organisation."""
+    staff = await at_work(mia.world, case_node, OTHER_MEDIATOR)
+    yield staff
+    await staff.client.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(mia: Staff) -> World:
+    """The shared world."""
+    return mia.world
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def arrive(case_node: Node, world: World) -> AsyncIterator[Arrive]:
+    clients: list[Client] = []
+    test = secrets.token_hex(3)
+
+    async def arrive(
+        name: str, *, device: str = "PHONE", cross_sign: bool = True, isolation: Isolation = "onlySigned"
+    ) -> Client:
+        localpart, password = f"{name}-{test}", f"password of {name}"
+        await world.homeserver.register(localpart, password)
+        client = await Client.login(
+            case_node,
+            world.homeserver.url,
+            localpart,
+            password,
+            device=device,
+            cross_sign=cross_sign,
+            isolation=isolation,
+        )
+        clients.append(client)
+        return client
+
+    yield arrive
+    await asyncio.gather(*(client.stop() for client in clients))
