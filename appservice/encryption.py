@@ -23,7 +23,7 @@ from typing import Any, assert_never
 from appservice import unsigned
 from appservice.building import trouble
 from appservice.crypto.devices import DeviceTrust
-from appservice.crypto.ids import DeviceId
+from appservice.crypto.ids import DeviceId, MegolmSessionId
 from appservice.crypto.inbound import Decrypted, EncryptedEvent, Undecryptable
 from appservice.crypto.machine import OlmMachine, decrypt_events, people
 from appservice.crypto.notices import Notice
@@ -47,7 +47,7 @@ from appservice.reading import Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import File, FileRef, Proof, SignedDevice, Unproven
 from rooms.deliver import Posting
-from rooms.ports import EventId, Item, ReaderFrozen, Trouble, UserId
+from rooms.ports import EventId, Item, ReaderFrozen, RoomId, Trouble, UserId
 
 logger = logging.getLogger(__name__)
 
@@ -181,6 +181,13 @@ class Encryption:
             )
         await work.inbox.done(item.id, "taken in")
         return Finished()
+
+    async def ask_for_key(self, room: RoomId, session: str, sender: UserId) -> None:
+        """Ask the sender's devices for the key of a session that has not come."""
+        machine = self._machine(self._bot)
+        async with self._database.begin() as work:
+            await machine.request_key(work.crypto, room, MegolmSessionId(session), sender, now_ms=now_ms())
+        await self.flush(self._bot)
 
     async def flush_all(self) -> None:
         """Send what any of our identities still has to send."""

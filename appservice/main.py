@@ -28,7 +28,8 @@ from appservice.mistakes import ConfigError, Mistake
 from appservice.ports import ServiceWork
 from appservice.probe import Finding, ProbeEcho, Verdict, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, mediator_name
-from appservice.reading import MAIL, TO_DEVICE, EventReader
+from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
+from appservice.seeking import Seeker
 from appservice.sending import OutboxWork
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
@@ -37,7 +38,7 @@ from appservice.sweeping import Sweeper
 from appservice.unsigned import UnsignedReader
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
-from appservice.worker import Fate, Worker
+from appservice.worker import Fate, Park, Worker
 from bridges.email.api import MailServer, Security
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
@@ -90,6 +91,7 @@ class Service:
         self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
         self.transactions = TransactionInbox(self.database, on_device_lists=self.encryption.devices_wanted.set)
         self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
+        self._seeker = Seeker(self.encryption, self._sweeper, config.bot_user)
         self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
         self._commands = CommandReader(self._codec, self._house)
         self._unsigned = UnsignedReader(self._codec, self._house)
@@ -164,6 +166,8 @@ class Service:
             return await self._mails.read(item)
         async with self.database.begin() as work:
             fate = await self._dispatch(work, item)
+        if item.kind == EVENT and isinstance(fate, Park):
+            await self._seeker.seek(item)
         if item.kind in {TO_DEVICE, KEY_COUNTS}:
             await self.encryption.flush_all()
         return fate

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from appservice.matrix.content import Said, read, redacted_event, with_target
+from appservice.patience import TELL, rest
 from appservice.ports import ServiceWork
 from appservice.unsigned import look
 from appservice.worker import Fate, Finished, Park
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 EVENT, TO_DEVICE, MAIL, COMMAND = "matrix.event", "matrix.to_device", "mail", "command"
 """The kinds of inbox items."""
+
+AT_LEAST_EVERY = timedelta(minutes=1)
+"""What waits behind something else is looked at this often even if nothing wakes it."""
 
 _NOBODY = PersonId("nobody")
 """The author of what somebody said who is not in the case: a reader of nothing, so it is held."""
@@ -70,19 +74,6 @@ class Opener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long an undecryptable event waits for its key: when to look again, and what to do at the end."""
-
-    steps: tuple[timedelta, ...] = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30))
-
-    last: timedelta = timedelta(minutes=1)
-
-    def after(self, attempts: int) -> timedelta | None:
-        """How long to wait now; None when people should be told."""
-        return self.steps[attempts] if attempts < len(self.steps) else None
-
-
-@dataclass(frozen=True, slots=True)
 class _Reading:
     """One event under work, in one unit of work."""
 
@@ -100,7 +91,6 @@ class EventReader:
     ) -> None:
         """`is_ours` tells the bot and the ghosts from everybody else."""
         self._opener, self._codec, self._house, self._bot, self._is_ours = opener, codec, house, bot, is_ours
-        self._patience = Patience()
 
     async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one event and have it handled, all in this unit of work."""
@@ -115,14 +105,17 @@ class EventReader:
                 await handler.invited(room, UserId(event["state_key"]), sender, self._bot)
             return await self._finish(work, item, "not a room of ours")
         if behind := await _same_voice_ahead(work, item, event):
-            return Park(_behind(behind), "an earlier message of the same person waits", self._patience.last)
+            return Park(_behind(behind), "an earlier message of the same person waits", AT_LEAST_EVERY)
         reading = _Reading(work, handler, item, event)
         if "state_key" in event:
             await self._state(reading, record)
             return await self._finish(work, item, "state")
         said = await self._said(reading)
-        if isinstance(said, Park):
-            return said
+        if isinstance(said, Closed):
+            fate = await self._rest(reading, record, said)
+            if fate is not None:
+                return fate
+            said = Said(Unreadable(f"I could not decrypt it ({said.why})")), _undecrypted(said.why)
         if record.case is None:
             await self._lobby(reading, *said)
         else:
@@ -131,7 +124,7 @@ class EventReader:
 
     # --- what it says
 
-    async def _said(self, reading: _Reading) -> tuple[Said, Proof] | Park:
+    async def _said(self, reading: _Reading) -> tuple[Said, Proof] | Closed:
         event, outer = reading.event, reading.event.get("content")
         outer = outer if isinstance(outer, dict) else {}
         match event["type"]:
@@ -139,20 +132,25 @@ class EventReader:
                 opened = await self._opener.open(reading.work, event)
                 if isinstance(opened, Opened):
                     return read(opened.type, opened.content, outer), opened.proof
-                return self._closed(reading.item, opened)
+                return opened
             case "m.room.redaction":
                 return redacted_event(event), _IN_CLEAR
             case other:
                 return read(other, outer, outer), _IN_CLEAR
 
-    def _closed(self, item: Item, closed: Closed) -> tuple[Said, Proof] | Park:
-        wait = None if closed.for_good else self._patience.after(item.attempts)
-        if wait is not None:
-            return Park(closed.key, closed.why, wait)
-        remedy = "If you wrote it: verify this session with your other device or your security key, then send it again."
-        return Said(Unreadable(f"I could not decrypt it ({closed.why})")), Unproven(
-            f"I could not decrypt it ({closed.why})", remedy
-        )
+    async def _rest(self, reading: _Reading, record: RoomRecord, closed: Closed) -> Park | None:
+        """Set an event aside that can't be read yet, and tell people when the time has come; None: give it up."""
+        attempts = reading.item.attempts
+        wait = None if closed.for_good else rest(attempts)
+        if wait is None:
+            return None
+        if attempts == TELL and record.case is not None:
+            case = await reading.work.cases.load(record.case, lock=True)
+            conversation = _conversation(case, record) if case else None
+            if case and conversation:
+                author = case.at_address(Network.MATRIX, reading.event["sender"])
+                await reading.handler.undecrypted(case, author, conversation, closed.why)
+        return Park(closed.key, closed.why, wait)
 
     # --- whose it is
 
@@ -214,13 +212,21 @@ class EventReader:
 
 
 async def _same_voice_ahead(work: Work, item: Item, event: Mapping[str, Any]) -> Item | None:
-    """An item before this one, by the same person in the same room, that still waits: nobody overtakes themselves."""
+    """An item before this one, by the same person in the same room, that still waits: nobody overtakes themselves.
+
+    Once people have been told of it, it holds up nothing any more.
+    """
     for other in reversed(await work.inbox.ahead_of(item)):
-        if other.kind == EVENT:
+        if other.kind == EVENT and other.attempts <= TELL:
             earlier = json.loads(other.body)
             if (earlier["room_id"], earlier["sender"]) == (event["room_id"], event["sender"]):
                 return other
     return None
+
+
+def _undecrypted(why: str) -> Unproven:
+    remedy = "If you wrote it: verify this session with your other device or your security key, then send it again."
+    return Unproven(f"I could not decrypt it ({why})", remedy)
 
 
 def _behind(item: Item) -> str:

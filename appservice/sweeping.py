@@ -38,6 +38,13 @@ class Sweeper:
         for user, device in identities:
             await self._sweep(user, device)
 
+    async def sweep_user(self, user: UserId) -> None:
+        """Sweep one of our users' device."""
+        async with self._database.begin() as work:
+            identity = await work.crypto.identity(user)
+        if identity is not None and identity.ready:
+            await self._sweep(user, identity.device_id)
+
     async def _sweep(self, user: UserId, device: DeviceId) -> None:
         """Store what waits; only then, with the next request, is the homeserver told that it may forget it."""
         while True:

@@ -87,6 +87,24 @@ def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
     return Decision(case, (*explain, Tell(DESK, told)), "unsigned-device", "the device's owner has not signed it")
 
 
+def decide_undecrypted(case: Case, author: Person | None, conversation: Conversation, why: str) -> Decision:
+    """Something can't be decrypted: its author and the desk learn it, and that it is read as soon as its key comes."""
+    who, where = (author.name if author else "Someone"), desk_label(conversation, case)
+    effects: list[Effect] = [
+        Tell(
+            DESK,
+            f"I can't decrypt something that {who} wrote in {where} ({why}). It is kept, and read once its key comes.",
+        )
+    ]
+    if author:
+        text = f"I can't decrypt what you wrote in {label(conversation, case)} ({why}). Please send it again."
+        effects += [
+            Explain(author.id, own, text, to_unsigned_devices=True)
+            for own in _alone_with_mediators(case, author.id, conversation)
+        ]
+    return Decision(case, tuple(effects), "undecrypted", "its key has not come")
+
+
 # --- the arms of `decide` -----------------------------------------------------------------------------------------
 
 
@@ -113,7 +131,8 @@ def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> 
         # Whoever wrote that mail isn't known; an answer would only be a second letter to a stranger or a victim.
         return decision
     text = f"What you wrote was not passed on: {proof.why}. {proof.remedy}"
-    explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in _privately(case, message))
+    private = _alone_with_mediators(case, author.id, message.conversation)
+    explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
     return Decision(case, (*decision.effects, *explain), decision.rule, decision.reason)
 
 
@@ -128,17 +147,20 @@ def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
     ]
     if author and not message.native:
         notice = f"Held for the mediator, and not posted: something from {who} for {label(message.conversation, case)},"
-        effects += [Tell(c, f"{notice} because {why}.") for c in _privately(case, message)]
+        effects += [
+            Tell(c, f"{notice} because {why}.")
+            for c in _alone_with_mediators(case, message.author, message.conversation)
+        ]
     return Decision(case, tuple(effects), rule, why)
 
 
-def _privately(case: Case, message: Message) -> tuple[Conversation, ...]:
-    """Where the author may be told something alone with the mediators: never a guess between two rooms (I2)."""
-    if case.is_staff(message.author):
+def _alone_with_mediators(case: Case, person: PersonId, conversation: Conversation) -> tuple[Conversation, ...]:
+    """Where somebody may be told something about what was said in `conversation`: never a guess between rooms (I2)."""
+    if case.is_staff(person):
         return (DESK,)
-    own = caucuses_of(case, message.author)
-    if message.conversation in own:
-        return (message.conversation,)
+    own = caucuses_of(case, person)
+    if conversation in own:
+        return (conversation,)
     return own if len(own) == 1 else ()
 
 

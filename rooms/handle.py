@@ -84,6 +84,10 @@ class Handler:
         await self._work.outbox.wake(room_wait_key(case.id, room_key(conversation)))
         await self._applier.apply(case, routing.decide_arrival(case, person, conversation))
 
+    async def undecrypted(self, case: Case, author: Person | None, conversation: Conversation, why: str) -> None:
+        """Something that was said can't be decrypted, and what could be done about it was done in vain so far."""
+        await self._applier.apply(case, routing.decide_undecrypted(case, author, conversation, why))
+
     async def departed(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation left its room."""
         await self._applier.apply(case, routing.decide_departure(case, person, conversation))
