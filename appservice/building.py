@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import assert_never
 
@@ -36,6 +37,7 @@ class Builder:
         self._matrix, self._bot, self._rotation, self._make_ghost = matrix, bot, rotation, make_ghost
         self._prefix, self._server = prefix, bot.partition(":")[2]
         self._seen: dict[RoomId, tuple[float, Actual]] = {}
+        self._changes: Counter[RoomId] = Counter()
 
     @property
     def bot(self) -> UserId:
@@ -53,13 +55,14 @@ class Builder:
     def forget(self, room: RoomId) -> None:
         """Something in that room changed: look at it again before the next act there."""
         self._seen.pop(room, None)
+        self._changes[room] += 1
 
     async def state(self, room: RoomId) -> Actual | None:
         """The room as it is; None if the bot isn't in it."""
         seen = self._seen.get(room)
         if seen and time.monotonic() - seen[0] < LOOK_AGAIN:
             return seen[1]
-        at = time.monotonic()
+        at, changes = time.monotonic(), self._changes[room]
         try:
             state = await self._matrix.rooms.state(room, as_user=self._bot)
         except MatrixError as error:
@@ -69,7 +72,8 @@ class Builder:
         if self._bot not in state.joined:
             return None
         actual = _actual(state, self._bot)
-        self._seen[room] = (at, actual)
+        if changes == self._changes[room]:  # or else what was read may be how it was before
+            self._seen[room] = (at, actual)
         return actual
 
     async def create_room(self, desired: Desired, marker: str) -> RoomId:
@@ -101,7 +105,6 @@ class Builder:
 
     async def change(self, room: RoomId, change: Change) -> None:
         """Carry out one change."""
-        self.forget(room)
         rooms = self._matrix.rooms
         try:
             match change:
@@ -117,6 +120,8 @@ class Builder:
                     assert_never(change)
         except MatrixError as error:
             raise trouble(error) from error
+        finally:
+            self.forget(room)
 
     async def join(self, room: RoomId, ours: UserId) -> None:
         """Accept an invitation."""
