@@ -192,7 +192,11 @@ class EventReader:
         case = await reading.work.cases.load(record.case, lock=True)
         conversation = _conversation(case, record) if case else None
         person = case.at_address(Network.MATRIX, event["state_key"]) if case else None
+        if event["type"] != "m.room.member":
+            return await handler.tampered(record.case, conversation, UserId(event["sender"]), event["type"])
         membership = _membership(event)
+        if membership == "join" and _was_joined(event):
+            return None
         if case and conversation and person and person.id in readers(case, conversation):
             if membership == "join":
                 await look(reading.work, [UserId(event["state_key"])], reading.item.received_at)
@@ -242,6 +246,13 @@ def _membership(event: Mapping[str, Any]) -> str | None:
     content = event.get("content")
     value = content.get("membership") if event["type"] == "m.room.member" and isinstance(content, dict) else None
     return value if isinstance(value, str) else None
+
+
+def _was_joined(event: Mapping[str, Any]) -> bool:
+    """Whether a member's event changes nothing but a profile."""
+    unsigned = event.get("unsigned")
+    before = unsigned.get("prev_content") if isinstance(unsigned, dict) else None
+    return isinstance(before, dict) and before.get("membership") == "join"
 
 
 def _conversation(case: Case, record: RoomRecord) -> Conversation | None:

@@ -11,7 +11,7 @@ from typing import assert_never
 from policies.acts import Done, Facts, Refused, create, perform
 from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId
 from policies.commands import Command, Misunderstood, NewCase, is_command, parse
-from policies.effects import Decision, Effect, Explain, Hold, Post, Relay, Tell
+from policies.effects import Decision, Effect, Explain, Hold, Post, Reconcile, Relay, Tell
 from policies.membership import caucuses_of, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label, label
@@ -68,6 +68,16 @@ def decide_departure(case: Case, person: Person, conversation: Conversation) -> 
     where = desk_label(conversation, case)
     text = f"{person.name} left {where}, or turned the invitation down. !repair invites again."
     return Decision(case, (Tell(DESK, text),), "departure", "a reader left by itself")
+
+
+def decide_tampering(case: Case, conversation: Conversation | None, by: str, what: str) -> Decision:
+    """Somebody changed a room's settings, which only we may: they are put back, and the desk is alarmed (I9)."""
+    where = desk_label(conversation, case) if conversation else "a Space of this case"
+    text = (
+        f"ALARM: {one_line(by)} changed a setting ({one_line(what)}) of {where}, which nobody but me should be able to."
+        " I am putting it back; ask your homeserver's administrator how it could happen."
+    )
+    return Decision(case, (Tell(DESK, text), Reconcile()), "tampering", "a room's settings were changed")
 
 
 def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:

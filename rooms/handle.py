@@ -79,6 +79,13 @@ class Handler:
         case = await self._case(case_id)
         await self._applier.apply(case, Decision(case, (Reconcile(),), "drift", "a room of the case changed"))
 
+    async def tampered(self, case_id: CaseId, conversation: Conversation | None, by: UserId, what: str) -> None:
+        """Somebody other than us changed a setting of one of a case's rooms; no conversation: of a Space."""
+        case = await self._case(case_id)
+        person = case.at_address(Network.MATRIX, by)
+        name = person.name if person else by
+        await self._applier.apply(case, routing.decide_tampering(case, conversation, name, what))
+
     async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
         await self._work.outbox.wake(room_wait_key(case.id, room_key(conversation)))
