@@ -171,6 +171,8 @@ async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: st
             await work.outbox.wake(room_wait_key(site.case.id, record.key))
     if wrong and (record.standing, record.reason) != (Standing.SUSPENDED, wrong):
         return Report(tell=(f"{wanted.name}: nothing is sent there any more: {wrong}",))
+    if not wrong and record.standing is Standing.SUSPENDED:
+        return Report(tell=(f"{wanted.name}: the room is in order again, and what waited for it is sent",))
     return Report()
 
 
