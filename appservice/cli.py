@@ -21,8 +21,9 @@ from appservice.main import Service
 from appservice.matrix.errors import MatrixError
 from appservice.mistakes import ConfigError
 from appservice.probe import Finding, Verdict, check
-from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
+from appservice.storage.errors import StorageError
 from bridges.email.server import PortTakenError
+from rooms.ports import Trouble
 
 USAGE_ERROR, FAILED = 2, 1
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
-    except (DatabaseUnavailable, UnusableDatabase, PortTakenError, MatrixError, OSError) as error:
+    except (StorageError, PortTakenError, MatrixError, Trouble, OSError) as error:
         print(f"mediatrix: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
