@@ -249,11 +249,12 @@ class Smtp(_Section):
     password: Secret | None = Field(default=None, description="its password, as {file: PATH} or {env: NAME}")
 
     @model_validator(mode="after")
-    def _password_stays_secret(self) -> Self:
+    def _nothing_leaves_in_clear(self) -> Self:
         if (self.username is None) != (self.password is None):
             raise mistaken("username and password go together", "give both or neither")
-        if self.password is not None and self.tls is Tls.NONE and not is_loopback(self.host):
-            raise mistaken("the password would travel in clear", "set tls to starttls or implicit")
+        if self.tls is Tls.NONE and not is_loopback(self.host):
+            what = "mail" if self.password is None else "the password"
+            raise mistaken(f"{what} would travel in clear", "set tls to starttls or implicit")
         return self
 
 

@@ -141,7 +141,9 @@ def test_a_bridge_that_is_switched_off_need_not_be_filled_in(installation: Path)
     assert config.load(file).email is None
 
 
-def test_a_password_in_clear_over_the_network_is_refused(installation: Path) -> None:
+def test_nothing_leaves_the_machine_in_clear(installation: Path) -> None:
+    file = edited(installation, lambda c: c.update(email={**EMAIL, "smtp": {"host": "mail.example.org"}}))
+    assert mistakes(file)["email.smtp"].what == "mail would travel in clear"
     smtp = {"host": "mail.example.org", "username": "me", "password": {"env": "PASSWORD"}}
     file = edited(installation, lambda c: c.update(email={**EMAIL, "smtp": smtp}))
     assert mistakes(file, {"PASSWORD": "p"})["email.smtp"].what == "the password would travel in clear"
