@@ -75,7 +75,9 @@ def create(folder: Path, options: InitOptions) -> Installation:
     files = tuple(folder / name for name in contents)
     if there := [file for file in files if file.exists()]:
         remedy = "choose another folder, or move it away: its secrets can't be made again"
-        raise ConfigError(str(folder), [Mistake(file.name, "exists already", remedy) for file in there])
+        names = [str(file.relative_to(folder)) for file in there]
+        raise ConfigError(str(folder), [Mistake(name, "exists already", remedy) for name in names])
+    new_folders = [parent for parent in dict.fromkeys(file.parent for file in files) if not parent.exists()]
     for file, text in zip(files, contents.values(), strict=True):
         file.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         _write_private(file, text)
@@ -84,6 +86,8 @@ def create(folder: Path, options: InitOptions) -> Installation:
     except ConfigError:
         for file in files:
             file.unlink()
+        for parent in reversed(new_folders):
+            parent.rmdir()
         raise
     return Installation(
         files=files,
@@ -170,7 +174,8 @@ def _next_steps(folder: Path, unfinished: tuple[Mistake, ...]) -> list[str]:
     steps = [
         "Put the settings above into homeserver.yaml; the homeserver's account must be able to read registration.yaml.",
         "Restart the homeserver.",
-        f"Run: mediatrix registration check {folder / 'config.yaml'}",
+        f"Start the service: mediatrix run -c {folder / 'config.yaml'}",
+        f"While it runs, try what it needs: mediatrix registration check -c {folder / 'config.yaml'}",
     ]
     if unfinished:
         steps.insert(0, "Fill in config.yaml: " + ", ".join(mistake.where for mistake in unfinished))
