@@ -103,7 +103,7 @@ class MailCourier:
             case File():
                 return mails.FileShared(author)
             case said.Removal():
-                return mails.Removed(author)
+                return mails.Removed()
             case said.Reaction() | Unreadable():
                 raise Trouble("this does not travel by mail", transient=False)
             case _:

@@ -30,8 +30,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
         case Reaction():
             # Cleartext to the homeserver, so nobody's word: its Matrix readers see it, and it goes nowhere else (I4).
             return Decision(case, (), "reaction", "a reaction binds nobody and is not carried")
-        case Removal():
-            return _relayed(case, message, author, rule="removal")
+        case Removal(target):
+            return _removed(case, message, author) if target else Decision(case, (), "removal", "of nothing we carried")
         case Text() | Edit() | File() | Unreadable():
             pass
         case _:
@@ -179,19 +179,25 @@ def _relayed(case: Case, message: Message, author: Person, *, rule: str) -> Deci
     if not message.native:
         effects.append(Post(message.conversation, author.id, message.content, message.id, message.reply_to))
         effects += [Post(message.conversation, author.id, file, message.id) for file in message.files]
-    effects += [
-        Relay(message.id, message.conversation, _credited(message), message.content, reader, message.reply_to)
-        for reader in _bridged(case, message.conversation)
-        if reader != author.id
-    ]
+    effects += _relays(case, message, credited=author.id)
     if not case.is_staff(author.id):
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
     return Decision(case, tuple(effects), rule, f"{message.conversation.kind}: its readers, nobody else")
 
 
-def _credited(message: Message) -> PersonId | None:
-    """A removal is anyone's who holds a homeserver token, so it is told as a fact, not as a person's act (I4)."""
-    return None if isinstance(message.content, Removal) else message.author
+def _removed(case: Case, message: Message, author: Person) -> Decision:
+    """A message was removed. Whoever holds a homeserver token can do that: a fact, not a person's act (I4)."""
+    where = desk_label(message.conversation, case)
+    notice = () if case.is_staff(author.id) else (Tell(DESK, f"A message was removed in {where}."),)
+    return Decision(case, (*_relays(case, message, credited=None), *notice), "removal", "its readers are told")
+
+
+def _relays(case: Case, message: Message, *, credited: PersonId | None) -> list[Effect]:
+    return [
+        Relay(message.id, message.conversation, credited, message.content, reader, message.reply_to)
+        for reader in _bridged(case, message.conversation)
+        if reader != message.author
+    ]
 
 
 def _bridged(case: Case, conversation: Conversation) -> list[PersonId]:
@@ -210,9 +216,7 @@ def _did(message: Message) -> str:
             return "shared a file"
         case Edit():
             return "changed a message"
-        case Removal():
-            return "is the author of a message that was removed" if message.native else "removed a message"
-        case Reaction() | Unreadable():
+        case Reaction() | Removal() | Unreadable():
             return "did something"
         case _:
             assert_never(message.content)

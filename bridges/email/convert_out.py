@@ -62,9 +62,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """An earlier message was taken back. What left by mail can't be recalled, and the mail says so."""
-
-    author: str
+    """An earlier message was removed from the room, by whomever. What left by mail can't be recalled: the mail says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ def _said(content: Content) -> str:
         case Correction():
             return _rendered("correction", author=one_line(content.author), words=as_words(content.text))
         case Removed():
-            return _rendered("removed", author=one_line(content.author))
+            return _rendered("removed")
         case FileShared():
             return _rendered("file", author=one_line(content.author))
         case Invitation():

@@ -28,7 +28,7 @@ JOINT = MailRoom("EVERYONE · 1042", Kind.JOINT)
 EVERY_KIND: list[Content] = [
     Post("Alice", "words"),
     Correction("Alice", "words"),
-    Removed("Alice"),
+    Removed(),
     FileShared("Alice"),
     Invitation("The Organisation", "Mediator M", "+49 30 1234", "Carl"),
     Explanation("Your mail was not posted."),
