@@ -62,7 +62,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """An earlier message was removed from the room, by whomever. What left by mail can't be recalled: the mail says so."""
+    """An earlier message was removed from the room. What left by mail can't be recalled, and the mail says so."""
 
 
 @dataclass(frozen=True, slots=True)
