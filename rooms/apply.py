@@ -82,7 +82,7 @@ class Applier:
     def __init__(self, work: Work, codec: Codec, item: ItemId, at: datetime) -> None:
         """`item` is what was decided about: the ids of all that follows are made from it, so that it follows once."""
         self._work, self._codec, self._item, self._at = work, codec, item, at
-        self._parts = 0
+        self._rule, self._parts = "outside", 0
 
     async def apply(self, before: Case | None, decision: Decision) -> None:
         """Store the decision and everything that follows from it."""
@@ -93,6 +93,8 @@ class Applier:
                 if case.person(person.id) is None:
                     await self._work.addresses.revoke(case.id, person.endpoint.id)
         await self._work.decisions.record(self._item, decision, self._at)
+        # One item may be decided about twice: that it can't be decrypted yet, and what it says once it can be.
+        self._rule = decision.rule
         for effect in decision.effects:
             await self._effect(case, effect)
 
@@ -121,7 +123,7 @@ class Applier:
 
     async def _put(self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing) -> None:
         self._parts += 1
-        identity = ItemId(hashlib.sha256(f"{self._item}/{self._parts}".encode()).hexdigest()[:40])
+        identity = ItemId(hashlib.sha256(f"{self._item}/{self._rule}/{self._parts}".encode()).hexdigest()[:40])
         await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))
 
 
