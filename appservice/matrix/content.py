@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -39,7 +39,7 @@ def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) 
         case "m.room.message" if relation.get("rel_type") == "m.replace":
             new = _mapping(content.get("m.new_content"))
             body = new.get("body")
-            if isinstance(body, str) and new.get("msgtype") in _WORDS:
+            if isinstance(body, str) and _is_one_of(_WORDS, new.get("msgtype")):
                 return Said(Edit(None, body), target)
             return Said(Unreadable("it changes a message into something that is not words"), target)
         case "m.room.message":
@@ -88,9 +88,9 @@ def _message(content: Mapping[str, Any], *, quotes: bool) -> Content:
     kind, body = content.get("msgtype"), content.get("body")
     if not isinstance(body, str):
         return Unreadable("it has no words")
-    if kind in _WORDS:
+    if _is_one_of(_WORDS, kind):
         return Text(_without_fallback(body) if quotes else body)
-    if kind in _FILES:
+    if _is_one_of(_FILES, kind):
         return _file(content, body)
     return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})")
 
@@ -124,6 +124,11 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _event_id(value: object) -> EventId | None:
     return EventId(value) if isinstance(value, str) and value.startswith("$") and len(value) <= 255 else None
+
+
+def _is_one_of(kinds: Collection[str], value: object) -> bool:
+    """Whether a type is one of these; it came from outside, so it may be anything."""
+    return isinstance(value, str) and value in kinds
 
 
 def _kind(value: object) -> str:
