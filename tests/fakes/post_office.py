@@ -1,0 +1,65 @@
+"""A mail server in memory: takes what the service sends, keeps who got which mail, and says no when a test says so."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+from bridges.email.api import Accepted, MailServer, SendResult
+from bridges.email.convert_out import OutgoingMail
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One mail as its reader has it."""
+
+    to: str
+    reply_address: str
+    subject: str
+    text: str
+    message_id: str
+    at: int
+
+    @property
+    def everything(self) -> str:
+        """All that can be read of it."""
+        return f"{self.subject}\n{self.text}"
+
+
+class PostOffice:
+    """Takes mail."""
+
+    def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
+        """`clock` tells when a mail arrived."""
+        self.delivered: list[Delivered] = []
+        self.verdicts: list[SendResult] = []
+        """What it answers to the next mails, before it says yes again; only a yes, or silence, delivers."""
+        self.hazard: Callable[[str], Awaitable[None]] = _calm
+        self._clock = clock
+
+    async def send(self, mail: OutgoingMail, server: MailServer) -> SendResult:
+        """Stands in for `bridges.email.api.send`."""
+        await self.hazard("smtp")
+        verdict = self.verdicts.pop(0) if self.verdicts else Accepted("queued")
+        if isinstance(verdict, Accepted):
+            self.delivered.append(self._read(mail))
+        await self.hazard("smtp")
+        return verdict
+
+    def _read(self, mail: OutgoingMail) -> Delivered:
+        message = message_from_bytes(mail.raw, policy=default)
+        assert isinstance(message, EmailMessage)
+        text = "\n".join(str(message.get_content()).splitlines())
+        address = mail.envelope_from
+        return Delivered(
+            mail.recipient, address, str(message["Subject"]), text, str(message["Message-ID"]), self._clock()
+        )
+
+    def mailbox(self, address: str) -> list[Delivered]:
+        """What somebody got, oldest first."""
+        return [mail for mail in self.delivered if mail.to == address]
+
+
+async def _calm(call: str) -> None:
+    """Nothing goes wrong."""

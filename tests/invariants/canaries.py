@@ -1,0 +1,139 @@
+"""Unique words in everything that people say, and who was entitled to them: said anew here, not asked of the product.
+
+A canary belongs to one person's words in one conversation of one case. Wherever it shows up, it tells what leaked.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from policies.case import Case, CaseId, Conversation, Kind, Network, Person, PersonId, Phase, Role
+from policies.message import Content, Edit, File, Message, Text, Unreadable
+from rooms.ports import EventId
+
+CANARY = re.compile(r"zq\d{4}qz")
+_SIDED = {Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER}
+_STAFF = {Role.MEDIATOR, Role.CO_MEDIATOR}
+
+
+class Fate(StrEnum):
+    """What must become of somebody's words."""
+
+    CARRIED = "carried"
+    HELD = "held"
+    SILENT = "silent"
+    """They go nowhere, and nobody need hear of it: talk at the desk."""
+
+
+@dataclass
+class Said:
+    """Words with a canary in them, as the world knows that they were said."""
+
+    canary: str
+    case: CaseId
+    conversation: Conversation | None
+    """None: they were sent to several rooms at once, so they belong in none."""
+    native: bool
+    proven: bool
+    readable: bool
+    did: str = "wrote"
+    """What the desk is told that the author did."""
+    traceable: bool = True
+    """Whether the canary can be found in what is carried; not so in a file's name, nor in a mail that is garbage."""
+    event: EventId | None = None
+    handled_at: int | None = None
+    author: Person | None = None
+    fate: Fate | None = None
+    readers: tuple[Person, ...] = ()
+    """Who must get it by mail, if it is carried."""
+
+
+@dataclass
+class Chronicle:
+    """Every version of every case, and since when it stood."""
+
+    versions: dict[CaseId, list[tuple[int, Case]]] = field(default_factory=dict)
+
+    def note(self, at: int, case: Case) -> None:
+        """A case as it was just stored."""
+        known = self.versions.setdefault(case.id, [])
+        if not known or known[-1][1] != case:
+            known.append((at, case))
+
+    def during(self, case: CaseId, start: int, end: int) -> Iterator[Case]:
+        """The versions that stood at some moment from `start` to `end`."""
+        known = self.versions.get(case, [])
+        for number, (since, version) in enumerate(known):
+            until = known[number + 1][0] if number + 1 < len(known) else end
+            if since <= end and until >= start:
+                yield version
+
+    def entitled(self, case: CaseId, conversation: Conversation, address: str, start: int, end: int) -> bool:
+        """Whether whoever is reached at an address was a reader at some moment in that time."""
+        return any(
+            may_read(version, person.id, conversation)
+            for version in self.during(case, start, end)
+            for person in version.people
+            if person.endpoint.address == address
+        )
+
+
+def may_read(case: Case, person: PersonId, conversation: Conversation) -> bool:
+    """Who reads what, in this test's own words."""
+    seats = [seat for seat in case.participations if seat.person == person]
+    if any(seat.role in _STAFF for seat in seats):
+        return True
+    match conversation.kind:
+        case Kind.DESK:
+            return False
+        case Kind.JOINT:
+            return case.phase is Phase.IN_SESSION and bool(seats)
+        case Kind.CAUCUS:
+            return any(seat.role in _SIDED and seat.side == conversation.side for seat in seats)
+
+
+def judge(said: Said, message: Message, case: Case) -> Fate:
+    """What must become of these words in a case as it stands when they are handled."""
+    conversation = message.conversation
+    if said.native and isinstance(message.content, Unreadable):
+        return Fate.HELD
+    if not may_read(case, message.author, conversation) or not said.proven or said.conversation is None:
+        return Fate.HELD
+    if conversation.kind is Kind.DESK:
+        return Fate.SILENT
+    if not said.readable or (message.files and conversation.kind is Kind.JOINT):
+        return Fate.HELD
+    return Fate.CARRIED
+
+
+def is_staff(case: Case, person: PersonId) -> bool:
+    """Whether a person is a mediator of the case."""
+    return any(seat.role in _STAFF for seat in case.participations if seat.person == person)
+
+
+def mail_readers(case: Case, conversation: Conversation, author: PersonId) -> tuple[Person, ...]:
+    """Who must get words of a conversation by mail."""
+    return tuple(
+        person
+        for person in case.people
+        if person.endpoint.network is Network.EMAIL and person.id != author and may_read(case, person.id, conversation)
+    )
+
+
+def canaries_in(text: str) -> set[str]:
+    """The canaries that show in a text."""
+    return set(CANARY.findall(text))
+
+
+def words_of(content: Content) -> str:
+    """Everything in some content that a reader could take in."""
+    match content:
+        case Text(body) | Edit(body=body):
+            return body
+        case File(name=name):
+            return name
+        case Unreadable(why, words):
+            return f"{why}\n{words}"
+        case _:
+            return ""

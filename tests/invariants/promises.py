@@ -1,0 +1,311 @@
+"""What the service promises of every history: nothing crosses, and everything arrives. Each function raises Broken."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policies.case import Case, CaseId, Conversation, Kind, Person
+from policies.message import MessageId
+from policies.plan import desk_label, room_key
+from rooms.ports import Item, RoomId, State, UserId
+from tests.fakes.post_office import Delivered
+from tests.fakes.synapse import Event
+from tests.invariants.canaries import Fate, Said, canaries_in, is_staff, words_of
+from tests.invariants.world import BOT, World
+
+ALIVE = {State.READY, State.PARKED, State.UNKNOWN, State.DEAD}
+HELD_ANSWER = "Held message "
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+def kept(world: World) -> None:
+    """All promises; after `finish`."""
+    nothing_crosses(world)
+    everything_arrives(world)
+
+
+def nothing_crosses(world: World) -> None:
+    """No event, key, notice, mail, log line, note or answer shows words to somebody who must not have them (I1, I7)."""
+    for event in world.synapse.events():
+        _check_event(world, event)
+    for envelope in world.envelopes.made.values():
+        if envelope.by_service:
+            for canary in canaries_in(json.dumps(envelope.content)):
+                for reader in sorted(envelope.holders):
+                    _check_reader(world, world.said[canary], reader, (envelope.made_at, envelope.made_at), "a key")
+    for mail in world.post_office.delivered:
+        _check_mail(world, mail)
+    _check_records(world)
+
+
+# --- nothing crosses ----------------------------------------------------------------------------------------------
+
+
+def _check_event(world: World, event: Event) -> None:
+    envelope = world.envelopes.of(event.content)
+    text = json.dumps(envelope.content if envelope else event.content)
+    readers = event.seen_by & envelope.holders if envelope else event.seen_by
+    ours = event.sender.startswith("@_mediatrix_")
+    if canaries_in(json.dumps(event.content)) and (ours or event.state_key is not None):
+        raise Broken(f"words in clear, in an event of ours: {event}")
+    for canary in canaries_in(text):
+        said = world.said[canary]
+        start = event.at if ours else max(at for at in world.quiet_since if at <= event.at)
+        for reader in sorted(readers):
+            if ours or (reader, event.room) not in world.intruders:
+                _check_reader(world, said, reader, (start, event.at), "an event")
+        if ours:
+            _check_words_of_ours(world, event, said, str(envelope.content["body"]) if envelope else "")
+    if event.sender == BOT and envelope:
+        _check_names(world, event.room, str(envelope.content["body"]), event.at)
+
+
+def _check_reader(world: World, said: Said, reader: UserId, when: tuple[int, int], how: str) -> None:
+    """Whether a Matrix user may have these words, by what they were entitled to from the one time to the other."""
+    if reader.startswith("@_mediatrix_"):
+        return
+    if said.conversation is None:
+        desk = Conversation(Kind.DESK)
+        if world.chronicle.entitled(said.case, desk, reader, *when):
+            return
+    elif world.chronicle.entitled(said.case, said.conversation, reader, *when):
+        return
+    raise Broken(f"{how} shows {reader} what was said in {said.conversation}: {said}")
+
+
+def _check_words_of_ours(world: World, event: Event, said: Said, body: str) -> None:
+    """What the bot says has nobody's words in it, but for `!held`; what a ghost says, only its person's own."""
+    place = world.place(event.room)
+    if place is None:
+        raise Broken("words in a room that is of no case")
+    if event.sender == BOT:
+        if place[1].kind is Kind.DESK and (body.startswith(HELD_ANSWER) or said.conversation == place[1]):
+            return
+        raise Broken(f"the bot repeats in {place[1]}: {said}")
+    ghost = world.database.committed.ghosts.get((place[0], said.author.id)) if said.author else None
+    if place != (said.case, said.conversation) or ghost != event.sender or said.fate is not Fate.CARRIED:
+        raise Broken(f"a ghost says in {place[1]} what was not said there, or not by its person: {said}")
+
+
+def _check_names(world: World, room: RoomId, body: str, at: int) -> None:
+    """In a caucus no notice names anybody of another side, nor any side (R2)."""
+    place = world.place(room)
+    if place is None or place[1].kind is not Kind.CAUCUS:
+        return
+    for person in next(world.chronicle.during(place[0], at, at)).people:
+        entitled = world.chronicle.entitled(place[0], place[1], person.endpoint.address, 0, at)
+        if not entitled and person.name in body.split():
+            raise Broken(f"a notice in {place[1]} names {person.name}: {body}")
+
+
+def _check_mail(world: World, mail: Delivered) -> None:
+    case, conversation = world.conversation_of(mail.reply_address)
+    if not world.chronicle.entitled(case, conversation, mail.to, mail.at, mail.at):
+        raise Broken(f"a mail of {conversation} went to somebody who takes no part in it")
+    for canary in canaries_in(mail.everything):
+        said = world.said[canary]
+        if (said.case, said.conversation) != (case, conversation) or said.fate is not Fate.CARRIED:
+            raise Broken(f"a mail of {conversation} shows what was not said there: {said}")
+        if mail.to not in {reader.endpoint.address for reader in said.readers}:
+            raise Broken(f"a mail shows words to somebody who was no reader when they were said, or said them: {said}")
+
+
+def _check_records(world: World) -> None:
+    """Logs, decisions, notes and results have nobody's words in them; logs have no address and no token either."""
+    tables = world.database.committed
+    items = [*tables.inbox.items.values(), *tables.outbox.items.values()]
+    texts = [
+        *(str(text) for item in items for text in (item.note, item.result, item.id, item.lane, item.wait_key)),
+        *(decision.reason + decision.rule for _, decision, _ in tables.decisions.values()),
+        *(held.why for held in tables.holds.values()),
+        *(f"{record.reason} {record.room_id}" for record in tables.rooms.values()),
+        *world.synapse.names.values(),
+        *world.answers,
+    ]
+    for text in texts:
+        if any(world.said[c].conversation != Conversation(Kind.DESK) for c in canaries_in(text) if c in world.said):
+            raise Broken(f"a record repeats words: {text}")
+    secrets = [address.token for address in tables.addresses.values()]
+    secrets += [
+        person.endpoint.address for versions in world.chronicle.versions.values() for person in _people(versions)
+    ]
+    for line in world.log.lines:
+        if canaries_in(line) or any(secret in line for secret in secrets):
+            raise Broken(f"a log line shows words, an address or a token: {line}")
+
+
+def _people(versions: list[tuple[int, Case]]) -> Iterator[Person]:
+    return (person for _, case in versions for person in case.people if not person.endpoint.address.startswith("@"))
+
+
+# --- everything arrives -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Found:
+    """A canary as it was delivered."""
+
+    said: Said
+    to: str
+
+
+def everything_arrives(world: World) -> None:
+    """Everything proven and readable arrives, once, in order; everything else is held, and the desk knows (I5)."""
+    posts = Counter(canary for event in world.synapse.events() for canary in _posted(world, event))
+    mails = Counter((canary, mail.to) for mail in world.post_office.delivered for canary in canaries_in(mail.text))
+    for said in world.said.values():
+        if said.handled_at is None:
+            if said.traceable and _was_taken(world, said):
+                raise Broken(f"words were lost: {said}")
+            continue
+        if said.fate is Fate.HELD:
+            _check_held(world, said)
+        if said.traceable:
+            _check_posted(world, said, posts[said.canary])
+            for address in {to for _, to in mails} | {reader.endpoint.address for reader in said.readers}:
+                _check_mailed(world, said, address, mails[said.canary, address])
+    _check_order(world)
+    for case in world.database.committed.cases.values():
+        _check_desk(world, case)
+    _check_nothing_stuck(world)
+
+
+def _posted(world: World, event: Event) -> set[str]:
+    envelope = world.envelopes.of(event.content)
+    ghost = event.sender.startswith("@_mediatrix_") and event.sender != BOT
+    return canaries_in(json.dumps(envelope.content)) if envelope and ghost else set()
+
+
+def _was_taken(world: World, said: Said) -> bool:
+    """Whether the service was told; what a fault lost on its way to us is the sender's to repeat."""
+    return not said.native or any(event["event_id"] == said.event for event in world.told)
+
+
+def _check_held(world: World, said: Said) -> None:
+    tables = world.database.committed
+    held = [
+        entry
+        for (case, message) in tables.holds
+        if (entry := tables.journal.get((case, message)))
+        and (entry.event == said.event if said.native else said.canary in words_of(entry.message.content))
+    ]
+    if not held and said.traceable:
+        raise Broken(f"it should be held: {said}")
+
+
+def _check_posted(world: World, said: Said, count: int) -> None:
+    expected = 1 if said.fate is Fate.CARRIED and not said.native else 0
+    if count == expected:
+        return
+    if count > expected or not (_pending(world, said, "Post", None) or _left(world, said, said.author)):
+        raise Broken(f"posted {count} times instead of {expected}: {said}")
+
+
+def _check_mailed(world: World, said: Said, address: str, count: int) -> None:
+    reader = next((r for r in said.readers if r.endpoint.address == address), None)
+    expected = 1 if said.fate is Fate.CARRIED and reader else 0
+    if count == expected:
+        return
+    if count > expected or not (_pending(world, said, "Relay", reader) or _left(world, said, reader)):
+        raise Broken(f"mailed {count} times instead of {expected} to {address}: {said}")
+
+
+def _pending(world: World, said: Said, kind: str, reader: Person | None) -> bool:
+    """Whether something that would deliver it still waits, or ended where a mediator sees it."""
+    lane = (
+        f"person:{said.case}:{reader.id}"
+        if reader
+        else f"room:{said.case}:{said.conversation.id if said.conversation else ''}"
+    )
+    return any(
+        item.state in ALIVE - {State.READY} and said.canary.encode() in item.body and item.lane == lane
+        for item in world.database.committed.outbox.items.values()
+        if item.body.startswith(kind.encode())
+    )
+
+
+def _left(world: World, said: Said, person: Person | None) -> bool:
+    """Whether somebody took part no more at some moment after the words were handled."""
+    if person is None or said.conversation is None or said.handled_at is None:
+        return True
+    versions = world.chronicle.during(said.case, said.handled_at, world.now)
+    return not all(case.person(person.id) for case in versions) or _discarded(world, said)
+
+
+def _discarded(world: World, said: Said) -> bool:
+    """Whether a mediator gave it up."""
+    items = world.database.committed.outbox.items.values()
+    return any(item.state is State.CANCELLED and said.canary.encode() in item.body for item in items)
+
+
+def _check_order(world: World) -> None:
+    """Words of one conversation reach each reader in the order in which they were handled."""
+    if world.repeated:
+        return
+    lists: dict[object, list[Said]] = {}
+    for mail in world.post_office.delivered:
+        for canary in canaries_in(mail.text):
+            lists.setdefault(mail.reply_address, []).append(world.said[canary])
+    for event in world.synapse.events():
+        for canary in _posted(world, event):
+            lists.setdefault(event.room, []).append(world.said[canary])
+    for said in world.said.values():
+        sender = next((e.sender for e in world.synapse.events() if e.event_id == said.event), None)
+        if said.native and said.handled_at:
+            lists.setdefault((said.case, said.conversation, sender), []).append(said)
+    for found in lists.values():
+        times = [said.handled_at or 0 for said in found]
+        if times != sorted(times):
+            raise Broken(f"out of order: {[said.canary for said in found]}")
+
+
+def _check_desk(world: World, case: Case) -> None:
+    """The desk hears of each post and each hold exactly once."""
+    expected: Counter[str] = Counter()
+    for said in world.said.values():
+        if said.case == case.id and said.author and said.conversation and said.fate is Fate.CARRIED:
+            then = next(world.chronicle.during(case.id, said.handled_at or 0, said.handled_at or 0))
+            if not is_staff(then, said.author.id):
+                expected[f"{said.author.name} {said.did} in {desk_label(said.conversation, then)}."] += 1
+    heard = Counter(_desk_texts(world, case.id))
+    for text, count in expected.items():
+        if heard[text] != count:
+            raise Broken(f"the desk heard {heard[text]} times instead of {count}: {text}")
+    holds = sum(1 for (of, _) in world.database.committed.holds if of == case.id)
+    told = sum(count for text, count in heard.items() if text.startswith("Held: "))
+    if told != holds:
+        raise Broken(f"{holds} messages are held, and the desk heard of {told}")
+
+
+def _desk_texts(world: World, case: CaseId) -> Iterator[str]:
+    """What the desk was told, or will be when somebody is there."""
+    tables = world.database.committed
+    record = tables.rooms.get((case, room_key(Conversation(Kind.DESK))))
+    if record and record.room_id:
+        for event in world.synapse.all_rooms[record.room_id].timeline:
+            envelope = world.envelopes.of(event.content)
+            if envelope and event.sender == BOT:
+                yield str(envelope.content["body"])
+    for item in tables.outbox.items.values():
+        if item.lane == f"room:{case}:desk" and item.state in ALIVE and item.body.startswith(b"Tell"):
+            yield json.loads(item.body.partition(b"\n")[2])["text"]
+
+
+def _check_nothing_stuck(world: World) -> None:
+    """Nothing waits in the inbox; what died was refused for good."""
+    stuck: list[Item] = [i for i in world.database.committed.inbox.items.values() if i.state in ALIVE]
+    if stuck:
+        raise Broken(f"the inbox has {stuck}")
+    dead = [i for i in world.database.committed.outbox.items.values() if i.state in {State.DEAD, State.READY}]
+    if dead and not world.refusals:
+        raise Broken(f"the outbox has {dead}")
+
+
+def message_of(world: World, said: Said) -> MessageId | None:
+    """The message that brought these words."""
+    entries = world.database.committed.journal.values()
+    return next((e.message.id for e in entries if said.canary in words_of(e.message.content)), None)
