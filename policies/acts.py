@@ -332,7 +332,7 @@ def _ask(case: Case, command: str, facts: Facts, *first: Effect) -> Outcome:
     others = tuple(a for a in case.asks if a.command != command and a.expires > facts.at)
     return Done(
         replace(case, asks=(*others, ask)),
-        f"{command.removeprefix('!').capitalize()}: say “yes {ask.code}” within 15 minutes and it is done.",
+        f"{command}: say “yes {ask.code}” within 15 minutes and it is done.",
         first,
     )
 

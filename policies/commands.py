@@ -145,11 +145,12 @@ class Usage:
     does: str
     example: str
     lobby: bool = False
+    desk: bool = True
 
 
 USAGES = {
-    "case new": Usage("!case new TITLE", "opens a case and its desk", "!case new Smith and Jones", lobby=True),
-    "case list": Usage("!case list", "your cases", "!case list", lobby=True),
+    "case new": Usage("!case new TITLE", "opens a case and its desk", "!case new Smith and Jones", lobby=True, desk=False),
+    "case list": Usage("!case list", "your cases", "!case list", lobby=True, desk=False),
     "party add": Usage(
         "!party add NAME ADDRESS [as ROLE] [on SIDE]",
         "somebody takes part: with a Matrix id of this homeserver, or a mail address",
@@ -204,7 +205,7 @@ def help_text(topic: str | None, *, lobby: bool) -> str:
     usage = USAGES.get((topic or "").lower().removeprefix("!"))
     if usage:
         return f"{usage.form} – {usage.does}. For example: {usage.example}"
-    shown = [u for u in USAGES.values() if u.lobby or not lobby]
+    shown = [u for u in USAGES.values() if (u.lobby if lobby else u.desk)]
     where = "Here you can say:" if lobby else "At this desk you can say:"
     return "\n".join([where, *(f"{u.form} – {u.does}" for u in shown)])
 
