@@ -149,7 +149,9 @@ class Usage:
 
 
 USAGES = {
-    "case new": Usage("!case new TITLE", "opens a case and its desk", "!case new Smith and Jones", lobby=True, desk=False),
+    "case new": Usage(
+        "!case new TITLE", "opens a case and its desk", "!case new Smith and Jones", lobby=True, desk=False
+    ),
     "case list": Usage("!case list", "your cases", "!case list", lobby=True, desk=False),
     "party add": Usage(
         "!party add NAME ADDRESS [as ROLE] [on SIDE]",
