@@ -42,7 +42,7 @@ class SqlReplyAddresses:
             "sealed": self._sealer.seal("reply_addresses.sealed", token_hash, address.token.encode()),
             "revoked": False,
         }
-        await self._connection.execute(insert_new(self._connection, _table, "token_hash"), values)
+        await self._connection.execute(insert_new(self._connection.dialect, _table, "token_hash"), values)
         if await self.by_hash(token_hash) != address:
             raise Conflict
 

@@ -30,7 +30,7 @@ class SqlCases:
     async def new_number(self) -> CaseId:
         counters = schema.counters
         first = {"name": "case", "value": FIRST_CASE - 1}
-        await self._connection.execute(insert_new(self._connection, counters, "name"), first)
+        await self._connection.execute(insert_new(self._connection.dialect, counters, "name"), first)
         next_one = update(counters).where(counters.c.name == "case").values(value=counters.c.value + 1)
         number = (await self._connection.execute(next_one.returning(counters.c.value))).scalar_one()
         return CaseId(str(number))
@@ -43,13 +43,13 @@ class SqlCases:
 
     async def save(self, case: Case) -> None:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
-        statement = upsert(self._connection, schema.cases, "id")
+        statement = upsert(self._connection.dialect, schema.cases, "id")
         await self._connection.execute(statement, {"id": case.id, "sealed": sealed})
         of_case = schema.case_addresses.c.case_id == case.id
         await self._connection.execute(delete(schema.case_addresses).where(of_case))
         lookups = {self._lookup(person.endpoint.network, person.endpoint.address) for person in case.people}
         if lookups:
-            statement = insert_new(self._connection, schema.case_addresses, "case_id", "lookup")
+            statement = insert_new(self._connection.dialect, schema.case_addresses, "case_id", "lookup")
             await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(lookups)])
 
     async def all_ids(self) -> tuple[CaseId, ...]:
@@ -106,7 +106,7 @@ class SqlRooms:
             "room_id": record.room_id,
             "reason": seal_optional(self._sealer, "rooms.reason", row(case, record.key), record.reason),
         }
-        await self._connection.execute(upsert(self._connection, schema.rooms, "case_id", "key"), values)
+        await self._connection.execute(upsert(self._connection.dialect, schema.rooms, "case_id", "key"), values)
 
     async def _records(self, statement: Select[*tuple[object, ...]]) -> tuple[RoomRecord, ...]:
         return tuple(
@@ -142,6 +142,6 @@ class SqlGhosts:
 
     async def save(self, case: CaseId, person: PersonId, ghost: UserId) -> None:
         values = {"case_id": case, "person": person, "user_id": ghost}
-        await self._connection.execute(insert_new(self._connection, schema.ghosts, "case_id", "person"), values)
+        await self._connection.execute(insert_new(self._connection.dialect, schema.ghosts, "case_id", "person"), values)
         if await self.of_person(case, person) != ghost:
             raise Conflict

@@ -236,12 +236,12 @@ class SqlCryptoStore:
 
     async def _put(self, kept: Kept[R], rows: Collection[R], keep: Collection[str] = ()) -> None:
         if rows:
-            statement = upsert(self._connection, kept.table, *kept.key, keep=keep)
+            statement = upsert(self._connection.dialect, kept.table, *kept.key, keep=keep)
             await self._connection.execute(statement, [kept.written(row) for row in rows])
 
     async def _put_new(self, kept: Kept[R], rows: Collection[R]) -> None:
         if rows:
-            statement = insert_new(self._connection, kept.table, *kept.key)
+            statement = insert_new(self._connection.dialect, kept.table, *kept.key)
             await self._connection.execute(statement, [kept.written(row) for row in rows])
 
     async def _delete(self, kept: Kept[Any], *conditions: ColumnElement[bool]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from appservice.crypto.sealing import Sealer, SealError
-from appservice.storage.engines import engines, make_private_file, translated_errors
+from appservice.storage import sqlite
+from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 from appservice.storage.migrate import migrate
 from appservice.storage.seals import Seals, lookup_key
@@ -27,8 +28,8 @@ class SqlDatabase:
         self._writer, self._reader = engines(url)
         self._sealer = sealer
         self._seals: Seals | None = None
-        one_writer = self._writer.dialect.name == "sqlite"
-        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if one_writer else nullcontext()
+        self._one_writer = self._writer.dialect.name == "sqlite"
+        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self._one_writer else nullcontext()
         self._listeners: list[Callable[[], None]] = []
 
     def on_work(self, listener: Callable[[], None]) -> None:
@@ -40,7 +41,8 @@ class SqlDatabase:
 
         Raises DatabaseUnavailable; NewerSchema; UnusableDatabase when it was sealed under another master key.
         """
-        make_private_file(self._writer)
+        if self._one_writer:
+            sqlite.make_private_file(self._writer.url)
         async with self._turn, _transaction(self._writer) as connection:
             await migrate(connection)
             try:

@@ -1,20 +1,16 @@
 """Connections: what we ask of each database, and what its errors mean."""
 
-import errno
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import Final
 
-from sqlalchemy import URL, event, exc, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import URL, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from appservice.storage import sqlite
 from appservice.storage.errors import Conflict, DatabaseUnavailable, StorageError, UnusableDatabase
 
-_WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
-_READER: Final = ("query_only=ON", "busy_timeout=10000")
 _TRANSIENT_SQLITE: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -31,20 +27,6 @@ _TRANSIENT_POSTGRESQL: Final = ("08", "40", "53", "55P03", "57", "58", "25006", 
 (shutdown, timeout), system, read-only (a standby), idle transaction. PostgreSQL documentation, appendix A."""
 
 
-class _Connection(sqlite3.Connection):
-    """Ends its transaction when it is closed.
-
-    SQLite keeps a closed connection, and the lock of its transaction, for as long as some cursor of it is unfinished;
-    that of a task that was cancelled is, until the garbage collector comes.
-    """
-
-    def close(self) -> None:
-        """Roll back and close."""
-        with suppress(sqlite3.ProgrammingError):
-            self.rollback()
-        super().close()
-
-
 def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
     """The engine to write with and the one to read with, of a URL `sqlite:///path` or `postgresql://…`."""
     try:
@@ -53,48 +35,12 @@ def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
         raise UnusableDatabase("the database's address is not a URL") from None
     match url.get_backend_name():
         case "sqlite":
-            return _sqlite(url, "BEGIN IMMEDIATE", _WRITER, 1), _sqlite(url, "BEGIN", _READER, 4)
+            return sqlite.writer(url), sqlite.reader(url)
         case "postgresql":
             engine = _postgresql(url)
             return engine, engine.execution_options(postgresql_readonly=True)
         case _:
             raise UnusableDatabase("the database is neither SQLite nor PostgreSQL")
-
-
-def make_private_file(engine: AsyncEngine) -> None:
-    """On SQLite: make the file before SQLite does, which would make it readable for everybody."""
-    if engine.dialect.name == "sqlite" and engine.url.database is not None:
-        try:
-            os.close(os.open(engine.url.database, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            reason = errno.errorcode.get(error.errno or 0, "an unknown error")
-            raise DatabaseUnavailable(f"the database's file can't be opened ({reason})") from error
-
-
-def _sqlite(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncEngine:
-    if not url.database or url.database == ":memory:":
-        raise UnusableDatabase("SQLite needs a file")
-    engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
-        hide_parameters=True,
-        pool_size=size,
-        max_overflow=0,
-        connect_args={"factory": _Connection},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _on_connect(connection: DBAPIConnection, _: object) -> None:
-        connection.isolation_level = None  # the driver begins nothing on its own: we do
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
 
 
 def _postgresql(url: URL) -> AsyncEngine:

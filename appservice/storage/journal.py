@@ -35,7 +35,7 @@ class SqlJournal:
             "event": entry.event,
             "sealed": seal.seal("journal.sealed", row(entry.case, entry.message.id), _MESSAGE.dump(entry.message)),
         }
-        statement = insert_new(self._connection, _entries, "case_id", "message").returning(_entries.c.ordinal)
+        statement = insert_new(self._connection.dialect, _entries, "case_id", "message").returning(_entries.c.ordinal)
         new = (await self._connection.execute(statement, values)).scalar() is not None
         if new and entry.mail_id is not None:
             await self._link_mail(seal, entry.case, entry.message.id, entry.mail_id)
@@ -65,7 +65,7 @@ class SqlJournal:
             "message": message,
             "sealed": seal.seal("journal_mails.sealed", row(case, message), mail_id.encode()),
         }
-        await self._connection.execute(insert_new(self._connection, _mails, "case_id", "lookup"), values)
+        await self._connection.execute(insert_new(self._connection.dialect, _mails, "case_id", "lookup"), values)
 
     async def _first(self, case: CaseId, condition: ColumnElement[bool]) -> Entry | None:
         first_mail = (
@@ -106,7 +106,7 @@ class SqlHolds:
             "why": self._sealer.seal("holds.why", row(held.case, held.message), held.why.encode()),
             "at": held.at,
         }
-        await self._connection.execute(insert_new(self._connection, schema.holds, "case_id", "message"), values)
+        await self._connection.execute(insert_new(self._connection.dialect, schema.holds, "case_id", "message"), values)
 
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
         statement = select(schema.holds).where(schema.holds.c.case_id == case).order_by(schema.holds.c.ordinal)

@@ -10,22 +10,18 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
 
-from sqlalchemy import ColumnClause, Row, Update, and_, func, literal_column, or_, select, update
+from sqlalchemy import Executable, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
+from appservice.storage.queue_statements import DONE, queue_statements
 from appservice.storage.schema import QueueTables
 from appservice.storage.seals import open_optional, seal_optional
-from appservice.storage.statements import insert_new, insert_or_lock
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
 
 AT_MOST: Final = 500
-
-# Literals, not parameters: only then do the partial indexes apply.
-_READY: Final[ColumnClause[str]] = literal_column("'ready'")
-_PARKED: Final[ColumnClause[str]] = literal_column("'parked'")
-_DONE: Final[ColumnClause[str]] = literal_column("'done'")
+"""Items of a listing."""
 
 
 class SqlQueue:
@@ -34,7 +30,8 @@ class SqlQueue:
     def __init__(self, connection: AsyncConnection, tables: QueueTables, sealer: Sealer) -> None:
         """The unit of work calls `settle` before it commits."""
         self._connection = connection
-        self._items, self._lanes = tables.items, tables.lanes
+        self._items = tables.items
+        self._sql = queue_statements(tables, connection.dialect)
         self._sealer = sealer
         self._touched: set[Lane] = set()
         self._freed: dict[Lane, str] = {}
@@ -47,13 +44,7 @@ class SqlQueue:
     async def put_all(self, items: Iterable[Item]) -> int:
         """Store many, in this order, in one statement; how many were new."""
         rows = [self._written(item) for item in items]
-        if not rows:
-            return 0
-        statement = insert_new(self._connection, self._items, "id").returning(self._items.c.lane)
-        lanes = (await self._connection.execute(statement, rows)).scalars().all()
-        self._touched.update(lanes)
-        self.news = self.news or bool(lanes)
-        return len(lanes)
+        return self._note_news(await self._touch(self._sql.put, rows)) if rows else 0
 
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
         await self._unpark(at)
@@ -61,106 +52,71 @@ class SqlQueue:
         lane = await self._lease(owner, at, at + lease)
         if lane is None:
             return ()
-        items = self._items
-        ready = and_(items.c.lane == lane, items.c.state == _READY)
-        found = await self._select(select(items).where(ready).order_by(items.c.seq).limit(limit))
-        return tuple(takewhile(lambda item: item.due_at is None or item.due_at <= at, found))
+        found = await self._connection.execute(self._sql.ready, {"wanted_lane": lane, "most": limit})
+        return tuple(takewhile(lambda item: item.due_at is None or item.due_at <= at, map(self._read, found)))
 
     async def _unpark(self, at: datetime) -> None:
-        items = self._items
-        # An item that another unit of work is changing at this moment is left to the next claim.
-        due = select(items.c.seq).where(items.c.due_at <= at, items.c.state == _PARKED).order_by(items.c.due_at)
-        seqs = (await self._connection.execute(due.with_for_update(skip_locked=True))).scalars().all()
-        if seqs:
-            changes = {"state": State.READY, "wait_key": None, "due_at": None}
-            await self._update(update(items).where(items.c.seq.in_(seqs)).values(changes))
+        due = (await self._connection.execute(self._sql.due, {"at": at})).scalars().all()
+        if due:
+            await self._touch(self._sql.unpark, {"seqs": due})
 
     async def _lease(self, owner: str, at: datetime, until: datetime) -> Lane | None:
-        lanes = self._lanes.alias()
-        oldest = (
-            select(lanes.c.lane)
-            .where(
-                lanes.c.head_seq.is_not(None),
-                or_(lanes.c.ready_at.is_(None), lanes.c.ready_at <= at),
-                or_(lanes.c.leased_until.is_(None), lanes.c.leased_until <= at),
-            )
-            .order_by(lanes.c.head_seq)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        statement = update(self._lanes).where(self._lanes.c.lane == oldest).values(owner=owner, leased_until=until)
-        leased: Lane | None = (await self._connection.execute(statement.returning(self._lanes.c.lane))).scalar()
-        return leased
+        values = {"at": at, "owner": owner, "leased_until": until}
+        lane: Lane | None = (await self._connection.execute(self._sql.lease, values)).scalar()
+        return lane
 
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
-        statement = update(self._lanes).where(self._lanes.c.lane == lane, self._lanes.c.owner == owner)
-        return (await self._connection.execute(statement.values(leased_until=until))).rowcount == 1
+        values = {"wanted_lane": lane, "mine": owner, "leased_until": until}
+        return (await self._connection.execute(self._sql.renew, values)).rowcount == 1
 
     async def free(self, owner: str, lane: Lane) -> None:
         self._freed[lane] = owner
 
     async def next_due(self, at: datetime) -> datetime | None:
-        statement = select(func.min(self._items.c.due_at)).where(self._items.c.due_at > at)
-        due: datetime | None = (await self._connection.execute(statement)).scalar()
+        due: datetime | None = (await self._connection.execute(self._sql.next_due, {"at": at})).scalar()
         return due
 
     async def get(self, item: ItemId) -> Item | None:
-        found = await self._select(select(self._items).where(self._items.c.id == item))
-        return found[0] if found else None
+        found = (await self._connection.execute(self._sql.get, {"wanted": item})).one_or_none()
+        return None if found is None else self._read(found)
 
     async def ahead_of(self, item: Item) -> tuple[Item, ...]:
-        items = self._items
-        ahead = and_(
-            items.c.lane == item.lane, items.c.seq < item.seq, or_(items.c.state == _READY, items.c.state == _PARKED)
-        )
-        return tuple(await self._select(select(items).where(ahead).order_by(items.c.seq).limit(AT_MOST)))
+        values = {"wanted_lane": item.lane, "before": item.seq, "most": AT_MOST}
+        return tuple(map(self._read, await self._connection.execute(self._sql.ahead, values)))
 
     async def done(self, item: ItemId, result: str | None = None) -> None:
         sealed = seal_optional(self._sealer, self._column("result"), item, result)
         await self._change(item, state=State.DONE, result=sealed, body=None, progress=None)
 
     async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
-        attempts = self._items.c.attempts + 1
-        await self._change(item, note, state=State.READY, due_at=due_at, attempts=attempts)
+        await self._change(item, note, count=True, state=State.READY, due_at=due_at)
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        attempts = self._items.c.attempts + 1
-        await self._change(item, note, state=State.PARKED, wait_key=wait_key, due_at=due_at, attempts=attempts)
+        await self._change(item, note, count=True, state=State.PARKED, wait_key=wait_key, due_at=due_at)
 
     async def wake(self, wait_key: str) -> int:
-        items = self._items
-        waiting = select(items.c.seq).where(items.c.wait_key == wait_key, items.c.state == _PARKED)
-        seqs = (await self._connection.execute(waiting.order_by(items.c.seq).with_for_update())).scalars().all()
-        if not seqs:
-            return 0
-        changes = {"state": State.READY, "wait_key": None, "due_at": None}
-        self.news = True
-        return await self._update(update(items).where(items.c.seq.in_(seqs)).values(changes))
+        parked = (await self._connection.execute(self._sql.parked, {"key": wait_key})).scalars().all()
+        return self._note_news(await self._touch(self._sql.unpark, {"seqs": parked})) if parked else 0
 
     async def stop(self, item: ItemId, state: State, note: str) -> None:
         await self._change(item, note, state=state)
 
     async def mark_sending(self, item: ItemId, progress: bytes | None) -> None:
-        sealed = self._sealed("progress", item, progress)
-        statement = update(self._items).where(self._items.c.id == item).values(sending=True, progress=sealed)
-        await self._connection.execute(statement)
+        values = {"wanted": item, "sending": True, "progress": self._sealed("progress", item, progress)}
+        await self._connection.execute(self._sql.change, values)
 
     async def revive(self, item: ItemId) -> bool:
-        items = self._items
-        stopped = and_(items.c.id == item, items.c.state.in_((State.DEAD, State.UNKNOWN)))
-        revived = await self._update(update(items).where(stopped).values(state=State.READY, attempts=0))
-        self.news = self.news or revived > 0
-        return revived > 0
+        values = {"wanted": item, "state": State.READY, "attempts": 0}
+        return self._note_news(await self._touch(self._sql.revive, values)) > 0
 
     async def in_state(self, states: Collection[State], case: CaseId | None = None) -> tuple[Item, ...]:
         items = self._items
         statement = select(items).where(items.c.state.in_(states)).order_by(items.c.seq).limit(AT_MOST)
         if State.DONE not in states:
-            statement = statement.where(items.c.state != _DONE)
+            statement = statement.where(items.c.state != DONE)
         if case is not None:
             statement = statement.where(items.c.case_id == case)
-        return tuple(await self._select(statement))
+        return tuple(map(self._read, await self._connection.execute(statement)))
 
     async def counts(self) -> Mapping[State, int]:
         state = self._items.c.state
@@ -168,56 +124,45 @@ class SqlQueue:
         return {State(name): count for name, count in rows}
 
     async def oldest(self) -> datetime | None:
-        items = self._items
-        first = [
-            select(items.c.seq).where(items.c.state == state, items.c.state != _DONE).order_by(items.c.seq).limit(1)
-            for state in (_READY, _PARKED)
-        ]
-        found = [(await self._connection.execute(one)).scalar() for one in first]
-        seq = min((one for one in found if one is not None), default=None)
-        statement = select(items.c.received_at).where(items.c.seq == seq)
-        stored: datetime | None = (await self._connection.execute(statement)).scalar()
+        first = [(await self._connection.execute(statement)).scalar() for statement in self._sql.first_of]
+        seq = min((one for one in first if one is not None), default=None)
+        stored: datetime | None = (await self._connection.execute(self._sql.stored_at, {"wanted_seq": seq})).scalar()
         return stored
 
     async def settle(self) -> None:
         """Bring the rows of the touched lanes up to date."""
-        lanes, items, touched = self._lanes, self._items, sorted(self._touched | self._freed.keys())
+        touched = sorted(self._touched | self._freed.keys())
         if not touched:
             return
         # Inserts or locks each, in order. The heads are read by the next statement, which sees all that the former
         # holders of the locks committed.
-        statement = insert_or_lock(self._connection, lanes, "lane")
-        await self._connection.execute(statement, [{"lane": lane} for lane in touched])
-        ready = select(items.c.seq, items.c.due_at).where(items.c.lane == lanes.c.lane, items.c.state == _READY)
-        head = ready.order_by(items.c.seq).limit(1)
-        await self._connection.execute(
-            update(lanes)
-            .where(lanes.c.lane.in_(touched))
-            .values(
-                head_seq=head.with_only_columns(items.c.seq).scalar_subquery(),
-                ready_at=head.with_only_columns(items.c.due_at).scalar_subquery(),
-            )
-        )
+        await self._connection.execute(self._sql.lock, [{"lane": lane} for lane in touched])
+        await self._connection.execute(self._sql.settle, {"lanes": touched})
         for lane, owner in self._freed.items():
-            mine = and_(lanes.c.lane == lane, lanes.c.owner == owner)
-            await self._connection.execute(update(lanes).where(mine).values(owner=None, leased_until=None))
+            await self._connection.execute(self._sql.free, {"wanted_lane": lane, "mine": owner})
         self._touched.clear()
         self._freed.clear()
 
-    async def _change(self, item: ItemId, note: str | None = None, **values: Any) -> None:
+    # --- changing
+
+    async def _change(self, item: ItemId, note: str | None = None, *, count: bool = False, **values: Any) -> None:
         """Whatever an item waited for or was in the middle of is over, unless the new values say otherwise."""
-        changes = {"due_at": None, "wait_key": None, "sending": False} | values
+        changes = {"wanted": item, "due_at": None, "wait_key": None, "sending": False} | values
         if note is not None:
             changes["note"] = self._sealer.seal(self._column("note"), item, note.encode())
-        await self._update(update(self._items).where(self._items.c.id == item).values(changes))
+        await self._touch(self._sql.count_and_change if count else self._sql.change, changes)
 
-    async def _update(self, statement: Update) -> int:
-        lanes = (await self._connection.execute(statement.returning(self._items.c.lane))).scalars().all()
+    async def _touch(self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
+        """Execute a statement that returns the lanes of the items it changed; how many items."""
+        lanes = (await self._connection.execute(statement, values)).scalars().all()
         self._touched.update(lanes)
         return len(lanes)
 
-    async def _select(self, statement: Any) -> Sequence[Item]:
-        return [self._read(found) for found in await self._connection.execute(statement)]
+    def _note_news(self, changed: int) -> int:
+        self.news = self.news or changed > 0
+        return changed
+
+    # --- rows
 
     def _written(self, item: Item) -> dict[str, Any]:
         return {

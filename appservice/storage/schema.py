@@ -87,6 +87,7 @@ def _queue(name: str) -> QueueTables:
     )
     # Of each, only the rows that still matter, so that finished ones cost nothing.
     _partial(f"ix_{name}_ready", "state = 'ready'", items.c.lane, items.c.seq)
+    _partial(f"ix_{name}_parked", "state = 'parked'", items.c.lane, items.c.seq)
     _partial(f"ix_{name}_unfinished", "state <> 'done'", items.c.state, items.c.seq)
     _partial(f"ix_{name}_due_at", "due_at IS NOT NULL", items.c.due_at)
     _partial(f"ix_{name}_wait_key", "wait_key IS NOT NULL", items.c.wait_key)

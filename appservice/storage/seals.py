@@ -75,7 +75,7 @@ async def _make_key(connection: AsyncConnection, sealer: Sealer, name: str) -> b
     """Another process may make it at the same moment: the first that commits wins, and both use that one."""
     fresh = secrets.token_bytes(MASTER_KEY_BYTES)
     values = {"name": name, "sealed": sealer.seal(_PURPOSE, name, fresh)}
-    await connection.execute(insert_new(connection, schema.keys, "name"), values)
+    await connection.execute(insert_new(connection.dialect, schema.keys, "name"), values)
     key = await _key(connection, sealer, name)
     assert key is not None
     return key

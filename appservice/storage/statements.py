@@ -2,31 +2,30 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Table
+from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 Insert = postgresql.Insert | sqlite.Insert
 
 
-def insert_new(connection: AsyncConnection, table: Table, *key: str) -> Insert:
+def insert_new(dialect: Dialect, table: Table, *key: str) -> Insert:
     """Insert; a row whose key is taken changes nothing. Waits for a parallel insert of the same key to end."""
-    return _insert(connection, table).on_conflict_do_nothing(index_elements=key)
+    return _insert(dialect, table).on_conflict_do_nothing(index_elements=key)
 
 
-def insert_or_lock(connection: AsyncConnection, table: Table, key: str) -> Insert:
+def insert_or_lock(dialect: Dialect, table: Table, key: str) -> Insert:
     """Insert; a row whose key is taken is locked, and changes nothing."""
-    insert = _insert(connection, table)
+    insert = _insert(dialect, table)
     return insert.on_conflict_do_update(index_elements=[key], set_={key: insert.excluded[key]})
 
 
-def upsert(connection: AsyncConnection, table: Table, *key: str, keep: Collection[str] = ()) -> Insert:
+def upsert(dialect: Dialect, table: Table, *key: str, keep: Collection[str] = ()) -> Insert:
     """Insert, or replace everything of the row with that key but the key, `keep` and its ordinal."""
-    insert = _insert(connection, table)
+    insert = _insert(dialect, table)
     kept = {*key, *keep, *(column.name for column in table.primary_key if column.autoincrement is True)}
     replaced = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in kept}
     return insert.on_conflict_do_update(index_elements=key, set_=replaced)
 
 
-def _insert(connection: AsyncConnection, table: Table) -> Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def _insert(dialect: Dialect, table: Table) -> Insert:
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.storage.queue import SqlQueue
+from appservice.storage.schema import INBOX
 from rooms.ports import Item, Lane, State
 from tests.appservice.storage.master import MASTER
 
@@ -62,7 +63,7 @@ def _leave(room: Path) -> None:
 
 
 async def _take_anything(self: SqlQueue, owner: str, at: datetime, until: datetime) -> Lane | None:
-    lanes = self._lanes
+    lanes = INBOX.lanes
     oldest = select(lanes.c.lane).where(lanes.c.head_seq.is_not(None)).order_by(lanes.c.head_seq).limit(1)
     statement = update(lanes).where(lanes.c.lane == oldest.scalar_subquery()).values(owner=owner, leased_until=until)
     lane: Lane | None = (await self._connection.execute(statement.returning(lanes.c.lane))).scalar()

@@ -139,6 +139,16 @@ class QueueContract:
         assert woken.attempts == 1, "it was looked at once in vain"
         assert behind.id == "c"
 
+    async def test_what_waits_ahead_of_an_item_in_its_lane_is_known(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, *(item(name) for name in "abcd"), item("x", "other"), item("e"), item("f"))
+            await work.inbox.park(ItemId("c"), "key", None, "")
+            await work.inbox.done(ItemId("a"))
+            await work.inbox.stop(ItemId("d"), State.DEAD, "")
+            last = await work.inbox.get(ItemId("e"))
+            assert last is not None
+            assert names(await work.inbox.ahead_of(last)) == ["b", "c"]
+
     async def test_a_parked_item_is_ready_when_its_time_has_come(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
             await fill(work.inbox, item("a"))

@@ -71,6 +71,16 @@ async def test_nothing_secret_is_stored_in_clear(url: str) -> None:
     assert "rule" in kept
 
 
+async def test_a_seal_that_does_nothing_is_caught(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault: the search above can fail."""
+    monkeypatch.setattr(Sealer, "seal", lambda _self, _purpose, _aad, plaintext: plaintext)
+    monkeypatch.setattr(Sealer, "open", lambda _self, _purpose, _aad, sealed: sealed)
+    async with opened(url) as database:
+        await write_secrets(database)
+    kept = await everything_stored(url)
+    assert [secret for secret in SECRETS if secret in kept] == list(SECRETS)
+
+
 async def test_nothing_secret_is_in_the_files_of_sqlite_either(tmp_path: Path, sqlite_url: str) -> None:
     async with opened(sqlite_url) as database:
         await write_secrets(database)
@@ -277,34 +287,47 @@ async def test_units_of_work_cancelled_at_any_moment_leave_all_or_nothing(sql: S
         assert await work.inbox.claim("me", AT, LEASE, 50) == inbox
 
 
-async def test_what_was_committed_survives_a_kill_at_any_moment(tmp_path: Path, sqlite_url: str) -> None:
+async def test_what_was_committed_survives_a_kill_at_any_moment(sqlite_url: str) -> None:
     """A process writes pairs and says so after each commit, until it is killed: all it said, and no half, is there."""
-    program = dedent(
-        f"""
-        import asyncio, sys
-        from appservice.crypto.sealing import Sealer
-        from appservice.storage.database import SqlDatabase
-        from tests.appservice.storage.queue_contract import item
-
-        async def main():
-            database = SqlDatabase({sqlite_url!r}, Sealer([bytes(range(32))]))
-            await database.open()
-            for number in range(1_000_000):
-                async with database.begin() as work:
-                    await work.inbox.put(item(f"in{{number}}", f"lane{{number % 3}}"))
-                    await work.outbox.put(item(f"out{{number}}"))
-                print(number, flush=True)
-
-        asyncio.run(main())
-        """
-    )
-    said = await asyncio.to_thread(_run_and_kill, program)
+    said = await asyncio.to_thread(_run_and_kill, _writer_of_pairs(sqlite_url))
     async with opened(sqlite_url) as database, database.begin() as work:
         kept_in = [await work.inbox.get(ItemId(f"in{number}")) is not None for number in range(said + 3)]
         kept_out = [await work.outbox.get(ItemId(f"out{number}")) is not None for number in range(said + 3)]
         assert kept_in == kept_out
         assert all(kept_in[: said + 1])
         assert [one.id for one in await work.inbox.claim("me", AT, LEASE, 3)] == ["in0", "in3", "in6"]
+
+
+async def test_a_process_that_speaks_too_early_is_caught(sqlite_url: str) -> None:
+    """The planted fault: the test above can fail."""
+    said = await asyncio.to_thread(_run_and_kill, _writer_of_pairs(sqlite_url, say_first=True))
+    async with opened(sqlite_url) as database, database.begin() as work:
+        assert await work.inbox.get(ItemId(f"in{said}")) is None
+
+
+def _writer_of_pairs(url: str, *, say_first: bool = False) -> str:
+    say, pause = "print(number, flush=True)", "await asyncio.sleep(1 if number >= 30 else 0)"
+    return dedent(
+        f"""
+        import asyncio
+        from appservice.crypto.sealing import Sealer
+        from appservice.storage.database import SqlDatabase
+        from tests.appservice.storage.master import MASTER
+        from tests.appservice.storage.queue_contract import item
+
+        async def main():
+            database = SqlDatabase({url!r}, Sealer([MASTER]))
+            await database.open()
+            for number in range(1_000_000):
+                {f"{say}; {pause}" if say_first else "pass"}
+                async with database.begin() as work:
+                    await work.inbox.put(item(f"in{{number}}", f"lane{{number % 3}}"))
+                    await work.outbox.put(item(f"out{{number}}"))
+                {"pass" if say_first else say}
+
+        asyncio.run(main())
+        """
+    )
 
 
 def _run_and_kill(program: str) -> int:
@@ -333,7 +356,8 @@ async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str) -> None:
         async with database.begin() as work:
             await work.inbox.put_all([item(str(number), wait_key="key", due_at=AT) for number in range(3)])
             await work.inbox.park(ItemId("0"), "key", None, "")
-            assert await work.inbox.claim("me", AT, LEASE, 10)
+            (*_, last) = await work.inbox.claim("me", AT, LEASE, 10)
+            await work.inbox.ahead_of(last)
             await work.inbox.renew("me", Lane("lane"), AT)
             await work.inbox.free("me", Lane("lane"))
             await work.inbox.next_due(AT)
@@ -345,9 +369,9 @@ async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str) -> None:
     assert [step for step in plans if "SCAN" in step and "INDEX" not in step] == []
     assert {
         name
-        for name in ("ready", "due_at", "wait_key", "unfinished", "lanes_head_seq")
+        for name in ("ready", "parked", "due_at", "wait_key", "unfinished", "lanes_head_seq")
         if any(f"ix_inbox_{name}" in step for step in plans)
-    } == {"ready", "due_at", "wait_key", "unfinished", "lanes_head_seq"}
+    } == {"ready", "parked", "due_at", "wait_key", "unfinished", "lanes_head_seq"}
 
 
 def _plans(url: str, asked: list[tuple[str, Sequence[object]]]) -> list[str]:

@@ -41,6 +41,7 @@ def _queue(name: str) -> None:
         sqlite_autoincrement=True,
     )
     index(f"ix_{name}_ready", name, "lane", "seq", where="state = 'ready'")
+    index(f"ix_{name}_parked", name, "lane", "seq", where="state = 'parked'")
     index(f"ix_{name}_unfinished", name, "state", "seq", where="state <> 'done'")
     index(f"ix_{name}_due_at", name, "due_at", where="due_at IS NOT NULL")
     index(f"ix_{name}_wait_key", name, "wait_key", where="wait_key IS NOT NULL")

@@ -1,0 +1,121 @@
+"""The statements of a queue, each built once: to build one anew costs more than to run it."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnClause,
+    ColumnElement,
+    Dialect,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from appservice.storage.schema import QueueTables
+from appservice.storage.statements import insert_new, insert_or_lock
+from rooms.ports import State
+
+# Literals, not parameters: only then do the partial indexes apply.
+_READY: Final[ColumnClause[str]] = literal_column(f"'{State.READY}'")
+_PARKED: Final[ColumnClause[str]] = literal_column(f"'{State.PARKED}'")
+DONE: Final[ColumnClause[str]] = literal_column(f"'{State.DONE}'")
+
+
+class QueueStatements:
+    """Of one queue on one kind of database. Parameters are named in the words after each."""
+
+    def __init__(self, tables: QueueTables, dialect: Dialect) -> None:
+        items, lanes = tables.items, tables.lanes
+        wanted = items.c.id == bindparam("wanted")
+        lane: BindParameter[str] = bindparam("wanted_lane")
+        mine = and_(lanes.c.lane == lane, lanes.c.owner == bindparam("mine"))
+
+        self.put = insert_new(dialect, items, "id").returning(items.c.lane)
+        """Columns of items."""
+        self.get = select(items).where(wanted)
+        """wanted"""
+        # Of each state on its own, for each has its own index.
+        ahead = (
+            select(items).where(items.c.lane == lane, items.c.seq < bindparam("before"), items.c.state == state)
+            for state in (_READY, _PARKED)
+        )
+        both = union_all(*ahead).subquery()
+        self.ahead = select(both).order_by(both.c.seq).limit(bindparam("most"))
+        """wanted_lane, before, most"""
+        self.change = update(items).where(wanted).returning(items.c.lane)
+        """wanted, and the columns to be changed"""
+        self.count_and_change = self.change.values(attempts=items.c.attempts + 1)
+        """The same."""
+        self.revive = self.change.where(items.c.state.in_((State.DEAD, State.UNKNOWN)))
+        """The same."""
+
+        # In the order of the index, or SQLite walks through all items in the order of the result.
+        due = select(items.c.seq).where(items.c.due_at <= bindparam("at"), items.c.state == _PARKED)
+        self.due = due.order_by(items.c.due_at).with_for_update(skip_locked=True)
+        """at. What another unit of work is changing at this moment is left to the next claim."""
+        parked = select(items.c.seq).where(items.c.wait_key == bindparam("key"), items.c.state == _PARKED)
+        self.parked = parked.order_by(items.c.seq).with_for_update()
+        """key"""
+        unpark = update(items).where(items.c.seq.in_(bindparam("seqs", expanding=True)))
+        self.unpark = unpark.values(state=State.READY, wait_key=None, due_at=None).returning(items.c.lane)
+        """seqs"""
+        self.next_due = select(func.min(items.c.due_at)).where(items.c.due_at > bindparam("at"))
+        """at"""
+        self.first_of = [
+            select(items.c.seq).where(items.c.state == state, items.c.state != DONE).order_by(items.c.seq).limit(1)
+            for state in (_READY, _PARKED)
+        ]
+        self.stored_at = select(items.c.received_at).where(items.c.seq == bindparam("wanted_seq"))
+        """wanted_seq"""
+
+        ready = and_(items.c.lane == lane, items.c.state == _READY)
+        self.ready = select(items).where(ready).order_by(items.c.seq).limit(bindparam("most"))
+        """wanted_lane, most"""
+        other = lanes.alias()
+        oldest = (
+            select(other.c.lane)
+            .where(
+                other.c.head_seq.is_not(None),
+                _is_past(other.c.ready_at, "at"),
+                _is_past(other.c.leased_until, "at"),
+            )
+            .order_by(other.c.head_seq)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        self.lease = update(lanes).where(lanes.c.lane == oldest.scalar_subquery()).returning(lanes.c.lane)
+        """at, and the columns owner and leased_until"""
+        self.renew = update(lanes).where(mine)
+        """wanted_lane, mine, and the column leased_until"""
+        self.free = update(lanes).where(mine).values(owner=None, leased_until=None)
+        """wanted_lane, mine"""
+
+        self.lock = insert_or_lock(dialect, lanes, "lane")
+        """lane"""
+        of_lane = select(items.c.seq, items.c.due_at).where(items.c.lane == lanes.c.lane, items.c.state == _READY)
+        head = of_lane.order_by(items.c.seq).limit(1)
+        self.settle = (
+            update(lanes)
+            .where(lanes.c.lane.in_(bindparam("lanes", expanding=True)))
+            .values(
+                head_seq=head.with_only_columns(items.c.seq).scalar_subquery(),
+                ready_at=head.with_only_columns(items.c.due_at).scalar_subquery(),
+            )
+        )
+        """lanes"""
+
+
+def _is_past(moment: ColumnElement[Any], at: str) -> ColumnElement[bool]:
+    return or_(moment.is_(None), moment <= bindparam(at))
+
+
+queue_statements: Final[Callable[[QueueTables, Dialect], QueueStatements]] = cache(QueueStatements)
+"""Those of that queue and database, always the same ones."""
