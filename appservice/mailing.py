@@ -252,7 +252,12 @@ class StoredMail:
 
 
 def _unreadable(why: str, content: Content) -> Unreadable:
-    return Unreadable(why, content.body if isinstance(content, Text) else "")
+    """With the words that were made out before, for a mediator may have to see them."""
+    match content:
+        case Text(words) | Unreadable(words=words):
+            return Unreadable(why, words)
+        case _:
+            return Unreadable(why)
 
 
 def _file(attachment: Attachment) -> File:
