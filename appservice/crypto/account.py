@@ -51,6 +51,30 @@ async def create(
     if existing is not None:
         return existing
     seeds = seeds or CrossSigningSeeds.generate()
+    return await _make(store, sealer, user_id, seeds, display_name=display_name, now_ms=now_ms)
+
+
+async def renew(
+    store: CryptoStore, sealer: Sealer, user_id: UserId, *, display_name: str, now_ms: int
+) -> StoredIdentity | None:
+    """Give an identity out of a backup a fresh device, signed by the same seeds; None where there is no such identity.
+
+    Everything of its former device goes, for nobody knows how far its ratchets were turned since the backup: the
+    account, its sessions both ways, what it had shared, what it had to send. Room keys to read with stay.
+    """
+    former = await store.identity(user_id, lock=True)
+    if former is None:
+        return None
+    await store.forget_device(user_id)
+    await store.track([user_id])
+    seeds = open_seeds(sealer, former)
+    return await _make(store, sealer, user_id, seeds, display_name=display_name, now_ms=now_ms)
+
+
+async def _make(
+    store: CryptoStore, sealer: Sealer, user_id: UserId, seeds: CrossSigningSeeds, *, display_name: str, now_ms: int
+) -> StoredIdentity:
+    """Store an identity with a fresh device, and the requests that make it known."""
     account = Account()
     account.generate_one_time_keys(ONE_TIME_KEYS)
     account.generate_fallback_key()  # type: ignore[attr-defined]  # missing in vodozemac's stub

@@ -70,6 +70,11 @@ class OlmMachine:
             tx, self._sealer, self.user_id, display_name=display_name, seeds=seeds, now_ms=now_ms
         )
 
+    async def renew(self, tx: CryptoStore, *, display_name: str, now_ms: int) -> StoredIdentity | None:
+        """After a restore: the same person with a fresh device, and nothing left of the former one but what it could
+        read. None where there is no such identity. It is `ready` after its requests were sent."""
+        return await account.renew(tx, self._sealer, self.user_id, display_name=display_name, now_ms=now_ms)
+
     async def seeds(self, tx: CryptoStore) -> CrossSigningSeeds:
         """The cross-signing seeds, for a backup."""
         return account.open_seeds(self._sealer, (await self._work(tx, 0)).me)

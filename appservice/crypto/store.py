@@ -61,6 +61,11 @@ class CryptoStore(Protocol):
         """Those not `ready`, oldest first. Needs no lock."""
         ...
 
+    async def forget_device(self, user_id: UserId) -> None:
+        """Delete whatever belongs to this identity's device: Olm sessions, digests and unwedgings, outbound sessions
+        and their shares, requests and key requests. What it can read with (inbound sessions) stays."""
+        ...
+
     # Olm
 
     async def olm_sessions(self, user_id: UserId, peer_keys: Collection[Curve25519Key]) -> Sequence[StoredOlmSession]:

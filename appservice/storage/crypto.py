@@ -81,6 +81,10 @@ class SqlCryptoStore:
         )
         return found.scalars().all()
 
+    async def forget_device(self, user_id: UserId) -> None:
+        for kept in (OLM_SESSIONS, OLM_MESSAGES, UNWEDGINGS, OUTBOUND, SHARES, REQUESTS, KEY_REQUESTS):
+            await self._delete(kept, kept.table.c.user_id == user_id)
+
     async def olm_sessions(self, user_id: UserId, peer_keys: Collection[Curve25519Key]) -> Sequence[StoredOlmSession]:
         columns = OLM_SESSIONS.table.c
         wanted = columns.user_id == user_id, columns.peer_key.in_(peer_keys)

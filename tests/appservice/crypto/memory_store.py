@@ -95,6 +95,20 @@ class MemoryCryptoStore:
         rows = [row for row in self.tables.identities.values() if not row.ready]
         return [row.user_id for row in sorted(rows, key=lambda row: row.created_at_ms)]
 
+    async def forget_device(self, user_id: UserId) -> None:
+        tables = self.tables
+        for table in (
+            tables.olm_sessions,
+            tables.olm_messages,
+            tables.unwedgings,
+            tables.outbound,
+            tables.shares,
+            tables.requests,
+            tables.key_requests,
+        ):
+            for key in [key for key, row in table.items() if row.user_id == user_id]:
+                del table[key]
+
     async def olm_sessions(self, user_id: UserId, peer_keys: Collection[Curve25519Key]) -> Sequence[StoredOlmSession]:
         rows = [
             row for row in self.tables.olm_sessions.values() if row.user_id == user_id and row.peer_key in peer_keys

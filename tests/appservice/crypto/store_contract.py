@@ -349,3 +349,30 @@ class CryptoStoreContract:
             assert await store.seen_olm_messages(BOT, [old, new]) == {new}
             assert list(await store.shares(BOT, SESSION)) == [SHARE]
             assert list(await store.shares(BOT, OTHER_SESSION)) == [recent]
+
+    async def test_forgetting_a_device_leaves_what_it_reads_with_and_everything_of_others(
+        self, database: CryptoDatabase
+    ) -> None:
+        digest, request_id = MessageDigest("aa"), RequestId("request 1")
+        async with database.begin() as store:
+            for user in (BOT, GHOST):
+                await store.put_olm_sessions([replace(OLM, user_id=user)])
+                await store.put_olm_messages([StoredOlmMessage(user, digest, 1)])
+                await store.put_unwedging(StoredUnwedging(user, ALICE, DeviceId("PHONE"), pending=True, at_ms=1))
+                await store.put_outbound(replace(OUTBOUND, user_id=user))
+                await store.put_shares([replace(SHARE, user_id=user)])
+                await store.put_requests([replace(REQUEST, user_id=user, request_id=RequestId(f"of {user}"))])
+                await store.put_key_request(StoredKeyRequest(user, ROOM, SESSION, ALICE, request_id, 1))
+                await store.put_inbound([replace(INBOUND, user_id=user)])
+        async with database.begin() as store:
+            await store.forget_device(BOT)
+        async with database.begin() as store:
+            for user, left in ((BOT, 0), (GHOST, 1)):
+                assert len(await store.olm_sessions(user, [OLM.peer_key])) == left
+                assert len(await store.seen_olm_messages(user, [digest])) == left
+                assert len(await store.unwedgings(user)) == left
+                assert (await store.outbound(user, ROOM) is not None) == bool(left)
+                assert len(await store.shares(user, SESSION)) == left
+                assert len(await store.requests(user)) == left
+                assert (await store.key_request(user, ROOM, SESSION) is not None) == bool(left)
+            assert len(await store.inbound(ROOM, [SESSION])) == 2
