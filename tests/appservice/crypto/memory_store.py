@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from appservice.crypto.ids import (
     Curve25519Key,
     DeviceId,
+    Ed25519Key,
     MegolmSessionId,
     MessageDigest,
     OlmSessionId,
@@ -23,12 +25,14 @@ from appservice.crypto.rows import (
     StoredInbound,
     StoredIndex,
     StoredKeyRequest,
+    StoredMasterKey,
     StoredOlmMessage,
     StoredOlmSession,
     StoredOutbound,
     StoredRequest,
     StoredShare,
     StoredUnwedging,
+    StoredVerification,
     StoredWithheld,
 )
 
@@ -52,6 +56,8 @@ class Tables:
     shares: dict[ShareKey, StoredShare] = field(default_factory=dict)
     requests: dict[RequestId, StoredRequest] = field(default_factory=dict)
     device_lists: dict[UserId, StoredDeviceList] = field(default_factory=dict)
+    verifications: dict[UserId, StoredVerification] = field(default_factory=dict)
+    master_keys: dict[tuple[UserId, Ed25519Key], StoredMasterKey] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
         """A copy that shares only frozen rows."""
@@ -97,7 +103,7 @@ class MemoryCryptoStore:
 
     async def forget_device(self, user_id: UserId) -> None:
         tables = self.tables
-        for table in (
+        own: tuple[dict[Any, Any], ...] = (
             tables.olm_sessions,
             tables.olm_messages,
             tables.unwedgings,
@@ -105,7 +111,8 @@ class MemoryCryptoStore:
             tables.shares,
             tables.requests,
             tables.key_requests,
-        ):
+        )
+        for table in own:
             for key in [key for key, row in table.items() if row.user_id == user_id]:
                 del table[key]
 
@@ -225,6 +232,25 @@ class MemoryCryptoStore:
     async def old_people(self, before_ms: int, limit: int) -> Sequence[UserId]:
         old = [row for row in self.tables.device_lists.values() if row.fetched_at_ms < before_ms]
         return [row.user_id for row in sorted(old, key=lambda row: row.fetched_at_ms)][:limit]
+
+    async def verification(self, peer_user: UserId) -> StoredVerification | None:
+        return self.tables.verifications.get(peer_user)
+
+    async def verifications(self) -> Sequence[StoredVerification]:
+        return sorted(self.tables.verifications.values(), key=lambda row: row.started_at_ms)
+
+    async def put_verification(self, row: StoredVerification) -> None:
+        self.tables.verifications[row.peer_user] = row
+
+    async def delete_verification(self, peer_user: UserId) -> None:
+        self.tables.verifications.pop(peer_user, None)
+
+    async def master_keys(self, user_ids: Collection[UserId]) -> Sequence[StoredMasterKey]:
+        return [row for row in self.tables.master_keys.values() if row.user_id in user_ids]
+
+    async def put_master_key(self, row: StoredMasterKey) -> None:
+        kept = self.tables.master_keys.get((row.user_id, row.key), row)
+        self.tables.master_keys[row.user_id, row.key] = replace(row, seen_at_ms=kept.seen_at_ms)
 
     async def prune(self, before_ms: int) -> None:
         current = {row.session_id for row in self.tables.outbound.values()}
