@@ -219,6 +219,30 @@ class StoredRequest:
     created_at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredVerification:
+    """The verification by emoji that is under way with a person, at most one. Key: `peer_user`."""
+
+    peer_user: UserId
+    code: str
+    """The short word by which a person at the machine speaks of it."""
+    state: str
+    """The sealed state of the machine (`verification`)."""
+    started_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMasterKey:
+    """A master key that somebody has, or had: that a key once seen comes back is no news. Key: (`user_id`, `key`)."""
+
+    user_id: UserId
+    key: Ed25519Key
+    seen_at_ms: int
+    """When it was seen first."""
+    verified_at_ms: int | None
+    """When it was last proven by emoji; None: never."""
+
+
 class Pin(StrEnum):
     """What we think of a person's cross-signing identity."""
 

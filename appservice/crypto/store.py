@@ -30,12 +30,14 @@ from appservice.crypto.rows import (
     StoredInbound,
     StoredIndex,
     StoredKeyRequest,
+    StoredMasterKey,
     StoredOlmMessage,
     StoredOlmSession,
     StoredOutbound,
     StoredRequest,
     StoredShare,
     StoredUnwedging,
+    StoredVerification,
     StoredWithheld,
 )
 
@@ -203,6 +205,32 @@ class CryptoStore(Protocol):
 
     async def old_people(self, before_ms: int, limit: int) -> Sequence[UserId]:
         """Up to `limit` people whose list was last fetched before that moment, oldest first."""
+        ...
+
+    # Trust. Under the lock of the identity that verifies.
+
+    async def verification(self, peer_user: UserId) -> StoredVerification | None:
+        """The one that is under way with this person, or None."""
+        ...
+
+    async def verifications(self) -> Sequence[StoredVerification]:
+        """All that are under way, oldest first. Needs no lock."""
+        ...
+
+    async def put_verification(self, row: StoredVerification) -> None:
+        """Insert or replace."""
+        ...
+
+    async def delete_verification(self, peer_user: UserId) -> None:
+        """Delete it if it is there."""
+        ...
+
+    async def master_keys(self, user_ids: Collection[UserId]) -> Sequence[StoredMasterKey]:
+        """Every master key that was seen of these people, in any order. Needs no lock."""
+        ...
+
+    async def put_master_key(self, row: StoredMasterKey) -> None:
+        """Insert, or replace everything but `seen_at_ms`."""
         ...
 
     # Housekeeping

@@ -24,12 +24,14 @@ from appservice.crypto.rows import (
     StoredInbound,
     StoredIndex,
     StoredKeyRequest,
+    StoredMasterKey,
     StoredOlmMessage,
     StoredOlmSession,
     StoredOutbound,
     StoredRequest,
     StoredShare,
     StoredUnwedging,
+    StoredVerification,
     StoredWithheld,
 )
 from appservice.storage.crypto_schema import (
@@ -38,12 +40,14 @@ from appservice.storage.crypto_schema import (
     INBOUND,
     INDEXES,
     KEY_REQUESTS,
+    MASTER_KEYS,
     OLM_MESSAGES,
     OLM_SESSIONS,
     OUTBOUND,
     REQUESTS,
     SHARES,
     UNWEDGINGS,
+    VERIFICATIONS,
     WITHHELD,
     Kept,
 )
@@ -219,6 +223,28 @@ class SqlCryptoStore:
         columns = DEVICE_LISTS.table.c
         old = select(columns.user_id).where(columns.fetched_at_ms < before_ms).order_by(columns.fetched_at_ms)
         return (await self._connection.execute(old.limit(limit))).scalars().all()
+
+    # --- trust
+
+    async def verification(self, peer_user: UserId) -> StoredVerification | None:
+        return _first(await self._find(VERIFICATIONS, VERIFICATIONS.table.c.peer_user == peer_user))
+
+    async def verifications(self) -> Sequence[StoredVerification]:
+        return await self._find(VERIFICATIONS, order=(VERIFICATIONS.table.c.started_at_ms,))
+
+    async def put_verification(self, row: StoredVerification) -> None:
+        await self._put(VERIFICATIONS, [row])
+
+    async def delete_verification(self, peer_user: UserId) -> None:
+        await self._delete(VERIFICATIONS, VERIFICATIONS.table.c.peer_user == peer_user)
+
+    async def master_keys(self, user_ids: Collection[UserId]) -> Sequence[StoredMasterKey]:
+        return await self._find(MASTER_KEYS, MASTER_KEYS.table.c.user_id.in_(user_ids))
+
+    async def put_master_key(self, row: StoredMasterKey) -> None:
+        await self._put(MASTER_KEYS, [row], keep=("seen_at_ms",))
+
+    # --- housekeeping
 
     async def prune(self, before_ms: int) -> None:
         await self._delete(OLM_MESSAGES, OLM_MESSAGES.table.c.at_ms < before_ms)

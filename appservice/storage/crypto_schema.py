@@ -148,3 +148,7 @@ _index("requests_leased_until_ms", REQUESTS, "leased_until_ms")
 DEVICE_LISTS: Final = _keep("device_lists", rows.StoredDeviceList, "user_id")
 _index("device_lists_stale", DEVICE_LISTS, "user_id", where="changed <> fetched")
 _index("device_lists_fetched_at_ms", DEVICE_LISTS, "fetched_at_ms")
+
+VERIFICATIONS: Final = _keep("verifications", rows.StoredVerification, "peer_user")
+
+MASTER_KEYS: Final = _keep("master_keys", rows.StoredMasterKey, "user_id", "key")

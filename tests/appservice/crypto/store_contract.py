@@ -33,12 +33,14 @@ from appservice.crypto.rows import (
     StoredInbound,
     StoredIndex,
     StoredKeyRequest,
+    StoredMasterKey,
     StoredOlmMessage,
     StoredOlmSession,
     StoredOutbound,
     StoredRequest,
     StoredShare,
     StoredUnwedging,
+    StoredVerification,
     StoredWithheld,
 )
 from appservice.crypto.store import CryptoStore
@@ -334,6 +336,29 @@ class CryptoStoreContract:
         async with database.begin() as store:
             await store.put_device_list(row)
             assert list(await store.device_lists([ALICE])) == [row]
+
+    async def test_one_verification_a_person_is_under_way_oldest_first(self, database: CryptoDatabase) -> None:
+        first, second = StoredVerification(CARL, "AAAA", "s", 10), StoredVerification(ALICE, "BBBB", "s", 20)
+        async with database.begin() as tx:
+            await tx.put_verification(second)
+            await tx.put_verification(first)
+            await tx.put_verification(replace(first, state="later"))
+            assert list(await tx.verifications()) == [replace(first, state="later"), second]
+            await tx.delete_verification(CARL)
+            await tx.delete_verification(CARL)
+        async with database.begin() as tx:
+            assert await tx.verification(CARL) is None
+            assert await tx.verification(ALICE) == second
+
+    async def test_a_master_key_was_first_seen_when_it_was_first_put(self, database: CryptoDatabase) -> None:
+        seen = StoredMasterKey(ALICE, Ed25519Key("one"), 10, None)
+        other, foreign = replace(seen, key=Ed25519Key("two")), replace(seen, user_id=CARL)
+        async with database.begin() as tx:
+            for row in (seen, other, foreign, replace(seen, seen_at_ms=20, verified_at_ms=20)):
+                await tx.put_master_key(row)
+        async with database.begin() as tx:
+            assert set(await tx.master_keys([ALICE])) == {replace(seen, verified_at_ms=20), other}
+            assert await tx.master_keys([]) == []
 
     async def test_pruning_forgets_old_digests_and_old_shares_but_none_of_a_current_session(
         self, database: CryptoDatabase
