@@ -366,7 +366,7 @@ def _what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
     if not changed and conversations(before) == conversations(after):
         return ()
     return (
-        Reconcile(),
+        Reconcile(leaving=frozenset(p.endpoint.address for p in before.people if after.person(p.id) is None)),
         *(Tell(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
         *(
             Introduce(person, c)

@@ -68,9 +68,13 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves."""
+    """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves.
+
+    `leaving`: the addresses of those who have just been taken off, whom to find in a room is no alarm.
+    """
 
     again: bool = False
+    leaving: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay
 from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
-from rooms.apply import Decline, Enter, Outgoing, Say
+from rooms.apply import ROOMS, Decline, Enter, Outgoing, Say
 from rooms.ports import (
     Database,
     EventId,
@@ -25,6 +25,7 @@ from rooms.ports import (
     RoomId,
     RoomRecord,
     Standing,
+    State,
     Trouble,
     UserId,
     Work,
@@ -136,8 +137,8 @@ class Deliverer:
                 return await self._post(item, _case_of(item), outgoing)
             case Relay() | Introduce():
                 return await self._carry(item, _case_of(item), outgoing), Report()
-            case Reconcile(again):
-                report = await reconcile(self._database, self._homeserver, _case_of(item), again=again)
+            case Reconcile(again, leaving):
+                report = await reconcile(self._database, self._homeserver, _case_of(item), again=again, leaving=leaving)
                 return Sent(f"{len(report.done)} changes"), report
             case Preview():
                 changes = await preview(self._database, self._homeserver, _case_of(item))
@@ -175,6 +176,7 @@ class Deliverer:
             return wait, Report()
         audience = await unfit(self._database, self._homeserver, case_id, record)
         if isinstance(audience, str):
+            await self._not_while_mending(case_id)
             return wait, await self._suspend(record, audience, label(effect.conversation, case))
         if all(self._homeserver.is_ours(user) for user in audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
@@ -199,6 +201,17 @@ class Deliverer:
             async with self._database.begin() as work:
                 await work.journal.link_event(case_id, effect.message, event)
         return Sent(event), Report()
+
+    async def _not_while_mending(self, case_id: CaseId) -> None:
+        """A room that is being put in order, say because somebody was taken off, is no cause for alarm yet.
+
+        Raises a transient Trouble: what is to be said waits in its place. If the room stays unfit, the reconciliation
+        reports it.
+        """
+        async with self._database.begin() as work:
+            due = await work.outbox.in_state((State.READY,), case_id)
+        if any(item.kind == ROOMS for item in due):
+            raise Trouble("the case's rooms are being put in order", transient=True)
 
     async def _suspend(self, record: RoomRecord, wrong: str, name: str) -> Report:
         """Nothing more goes there until a reconciliation found it fit; the report has one made (I9)."""

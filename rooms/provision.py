@@ -33,6 +33,7 @@ class _Site:
     homeserver: Homeserver
     case: Case
     users: Mapping[PersonId, UserId]
+    leaving: frozenset[str] = frozenset()
 
 
 def room_wait_key(case: CaseId, key: RoomKey) -> str:
@@ -40,12 +41,19 @@ def room_wait_key(case: CaseId, key: RoomKey) -> str:
     return f"room:{case}:{key}"
 
 
-async def reconcile(database: Database, homeserver: Homeserver, case_id: CaseId, *, again: bool = False) -> Report:
-    """Create, repair and man every room of a case; `again` invites those, too, who left by themselves.
+async def reconcile(
+    database: Database,
+    homeserver: Homeserver,
+    case_id: CaseId,
+    *,
+    again: bool = False,
+    leaving: frozenset[str] = frozenset(),
+) -> Report:
+    """Create, repair and man every room of a case; `again` and `leaving` are as in `policies.effects.Reconcile`.
 
     Raises a transient `Trouble` when the homeserver can't be reached; what it refuses for good is reported.
     """
-    site = await _survey(database, homeserver, case_id)
+    site = replace(await _survey(database, homeserver, case_id), leaving=leaving)
     for person in site.case.people:
         if person.endpoint.network is not Network.MATRIX:
             await homeserver.ensure_ghost(site.users[person.id], f"{person.name} ({person.endpoint.network})")
@@ -158,8 +166,8 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
 
 
 def _is_stranger(site: _Site, user: UserId) -> bool:
-    """Neither of this case nor of ours: someone removed from a side is no intruder."""
-    return user not in site.users.values() and not site.homeserver.is_ours(user)
+    """Neither of this case nor of ours, nor just taken off it: someone removed from a side is no intruder."""
+    return user not in {*site.users.values(), *site.leaving} and not site.homeserver.is_ours(user)
 
 
 async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: str | None) -> Report:
