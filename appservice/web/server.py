@@ -1,5 +1,6 @@
 """The server: its routes put together, and its listening socket."""
 
+import errno
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,10 @@ def application(settings: WebSettings, ports: WebPorts) -> web.Application:
     return app
 
 
+class CannotListenError(OSError):
+    """The configured address can't be listened on; the message names it."""
+
+
 class WebServer:
     """An application on a listening socket. `start`, then `stop`; both once."""
 
@@ -59,10 +64,14 @@ class WebServer:
         self._host, self._port = host, port
 
     async def start(self) -> int:
-        """Listen; the port, which is a free one if 0 was asked for. Raises OSError where it is taken."""
+        """Listen; the port, which is a free one if 0 was asked for. Raises CannotListenError."""
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            what = "is taken" if error.errno == errno.EADDRINUSE else "can't be used"
+            raise CannotListenError(f"the port {self._host}:{self._port} {what}") from error
         address = self._runner.addresses[0]
         return int(address[1])
 
