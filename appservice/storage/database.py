@@ -13,6 +13,7 @@ from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 from appservice.storage.migrate import migrate
 from appservice.storage.seals import Seals, lookup_key
+from appservice.storage.wakeups import Wakeups
 from appservice.storage.work import SqlWork
 
 
@@ -30,11 +31,14 @@ class SqlDatabase:
         self._seals: Seals | None = None
         self._one_writer = self._writer.dialect.name == "sqlite"
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self._one_writer else nullcontext()
-        self._listeners: list[Callable[[], None]] = []
+        self._wakeups = Wakeups(self._writer)
 
     def on_work(self, listener: Callable[[], None]) -> None:
-        """Call it after each commit that put, woke or revived an item. It must not raise nor block."""
-        self._listeners.append(listener)
+        """Call it after each commit, here or in another process, that put, woke or revived an item.
+
+        It must neither raise nor block.
+        """
+        self._wakeups.add(listener)
 
     async def open(self) -> None:
         """Connect, and bring the tables up to date.
@@ -49,9 +53,11 @@ class SqlDatabase:
                 self._seals = Seals(self._sealer, await lookup_key(connection, self._sealer))
             except SealError as error:
                 raise UnusableDatabase("the database was sealed under another master key") from error
+        self._wakeups.start()
 
     async def close(self) -> None:
         """Let go of all connections."""
+        await self._wakeups.stop()
         await self._writer.dispose()
         await self._reader.dispose()
 
@@ -62,9 +68,10 @@ class SqlDatabase:
             work = SqlWork(connection, self._opened())
             yield work
             await work.settle()
+            if work.news:
+                await self._wakeups.tell_others(connection)
         if work.news:
-            for listener in self._listeners:
-                listener()
+            self._wakeups.call()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqlWork]:

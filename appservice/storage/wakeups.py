@@ -1,0 +1,90 @@
+"""Telling workers that there is something to do: those of this process, and on PostgreSQL those of the others too."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+logger = logging.getLogger(__name__)
+
+_CHANNEL: Final = "mediatrix_work"
+_AGAIN: Final = 2.0
+"""Seconds until a broken connection is made anew. What is missed meanwhile, a worker finds when it looks by itself."""
+
+
+class Wakeups:
+    """Calls listeners. A lost call is harmless: workers look by themselves now and then."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._listeners: list[Callable[[], None]] = []
+        self._me = secrets.token_hex(8)
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, listener: Callable[[], None]) -> None:
+        """From now on, call this."""
+        self._listeners.append(listener)
+
+    def call(self) -> None:
+        """Call the listeners of this process."""
+        for listener in self._listeners:
+            listener()
+
+    async def tell_others(self, connection: AsyncConnection) -> None:
+        """Tell the other processes, should this transaction be committed."""
+        if self._is_shared:
+            values = {"channel": _CHANNEL, "me": self._me}
+            await connection.execute(text("SELECT pg_notify(:channel, :me)"), values)
+
+    def start(self) -> None:
+        """Begin to hear what other processes tell."""
+        if self._is_shared:
+            self._task = asyncio.create_task(self._hear())
+
+    async def stop(self) -> None:
+        """Hear no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    @property
+    def _is_shared(self) -> bool:
+        return self._engine.dialect.name == "postgresql"
+
+    async def _hear(self) -> None:
+        # Here, for SQLite does without.
+        from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]
+
+        while True:
+            try:
+                async with self._engine.connect() as connection:
+                    try:
+                        await self._hear_over((await connection.get_raw_connection()).driver_connection)
+                    finally:
+                        # Not back into the pool, broken or not.
+                        await connection.invalidate()
+            except (SQLAlchemyError, PostgresError, InterfaceError, OSError) as error:
+                logger.warning("can't hear of other processes' work for now (%s)", type(error).__name__)
+            await asyncio.sleep(_AGAIN)
+
+    async def _hear_over(self, driver: Any) -> None:
+        """Until that connection breaks. `driver` is asyncpg's own."""
+        broken = asyncio.Event()
+
+        def told(_connection: object, _pid: int, _channel: str, sender: str) -> None:
+            if sender != self._me:
+                self.call()
+
+        driver.add_termination_listener(lambda _connection: broken.set())
+        await driver.add_listener(_CHANNEL, told)
+        # Something may have been told before.
+        self.call()
+        await broken.wait()

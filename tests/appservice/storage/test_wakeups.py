@@ -1,0 +1,68 @@
+"""Workers hear of new work, whichever process stored it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from appservice.storage import wakeups
+from rooms.ports import ItemId
+from tests.appservice.storage.conftest import opened
+from tests.appservice.storage.postgresql import Postgresql
+from tests.appservice.storage.queue_contract import item
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError
+
+
+async def both_listen(postgresql: Postgresql) -> None:
+    """Wait until two connections listen, and their processes know it."""
+    listening = "SELECT 'listening ' || count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    await eventually(lambda: "listening 2" in postgresql.run(listening))
+    await asyncio.sleep(0.1)
+
+
+async def test_work_of_one_process_wakes_the_other_once_and_after_the_commit(
+    postgresql: Postgresql, postgresql_url: str
+) -> None:
+    async with opened(postgresql_url) as here, opened(postgresql_url) as there:
+        heard_here: list[str] = []
+        heard_there: list[str] = []
+        await both_listen(postgresql)
+        here.on_work(lambda: heard_here.append("work"))
+        there.on_work(lambda: heard_there.append("work"))
+        async with here.begin() as work:
+            await work.inbox.put(item("a"))
+            await asyncio.sleep(0.1)
+            assert heard_here == heard_there == []
+        await eventually(lambda: heard_there == ["work"])
+        await asyncio.sleep(0.1)
+        assert heard_here == heard_there == ["work"]
+        async with there.begin() as work:
+            await work.inbox.done(ItemId("a"))
+        await asyncio.sleep(0.1)
+        assert heard_here == heard_there == ["work"]
+
+
+async def test_a_broken_connection_is_made_anew(
+    postgresql: Postgresql, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr(wakeups, "_AGAIN", 0.05)
+    async with opened(postgresql_url) as here, opened(postgresql_url) as there:
+        heard: list[str] = []
+        await both_listen(postgresql)
+        postgresql.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        await asyncio.sleep(0.2)
+        await both_listen(postgresql)
+        there.on_work(lambda: heard.append("work"))
+        async with here.begin() as work:
+            await work.inbox.put(item("a"))
+        await eventually(lambda: "work" in heard)
