@@ -1,17 +1,20 @@
-"""What the service keeps beside the cases: the state of encryption, in the same units of work."""
+"""What the service keeps beside the cases, in the same units of work: the state of encryption, and the epoch."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from appservice.crypto.store import CryptoStore
+from appservice.epoch import EpochStore
 from rooms.ports import Work
 
 
 class ServiceWork(Work, Protocol):
-    """One unit of work, with the Olm machines' state in it."""
+    """One unit of work, with the Olm machines' state and the epoch in it."""
 
     @property
     def crypto(self) -> CryptoStore: ...
+    @property
+    def epochs(self) -> EpochStore: ...
 
 
 class ServiceDatabase(Protocol):

@@ -295,6 +295,20 @@ class Decisions(Protocol):
         """Store rule, reason, policy version and the names of the effects; never content."""
 
 
+class Epochs(Protocol):
+    """Cases that came out of a backup, and that no mediator has looked at since.
+
+    What was decided after the backup isn't known any more: who was removed, which room was closed, which mail was sent.
+    So an unconfirmed case only narrows: nobody is let in, no room is made, nothing leaves for another network.
+    """
+
+    async def unconfirmed(self, case: CaseId) -> bool:
+        """Whether the case is such a one."""
+
+    async def confirm(self, case: CaseId) -> None:
+        """A mediator has looked, and says that the case is as it should be."""
+
+
 class Work(Protocol):
     """The stores of one unit of work."""
 
@@ -316,6 +330,8 @@ class Work(Protocol):
     def holds(self) -> Holds: ...
     @property
     def decisions(self) -> Decisions: ...
+    @property
+    def epochs(self) -> Epochs: ...
 
 
 class Database(Protocol):

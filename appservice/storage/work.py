@@ -6,6 +6,7 @@ from appservice.storage import schema
 from appservice.storage.addresses import SqlReplyAddresses
 from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
 from appservice.storage.crypto import SqlCryptoStore
+from appservice.storage.epochs import SqlEpochs
 from appservice.storage.journal import SqlDecisions, SqlHolds, SqlJournal
 from appservice.storage.queue import SqlQueue
 from appservice.storage.seals import Seals
@@ -26,6 +27,7 @@ class SqlWork:
         self.holds = SqlHolds(connection, seals.sealer)
         self.decisions = SqlDecisions(connection, seals.sealer)
         self.crypto = SqlCryptoStore(connection)
+        self.epochs = SqlEpochs(connection, seals)
 
     @property
     def news(self) -> bool:

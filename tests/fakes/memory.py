@@ -1,11 +1,13 @@
 """A database in memory, with the semantics of the real one: one unit of work at a time, all of it or nothing."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from appservice.epoch import Epoch, Searched, Stage
 from appservice.storage.errors import Conflict
 from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
 from policies.effects import Decision
@@ -33,6 +35,10 @@ class MemoryTables:
     mails: dict[tuple[CaseId, str], MessageId] = field(default_factory=dict)
     holds: dict[tuple[CaseId, MessageId], Held] = field(default_factory=dict)
     decisions: dict[int, tuple[ItemId, Decision, datetime]] = field(default_factory=dict)
+    epoch: dict[str, Epoch] = field(default_factory=dict)
+    unconfirmed: dict[CaseId, None] = field(default_factory=dict)
+    searched: dict[RoomId, Searched] = field(default_factory=dict)
+    sent: dict[str, EventId] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
         """A copy that shares only frozen values."""
@@ -89,6 +95,7 @@ class MemoryWork:
         self.holds = MemoryHolds(tables)
         self.decisions = MemoryDecisions(tables)
         self.crypto = MemoryCryptoStore(tables.crypto)
+        self.epochs = MemoryEpochs(tables)
 
 
 class MemoryCases:
@@ -258,3 +265,45 @@ class MemoryDecisions:
 
     async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
         self._decisions[len(self._decisions)] = (item, decision, at)
+
+
+class MemoryEpochs:
+    """`EpochStore`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def current(self) -> Epoch:
+        if not self._tables.epoch:
+            self._tables.epoch["first"] = Epoch(1, "first", 0, Stage.SETTLED)
+        (epoch,) = self._tables.epoch.values()
+        return epoch
+
+    async def save(self, epoch: Epoch) -> None:
+        if epoch.name in self._tables.epoch:
+            self._tables.epoch[epoch.name] = epoch
+
+    async def begin(self, epoch: Epoch) -> None:
+        self._tables.epoch = {epoch.name: epoch}
+        self._tables.unconfirmed = dict.fromkeys(self._tables.cases)
+        self._tables.searched, self._tables.sent = {}, {}
+
+    async def unconfirmed(self, case: CaseId) -> bool:
+        return case in self._tables.unconfirmed
+
+    async def confirm(self, case: CaseId) -> None:
+        self._tables.unconfirmed.pop(case, None)
+
+    async def marker(self, item: ItemId) -> str:
+        return hashlib.sha256(f"marker of {item}".encode()).hexdigest()[:32]
+
+    async def searched(self, room: RoomId) -> Searched | None:
+        return self._tables.searched.get(room)
+
+    async def found(self, room: RoomId, events: Mapping[str, EventId], searched: Searched) -> None:
+        self._tables.searched.setdefault(room, searched)
+        for marker, event in events.items():
+            self._tables.sent.setdefault(marker, event)
+
+    async def sent(self, marker: str) -> EventId | None:
+        return self._tables.sent.get(marker)
