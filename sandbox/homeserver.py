@@ -96,6 +96,12 @@ class Homeserver:
         return self.config.server_name
 
     @property
+    def pid(self) -> int:
+        """Of the running Synapse."""
+        assert self._process is not None, "start() first"
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What Synapse says: warnings and worse."""
         return self.config.directory / "homeserver.log"

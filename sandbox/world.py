@@ -82,6 +82,12 @@ class World:
         """What the service says."""
         return self.folder / "service" / "service.log"
 
+    @property
+    def service_pid(self) -> int:
+        """Of the running service."""
+        assert self._service is not None, "start_service() first"
+        return self._service.pid
+
     async def start(self) -> None:
         """Start everything. Raises PortTaken, HomeserverFailed or ServiceFailed."""
         require_free(self.ports.service, "the service")

@@ -1,0 +1,108 @@
+"""Looking on from outside: at what the service has committed, and at what the processes use."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+_LOOK: Final = 0.001
+"""Seconds between two looks: the accuracy of a latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used: seconds of processor so far, and MB of memory at this moment."""
+
+    seconds: float
+    megabytes: float
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Of a process that runs (Linux: proc(5))."""
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return cls(
+            (int(fields[11]) + int(fields[12])) * _TICK, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1_000_000
+        )
+
+
+class Ledger:
+    """The service's own database, read by another process: what is seen here is committed."""
+
+    def __init__(self, file: Path) -> None:
+        self._database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def relays(self) -> int:
+        """How many outbox rows there are that carry somebody's words."""
+        return self._number("SELECT count(*) FROM outbox WHERE kind = 'people'")
+
+    def unread(self) -> int:
+        """How many inbox items wait or are being worked on."""
+        return self._number("SELECT count(*) FROM inbox WHERE state <> 'done'")
+
+    def building(self) -> int:
+        """How many works on rooms are not finished."""
+        return self._number("SELECT count(*) FROM outbox WHERE kind = 'rooms' AND state <> 'done'")
+
+    def relayed(self, events: Collection[str]) -> set[str]:
+        """Those of these events that were decided about: their outbox rows were committed in the same moment."""
+        ids = {hashlib.sha256(f"matrix.event\0{event}".encode()).hexdigest()[:40]: event for event in events}
+        marks = ",".join("?" * len(ids))
+        statement = f"SELECT id FROM inbox WHERE state = 'done' AND id IN ({marks})"
+        return {ids[found] for (found,) in self._database.execute(statement, list(ids))}
+
+    def version(self) -> int:
+        """Another number after each commit of the service."""
+        return self._number("PRAGMA data_version")
+
+    async def until(self, relays: int, patience: float = 120) -> float:
+        """Wait until there are so many relays and nothing is unread; the time (monotonic) of that."""
+        async with asyncio.timeout(patience):
+            while self.relays() < relays or self.unread():
+                await asyncio.sleep(0.01)
+        return time.monotonic()
+
+    def _number(self, statement: str) -> int:
+        number: int = self._database.execute(statement).fetchone()[0]
+        return number
+
+
+class Stopwatch:
+    """Times how long after its acceptance each event's outbox rows were committed. Run `watch` beside the senders."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._accepted: dict[str, float] = {}
+        self.delays: list[float] = []
+        """Seconds, in the order in which they were seen."""
+
+    def accepted(self, event: str) -> None:
+        """The homeserver has just said yes to this event."""
+        self._accepted[event] = time.monotonic()
+
+    @property
+    def waiting(self) -> int:
+        """How many events were accepted and not yet seen in the ledger."""
+        return len(self._accepted)
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        seen = -1
+        while True:
+            await asyncio.sleep(_LOOK)
+            version = self._ledger.version()
+            if version != seen or self._accepted:
+                seen = version
+                for event in self._ledger.relayed(self._accepted):
+                    self.delays.append(time.monotonic() - self._accepted.pop(event))
