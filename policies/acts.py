@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import assert_never
 
 from policies import commands, effects
@@ -26,52 +26,16 @@ from policies.case import (
     SideId,
 )
 from policies.commands import Command
-from policies.effects import Effect, Introduce, Reconcile, Resume, Tell
-from policies.membership import conversations, readers, sits_in_a_caucus
+from policies.effects import Effect, Explain, Introduce, Reconcile, Resume, Tell
+from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
+from policies.membership import caucuses_of, conversations, readers, sits_in_a_caucus
+from policies.outcome import Done, Facts, Outcome, Refused
 from policies.status import readers_text, sides_text, status_text
 from policies.text import name_problem, skeleton
 
 ASK_LASTS = timedelta(minutes=15)
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _MATRIX_ID = re.compile(r"@[a-z0-9._=/+-]+:(?P<server>\S+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What an act needs to know beside the case. `by` is None for acts through the API and the CLI."""
-
-    at: datetime
-    by: PersonId | None
-    code: str
-    """A fresh short word for an Ask, should one be needed."""
-    server_name: str
-    own_prefix: str
-    """How the localparts of our own Matrix users begin."""
-    reply_domain: str | None
-    """Where mail to us goes; None if mail isn't set up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The act was carried out; `answer` says so to whoever gave the command."""
-
-    case: Case
-    answer: str
-    effects: tuple[Effect, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The act was not carried out: what is wrong, and what would work."""
-
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.problem}. {self.remedy}"
-
-
-Outcome = Done | Refused
 
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
@@ -105,6 +69,10 @@ def _perform(case: Case, command: Command, facts: Facts) -> Outcome:  # noqa: C9
             return Done(case, sides_text(case))
         case commands.RecordConsent(name, wording):
             return _record_consent(case, name, wording, facts)
+        case commands.ShowIdentity(name):
+            return _show_identity(case, name, facts)
+        case commands.ConfirmIdentity():
+            return _confirm_identity(case, command, facts)
         case commands.OpenJoint():
             return _open(case)
         case commands.ShowStatus():
@@ -309,6 +277,27 @@ def _record_consent(case: Case, name: str, wording: str, facts: Facts) -> Outcom
         f"On record: {person.name} agreed to have the words themselves sent by mail (“{wording}”).",
         (Resume(endpoint.id),),
     )
+
+
+def _show_identity(case: Case, name: str, facts: Facts) -> Outcome:
+    person = case.named(name)
+    if person is None:
+        return _no_such_person(case, name)
+    return Done(case, identity_text(person.name, facts.identities.get(person.id)))
+
+
+def _confirm_identity(case: Case, command: commands.ConfirmIdentity, facts: Facts) -> Outcome:
+    person = case.named(command.name)
+    if person is None:
+        return _no_such_person(case, command.name)
+    if person.id == facts.by:
+        return Refused("Nobody confirms themselves", "Another mediator does, or your administrator")
+    key = to_confirm(facts.identities.get(person.id), command.fingerprint)
+    if isinstance(key, Unconfirmable):
+        return Refused(key.why, f"!identity {person.name} shows what is known")
+    told = tuple(Explain(person.id, c, IDENTITY_CONFIRMED) for c in caucuses_of(case, person.id)[:1])
+    answer = f"The new identity of {person.name} is confirmed, and what waited for it goes on."
+    return Done(case, answer, (effects.ConfirmIdentity(person.id, key), *told))
 
 
 # --- the session, and questions -----------------------------------------------------------------------------------

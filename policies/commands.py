@@ -58,6 +58,21 @@ class RecordConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowIdentity:
+    """Show what is known of a person's encryption identity."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmIdentity:
+    """The person's new encryption identity is the one whose fingerprint begins so, and really theirs."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenJoint:
     """The joint session begins."""
 
@@ -115,6 +130,8 @@ Command = (
     | AddSide
     | ListSides
     | RecordConsent
+    | ShowIdentity
+    | ConfirmIdentity
     | OpenJoint
     | ShowStatus
     | Repair
@@ -170,6 +187,12 @@ USAGES = {
         "!consent NAME: WORDING",
         "records that somebody agreed to have the words themselves sent by mail",
         "!consent Carl: agreed by telephone to read the case by mail",
+    ),
+    "identity": Usage("!identity NAME", "what is known of somebody's encryption identity", "!identity Alice"),
+    "confirm": Usage(
+        "!confirm NAME: FINGERPRINT",
+        "believes in somebody's new encryption identity, after you made sure that it is theirs",
+        "!confirm Alice: AbCd EfGh IjKl",
     ),
     "open": Usage("!open", "the joint session begins: everyone is invited to the joint room", "!open"),
     "status": Usage("!status", "who takes part, by what channel, and where the case stands", "!status"),
@@ -281,6 +304,17 @@ def _consent(words: list[str]) -> Command | Misunderstood:
     return RecordConsent(name.strip(), wording.strip())
 
 
+def _identity(words: list[str]) -> Command | Misunderstood:
+    return ShowIdentity(" ".join(words)) if words else _wrong("identity", "A name is missing")
+
+
+def _confirm(words: list[str]) -> Command | Misunderstood:
+    name, _, fingerprint = " ".join(words).partition(":")
+    if not name.strip() or not fingerprint.strip():
+        return _wrong("confirm", "It needs a name, a colon, and the fingerprint that !identity shows")
+    return ConfirmIdentity(name.strip(), fingerprint.strip())
+
+
 def _held(words: list[str]) -> Command | Misunderstood:
     return ShowHeld(words[0] if words else None)
 
@@ -307,6 +341,8 @@ _PARSERS: Mapping[str, Callable[[list[str]], Command | Misunderstood]] = {
     "side list": lambda _: ListSides(),
     "side": lambda words: _near_miss(["side", *words]) if words else ListSides(),
     "consent": _consent,
+    "identity": _identity,
+    "confirm": _confirm,
     "open": lambda _: OpenJoint(),
     "status": lambda _: ShowStatus(),
     "repair": lambda _: Repair(),

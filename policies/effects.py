@@ -83,6 +83,14 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmIdentity:
+    """A person's new encryption identity is believed from now on, if it is still that key; what waited goes on."""
+
+    person: PersonId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """Deliveries that wait for something about this channel are looked at again."""
 
@@ -104,7 +112,20 @@ class ShowHeld:
     item: str | None = None
 
 
-Effect = Post | Relay | Tell | Explain | Introduce | Hold | Reconcile | Preview | Resume | DeadLetters | ShowHeld
+Effect = (
+    Post
+    | Relay
+    | Tell
+    | Explain
+    | Introduce
+    | Hold
+    | Reconcile
+    | Preview
+    | ConfirmIdentity
+    | Resume
+    | DeadLetters
+    | ShowHeld
+)
 
 
 POLICY_VERSION = 1

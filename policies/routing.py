@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from policies.acts import Done, Facts, Refused, create, perform
+from policies.acts import create, perform
 from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId
 from policies.commands import Command, Misunderstood, NewCase, is_command, parse
 from policies.effects import Decision, Effect, Explain, Hold, Post, Reconcile, Relay, Tell
 from policies.membership import caucuses_of, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
+from policies.outcome import Done, Facts, Refused
 from policies.plan import desk_label, label
 from policies.status import readers_text
 from policies.text import one_line
@@ -95,6 +96,25 @@ def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
         f" {person.name} {'is told' if where else 'must be told'} how to put that right."
     )
     return Decision(case, (*explain, Tell(DESK, told)), "unsigned-device", "the device's owner has not signed it")
+
+
+def decide_replaced(case: Case, person: Person) -> Decision:
+    """The encryption identity of somebody in the case is another than the one we knew: they, or somebody else (B5)."""
+    text = (
+        f"ALARM: the encryption identity of {person.name} was replaced. Until you have made sure that it is really"
+        " them, nothing is sent where they read, and what they write waits."
+        f" !identity {person.name} shows what is known, and how to confirm it."
+    )
+    return Decision(case, (Tell(DESK, text),), "identity-replaced", "an identity is another than the pinned one")
+
+
+def decide_unconfirmed(case: Case, author: Person, conversation: Conversation) -> Decision:
+    """Something came from an identity that nobody has confirmed: it waits, and the desk knows."""
+    text = (
+        f"Held: something from {author.name} in {desk_label(conversation, case)}, until you have confirmed the new"
+        f" identity of {author.name} (!identity {author.name}). Whoever reads that room in Matrix may have seen it."
+    )
+    return Decision(case, (Tell(DESK, text),), "identity-unconfirmed", "its author's identity is not confirmed")
 
 
 def decide_undecrypted(case: Case, author: Person | None, conversation: Conversation, why: str) -> Decision:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar, assert_never
 
-from policies.case import DESK, Case, CaseId, Conversation, PersonId
+from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import consent_key
 from policies.effects import (
+    ConfirmIdentity,
     DeadLetters,
     Decision,
     Effect,
@@ -30,7 +31,7 @@ from policies.effects import (
 from policies.message import Edit, Text, Unreadable
 from policies.plan import desk_label, room_key
 from policies.text import clean, one_line
-from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work
+from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, identity_wait_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,29 @@ class Applier:
                 await self._work.holds.put(Held(case.id, message, why, self._at))
             case Resume(endpoint):
                 await self._work.outbox.wake(consent_key(case, endpoint))
+            case ConfirmIdentity(person, key):
+                await self._confirm(case, person, key)
             case ShowHeld(item):
                 await self._effect(case, Tell(DESK, await _held_text(self._work, case, item)))
             case DeadLetters(act, item):
                 await self._effect(case, Tell(DESK, await _dead_text(self._work, case, act, item)))
             case _:
                 assert_never(effect)
+
+    async def _confirm(self, case: Case, person: PersonId, key: str) -> None:
+        """What waited goes on in every case of that user, and the other desks, which were alarmed too, hear of it."""
+        confirmed = case.person(person)
+        user = UserId(confirmed.endpoint.address) if confirmed else None
+        if user is None or not await self._work.identities.confirm(user, key):
+            raise LookupError("an identity was confirmed that isn't there")
+        for queue in (self._work.inbox, self._work.outbox):
+            await queue.wake(identity_wait_key(user))
+        for other_id in await self._work.cases.of_matrix_user(user):
+            other = await self._work.cases.load(other_id) if other_id != case.id else None
+            who = other.at_address(Network.MATRIX, user) if other else None
+            if other and who:
+                text = f"The new identity of {who.name} is confirmed, and what waited for it goes on."
+                await self._effect(other, Tell(DESK, text))
 
     async def _put(self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing) -> None:
         self._parts += 1

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policies import lobby, routing
-from policies.acts import Facts
 from policies.case import DESK, Case, CaseId, Conversation, Network, Person, PersonId, Role
 from policies.commands import AddPerson, Command, NewCase
 from policies.effects import Decision, Reconcile, Tell
+from policies.identity import Identity
 from policies.message import Content, Message, Proof
+from policies.outcome import Facts
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
@@ -41,7 +42,7 @@ NOT_ENCRYPTED = (
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the organisation has set up: its mediators (user id to name), and what `policies.acts.Facts` needs."""
+    """What the organisation has set up: its mediators (user id to name), and what `policies.outcome.Facts` needs."""
 
     server_name: str
     own_prefix: str
@@ -70,7 +71,9 @@ class Handler:
         """Somebody said something in a conversation of a case."""
         case = await self._case(case_id)
         await self._work.journal.append(Entry(case_id, message, event, mail_id))
-        decision = routing.decide(case, message, self._facts(message.author))
+        # Only what is said at a desk can be a command.
+        identities = await self._identities(case) if message.conversation == DESK else {}
+        decision = routing.decide(case, message, self._facts(message.author, identities))
         await self._applier.apply(case, decision)
         return decision
 
@@ -103,6 +106,14 @@ class Handler:
         """Somebody in the case uses a device that its owner has not signed."""
         await self._applier.apply(case, routing.decide_unsigned_device(case, person, device))
 
+    async def replaced_identity(self, case: Case, person: Person) -> None:
+        """The encryption identity of somebody in the case is another than the known one."""
+        await self._applier.apply(case, routing.decide_replaced(case, person))
+
+    async def unconfirmed(self, case: Case, author: Person, conversation: Conversation) -> None:
+        """Something was said under an identity that nobody has confirmed yet; it waits for that."""
+        await self._applier.apply(case, routing.decide_unconfirmed(case, author, conversation))
+
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""
         case = await self._case(case_id)
@@ -115,7 +126,7 @@ class Handler:
         case = await self._work.cases.load(case_id, lock=True)
         if case is None:
             return Answer(False, f"There is no case {case_id}.", None)
-        decision = routing.decide_command(case, command, self._facts(None))
+        decision = routing.decide_command(case, command, self._facts(None, await self._identities(case)))
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, decision.reason, case_id)
 
@@ -147,7 +158,7 @@ class Handler:
 
     async def _open(self, command: NewCase) -> Answer:
         case = Case(await self._work.cases.new_number(), command.title)
-        decision = routing.decide_command(case, command, self._facts(None))
+        decision = routing.decide_command(case, command, self._facts(None, {}))
         if decision.refused:
             return Answer(False, decision.reason, None)
         steps = Tell(DESK, NEXT_STEPS.format(case=case.id, server=self._house.server_name))
@@ -167,7 +178,11 @@ class Handler:
             raise LookupError("an item names a case that isn't there")
         return case
 
-    def _facts(self, by: PersonId | None) -> Facts:
+    async def _identities(self, case: Case) -> Mapping[PersonId, Identity]:
+        users = {UserId(p.endpoint.address): p.id for p in case.people if p.endpoint.network is Network.MATRIX}
+        return {users[user]: identity for user, identity in (await self._work.identities.known(users)).items()}
+
+    def _facts(self, by: PersonId | None, identities: Mapping[PersonId, Identity]) -> Facts:
         house = self._house
         code = self._item.upper().translate(str.maketrans("01OI", "XYZW"))[:4]
-        return Facts(self._at, by, code, house.server_name, house.own_prefix, house.reply_domain)
+        return Facts(self._at, by, code, house.server_name, house.own_prefix, house.reply_domain, identities)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NewType, Protocol
 
 from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
 from policies.effects import Decision
+from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
 
@@ -288,6 +289,16 @@ class Holds(Protocol):
         """What is held in a case, oldest first."""
 
 
+class Identities(Protocol):
+    """People's encryption identities in Matrix. They are people's, not a case's: confirmed in one, in all."""
+
+    async def known(self, users: Collection[UserId]) -> Mapping[UserId, Identity]:
+        """What is known of those of whom anything is; none of it changes before the unit of work ends."""
+
+    async def confirm(self, user: UserId, key: str) -> bool:
+        """Believe in this key from now on; False, and nothing changed, when it is no longer the one there is."""
+
+
 class Decisions(Protocol):
     """The record of every decision."""
 
@@ -328,6 +339,8 @@ class Work(Protocol):
     def journal(self) -> Journal: ...
     @property
     def holds(self) -> Holds: ...
+    @property
+    def identities(self) -> Identities: ...
     @property
     def decisions(self) -> Decisions: ...
     @property

@@ -6,7 +6,14 @@ from enum import StrEnum
 
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key, UserId
 from appservice.crypto.requests import Answer, KeysQuery
-from appservice.crypto.rows import KeyOrigin, Pin, StoredDevice, StoredDeviceList, StoredInbound
+from appservice.crypto.rows import (
+    KeyOrigin,
+    Pin,
+    StoredDevice,
+    StoredDeviceList,
+    StoredInbound,
+    StoredMasterKey,
+)
 from appservice.crypto.signing import is_signed
 from appservice.crypto.store import CryptoStore
 from appservice.crypto.untrusted import (
@@ -51,10 +58,17 @@ async def take_answer(store: CryptoStore, query: KeysQuery, answer: Answer, now_
         master_key, devices = read_keys(row.user_id, answer.content)
         fresh = replace(row, fetched=generation, master_key=master_key, devices=devices, fetched_at_ms=now_ms)
         fresh = _pinned(fresh)
+        if master_key is not None and master_key != row.master_key:
+            await _remember(store, StoredMasterKey(row.user_id, master_key, now_ms, None))
         if fresh.pin is Pin.REPLACED and row.pin is not Pin.REPLACED:
             replaced.add(row.user_id)
         await store.put_device_list(fresh)
     return frozenset(replaced)
+
+
+async def _remember(store: CryptoStore, seen: StoredMasterKey) -> None:
+    if all(known.key != seen.key for known in await store.master_keys([seen.user_id])):
+        await store.put_master_key(seen)
 
 
 async def confirm_identity(store: CryptoStore, user_id: UserId, master_key: Ed25519Key) -> bool:

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from appservice.crypto.identities import StoredIdentities
 from appservice.storage import schema
 from appservice.storage.addresses import SqlReplyAddresses
 from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
@@ -27,6 +28,7 @@ class SqlWork:
         self.holds = SqlHolds(connection, seals.sealer)
         self.decisions = SqlDecisions(connection, seals.sealer)
         self.crypto = SqlCryptoStore(connection)
+        self.identities = StoredIdentities(self.crypto)
         self.epochs = SqlEpochs(connection, seals)
 
     @property

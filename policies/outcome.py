@@ -1,0 +1,51 @@
+"""What an act needs to know, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from policies.case import Case, PersonId
+from policies.effects import Effect
+from policies.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an act needs to know beside the case. `by` is None for acts through the API and the CLI."""
+
+    at: datetime
+    by: PersonId | None
+    code: str
+    """A fresh short word for an Ask, should one be needed."""
+    server_name: str
+    own_prefix: str
+    """How the localparts of our own Matrix users begin."""
+    reply_domain: str | None
+    """Where mail to us goes; None if mail isn't set up."""
+    identities: Mapping[PersonId, Identity] = field(default_factory=dict)
+    """The encryption identities of the case's people in Matrix, for a command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The act was carried out; `answer` says so to whoever gave the command."""
+
+    case: Case
+    answer: str
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The act was not carried out: what is wrong, and what would work."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.remedy}"
+
+
+Outcome = Done | Refused
