@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from appservice.epoch import Epoch, Searched, Stage
+from appservice.crypto.identities import StoredIdentities
 from appservice.storage.errors import Conflict
 from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
 from policies.effects import Decision
@@ -95,6 +96,7 @@ class MemoryWork:
         self.holds = MemoryHolds(tables)
         self.decisions = MemoryDecisions(tables)
         self.crypto = MemoryCryptoStore(tables.crypto)
+        self.identities = StoredIdentities(self.crypto)
         self.epochs = MemoryEpochs(tables)
 
 
