@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from appservice.storage import schema
 from appservice.storage.documents import Document
 from appservice.storage.errors import Conflict
-from appservice.storage.seals import Seals, open_optional, row, seal_optional
+from appservice.storage.seals import Seals, make_case_seal, open_optional, row, seal_optional
 from appservice.storage.statements import insert_new, upsert
 from policies.case import Case, CaseId, Network, PersonId
 from policies.plan import RoomKey
@@ -32,8 +32,10 @@ class SqlCases:
         first = {"name": "case", "value": FIRST_CASE - 1}
         await self._connection.execute(insert_new(self._connection.dialect, counters, "name"), first)
         next_one = update(counters).where(counters.c.name == "case").values(value=counters.c.value + 1)
-        number = (await self._connection.execute(next_one.returning(counters.c.value))).scalar_one()
-        return CaseId(str(number))
+        number = CaseId(str((await self._connection.execute(next_one.returning(counters.c.value))).scalar_one()))
+        # From the beginning, so that no backup has anything of a case but under its key.
+        await make_case_seal(self._connection, self._seals.sealer, number)
+        return number
 
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
         statement = select(schema.cases.c.sealed).where(schema.cases.c.id == case)

@@ -35,7 +35,7 @@ class Document(Generic[T]):
     """Writes and reads values of one type: a dataclass, or a union of some."""
 
     def __init__(self, of: Any) -> None:
-        """Values may hold str, int, bool, datetime, StrEnum, dataclasses, tuples of any length, and unions of those.
+        """Values hold str, int, bool, datetime, StrEnum, dataclasses, tuples of any length, sets of texts, or unions.
 
         `of` can't be `type[T]`, for a union is none: write `codec: Document[Effect] = Document(Effect)`.
         """
@@ -43,7 +43,8 @@ class Document(Generic[T]):
 
     def dump(self, value: T) -> bytes:
         """The value as JSON."""
-        return json.dumps(self._codec.write(value), ensure_ascii=False, separators=(",", ":")).encode()
+        # ASCII: a text from the network may hold half of a surrogate pair, which UTF-8 can't.
+        return json.dumps(self._codec.write(value), separators=(",", ":")).encode()
 
     def load(self, document: bytes) -> T:
         """The value; raises DocumentError."""
@@ -69,6 +70,11 @@ def _codec(of: Any) -> _Codec:
         each = _codec(get_args(of)[0])
         return _Codec(
             lambda value: [each.write(one) for one in value], lambda value: tuple(each.read(one) for one in value)
+        )
+    if origin is frozenset:
+        member = _codec(get_args(of)[0])
+        return _Codec(
+            lambda value: sorted(member.write(one) for one in value), lambda value: frozenset(map(member.read, value))
         )
     if isinstance(of, type) and issubclass(of, StrEnum):
         return _Codec(lambda value: value.value, of)

@@ -34,7 +34,7 @@ class SqlEpochs:
         await self._connection.execute(update(EPOCHS).where(EPOCHS.c.name == epoch.name).values(values))
 
     async def begin(self, epoch: Epoch) -> None:
-        for table in (EPOCHS, UNCONFIRMED, SEARCHED, SENT):
+        for table in (EPOCHS, UNCONFIRMED, SEARCHED):
             await self._connection.execute(delete(table))
         await self._put(epoch)
         cases = select(schema.cases.c.id)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
 from appservice.storage.documents import Document
-from appservice.storage.seals import Seals, case_seal, make_case_seal, row
+from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new
 from policies.case import CaseId
 from policies.effects import POLICY_VERSION, Decision
@@ -44,7 +44,8 @@ class SqlJournal:
         return await self._first(case, _entries.c.message == message)
 
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
-        return await self._first(case, _entries.c.event == event)
+        # An event may claim to answer anything; what is no identifier, PostgreSQL would refuse to look for.
+        return await self._first(case, _entries.c.event == event) if event.isprintable() else None
 
     async def by_mail_id(self, case: CaseId, mail_id: str) -> Entry | None:
         carried = select(_mails.c.message).where(_mails.c.case_id == case, _mails.c.lookup == self._lookup(mail_id))
@@ -63,7 +64,7 @@ class SqlJournal:
             "case_id": case,
             "lookup": self._lookup(mail_id),
             "message": message,
-            "sealed": seal.seal("journal_mails.sealed", row(case, message), mail_id.encode()),
+            "sealed": seal_text(seal, "journal_mails.sealed", row(case, message), mail_id),
         }
         await self._connection.execute(insert_new(self._connection.dialect, _mails, "case_id", "lookup"), values)
 
@@ -77,7 +78,7 @@ class SqlJournal:
         )
         statement = select(_entries, first_mail.label("mail")).where(_entries.c.case_id == case, condition)
         found = (await self._connection.execute(statement.order_by(_entries.c.ordinal).limit(1))).one_or_none()
-        seal = found and await case_seal(self._connection, self._seals.sealer, case)
+        seal = None if found is None else await case_seal(self._connection, self._seals.sealer, case)
         if found is None or seal is None:
             return None
         place = row(case, found.message)
@@ -85,7 +86,7 @@ class SqlJournal:
             case=case,
             message=_MESSAGE.load(seal.open("journal.sealed", place, found.sealed)),
             event=found.event,
-            mail_id=None if found.mail is None else seal.open("journal_mails.sealed", place, found.mail).decode(),
+            mail_id=None if found.mail is None else open_text(seal, "journal_mails.sealed", place, found.mail),
         )
 
     def _lookup(self, mail_id: str) -> bytes:
@@ -103,7 +104,7 @@ class SqlHolds:
         values = {
             "case_id": held.case,
             "message": held.message,
-            "why": self._sealer.seal("holds.why", row(held.case, held.message), held.why.encode()),
+            "why": seal_text(self._sealer, "holds.why", row(held.case, held.message), held.why),
             "at": held.at,
         }
         await self._connection.execute(insert_new(self._connection.dialect, schema.holds, "case_id", "message"), values)
@@ -114,7 +115,7 @@ class SqlHolds:
             Held(
                 case=case,
                 message=found.message,
-                why=self._sealer.open("holds.why", row(case, found.message), found.why).decode(),
+                why=open_text(self._sealer, "holds.why", row(case, found.message), found.why),
                 at=found.at,
             )
             for found in await self._connection.execute(statement)
@@ -135,7 +136,7 @@ class SqlDecisions:
             "rule": decision.rule,
             "policy_version": POLICY_VERSION,
             "effects": " ".join(type(effect).__name__ for effect in decision.effects),
-            "reason": self._sealer.seal("decisions.reason", item, decision.reason.encode()),
+            "reason": seal_text(self._sealer, "decisions.reason", item, decision.reason),
             "at": at,
         }
         await self._connection.execute(schema.decisions.insert(), values)

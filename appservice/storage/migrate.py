@@ -16,19 +16,19 @@ VERSION: Final = "0003"
 _ADVISORY_LOCK: Final = 0x6D656469617472  # "mediatr"
 
 
-async def migrate(connection: AsyncConnection) -> None:
+async def migrate(connection: AsyncConnection, to: str = VERSION) -> None:
     """Migrate, in the caller's transaction: all of it or nothing. Raises NewerSchema.
 
     Of several processes that start at once, one migrates, and the others wait for it.
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-    await connection.run_sync(_migrate)
+    await connection.run_sync(_migrate, to)
 
 
-def _migrate(connection: Connection) -> None:
-    current = _version(connection)
-    if current == VERSION:
+def _migrate(connection: Connection, to: str) -> None:
+    current = version(connection)
+    if current == to:
         return
     # Only now: alembic takes a while to import, and most starts find nothing to do.
     from alembic import command
@@ -39,12 +39,14 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
-        raise NewerSchema(f"the database has schema {current}, this program knows none later than {VERSION}")
-    command.upgrade(config, VERSION)
+    for one in (current, to):
+        if one is not None and one not in known:
+            raise NewerSchema(f"the database has schema {one}, this program knows none later than {VERSION}")
+    command.upgrade(config, to)
 
 
-def _version(connection: Connection) -> str | None:
+def version(connection: Connection) -> str | None:
+    """The schema that the database has; None if it has none of ours."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

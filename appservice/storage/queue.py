@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from appservice.crypto.sealing import Sealer
 from appservice.storage.queue_statements import DONE, queue_statements
 from appservice.storage.schema import QueueTables
-from appservice.storage.seals import open_optional, seal_optional
+from appservice.storage.seals import open_optional, seal_optional, seal_text
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
 
@@ -149,7 +149,7 @@ class SqlQueue:
         """Whatever an item waited for or was in the middle of is over, unless the new values say otherwise."""
         changes = {"wanted": item, "due_at": None, "wait_key": None, "sending": False} | values
         if note is not None:
-            changes["note"] = self._sealer.seal(self._column("note"), item, note.encode())
+            changes["note"] = seal_text(self._sealer, self._column("note"), item, note)
         await self._touch(self._sql.count_and_change if count else self._sql.change, changes)
 
     async def _touch(self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:

@@ -15,6 +15,7 @@ from policies.case import CaseId
 
 _PURPOSE: Final = "storage keys"
 _LOOKUP: Final = "lookup"
+_CASE: Final = "case:"
 
 
 class Seals:
@@ -27,7 +28,7 @@ class Seals:
 
     def lookup(self, what: str, *values: str) -> bytes:
         """A keyed hash (HMAC-SHA-256) by which something is found that isn't stored in clear."""
-        return hmac.digest(self._lookup_key, "\0".join((what, *values)).encode(), hashlib.sha256)
+        return hmac.digest(self._lookup_key, "\0".join((what, *values)).encode(errors="surrogatepass"), hashlib.sha256)
 
 
 async def lookup_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
@@ -46,14 +47,24 @@ async def make_case_seal(connection: AsyncConnection, sealer: Sealer, case: Case
     return await case_seal(connection, sealer, case) or Sealer([await _make_key(connection, sealer, _name(case))])
 
 
+def seal_text(sealer: Sealer, purpose: str, aad: str, value: str) -> bytes:
+    """A sealed text, whatever is in it: one from the network may hold half of a surrogate pair."""
+    return sealer.seal(purpose, aad, value.encode(errors="surrogatepass"))
+
+
+def open_text(sealer: Sealer, purpose: str, aad: str, sealed: bytes) -> str:
+    """The inverse of `seal_text`."""
+    return sealer.open(purpose, aad, sealed).decode(errors="surrogatepass")
+
+
 def seal_optional(sealer: Sealer, purpose: str, aad: str, value: str | None) -> bytes | None:
     """A sealed text, or None for None."""
-    return None if value is None else sealer.seal(purpose, aad, value.encode())
+    return None if value is None else seal_text(sealer, purpose, aad, value)
 
 
 def open_optional(sealer: Sealer, purpose: str, aad: str, sealed: bytes | None) -> str | None:
     """The inverse of `seal_optional`."""
-    return None if sealed is None else sealer.open(purpose, aad, sealed).decode()
+    return None if sealed is None else open_text(sealer, purpose, aad, sealed)
 
 
 def row(*parts: str) -> str:
@@ -61,20 +72,35 @@ def row(*parts: str) -> str:
     return "\0".join(parts)
 
 
+def open_key(sealer: Sealer, name: str, sealed: bytes) -> bytes:
+    """A stored key. Raises SealError under another master key."""
+    return sealer.open(_PURPOSE, name, sealed)
+
+
+def seal_key(sealer: Sealer, name: str, key: bytes) -> bytes:
+    """A key as it is stored."""
+    return sealer.seal(_PURPOSE, name, key)
+
+
+def case_of_key(name: str) -> CaseId | None:
+    """The case whose key goes by that name; None for other keys."""
+    return CaseId(name.removeprefix(_CASE)) if name.startswith(_CASE) else None
+
+
 def _name(case: CaseId) -> str:
-    return f"case:{case}"
+    return f"{_CASE}{case}"
 
 
 async def _key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes | None:
     found = await connection.execute(select(schema.keys.c.sealed).where(schema.keys.c.name == name))
     sealed = found.scalar_one_or_none()
-    return None if sealed is None else sealer.open(_PURPOSE, name, sealed)
+    return None if sealed is None else open_key(sealer, name, sealed)
 
 
 async def _make_key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes:
     """Another process may make it at the same moment: the first that commits wins, and both use that one."""
     fresh = secrets.token_bytes(MASTER_KEY_BYTES)
-    values = {"name": name, "sealed": sealer.seal(_PURPOSE, name, fresh)}
+    values = {"name": name, "sealed": seal_key(sealer, name, fresh)}
     await connection.execute(insert_new(connection.dialect, schema.keys, "name"), values)
     key = await _key(connection, sealer, name)
     assert key is not None

@@ -235,7 +235,7 @@ class DatabaseContract:
     @pytest.mark.parametrize(
         "content",
         [
-            Text("Words.\nΩ \x00"),
+            Text("Words.\nΩ \x00 \ud83d"),
             File("a.pdf", "application/pdf", 5, FileRef("ref")),
             Edit(MessageId("m0"), "better"),
             Edit(None, "better"),
@@ -269,7 +269,8 @@ class DatabaseContract:
             assert await work.journal.by_event(SMITH, EventId("$1")) == native
             assert await work.journal.by_mail_id(SMITH, "<2@mail>") == mailed
             assert await work.journal.get(SMITH, MessageId("m3")) is None
-            assert await work.journal.by_event(other, EventId("$2")) is None
+            for unknown in ("$2", "", "$\x00", "$\ud83d"):
+                assert await work.journal.by_event(other, EventId(unknown)) is None
             assert await work.journal.by_mail_id(CaseId("1003"), "<2@mail>") is None
 
     async def test_the_same_message_again_changes_nothing(self, database: WorkDatabase) -> None:
@@ -295,7 +296,7 @@ class DatabaseContract:
     # --- holds and decisions
 
     async def test_held_messages_are_listed_oldest_first(self, database: WorkDatabase) -> None:
-        first, second = Held(SMITH, MessageId("z"), "why Ω", AT), Held(SMITH, MessageId("a"), "why", AT)
+        first, second = Held(SMITH, MessageId("z"), "why Ω \ud83d", AT), Held(SMITH, MessageId("a"), "why", AT)
         async with database.begin() as work:
             for held in (first, second, replace(first, why="again"), replace(first, case=CaseId("1002"))):
                 await work.holds.put(held)
@@ -303,7 +304,7 @@ class DatabaseContract:
             assert await work.holds.of_case(CaseId("1003")) == ()
 
     async def test_decisions_are_recorded(self, database: WorkDatabase) -> None:
-        decision = Decision(CASE, (Reconcile(), Hold(MessageId("m1"), "why")), "rule", "reason")
+        decision = Decision(CASE, (Reconcile(), Hold(MessageId("m1"), "why")), "rule", "reason \ud83d")
         async with database.begin() as work:
             await work.decisions.record(ItemId("i"), decision, AT)
             await work.decisions.record(ItemId("i"), decision, AT)

@@ -41,7 +41,7 @@ class QueueContract:
 
     async def test_an_item_comes_back_as_it_was_put(self, database: WorkDatabase, side: str) -> None:
         plain = item("a", case=None)
-        full = item("b", attempts=2, due_at=AT, wait_key="k", note="Ω", progress=b"\x00", sending=True, result="r")
+        full = item("b", attempts=2, due_at=AT, wait_key="k", note="\ud83d", progress=b"\x00", sending=True, result="r")
         async with database.begin() as work:
             await fill(_queue(work, side), plain, full)
         async with database.begin() as work:
