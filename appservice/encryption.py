@@ -15,12 +15,10 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from appservice import unsigned
 from appservice.building import trouble
 from appservice.crypto.devices import DeviceTrust
 from appservice.crypto.ids import DeviceId, MegolmSessionId
@@ -36,14 +34,14 @@ from appservice.crypto.outbound import (
     Prepared,
     Rotation,
 )
-from appservice.crypto.requests import Answer, Http, KeysQuery, OutgoingRequest, Request, Settled
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.to_device import KeyWithheld, RoomKeyArrived
+from appservice.exchange import Exchange, now_ms
 from appservice.matrix import content as contents
-from appservice.matrix.errors import NO_ANSWER, MatrixError
+from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
-from appservice.reading import Closed, Opened
+from appservice.reading import UNCONFIRMED, Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import File, FileRef, Proof, SignedDevice, Unproven
 from rooms.deliver import Posting
@@ -61,15 +59,6 @@ UNSIGNED = Unproven(
     "Open your client's settings, choose Sessions (or Devices), and verify this device with your other device or with"
     " your security key. Then write again",
 )
-_REPLACED = Unproven(
-    "the encryption identity of this account was reset",
-    "The mediator has to make sure that it is really you; please call",
-)
-
-
-def now_ms() -> int:
-    """The time, in milliseconds since the epoch."""
-    return int(time.time() * 1000)
 
 
 def session_key(room: str, session: str) -> str:
@@ -89,8 +78,6 @@ class Us:
     bot: UserId
     is_ours: Callable[[UserId], bool]
     rotation: Rotation
-    on_replaced: Callable[[frozenset[UserId]], Awaitable[None]]
-    """Told of people whose encryption identity turned out to be another than the pinned one."""
 
 
 class Encryption:
@@ -98,7 +85,8 @@ class Encryption:
 
     def __init__(self, database: ServiceDatabase, matrix: Homeserver, sealer: Sealer, us: Us) -> None:
         self._database, self._matrix, self._sealer = database, matrix, sealer
-        self._bot, self._is_ours, self._rotation, self._on_replaced = us.bot, us.is_ours, us.rotation, us.on_replaced
+        self._network = Exchange(database, matrix)
+        self._bot, self._is_ours, self._rotation = us.bot, us.is_ours, us.rotation
         self._ready: set[tuple[UserId, str]] = set()
         self.devices_wanted = asyncio.Event()
         """Set when somebody's device list has to be asked for: whoever sees it calls `refresh_devices`."""
@@ -118,7 +106,7 @@ class Encryption:
                 if identity is not None and identity.ready:
                     break
                 requests = await machine.outgoing_requests(work.crypto, now_ms=now_ms())
-            await self._send_all(machine, requests)
+            await self._network.send_all(machine, requests)
         else:
             raise Trouble("the homeserver does not let us make a device", transient=True)
         try:
@@ -133,10 +121,10 @@ class Encryption:
         async with self._database.begin() as work:
             mend = await machine.sessions_to_mend(work.crypto, now_ms=now_ms())
         if mend:
-            await self._exchange(machine, mend)
+            await self._network.send(machine, mend)
         async with self._database.begin() as work:
             requests = await machine.outgoing_requests(work.crypto, now_ms=now_ms())
-        await self._send_all(machine, requests)
+        await self._network.send_all(machine, requests)
 
     async def refresh_devices(self) -> bool:
         """Ask for device lists that are stale, and wake what waits for them; False if there were none."""
@@ -145,7 +133,7 @@ class Encryption:
             query = await machine.stale_devices(work.crypto)
         if query is None:
             return False
-        await self._exchange(machine, query)
+        await self._network.send(machine, query)
         async with self._database.begin() as work:
             for user in query.generations:
                 await work.inbox.wake(devices_key(user))
@@ -259,13 +247,15 @@ class Encryption:
                 step = await machine.prepare(work.crypto, audience, now_ms=now_ms(), unreachable=unreachable)
             match step:
                 case NeedsDevices(query):
-                    await self._exchange(machine, query)
+                    await self._network.send(machine, query)
                 case NeedsSessions(claim):
-                    unreachable |= (await self._exchange(machine, claim)).unreachable
+                    unreachable |= (await self._network.send(machine, claim)).unreachable
+                case Frozen(frozen) if posting.but_for_the_frozen and members - frozen:
+                    members -= frozen
                 case Frozen(frozen):
                     raise ReaderFrozen(min(frozen))
                 case Prepared(requests):
-                    await self._send_all(machine, requests, must=True)
+                    await self._network.send_all(machine, requests, must=True)
                     progress = await self._encrypt(machine, item, audience, content)
                     if progress is not None:
                         return progress
@@ -314,12 +304,12 @@ class Encryption:
                 case Notice() if stale:
                     await self.refresh_devices()
                 case Notice(_, requests):
-                    await self._send_all(machine, requests, must=True)
+                    await self._network.send_all(machine, requests, must=True)
                     return progress
                 case NeedsDevices(query):
-                    await self._exchange(machine, query)
+                    await self._network.send(machine, query)
                 case NeedsSessions(claim):
-                    unreachable |= (await self._exchange(machine, claim)).unreachable
+                    unreachable |= (await self._network.send(machine, claim)).unreachable
                 case Frozen(frozen):
                     raise ReaderFrozen(min(frozen))
                 case _:
@@ -339,45 +329,6 @@ class Encryption:
         except MatrixError as error:
             raise trouble(error) from error
         return File(said.name, said.mime, said.size, FileRef(json.dumps(file)))
-
-    async def _send_all(
-        self, machine: OlmMachine, requests: Collection[OutgoingRequest], *, must: bool = False
-    ) -> None:
-        """Send what was written down; with `must`, what fails is Trouble rather than something for later."""
-        for request in requests:
-            try:
-                await self._exchange(machine, request)
-            except Trouble:
-                if must:
-                    raise
-                return
-
-    async def _exchange(self, machine: OlmMachine, request: Request) -> Settled:
-        """Send one request, and take its answer in. Raises Trouble if there was none, or a refusal."""
-        answer = await self._call(request.http)
-        async with self._database.begin() as work:
-            if answer is None:
-                if isinstance(request, OutgoingRequest):
-                    await machine.mark_request_as_unanswered(work.crypto, request, now_ms=now_ms())
-                outcome = None
-            else:
-                outcome = await machine.mark_request_as_sent(work.crypto, request, answer, now_ms=now_ms())
-                if isinstance(request, KeysQuery):
-                    await unsigned.look(work, frozenset(request.generations), datetime.now(UTC))
-        if isinstance(outcome, Settled):
-            if outcome.replaced:
-                await self._on_replaced(outcome.replaced)
-            return outcome
-        raise Trouble("the homeserver did not take what encryption needs", transient=True)
-
-    async def _call(self, http: Http) -> Answer | None:
-        try:
-            content = await self._matrix.call(
-                http.method, http.path, http.body, as_user=http.user_id, device=http.device_id
-            )
-        except MatrixError as error:
-            return None if error.status == NO_ANSWER else Answer(error.status, {"errcode": error.errcode})
-        return Answer(200, content)
 
     def _machine(self, user: UserId) -> OlmMachine:
         return OlmMachine(user, self._sealer)
@@ -400,6 +351,6 @@ def _proof(trust: DeviceTrust) -> Proof:
         case DeviceTrust.UNSIGNED | DeviceTrust.UNKNOWN_DEVICE:
             return UNSIGNED
         case DeviceTrust.IDENTITY_REPLACED:
-            return _REPLACED
+            return UNCONFIRMED
         case _:
             assert_never(trust)

@@ -29,6 +29,7 @@ from appservice.ports import ServiceWork
 from appservice.probe import Finding, ProbeEcho, Verdict, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, mediator_name
 from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
+from appservice.replaced import ReplacedReader
 from appservice.seeking import Seeker
 from appservice.sending import OutboxWork
 from appservice.storage.database import SqlDatabase
@@ -42,7 +43,6 @@ from appservice.worker import Fate, Park, Worker
 from bridges.email.api import MailServer, Security
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
-from policies.case import Network
 from rooms.deliver import Courier, Deliverer, Letter, Outcome
 from rooms.handle import Handler, House
 from rooms.ports import Item, ItemId, State, Trouble, UserId
@@ -87,7 +87,7 @@ class Service:
             {"rotation_period_ms": rotation.period_ms, "rotation_period_msgs": rotation.messages},
             self._make_ghost,
         )
-        us = Us(config.bot_user, self.builder.is_ours, rotation, self._replaced)
+        us = Us(config.bot_user, self.builder.is_ours, rotation)
         self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
         self.transactions = TransactionInbox(self.database, on_device_lists=self.encryption.devices_wanted.set)
         self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
@@ -95,6 +95,7 @@ class Service:
         self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
         self._commands = CommandReader(self._codec, self._house)
         self._unsigned = UnsignedReader(self._codec, self._house)
+        self._replaced = ReplacedReader(self._codec, self._house)
         self._mails = (
             MailReader(self.database, self._codec, self._house, _sender(config, config.email)) if config.email else None
         )
@@ -182,6 +183,8 @@ class Service:
                 return await self.encryption.take_counts(work, item)
             case "device.unsigned":
                 return await self._unsigned.read(work, item)
+            case "identity.replaced":
+                return await self._replaced.read(work, item)
             case "command":
                 return await self._commands.read(work, item)
             case _:
@@ -193,19 +196,6 @@ class Service:
             text = f"Something that arrived could not be read ({why}). It is kept; your administrator can see it."
             async with self.database.begin() as work:
                 await self._handler(work, f"unreadable/{item.id}").tell_desk(item.case, text)
-
-    async def _replaced(self, users: frozenset[UserId]) -> None:
-        """An encryption identity was reset: everyone's mediators hear of it, and the person is frozen out of keys."""
-        async with self.database.begin() as work:
-            for user in sorted(users):
-                for case_id in await work.cases.of_matrix_user(user):
-                    case = await work.cases.load(case_id)
-                    person = case.at_address(Network.MATRIX, user) if case else None
-                    text = (
-                        f"ALARM: the encryption identity of {person.name if person else user} was reset. Until you have"
-                        " made sure that it is really them, nothing is encrypted for them and nothing is believed."
-                    )
-                    await self._handler(work, f"replaced/{user}/{time.time()}").tell_desk(case_id, text)
 
     # --- starting
 

@@ -24,13 +24,13 @@ from appservice.patience import TELL, rest
 from appservice.ports import ServiceWork
 from appservice.unsigned import look
 from appservice.worker import Fate, Finished, Park
-from policies.case import Case, CaseId, Conversation, Network, PersonId
+from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
 from policies.message import Message, MessageId, Proof, Unproven, Unreadable
 from policies.plan import room_key
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work
+from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identity_wait_key
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,12 @@ _NOBODY = PersonId("nobody")
 _IN_CLEAR = Unproven(
     "it was sent without encryption", "Use a client that supports end-to-end encryption in this room, and send it again"
 )
+
+UNCONFIRMED = Unproven(
+    "the encryption identity of this account was replaced",
+    "The mediator has to make sure that it is really you; please telephone",
+)
+"""What an identity proves that nobody has confirmed in the place of the known one: nothing, yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ class EventReader:
             said = Said(Unreadable(f"I could not decrypt it ({said.why})")), _undecrypted(said.why)
         if record.case is None:
             await self._lobby(reading, *said)
+        elif said[1] == UNCONFIRMED and await self._waits(reading, record.case, record):
+            return Park(identity_wait_key(sender), "its author's identity is not confirmed")
         else:
             await self._message(reading, record.case, record, *said)
         return await self._finish(work, item, "handled")
@@ -173,6 +181,19 @@ class EventReader:
         )
         await reading.handler.message(case_id, message, EventId(event["event_id"]), None)
 
+    async def _waits(self, reading: _Reading, case_id: CaseId, record: RoomRecord) -> bool:
+        """Whether it is to be read again once its author's identity is confirmed; if so, the desk was told.
+
+        What was said at a desk isn't: a command must not be carried out long after it was given.
+        """
+        case = await reading.work.cases.load(case_id, lock=True)
+        conversation = _conversation(case, record) if case else None
+        author = case.at_address(Network.MATRIX, reading.event["sender"]) if case else None
+        if case is None or conversation in {None, DESK} or author is None:
+            return False
+        await reading.handler.unconfirmed(case, author, conversation)
+        return True
+
     async def _lobby(self, reading: _Reading, said: Said, proof: Proof) -> None:
         room, user = RoomId(reading.event["room_id"]), UserId(reading.event["sender"])
         if user not in self._house.mediators:
@@ -220,8 +241,9 @@ async def _same_voice_ahead(work: Work, item: Item, event: Mapping[str, Any]) ->
 
     Once people have been told of it, it holds up nothing any more.
     """
+    unconfirmed = identity_wait_key(event["sender"])
     for other in reversed(await work.inbox.ahead_of(item)):
-        if other.kind == EVENT and other.attempts <= TELL:
+        if other.kind == EVENT and other.attempts <= TELL and other.wait_key != unconfirmed:
             earlier = json.loads(other.body)
             if (earlier["room_id"], earlier["sender"]) == (event["room_id"], event["sender"]):
                 return other

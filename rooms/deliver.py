@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from policies.case import Case, CaseId, Conversation, PersonId
+from policies.case import DESK, Case, CaseId, Conversation, PersonId
 from policies.delivery import Cancel, Go, Verdict, Wait, may_post, may_relay
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.membership import readers
@@ -81,6 +81,8 @@ class Posting:
     """Readable, this once, by the unsigned devices of this member, too."""
     in_clear: bool = False
     """Only in a direct chat that isn't encrypted: to say just that."""
+    but_for_the_frozen: bool = False
+    """Readable by those alone whose identity is not in doubt, if there are any, rather than by nobody."""
 
 
 class Poster(Protocol):
@@ -124,6 +126,12 @@ class Deliverer:
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         """Send one item; the report is what the desk must be told about it."""
+        try:
+            return await self._deliver(item, outgoing)
+        except ReaderFrozen as frozen:
+            return Parked(identity_wait_key(frozen.user), frozen.why), Report()
+
+    async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         match outgoing:
             case Say():
                 return await self._say(item, outgoing), Report()
@@ -192,11 +200,10 @@ class Deliverer:
             is_notice=not isinstance(effect, Post),
             reply_to=quoted,
             only_for=special,
+            # A mediator's replaced identity must not keep the alarm about it from the others.
+            but_for_the_frozen=isinstance(effect, Tell) and effect.conversation == DESK,
         )
-        try:
-            event = await self._poster.post(item, posting)
-        except ReaderFrozen as frozen:
-            return Parked(identity_wait_key(frozen.user), frozen.why), Report()
+        event = await self._poster.post(item, posting)
         if isinstance(effect, Post) and isinstance(effect.content, Text):
             async with self._database.begin() as work:
                 await work.journal.link_event(case_id, effect.message, event)

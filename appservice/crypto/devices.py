@@ -43,7 +43,7 @@ class DeviceTrust(StrEnum):
 
 
 async def take_answer(store: CryptoStore, query: KeysQuery, answer: Answer, now_ms: int) -> frozenset[UserId]:
-    """Take the devices in; returns whose pinned identity turned out to be replaced.
+    """Take the devices in; returns whose pinned identity turned out to be replaced, or replaced again.
 
     Of two answers the one whose query left later stays. People of a homeserver that did not answer
     (`failures`) stay stale.
@@ -60,7 +60,7 @@ async def take_answer(store: CryptoStore, query: KeysQuery, answer: Answer, now_
         fresh = _pinned(fresh)
         if master_key is not None and master_key != row.master_key:
             await _remember(store, StoredMasterKey(row.user_id, master_key, now_ms, None))
-        if fresh.pin is Pin.REPLACED and row.pin is not Pin.REPLACED:
+        if fresh.pin is Pin.REPLACED and (row.pin, row.master_key) != (fresh.pin, fresh.master_key):
             replaced.add(row.user_id)
         await store.put_device_list(fresh)
     return frozenset(replaced)
