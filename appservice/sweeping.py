@@ -1,13 +1,16 @@
 """Sweeps: what the homeserver lost on its way to us is fetched by /sync, as each of our devices.
 
 Synapse delivers to-device messages with a transaction's first try only; what was under way while we were down is found
-nowhere but here (facts measured on Synapse 1.163; element-hq/synapse#14710). A sweep also empties the homeserver's own
-list of messages for the device, which delivery by transaction never does.
+nowhere but here (facts measured on Synapse 1.163; element-hq/synapse#14710). It forgets events, too: one that it had
+taken up for us, but not yet written into a transaction when it was stopped, never comes. The bot is in every room of
+ours, so its sweep asks for what happened in rooms since the last one. Where that was stands in the bot's account data:
+it is the homeserver's token, and of no use with another. A sweep also empties the homeserver's own list of messages
+for the device, which delivery by transaction never does.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,9 +19,10 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceDatabase
 from appservice.probe import Store
-from rooms.ports import UserId
+from rooms.ports import RoomId, UserId
 
-logger = logging.getLogger(__name__)
+SWEPT = "org.mediatrix.swept"
+"""The bot's account data: how far everything that happened in its rooms is known to be stored."""
 
 
 class Sweeper:
@@ -26,9 +30,9 @@ class Sweeper:
 
     pause = timedelta(minutes=5)
 
-    def __init__(self, database: ServiceDatabase, matrix: Homeserver, store: Store) -> None:
+    def __init__(self, database: ServiceDatabase, matrix: Homeserver, store: Store, bot: UserId) -> None:
         """`store` takes what is found, as it takes transactions: what came already is stored once."""
-        self._database, self._matrix, self._store = database, matrix, store
+        self._database, self._matrix, self._store, self._bot = database, matrix, store, bot
         self._since: dict[UserId, str] = {}
 
     async def sweep_all(self) -> None:
@@ -47,13 +51,51 @@ class Sweeper:
 
     async def _sweep(self, user: UserId, device: DeviceId) -> None:
         """Store what waits; only then, with the next request, is the homeserver told that it may forget it."""
+        since = await self._swept(user)
         while True:
-            answer = await self._matrix.accounts.sync(user, device, self._since.get(user))
-            waiting = answer.get("to_device", {}).get("events", [])
-            await self._store.accept(transactions.parse("sweep", _as_transaction(user, device, answer)))
-            self._since[user] = answer["next_batch"]
-            if not waiting:
+            timelines = user == self._bot and since is not None
+            answer = await self._matrix.accounts.sync(user, device, since, timelines=timelines)
+            found = _as_transaction(user, device, answer)
+            if since is not None:
+                found["events"] = await self._happened(answer, since)
+            await self._store.accept(transactions.parse("sweep", found))
+            since = self._since[user] = answer["next_batch"]
+            if user == self._bot:
+                await self._matrix.accounts.set_account_data(user, SWEPT, {"next_batch": since})
+            if not found["to_device"]:
                 return
+
+    async def _swept(self, user: UserId) -> str | None:
+        if user == self._bot and user not in self._since:
+            kept = await self._matrix.accounts.account_data(user, SWEPT)
+            token = kept.get("next_batch") if kept else None
+            return token if isinstance(token, str) else None
+        return self._since.get(user)
+
+    async def _happened(self, answer: Mapping[str, Any], since: str) -> list[dict[str, Any]]:
+        """The events of all rooms since that token, each room's in its order."""
+        found: list[dict[str, Any]] = []
+        for room, joined in answer.get("rooms", {}).get("join", {}).items():
+            timeline = joined.get("timeline", {})
+            events = timeline.get("events", [])
+            if timeline.get("limited"):
+                older = await self._matrix.rooms.between(RoomId(room), timeline["prev_batch"], since, as_user=self._bot)
+                events = [*older, *events]
+            found += [{**event, "room_id": room} for event in _since_joined(events, self._bot)]
+        return found
+
+
+def _since_joined(events: list[dict[str, Any]], bot: UserId) -> list[dict[str, Any]]:
+    """Without what was said before the bot came in: it was not said to us."""
+    arrivals = [
+        number
+        for number, event in enumerate(events)
+        if event.get("type") == "m.room.member"
+        and event.get("state_key") == bot
+        and event.get("content", {}).get("membership") == "join"
+        and event.get("unsigned", {}).get("prev_content", {}).get("membership") != "join"
+    ]
+    return events[arrivals[-1] :] if arrivals else events
 
 
 def _as_transaction(user: UserId, device: DeviceId, answer: dict[str, Any]) -> dict[str, Any]:

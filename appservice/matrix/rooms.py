@@ -8,7 +8,8 @@ from nio.api import Api
 
 from appservice.matrix.client import V3, Connection
 from appservice.matrix.errors import MatrixError
-from appservice.matrix.ids import EventId, JsonObject, RoomId, UserId
+from appservice.matrix.ids import DeviceId, EventId, JsonObject, RoomId, UserId
+from appservice.matrix.path import path_of
 from appservice.matrix.state import RoomState, parse_state
 
 ROOM_VERSION: Final = "12"
@@ -101,16 +102,38 @@ class Rooms:
         return EventId((await self._http.built(request, as_user=as_user))["event_id"])
 
     async def send(
-        self, room: RoomId, kind: str, content: Mapping[str, Any], txn_id: str, *, as_user: UserId
+        self,
+        room: RoomId,
+        kind: str,
+        content: Mapping[str, Any],
+        txn_id: str,
+        *,
+        as_user: UserId,
+        device: DeviceId | None = None,
     ) -> EventId:
-        """Send an event. The same `txn_id` of the same user gives the same event, for 24 hours (Synapse)."""
+        """Send an event. The same `txn_id` of the same device gives the same event, for 24 hours (Synapse).
+
+        Without a device Synapse remembers the `txn_id` in memory alone: a repeat after its restart is another event.
+        """
         request = Api.room_send("", room, kind, dict(content), txn_id)
-        return EventId((await self._http.built(request, as_user=as_user))["event_id"])
+        return EventId((await self._http.built(request, as_user=as_user, device=device))["event_id"])
 
     async def redact(self, room: RoomId, event: EventId, txn_id: str, *, as_user: UserId) -> EventId:
         """Take an event's content away, without a reason in clear. Its media stay: delete those apart."""
         request = Api.room_redact("", room, event, txn_id)
         return EventId((await self._http.built(request, as_user=as_user))["event_id"])
+
+    async def between(self, room: RoomId, newer: str, older: str, *, as_user: UserId) -> tuple[JsonObject, ...]:
+        """What happened in a room between two sync tokens, oldest first, as far as the user may see it."""
+        found: list[JsonObject] = []
+        path, token = path_of(V3, "rooms", room, "messages"), newer
+        while True:
+            query = {"dir": "b", "from": token, "to": older, "limit": "200"}
+            page = await self._http.call("GET", path, as_user=as_user, query=query)
+            found += page.get("chunk", [])
+            if not page.get("chunk") or page.get("end", token) == token:
+                return tuple(reversed(found))
+            token = page["end"]
 
     async def event(self, room: RoomId, event: EventId, *, as_user: UserId) -> JsonObject | None:
         """One event as the homeserver has it, None where the user may not see it or it is not there."""
