@@ -217,7 +217,12 @@ class Encryption:
             )
         try:
             return await self._matrix.rooms.send(
-                posting.room, stored["type"], stored["content"], item.id, as_user=posting.sender
+                posting.room,
+                stored["type"],
+                stored["content"],
+                item.id,
+                as_user=posting.sender,
+                device=stored["content"].get("device_id"),
             )
         except MatrixError as error:
             raise trouble(error) from error
