@@ -50,6 +50,8 @@ from rooms.ports import Item, ItemId, State, Trouble, UserId
 logger = logging.getLogger(__name__)
 
 BOT_NAME = "Mediatrix"
+CATCHING_UP_MOST = 20.0
+"""Seconds that listening waits for what was lost; after that the sweeps in the background find it."""
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
 
 
@@ -90,7 +92,7 @@ class Service:
         us = Us(config.bot_user, self.builder.is_ours, rotation)
         self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
         self.transactions = TransactionInbox(self.database, on_device_lists=self.encryption.devices_wanted.set)
-        self._sweeper = Sweeper(self.database, self.matrix, self.transactions)
+        self._sweeper = Sweeper(self.database, self.matrix, self, config.bot_user)
         self._seeker = Seeker(self.encryption, self._sweeper, config.bot_user)
         self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
         self._commands = CommandReader(self._codec, self._house)
@@ -120,6 +122,7 @@ class Service:
         self.database.on_work(self._inbox.wakeup)
         self.database.on_work(self._outbox.wakeup)
         try:
+            await self._catch_up()
             await self._web.start()
             if self._lmtp:
                 await self._lmtp.start()
@@ -198,6 +201,14 @@ class Service:
                 await self._handler(work, f"unreadable/{item.id}").tell_desk(item.case, text)
 
     # --- starting
+
+    async def _catch_up(self) -> None:
+        """What was lost on its way to us while we were away comes first: it is older than what we listen for."""
+        try:
+            async with asyncio.timeout(CATCHING_UP_MOST):
+                await self._sweeper.sweep_user(self._config.bot_user)
+        except (MatrixError, TimeoutError) as error:
+            logger.warning("not swept yet: %s", error)
 
     async def _become(self) -> None:
         """Be the bot: with an identity, known to the homeserver, and reached by it."""
