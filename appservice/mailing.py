@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from appservice.reading import message_id
-from appservice.worker import Fate, Finished
+from appservice.worker import End, Fate, Finished
 from bridges.email import convert_out as mails
 from bridges.email import ids
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Unknown, send
@@ -25,7 +25,11 @@ from policies.plan import label
 from rooms.apply import Codec
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.handle import Handler, House
-from rooms.ports import Database, Item, ReplyAddress, Trouble, Work
+from rooms.ports import Database, Item, ReplyAddress, State, Trouble, Work
+
+
+_NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
+"""It was accepted while its writer still took part, so a person must learn of it (I5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +160,15 @@ class MailReader:
         async with self._database.begin() as work:
             addressed = await self._addressed(work, stored)
         if addressed is None:
-            async with self._database.begin() as work:
-                await work.inbox.done(item.id, "its address was revoked meanwhile")
-            return Finished()
+            return _NOBODYS
         said = await asyncio.to_thread(self._read, stored, addressed)
         async with self._database.begin() as work:
-            await self._handle(work, item, stored, said)
-            await work.inbox.done(item.id, "handled")
-        return Finished()
+            return await self._handle(work, item, stored, said)
 
-    async def _handle(self, work: Work, item: Item, stored: StoredMail, said: _Said) -> None:
+    async def _handle(self, work: Work, item: Item, stored: StoredMail, said: _Said) -> Fate:
         addressed = await self._addressed(work, stored)
         if addressed is None:
-            return
+            return _NOBODYS
         content = said.content
         if await work.journal.by_mail_id(addressed.case.id, stored.same_message):
             content = _unreadable("another mail came under the same Message-ID", content)
@@ -184,6 +184,8 @@ class MailReader:
         )
         handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
         await handler.message(addressed.case.id, message, None, stored.same_message)
+        await work.inbox.done(item.id, "handled")
+        return Finished()
 
     async def _addressed(self, work: Work, stored: StoredMail) -> _Addressed | None:
         """Whose address it was sent to; None if it was revoked meanwhile."""
