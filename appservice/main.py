@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -127,7 +126,6 @@ class Service:
             if self._lmtp:
                 await self._lmtp.start()
             await self._become()
-            await self._require_features()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._inbox.run())
                 group.create_task(self._outbox.run())
@@ -211,29 +209,24 @@ class Service:
             logger.warning("not swept yet: %s", error)
 
     async def _become(self) -> None:
-        """Be the bot: with an identity, known to the homeserver, and reached by it."""
-        while True:
-            try:
-                await self.encryption.ensure_identity(self._config.bot_user, BOT_NAME)
-                await self.matrix.accounts.ping(self._config.appservice.registration.id, secrets.token_hex(8))
-            except (Trouble, MatrixError) as error:
-                permanent = not error.transient
-                self._problems = ("the homeserver can't be reached, or does not reach us",)
-                logger.warning("not ready: %s", error)
-                if permanent:
-                    raise
-                await asyncio.sleep(1)
-            else:
-                return
-
-    async def _require_features(self) -> None:
-        """Refuse to start where the homeserver lacks what encryption needs.
+        """Be the bot, on a homeserver that has what encryption needs; wait for one that doesn't answer yet.
 
         Whether it delivers to us is not asked here: after we were away it may rest for minutes before it tries.
         """
-        lacking = [f for f in await probe.check(self._config, None) if f.verdict is Verdict.BROKEN]
-        if lacking:
-            raise ConfigError("the homeserver", [Mistake(f.setting, f.seen, f.remedy) for f in lacking])
+        while lacking := [f for f in await probe.check(self._config, None) if f.verdict is Verdict.BROKEN]:
+            if any(finding.setting != probe.REACHED for finding in lacking):
+                raise ConfigError("the homeserver", [Mistake(f.setting, f.seen, f.remedy) for f in lacking])
+            await self._wait_for_homeserver("it does not answer")
+        while True:
+            try:
+                return await self.encryption.ensure_identity(self._config.bot_user, BOT_NAME)
+            except Trouble as trouble:
+                await self._wait_for_homeserver(trouble.why)
+
+    async def _wait_for_homeserver(self, why: str) -> None:
+        self._problems = ("the homeserver can't be reached",)
+        logger.warning("waiting for the homeserver: %s", why)
+        await asyncio.sleep(1)
 
     async def _look_at_every_case(self) -> None:
         """What changed while we were away is repaired (R6)."""

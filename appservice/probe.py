@@ -24,6 +24,8 @@ from appservice.matrix.rooms import ROOM_VERSION
 from appservice.matrix.transaction import Transaction
 
 MESSAGE_TYPE: Final = "org.mediatrix.probe"
+REACHED: Final = "config.yaml: homeserver.url"
+"""The setting of the first finding: only while that is broken can waiting help."""
 PATIENCE: Final = 10.0
 """Seconds until a message counts as not delivered; it takes a few milliseconds."""
 
@@ -151,7 +153,7 @@ class _Probe:
             return  # it was never made
 
     async def _reached(self) -> Finding:
-        setting, url = "config.yaml: homeserver.url", self._config.homeserver.url
+        setting, url = REACHED, self._config.homeserver.url
         try:
             await self._stranger.accounts.versions()
         except MatrixError as error:

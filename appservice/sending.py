@@ -19,6 +19,8 @@ from rooms.provision import Report
 
 logger = logging.getLogger(__name__)
 
+LATE = 6
+"""After so many attempts in vain, which take about half a minute, the desk is told."""
 LOOK_AGAIN = timedelta(minutes=1)
 """What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
 
@@ -36,6 +38,7 @@ class OutboxWork:
             outcome, report = await self._deliverer.deliver(item, outgoing)
         except Trouble as trouble:
             if trouble.transient:
+                await self._late(item, outgoing, trouble.why)
                 raise
             return End(State.DEAD, f"{await self._described(item, outgoing)}: {trouble.why}")
         await self._report(item, report)
@@ -50,6 +53,13 @@ class OutboxWork:
                 return End(State.UNKNOWN, f"{await self._described(item, outgoing)}, which may have been sent: {why}")
             case _:
                 assert_never(outcome)
+
+    async def _late(self, item: Item, outgoing: Outgoing, why: str) -> None:
+        """Still trying, for some time now: said once, so that nobody believes in a bridge that is down."""
+        if item.attempts != LATE or item.case is None or item.lane == f"room:{item.case}:desk":
+            return
+        text = f"Not sent yet, and being tried again: {await self._described(item, outgoing)}: {why}."
+        await self._tell(item, item.case, text)
 
     async def ended(self, item: Item, state: State, why: str) -> None:
         """An item was given up: the desk hears of it, unless it was itself something for the desk."""

@@ -45,7 +45,7 @@ class Refused:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.remedy}"
+        return f"{self.problem}{'' if self.problem.endswith('?') else '.'} {self.remedy}"
 
 
 Outcome = Done | Refused

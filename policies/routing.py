@@ -151,7 +151,7 @@ def _told(case: Case, outcome: Done | Refused) -> Decision:
     if isinstance(outcome, Refused):
         return Decision(case, (Tell(DESK, str(outcome)),), "refused", str(outcome), refused=True)
     answer = (Tell(DESK, outcome.answer),) if outcome.answer else ()
-    return Decision(outcome.case, (*answer, *outcome.effects), "command", outcome.answer)
+    return Decision(outcome.case, (*answer, *outcome.effects), "command", outcome.answer or "The desk shows it.")
 
 
 def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> Decision:
