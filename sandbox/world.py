@@ -89,14 +89,18 @@ class World:
         return self._service.pid
 
     async def start(self) -> None:
-        """Start everything. Raises PortTaken, HomeserverFailed or ServiceFailed."""
+        """Start everything, or nothing. Raises PortTaken, HomeserverFailed or ServiceFailed."""
         require_free(self.ports.service, "the service")
         require_free(self.ports.lmtp, "the service's mail intake")
         await self.configure()
         self.homeserver.config.directory.mkdir(parents=True, exist_ok=True)
-        await self.homeserver.start()
-        await self.mail.start()
-        await self.start_service()
+        try:
+            await self.homeserver.start()
+            await self.mail.start()
+            await self.start_service()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def configure(self) -> None:
         """Write the service's configuration, unless it is there."""
