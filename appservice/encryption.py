@@ -16,7 +16,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from appservice.building import trouble
@@ -35,15 +35,17 @@ from appservice.crypto.outbound import (
     Rotation,
 )
 from appservice.crypto.sealing import Sealer
-from appservice.crypto.to_device import KeyWithheld, RoomKeyArrived
+from appservice.crypto.to_device import KeyWithheld, OtherMessage, RoomKeyArrived
 from appservice.exchange import Exchange, now_ms
 from appservice.matrix import content as contents
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import UNCONFIRMED, Closed, Opened
+from appservice.trust import Verifications, read_to_device
 from appservice.worker import Fate, Finished
-from policies.message import File, FileRef, Proof, SignedDevice, Unproven
+from policies.message import Content, File, FileRef, Proof, SignedDevice, Unproven
+from rooms.apply import Signal
 from rooms.deliver import Posting
 from rooms.ports import EventId, Item, ReaderFrozen, RoomId, Trouble, UserId
 
@@ -78,6 +80,7 @@ class Us:
     bot: UserId
     is_ours: Callable[[UserId], bool]
     rotation: Rotation
+    verifications: Verifications
 
 
 class Encryption:
@@ -87,6 +90,7 @@ class Encryption:
         self._database, self._matrix, self._sealer = database, matrix, sealer
         self._network = Exchange(database, matrix)
         self._bot, self._is_ours, self._rotation = us.bot, us.is_ours, us.rotation
+        self._verifications = us.verifications
         self._ready: set[tuple[UserId, str]] = set()
         self.devices_wanted = asyncio.Event()
         """Set when somebody's device list has to be asked for: whoever sees it calls `refresh_devices`."""
@@ -152,6 +156,8 @@ class Encryption:
         for result in results:
             if isinstance(result, RoomKeyArrived | KeyWithheld) and result.room_id and result.session_id:
                 await work.inbox.wake(session_key(result.room_id, result.session_id))
+            if isinstance(result, OtherMessage) and user == self._bot and (heard := read_to_device(result)):
+                await self._verifications.hear(work, item, heard)
         await work.inbox.done(item.id, "taken in")
         return Finished()
 
@@ -231,7 +237,9 @@ class Encryption:
 
     async def _written(self, item: Item, posting: Posting) -> bytes:
         """Encrypt, and store what is about to leave."""
-        said = await self._uploaded(posting)
+        if isinstance(posting.content, Signal):
+            return await self._encrypted(item, posting, posting.content.type, json.loads(posting.content.content))
+        said = await self._uploaded(posting.sender, posting.content)
         content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
         if posting.in_clear:
             progress = _progress("m.room.message", content)
@@ -240,9 +248,9 @@ class Encryption:
             return progress
         if posting.only_for:
             return await self._notice(item, posting, content)
-        return await self._encrypted(item, posting, content)
+        return await self._encrypted(item, posting, "m.room.message", content)
 
-    async def _encrypted(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
+    async def _encrypted(self, item: Item, posting: Posting, kind: str, content: dict[str, Any]) -> bytes:
         machine = self._machine(posting.sender)
         members = frozenset(user for user in posting.audience if not self._is_ours(user))
         audience = Audience(posting.room, members, self._rotation)
@@ -255,13 +263,13 @@ class Encryption:
                     await self._network.send(machine, query)
                 case NeedsSessions(claim):
                     unreachable |= (await self._network.send(machine, claim)).unreachable
-                case Frozen(frozen) if posting.but_for_the_frozen and members - frozen:
-                    members -= frozen
+                case Frozen(frozen) if posting.but_for_the_frozen and audience.members - frozen:
+                    audience = replace(audience, members=audience.members - frozen)
                 case Frozen(frozen):
                     raise ReaderFrozen(min(frozen))
                 case Prepared(requests):
                     await self._network.send_all(machine, requests, must=True)
-                    progress = await self._encrypt(machine, item, audience, content)
+                    progress = await self._encrypt(machine, item, audience, kind, content)
                     if progress is not None:
                         return progress
                 case _:
@@ -269,10 +277,10 @@ class Encryption:
         raise Trouble("the room's keys could not be shared", transient=True)
 
     async def _encrypt(
-        self, machine: OlmMachine, item: Item, audience: Audience, content: dict[str, Any]
+        self, machine: OlmMachine, item: Item, audience: Audience, kind: str, content: dict[str, Any]
     ) -> bytes | None:
         async with self._database.begin() as work:
-            result = await machine.encrypt_event(work.crypto, audience, "m.room.message", content, now_ms=now_ms())
+            result = await machine.encrypt_event(work.crypto, audience, kind, content, now_ms=now_ms())
             if not isinstance(result, Encrypted):
                 return None
             progress = _progress("m.room.encrypted", {**result.content, **_relation(content)})
@@ -321,16 +329,15 @@ class Encryption:
                     assert_never(step)
         raise Trouble("the notice's key could not be shared", transient=True)
 
-    async def _uploaded(self, posting: Posting) -> Any:
+    async def _uploaded(self, sender: UserId, said: Content) -> Content:
         """What is said, with a file's bytes encrypted and on the homeserver if they weren't yet."""
-        said = posting.content
         if not isinstance(said, File):
             return said
         ref = json.loads(said.ref)
         if "data" not in ref:
             return said
         try:
-            file = await self._matrix.media.upload_encrypted(base64.b64decode(ref["data"]), as_user=posting.sender)
+            file = await self._matrix.media.upload_encrypted(base64.b64decode(ref["data"]), as_user=sender)
         except MatrixError as error:
             raise trouble(error) from error
         return File(said.name, said.mime, said.size, FileRef(json.dumps(file)))

@@ -35,6 +35,7 @@ from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.receiving import KEY_COUNTS, MailInbox, TransactionInbox
 from appservice.sweeping import Sweeper
+from appservice.trust import JUDGEMENT, TIMEOUT, Verifications
 from appservice.unsigned import UnsignedReader
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
@@ -88,12 +89,15 @@ class Service:
             {"rotation_period_ms": rotation.period_ms, "rotation_period_msgs": rotation.messages},
             self._make_ghost,
         )
-        us = Us(config.bot_user, self.builder.is_ours, rotation)
+        self._verifications = Verifications(self._sealer, self._codec, config.bot_user, config.mediators)
+        us = Us(config.bot_user, self.builder.is_ours, rotation, self._verifications)
         self.encryption = Encryption(self.database, self.matrix, self._sealer, us)
         self.transactions = TransactionInbox(self.database, on_device_lists=self.encryption.devices_wanted.set)
         self._sweeper = Sweeper(self.database, self.matrix, self, config.bot_user)
         self._seeker = Seeker(self.encryption, self._sweeper, config.bot_user)
-        self._events = EventReader(self.encryption, self._codec, self._house, config.bot_user, self.builder.is_ours)
+        self._events = EventReader(
+            self.encryption, self._verifications, self._codec, self._house, config.bot_user, self.builder.is_ours
+        )
         self._commands = CommandReader(self._codec, self._house)
         self._unsigned = UnsignedReader(self._codec, self._house)
         self._replaced = ReplacedReader(self._codec, self._house)
@@ -170,7 +174,7 @@ class Service:
             fate = await self._dispatch(work, item)
         if item.kind == EVENT and isinstance(fate, Park):
             await self._seeker.seek(item)
-        if item.kind in {TO_DEVICE, KEY_COUNTS}:
+        if item.kind in {TO_DEVICE, KEY_COUNTS, TIMEOUT, JUDGEMENT}:
             await self.encryption.flush_all()
         return fate
 
@@ -184,6 +188,10 @@ class Service:
                 return await self.encryption.take_counts(work, item)
             case "device.unsigned":
                 return await self._unsigned.read(work, item)
+            case "verification.timeout":
+                return await self._verifications.time_is_up(work, item)
+            case "verification.judgement":
+                return await self._verifications.judged(work, item)
             case "identity.replaced":
                 return await self._replaced.read(work, item)
             case "command":

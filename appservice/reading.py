@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from appservice.matrix.content import Said, read, redacted_event, with_target
 from appservice.patience import TELL, rest
 from appservice.ports import ServiceWork
+from appservice.trust import Heard, Verifications, read_in_room
 from appservice.unsigned import look
 from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
@@ -93,10 +94,17 @@ class EventReader:
     """Reads events of rooms."""
 
     def __init__(
-        self, opener: Opener, codec: Codec, house: House, bot: UserId, is_ours: Callable[[UserId], bool]
+        self,
+        opener: Opener,
+        verifications: Verifications,
+        codec: Codec,
+        house: House,
+        bot: UserId,
+        is_ours: Callable[[UserId], bool],
     ) -> None:
         """`is_ours` tells the bot and the ghosts from everybody else."""
-        self._opener, self._codec, self._house, self._bot, self._is_ours = opener, codec, house, bot, is_ours
+        self._opener, self._verifications, self._codec, self._house = opener, verifications, codec, house
+        self._bot, self._is_ours = bot, is_ours
 
     async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one event and have it handled, all in this unit of work."""
@@ -117,6 +125,9 @@ class EventReader:
             await self._state(reading, record)
             return await self._finish(work, item, "state")
         said = await self._said(reading)
+        if isinstance(said, Heard):
+            await self._verifications.hear(work, item, said)
+            return await self._finish(work, item, "a verification")
         if isinstance(said, Closed):
             fate = await self._rest(reading, record, said)
             if fate is not None:
@@ -132,14 +143,15 @@ class EventReader:
 
     # --- what it says
 
-    async def _said(self, reading: _Reading) -> tuple[Said, Proof] | Closed:
+    async def _said(self, reading: _Reading) -> tuple[Said, Proof] | Heard | Closed:
         event, outer = reading.event, reading.event.get("content")
         outer = outer if isinstance(outer, dict) else {}
         match event["type"]:
             case "m.room.encrypted":
                 opened = await self._opener.open(reading.work, event)
                 if isinstance(opened, Opened):
-                    return read(opened.type, opened.content, outer), opened.proof
+                    heard = read_in_room(event, opened.type, opened.content)
+                    return heard or (read(opened.type, opened.content, outer), opened.proof)
                 return opened
             case "m.room.redaction":
                 return redacted_event(event), _IN_CLEAR

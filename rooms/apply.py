@@ -62,7 +62,17 @@ class Decline:
     user: UserId
 
 
-Outgoing = Effect | Say | Enter | Decline
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A step of a protocol between devices, into a room: nobody's words. `content` is JSON."""
+
+    room: RoomId
+    to: UserId
+    type: str
+    content: str
+
+
+Outgoing = Effect | Say | Enter | Decline | Signal
 T = TypeVar("T")
 
 MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
@@ -99,8 +109,8 @@ class Applier:
         for effect in decision.effects:
             await self._effect(case, effect)
 
-    async def outside(self, outgoing: Say | Enter | Decline) -> None:
-        """Something to be done in a room that is of no case."""
+    async def outside(self, outgoing: Say | Enter | Decline | Signal) -> None:
+        """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
     async def _effect(self, case: Case, effect: Effect) -> None:

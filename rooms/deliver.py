@@ -15,7 +15,7 @@ from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay
 from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
-from rooms.apply import ROOMS, Decline, Enter, Outgoing, Say
+from rooms.apply import ROOMS, Decline, Enter, Outgoing, Say, Signal
 from rooms.ports import (
     Database,
     EventId,
@@ -73,7 +73,7 @@ class Posting:
     room: RoomId
     sender: UserId
     audience: frozenset[UserId]
-    content: Content
+    content: Content | Signal
     is_notice: bool
     """The service's words rather than a person's."""
     reply_to: EventId | None = None
@@ -141,6 +141,8 @@ class Deliverer:
             case Decline(room, user):
                 await self._homeserver.leave(room, user)
                 return Sent("declined"), Report()
+            case Signal():
+                return await self._signal(item, outgoing), Report()
             case Post() | Tell() | Explain():
                 return await self._post(item, _case_of(item), outgoing)
             case Relay() | Introduce():
@@ -168,6 +170,24 @@ class Deliverer:
             say.room, self._homeserver.bot, actual.joined, Text(say.text), True, only_for=special, in_clear=say.in_clear
         )
         return Sent(await self._poster.post(item, posting))
+
+    async def _signal(self, item: Item, signal: Signal) -> Outcome:
+        """To whoever reads that room, if it is fit to be written to now: it is of no use later."""
+        async with self._database.begin() as work:
+            record = await work.rooms.by_room_id(signal.room)
+        if record and record.case:
+            audience = await unfit(self._database, self._homeserver, record.case, record)
+        else:
+            actual = await self._homeserver.state(signal.room) if record else None
+            alone = actual is not None and actual.encrypted and actual.joined == frozenset({signal.to})
+            audience = frozenset({signal.to}) if alone else "the direct chat is not one between them and the bot"
+        if isinstance(audience, str):
+            return Cancelled(audience)
+        posting = Posting(signal.room, self._homeserver.bot, audience, signal, is_notice=True)
+        try:
+            return Sent(await self._poster.post(item, posting))
+        except ReaderFrozen as frozen:
+            return Cancelled(frozen.why)
 
     async def _post(self, item: Item, case_id: CaseId, effect: Post | Tell | Explain) -> tuple[Outcome, Report]:
         async with self._database.begin() as work:

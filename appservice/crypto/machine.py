@@ -4,7 +4,7 @@ A machine holds no state: every method is one step inside a unit of work that th
 network call. Requests come out, answers go in, and what is expected to fail is a value.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from appservice.crypto import account, devices, inbound, key_requests, notices, olm, outbound, outgoing, to_device
 from appservice.crypto.ids import DeviceId, Ed25519Key, MegolmSessionId, RequestId, RoomId, UserId
@@ -155,6 +155,14 @@ class OlmMachine:
         """Ask the sender's devices for a session that has not come. Becomes an outgoing request."""
         work = await self._work(tx, now_ms, lock=True)
         await key_requests.ask(work, room_id, session_id, sender)
+
+    async def send_to_device(
+        self, tx: CryptoStore, event_type: str, messages: Mapping[UserId, Mapping[DeviceId, JsonObject]], *, now_ms: int
+    ) -> None:
+        """Write to devices in clear, as verification does. Becomes an outgoing request."""
+        work = await self._work(tx, now_ms, lock=True)
+        body = {"messages": messages}
+        await tx.put_requests([outgoing.new_request(work, RequestKind.TO_DEVICE, body, event_type)])
 
     # Writing in a room
 

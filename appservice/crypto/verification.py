@@ -94,10 +94,18 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """Somebody's proof of their keys, as it came: a MAC of each, by key id, and one of the list of key ids."""
+class Mac:
+    """The MAC of one key, as it came."""
 
-    macs: Mapping[str, str]
+    key_id: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Somebody's proof of their keys, as it came: a MAC of each, and one of the list of key ids."""
+
+    macs: tuple[Mac, ...]
     keys: str
 
 
@@ -284,7 +292,8 @@ def _conclude(now: Verification, their_keys: Keys) -> Step:
     state = now.state
     if not isinstance(state, Comparing) or not state.confirmed or state.proof is None:
         return Step(now)
-    mac, claimed, known = _mac_of(now, state, now.them, now.us), state.proof.macs, _by_id(now.them, their_keys)
+    mac, known = _mac_of(now, state, now.them, now.us), _by_id(now.them, their_keys)
+    claimed = {one.key_id: one.value for one in state.proof.macs}
     proven = {key_id: key for key_id, key in known.items() if key_id in claimed}
     same = [_same(claimed[key_id], mac(key, key_id)) for key_id, key in proven.items()]
     if not proven or not all(same) or not _same(state.proof.keys, mac(",".join(sorted(claimed)), _KEY_IDS)):
@@ -312,7 +321,7 @@ def _our_proof(now: Verification, state: Comparing, keys: Keys) -> JsonObject:
 
 def _their_proof(content: JsonObject) -> Proof:
     macs = required_object(content, "mac")
-    return Proof({key_id: required_text(macs, key_id) for key_id in macs}, required_text(content, "keys"))
+    return Proof(tuple(Mac(name, required_text(macs, name)) for name in macs), required_text(content, "keys"))
 
 
 def _by_id(device: Device, keys: Keys) -> Mapping[str, Ed25519Key]:
