@@ -37,7 +37,8 @@ class Epoch:
     """One life of the database: from its making, or from a restore, to the next restore.
 
     `name` is random, so that two restores of one backup are told apart. `mark` counts up while the service runs.
-    `backup_at` is when the backup was taken that it came from; None for the first.
+    `backup_at` is when the backup was taken that it came from; None for the first. What is still to be sent may have
+    been sent since `search_from`: the same moment, or an earlier restore's where something still waits from that.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Epoch:
     mark: int
     stage: Stage
     backup_at: datetime | None = None
+    search_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class EpochStore(Epochs, Protocol):
         """Change the current epoch; its name stays."""
 
     async def begin(self, epoch: Epoch) -> None:
-        """A new life: no case is confirmed, no room is searched."""
+        """A new life: no case is confirmed, no room is searched. What was found in earlier ones stays."""
 
     async def marker(self, item: ItemId) -> str:
         """What the event that carries an outbox item bears in clear, so that it is found after a restore. A keyed

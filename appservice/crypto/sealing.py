@@ -33,6 +33,10 @@ class SealError(Exception):
     """A stored value does not open: another master key, another place, or tampered with."""
 
 
+class UnknownKey(SealError):
+    """It was sealed under a master key that is not among ours."""
+
+
 class Picklable(Protocol):
     """What vodozemac can write down under a 32-byte key."""
 
@@ -68,8 +72,10 @@ class Sealer:
         """The plaintext; `SealError` when it wasn't sealed by us for this purpose and place."""
         header, nonce = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
         key_id = header[len(_VERSION) :]
-        if header[: len(_VERSION)] != _VERSION or key_id not in self._masters:
-            raise SealError("sealed under a master key that is not configured")
+        if len(header) < _HEADER_BYTES or header[: len(_VERSION)] != _VERSION:
+            raise SealError(f"a sealed value is damaged ({purpose})")
+        if key_id not in self._masters:
+            raise UnknownKey("sealed under a master key that is not configured")
         cipher = AESGCM(self._subkey(key_id, purpose))
         try:
             return cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], _authenticated(header, purpose, aad))

@@ -14,6 +14,7 @@ EPOCHS: Final = Table(
     Column("mark", BigInteger, nullable=False),
     Column("stage", Text, nullable=False),
     Column("backup_at", Moment),
+    Column("search_from", Moment),
 )
 """One row: the current one."""
 

@@ -72,7 +72,7 @@ class SqlEpochs:
         found = (await self._connection.execute(select(EPOCHS).with_for_update())).one_or_none()
         if found is None:
             return None
-        return Epoch(found.number, found.name, found.mark, Stage(found.stage), found.backup_at)
+        return Epoch(found.number, found.name, found.mark, Stage(found.stage), found.backup_at, found.search_from)
 
     async def _first(self) -> Epoch:
         """Of two processes that make it at once, the one that finds a row already there takes that one."""
@@ -95,5 +95,6 @@ class SqlEpochs:
             "mark": epoch.mark,
             "stage": epoch.stage,
             "backup_at": epoch.backup_at,
+            "search_from": epoch.search_from,
         }
         await self._connection.execute(insert(EPOCHS), values)

@@ -14,7 +14,8 @@ from appservice.storage.statements import insert_new
 from policies.case import CaseId
 
 _PURPOSE: Final = "storage keys"
-_LOOKUP: Final = "lookup"
+LOOKUP: Final = "lookup"
+"""The name of the key of lookups."""
 _CASE: Final = "case:"
 
 
@@ -33,7 +34,7 @@ class Seals:
 
 async def lookup_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
     """The key of lookups, made when it is first asked for. Raises SealError under another master key."""
-    return await _key(connection, sealer, _LOOKUP) or await _make_key(connection, sealer, _LOOKUP)
+    return await _key(connection, sealer, LOOKUP) or await _make_key(connection, sealer, LOOKUP)
 
 
 async def case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer | None:

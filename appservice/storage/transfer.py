@@ -26,20 +26,19 @@ from sqlalchemy import (
     inspect,
     select,
     table,
-    text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from appservice.crypto.sealing import Sealer
+from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage import schema, sqlite
+from appservice.storage.afresh import AfreshWork
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.epoch_schema import EPOCHS
 from appservice.storage.errors import UnusableDatabase
 from appservice.storage.migrate import VERSION, migrate, version
 from appservice.storage.schema import INBOX, OUTBOX, metadata
 from appservice.storage.seals import Seals, lookup_key
-from appservice.storage.work import SqlWork
 
 Value = str | int | bool | bytes | None
 
@@ -172,14 +171,16 @@ class Filling:
         if values:
             await self._connection.execute(insert(layout.clause()), values)
 
-    async def finished(self, sealer: Sealer) -> SqlWork:
-        """Bring what was put in to this program's schema; the stores over it, whose `settle` is the caller's."""
+    async def migrated(self, sealer: Sealer) -> AfreshWork:
+        """Bring what was put in to this program's schema; the stores over it."""
         await migrate(self._connection)
-        for queue in (INBOX, OUTBOX):
-            await _make_lanes(self._connection, queue)
-        if self._connection.dialect.name == "postgresql":
-            await _advance_sequences(self._connection)
-        return SqlWork(self._connection, Seals(sealer, await lookup_key(self._connection, sealer)))
+        try:
+            seals = Seals(sealer, await lookup_key(self._connection, sealer))
+        except SealError as error:
+            raise UnusableDatabase("the database was sealed under another master key") from error
+        work = AfreshWork(self._connection, seals)
+        await work.advance_sequences()
+        return work
 
 
 @asynccontextmanager
@@ -203,20 +204,16 @@ async def filling(url: str, revision: str) -> AsyncIterator[Filling]:
         await reader.dispose()
 
 
-async def _make_lanes(connection: AsyncConnection, queue: schema.QueueTables) -> None:
-    items, lanes = queue.items, queue.lanes
-    other = items.alias()
-    first = select(other.c.seq).where(other.c.lane == items.c.lane, other.c.state == "ready").order_by(other.c.seq)
-    heads = select(items.c.lane, items.c.seq, items.c.due_at).where(items.c.seq == first.limit(1).scalar_subquery())
-    await connection.execute(insert(lanes).from_select(["lane", "head_seq", "ready_at"], heads))
-
-
-async def _advance_sequences(connection: AsyncConnection) -> None:
-    """What is put in next is numbered behind what was put in as it was."""
-    for one in metadata.sorted_tables:
-        number = one.autoincrement_column
-        if number is not None:
-            last = f"(SELECT max({number.name}) FROM {one.name})"  # noqa: S608 (names of our own tables)
-            await connection.execute(
-                text(f"SELECT setval(pg_get_serial_sequence('{one.name}', '{number.name}'), {last}) WHERE {last} > 0")
-            )
+@asynccontextmanager
+async def in_place(url: str, sealer: Sealer) -> AsyncIterator[AfreshWork]:
+    """The stores of a database as it is, brought to this program's schema; committed when the block ends."""
+    writer, reader = engines(url)
+    try:
+        if writer.dialect.name == "sqlite":
+            sqlite.make_private_file(writer.url)
+        with translated_errors():
+            async with writer.begin() as connection:
+                yield await Filling(connection).migrated(sealer)
+    finally:
+        await writer.dispose()
+        await reader.dispose()

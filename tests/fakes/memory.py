@@ -288,7 +288,7 @@ class MemoryEpochs:
     async def begin(self, epoch: Epoch) -> None:
         self._tables.epoch = {epoch.name: epoch}
         self._tables.unconfirmed = dict.fromkeys(self._tables.cases)
-        self._tables.searched, self._tables.sent = {}, {}
+        self._tables.searched = {}
 
     async def unconfirmed(self, case: CaseId) -> bool:
         return case in self._tables.unconfirmed

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ from tests.fakes.memory import MemoryDatabase
 
 AT = datetime(2026, 11, 22, 3, tzinfo=UTC)
 LIVED = Epoch(2, "a", 7, Stage.SETTLED, AT)
-RESTORED = Epoch(2, "b", 0, Stage.RESTORED, AT)
+RESTORED = Epoch(2, "b", 0, Stage.RESTORED, AT, AT - timedelta(days=1))
 CASE, OTHER = CaseId("1001"), CaseId("1002")
 ROOM = RoomId("!room")
 
@@ -133,7 +133,7 @@ async def test_after_a_restore_every_case_waits_for_a_mediator(any_database: Dat
         assert await work.epochs.current() == RESTORED
         assert await work.epochs.unconfirmed(CASE)
         assert await work.epochs.searched(ROOM) is None
-        assert await work.epochs.sent("m") is None
+        assert await work.epochs.sent("m") == "$e"
         await work.epochs.confirm(CASE)
         await work.cases.save(Case(CaseId("1003"), "New"))
     async with any_database.begin() as work:

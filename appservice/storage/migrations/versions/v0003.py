@@ -20,6 +20,7 @@ def upgrade() -> None:
         big("mark"),
         text("stage"),
         maybe(big("backup_at")),
+        maybe(big("search_from")),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table("unconfirmed_cases", text("case_id"), sa.PrimaryKeyConstraint("case_id"))

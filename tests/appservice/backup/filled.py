@@ -1,0 +1,102 @@
+"""A database with something of everything in it, as a service in full swing leaves it."""
+
+from datetime import UTC, datetime, timedelta
+
+from appservice.crypto.ids import UserId as CryptoUserId
+from appservice.crypto.machine import OlmMachine
+from appservice.crypto.sealing import Sealer
+from appservice.storage.database import SqlDatabase
+from policies.case import (
+    DESK,
+    Case,
+    CaseId,
+    Conversation,
+    Endpoint,
+    EndpointId,
+    Kind,
+    Network,
+    Person,
+    PersonId,
+    SideId,
+)
+from policies.effects import Decision, Tell
+from policies.message import Message, MessageId, SignedDevice, Text
+from policies.plan import RoomKey
+from rooms.apply import MATRIX, PEOPLE
+from rooms.ports import (
+    Entry,
+    EventId,
+    Held,
+    Item,
+    ItemId,
+    Lane,
+    ReplyAddress,
+    RoomId,
+    RoomRecord,
+    Standing,
+    State,
+    UserId,
+)
+
+AT = datetime(2026, 11, 22, 3, tzinfo=UTC)
+BOT = UserId("@_mediatrix_bot:example.org")
+ALICE = UserId("@alice:example.org")
+CAUCUS = Conversation(Kind.CAUCUS, SideId("s1"))
+SECRET = "the price I would accept is 4711"
+
+
+def ghost_of(case: CaseId) -> UserId:
+    return UserId(f"@_mediatrix_{case}:example.org")
+
+
+def room_of(case: CaseId) -> RoomId:
+    return RoomId(f"!room{case}")
+
+
+async def fill(database: SqlDatabase, sealer: Sealer) -> tuple[CaseId, CaseId]:
+    """Two cases, and what is around them."""
+    async with database.begin() as work:
+        first, second = await work.cases.new_number(), await work.cases.new_number()
+        await work.epochs.current()
+        await OlmMachine(CryptoUserId(BOT), sealer).create(work.crypto, display_name="Bot", now_ms=1)
+        await work.crypto.track([CryptoUserId(ALICE)])
+        await work.rooms.save(RoomRecord(None, RoomKey("lobby:!l"), Standing.MADE, "", RoomId("!l")))
+    for case in (first, second):
+        await _fill_case(database, sealer, case)
+    return first, second
+
+
+async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> None:
+    person = Person(PersonId("p1"), "Alice", Endpoint(EndpointId("e1"), Network.MATRIX, ALICE))
+    message = Message(MessageId(f"m{case}"), PersonId("p1"), CAUCUS, Text(SECRET), SignedDevice(), AT, native=True)
+    address = ReplyAddress(case, PersonId("p2"), EndpointId("e2"), CAUCUS, "token")
+    async with database.begin() as work:
+        await work.cases.save(Case(case, "Smith and Jones", people=(person,)))
+        await work.rooms.save(
+            RoomRecord(case, RoomKey("desk"), Standing.SUSPENDED, "marker", room_of(case), "it was changed")
+        )
+        await work.ghosts.save(case, PersonId("p2"), ghost_of(case))
+        await OlmMachine(CryptoUserId(ghost_of(case)), sealer).create(work.crypto, display_name="Ghost", now_ms=1)
+        await work.addresses.save(address, f"hash{case}")
+        await work.journal.append(Entry(case, message, EventId(f"$e{case}"), f"<mail{case}@example.org>"))
+        await work.holds.put(Held(case, message.id, "because", AT))
+        decision = Decision(Case(case, "x"), (Tell(DESK, "x"),), "rule", "reason")
+        await work.decisions.record(ItemId(f"i{case}"), decision, AT)
+        await work.inbox.put(item(case, "undecided"))
+        await work.inbox.put(item(case, "decided"))
+        await work.inbox.done(ItemId(f"decided{case}"), "handled")
+        for name in ("ready", "sending", "sent", "dead", "parked"):
+            await work.outbox.put(item(case, name, MATRIX))
+        for name in ("mail", "mail-parked", "mail-sent"):
+            await work.outbox.put(item(case, name, PEOPLE, f"person:{case}:p2"))
+        await work.outbox.mark_sending(ItemId(f"sending{case}"), b"ciphertext of an old ratchet")
+        await work.outbox.mark_sending(ItemId(f"dead{case}"), b"ciphertext of an old ratchet")
+        await work.outbox.stop(ItemId(f"dead{case}"), State.DEAD, "no")
+        await work.outbox.done(ItemId(f"sent{case}"), "$sent")
+        await work.outbox.done(ItemId(f"mail-sent{case}"), "250")
+        await work.outbox.park(ItemId(f"parked{case}"), "room", None, "no room")
+        await work.outbox.park(ItemId(f"mail-parked{case}"), "consent", AT + timedelta(hours=1), "no consent")
+
+
+def item(case: CaseId, name: str, kind: str = "matrix.event", lane: str = "") -> Item:
+    return Item(ItemId(f"{name}{case}"), Lane(lane or f"case:{case}"), kind, case, SECRET.encode(), AT)
