@@ -27,7 +27,6 @@ from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.ports import Database, Item, ReplyAddress, State, Trouble, Work
 
-
 _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
 """It was accepted while its writer still took part, so a person must learn of it (I5)."""
 
