@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 import time
 from collections.abc import Callable
 from typing import Final
@@ -78,7 +79,7 @@ class _Story:
         for localpart in (mediator, "alice", "dora"):
             await self.world.homeserver.register(localpart, PASSWORDS.format(localpart))
         self.mia, self.alice = await asyncio.gather(
-            self._log_in("Mia", mediator, "MIA-LAPTOP"), self._log_in("Alice", "alice", "ALICE-LAPTOP")
+            self._log_in("Mia", mediator, "LAPTOP"), self._log_in("Alice", "alice", "LAPTOP")
         )
 
     async def the_mediator_opens_a_case(self) -> None:
@@ -241,7 +242,7 @@ class _Story:
         stage, mia, alice, hers = self.stage, self.mia, self.alice, self.hers
         stage.scene("Alice has a new telephone")
         earlier = {event.event_id for room in (hers, self.joint) for event in await alice.client.timeline(room.room)}
-        self.phone = await self._log_in("Alice's telephone", "alice", "ALICE-TELEPHONE")
+        self.phone = await self._log_in("Alice's telephone", "alice", "TELEPHONE")
         for client in (mia.client, alice.client):
             await client.wait_for_device(alice.client.user_id, self.phone.client.device_id)
         hers.readers.append(self.phone)
@@ -290,7 +291,7 @@ class _Story:
         stage, mia, alice, hers, joint = self.stage, self.mia, self.alice, self.hers, self.joint
         stage.scene("Alice's counsel comes, and goes")
         said_before = list(stage.posted)
-        dora = self.dora = await self._log_in("Dora", "dora", "DORA-LAPTOP")
+        dora = self.dora = await self._log_in("Dora", "dora", "LAPTOP")
         await stage.command(mia, f"!party add Dora {dora.client.user_id} as counsel on Alice", "Dora (counsel) is in")
         for place in (hers, joint):
             await stage.hears(mia, place, "Dora (counsel)")
@@ -363,8 +364,6 @@ class _Story:
             self.stage.require(f"{reader.name} knows one cross-signed device of Carl's ghost", signed, devices)
         self.stage.proved("His ghost has one device, cross-signed: no client shows a warning")
 
-    # --- the end
-
     def _secrets(self) -> list[Secret]:
         hers, his = frozenset({self.hers.room}), frozenset({self.his.room, str(self.his.mailed)})
         return [
@@ -380,8 +379,6 @@ class _Story:
             Secret("Tuesday suits me", frozenset({self.joint.room, str(self.joint.mailed)})),
         ]
 
-    # --- small things
-
     @property
     def _private(self) -> str:
         return f"PRIVATE with mediator · {self.number}"
@@ -390,12 +387,11 @@ class _Story:
     def _everyone(self) -> str:
         return f"EVERYONE · {self.number}"
 
-    async def _log_in(self, name: str, localpart: str, device: str) -> Actor:
+    async def _log_in(self, name: str, localpart: str, kind: str) -> Actor:
+        password, device = PASSWORDS.format(localpart), f"{kind}-{secrets.token_hex(2)}"
         with self.stage.expecting(f"{name} logs in"):
-            url = self.world.homeserver.url
-            return Actor(
-                name, await Client.login(self.node, url, localpart, PASSWORDS.format(localpart), device=device)
-            )
+            client = await Client.login(self.node, self.world.homeserver.url, localpart, password, device=device)
+        return Actor(name, client)
 
     async def _joined(self, room: str) -> bool | None:
         members = await self.mia.client.members(room)

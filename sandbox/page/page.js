@@ -1,0 +1,244 @@
+// Draws what the server says each person sees, and sends what is written. No framework, nothing from elsewhere.
+
+const KIND_ORDER = ["everyone", "private", "desk", "chat"];
+const columns = new Map([...document.querySelectorAll(".person")].map((section) => [section.dataset.person, column(section)]));
+
+const events = new EventSource("/events");
+events.onmessage = ({ data }) => show(JSON.parse(data));
+events.onopen = () => status("Live.");
+events.onerror = () => status("The demo has stopped.");
+
+function status(text) {
+    document.getElementById("status").textContent = text;
+}
+
+function show({ people, mails, login }) {
+    for (const [name, rooms] of Object.entries(people)) columns.get(name).update(rooms.map(fromRoom));
+    columns.get("Carl").update(fromMails(mails));
+    const entries = [["Homeserver", login.homeserver], ...Object.entries(login.passwords).map(([user, password]) => [user, password])];
+    document.getElementById("login").replaceChildren(
+        ...entries.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, element("code", {}, value))]),
+    );
+}
+
+// A tab is {id, title, kind, readers, items: [{id, key, draw}]}, whether its items are messages or mails.
+
+function fromRoom(room) {
+    const [title] = room.name.split(" · ");
+    const people = room.people.join(", ");
+    return {
+        id: room.id,
+        title: room.kind === "private" ? `PRIVATE with ${people || "mediator"}` : room.kind === "chat" ? "Chat with the bot" : title,
+        kind: room.kind,
+        readers: [room.name, people ? `read by you, ${people}` : "read by you alone"],
+        items: together(room.lines).map((line) => ({ id: line.id, key: JSON.stringify(line), draw: () => drawLine(line) })),
+    };
+}
+
+/** Messages that can't be read, one after the other and for the same reason, as one line that says how many. */
+function together(lines) {
+    const shown = [];
+    for (const line of lines) {
+        const last = shown.at(-1);
+        if (line.closed && last?.closed === line.closed) last.count += 1;
+        else shown.push(line.closed ? { ...line, count: 1 } : line);
+    }
+    return shown;
+}
+
+function fromMails(mails) {
+    const rooms = [...new Set(mails.map((mail) => mail.room))];
+    const kind = (room) => (room.startsWith("PRIVATE") ? "private" : "everyone");
+    return rooms
+        .map((room) => {
+            const thread = mails.filter((mail) => mail.room === room);
+            const last = thread.findLast((mail) => mail.box === "received");
+            return {
+                id: room,
+                title: kind(room) === "private" ? "PRIVATE with mediator" : "EVERYONE",
+                kind: kind(room),
+                readers: [room, `answers go to ${thread[0].address}`],
+                items: thread.map((mail) => ({
+                    id: mail.id,
+                    key: JSON.stringify([mail, mail === last]),
+                    draw: () => drawMail(mail, mail === last),
+                })),
+            };
+        })
+        .sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind));
+}
+
+function column(section) {
+    const person = section.dataset.person;
+    section.append(document.getElementById("inside").content.cloneNode(true));
+    const find = (selector) => section.querySelector(selector);
+    const [tablist, panel, log, form, area, trouble] = [".tabs", ".room", ".log", "form", "textarea", ".trouble"].map(find);
+    const forge = find(".forge");
+    const byMail = person === "Carl";
+    forge.hidden = !byMail;
+    panel.id = `${section.id}-room`;
+    tablist.setAttribute("aria-label", byMail ? "Carl’s mail, by room" : `${person}’s rooms`);
+    const seen = new Map(); // tab → how many of its items were on screen
+    let [tabs, chosen] = [[], null];
+
+    function update(fresh) {
+        const first = chosen === null;
+        tabs = fresh;
+        if (!tabs.some((tab) => tab.id === chosen)) chosen = tabs[0]?.id ?? null;
+        if (first) for (const tab of tabs) seen.set(tab.id, tab.items.length);
+        draw();
+    }
+
+    function choose(id, focus = false) {
+        chosen = id;
+        draw();
+        log.scrollTop = log.scrollHeight;
+        if (focus) tablist.querySelector("[aria-selected=true]").focus();
+    }
+
+    function draw() {
+        const tab = tabs.find(({ id }) => id === chosen);
+        if (tab) seen.set(tab.id, tab.items.length);
+        drawTabs();
+        panel.className = `room ${tab?.kind ?? ""}`;
+        find(".readers").replaceChildren(...(tab ? [element("b", {}, tab.readers[0]), ` · ${tab.readers[1]}`] : [byMail ? "No mail yet" : "No rooms yet"]));
+        drawItems(tab);
+        const label = byMail ? "Answer this mail" : tab?.kind === "desk" ? "Write, or give a command such as !help" : "Write to everyone named above";
+        area.placeholder = label;
+        area.setAttribute("aria-label", `${person}: ${label}`);
+        form.querySelector("button").disabled = !tab;
+    }
+
+    function drawTabs() {
+        const buttons = tabs.map(({ id, title, kind, items }) => {
+            const fresh = items.length > (seen.get(id) ?? 0);
+            const button = element("button", { type: "button", role: "tab", id: `${section.id}-${id}`, class: `${kind}${fresh ? " new" : ""}` }, title);
+            button.setAttribute("aria-selected", String(id === chosen));
+            button.setAttribute("aria-controls", panel.id);
+            button.tabIndex = id === chosen ? 0 : -1;
+            if (fresh) button.append(element("span", { class: "hidden" }, " (new)"));
+            button.onclick = () => choose(id, true);
+            return button;
+        });
+        const had = tablist.contains(document.activeElement);
+        tablist.replaceChildren(...buttons);
+        panel.setAttribute("aria-labelledby", `${section.id}-${chosen}`);
+        if (had) tablist.querySelector("[aria-selected=true]")?.focus();
+    }
+
+    /** Replaces only what changed, so that a reader's place, an open mail and a selection stay. */
+    function drawItems(tab) {
+        const below = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+        log.setAttribute("aria-label", tab ? `${person}: ${tab.title}` : person);
+        const known = new Map([...log.children].map((child) => [child.dataset.key, child]));
+        const items = (tab?.items ?? []).map((item) => {
+            const kept = known.get(`${tab.id} ${item.key}`);
+            if (kept) return kept;
+            const drawn = item.draw();
+            drawn.dataset.key = `${tab.id} ${item.key}`;
+            return drawn;
+        });
+        log.replaceChildren(...(items.length ? items : [element("li", { class: "empty" }, byMail ? "The mailbox is empty." : "Nothing was said here yet.")]));
+        if (below) log.scrollTop = log.scrollHeight;
+    }
+
+    tablist.onkeydown = (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        const at = tabs.findIndex(({ id }) => id === chosen);
+        choose(tabs[(at + step + tabs.length) % tabs.length].id, true);
+        event.preventDefault();
+    };
+    area.onkeydown = (event) => {
+        if (event.key !== "Enter" || event.shiftKey || event.isComposing || byMail) return;
+        event.preventDefault();
+        form.requestSubmit();
+    };
+    form.onsubmit = async (event) => {
+        event.preventDefault();
+        const text = area.value.trim();
+        if (!text || chosen === null) return;
+        const button = form.querySelector("button");
+        button.disabled = true;
+        const proof = forge.querySelector("input").checked ? "none" : "pass";
+        const problem = byMail ? await post("/mail", { room: chosen, text, proof }) : await post("/say", { person, room: chosen, text });
+        button.disabled = false;
+        trouble.textContent = problem;
+        if (!problem) area.value = "";
+        area.focus();
+        log.scrollTop = log.scrollHeight;
+    };
+    return { update };
+}
+
+/** Sends it; returns what went wrong, in words, or nothing. */
+async function post(path, body) {
+    try {
+        const response = await fetch(path, {
+            method: "POST",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify(body),
+        });
+        return response.ok ? "" : ((await response.json().catch(() => null))?.error ?? "It was not sent.");
+    } catch {
+        return "The demo has stopped.";
+    }
+}
+
+function drawLine(line) {
+    if (line.closed) return drawClosed(line);
+    const said = element("div", { class: "said" });
+    if (line.reply_to) said.append(element("span", { class: "quote" }, line.reply_to));
+    if (line.removed) said.append(element("span", { class: "gone" }, "This message was removed."));
+    else said.append(line.file ? `📎 ${line.text}` : line.text);
+    if (line.edited) said.append(element("span", { class: "gone" }, " (edited)"));
+    const item = element("li", { class: `line${line.mine ? " mine" : ""}${line.bot ? " bot" : ""}` });
+    item.append(element("div", { class: "who" }, element("b", {}, line.mine ? "You" : line.author), time(line.at), shield(line)), said);
+    const reactions = Object.entries(line.reactions).map(([key, count]) => element("span", {}, count > 1 ? `${key} ${count}` : key));
+    if (reactions.length) item.append(element("div", { class: "reactions" }, ...reactions));
+    return item;
+}
+
+function drawClosed({ count, closed }) {
+    const what = count > 1 ? `${count} messages can’t be read here` : "A message can’t be read here";
+    return element("li", { class: "closed" }, `${what}: ${closed}`);
+}
+
+/** What a Matrix client draws beside a message: a lock, or the warning why not to trust it. */
+function shield({ encrypted, warning, removed }) {
+    if (removed) return "";
+    if (!encrypted) return element("span", { class: "mark bad" }, "not encrypted");
+    if (warning) return element("span", { class: "mark bad" }, `⚠ ${warning}`);
+    const lock = element("span", { class: "mark", title: "encrypted, from a device that its owner has cross-signed" }, "🔒");
+    lock.setAttribute("role", "img");
+    lock.setAttribute("aria-label", "encrypted, no warning");
+    return lock;
+}
+
+function drawMail(mail, open) {
+    const box = element("details", open ? { open: "" } : {});
+    const words = mail.text.split("\n").find((line) => line.startsWith("| "))?.slice(2) ?? mail.text.split("\n").find((line) => line.startsWith("Dear"));
+    const mine = mail.box !== "received";
+    box.append(
+        element("summary", {}, element("b", {}, mine ? "You" : "Mediatrix"), element("span", { class: "peek" }, mine ? mail.text : (words ?? "")), time(mail.at)),
+        element(
+            "dl",
+            {},
+            ...[["Subject", `${mine ? "Re: " : ""}${mail.room}`], [mine ? "To" : "From", mail.address]].flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, value)]),
+        ),
+        element("pre", {}, mail.box === "refused" ? `The service refused this mail.\n\n${mail.text}` : mail.text),
+    );
+    return element("li", { class: `mail ${mail.box}` }, box);
+}
+
+function time(at) {
+    const moment = new Date(at);
+    return element("time", { datetime: moment.toISOString() }, moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+}
+
+function element(name, attributes, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+}
