@@ -23,6 +23,7 @@ from appservice.mistakes import ConfigError
 from appservice.probe import Finding, Verdict, check
 from appservice.storage.errors import StorageError
 from bridges.email.server import PortTakenError
+from policies.identity import grouped
 from rooms.ports import Trouble
 
 USAGE_ERROR, FAILED = 2, 1
@@ -85,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     tell = _with_config(cases.add_parser("command", help="give a desk command"), _command)
     tell.add_argument("case")
     tell.add_argument("text", help="like '!status'")
+
+    trust = commands.add_parser("trust", help="verification of the bot by emoji").add_subparsers(required=True)
+    _with_config(trust.add_parser("show", help="who the bot is, and emoji to compare with somebody's"), _show_trust)
+    for word, same in (("same", True), ("different", False)):
+        judge = _with_config(trust.add_parser(word, help=f"their client shows {word} emoji"), _judge_verification)
+        judge.add_argument("code", help="the word before the emoji")
+        judge.set_defaults(same=same)
 
     demo = commands.add_parser("demo", help="a whole mediation on this machine, with a page to play in")
     demo.add_argument("--script", action="store_true", help="play the story unattended and print it")
@@ -188,6 +196,27 @@ def _list_cases(arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> int:
     print(_ask(arguments, "POST", f"/v1/cases/{arguments.case}/commands", {"command": arguments.text})["answer"])
+    return 0
+
+
+def _show_trust(arguments: argparse.Namespace) -> int:
+    found = _ask(arguments, "GET", "/v1/trust")
+    print(f"The bot's identity: {grouped(found['master_key'])}")
+    print(f"Its device: {found['device_id']}, {grouped(found['device_key'])}")
+    if found["waiting"]:
+        print("\nCompare side by side or by telephone, never in Matrix; then: mediatrix trust same|different CODE")
+    for one in found["waiting"]:
+        print(
+            f"\n{one['code']}  {one['user']}, since {one['since']}",
+            "   ".join(one["emoji"]),
+            one["numbers"],
+            sep="\n  ",
+        )
+    return 0
+
+
+def _judge_verification(arguments: argparse.Namespace) -> int:
+    print(_ask(arguments, "POST", "/v1/trust", {"code": arguments.code, "same": arguments.same})["answer"])
     return 0
 
 

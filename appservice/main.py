@@ -26,7 +26,7 @@ from appservice.metrics import ServiceMetrics
 from appservice.mistakes import ConfigError, Mistake
 from appservice.ports import ServiceWork
 from appservice.probe import Finding, ProbeEcho, Verdict, probe_user
-from appservice.provisioning import CommandReader, InboxProvisioning, mediator_name
+from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
 from appservice.replaced import ReplacedReader
 from appservice.seeking import Seeker
@@ -289,6 +289,7 @@ class Service:
             readiness=self,
             metrics=ServiceMetrics(self.database),
             provisioning=InboxProvisioning(self.database),
+            trust=InboxTrust(self.database, self._verifications),
         )
         listen = config.appservice.listen
         return WebServer(application(settings, ports), listen.host, listen.port)

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from appservice.casefile import CaseFile, PersonEntry
+from appservice.ports import ServiceDatabase
 from appservice.reading import COMMAND
+from appservice.trust import JUDGEMENT, Verifications
 from appservice.web.ports import Missing, Refused
-from appservice.web.schema import CaseStatus, CommandAnswer
+from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 from appservice.worker import Fate, Finished
 from policies.case import CaseId, Consent, Network, Role
 from policies.commands import AddPerson, AddSide, Command, Misunderstood, NewCase, OpenJoint, parse
@@ -37,7 +39,8 @@ class InboxProvisioning:
     async def create_case(self, case: CaseFile, idempotency_key: str) -> CaseStatus | Refused:
         """Open a case; the same key again answers with the same case."""
         body = json.dumps({"file": case.model_dump(mode="json")}).encode()
-        answer = await self._run("cases", idempotency_key, Lane("api"), None, body)
+        item = Item(_identity("cases", idempotency_key), Lane("api"), COMMAND, None, body, datetime.now(UTC))
+        answer = await _carried_out(self._database, item)
         if isinstance(answer, Refused):
             return answer
         status = await self.case(answer.case) if answer.case else Missing()
@@ -65,26 +68,53 @@ class InboxProvisioning:
         if isinstance(parsed, Misunderstood):
             return Refused(str(parsed), "command")
         body = json.dumps({"case": case, "text": text}).encode()
-        answer = await self._run(f"cases/{case}", idempotency_key, Lane(f"case:{case}"), CaseId(case), body)
+        name, lane = _identity(f"cases/{case}", idempotency_key), Lane(f"case:{case}")
+        answer = await _carried_out(self._database, Item(name, lane, COMMAND, CaseId(case), body, datetime.now(UTC)))
         if isinstance(answer, Refused):
             return answer
         return CommandAnswer(answer=answer.text) if answer.ok else Refused(answer.text, "command")
 
-    async def _run(self, what: str, key: str, lane: Lane, case: CaseId | None, body: bytes) -> Answer | Refused:
-        """Store the act, and wait until the worker has carried it out."""
-        identity = ItemId(hashlib.sha256(f"api/{what}/{key}".encode()).hexdigest()[:40])
+
+class InboxTrust:
+    """`appservice.web.ports.Trusting` over the inbox."""
+
+    def __init__(self, database: ServiceDatabase, verifications: Verifications) -> None:
+        self._database, self._verifications = database, verifications
+
+    async def shown(self) -> Trust | Missing:
+        """Who the bot is to encryption, and what waits to be compared."""
         async with self._database.begin() as work:
-            await work.inbox.put(Item(identity, lane, COMMAND, case, body, datetime.now(UTC)))
-        until = asyncio.get_running_loop().time() + PATIENCE
-        while asyncio.get_running_loop().time() < until:
-            async with self._database.begin() as work:
-                item = await work.inbox.get(identity)
-            if item and item.state is State.DONE:
-                return _ANSWER.validate_json(item.result or "")
-            if item and item.state is State.DEAD:
-                return Refused("it could not be carried out; the service's log says why")
-            await asyncio.sleep(_LOOK_EVERY)
-        return Refused("it is stored, and will be carried out; ask again with the same Idempotency-Key")
+            shown = await self._verifications.shown(work)
+        return Trust.model_validate(shown, from_attributes=True) if shown else Missing()
+
+    async def judge(self, judgement: Judgement, idempotency_key: str) -> CommandAnswer | Refused:
+        """A comparison was made."""
+        body = judgement.model_dump_json().encode()
+        item = Item(_identity("trust", idempotency_key), Lane("api"), JUDGEMENT, None, body, datetime.now(UTC))
+        answer = await _carried_out(self._database, item)
+        if isinstance(answer, Refused):
+            return answer
+        return CommandAnswer(answer=answer.text) if answer.ok else Refused(answer.text, "code")
+
+
+async def _carried_out(database: Database, item: Item) -> Answer | Refused:
+    """Store the act, and wait until the worker has carried it out."""
+    async with database.begin() as work:
+        await work.inbox.put(item)
+    until = asyncio.get_running_loop().time() + PATIENCE
+    while asyncio.get_running_loop().time() < until:
+        async with database.begin() as work:
+            stored = await work.inbox.get(item.id)
+        if stored and stored.state is State.DONE:
+            return _ANSWER.validate_json(stored.result or "")
+        if stored and stored.state is State.DEAD:
+            return Refused("it could not be carried out; the service's log says why")
+        await asyncio.sleep(_LOOK_EVERY)
+    return Refused("it is stored, and will be carried out; ask again with the same Idempotency-Key")
+
+
+def _identity(what: str, key: str) -> ItemId:
+    return ItemId(hashlib.sha256(f"api/{what}/{key}".encode()).hexdigest()[:40])
 
 
 class CommandReader:

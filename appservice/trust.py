@@ -80,14 +80,24 @@ _ANSWER = TypeAdapter(Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One verification that waits for the administrator."""
+class Waiting:
+    """One verification that waits for the administrator to compare."""
 
     code: str
     user: UserId
     emoji: tuple[str, ...]
     numbers: tuple[int, ...]
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown at the machine: who the bot is, and what is to be compared. Keys are public, unpadded base64."""
+
+    device_id: str
+    device_key: str
+    master_key: str
+    waiting: tuple[Waiting, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +179,15 @@ class Verifications:
 
     # --- what the administrator sees and says
 
-    async def shown(self, work: ServiceWork) -> tuple[Shown, ...]:
-        """What is to be compared now."""
-        return tuple(
-            Shown(row.code, row.peer_user, emoji(now), decimals(now), _time(row.started_at_ms))
+    async def shown(self, work: ServiceWork) -> Shown | None:
+        """What the administrator sees; None before the bot has an identity."""
+        me = await work.crypto.identity(self._bot)
+        waiting = [
+            Waiting(row.code, row.peer_user, emoji(now), decimals(now), _time(row.started_at_ms))
             for row in await work.crypto.verifications()
-            if isinstance((now := self._open(row)).state, Comparing)
-        )
+            if isinstance((now := self._open(row)).state, Comparing) and not now.state.confirmed
+        ]
+        return Shown(me.device_id, me.ed25519, me.master_key, tuple(waiting)) if me else None
 
     async def judged(self, work: ServiceWork, item: Item) -> Fate:
         """The administrator has compared."""
@@ -183,7 +195,7 @@ class Verifications:
         me = await work.crypto.identity(self._bot, lock=True)
         row = next((r for r in await work.crypto.verifications() if r.code == judgement["code"].upper()), None)
         now = self._open(row) if row else None
-        if me is None or row is None or now is None or not isinstance(now.state, Comparing):
+        if me is None or row is None or now is None or not isinstance(now.state, Comparing) or now.state.confirmed:
             said = Answer(False, "Nothing of that code is waiting to be compared.", None)
         elif not judgement["same"]:
             await self._keep(self._turn(work, item), row, cancel(now, Code.MISMATCHED_SAS))

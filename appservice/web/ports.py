@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from appservice.casefile import CaseFile
 from appservice.matrix.transaction import Transaction
 from appservice.probe import Finding
-from appservice.web.schema import CaseStatus, CommandAnswer
+from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 
 
 class TransactionStore(Protocol):
@@ -75,3 +75,13 @@ class Provisioning(Protocol):
 
     async def command(self, case: str, text: str, idempotency_key: str) -> CommandAnswer | Refused | Missing:
         """Run a desk command in a case, as the provisioning API, and return the desk's answer."""
+
+
+class Trusting(Protocol):
+    """Verification of the bot by emoji, as the administrator has part in it."""
+
+    async def shown(self) -> Trust | Missing:
+        """Who the bot is to encryption, and what waits to be compared; Missing before the bot has an identity."""
+
+    async def judge(self, judgement: Judgement, idempotency_key: str) -> CommandAnswer | Refused:
+        """A comparison was made. An inbox item like any other act."""

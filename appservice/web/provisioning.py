@@ -16,8 +16,17 @@ from appservice.web.bearer import TokenGate
 from appservice.web.bodies import json_object
 from appservice.web.errors import RequestRefused
 from appservice.web.openapi import Endpoint, document
-from appservice.web.ports import Missing, Provisioning, Refused, SelfCheck
-from appservice.web.schema import CaseList, CaseStatus, Command, CommandAnswer, FindingEntry, FindingList
+from appservice.web.ports import Missing, Provisioning, Refused, SelfCheck, Trusting
+from appservice.web.schema import (
+    CaseList,
+    CaseStatus,
+    Command,
+    CommandAnswer,
+    FindingEntry,
+    FindingList,
+    Judgement,
+    Trust,
+)
 
 MAX_BODY: Final = 1024 * 1024
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -28,9 +37,12 @@ Body = TypeVar("Body", bound=BaseModel)
 class ProvisioningApi:
     """The routes under `/v1`."""
 
-    def __init__(self, gate: TokenGate, provisioning: Provisioning, check: SelfCheck, public_base_url: str) -> None:
+    def __init__(
+        self, gate: TokenGate, provisioning: Provisioning, trust: Trusting, check: SelfCheck, public_base_url: str
+    ) -> None:
         self._gate = gate
         self._provisioning = provisioning
+        self._trust = trust
         self._check = check
         self._document = document(ENDPOINTS, public_base_url)
 
@@ -41,6 +53,8 @@ class ProvisioningApi:
             "listCases": self._list_cases,
             "getCase": self._get_case,
             "runCommand": self._run_command,
+            "showTrust": self._show_trust,
+            "judgeVerification": self._judge_verification,
             "checkHomeserver": self._check_homeserver,
         }
         served = [web.route(each.method, each.path, handlers[each.operation]) for each in ENDPOINTS]
@@ -92,6 +106,29 @@ class ProvisioningApi:
             case _:
                 assert_never(outcome)
 
+    async def _show_trust(self, request: web.Request) -> web.Response:
+        self._gate.check(request)
+        outcome = await self._trust.shown()
+        match outcome:
+            case Trust():
+                return _json(outcome)
+            case Missing():
+                raise RequestRefused(HTTPStatus.NOT_FOUND, "M_NOT_FOUND", "the bot has no identity yet")
+            case _:
+                assert_never(outcome)
+
+    async def _judge_verification(self, request: web.Request) -> web.Response:
+        self._gate.check(request)
+        key = _idempotency_key(request)
+        outcome = await self._trust.judge(await _read(request, Judgement), key)
+        match outcome:
+            case CommandAnswer():
+                return _json(outcome)
+            case Refused():
+                raise _refusal(outcome)
+            case _:
+                assert_never(outcome)
+
     async def _check_homeserver(self, request: web.Request) -> web.Response:
         self._gate.check(request)
         found = await self._check()
@@ -113,6 +150,17 @@ ENDPOINTS: Final = (
         HTTPStatus.OK,
         CommandAnswer,
         Command,
+        idempotent=True,
+    ),
+    Endpoint("GET", "/v1/trust", "showTrust", "Who the bot is, and emoji to compare", HTTPStatus.OK, Trust),
+    Endpoint(
+        "POST",
+        "/v1/trust",
+        "judgeVerification",
+        "Say whether emoji were the same",
+        HTTPStatus.OK,
+        CommandAnswer,
+        Judgement,
         idempotent=True,
     ),
     Endpoint(

@@ -1,5 +1,7 @@
 """The JSON of the provisioning API, both ways."""
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -32,6 +34,32 @@ class CommandAnswer(_Schema):
     """What the desk answered."""
 
     answer: str
+
+
+class WaitingVerification(_Schema):
+    """A verification by emoji that waits to be compared with the person, side by side or by telephone."""
+
+    code: str = Field(description="names it in the judgement")
+    user: str
+    emoji: tuple[str, ...] = Field(description="what the person's client must show, in this order")
+    numbers: tuple[int, ...] = Field(description="the same, for clients without emoji")
+    since: datetime
+
+
+class Trust(_Schema):
+    """Who the bot is to encryption, and what waits to be compared."""
+
+    device_id: str
+    device_key: str
+    master_key: str
+    waiting: tuple[WaitingVerification, ...]
+
+
+class Judgement(_Schema):
+    """What came of a comparison, over another channel than Matrix."""
+
+    code: str = Field(min_length=1, max_length=64)
+    same: bool = Field(description="whether the person's client shows the very same")
 
 
 class FindingEntry(_Schema):

@@ -9,7 +9,7 @@ from aiohttp import web
 from appservice.web.bearer import TokenGate
 from appservice.web.errors import answer_errors
 from appservice.web.health import HealthApi
-from appservice.web.ports import Metrics, Provisioning, Readiness, SelfCheck, TransactionStore
+from appservice.web.ports import Metrics, Provisioning, Readiness, SelfCheck, TransactionStore, Trusting
 from appservice.web.provisioning import ProvisioningApi
 from appservice.web.proxies import TrustedProxies
 from appservice.web.transactions import HomeserverApi
@@ -36,6 +36,7 @@ class WebPorts:
     readiness: Readiness
     metrics: Metrics
     provisioning: Provisioning
+    trust: Trusting
     check: SelfCheck
 
 
@@ -47,7 +48,9 @@ def application(settings: WebSettings, ports: WebPorts) -> web.Application:
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(HomeserverApi(homeserver_gate, ports.transactions, ports.metrics.registry).routes())
     app.add_routes(HealthApi(ports.readiness, ports.metrics).routes())
-    provisioning = ProvisioningApi(provisioning_gate, ports.provisioning, ports.check, settings.public_base_url)
+    provisioning = ProvisioningApi(
+        provisioning_gate, ports.provisioning, ports.trust, ports.check, settings.public_base_url
+    )
     app.add_routes(provisioning.routes())
     return app
 

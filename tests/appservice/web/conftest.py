@@ -14,7 +14,7 @@ from appservice.matrix.transaction import Transaction
 from appservice.probe import Finding, Verdict
 from appservice.web.ports import Missing, Refused
 from appservice.web.proxies import TrustedProxies
-from appservice.web.schema import CaseStatus, CommandAnswer
+from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 from appservice.web.server import WebPorts, WebSettings, application
 
 HS_TOKEN = "homeserver-token-for-tests"
@@ -83,6 +83,21 @@ class FakeProvisioning:
 
 
 @dataclass
+class FakeTrust:
+    """Shows what the test says; knows one code."""
+
+    trust: Trust | Missing = field(default_factory=Missing)
+    judged: list[Judgement] = field(default_factory=list)
+
+    async def shown(self) -> Trust | Missing:
+        return self.trust
+
+    async def judge(self, judgement: Judgement, idempotency_key: str) -> CommandAnswer | Refused:
+        self.judged.append(judgement)
+        return CommandAnswer(answer="noted") if judgement.code == "ABCD" else Refused("nothing of that code", "code")
+
+
+@dataclass
 class Service:
     """Everything behind the server."""
 
@@ -90,6 +105,7 @@ class Service:
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     provisioning: FakeProvisioning = field(default_factory=FakeProvisioning)
+    trust: FakeTrust = field(default_factory=FakeTrust)
 
     async def check(self) -> tuple[Finding, ...]:
         return (Finding("registration.yaml: url", Verdict.BROKEN, "it does not reach us", "correct it"),)
@@ -113,6 +129,7 @@ async def client(service: Service) -> AsyncIterator[Client]:
         readiness=service.readiness,
         metrics=service.metrics,
         provisioning=service.provisioning,
+        trust=service.trust,
         check=service.check,
     )
     async with TestClient(TestServer(application(settings, ports))) as opened:

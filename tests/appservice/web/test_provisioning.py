@@ -1,5 +1,6 @@
 """The provisioning API does what its OpenAPI document says."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -7,6 +8,7 @@ import pytest
 from yarl import URL
 
 from appservice.web.ports import Refused
+from appservice.web.schema import Judgement, Trust, WaitingVerification
 from tests.appservice.web.conftest import HS_TOKEN, PROVISIONING_TOKEN, Client, Service
 
 pytestmark = pytest.mark.enable_socket
@@ -105,6 +107,27 @@ async def test_no_case_and_no_such_case_look_alike(client: Client, case: str) ->
     async with client.get(URL(f"/v1/cases/{case}", encoded=True), headers=TOKEN) as response:
         assert response.status == 404
     assert (await call(client, "POST", "/v1/cases/9999/commands", {"command": "!status"}))[0] == 404
+
+
+async def test_emoji_are_shown_and_judged(client: Client, service: Service) -> None:
+    assert (await call(client, "GET", "/v1/trust"))[0] == 404
+    since = datetime(2026, 11, 22, tzinfo=UTC)
+    waiting = WaitingVerification(code="ABCD", user="@mia:x", emoji=("🐶 Dog",) * 7, numbers=(1, 2, 3), since=since)
+    service.trust.trust = Trust(device_id="D", device_key="key", master_key="master", waiting=(waiting,))
+    _, shown = await call(client, "GET", "/v1/trust")
+    assert Trust.model_validate(shown) == service.trust.trust
+    judged = await call(client, "POST", "/v1/trust", {"code": "ABCD", "same": True})
+    assert judged == (200, {"answer": "noted"})
+    assert service.trust.judged == [Judgement(code="ABCD", same=True)]
+    assert (await call(client, "POST", "/v1/trust", {"code": "ABCE", "same": True}))[0] == 409
+    assert (await call(client, "POST", "/v1/trust", {"code": "ABCD"}))[0] == 400
+
+
+async def test_nobody_without_the_token_sees_or_judges_emoji(client: Client, service: Service) -> None:
+    for method in ("GET", "POST"):
+        async with client.request(method, "/v1/trust", json={"code": "ABCD", "same": True}) as response:
+            assert response.status in {401, 403}
+    assert service.trust.judged == []
 
 
 async def test_the_document_is_what_is_served(client: Client) -> None:
