@@ -41,6 +41,8 @@ class Said:
     """What the desk is told that the author did."""
     traceable: bool = True
     """Whether the canary can be found in what is carried; not so in a file's name, nor in a mail that is garbage."""
+    late: bool = False
+    """Whether its key comes late: once people were told of that, it holds up nothing behind it."""
     event: EventId | None = None
     handled_at: int | None = None
     author: Person | None = None
@@ -96,8 +98,8 @@ def may_read(case: Case, person: PersonId, conversation: Conversation) -> bool:
 def judge(said: Said, message: Message, case: Case) -> Fate:
     """What must become of these words in a case as it stands when they are handled."""
     conversation = message.conversation
-    if said.native and isinstance(message.content, Unreadable):
-        return Fate.HELD
+    if said.native and said.readable and isinstance(message.content, Unreadable):
+        return Fate.HELD  # its key never came
     if not may_read(case, message.author, conversation) or not said.proven or said.conversation is None:
         return Fate.HELD
     if conversation.kind is Kind.DESK:

@@ -143,37 +143,32 @@ Step = (
     | Smtp | Wait | Restart
 )  # fmt: skip
 
-COMMANDS = (
-    "!party add Alice @alice:example.org on Smith",
-    "!party add Alice @alice:example.org on Jones",
-    "!party add Bob @bob:example.org as counsel on Jones",
-    "!party add Bob @bob:example.org as supporter on Smith",
-    "!party add Dan @dan:example.org as interpreter on Smith",
-    "!party add Dan @dan:example.org as interpreter on Jones",
-    "!party add Dan @dan:example.org as observer",
-    "!party add Carl carl@example.net on Jones",
-    "!party add Carl carl@example.net on Smith",
-    "!party add Bea bea@example.com",
-    "!party add Bea bea@example.com as counsel on Smith",
-    "!party add Eve eve@example.net as expert",
-    "!party add Eve eve@example.net as interpreter on Jones",
-    "!party add Eve eve@example.net as interpreter on Smith",
-    "!party remove Alice",
-    "!party remove Bob",
-    "!party remove Carl",
-    "!party remove Bea",
-    "!party remove Eve",
-    "!party remove Dan",
+ADDITIONS = (
+    "Alice @alice:example.org on Smith",
+    "Alice @alice:example.org on Jones",
+    "Bob @bob:example.org as counsel on Jones",
+    "Bob @bob:example.org as supporter on Smith",
+    "Dan @dan:example.org as interpreter on Smith",
+    "Dan @dan:example.org as interpreter on Jones",
+    "Dan @dan:example.org as observer",
+    "Carl carl@example.net on Jones",
+    "Carl carl@example.net on Smith",
+    "Bea bea@example.com",
+    "Bea bea@example.com as counsel on Smith",
+    "Bea bea@example.com as counsel on Jones",
+    "Eve eve@example.net as expert",
+    "Eve eve@example.net as interpreter on Jones",
+    "Eve eve@example.net as interpreter on Smith",
+    "Mallory @mallory:elsewhere.example",
+    "Ghost @_mediatrix_x:example.org",
+    "Carlos carl@example.net on Smith",
+)
+ORDERS = (
     "!mediator add Ines @ines:example.org",
-    "!party remove Ines",
     "!side add Brown",
     "!side list",
-    "!consent Carl: yes",
-    "!consent Bea: yes",
-    "!consent Eve: yes",
     "!open",
     "!status",
-    "!repair",
     "!held",
     "!held 1",
     "!held 2",
@@ -181,40 +176,67 @@ COMMANDS = (
     "!dead retry 1",
     "!dead discard 1",
     "!opne",
-    "!party add Mallory @mallory:elsewhere.example",
-    "!party add Ghost @_mediatrix_x:example.org",
-    "!party add Carlos carl@example.net on Smith",
+    "!help",
 )
+NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")
-ROOMS = st.integers(0, 7)
-WORDS = st.builds(Words, st.sampled_from(Form), st.sampled_from(Sealing), st.integers(0, 30))
-SAY = st.builds(Say, st.sampled_from(MATRIX_PEOPLE), ROOMS, WORDS)
-TALK = st.builds(Say, st.sampled_from((ALICE, BOB, DAN, MIA)), ROOMS)
-MAIL = st.builds(Mail, st.sampled_from(MAIL_PEOPLE), st.sampled_from(Post), st.integers(0, 9))
-ANSWER = st.builds(Mail, st.sampled_from(MAIL_PEOPLE), pick=st.integers(0, 9))
-COMMAND = st.builds(
-    Command, st.sampled_from(COMMANDS), st.integers(0, 1), st.sampled_from((MIA, MIA, INES)), st.booleans()
-)
-WORK = st.builds(Work, st.lists(st.integers(0, 9), min_size=1, max_size=12).map(tuple))
-FAULT = st.builds(Fault, st.sampled_from(("crash", "crash", "failure", "silence", "surprise")), st.integers(0, 40))
-SMTP = st.builds(
-    Smtp,
-    st.sampled_from((NotSent("down"), Unknown("no answer"), Refused(451, False, "later"), Refused(550, True, "never"))),
-)
-STEP: st.SearchStrategy[Step] = st.one_of(
-    TALK, ANSWER, SAY, MAIL, COMMAND, COMMAND, WORK, WORK, FAULT,
-    st.builds(Rest, st.booleans()), st.builds(Rest),
-    st.builds(Confirm, st.integers(0, 1)), st.builds(Confirm),
-    st.builds(Come, st.sampled_from(MATRIX_PEOPLE)),
-    st.builds(Go, st.sampled_from(MATRIX_PEOPLE), ROOMS),
-    st.builds(Intrude, st.sampled_from((MALLORY, ALICE, BOB, DAN)), ROOMS),
-    st.builds(Deliver, st.integers(1, 10)),
-    st.builds(Repeat, st.integers(0, 200), st.integers(1, 20)),
-    st.builds(Garbage, ROOMS, st.sampled_from(GARBAGE), st.sampled_from(MATRIX_PEOPLE)),
-    SMTP, st.just(Keys()), st.just(Wait()), st.just(Restart()),
-)  # fmt: skip
+VERDICTS = (NotSent("down"), Unknown("no answer"), Refused(451, False, "later"), Refused(550, True, "never"))
+FAULTS = ("crash", "crash", "failure", "silence", "surprise")
 
-BEGUN: tuple[Step, ...] = (
+Phrase = tuple[Step, ...]
+
+
+def _one(*steps: st.SearchStrategy[Step]) -> st.SearchStrategy[Phrase]:
+    return st.one_of(*steps).map(lambda step: (step,))
+
+
+NUMBERS = st.integers(0, 7)
+CASES = st.sampled_from((0, 0, 0, 1))
+RESTS: st.SearchStrategy[Phrase] = st.sampled_from(((Rest(),), (Rest(),), (Rest(joined=False),), ()))
+WORDS = st.builds(Words, st.sampled_from(Form), st.sampled_from(Sealing), st.integers(0, 30))
+
+
+def _command(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Step]:
+    return st.builds(Command, texts, CASES, st.sampled_from((MIA, MIA, MIA, INES, ALICE)), st.booleans())
+
+
+def _then(first: st.SearchStrategy[Step], *more: st.SearchStrategy[Phrase]) -> st.SearchStrategy[Phrase]:
+    return st.tuples(first.map(lambda step: (step,)), *more).map(lambda parts: tuple(s for part in parts for s in part))
+
+
+WRITING = _one(
+    st.builds(Say, st.sampled_from((ALICE, BOB, DAN, MIA)), NUMBERS),
+    st.builds(Mail, st.sampled_from(MAIL_PEOPLE), pick=NUMBERS),
+    st.builds(Say, st.sampled_from(MATRIX_PEOPLE), NUMBERS, WORDS),
+    st.builds(Mail, st.sampled_from(MAIL_PEOPLE), st.sampled_from(Post), NUMBERS),
+)
+MEDIATING = st.one_of(
+    _then(_command(st.sampled_from(ADDITIONS).map("!party add {}".format)), RESTS),
+    _then(_command(st.sampled_from(NAMES).map("!consent {}: yes".format)), RESTS),
+    _then(_command(st.sampled_from(NAMES).map("!party remove {}".format)), RESTS, st.just((Confirm(),)), RESTS),
+    _then(_command(st.just("!repair")), RESTS, st.just((Confirm(),)), RESTS),
+    _then(_command(st.sampled_from(ORDERS)), RESTS),
+)
+MOVING = _one(
+    st.builds(Come, st.sampled_from(MATRIX_PEOPLE)),
+    st.builds(Go, st.sampled_from(MATRIX_PEOPLE), NUMBERS),
+    st.builds(Intrude, st.sampled_from((MALLORY, ALICE, BOB, DAN)), NUMBERS),
+)
+WORKING = _one(
+    st.builds(Work, st.lists(st.integers(0, 9), min_size=1, max_size=12).map(tuple)),
+    st.builds(Deliver, st.integers(1, 10)),
+    st.builds(Rest, st.booleans()),
+)
+MISHAPS = _one(
+    st.builds(Fault, st.sampled_from(FAULTS), st.integers(0, 40)),
+    st.builds(Smtp, st.sampled_from(VERDICTS)),
+    st.builds(Repeat, st.integers(0, 200), st.integers(1, 20)),
+    st.builds(Garbage, NUMBERS, st.sampled_from(GARBAGE), st.sampled_from(MATRIX_PEOPLE)),
+    st.sampled_from((Keys(), Wait(), Restart())),
+)
+PHRASES = st.one_of(WRITING, WRITING, WRITING, MEDIATING, MEDIATING, MOVING, WORKING, WORKING, MISHAPS)
+
+BEGUN: Phrase = (
     Command("!case new Smith and Jones"),
     Rest(),
     Command("!party add Alice @alice:example.org on Smith"),
@@ -223,7 +245,7 @@ BEGUN: tuple[Step, ...] = (
     Command("!open"),
 )
 """A case with a party on each side, one of them by mail, everything still under way."""
-SETTLED: tuple[Step, ...] = (
+SETTLED: Phrase = (
     *BEGUN,
     Rest(),
     Say(ALICE, 0),
@@ -234,7 +256,7 @@ SETTLED: tuple[Step, ...] = (
     Rest(),
 )
 """The same, with everyone in, and some words said on all sides."""
-TWO: tuple[Step, ...] = (
+TWO: Phrase = (
     *SETTLED,
     Command("!case new Blue and Green"),
     Rest(),
@@ -244,10 +266,36 @@ TWO: tuple[Step, ...] = (
     Rest(),
 )
 """And a second case, in which the same people are on other sides."""
-
-HISTORIES: st.SearchStrategy[tuple[Step, ...]] = st.builds(
-    lambda start, steps: (*start, *steps), st.sampled_from((BEGUN, SETTLED, SETTLED, TWO)), st.lists(STEP, max_size=25)
+FULL: Phrase = (
+    *SETTLED,
+    *(
+        Command(f"!party add {who}")
+        for who in (
+            "Bea bea@example.com as counsel on Smith",
+            "Eve eve@example.net as interpreter on Jones",
+            "Eve eve@example.net as interpreter on Smith",
+            "Bob @bob:example.org as counsel on Jones",
+            "Dan @dan:example.org as observer",
+        )
+    ),
+    Command("!mediator add Ines @ines:example.org"),
+    Command("!consent Bea: yes"),
+    Command("!consent Eve: yes"),
+    Rest(),
 )
+"""Everybody in one case: on both sides somebody by mail, and an interpreter on both."""
+
+
+def _histories(phrases: int) -> st.SearchStrategy[tuple[Step, ...]]:
+    """Of so many phrases: left to itself, hypothesis makes few and short lists."""
+    return st.builds(
+        lambda start, said: tuple(step for phrase in (start, *said) for step in phrase),
+        st.sampled_from((BEGUN, SETTLED, FULL, FULL, TWO)),
+        st.lists(PHRASES, min_size=phrases, max_size=phrases),
+    )
+
+
+HISTORIES = st.integers(0, 30).flatmap(_histories)
 
 
 async def play(world: World, steps: tuple[Step, ...]) -> None:
@@ -265,7 +313,7 @@ async def happen(world: World, step: Step) -> None:  # noqa: C901, PLR0912 (one 
     """One step; what isn't possible at the moment doesn't happen."""
     match step:
         case Command():
-            await _command(world, step)
+            await _order(world, step)
         case Confirm(case):
             await _confirm(world, case)
         case Say(who, number, words):
@@ -312,7 +360,7 @@ async def happen(world: World, step: Step) -> None:  # noqa: C901, PLR0912 (one 
             assert_never(step)
 
 
-async def _command(world: World, step: Command) -> None:
+async def _order(world: World, step: Command) -> None:
     world.repeated = world.repeated or "retry" in step.text
     if step.text.startswith("!case new"):
         assert world.lobby is not None

@@ -109,6 +109,7 @@ async def write(world: World, user: UserId, room: Room, words: Words) -> None:
             readable=form is not Form.GARBAGE,
             did={Form.EDIT: "changed a message", Form.FILE: "shared a file"}.get(form, "wrote"),
             traceable=form is not Form.FILE,
+            late=sealing is Sealing.LATE,
         )
         content = body_of(form, f"{said.canary} said by {user}", target)
         if clear:
@@ -161,7 +162,8 @@ async def send_mail(world: World, address: str, kind: Post, pick: int) -> None:
         traceable=kind is not Post.GARBAGE,
     )
     words = f"{said.canary} said by somebody"
-    await world.mail(raw_mail(kind, address, letter, quoted, words), *recipients)
+    if not await world.mail(raw_mail(kind, address, letter, quoted, words), *recipients):
+        del world.said[said.canary]
 
 
 def raw_mail(kind: Post, address: str, letter: Delivered, quoted: Delivered, words: str) -> bytes:

@@ -110,6 +110,11 @@ def _check_mail(world: World, mail: Delivered) -> None:
         said = world.said[canary]
         if (said.case, said.conversation) != (case, conversation) or said.fate is not Fate.CARRIED:
             raise Broken(f"a mail of {conversation} shows what was not said there: {said}")
+        reader = next(
+            r for r in next(world.chronicle.during(case, mail.at, mail.at)).people if r.endpoint.address == mail.to
+        )
+        if reader.endpoint.content_consent is None:
+            raise Broken(f"a mail shows words without a consent to that: {said}")
         if mail.to not in {reader.endpoint.address for reader in said.readers}:
             raise Broken(f"a mail shows words to somebody who was no reader when they were said, or said them: {said}")
 
@@ -159,7 +164,7 @@ def everything_arrives(world: World) -> None:
     mails = Counter((canary, mail.to) for mail in world.post_office.delivered for canary in canaries_in(mail.text))
     for said in world.said.values():
         if said.handled_at is None:
-            if said.traceable and _was_taken(world, said):
+            if said.traceable and _was_taken(world, said) and not _is_dead(world, said):
                 raise Broken(f"words were lost: {said}")
             continue
         if said.fate is Fate.HELD:
@@ -183,6 +188,19 @@ def _posted(world: World, event: Event) -> set[str]:
 def _was_taken(world: World, said: Said) -> bool:
     """Whether the service was told; what a fault lost on its way to us is the sender's to repeat."""
     return not said.native or any(event["event_id"] == said.event for event in world.told)
+
+
+def _is_dead(world: World, said: Said) -> bool:
+    """Whether it came too late: its author took part no more, and the desk hears that something came."""
+    return any(said.canary.encode() in item.body and _came_too_late(item) for item in _inbox(world))
+
+
+def _came_too_late(item: Item) -> bool:
+    return item.state is State.DEAD and item.note == "a mail came from somebody who takes part no more"
+
+
+def _inbox(world: World) -> list[Item]:
+    return list(world.database.committed.inbox.items.values())
 
 
 def _check_held(world: World, said: Said) -> None:
@@ -258,7 +276,7 @@ def _check_order(world: World) -> None:
         if said.native and said.handled_at:
             lists.setdefault((said.case, said.conversation, sender), []).append(said)
     for found in lists.values():
-        times = [said.handled_at or 0 for said in found]
+        times = [said.handled_at or 0 for said in found if not said.late]
         if times != sorted(times):
             raise Broken(f"out of order: {[said.canary for said in found]}")
 
@@ -279,6 +297,10 @@ def _check_desk(world: World, case: Case) -> None:
     told = sum(count for text, count in heard.items() if text.startswith("Held: "))
     if told != holds:
         raise Broken(f"{holds} messages are held, and the desk heard of {told}")
+    late = sum(1 for item in _inbox(world) if item.case == case.id and _came_too_late(item))
+    told = sum(count for text, count in heard.items() if "takes part no more" in text and "could not be read" in text)
+    if told != late:
+        raise Broken(f"{late} mails came too late, and the desk heard of {told}")
 
 
 def _desk_texts(world: World, case: CaseId) -> Iterator[str]:
@@ -297,7 +319,7 @@ def _desk_texts(world: World, case: CaseId) -> Iterator[str]:
 
 def _check_nothing_stuck(world: World) -> None:
     """Nothing waits in the inbox; what died was refused for good."""
-    stuck: list[Item] = [i for i in world.database.committed.inbox.items.values() if i.state in ALIVE]
+    stuck = [item for item in _inbox(world) if item.state in ALIVE and not _came_too_late(item)]
     if stuck:
         raise Broken(f"the inbox has {stuck}")
     dead = [i for i in world.database.committed.outbox.items.values() if i.state in {State.DEAD, State.READY}]

@@ -30,7 +30,7 @@ from appservice.storage.receiving import MailInbox
 from appservice.worker import Worker
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
-from bridges.email.server import ReceivedMail
+from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import DESK, CaseId, Conversation
 from policies.membership import conversations
 from policies.plan import room_key
@@ -357,17 +357,23 @@ class World:
         """An encrypted message of a person's client, for everybody in the room."""
         envelope = self.envelopes.seal(user, "m.room.message", content, room.joined, signed=signed, readable=readable)
         relation = {"m.relates_to": content["m.relates_to"]} if "m.relates_to" in content else {}
-        return await self.send(user, room, "m.room.encrypted", {"envelope": envelope.id, **relation})
+        sent = await self.send(user, room, "m.room.encrypted", {"envelope": envelope.id, **relation})
+        if sent is None:
+            del self.envelopes.made[envelope.id]
+        return sent
 
-    async def mail(self, raw: bytes, *recipients: str) -> None:
-        """A mail comes, as our mail server hands it on."""
+    async def mail(self, raw: bytes, *recipients: str) -> bool:
+        """A mail comes, as our mail server hands it on; False if all of its recipients are unknown by now."""
+        verdicts = []
         for recipient in recipients:
             token = parse_recipient(recipient, REPLY_DOMAIN)
             assert token is not None, recipient
             hashed = token_hash(token)
             identity, same = mail_identity(hashed, raw)
             received = ReceivedMail(token, hashed, "somebody@example.net", raw, identity, same, len(recipients))
-            await self.guarded(MailInbox(self.database).accept(received))
+            async with self.calm():
+                verdicts.append(await MailInbox(self.database).accept(received))
+        return InboxVerdict.STORED in verdicts
 
     def canary(self, case: CaseId, conversation: Conversation | None, **how: Any) -> Said:
         """A new one, with what the world knows of the words that it stands in."""

@@ -1,0 +1,253 @@
+"""The promises can be broken: each fault planted here is noticed, in a history that is harmless without it."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from appservice import mailing, reading
+from appservice.mailing import MailCourier
+from bridges.email.proof import Proven
+from policies import membership, routing
+from policies.case import DESK, JOINT, Case, Conversation, Kind, Participation
+from policies.delivery import Go
+from policies.effects import Decision, Tell
+from policies.message import Message, SignedDevice
+from policies.plan import room_key
+from rooms import apply, deliver, provision, reconcile
+from rooms.apply import Applier
+from rooms.handle import Handler
+from rooms.ports import Item, ItemId, Lane, Trouble
+from rooms.reconcile import Remove
+from tests.invariants.canaries import words_of
+from tests.invariants.histories import (
+    FULL,
+    SETTLED,
+    Command,
+    Confirm,
+    Fault,
+    Intrude,
+    Keys,
+    Mail,
+    Phrase,
+    Rest,
+    Say,
+    Wait,
+    Work,
+    play,
+)
+from tests.invariants.people import Form, Post, Sealing, Words
+from tests.invariants.promises import Broken, kept
+from tests.invariants.world import ALICE, BEA, CARL, EVE, MALLORY, MIA, World, opened
+
+Patch = pytest.MonkeyPatch
+TALK: Phrase = (
+    *(Say(ALICE, room) for room in range(4)),
+    *(Say(MIA, room) for room in range(6)),
+    *(Mail(who, pick=pick) for who in (CARL, BEA, EVE) for pick in range(4)),
+    Rest(),
+)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A fault, and a history in which it shows."""
+
+    name: str
+    plant: Callable[[Patch], None]
+    history: Phrase = (*FULL, *TALK)
+
+
+def everyone_reads_a_caucus(patch: Patch) -> None:
+    reads = membership._reads
+    patch.setattr(membership, "_reads", lambda p, c: c.kind is Kind.CAUCUS or reads(p, c))
+
+
+def the_other_side_reads_a_caucus_by_mail(patch: Patch) -> None:
+    bridged = routing._bridged
+    patch.setattr(routing, "_bridged", lambda case, conversation: bridged(case, JOINT))
+    sending_does_not_ask_again(patch)  # which alone would stop it
+
+
+def what_a_caucus_says_is_posted_jointly(patch: Patch) -> None:
+    relayed = routing._relayed
+
+    def wrong(case: Case, message: Message, *more: Any, **how: Any) -> Decision:
+        return relayed(case, replace(message, conversation=JOINT), *more, **how)
+
+    patch.setattr(routing, "_relayed", wrong)
+
+
+def every_room_is_taken_for_the_joint_room(patch: Patch) -> None:
+    def wrong(case: Case, record: Any) -> Conversation:
+        return DESK if record.key == room_key(DESK) else JOINT
+
+    patch.setattr(reading, "_conversation", wrong)
+
+
+def sending_does_not_ask_again(patch: Patch) -> None:
+    patch.setattr(deliver, "may_relay", lambda *_: Go())
+
+
+def the_removed_stay_in_the_rooms(patch: Patch) -> None:
+    diff = reconcile.diff
+
+    def wrong(*a: Any, **k: Any) -> Any:
+        return tuple(change for change in diff(*a, **k) if not isinstance(change, Remove))
+
+    patch.setattr(provision, "diff", wrong)
+
+
+def keys_go_to_everybody_who_joined(patch: Patch) -> None:
+    async def wrong(database: Any, homeserver: Any, case_id: Any, record: Any) -> Any:
+        actual = await homeserver.state(record.room_id)
+        return actual.joined if actual else "gone"
+
+    patch.setattr(deliver, "unfit", wrong)
+
+
+def words_in_clear_are_believed(patch: Patch) -> None:
+    patch.setattr(reading, "_IN_CLEAR", SignedDevice())
+
+
+def every_mail_is_believed(patch: Patch) -> None:
+    patch.setattr(mailing, "prove", lambda *_: Proven())
+
+
+def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:
+    carry = MailCourier.carry
+
+    async def wrong(self: MailCourier, item: Item, letter: Any) -> Any:
+        return await carry(self, replace(item, sending=False), letter)
+
+    patch.setattr(MailCourier, "carry", wrong)
+
+
+def the_desk_is_told_the_words(patch: Patch) -> None:
+    held = routing._held
+
+    def wrong(case: Case, message: Message, why: str, **more: Any) -> Decision:
+        decision = held(case, message, why, **more)
+        return replace(decision, effects=(*decision.effects, Tell(DESK, words_of(message.content))))
+
+    patch.setattr(routing, "_held", wrong)
+
+
+def a_log_line_shows_the_words(patch: Patch) -> None:
+    message = Handler.message
+
+    async def wrong(self: Handler, case: Any, said: Message, *more: Any) -> Decision:
+        logging.getLogger("rooms.handle").debug("handling %s", said.content)
+        return await message(self, case, said, *more)
+
+    patch.setattr(Handler, "message", wrong)
+
+
+def each_message_has_a_lane_of_its_own(patch: Patch) -> None:
+    put = Applier._put
+
+    async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any) -> None:
+        many = Lane(f"{lane}:{self._parts}:{self._item}")
+        await put(self, case, many if kind == apply.PEOPLE else lane, kind, outgoing)
+
+    patch.setattr(Applier, "_put", wrong)
+
+
+def what_is_decided_second_is_dropped(patch: Patch) -> None:
+    async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any) -> None:
+        self._parts += 1
+        identity = ItemId(hashlib.sha256(f"{self._item}/{self._parts}".encode()).hexdigest()[:40])
+        await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))
+
+    patch.setattr(Applier, "_put", wrong)
+
+
+def a_transient_no_is_taken_for_good(patch: Patch) -> None:
+    one = deliver.Deliverer.deliver
+
+    async def wrong(self: deliver.Deliverer, item: Item, outgoing: Any) -> Any:
+        try:
+            return await one(self, item, outgoing)
+        except Trouble as trouble:
+            raise Trouble(trouble.why, transient=False) from trouble
+
+    patch.setattr(deliver.Deliverer, "deliver", wrong)
+
+
+def an_interpreter_reads_every_side(patch: Patch) -> None:
+    reads = membership._reads
+
+    def wrong(seat: Participation, conversation: Conversation) -> bool:
+        return seat.role == "interpreter" or reads(seat, conversation)
+
+    patch.setattr(membership, "_reads", wrong)
+
+
+REMOVED: Phrase = (Command("!party remove Alice"), Rest(), Confirm(), Rest())
+LATE = Words(Form.TEXT, Sealing.LATE)
+PLANTS = (
+    Plant("everyone reads a caucus", everyone_reads_a_caucus),
+    Plant("the other side reads a caucus by mail", the_other_side_reads_a_caucus_by_mail),
+    Plant("what a caucus says is posted jointly", what_a_caucus_says_is_posted_jointly),
+    Plant("every room is taken for the joint room", every_room_is_taken_for_the_joint_room),
+    Plant(
+        "sending does not ask again",
+        sending_does_not_ask_again,
+        (*SETTLED, Command("!party add Bea bea@example.com on Smith"), Rest(), *TALK),
+    ),
+    Plant("the removed stay in the rooms", the_removed_stay_in_the_rooms, (*FULL, *REMOVED, *TALK)),
+    Plant(
+        "keys go to everybody who joined",
+        keys_go_to_everybody_who_joined,
+        (*FULL, *(Intrude(MALLORY, room) for room in range(0, 6, 2)), *TALK[-13:]),
+    ),
+    Plant(
+        "words in clear are believed",
+        words_in_clear_are_believed,
+        (*FULL, *(Say(ALICE, room, Words(Form.TEXT, Sealing.CLEAR)) for room in range(4)), Rest()),
+    ),
+    Plant("every mail is believed", every_mail_is_believed, (*FULL, Mail(CARL, Post.FORGED), Rest())),
+    Plant(
+        "a mail is sent again after a crash",
+        a_mail_is_sent_again_after_a_crash,
+        (*FULL, *(step for n in range(24, 44) for step in (Say(ALICE, 0), Say(ALICE, 1), Fault("crash", n), Rest()))),
+    ),
+    Plant("the desk is told the words", the_desk_is_told_the_words, (*FULL, Mail(CARL, Post.FORGED), Rest())),
+    Plant("a log line shows the words", a_log_line_shows_the_words),
+    Plant(
+        "each message has a lane of its own",
+        each_message_has_a_lane_of_its_own,
+        (*FULL, *(Say(ALICE, 0) for _ in range(6)), *(Say(ALICE, 1) for _ in range(6)), Work((9, 8, 7, 6, 5, 4) * 9)),
+    ),
+    Plant(
+        "what is decided second is dropped",
+        what_is_decided_second_is_dropped,
+        (*FULL, *(Say(ALICE, room, LATE) for room in range(4)), *(Rest(), Wait()) * 4, Rest(), Keys(), Rest()),
+    ),
+    Plant(
+        "a transient no is taken for good",
+        a_transient_no_is_taken_for_good,
+        (*FULL, *(step for n in range(8, 20) for step in (Say(ALICE, 0), Fault("failure", n), Rest()))),
+    ),
+    Plant("an interpreter reads every side", an_interpreter_reads_every_side),
+)
+
+
+async def lived(history: Phrase) -> World:
+    """A world after a history, its promises checked."""
+    with opened() as world:
+        await play(world, history)
+        kept(world)
+        return world
+
+
+@pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
+async def test_a_planted_fault_is_noticed(planted: Plant, monkeypatch: Patch) -> None:
+    world = await lived(planted.history)
+    assert any(said.handled_at for said in world.said.values())
+    planted.plant(monkeypatch)
+    with pytest.raises(Broken):
+        await lived(planted.history)
