@@ -21,7 +21,8 @@ class SqlDatabase:
     """`rooms.ports.Database` on SQLite or PostgreSQL.
 
     Units of work raise DatabaseUnavailable when the database fails them: nothing was committed, and the caller tries
-    again later. On SQLite they queue up, for it has one writer, and one process only may use the file.
+    again later. On SQLite they queue up, for it has one writer; a second process (the command line) may use the same
+    file, and hears nothing of what this one stores.
     """
 
     def __init__(self, url: str, sealer: Sealer) -> None:

@@ -1,5 +1,7 @@
 """What the storage tests share: databases of both kinds, empty."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.store import CryptoStore
 from appservice.storage.database import SqlDatabase
+from appservice.storage.schema import metadata
 from tests.appservice.storage.master import MASTER
 from tests.appservice.storage.postgresql import Postgresql, running
 from tests.fakes.memory import MemoryDatabase
@@ -28,9 +31,10 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql: Postgresql) -> str:
+def postgresql_url(postgresql: Postgresql) -> Iterator[str]:
     """An empty database."""
-    return postgresql.new_database()
+    with postgresql.empty_database() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,20 +43,69 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with its tables; to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "mediatrix.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgresql: Postgresql) -> str:
+    """A PostgreSQL database with its tables; to be left empty."""
+    url = postgresql.new_database()
+    asyncio.run(_migrate(url))
+    return url
+
+
+async def _migrate(url: str) -> None:
+    async with opened(url):
+        pass
+
+
 @pytest.fixture
-async def sql(url: str) -> AsyncIterator[SqlDatabase]:
+def migrated_sqlite_url(migrated_file: Path, sqlite_url: str) -> str:
+    """A SQLite database with empty tables."""
+    shutil.copy(migrated_file, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
+
+
+@pytest.fixture
+def migrated_postgresql_url(postgresql: Postgresql, migrated_database: str) -> Iterator[str]:
+    """A PostgreSQL database with empty tables."""
+    yield migrated_database
+    tables = ", ".join(metadata.tables)
+    name = migrated_database.partition("@/")[2].partition("?")[0]
+    postgresql.run(f"\\c {name}\nTRUNCATE {tables} RESTART IDENTITY;")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind, with empty tables."""
+    return str(request.getfixturevalue(f"migrated_{request.param}_url"))
+
+
+@pytest.fixture
+async def sql(migrated_url: str) -> AsyncIterator[SqlDatabase]:
     """An open database of each kind."""
-    async with opened(url) as database:
+    async with opened(migrated_url) as database:
         yield database
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-async def any_database(request: pytest.FixtureRequest) -> AsyncIterator[SqlDatabase | MemoryDatabase]:
+def any_url(request: pytest.FixtureRequest) -> str | None:
+    """A database of every kind, with empty tables; None for the one in memory."""
+    return None if request.param == "memory" else str(request.getfixturevalue(f"migrated_{request.param}_url"))
+
+
+@pytest.fixture
+async def any_database(any_url: str | None) -> AsyncIterator[SqlDatabase | MemoryDatabase]:
     """An open database of every kind."""
-    if request.param == "memory":
+    if any_url is None:
         yield MemoryDatabase()
         return
-    async with opened(str(request.getfixturevalue(f"{request.param}_url"))) as database:
+    async with opened(any_url) as database:
         yield database
 
 

@@ -248,6 +248,27 @@ async def _lock_both(database: SqlDatabase, first: CaseId, second: CaseId) -> No
         await work.cases.load(second, lock=True)
 
 
+async def test_reading_waits_for_no_writer_and_sees_only_what_was_committed(sql: SqlDatabase) -> None:
+    async with asyncio.timeout(5), sql.begin() as writing:
+        await writing.inbox.put(item("a"))
+        async with sql.read() as reading:
+            assert await reading.inbox.get(ItemId("a")) is None
+    async with sql.read() as reading:
+        assert await reading.inbox.get(ItemId("a")) is not None
+
+
+async def test_reading_can_write_nothing(sql: SqlDatabase) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await _write_while_reading(sql)
+    async with sql.read() as reading:
+        assert await reading.inbox.get(ItemId("a")) is None
+
+
+async def _write_while_reading(database: SqlDatabase) -> None:
+    async with database.read() as reading:
+        await reading.inbox.put(item("a"))
+
+
 # --- when we fail
 
 
