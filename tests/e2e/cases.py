@@ -63,15 +63,26 @@ class Desk:
         await self.ask(f"!party add {name} {address} {rest}".strip(), f"{name} (")
 
     async def open(self, *present: Client) -> str:
-        """Begin the joint session, and have these people come in; the joint room."""
+        """Begin the joint session, and have the mediator and these people come in; the joint room."""
         await self.ask("!open", "The joint session begins")
-        rooms = await asyncio.gather(*(enter(who, f"EVERYONE · {self.number}") for who in (self.mediator, *present)))
-        return rooms[0]
+        return await self._come_in(await room_named(self.mediator, f"EVERYONE · {self.number}"), *present)
 
     async def caucus(self, party: Client) -> str:
-        """That party and the mediator come into the party's caucus; the room."""
-        room = await enter(party, f"PRIVATE with mediator · {self.number}")
-        await enter_room(self.mediator, room)
+        """The mediator and that party come into the party's caucus; the room."""
+        return await self._come_in(await room_named(party, f"PRIVATE with mediator · {self.number}"), party)
+
+    async def _come_in(self, room: str, *people: Client) -> str:
+        """One after another: what is said while somebody comes in can't be read by those who aren't quite there."""
+        for who in (self.mediator, *people):
+            await enter_room(who, room)
+            joined = await self.mediator.wait_for(
+                lambda e, who=who: (
+                    e.room_id == room  # type: ignore[misc]
+                    and e.state_key == who.user_id
+                    and e.content.get("membership") == "join"
+                )
+            )
+            await told(self.mediator, room, "this room: ", after=joined.event_id)
         return room
 
 
