@@ -36,6 +36,7 @@ from appservice.crypto.outbound import (
 )
 from appservice.crypto.sealing import Sealer
 from appservice.crypto.to_device import KeyWithheld, OtherMessage, RoomKeyArrived
+from appservice.epoch import MARKER
 from appservice.exchange import Exchange, now_ms
 from appservice.matrix import content as contents
 from appservice.matrix.errors import MatrixError
@@ -92,6 +93,7 @@ class Encryption:
         self._bot, self._is_ours, self._rotation = us.bot, us.is_ours, us.rotation
         self._verifications = us.verifications
         self._ready: set[tuple[UserId, str]] = set()
+        self._finished: set[UserId] = set()
         self.devices_wanted = asyncio.Event()
         """Set when somebody's device list has to be asked for: whoever sees it calls `refresh_devices`."""
 
@@ -101,9 +103,20 @@ class Encryption:
         """The user exists, has a cross-signed device, and goes by that name. Raises Trouble."""
         if (user, name) in self._ready:
             return
-        machine = self._machine(user)
         async with self._database.begin() as work:
-            await machine.create(work.crypto, display_name="Mediatrix", now_ms=now_ms())
+            await self._machine(user).create(work.crypto, display_name="Mediatrix", now_ms=now_ms())
+        await self.finish_identity(user)
+        try:
+            await self._matrix.accounts.set_display_name(user, name)
+        except MatrixError as error:
+            raise trouble(error) from error
+        self._ready.add((user, name))
+
+    async def finish_identity(self, user: UserId) -> None:
+        """The identity, made here or restored, has its device at the homeserver, cross-signed. Raises Trouble."""
+        if user in self._finished:
+            return
+        machine = self._machine(user)
         for _ in range(_ROUNDS):
             async with self._database.begin() as work:
                 identity = await work.crypto.identity(user)
@@ -113,11 +126,7 @@ class Encryption:
             await self._network.send_all(machine, requests)
         else:
             raise Trouble("the homeserver does not let us make a device", transient=True)
-        try:
-            await self._matrix.accounts.set_display_name(user, name)
-        except MatrixError as error:
-            raise trouble(error) from error
-        self._ready.add((user, name))
+        self._finished.add(user)
 
     async def flush(self, user: UserId) -> None:
         """Send what the machine of that identity has to send: keys, answers, mended sessions."""
@@ -237,15 +246,14 @@ class Encryption:
 
     async def _written(self, item: Item, posting: Posting) -> bytes:
         """Encrypt, and store what is about to leave."""
+        await self.finish_identity(posting.sender)
         if isinstance(posting.content, Signal):
             return await self._encrypted(item, posting, posting.content.type, json.loads(posting.content.content))
         said = await self._uploaded(posting.sender, posting.content)
         content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
         if posting.in_clear:
-            progress = _progress("m.room.message", content)
             async with self._database.begin() as work:
-                await work.outbox.mark_sending(item.id, progress)
-            return progress
+                return await _store(work, item, "m.room.message", content)
         if posting.only_for:
             return await self._notice(item, posting, content)
         return await self._encrypted(item, posting, "m.room.message", content)
@@ -283,9 +291,7 @@ class Encryption:
             result = await machine.encrypt_event(work.crypto, audience, kind, content, now_ms=now_ms())
             if not isinstance(result, Encrypted):
                 return None
-            progress = _progress("m.room.encrypted", {**result.content, **_relation(content)})
-            await work.outbox.mark_sending(item.id, progress)
-            return progress
+            return await _store(work, item, "m.room.encrypted", {**result.content, **_relation(content)})
 
     async def _notice(self, item: Item, posting: Posting, content: dict[str, Any]) -> bytes:
         """For every device of every reader, and the unsigned ones of one person among them, with a key used once."""
@@ -311,8 +317,7 @@ class Encryption:
                     unreachable=unreachable,
                 )
                 if isinstance(step, Notice) and not stale:
-                    progress = _progress("m.room.encrypted", step.content)
-                    await work.outbox.mark_sending(item.id, progress)
+                    progress = await _store(work, item, "m.room.encrypted", step.content)
             match step:
                 case Notice() if stale:
                     await self.refresh_devices()
@@ -346,8 +351,12 @@ class Encryption:
         return OlmMachine(user, self._sealer)
 
 
-def _progress(event_type: str, content: Mapping[str, Any]) -> bytes:
-    return json.dumps({"type": event_type, "content": content, "at": time.time()}).encode()
+async def _store(work: ServiceWork, item: Item, event_type: str, content: Mapping[str, Any]) -> bytes:
+    """Store what is about to leave, with what it is found by should the database that sent it be lost."""
+    marked = {**content, MARKER: await work.epochs.marker(item.id)}
+    progress = json.dumps({"type": event_type, "content": marked, "at": time.time()}).encode()
+    await work.outbox.mark_sending(item.id, progress)
+    return progress
 
 
 def _relation(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from typing import Any, Protocol
 
 from rooms.ports import Epochs, EventId, ItemId, RoomId
 
+ACCOUNT_DATA = "org.mediatrix.epoch"
+MARKER = "org.mediatrix.sent"
+"""In what we send, in clear: by which outbox item (`EpochStore.marker`)."""
+
 _WHAT_TO_DO = (
     " Nothing was sent. Running it would reuse encryption keys and repeat messages. Start the database that ran last;"
     " if that one is lost, restore the newest backup into an empty one (mediatrix restore FILE), or, if there is none,"
@@ -37,8 +41,9 @@ class Epoch:
     """One life of the database: from its making, or from a restore, to the next restore.
 
     `name` is random, so that two restores of one backup are told apart. `mark` counts up while the service runs.
-    `backup_at` is when the backup was taken that it came from; None for the first. What is still to be sent may have
-    been sent since `search_from`: the same moment, or an earlier restore's where something still waits from that.
+    `backup_at` is when the backup was taken that it came from, None for the first. What is still to be sent may have
+    been sent since `search_from`: the same moment, or an earlier restore's where something still waits from that. What
+    follows from anything received up to `doubt_until` may have been sent by the database that was lost.
     """
 
     number: int
@@ -47,6 +52,7 @@ class Epoch:
     stage: Stage
     backup_at: datetime | None = None
     search_from: datetime | None = None
+    doubt_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

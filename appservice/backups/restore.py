@@ -24,7 +24,6 @@ from appservice.storage.afresh import AfreshWork
 from appservice.storage.seals import LOOKUP, seal_key
 from appservice.storage.transfer import KEYS, Filling, Value, filling, in_place
 
-MAYBE_SENT: Final = "a mail that was on its way when the backup was taken; it may have been sent since"
 _EVERYBODY: Final = 2**31 - 1
 _ROWS_AT_ONCE: Final = 500
 
@@ -77,10 +76,10 @@ async def _begin(work: AfreshWork, sealer: Sealer, number: int, backup_at: datet
         await work.crypto.delete_verification(verification.peer_user)
     searched, oldest = await work.last_search(), await work.oldest_unfinished()
     still_waits = searched is not None and oldest is not None and oldest <= searched
-    await work.give_up_sending(MAYBE_SENT)
+    await work.forget_sendings()
     await work.make_ready()
     search_from = searched if still_waits else backup_at
-    epoch = Epoch(number, secrets.token_hex(8), 0, Stage.RESTORED, backup_at, search_from)
+    epoch = Epoch(number, secrets.token_hex(8), 0, Stage.RESTORED, backup_at, search_from, doubt_until=at)
     await work.epochs.begin(epoch)
     return epoch
 

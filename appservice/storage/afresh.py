@@ -11,10 +11,9 @@ from appservice.storage import schema
 from appservice.storage.crypto_schema import IDENTITIES
 from appservice.storage.epoch_schema import EPOCHS
 from appservice.storage.schema import INBOX, OUTBOX, QueueTables, metadata
-from appservice.storage.seals import Seals, seal_text
+from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
 from appservice.storage.work import SqlWork
-from rooms.apply import PEOPLE
 from rooms.ports import State
 
 CASE_NUMBERS_SKIPPED: Final = 1000
@@ -56,17 +55,13 @@ class AfreshWork(SqlWork):
         ]
         return max((at for one in found if (at := one.scalar()) is not None), default=None)
 
-    async def give_up_sending(self, why: str) -> None:
-        """What was on its way out: ciphertexts are forgotten, for their ratchets are; what goes to another network
-        may have arrived, and only a person repeats it."""
+    async def forget_sendings(self) -> None:
+        """What was on its way out is looked at anew, as if for the first time. Ciphertexts go: so do their ratchets."""
         items = OUTBOX.items
-        over = items.c.state.in_(_OVER)
+        over, waits = items.c.state.in_(_OVER), items.c.state.in_((State.READY, State.PARKED))
         await self._connection.execute(update(items).where(~over).values(progress=None, sending=False))
-        waiting = items.c.kind == PEOPLE, items.c.state.in_((State.READY, State.PARKED))
-        for item in (await self._connection.execute(select(items.c.id).where(*waiting))).scalars().all():
-            note = seal_text(self._seals.sealer, f"{items.name}.note", item, why)
-            unknown = {"state": State.UNKNOWN, "note": note, "due_at": None, "wait_key": None}
-            await self._connection.execute(update(items).where(items.c.id == item).values(unknown))
+        anew = {"state": State.READY, "attempts": 0, "due_at": None, "wait_key": None, "note": None}
+        await self._connection.execute(update(items).where(waits).values(anew))
 
     async def make_ready(self) -> None:
         """What a database in use has besides rows: the queues' lanes, and numbers that are never given twice."""

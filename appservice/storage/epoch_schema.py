@@ -15,6 +15,7 @@ EPOCHS: Final = Table(
     Column("stage", Text, nullable=False),
     Column("backup_at", Moment),
     Column("search_from", Moment),
+    Column("doubt_until", Moment),
 )
 """One row: the current one."""
 

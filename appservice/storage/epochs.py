@@ -30,7 +30,12 @@ class SqlEpochs:
         return await self._current() or await self._first()
 
     async def save(self, epoch: Epoch) -> None:
-        values = {"number": epoch.number, "mark": epoch.mark, "stage": epoch.stage}
+        values = {
+            "number": epoch.number,
+            "mark": epoch.mark,
+            "stage": epoch.stage,
+            "doubt_until": epoch.doubt_until,
+        }
         await self._connection.execute(update(EPOCHS).where(EPOCHS.c.name == epoch.name).values(values))
 
     async def begin(self, epoch: Epoch) -> None:
@@ -72,7 +77,15 @@ class SqlEpochs:
         found = (await self._connection.execute(select(EPOCHS).with_for_update())).one_or_none()
         if found is None:
             return None
-        return Epoch(found.number, found.name, found.mark, Stage(found.stage), found.backup_at, found.search_from)
+        return Epoch(
+            found.number,
+            found.name,
+            found.mark,
+            Stage(found.stage),
+            found.backup_at,
+            found.search_from,
+            found.doubt_until,
+        )
 
     async def _first(self) -> Epoch:
         """Of two processes that make it at once, the one that finds a row already there takes that one."""
@@ -96,5 +109,6 @@ class SqlEpochs:
             "stage": epoch.stage,
             "backup_at": epoch.backup_at,
             "search_from": epoch.search_from,
+            "doubt_until": epoch.doubt_until,
         }
         await self._connection.execute(insert(EPOCHS), values)

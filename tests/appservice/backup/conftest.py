@@ -2,6 +2,7 @@
 
 from tests.appservice.storage.conftest import (
     any_database,
+    any_url,
     postgresql,
     postgresql_url,
     sql,
@@ -9,4 +10,4 @@ from tests.appservice.storage.conftest import (
     url,
 )
 
-__all__ = ["any_database", "postgresql", "postgresql_url", "sql", "sqlite_url", "url"]
+__all__ = ["any_database", "any_url", "postgresql", "postgresql_url", "sql", "sqlite_url", "url"]

@@ -140,14 +140,15 @@ async def test_nothing_is_gone_on_with_that_was_being_sent(backup: Backup, targe
                 states[one.id.removesuffix(case)] = one.state
                 assert one.progress is None
                 assert not one.sending
+                assert one.state is not State.READY or (one.note, one.attempts) == (None, 0)
     assert states == {
         "ready": State.READY,
         "sending": State.READY,
-        "parked": State.PARKED,
+        "parked": State.READY,
         "sent": State.DONE,
         "dead": State.DEAD,
-        "mail": State.UNKNOWN,
-        "mail-parked": State.UNKNOWN,
+        "mail": State.READY,
+        "mail-parked": State.READY,
         "mail-sent": State.DONE,
     }
 
@@ -440,7 +441,7 @@ async def filled(url: str) -> str:
 async def test_adopting_a_copy_begins_a_new_epoch_as_old_as_what_is_in_it(filled: str) -> None:
     before = {row.device_id for row in map(_identity, (await rows_of(filled))["crypto_identities"])}
     epoch = await adopt(filled, SEALER, LATER)
-    assert (epoch.number, epoch.stage, epoch.backup_at) == (2, Stage.RESTORED, AT)
+    assert (epoch.number, epoch.stage, epoch.backup_at, epoch.doubt_until) == (2, Stage.RESTORED, AT, LATER)
     rows = await rows_of(filled)
     assert before.isdisjoint(row.device_id for row in map(_identity, rows["crypto_identities"]))
     assert len(rows["unconfirmed_cases"]) == 2

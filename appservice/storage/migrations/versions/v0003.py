@@ -21,6 +21,7 @@ def upgrade() -> None:
         text("stage"),
         maybe(big("backup_at")),
         maybe(big("search_from")),
+        maybe(big("doubt_until")),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table("unconfirmed_cases", text("case_id"), sa.PrimaryKeyConstraint("case_id"))
