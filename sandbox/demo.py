@@ -108,8 +108,7 @@ async def _run_demo(folder: Path, port: int) -> None:
                 await _opening_lines(mia, alice, mailbox)
         login = Login(world.homeserver.url, PASSWORDS)
         page = Page({"Mia": mia, "Alice": alice}, mailbox, world.homeserver.user_id(BOT), login)
-        print(_ready(port, login), flush=True)
-        await page.serve(port)
+        await page.serve(port, lambda: print(_ready(port, login), flush=True))
 
 
 def _same_ports(folder: Path, port: int) -> None:

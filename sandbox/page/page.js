@@ -138,7 +138,7 @@ function column(section) {
             drawn.dataset.key = `${tab.id} ${item.key}`;
             return drawn;
         });
-        log.replaceChildren(...(items.length ? items : [element("li", { class: "empty" }, byMail ? "The mailbox is empty." : "Nothing was said here yet.")]));
+        log.replaceChildren(...(items.length ? items : [element("div", { class: "empty" }, byMail ? "The mailbox is empty." : "Nothing was said here yet.")]));
         if (below) log.scrollTop = log.scrollHeight;
     }
 
@@ -192,7 +192,7 @@ function drawLine(line) {
     if (line.removed) said.append(element("span", { class: "gone" }, "This message was removed."));
     else said.append(line.file ? `📎 ${line.text}` : line.text);
     if (line.edited) said.append(element("span", { class: "gone" }, " (edited)"));
-    const item = element("li", { class: `line${line.mine ? " mine" : ""}${line.bot ? " bot" : ""}` });
+    const item = element("div", { class: `line${line.mine ? " mine" : ""}${line.bot ? " bot" : ""}` });
     item.append(element("div", { class: "who" }, element("b", {}, line.mine ? "You" : line.author), time(line.at), shield(line)), said);
     const reactions = Object.entries(line.reactions).map(([key, count]) => element("span", {}, count > 1 ? `${key} ${count}` : key));
     if (reactions.length) item.append(element("div", { class: "reactions" }, ...reactions));
@@ -201,7 +201,7 @@ function drawLine(line) {
 
 function drawClosed({ count, closed }) {
     const what = count > 1 ? `${count} messages can’t be read here` : "A message can’t be read here";
-    return element("li", { class: "closed" }, `${what}: ${closed}`);
+    return element("div", { class: "closed" }, `${what}: ${closed}`);
 }
 
 /** What a Matrix client draws beside a message: a lock, or the warning why not to trust it. */
@@ -228,7 +228,7 @@ function drawMail(mail, open) {
         ),
         element("pre", {}, mail.box === "refused" ? `The service refused this mail.\n\n${mail.text}` : mail.text),
     );
-    return element("li", { class: `mail ${mail.box}` }, box);
+    return element("div", { class: `mail ${mail.box}` }, box);
 }
 
 function time(at) {

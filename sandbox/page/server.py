@@ -53,8 +53,8 @@ class Page:
         self._news = asyncio.Condition()
         self._stirred = asyncio.Event()
 
-    async def serve(self, port: int) -> None:
-        """Serve until cancelled."""
+    async def serve(self, port: int, on_ready: Callable[[], None]) -> None:
+        """Serve until cancelled; `on_ready` is called once the page can be opened."""
         app = web.Application(middlewares=[_guard(port)])
         app.add_routes([web.get(path, _file(*file)) for path, file in _FILES.items()])
         app.add_routes([web.get("/events", self._events), web.post("/say", self._say), web.post("/mail", self._mail)])
@@ -62,6 +62,7 @@ class Page:
         await runner.setup()
         try:
             await web.TCPSite(runner, LOOPBACK, port).start()
+            on_ready()
             async with asyncio.TaskGroup() as group:
                 for client in self._clients.values():
                     group.create_task(self._follow(client))

@@ -1,0 +1,237 @@
+"""The demo as a newcomer meets it: started by its command, used in a real browser, ended with Ctrl-C.
+
+What needs Chromium is skipped where there is none; `.ci/root/20-page` installs it, and there nothing is skipped.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from sandbox.children import end
+from sandbox.ports import PortTaken, free_port, require_free
+from tests.e2e.chromium import Tab, chromium, installed
+
+AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+START = 120.0  # seconds, on a machine that does much else
+PATIENCE = 30.0
+
+needs_chromium = pytest.mark.skipif(
+    os.environ.get("MEDIATRIX_PAGE") != "required" and not (installed() and AXE.exists()),
+    reason="needs Chromium and axe-core, which .ci/root/20-page installs",
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo."""
+
+    folder: Path
+    port: int
+    process: asyncio.subprocess.Process
+    printed: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def state(self) -> dict[str, Any]:
+        """What the page is told when it opens."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}events") as events:
+            line = await events.content.readuntil(b"\n\n")
+        state: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+        return state
+
+
+def five_free_ports() -> int:
+    """The first of five in a row that nobody listens on."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first, first + 5):
+                require_free(port, "the demo")
+        except (PortTaken, OverflowError):
+            continue
+        return first
+
+
+async def start_demo(folder: Path, port: int) -> Demo:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "appservice.cli", "demo", "--folder", str(folder), "--port", str(port)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    async with asyncio.timeout(START):
+        while "recovery passphrase" not in printed:
+            line = (await process.stdout.readline()).decode()
+            assert line, f"the demo ended:\n{printed}"
+            printed += line
+    return Demo(folder, port, process, printed)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+    demo = await start_demo(tmp_path_factory.mktemp("demo") / "kept", five_free_ports())
+    yield demo
+    await end(demo.process)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(demo: Demo, tmp_path: Path) -> AsyncIterator[Tab]:
+    async with chromium(tmp_path) as tab:
+        await tab.resize(1440, 900)
+        await tab.open(demo.url)
+        await tab.until("document.querySelectorAll('.person .log .line').length > 5")
+        yield tab
+
+
+async def choose(tab: Tab, person: str, room: str) -> None:
+    await tab.evaluate(
+        f"[...document.querySelectorAll('#{person} [role=tab]')].find(t => t.textContent.startsWith('{room}')).click()"
+    )
+
+
+async def write(tab: Tab, person: str, text: str, *, forged: bool = False) -> None:
+    """As a person does: types into the box and presses the button."""
+    await tab.evaluate(f"document.querySelector('#{person} textarea').focus()")
+    await tab.call("Input.insertText", text=text)
+    if forged:
+        await tab.evaluate(f"document.querySelector('#{person} .forge input').click()")
+    await tab.evaluate(f"document.querySelector('#{person} form button').click()")
+    await tab.until(f"document.querySelector('#{person} textarea').value === ''")
+
+
+def shows(person: str, text: str) -> str:
+    return f"document.querySelector('#{person} .log').innerText.includes({json.dumps(text)})"
+
+
+async def test_the_page_tells_each_person_what_that_person_may_see(demo: Demo) -> None:
+    state = await demo.state()
+
+    rooms = {name: [room["name"] for room in seen] for name, seen in state["people"].items()}
+    assert rooms["Alice"] == ["EVERYONE · 1001", "PRIVATE with mediator · 1001"]
+    assert sorted(rooms["Mia"]) == ["Desk · 1001", "EVERYONE · 1001", *["PRIVATE with mediator · 1001"] * 2]
+    assert "40,000" in json.dumps(state["people"]["Mia"])
+    assert "40,000" in json.dumps(state["people"]["Alice"])
+    assert "40,000" not in json.dumps(state["mails"])
+    assert "35,000" not in json.dumps(state["people"]["Alice"])
+    lines = [line for seen in state["people"].values() for room in seen for line in room["lines"]]
+    assert not [line for line in lines if line["warning"] or line["closed"] or not line["encrypted"]]
+
+
+async def test_the_page_is_for_this_machine_and_for_itself_only(demo: Demo) -> None:
+    words = {"person": "Mia", "room": "!any", "text": "hello"}
+    async with aiohttp.ClientSession() as http:
+        async with http.get(demo.url, headers={"Host": "evil.example"}) as rebound:
+            assert rebound.status == 403
+        async with http.post(f"{demo.url}say", json=words, headers={"Origin": "https://evil.example"}) as crossed:
+            assert crossed.status == 403
+        async with http.post(f"{demo.url}say", data=json.dumps(words)) as simple:
+            assert simple.status == 415
+        async with http.post(f"{demo.url}say", json=[]) as shapeless:
+            assert shapeless.status == 400
+
+
+async def test_the_demo_names_a_port_that_is_taken(demo: Demo, tmp_path: Path) -> None:
+    second = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "appservice.cli", "demo", "--folder", str(tmp_path), "--port", str(demo.port)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+    printed, _ = await second.communicate()
+
+    assert second.returncode == 1
+    assert f"port {demo.port} on 127.0.0.1, wanted for the page, is taken" in printed.decode()
+
+
+@needs_chromium
+async def test_what_is_written_in_the_page_reaches_its_readers_and_nobody_else(tab: Tab) -> None:
+    await write(tab, "alice", "Can we talk about the name?")
+    await tab.until(shows("mia", "Can we talk about the name?"))
+    await tab.until(shows("carl", "Can we talk about the name?"))
+
+    await write(tab, "carl", "The name is dear to me.")
+    await tab.until(shows("mia", "The name is dear to me."))
+    await tab.until(shows("alice", "The name is dear to me."))
+
+    await choose(tab, "alice", "PRIVATE")
+    await choose(tab, "mia", "PRIVATE with Alice")
+    await write(tab, "alice", "I could live without the name.")
+    await tab.until(shows("mia", "I could live without the name."))
+    for room in ("EVERYONE", "PRIVATE"):
+        await choose(tab, "carl", room)
+        assert not await tab.evaluate(shows("carl", "without the name"))
+
+
+@needs_chromium
+async def test_a_forged_mail_is_held_and_the_mediator_hears_of_it(tab: Tab) -> None:
+    await choose(tab, "mia", "Desk")
+    await write(tab, "carl", "I agree to everything.", forged=True)
+
+    await tab.until(shows("mia", "Held: something from Carl for EVERYONE"))
+    assert not await tab.evaluate(shows("alice", "I agree to everything."))
+
+    await write(tab, "mia", "!held 1")
+    await tab.until(shows("mia", "> I agree to everything."))
+
+
+@needs_chromium
+async def test_the_page_fetches_nothing_from_elsewhere_and_complains_of_nothing(demo: Demo, tab: Tab) -> None:
+    await choose(tab, "mia", "Desk")
+
+    assert not [url for url in tab.requested if not url.startswith((demo.url, "data:"))]
+    assert tab.complaints == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_the_page_is_accessible(tab: Tab, scheme: str, width: int) -> None:
+    await tab.prefer(scheme)
+    await tab.resize(width, 900)
+    await tab.evaluate(await asyncio.to_thread(AXE.read_text))
+
+    for room in ("EVERYONE", "PRIVATE"):
+        for person in ("mia", "alice", "carl"):
+            await choose(tab, person, room)
+        found = await tab.evaluate(
+            "axe.run().then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`))"
+        )
+        assert not found, "\n".join(found)
+    assert await tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+async def test_ctrl_c_ends_everything_and_a_second_start_has_the_same_case(demo: Demo) -> None:
+    """The last test here: it ends the demo of the others."""
+    before = await demo.state()
+
+    demo.process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(demo.process.wait(), PATIENCE)
+    for number in range(demo.port, demo.port + 5):
+        require_free(number, "the second start")
+
+    second = await start_demo(demo.folder, demo.port)
+    try:
+        after = await second.state()
+    finally:
+        await end(second.process)
+    assert "mediatrix case create" in demo.printed
+    assert "mediatrix case create" not in second.printed
+    assert after["mails"] == before["mails"]
+    assert [room["id"] for room in after["people"]["Alice"]] == [room["id"] for room in before["people"]["Alice"]]
+    closed = {line["closed"] for room in after["people"]["Alice"] for line in room["lines"]}
+    assert closed == {"written before this device existed"}
