@@ -132,7 +132,7 @@ def _address_problem(command: commands.AddPerson, facts: Facts) -> Refused | Non
 
 def _matrix_problem(command: commands.AddPerson, facts: Facts) -> Refused | None:
     matched = _MATRIX_ID.fullmatch(command.address)
-    example = f"!party add {command.name} @{skeleton(command.name).replace(' ', '.') or 'alice'}:{facts.server_name}"
+    example = f"!party add {command.name} @{_localpart(command.name)}:{facts.server_name}"
     if not matched:
         return Refused(f"“{command.address}” is not a Matrix id", f"One looks like this: {example}")
     if matched["server"] != facts.server_name:
@@ -144,6 +144,12 @@ def _matrix_problem(command: commands.AddPerson, facts: Facts) -> Refused | None
     if command.address.startswith(f"@{facts.own_prefix}"):
         return Refused(f"{command.address} is one of our own helpers, not a person", f"For example: {example}")
     return None
+
+
+def _localpart(name: str) -> str:
+    """How an account of that person may be called, for an example."""
+    plain = "".join(c for c in name.lower().replace(" ", ".") if c.isascii() and (c.isalnum() or c in ".-"))
+    return plain or "alice"
 
 
 def _mail_problem(command: commands.AddPerson, facts: Facts) -> Refused | None:

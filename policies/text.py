@@ -29,7 +29,7 @@ def name_problem(name: str) -> str | None:
     if any(c in '<>()[]{}|·@:!`*_#"\\\n' for c in name):
         return "a name contains letters, digits, spaces, dots, hyphens and apostrophes"
     folded = skeleton(name)
-    if any(folded == word or folded.startswith(f"{word} ") for word in _RESERVED):
+    if any(folded == word or folded.startswith(f"{word} ") for word in map(skeleton, _RESERVED)):
         return f"“{name}” looks like one of our own labels"
     return None
 
@@ -37,12 +37,12 @@ def name_problem(name: str) -> str | None:
 def skeleton(name: str) -> str:
     """What a name looks like to a reader: two names with one skeleton can't stand in one case.
 
-    Compatibility forms, accents, case and the commonest Cyrillic and Greek twins of Latin letters are folded
-    (Unicode TS 39 in the small).
+    Compatibility forms, accents, case, the commonest Cyrillic and Greek twins of Latin letters, and those that a font
+    shows alike (I, l, 1; O, 0) are folded (Unicode TS 39 in the small). To compare, not to show.
     """
     decomposed = unicodedata.normalize("NFKD", name)
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) and c not in _INVISIBLE)
-    return " ".join(bare.translate(_TWINS).casefold().split())
+    return " ".join(bare.translate(_TWINS).casefold().translate(_ALIKE).split())
 
 
 def one_line(text: str, limit: int = 80) -> str:
@@ -56,3 +56,4 @@ def _is_control(char: str) -> bool:
 
 
 _TWINS = str.maketrans("АВЕЅІЈКМНОРСТУХасеорхуіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTYXaceopxyijsABEZHIKMNOPTYXo")
+_ALIKE = str.maketrans("l10", "iio")
