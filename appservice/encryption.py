@@ -15,14 +15,14 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from appservice.building import trouble
 from appservice.crypto.devices import DeviceTrust
 from appservice.crypto.ids import DeviceId, MegolmSessionId
-from appservice.crypto.inbound import Decrypted, EncryptedEvent, Undecryptable
+from appservice.crypto.inbound import Decrypted, EncryptedEvent, Reading, Undecryptable
 from appservice.crypto.machine import OlmMachine, decrypt_events, people
 from appservice.crypto.notices import Notice
 from appservice.crypto.outbound import (
@@ -154,21 +154,20 @@ class Encryption:
 
     # --- to-device messages
 
-    async def receive(self, work: ServiceWork, item: Item) -> Fate:
-        """Take one stored to-device message in."""
-        stored = json.loads(item.body)
-        user = UserId(stored["to_user_id"])
-        if await work.crypto.identity(user) is None:
-            await work.inbox.done(item.id, "for nobody of ours")
-            return Finished()
-        results = await self._machine(user).receive_to_device(work.crypto, [stored], now_ms=now_ms())
-        for result in results:
-            if isinstance(result, RoomKeyArrived | KeyWithheld) and result.room_id and result.session_id:
-                await work.inbox.wake(session_key(result.room_id, result.session_id))
-            if isinstance(result, OtherMessage) and user == self._bot and (heard := read_to_device(result)):
-                await self._verifications.hear(work, item, heard)
-        await work.inbox.done(item.id, "taken in")
-        return Finished()
+    async def receive(self, work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
+        """Take stored to-device messages in, in order: those of one lane, which are for one of our users."""
+        stored = [json.loads(item.body) for item in items]
+        user = UserId(stored[0]["to_user_id"])
+        if await work.crypto.identity(user) is not None:
+            results = await self._machine(user).receive_to_device(work.crypto, stored, now_ms=now_ms())
+            for item, result in zip(items, results, strict=True):
+                if isinstance(result, RoomKeyArrived | KeyWithheld) and result.room_id and result.session_id:
+                    await work.inbox.wake(session_key(result.room_id, result.session_id))
+                if isinstance(result, OtherMessage) and user == self._bot and (heard := read_to_device(result)):
+                    await self._verifications.hear(work, item, heard)
+        for item in items:
+            await work.inbox.done(item.id, "taken in")
+        return [Finished() for _ in items]
 
     async def take_counts(self, work: ServiceWork, item: Item) -> Fate:
         """One-time keys run out, or the fallback key was used: make new ones."""
@@ -201,26 +200,15 @@ class Encryption:
 
     # --- room events
 
-    async def open(self, work: ServiceWork, event: Mapping[str, Any]) -> Opened | Closed:
-        """Decrypt one event with whichever of our identities holds its key."""
-        content = event.get("content")
-        encrypted = EncryptedEvent(
-            event["event_id"], event["room_id"], event["sender"], content if isinstance(content, dict) else {}
-        )
-        (reading,) = await decrypt_events(work.crypto, self._sealer, [encrypted])
-        match reading:
-            case Undecryptable():
-                key = session_key(reading.room_id, reading.session_id or "none")
-                return Closed(key, reading.reason.value.replace("_", " "), not reading.may_heal)
-            case Decrypted():
-                (known,) = await people(work.crypto, [reading.sender])
-                if known.changed != known.fetched:
-                    # A device may have been signed, or thrown out, since the list was read: ask before believing.
-                    self.devices_wanted.set()
-                    return Closed(devices_key(reading.sender), "its sender's devices are being looked up", False)
-                return Opened(reading.type, reading.content, _proof(reading.trust))
-            case _:
-                assert_never(reading)
+    async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
+        """Decrypt each event with whichever of our identities holds its key."""
+        readings = await decrypt_events(work.crypto, self._sealer, [_encrypted(event) for event in events])
+        senders = {reading.sender for reading in readings if isinstance(reading, Decrypted)}
+        # A device may have been signed, or thrown out, since its list was read: ask before believing.
+        stale = {row.user_id for row in await people(work.crypto, senders) if row.changed != row.fetched}
+        if stale:
+            self.devices_wanted.set()
+        return [_opened(reading, stale) for reading in readings]
 
     async def post(self, item: Item, posting: Posting) -> EventId:
         """Put words into a room. The ciphertext is stored before it leaves, and sent under the item's own id."""
@@ -349,6 +337,26 @@ class Encryption:
 
     def _machine(self, user: UserId) -> OlmMachine:
         return OlmMachine(user, self._sealer)
+
+
+def _encrypted(event: Mapping[str, Any]) -> EncryptedEvent:
+    content = event.get("content")
+    return EncryptedEvent(
+        event["event_id"], event["room_id"], event["sender"], content if isinstance(content, dict) else {}
+    )
+
+
+def _opened(reading: Reading, stale: Collection[UserId]) -> Opened | Closed:
+    match reading:
+        case Undecryptable():
+            key = session_key(reading.room_id, reading.session_id or "none")
+            return Closed(key, reading.reason.value.replace("_", " "), not reading.may_heal)
+        case Decrypted(sender=sender) if sender in stale:
+            return Closed(devices_key(sender), "its sender's devices are being looked up", False)
+        case Decrypted():
+            return Opened(reading.type, reading.content, _proof(reading.trust))
+        case _:
+            assert_never(reading)
 
 
 async def _store(work: ServiceWork, item: Item, event_type: str, content: Mapping[str, Any]) -> bytes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +40,7 @@ from appservice.trust import JUDGEMENT, TIMEOUT, Verifications
 from appservice.unsigned import UnsignedReader
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
-from appservice.worker import Fate, Park, Worker
+from appservice.worker import End, Fate, Park, Worker
 from bridges.email.api import MailServer, Security
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
@@ -110,9 +111,18 @@ class Service:
             self._codec,
             self._house,
         )
-        self._inbox = Worker("inbox", self.database, lambda work: work.inbox, self._read, self._unreadable)
+        self._unsent = asyncio.Event()
+        self._inbox = Worker(
+            "inbox", self.database, lambda work: work.inbox, self._read, self._was_read, quick=self._read_quickly
+        )
         self._outbox = Worker(
-            "outbox", self.database, lambda work: work.outbox, self._outbox_work.one, self._outbox_work.ended, tasks=8
+            "outbox",
+            self.database,
+            lambda work: work.outbox,
+            self._outbox_work.one,
+            self._outbox_work.after,
+            quick=self._outbox_work.quick,
+            tasks=8,
         )
         self._echo = ProbeEcho(self, probe_user(config))
         self._problems: tuple[str, ...] = ("starting",)
@@ -134,7 +144,7 @@ class Service:
                 group.create_task(self._inbox.run())
                 group.create_task(self._outbox.run())
                 group.create_task(self._every(timedelta(seconds=20), self._refresh, self.encryption.devices_wanted))
-                group.create_task(self._every(timedelta(seconds=5), self.encryption.flush_all))
+                group.create_task(self._every(timedelta(seconds=5), self.encryption.flush_all, self._unsent))
                 group.create_task(self._every(self._sweeper.pause, self._sweeper.sweep_all))
                 await self._look_at_every_case()
                 self._problems = ()
@@ -171,33 +181,48 @@ class Service:
         if item.kind == MAIL and self._mails:
             return await self._mails.read(item)
         async with self.database.begin() as work:
-            fate = await self._dispatch(work, item)
-        if item.kind == EVENT and isinstance(fate, Park):
-            await self._seeker.seek(item)
-        if item.kind in {TO_DEVICE, KEY_COUNTS, TIMEOUT, JUDGEMENT}:
-            await self.encryption.flush_all()
+            (fate,) = await self._dispatch(work, item.kind, [item])
         return fate
 
-    async def _dispatch(self, work: ServiceWork, item: Item) -> Fate:
-        match item.kind:
+    async def _read_quickly(self, work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
+        """The same for items of one lane, up to the first mail: those are parsed outside of any unit of work."""
+        fates: list[Fate] = []
+        for kind, alike in itertools.groupby(items, lambda item: item.kind):
+            if kind == MAIL:
+                break
+            fates += await self._dispatch(work, kind, list(alike))
+        return fates
+
+    async def _dispatch(self, work: ServiceWork, kind: str, items: Sequence[Item]) -> Sequence[Fate]:
+        match kind:
             case "matrix.event":
-                return await self._events.read(work, item)
+                return await self._events.read(work, items)
             case "matrix.to_device":
-                return await self.encryption.receive(work, item)
+                return await self.encryption.receive(work, items)
             case "matrix.key_counts":
-                return await self.encryption.take_counts(work, item)
+                return [await self.encryption.take_counts(work, item) for item in items]
             case "device.unsigned":
-                return await self._unsigned.read(work, item)
+                return [await self._unsigned.read(work, item) for item in items]
             case "verification.timeout":
-                return await self._verifications.time_is_up(work, item)
+                return [await self._verifications.time_is_up(work, item) for item in items]
             case "verification.judgement":
-                return await self._verifications.judged(work, item)
+                return [await self._verifications.judged(work, item) for item in items]
             case "identity.replaced":
-                return await self._replaced.read(work, item)
+                return [await self._replaced.read(work, item) for item in items]
             case "command":
-                return await self._commands.read(work, item)
+                return [await self._commands.read(work, item) for item in items]
             case _:
-                raise Trouble(f"nothing reads items of kind {item.kind}", transient=False)
+                raise Trouble(f"nothing reads items of kind {kind}", transient=False)
+
+    async def _was_read(self, item: Item, fate: Fate) -> None:
+        """What reading an item calls for, once it is stored."""
+        match fate:
+            case Park() if item.kind == EVENT:
+                await self._seeker.seek(item)
+            case End(State.DEAD | State.UNKNOWN as state, why):
+                await self._unreadable(item, state, why)
+            case _ if item.kind in {TO_DEVICE, KEY_COUNTS, TIMEOUT, JUDGEMENT}:
+                self._unsent.set()
 
     async def _unreadable(self, item: Item, state: State, why: str) -> None:
         logger.error("an inbox item of kind %s ended as %s", item.kind, state)

@@ -6,7 +6,8 @@
     mail   a mail to somebody's address … proven or not, turned into a Message, handled
     command   the API or the CLI … carried out, the answer kept as the item's result
 
-Reading, deciding and applying one item is one unit of work. Anything that can't be read yet is parked.
+Reading, deciding and applying an item is one unit of work, often together with the next ones of its lane. Anything
+that can't be read yet is parked.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, assert_never
 
 from appservice.matrix.content import Said, read, redacted_event, with_target
 from appservice.patience import TELL, rest
@@ -76,8 +77,11 @@ class Closed:
 class Opener(Protocol):
     """Decrypts events."""
 
-    async def open(self, work: ServiceWork, event: Mapping[str, Any]) -> Opened | Closed:
-        """Decrypt, within the unit of work: a replay, a lie about the sender, a foreign key are Closed for good."""
+    async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
+        """Decrypt each, within the unit of work: a replay, a lie about the sender, a foreign key are Closed for good.
+
+        No event can keep its neighbours from being decrypted.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class _Reading:
     handler: Handler
     item: Item
     event: Mapping[str, Any]
+    opened: Opened | Closed | None
+    """What an encrypted event says."""
 
 
 class EventReader:
@@ -106,25 +112,36 @@ class EventReader:
         self._opener, self._verifications, self._codec, self._house = opener, verifications, codec, house
         self._bot, self._is_ours = bot, is_ours
 
-    async def read(self, work: ServiceWork, item: Item) -> Fate:
-        """Read one event and have it handled, all in this unit of work."""
-        event: Mapping[str, Any] = json.loads(item.body)
+    async def read(self, work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
+        """Read events of one lane, in order, and have them handled, all in this unit of work; the fate of each."""
+        events = [json.loads(item.body) for item in items]
+        encrypted = [e for e in events if e["type"] == "m.room.encrypted" and not self._is_ours(e["sender"])]
+        said = await self._opener.open(work, encrypted) if encrypted else ()
+        opened = {event["event_id"]: one for event, one in zip(encrypted, said, strict=True)}
+        voices = await _Voices.ahead_of(work, items)
+        fates: list[Fate] = []
+        for item, event in zip(items, events, strict=True):
+            handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+            fate = await self._read(_Reading(work, handler, item, event, opened.get(event["event_id"])), voices)
+            if isinstance(fate, Park):
+                voices.add(replace(item, attempts=item.attempts + 1, wait_key=fate.key))
+            fates.append(fate)
+        return fates
+
+    async def _read(self, reading: _Reading, voices: _Voices) -> Fate:
+        work, item, event = reading.work, reading.item, reading.event
         room, sender = RoomId(event["room_id"]), UserId(event["sender"])
-        handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
         if self._is_ours(sender) and not self._invites_us(event):
             return await self._finish(work, item, "our own")
         record = await work.rooms.by_room_id(room)
         if record is None:
-            if self._invites_us(event):
-                await handler.invited(room, UserId(event["state_key"]), sender, self._bot)
-            return await self._finish(work, item, "not a room of ours")
-        if behind := await _same_voice_ahead(work, item, event):
+            return await self._elsewhere(reading)
+        if behind := voices.same_as(item, event):
             return Park(_behind(behind), "an earlier message of the same person waits", AT_LEAST_EVERY)
-        reading = _Reading(work, handler, item, event)
         if "state_key" in event:
             await self._state(reading, record)
             return await self._finish(work, item, "state")
-        said = await self._said(reading)
+        said = _said(reading)
         if isinstance(said, Heard):
             await self._verifications.hear(work, item, said)
             return await self._finish(work, item, "a verification")
@@ -141,22 +158,15 @@ class EventReader:
             await self._message(reading, record.case, record, *said)
         return await self._finish(work, item, "handled")
 
-    # --- what it says
+    async def _elsewhere(self, reading: _Reading) -> Finished:
+        """In a room that is not ours only an invitation concerns us."""
+        event = reading.event
+        if self._invites_us(event):
+            invited, by = UserId(event["state_key"]), UserId(event["sender"])
+            await reading.handler.invited(RoomId(event["room_id"]), invited, by, self._bot)
+        return await self._finish(reading.work, reading.item, "not a room of ours")
 
-    async def _said(self, reading: _Reading) -> tuple[Said, Proof] | Heard | Closed:
-        event, outer = reading.event, reading.event.get("content")
-        outer = outer if isinstance(outer, dict) else {}
-        match event["type"]:
-            case "m.room.encrypted":
-                opened = await self._opener.open(reading.work, event)
-                if isinstance(opened, Opened):
-                    heard = read_in_room(event, opened.type, opened.content)
-                    return heard or (read(opened.type, opened.content, outer), opened.proof)
-                return opened
-            case "m.room.redaction":
-                return redacted_event(event), _IN_CLEAR
-            case other:
-                return read(other, outer, outer), _IN_CLEAR
+    # --- what can't be read yet
 
     async def _rest(self, reading: _Reading, record: RoomRecord, closed: Closed) -> Park | None:
         """Set an event aside that can't be read yet, and tell people when the time has come; None: give it up."""
@@ -248,18 +258,51 @@ class EventReader:
         return Finished()
 
 
-async def _same_voice_ahead(work: Work, item: Item, event: Mapping[str, Any]) -> Item | None:
-    """An item before this one, by the same person in the same room, that still waits: nobody overtakes themselves.
+class _Voices:
+    """Events of one lane that wait, by whose voice it is in which room: nobody overtakes themselves.
 
-    Once people have been told of it, it holds up nothing any more.
+    Once people have been told of an event, or its author's identity has to be confirmed, it holds up nothing any more.
     """
-    unconfirmed = identity_wait_key(event["sender"])
-    for other in reversed(await work.inbox.ahead_of(item)):
-        if other.kind == EVENT and other.attempts <= TELL and other.wait_key != unconfirmed:
-            earlier = json.loads(other.body)
-            if (earlier["room_id"], earlier["sender"]) == (event["room_id"], event["sender"]):
-                return other
-    return None
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, str], list[Item]] = {}
+
+    @classmethod
+    async def ahead_of(cls, work: Work, items: Sequence[Item]) -> Self:
+        """Those before the last of these items, these themselves left out."""
+        voices, own = cls(), {item.id for item in items}
+        for other in await work.inbox.ahead_of(items[-1]):
+            if other.id not in own and other.kind == EVENT:
+                voices.add(other)
+        return voices
+
+    def add(self, item: Item) -> None:
+        """One more that waits."""
+        event = json.loads(item.body)
+        self._waiting.setdefault((event["room_id"], event["sender"]), []).append(item)
+
+    def same_as(self, item: Item, event: Mapping[str, Any]) -> Item | None:
+        """The last event before this one, by the same person in the same room, that still waits."""
+        same = self._waiting.get((event["room_id"], event["sender"]), ())
+        unconfirmed = identity_wait_key(event["sender"])
+        before = [o for o in same if o.seq < item.seq and o.attempts <= TELL and o.wait_key != unconfirmed]
+        return max(before, key=lambda other: other.seq, default=None)
+
+
+def _said(reading: _Reading) -> tuple[Said, Proof] | Heard | Closed:
+    event, outer = reading.event, reading.event.get("content")
+    outer = outer if isinstance(outer, dict) else {}
+    match reading.opened:
+        case Closed():
+            return reading.opened
+        case Opened(kind, content, proof):
+            return read_in_room(event, kind, content) or (read(kind, content, outer), proof)
+        case None if event["type"] == "m.room.redaction":
+            return redacted_event(event), _IN_CLEAR
+        case None:
+            return read(event["type"], outer, outer), _IN_CLEAR
+        case _:
+            assert_never(reading.opened)
 
 
 def _undecrypted(why: str) -> Unproven:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -14,7 +15,7 @@ from policies.plan import desk_label
 from rooms.apply import MATRIX, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Deliverer, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
-from rooms.ports import Database, Item, ItemId, State, Trouble
+from rooms.ports import Database, Item, ItemId, State, Trouble, Work
 from rooms.provision import Report
 
 logger = logging.getLogger(__name__)
@@ -45,10 +46,8 @@ class OutboxWork:
         match outcome:
             case Sent(result):
                 return Done(result)
-            case Parked(key, why):
-                return Park(key, why, LOOK_AGAIN)
-            case Cancelled(why):
-                return End(State.CANCELLED, why)
+            case Parked() | Cancelled():
+                return _set_aside(outcome)
             case Unanswered(why):
                 return End(State.UNKNOWN, f"{await self._described(item, outgoing)}, which may have been sent: {why}")
             case _:
@@ -61,8 +60,22 @@ class OutboxWork:
         text = f"Not sent yet, and being tried again: {await self._described(item, outgoing)}: {why}."
         await self._tell(item, item.case, text)
 
-    async def ended(self, item: Item, state: State, why: str) -> None:
-        """An item was given up: the desk hears of it, unless it was itself something for the desk."""
+    async def quick(self, work: Work, items: Sequence[Item]) -> Sequence[Fate]:
+        """What may not go now is set aside, or cancelled, without leaving the unit of work."""
+        fates: list[Fate] = []
+        for item in items:
+            stopped = await self._deliverer.stopped(work, item, self._codec.load(item.body))
+            if stopped is None:
+                break
+            fates.append(_set_aside(stopped))
+        return fates
+
+    async def after(self, item: Item, fate: Fate) -> None:
+        """An item that was given up is told to the desk, unless it was itself something for the desk."""
+        if isinstance(fate, End) and fate.state in {State.DEAD, State.UNKNOWN}:
+            await self._ended(item, fate.state, fate.why)
+
+    async def _ended(self, item: Item, state: State, why: str) -> None:
         logger.warning("an outbox item of kind %s ended as %s", item.kind, state)
         if item.case is None or item.lane == f"room:{item.case}:desk":
             return
@@ -104,6 +117,16 @@ class OutboxWork:
                 return "an answer in a direct chat"
             case _:
                 return "something"
+
+
+def _set_aside(outcome: Parked | Cancelled) -> Fate:
+    match outcome:
+        case Parked(key, why):
+            return Park(key, why, LOOK_AGAIN)
+        case Cancelled(why):
+            return End(State.CANCELLED, why)
+        case _:
+            assert_never(outcome)
 
 
 def _derived(item: Item, what: str) -> ItemId:

@@ -1,8 +1,11 @@
 """Works off a queue: lane after lane, each lane in its order, several lanes at once, whatever fails.
 
-One `Worker` for the inbox, one for the outbox; what they do with an item is their `work`, what becomes of the item is
-a value (`Fate`). An exception that nobody foresaw makes a dead letter after a few tries and never stops the worker: one
-bad item must not delay the next person's.
+    claim a lane … `quick`: what asks nobody outside is done at once, many items in the unit of work that claims them
+                 … `work`: whatever is left, one item after another, while the lease is prolonged
+
+What becomes of an item is a value (`Fate`). Should anything in a quick unit of work raise, nothing of it is stored, and
+the items are taken one by one. There an exception that nobody foresaw makes a dead letter after a few tries and never
+stops the worker: one bad item must not delay the next person's.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from rooms.ports import Database, Item, Lane, Queue, State, Trouble, Work
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.storage.errors import DatabaseUnavailable
+from rooms.ports import Item, Lane, Queue, State, Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,8 @@ RETRY_FIRST = timedelta(seconds=0.5)
 RETRY_MOST = timedelta(minutes=5)
 SURPRISES_MOST = 5
 """After so many exceptions that nobody foresaw, an item is dead."""
+BATCH = 50
+"""How many items of a lane are taken at once."""
 IDLE = timedelta(seconds=5)
 """How long a worker sleeps at most: nobody wakes it when the lease of a dead process runs out."""
 
@@ -84,21 +91,31 @@ class Wakeup:
         self._event.clear()
 
 
+async def nothing_quick(work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
+    """For queues whose work always asks somebody outside."""
+    return ()
+
+
 class Worker:
     """Works off one queue with a number of tasks."""
 
     def __init__(
         self,
         name: str,
-        database: Database,
-        queue: Callable[[Work], Queue],
+        database: ServiceDatabase,
+        queue: Callable[[ServiceWork], Queue],
         work: Callable[[Item], Awaitable[Fate]],
-        on_end: Callable[[Item, State, str], Awaitable[None]],
+        after: Callable[[Item, Fate], Awaitable[None]],
         *,
+        quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]] = nothing_quick,
         tasks: int = 4,
     ) -> None:
-        """`queue` picks the queue of a unit of work; `on_end` is told when an item ends as DEAD or UNKNOWN."""
-        self._name, self._database, self._queue, self._work, self._on_end = name, database, queue, work, on_end
+        """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items.
+
+        `after` is told what became of each item, once that is stored.
+        """
+        self._name, self._database, self._queue = name, database, queue
+        self._quick, self._work, self._after = quick, work, after
         self._tasks = tasks
         self.wakeup = Wakeup()
 
@@ -125,13 +142,41 @@ class Worker:
 
     async def _next_lane(self, owner: str) -> bool:
         """Take the lane that has waited longest and work on it until it is empty or stuck; False if there is none."""
-        now = datetime.now(UTC)
-        async with self._database.begin() as work:
-            items = await self._queue(work).claim(owner, now, LEASE, limit=BATCH)
+        try:
+            items, fates = await self._claim(owner, self._quick)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            logger.warning("the %s worker takes a lane's items one by one", self._name, exc_info=True)
+            items, fates = await self._claim(owner, nothing_quick)
         if not items:
             return False
-        lane = items[0].lane
         self.wakeup()
+        for item, fate in zip(items, fates, strict=False):
+            await self._after(item, fate)
+        if left := items[len(fates) :]:
+            await self._one_by_one(owner, left)
+        return True
+
+    async def _claim(
+        self, owner: str, quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]]
+    ) -> tuple[Sequence[Item], Sequence[Fate]]:
+        """Lease a lane, and do at once what can be; the items, and the fates of those that are done with.
+
+        A lane of which nothing is left is free again.
+        """
+        async with self._database.begin() as work:
+            queue = self._queue(work)
+            items = await queue.claim(owner, datetime.now(UTC), LEASE, limit=BATCH)
+            fates = await quick(work, items) if items else ()
+            for item, fate in zip(items, fates, strict=False):
+                await _store(queue, item, fate)
+            if items and len(fates) == len(items):
+                await queue.free(owner, items[0].lane)
+        return items, fates
+
+    async def _one_by_one(self, owner: str, items: Sequence[Item]) -> None:
+        lane = items[0].lane
         try:
             for item in items:
                 if not await self._keep(owner, lane):
@@ -143,7 +188,6 @@ class Worker:
         finally:
             async with self._database.begin() as work:
                 await self._queue(work).free(owner, lane)
-        return True
 
     async def _keep(self, owner: str, lane: Lane) -> bool:
         async with self._database.begin() as work:
@@ -183,7 +227,10 @@ class Worker:
                 await self._again(item, f"an unexpected {type(surprise).__name__}")
                 return False
             fate = End(State.DEAD, f"an unexpected {type(surprise).__name__}; the log has it")
-        await self._store(item, fate)
+        if not isinstance(fate, Finished):
+            async with self._database.begin() as work:
+                await _store(self._queue(work), item, fate)
+        await self._after(item, fate)
         return True
 
     async def _again(self, item: Item, why: str) -> None:
@@ -191,25 +238,19 @@ class Worker:
         async with self._database.begin() as work:
             await self._queue(work).retry(item.id, due, why)
 
-    async def _store(self, item: Item, fate: Fate) -> None:
-        async with self._database.begin() as work:
-            queue = self._queue(work)
-            match fate:
-                case Finished():
-                    return
-                case Done(result):
-                    await queue.done(item.id, result)
-                case Park(key, why, at_most):
-                    await queue.park(item.id, key, datetime.now(UTC) + at_most if at_most else None, why)
-                case End(state, why):
-                    await queue.stop(item.id, state, why)
-                case _:
-                    assert_never(fate)
-        if isinstance(fate, End) and fate.state in {State.DEAD, State.UNKNOWN}:
-            await self._on_end(item, fate.state, fate.why)
 
-
-BATCH = 50
+async def _store(queue: Queue, item: Item, fate: Fate) -> None:
+    match fate:
+        case Finished():
+            return
+        case Done(result):
+            await queue.done(item.id, result)
+        case Park(key, why, at_most):
+            await queue.park(item.id, key, datetime.now(UTC) + at_most if at_most else None, why)
+        case End(state, why):
+            await queue.stop(item.id, state, why)
+        case _:
+            assert_never(fate)
 
 
 def backoff(attempts: int) -> timedelta:

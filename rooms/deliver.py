@@ -156,6 +156,12 @@ class Deliverer:
             case _:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
+    async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
+        """Why a letter may not leave now, asked within a unit of work; None for whatever else has to be tried."""
+        if not isinstance(outgoing, Relay | Introduce):
+            return None
+        return _kept_back(await _load(work, _case_of(item)), outgoing)
+
     # --- into Matrix
 
     async def _say(self, item: Item, say: Say) -> Outcome:
@@ -251,11 +257,17 @@ class Deliverer:
     async def _carry(self, item: Item, case_id: CaseId, effect: Relay | Introduce) -> Outcome:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
-        to = effect.to if isinstance(effect, Relay) else effect.person
-        verdict = may_relay(case, effect.conversation, to)
-        # A first letter has no words of anybody in it, so it needs no consent to words.
-        stopped = _stopped(verdict) if isinstance(effect, Relay) or isinstance(verdict, Cancel) else None
-        return stopped or await self._courier.carry(item, _letter(case, effect, to))
+        return _kept_back(case, effect) or await self._courier.carry(item, _letter(case, effect))
+
+
+def _kept_back(case: Case, effect: Relay | Introduce) -> Parked | Cancelled | None:
+    """Why a letter may not leave now. A first letter has no words of anybody in it, so it needs no consent to words."""
+    verdict = may_relay(case, effect.conversation, _addressee(effect))
+    return _stopped(verdict) if isinstance(effect, Relay) or isinstance(verdict, Cancel) else None
+
+
+def _addressee(effect: Relay | Introduce) -> PersonId:
+    return effect.to if isinstance(effect, Relay) else effect.person
 
 
 def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
@@ -282,8 +294,8 @@ def _unsigned_reader(effect: Post | Tell | Explain, case: Case) -> UserId | None
     return UserId(reader.endpoint.address) if reader else None
 
 
-def _letter(case: Case, effect: Relay | Introduce, to: PersonId) -> Letter:
-    everyone = readers(case, effect.conversation)
+def _letter(case: Case, effect: Relay | Introduce) -> Letter:
+    to, everyone = _addressee(effect), readers(case, effect.conversation)
     names = tuple(p.name for p in case.people if p.id in everyone and p.id != to)
     room = label(effect.conversation, case)
     if isinstance(effect, Introduce):

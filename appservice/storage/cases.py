@@ -26,6 +26,8 @@ class SqlCases:
     def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
+        self._locked: dict[CaseId, Case] = {}
+        """Nobody else can change these before this transaction ends."""
 
     async def new_number(self) -> CaseId:
         counters = schema.counters
@@ -38,10 +40,17 @@ class SqlCases:
         return number
 
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
+        if case in self._locked:
+            return self._locked[case]
         statement = select(schema.cases.c.sealed).where(schema.cases.c.id == case)
         found = await self._connection.execute(statement.with_for_update() if lock else statement)
         sealed = found.scalar_one_or_none()
-        return None if sealed is None else _CASE.load(self._seals.sealer.open("cases.sealed", case, sealed))
+        if sealed is None:
+            return None
+        loaded = _CASE.load(self._seals.sealer.open("cases.sealed", case, sealed))
+        if lock:
+            self._locked[case] = loaded
+        return loaded
 
     async def save(self, case: Case) -> None:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
@@ -53,6 +62,7 @@ class SqlCases:
         if lookups:
             statement = insert_new(self._connection.dialect, schema.case_addresses, "case_id", "lookup")
             await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(lookups)])
+        self._locked[case.id] = case
 
     async def all_ids(self) -> tuple[CaseId, ...]:
         found = await self._connection.execute(select(schema.cases.c.id).order_by(schema.cases.c.ordinal))

@@ -26,9 +26,10 @@ class SqlJournal:
     def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
+        self._made: dict[CaseId, Sealer] = {}
 
     async def append(self, entry: Entry) -> None:
-        seal = await make_case_seal(self._connection, self._seals.sealer, entry.case)
+        seal = await self._seal(entry.case)
         values = {
             "case_id": entry.case,
             "message": entry.message.id,
@@ -56,7 +57,7 @@ class SqlJournal:
         await self._connection.execute(update(_entries).where(*of_message).values(event=event))
 
     async def link_mail(self, case: CaseId, message: MessageId, mail_id: str) -> None:
-        seal = await make_case_seal(self._connection, self._seals.sealer, case)
+        seal = await self._seal(case)
         await self._link_mail(seal, case, message, mail_id)
 
     async def _link_mail(self, seal: Sealer, case: CaseId, message: MessageId, mail_id: str) -> None:
@@ -88,6 +89,12 @@ class SqlJournal:
             event=found.event,
             mail_id=None if found.mail is None else open_text(seal, "journal_mails.sealed", place, found.mail),
         )
+
+    async def _seal(self, case: CaseId) -> Sealer:
+        """What the case's messages are sealed with; asked for once a transaction."""
+        if case not in self._made:
+            self._made[case] = await make_case_seal(self._connection, self._seals.sealer, case)
+        return self._made[case]
 
     def _lookup(self, mail_id: str) -> bytes:
         return self._seals.lookup("mail id", mail_id)

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,8 +98,11 @@ class SealedEncryption:
         except MatrixError as error:
             raise trouble(error) from error
 
-    async def open(self, work: ServiceWork, event: Mapping[str, Any]) -> Opened | Closed:
+    async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
         """Decrypt: what is garbage, another's, or a replay under a new event id is closed for good."""
+        return [self._opened(event) for event in events]
+
+    def _opened(self, event: Mapping[str, Any]) -> Opened | Closed:
         envelope = self._envelopes.of(event["content"])
         if envelope is None or envelope.sender != event["sender"] or envelope.event not in {None, event["event_id"]}:
             return Closed(session_key(event["room_id"], "none"), "malformed", for_good=True)
@@ -133,10 +136,11 @@ class SealedEncryption:
             await work.outbox.mark_sending(item.id, progress)
         return progress
 
-    async def receive(self, work: ServiceWork, item: Item) -> Fate:
+    async def receive(self, work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
         """No to-device message means anything here."""
-        await work.inbox.done(item.id, "taken in")
-        return Finished()
+        for item in items:
+            await work.inbox.done(item.id, "taken in")
+        return [Finished() for _ in items]
 
     async def take_counts(self, work: ServiceWork, item: Item) -> Fate:
         """No keys run out here."""
