@@ -74,7 +74,8 @@ class Correspondent:
             name, data = attachment
             message.add_attachment(data, maintype="text", subtype="csv", filename=name)
             raw, files = message.as_bytes(), f"\n[{name}]"
-        stage.show(f"✉ {NAME} answers the mail of {place.name} <{address}>", "", f"{words}{files}")
+        writer = NAME if stamp is Stamp.PASS else f"Somebody, as {NAME},"
+        stage.show(f"✉ {writer} answers the mail of {place.name} <{address}>", "", f"{words}{files}")
         with stage.expecting("the service takes the mail"):
             answer = await stage.world.mail.deliver_raw(
                 ADDRESS, [address], stage.world.mail.stamped(raw, ADDRESS, stamp)

@@ -6,11 +6,11 @@ from email.message import EmailMessage
 from email.policy import default
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from sandbox.mail import MailboxItem, MailSandbox, Stamp, composed
 
-Box = Literal["received", "sent", "refused"]
+Box = Literal["received", "sent", "forged", "refused"]
 _LONG = 3600.0  # seconds between two looks when nothing comes
 
 
@@ -20,7 +20,7 @@ class NothingToAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail as the page shows it; `refused` is one that the service did not take. Times in milliseconds."""
+    """A mail as the page shows it; `forged` was not his, `refused` was not taken. Times in milliseconds."""
 
     id: str
     box: Box
@@ -70,7 +70,8 @@ class Mailbox:
         answers = await self._server.deliver_raw(
             self.address, [letter.address], self._server.stamped(mail, self.address, stamp)
         )
-        self._keep("sent" if answers[0].startswith("250") else "refused", mail)
+        taken: Box = "sent" if stamp is Stamp.PASS else "forged"
+        self._keep(taken if answers[0].startswith("250") else "refused", mail)
 
     def _keep(self, box: Box, raw: bytes) -> None:
         file = self._folder / f"{len(self._files):05}.{box}.eml"
@@ -85,17 +86,17 @@ def _is(letter: Letter, room: str) -> bool:
 
 def _letter(file: Path) -> Letter:
     message = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
-    number, box, _ = file.name.split(".")
+    number, name, _ = file.name.split(".")
+    box = next(box for box in get_args(Box) if box == name)
     text = "\n".join(str(message.get_content()).splitlines())
-    received = box == "received"
     return Letter(
         id=number,
-        box="received" if received else "sent" if box == "sent" else "refused",
+        box=box,
         room=str(message["Subject"]).removeprefix("Re: "),
-        address=_address(message["Reply-To"] if received else message["To"]),
+        address=_address(message["Reply-To"] if box == "received" else message["To"]),
         at=int(parsedate_to_datetime(str(message["Date"])).timestamp() * 1000),
         # Of an answer, what its writer wrote: below it the program quoted the whole mail.
-        text=text if received else text.split("\n\nOn ")[0],
+        text=text if box == "received" else text.split("\n\nOn ")[0],
     )
 
 

@@ -30,7 +30,7 @@ function fromRoom(room) {
         id: room.id,
         title: room.kind === "private" ? `PRIVATE with ${people || "mediator"}` : room.kind === "chat" ? "Chat with the bot" : title,
         kind: room.kind,
-        readers: [room.name, people ? `read by you, ${people}` : "read by you alone"],
+        readers: [room.name, people ? `read by you, ${people}, and the service` : "read by you and the service"],
         items: together(room.lines).map((line) => ({ id: line.id, key: JSON.stringify(line), draw: () => drawLine(line) })),
     };
 }
@@ -164,7 +164,7 @@ function column(section) {
         const problem = byMail ? await post("/mail", { room: chosen, text, proof }) : await post("/say", { person, room: chosen, text });
         button.disabled = false;
         trouble.textContent = problem;
-        if (!problem) area.value = "";
+        if (!problem) [area.value, forge.querySelector("input").checked] = ["", false];
         area.focus();
         log.scrollTop = log.scrollHeight;
     };
@@ -217,10 +217,10 @@ function shield({ encrypted, warning, removed }) {
 
 function drawMail(mail, open) {
     const box = element("details", open ? { open: "" } : {});
-    const words = mail.text.split("\n").find((line) => line.startsWith("| "))?.slice(2) ?? mail.text.split("\n").find((line) => line.startsWith("Dear"));
     const mine = mail.box !== "received";
+    const by = { received: "Mediatrix", forged: "A forger" }[mail.box] ?? "You";
     box.append(
-        element("summary", {}, element("b", {}, mine ? "You" : "Mediatrix"), element("span", { class: "peek" }, mine ? mail.text : (words ?? "")), time(mail.at)),
+        element("summary", {}, element("b", {}, by), element("span", { class: "peek" }, mine ? mail.text : peek(mail.text)), time(mail.at)),
         element(
             "dl",
             {},
@@ -229,6 +229,13 @@ function drawMail(mail, open) {
         element("pre", {}, mail.box === "refused" ? `The service refused this mail.\n\n${mail.text}` : mail.text),
     );
     return element("div", { class: `mail ${mail.box}` }, box);
+}
+
+/** What a mail program would show of a mail in its list: the words that somebody wrote, or the first of the letter. */
+function peek(text) {
+    const lines = text.split("\n");
+    const words = lines.find((line) => line.startsWith("| "))?.slice(2);
+    return words ?? lines.slice(lines.findIndex((line) => line.startsWith("Dear"))).find((line) => / /.test(line) && !line.startsWith("Dear")) ?? "";
 }
 
 function time(at) {

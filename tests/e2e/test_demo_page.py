@@ -182,6 +182,7 @@ async def test_a_forged_mail_is_held_and_the_mediator_hears_of_it(tab: Tab) -> N
     await choose(tab, "mia", "Desk")
     await write(tab, "carl", "I agree to everything.", forged=True)
 
+    await tab.until(shows("carl", "A forger"))
     await tab.until(shows("mia", "Held: something from Carl for EVERYONE"))
     assert not await tab.evaluate(shows("alice", "I agree to everything."))
 
