@@ -214,7 +214,7 @@ class Encryption:
         """Put words into a room. The ciphertext is stored before it leaves, and sent under the item's own id."""
         progress = item.progress or await self._written(item, posting)
         stored = json.loads(progress)
-        if item.sending and time.time() - stored["at"] > FORGETS_TXN_IDS:
+        if item.progress and time.time() - stored["at"] > FORGETS_TXN_IDS:
             raise Trouble(
                 "it was being sent when the service stopped, too long ago to repeat it safely", transient=False
             )

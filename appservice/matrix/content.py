@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from appservice.matrix.ids import EventId, JsonObject
+from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
@@ -123,7 +123,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _event_id(value: object) -> EventId | None:
-    return EventId(value) if isinstance(value, str) and value.startswith("$") and len(value) <= 255 else None
+    return EventId(value) if is_identifier(value) and value.startswith("$") else None
 
 
 def _is_one_of(kinds: Collection[str], value: object) -> bool:
