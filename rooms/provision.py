@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from policies.case import Case, CaseId, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
 from rooms.ports import Database, Homeserver, RoomRecord, Standing, Trouble, UserId, Work
-from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words
+from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words, tampering
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,8 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
     done: list[str] = []
     failed: list[str] = []
     tell: list[str] = []
+    if found := tampering(desired, actual):
+        tell.append(f"ALARM: {wanted.name}: {found}. I am putting it back")
     for change in diff(desired, actual, again=again):
         if isinstance(change, Remove) and change.was is Membership.JOINED and _is_stranger(site, change.user):
             tell.append(f"{wanted.name}: {change.user} had joined and does not belong there")

@@ -198,6 +198,21 @@ def breach(desired: Desired, actual: Actual, bot: UserId) -> str | None:
     return None
 
 
+def tampering(desired: Desired, actual: Actual) -> str | None:
+    """What somebody must have changed behind our back, in words for the desk: what no change of the plan explains.
+
+    A plan gives and takes power where people come and go; it never leaves a member with more than theirs.
+    """
+    if actual.join_rule != "invite" or actual.history_visibility != "joined":
+        return "who may join or read back was changed"
+    planned, there = dict(desired.power_levels), dict(actual.power_levels)
+    levels, given = planned.pop("users", {}), there.pop("users", {})
+    if not isinstance(levels, Mapping) or not isinstance(given, Mapping) or planned != there:
+        return "the power levels were changed"
+    raised = [user for user in sorted(actual.joined & desired.members) if given.get(user, 0) > levels.get(user, 0)]
+    return f"power was given to {', '.join(raised)}" if raised else None
+
+
 def _state_changes(desired: Desired, actual: Actual) -> list[SetState]:
     changes: list[SetState] = []
     if not _same_levels(desired, actual):
