@@ -97,7 +97,12 @@ class Service:
         self._sweeper = Sweeper(self.database, self.matrix, self, config.bot_user)
         self._seeker = Seeker(self.encryption, self._sweeper, config.bot_user)
         self._events = EventReader(
-            self.encryption, self._verifications, self._codec, self._house, config.bot_user, self.builder.is_ours
+            self.encryption,
+            self._verifications,
+            self._codec,
+            self._house,
+            config.bot_user,
+            is_ours=self.builder.is_ours,
         )
         self._commands = CommandReader(self._codec, self._house)
         self._unsigned = UnsignedReader(self._codec, self._house)

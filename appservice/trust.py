@@ -132,7 +132,7 @@ def read_to_device(message: OtherMessage) -> Heard | None:
 
 
 def read_in_room(event: Mapping[str, Any], kind: str, content: Mapping[str, object]) -> Heard | None:
-    """The message of a verification that a decrypted event is, with whomever."""
+    """The message of a verification that an event is, with whomever; `kind` and `content` as decrypted."""
     sender, room = UserId(event["sender"]), RoomId(event["room_id"])
     if kind == "m.room.message" and content.get("msgtype") == REQUEST:
         return Heard(sender, event["event_id"], room, "request", content)
