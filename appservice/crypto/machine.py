@@ -255,11 +255,6 @@ async def decrypt_events(tx: CryptoStore, sealer: Sealer, events: Sequence[Encry
     return await inbound.decrypt_events(tx, sealer, events)
 
 
-async def device_lists_changed(tx: CryptoStore, user_ids: Collection[UserId]) -> None:
-    """A transaction's `device_lists.changed`: those lists are asked for again before the next key is shared."""
-    await tx.mark_changed(user_ids)
-
-
 async def old_devices_changed(tx: CryptoStore, *, before_ms: int, limit: int = 100) -> None:
     """Have lists that were last asked for before that moment asked for again: a server forgets to tell of some
     changes (`device_lists.left` is never sent)."""

@@ -7,7 +7,7 @@ before the next call; `encrypt` refuses until every recipient has what it must h
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from vodozemac import GroupSession
 
@@ -36,16 +36,6 @@ class Rotation:
 
     period_ms: int = 604_800_000
     messages: int = 100
-
-    @classmethod
-    def from_event(cls, content: JsonObject) -> Self:
-        """The room's own settings, kept within an hour and the default week, and within 1 and 10,000."""
-        default = cls()
-        period, messages = content.get("rotation_period_ms"), content.get("rotation_period_msgs")
-        return cls(
-            min(max(period, 3_600_000), default.period_ms) if isinstance(period, int) else default.period_ms,
-            min(max(messages, 1), 10_000) if isinstance(messages, int) else default.messages,
-        )
 
 
 @dataclass(frozen=True, slots=True)

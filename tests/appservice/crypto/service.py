@@ -5,7 +5,7 @@ from typing import Any
 
 from appservice.crypto.ids import DeviceId, EventId, RoomId, UserId
 from appservice.crypto.inbound import Decrypted, EncryptedEvent, Reading, Undecryptable
-from appservice.crypto.machine import OlmMachine, decrypt_events, device_lists_changed
+from appservice.crypto.machine import OlmMachine, decrypt_events
 from appservice.crypto.notices import Notice
 from appservice.crypto.outbound import (
     Audience,
@@ -173,7 +173,7 @@ class Service:
         """Ask for these people's devices, as after a change."""
         async with self.database.begin() as tx:
             await tx.track(user_ids)
-            await device_lists_changed(tx, user_ids)
+            await tx.mark_changed(user_ids)
             query = await self.machine(asker).stale_devices(tx)
         assert isinstance(query, KeysQuery)
         await self.send(asker, query)

@@ -7,7 +7,7 @@ from vodozemac import Account
 
 from appservice.crypto.devices import eligible, read_keys, take_answer
 from appservice.crypto.ids import DeviceId
-from appservice.crypto.machine import confirm_identity, device_lists_changed, old_devices_changed, people
+from appservice.crypto.machine import confirm_identity, old_devices_changed, people
 from appservice.crypto.requests import Answer, KeysQuery
 from appservice.crypto.rows import Pin, StoredDeviceList
 from appservice.crypto.signing import public_key
@@ -152,7 +152,7 @@ async def test_the_caller_hears_of_a_replaced_identity_once(ours: Service, homes
     heard = []
     for generation in (3, 4):
         async with ours.database.begin() as tx:
-            await device_lists_changed(tx, [ALICE])
+            await tx.mark_changed([ALICE])
             query = await ours.machine(BOT).stale_devices(tx)
         assert query is not None
         assert query.generations == {ALICE: generation}
@@ -171,7 +171,7 @@ async def test_a_change_during_a_query_leaves_the_list_stale_and_the_older_answe
     early = homeserver.handle(first.http)
     alice.add_device("PHONE")
     async with ours.database.begin() as tx:
-        await device_lists_changed(tx, [ALICE])
+        await tx.mark_changed([ALICE])
         second = await ours.machine(BOT).stale_devices(tx)
     assert isinstance(second, KeysQuery)
     await ours.send(BOT, second)

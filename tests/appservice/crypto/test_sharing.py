@@ -163,20 +163,6 @@ async def test_the_session_ends_after_the_rooms_own_number_of_messages_and_time(
     assert await ours.try_encrypt(BOT, audience, "x") == NotReady(NotReadyReason.ROTATION_DUE)
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ({}, Rotation(604_800_000, 100)),
-        ({"rotation_period_ms": 7_200_000, "rotation_period_msgs": 7}, Rotation(7_200_000, 7)),
-        ({"rotation_period_ms": 0, "rotation_period_msgs": 0}, Rotation(3_600_000, 1)),
-        ({"rotation_period_ms": 10**15, "rotation_period_msgs": 10**9}, Rotation(604_800_000, 10_000)),
-        ({"rotation_period_ms": "x", "rotation_period_msgs": None}, Rotation()),
-    ],
-)
-def test_a_rooms_settings_are_kept_within_reason(content: dict[str, Any], expected: Rotation) -> None:
-    assert Rotation.from_event(content) == expected
-
-
 async def test_a_retired_session_is_not_used_again(ours: Service) -> None:
     first = await ours.write(BOT, ROOM, [BOT], "first")
     async with ours.database.begin() as tx:

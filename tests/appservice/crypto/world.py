@@ -7,7 +7,7 @@ from typing import Any
 from appservice.crypto.devices import DeviceTrust
 from appservice.crypto.ids import EventId, UserId
 from appservice.crypto.inbound import Decrypted, EncryptedEvent, Undecryptable
-from appservice.crypto.machine import confirm_identity, device_lists_changed
+from appservice.crypto.machine import confirm_identity
 from appservice.crypto.outbound import Encrypted, Frozen
 from appservice.crypto.signing import CrossSigningSeeds, public_key
 from tests.appservice.crypto.homeserver import Device, FakeHomeserver
@@ -212,4 +212,4 @@ class World:
 
     async def _changed(self, user: UserId) -> None:
         async with self.ours.database.begin() as tx:
-            await device_lists_changed(tx, [user])
+            await tx.mark_changed([user])
