@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar
 
 from sandbox.node import Node
-from sandbox.seen import Device, File, Json, Member, Room, Seen, SeenEvent, SeenMembership, SeenToDevice, parse
+from sandbox.seen import Device, Emoji, File, Json, Member, Room, Seen, SeenEvent, SeenMembership, SeenToDevice, parse
 
 TIMEOUT = 15.0  # seconds that a wait lasts unless told otherwise
 DEVICE_POLL = 0.05  # seconds
@@ -240,6 +240,32 @@ class Client:
     async def reset_identity(self) -> None:
         """Replaces the user's cross-signing identity, as a person does who has lost everything."""
         await self._do("resetIdentity")
+
+    async def verify_in_room(self, user: str, room: str) -> Emoji:
+        """Asks a user in a room to verify each other; returns what this client shows, once both sides know it."""
+        return Emoji.read(await self._do("verifyInRoom", user=user, room=room))
+
+    async def verify_device(self, user: str, device: str) -> Emoji:
+        """The same, by to-device messages to one device."""
+        return Emoji.read(await self._do("verifyDevice", user=user, device=device))
+
+    async def confirm_emoji(self) -> None:
+        """The person clicks: they match."""
+        await self._do("confirmEmoji")
+
+    async def deny_emoji(self) -> None:
+        """The person clicks: they don't match."""
+        await self._do("denyEmoji")
+
+    async def verification_end(self) -> str:
+        """How the verification ended, once it has: `done`, or `cancelled` with the reason."""
+        end: str = await self._do("verificationEnd")
+        return end
+
+    async def is_verified(self, user: str) -> bool:
+        """Whether this client shows the user as verified."""
+        verified: bool = await self._do("isVerified", user=user)
+        return verified
 
     async def discard_session(self, room: str) -> None:
         """The next message to the room starts a new Megolm session."""

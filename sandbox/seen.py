@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 Json = dict[str, Any]
 
@@ -108,6 +108,18 @@ class Device:
 
     device_id: str
     signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Emoji:
+    """What a client shows in a verification; each emoji with its English name."""
+
+    emoji: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def read(cls, shown: Json) -> Self:
+        return cls(tuple(shown["emoji"]), tuple(shown["numbers"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { Method } from "matrix-js-sdk";
 
 import * as attachments from "./attachments.js";
+import { verification } from "./verification.js";
 
 const sent = async (sending) => (await sending).event_id;
 const text = (body, extra = {}) => ({ msgtype: "m.text", body, ...extra });
@@ -41,6 +42,8 @@ const describeMember = (member) => ({
 });
 
 export const commands = {
+    ...verification,
+
     whoami: ({ client }) => ({ user_id: client.getUserId(), device_id: client.getDeviceId() }),
 
     join: async (account, { room }) => account.synced((await account.client.joinRoom(room)).roomId),
