@@ -87,7 +87,6 @@ class MailCourier:
                 room=mails.MailRoom(letter.room_label, letter.conversation.kind),
                 reply_address=reply_address,
                 recipient=recipient,
-                envelope_from=reply_address,
                 message_id=mail_id,
                 at=datetime.now(UTC),
                 references=(thread,),

@@ -100,7 +100,6 @@ class Letter:
     room: MailRoom
     reply_address: str = field(repr=False)
     recipient: EmailAddress = field(repr=False)
-    envelope_from: str = field(repr=False)
     message_id: str
     at: datetime
     references: tuple[str, ...] = ()
@@ -108,7 +107,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit."""
+    """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit. Bounces go where answers go."""
 
     envelope_from: str = field(repr=False)
     recipient: str = field(repr=False)
@@ -136,7 +135,7 @@ def render(letter: Letter) -> OutgoingMail:
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Loop"] = domain
     message.set_content(_text(letter), cte="quoted-printable")
-    return OutgoingMail(letter.envelope_from, letter.recipient.spelled, message.as_bytes())
+    return OutgoingMail(letter.reply_address, letter.recipient.spelled, message.as_bytes())
 
 
 def _header_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Identifiers of the mail network: reply and bounce tokens, Message-IDs, and addresses that compare."""
+"""Identifiers of the mail network: reply tokens, Message-IDs, and addresses that compare."""
 
 import hashlib
 import re
@@ -10,9 +10,9 @@ _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _TOKEN_LENGTH: Final = 26
 """26 characters of 5 bits: 130 bits, more than can be guessed."""
 
-_TOKEN: Final = rf"([rb])\.([a-z2-7]{{{_TOKEN_LENGTH}}})"
-_RECIPIENT: Final = re.compile(rf"{_TOKEN}@(.+)", re.DOTALL)
-_ANY_TOKEN_ADDRESS: Final = re.compile(rf"{_TOKEN}(@[a-z0-9.-]+)", re.IGNORECASE)
+_TOKEN: Final = rf"[a-z2-7]{{{_TOKEN_LENGTH}}}"
+_RECIPIENT: Final = re.compile(rf"r\.({_TOKEN})@(.+)", re.DOTALL)
+_ANY_TOKEN: Final = re.compile(rf"(?<=r\.){_TOKEN}(?=@[a-z0-9.-]+)", re.IGNORECASE)
 
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -29,20 +29,6 @@ class ReplyToken:
     @property
     def local_part(self) -> str:
         return f"r.{self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class BounceToken:
-    """The return path of our own mail to one party (VERP); only delivery reports are expected there."""
-
-    value: str = field(repr=False)
-
-    @property
-    def local_part(self) -> str:
-        return f"b.{self.value}"
-
-
-MailToken = ReplyToken | BounceToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +62,35 @@ class MalformedAddress:
 
 def new_reply_token() -> ReplyToken:
     """A fresh token of 130 random bits."""
-    return ReplyToken(_random())
+    return ReplyToken("".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH)))
 
 
-def new_bounce_token() -> BounceToken:
-    """A fresh return path of 130 random bits."""
-    return BounceToken(_random())
-
-
-def token_address(token: MailToken, domain: str) -> str:
+def token_address(token: ReplyToken, domain: str) -> str:
     """The full address of a token; `domain` is the service's own reply domain."""
     return f"{token.local_part}@{domain.lower()}"
 
 
-def token_hash(token: MailToken) -> str:
-    """The only form in which a token is looked up: SHA-256, hex. A reply and a bounce token never collide."""
+def token_hash(token: ReplyToken) -> str:
+    """The only form in which a token is looked up: SHA-256, hex."""
     return hashlib.sha256(token.local_part.encode("ascii")).hexdigest()
 
 
-def parse_recipient(recipient: str, domain: str) -> MailToken | None:
+def parse_recipient(recipient: str, domain: str) -> ReplyToken | None:
     """The token of an envelope recipient, or None if it is none of ours. Case is ignored (RFC 5321, 2.4)."""
     match = _RECIPIENT.fullmatch(recipient.lower())
-    if match is None or match[3] != domain.lower():
+    if match is None or match[2] != domain.lower():
         return None
-    return ReplyToken(match[2]) if match[1] == "r" else BounceToken(match[2])
+    return ReplyToken(match[1])
 
 
 def holds_token_address(text: str) -> bool:
     """Whether a text shows any address of the form that we hand out."""
-    return _ANY_TOKEN_ADDRESS.search(text) is not None
+    return _ANY_TOKEN.search(text) is not None
 
 
 def mask_token_addresses(text: str) -> str:
     """The text with the secret part of every such address taken out, fit to be shown in a room."""
-    return _ANY_TOKEN_ADDRESS.sub(r"\1.…\3", text)
+    return _ANY_TOKEN.sub("…", text)
 
 
 def message_id(outbox_id: str, domain: str) -> str:
@@ -136,7 +117,3 @@ def parse_address(text: str) -> EmailAddress | MalformedAddress:
     if len(local_part) > _LOCAL_PART_LIMIT or len(local_part) + 1 + len(ascii_domain) > _ADDRESS_LIMIT:
         return MalformedAddress("the address is too long")
     return EmailAddress(local_part, ascii_domain)
-
-
-def _random() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))

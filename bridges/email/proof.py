@@ -71,7 +71,7 @@ Proof = Proven | Unproven | NotAReply
 
 
 def prove(mail: IncomingMail, enrolled: EmailAddress, authserv_id: str, own_domain: str) -> Proof:
-    """Judge a mail that came to a reply address (never to a bounce address, where no proof applies).
+    """Judge a mail that came to a reply address.
 
     `enrolled` is the party's confirmed address, `authserv_id` the name under which our own mail server states
     its results, `own_domain` the domain of the reply addresses. Sources: RFC 8601, RFC 7489, RFC 3834.

@@ -18,7 +18,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bridges.email.convert_in import mail_identity
-from bridges.email.ids import MailToken, parse_recipient, token_hash
+from bridges.email.ids import ReplyToken, parse_recipient, token_hash
 from bridges.email.mime import LIMITS
 from bridges.email.rate import RateCap
 
@@ -44,7 +44,7 @@ class ReceivedMail:
     the envelope: more than one of ours means that one mail went to two rooms.
     """
 
-    token: MailToken
+    token: ReplyToken
     token_hash: str
     envelope_from: str = field(repr=False)
     raw: bytes = field(repr=False)

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, default
 
 from bridges.email.convert_out import Content, Letter, MailRoom, Post, render
-from bridges.email.ids import BounceToken, EmailAddress, ReplyToken, message_id, token_address
+from bridges.email.ids import EmailAddress, ReplyToken, message_id, token_address
 from policies.case import Kind
 
 OWN_DOMAIN = "reply.example.org"
@@ -28,7 +28,6 @@ def letter(content: Content, *, room: MailRoom = ROOM, token: ReplyToken = TOKEN
         room=room,
         reply_address=token_address(token, OWN_DOMAIN),
         recipient=CARL,
-        envelope_from=token_address(BounceToken("a" * 26), OWN_DOMAIN),
         message_id=message_id("outbox-1", OWN_DOMAIN),
         at=datetime(2026, 1, 5, 10, 0, tzinfo=UTC),
     )
