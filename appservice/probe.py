@@ -245,7 +245,7 @@ class _Probe:
         nonce = secrets.token_hex(16)
 
         async def say() -> None:
-            await self._matrix.keys.send_to_device(
+            await self._matrix.accounts.send_to_device(
                 MESSAGE_TYPE,
                 {self._user: {self._device: {"nonce": nonce}}},
                 nonce,

@@ -1,6 +1,7 @@
 """Our users at the homeserver: their registration, devices, names, and what a device has waiting for it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from nio.api import Api
@@ -60,6 +61,19 @@ class Accounts:
         """The devices of one of our users."""
         answer = await self._http.built(Api.devices(""), as_user=user)
         return frozenset(DeviceId(found["device_id"]) for found in answer.get("devices", []))
+
+    async def send_to_device(
+        self,
+        kind: str,
+        messages: Mapping[UserId, Mapping[DeviceId, JsonObject]],
+        txn_id: str,
+        *,
+        as_user: UserId,
+        device: DeviceId,
+    ) -> None:
+        """Send each device its message. Repeating a `txn_id` is harmless while the homeserver remembers it."""
+        content = {"messages": {user: dict(devices) for user, devices in messages.items()}}
+        await self._http.built(Api.to_device("", kind, content, txn_id), as_user=as_user, device=device)
 
     async def sync(
         self, user: UserId, device: DeviceId, since: str | None = None, *, timelines: bool = False

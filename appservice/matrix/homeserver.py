@@ -5,7 +5,6 @@ from typing import Self
 
 from appservice.matrix.accounts import Accounts
 from appservice.matrix.client import REQUEST_TIMEOUT, Client, Connection
-from appservice.matrix.keys import Keys
 from appservice.matrix.media import MAX_SIZE, Media
 from appservice.matrix.rooms import Rooms
 
@@ -23,7 +22,6 @@ class Homeserver:
         self._connection = Connection(Client(url, as_token, timeout=timeout))
         self.call = self._connection.call
         self.accounts = Accounts(self._connection)
-        self.keys = Keys(self._connection)
         self.rooms = Rooms(self._connection)
         self.media = Media(self._connection, max_size=max_media)
 

@@ -173,7 +173,7 @@ async def test_a_room_is_made_entered_written_to_and_left(joined: Joined) -> Non
 
 async def test_a_message_for_a_device_comes_in_a_transaction_with_counts_and_by_sync(joined: Joined) -> None:
     content = {"nonce": "first"}
-    await joined.matrix.keys.send_to_device(
+    await joined.matrix.accounts.send_to_device(
         "org.mediatrix.test", {GHOST: {GHOST_DEVICE: content}}, "to-1", as_user=BOT, device=BOT_DEVICE
     )
     arrived = await joined.arrivals.one(lambda t: any(m.content == content for m in t.to_device))
