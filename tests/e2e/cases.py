@@ -166,13 +166,21 @@ async def sits_in(world: World, user: str, room: str, watcher: Client) -> bool:
     return any(m.user_id == user and m.membership == "join" for m in await watcher.members(room))
 
 
-def flaws(client: Client) -> list[SeenEvent]:
-    """What this client shows with a warning shield, or can't decrypt."""
-    newest: dict[str, SeenEvent] = {}
-    for seen in client.seen:
-        if isinstance(seen, SeenEvent):
-            newest[seen.event_id] = seen
-    return [event for event in newest.values() if event.shield or event.failure or event.pending]
+async def flaws(client: Client, *rooms: str) -> list[SeenEvent]:
+    """What this client shows with a warning shield, or can't decrypt; in these rooms, if any are given.
+
+    Waits for what is being decrypted at this moment.
+    """
+
+    def shown() -> list[SeenEvent]:
+        newest = {seen.event_id: seen for seen in client.seen if isinstance(seen, SeenEvent)}
+        return [event for event in newest.values() if not rooms or event.room_id in rooms]
+
+    async def settled() -> bool:
+        return not any(event.pending for event in shown())
+
+    await until(settled, f"everything decrypted, or given up, at {client.user_id}")
+    return [event for event in shown() if event.shield or event.failure]
 
 
 def mail_address(name: str) -> str:
@@ -242,8 +250,9 @@ async def world(mia: Staff) -> World:
     return mia.world
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def arrive(case_node: Node, world: World) -> AsyncIterator[Arrive]:
+@asynccontextmanager
+async def arriving(world: World, node: Node) -> AsyncIterator[Arrive]:
+    """Lets people arrive; they stop when this ends."""
     clients: list[Client] = []
     test = secrets.token_hex(3)
 
@@ -253,7 +262,7 @@ async def arrive(case_node: Node, world: World) -> AsyncIterator[Arrive]:
         localpart, password = f"{name}-{test}", f"password of {name}"
         await world.homeserver.register(localpart, password)
         client = await Client.login(
-            case_node,
+            node,
             world.homeserver.url,
             localpart,
             password,
@@ -266,3 +275,9 @@ async def arrive(case_node: Node, world: World) -> AsyncIterator[Arrive]:
 
     yield arrive
     await asyncio.gather(*(client.stop() for client in clients))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def arrive(case_node: Node, world: World) -> AsyncIterator[Arrive]:
+    async with arriving(world, case_node) as arrive:
+        yield arrive

@@ -51,5 +51,5 @@ async def test_a_libolm_device_reads_and_writes_in_our_rooms(mia: Staff, arrive:
     assert answered["sender"].startswith("@_mediatrix_")
     await alice.text(joint, "Alice answers all")
     await lia.reads(joint, "Alice answers all")
-    assert flaws(alice) == []
-    assert [e for e in flaws(mia.client) if e.room_id in {caucus, joint}] == []
+    assert await flaws(alice) == []
+    assert await flaws(mia.client, caucus, joint) == []

@@ -59,6 +59,6 @@ async def test_a_case_runs_on_postgresql_and_survives_a_kill(staff: Staff, case_
     assert not any("In private" in item.text for item in world.mail.mailbox(carl))
     assert sum("To all" in item.text for item in world.mail.mailbox(carl)) == 1
     assert [e.body for e in events_of(alice, joint)].count("Carl to all") == 1
-    assert flaws(alice) == []
-    assert flaws(staff.client) == []
+    assert await flaws(alice) == []
+    assert await flaws(staff.client) == []
     await alice.stop()

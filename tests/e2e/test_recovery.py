@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
+import pytest
 import pytest_asyncio
 
 from sandbox.client import Client
 from sandbox.mail import Behaviour, MailboxItem, Stamp, composed
+from sandbox.node import Node
 from sandbox.world import World
-from tests.e2e.cases import Arrive, Desk, Staff, events_of, flaws, mail_address, told, until
+from tests.e2e.cases import Desk, Staff, arriving, events_of, flaws, mail_address, until
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -58,22 +60,141 @@ class Session:
         bodies = [mail.text for mail in self.world.mail.mailbox(self.carl)]
         return Counter({text: sum(f"{text}\n" in body + "\n" for body in bodies) for text in texts})
 
+    def noticed(self, name: str) -> int:
+        """How many posts of that person in the joint room the desk was told of."""
+        return self.desk.notices().count(f"{name} wrote in EVERYONE · {self.desk.number}.")
+
+    async def has_noticed(self, name: str, count: int) -> bool:
+        return self.noticed(name) == count
+
     def shown(self, client: Client, texts: Iterable[str]) -> Counter[str]:
         """How often a client shows each of these in the joint room."""
         bodies = Counter(event.body for event in events_of(client, self.joint))
         return Counter({text: bodies[text] for text in texts})
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def session(mia: Staff, arrive: Arrive) -> AsyncIterator[Session]:
-    desk, alice = await asyncio.gather(mia.open_case(), arrive("alice"))
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def session(mia: Staff, case_node: Node) -> AsyncIterator[Session]:
+    """One case for all tests here: whatever one has done to the service, the next goes on with it."""
+    async with arriving(mia.world, case_node) as arrive:
+        desk, alice = await asyncio.gather(mia.open_case(), arrive("alice"))
+        yield await in_session(desk, alice)
+
+
+async def in_session(desk: Desk, alice: Client) -> Session:
     carl = mail_address("carl")
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
     await desk.ask("!consent Carl: by telephone", "On record")
     caucus = await desk.caucus(alice)
-    yield Session(desk, alice, carl, await desk.open(alice), caucus)
-    desk.world.mail.behaviour = Behaviour.DELIVER
+    return Session(desk, alice, carl, await desk.open(alice), caucus)
+
+
+@pytest.fixture(autouse=True)
+def mail_flows_again(session: Session) -> Iterator[None]:
+    """Whatever a test made of the mail server."""
+    yield
+    session.world.mail.behaviour = Behaviour.DELIVER
+
+
+async def test_keys_that_the_homeserver_lost_while_the_service_was_away_are_swept(session: Session) -> None:
+    world, alice, desk = session.world, session.alice, session.desk
+    earlier = session.noticed("Alice")
+    await alice.text(session.joint, "Before")
+    await until(lambda: session.has_noticed("Alice", earlier + 1), "a notice")
+    await world.kill_service()
+    await alice.discard_session(session.joint)
+    await alice.text(session.joint, "While the service was away")
+    await world.homeserver.restart()
+    await alice.text(session.joint, "After the homeserver's restart")
+    await world.start_service()
+    words = ["Before", "While the service was away", "After the homeserver's restart"]
+
+    async def all_mailed() -> bool:
+        return all(session.mailed(words).values())
+
+    await until(all_mailed, "all three mailed", LONG)
+    assert session.mailed(words) == Counter(dict.fromkeys(words, 1))
+    await until(lambda: session.has_noticed("Alice", earlier + len(words)), "one notice for each")
+    assert not any("could not decrypt" in notice for notice in desk.notices())
+
+
+async def test_what_was_accepted_while_the_homeserver_was_away_is_posted_once_it_is_back(session: Session) -> None:
+    world = session.world
+    await session.letter()
+    await world.homeserver.stop()
+    await session.carl_writes("Accepted while the homeserver was down")
+    await world.kill_service()
+    await world.homeserver.start()
+    await world.start_service()
+    await session.carl_writes("Accepted, and then the lights went out")
+    await world.kill_service()
+    await world.start_service()
+    words = ["Accepted while the homeserver was down", "Accepted, and then the lights went out"]
+    for text in words:
+        await session.alice.wait_for_text(session.joint, text, LONG)
+    await session.desk.ask("!dead", "Everything was delivered")
+    assert session.shown(session.alice, words) == Counter(dict.fromkeys(words, 1))
+    assert await flaws(session.alice) == []
+
+
+async def test_a_refused_mail_is_shown_and_sent_once_when_the_mediator_retries_it(session: Session) -> None:
+    desk, mail = session.desk, session.world.mail
+    await session.letter()
+    mail.behaviour = Behaviour.REFUSE_RECIPIENT
+    await session.alice.text(session.joint, "To a full mailbox")
+    shown = await desk.told("Not delivered: a mail to Carl from EVERYONE")
+    assert "To a full mailbox" not in shown
+    assert session.carl not in shown
+    listed = await desk.ask("!dead", "Not delivered:")
+    assert "1. a mail to Carl" in listed
+    assert "(dead)" in listed
+    mail.behaviour = Behaviour.DELIVER
+    await desk.ask("!dead retry 2", "There is no undelivered item 2")
+    await desk.ask("!dead retry 1", "Trying number 1 again")
+    await mail.wait_for(session.carl, lambda item: "To a full mailbox" in item.text)
+    await desk.ask("!dead", "Everything was delivered")
+    assert session.mailed(["To a full mailbox"])["To a full mailbox"] == 1
+
+
+async def test_a_mail_that_nobody_answered_for_is_unknown_and_never_repeated_by_itself(session: Session) -> None:
+    desk, mail, world = session.desk, session.world.mail, session.world
+    await session.letter()
+    mail.behaviour = Behaviour.DELIVER_AND_HANG_UP
+    await session.alice.text(session.joint, "Taken, but not answered")
+    await desk.told("Perhaps not delivered: a mail to Carl from EVERYONE")
+    mail.behaviour = Behaviour.HANG_UP
+    await session.alice.text(session.joint, "Lost after the dot")
+    await until(lambda: _listed(desk, 2), "both listed")
+    mail.behaviour = Behaviour.DELIVER
+    await world.kill_service()
+    await world.start_service()
+    await session.alice.text(session.joint, "Later words")
+    await mail.wait_for(session.carl, lambda item: "Later words" in item.text, timeout=LONG)
+    words = ["Taken, but not answered", "Lost after the dot"]
+    assert session.mailed(words) == Counter({words[0]: 1})
+    await desk.ask("!dead discard 1", "Number 1 is discarded")
+    await desk.ask("!dead retry 1", "Trying number 1 again")
+    await mail.wait_for(session.carl, lambda item: words[1] in item.text)
+    await desk.ask("!dead", "Everything was delivered")
+    assert session.mailed(words) == Counter(dict.fromkeys(words, 1))
+
+
+async def _listed(desk: Desk, count: int) -> bool:
+    return (await desk.ask("!dead", "elivered")).count("(unknown)") == count
+
+
+async def test_a_mail_server_that_says_later_is_asked_again(session: Session) -> None:
+    mail = session.world.mail
+    await session.letter()
+    mail.behaviour = Behaviour.DEFER
+    earlier = session.noticed("Alice")
+    await session.alice.text(session.joint, "Greylisted")
+    await until(lambda: session.has_noticed("Alice", earlier + 1), "a notice")
+    mail.behaviour = Behaviour.DELIVER
+    await mail.wait_for(session.carl, lambda item: "Greylisted" in item.text)
+    assert session.mailed(["Greylisted"])["Greylisted"] == 1
+    await session.desk.ask("!dead", "Everything was delivered")
 
 
 @dataclass(frozen=True)
@@ -119,6 +240,7 @@ async def say_it_all(session: Session, said: Said) -> None:
 
 async def test_killed_again_and_again_under_load_it_loses_and_doubles_nothing(session: Session) -> None:
     said = Said(*([f"{who} number {n}" for n in range(ROUNDS * EACH)] for who in ("Alice", "Mia", "Carl")))
+    earlier = {who: session.noticed(who) for who in ("Alice", "Carl")}
     await say_it_all(session, said)
 
     async def all_shown() -> bool:
@@ -131,9 +253,7 @@ async def test_killed_again_and_again_under_load_it_loses_and_doubles_nothing(se
         return len(said.native) - session.mailed(said.native).total() <= answer.count("(unknown)")
 
     async def noticed() -> bool:
-        seen = Counter(session.desk.notices())
-        where = f"wrote in EVERYONE · {session.desk.number}."
-        return (seen[f"Alice {where}"], seen[f"Carl {where}"]) == (len(said.alice), len(said.carl))
+        return all(session.noticed(who) == count + ROUNDS * EACH for who, count in earlier.items())
 
     await until(all_shown, "everything shown to everyone", LONG)
     await until(accounted_for, "each message mailed, or known to be uncertain", LONG)
@@ -142,106 +262,4 @@ async def test_killed_again_and_again_under_load_it_loses_and_doubles_nothing(se
     for client in (session.alice, session.desk.mediator):
         assert session.shown(client, said.once_each) == said.once_each
         assert [e.body for e in events_of(client, session.joint) if e.body in said.carl] == said.carl
-        assert flaws(client) == []
-
-
-async def test_keys_that_the_homeserver_lost_while_the_service_was_away_are_swept(session: Session) -> None:
-    world, alice, desk = session.world, session.alice, session.desk
-    await alice.text(session.joint, "Before")
-    await desk.told("Alice wrote in EVERYONE")
-    await world.kill_service()
-    await alice.discard_session(session.joint)
-    await alice.text(session.joint, "While the service was away")
-    await world.homeserver.restart()
-    await alice.text(session.joint, "After the homeserver's restart")
-    await world.start_service()
-    words = ["Before", "While the service was away", "After the homeserver's restart"]
-
-    async def all_mailed() -> bool:
-        return all(session.mailed(words).values())
-
-    await until(all_mailed, "all three mailed", LONG)
-    assert session.mailed(words) == Counter(dict.fromkeys(words, 1))
-    await until(lambda: _noticed(desk, len(words)), "one notice for each")
-    assert not any("could not decrypt" in notice for notice in desk.notices())
-
-
-async def test_what_was_accepted_while_the_homeserver_was_away_is_posted_once_it_is_back(session: Session) -> None:
-    world = session.world
-    await session.letter()
-    await world.homeserver.stop()
-    await session.carl_writes("Accepted while the homeserver was down")
-    await world.kill_service()
-    await world.homeserver.start()
-    await world.start_service()
-    await session.carl_writes("Accepted, and then the lights went out")
-    await world.kill_service()
-    await world.start_service()
-    words = ["Accepted while the homeserver was down", "Accepted, and then the lights went out"]
-    for text in words:
-        await session.alice.wait_for_text(session.joint, text, LONG)
-    await session.desk.ask("!dead", "Everything was delivered")
-    assert session.shown(session.alice, words) == Counter(dict.fromkeys(words, 1))
-    assert flaws(session.alice) == []
-
-
-async def test_a_refused_mail_is_shown_and_sent_once_when_the_mediator_retries_it(session: Session) -> None:
-    desk, mail = session.desk, session.world.mail
-    await session.letter()
-    mail.behaviour = Behaviour.REFUSE_RECIPIENT
-    await session.alice.text(session.joint, "To a full mailbox")
-    shown = await desk.told("Not delivered: a mail to Carl from EVERYONE")
-    assert "To a full mailbox" not in shown
-    assert session.carl not in shown
-    listed = await desk.ask("!dead", "Not delivered:")
-    assert "1. a mail to Carl" in listed
-    assert "(dead)" in listed
-    mail.behaviour = Behaviour.DELIVER
-    await desk.ask("!dead retry 2", "There is no undelivered item 2")
-    await desk.ask("!dead retry 1", "Trying number 1 again")
-    await mail.wait_for(session.carl, lambda item: "To a full mailbox" in item.text)
-    await desk.ask("!dead", "Everything was delivered")
-    assert session.mailed(["To a full mailbox"])["To a full mailbox"] == 1
-
-
-async def test_a_mail_that_nobody_answered_for_is_unknown_and_never_repeated_by_itself(session: Session) -> None:
-    desk, mail, world = session.desk, session.world.mail, session.world
-    await session.letter()
-    mail.behaviour = Behaviour.DELIVER_AND_HANG_UP
-    await session.alice.text(session.joint, "Taken, but not answered")
-    await desk.told("Perhaps not delivered: a mail to Carl from EVERYONE")
-    mail.behaviour = Behaviour.HANG_UP
-    await session.alice.text(session.joint, "Lost after the dot")
-    await until(lambda: _listed(desk, 2), "both listed")
-    mail.behaviour = Behaviour.DELIVER
-    await world.kill_service()
-    await world.start_service()
-    await session.alice.text(session.joint, "Later words")
-    await mail.wait_for(session.carl, lambda item: "Later words" in item.text, timeout=LONG)
-    words = ["Taken, but not answered", "Lost after the dot"]
-    assert session.mailed(words) == Counter({words[0]: 1})
-    await desk.ask("!dead discard 1", "Number 1 is discarded")
-    await desk.ask("!dead retry 1", "Trying number 1 again")
-    await mail.wait_for(session.carl, lambda item: words[1] in item.text)
-    await desk.ask("!dead", "Everything was delivered")
-    assert session.mailed(words) == Counter(dict.fromkeys(words, 1))
-
-
-async def _noticed(desk: Desk, count: int) -> bool:
-    return desk.notices().count(f"Alice wrote in EVERYONE · {desk.number}.") == count
-
-
-async def _listed(desk: Desk, count: int) -> bool:
-    return (await desk.ask("!dead", "elivered")).count("(unknown)") == count
-
-
-async def test_a_mail_server_that_says_later_is_asked_again(session: Session) -> None:
-    mail = session.world.mail
-    await session.letter()
-    mail.behaviour = Behaviour.DEFER
-    await session.alice.text(session.joint, "Greylisted")
-    await told(session.desk.mediator, session.desk.room, "Alice wrote in EVERYONE")
-    mail.behaviour = Behaviour.DELIVER
-    await mail.wait_for(session.carl, lambda item: "Greylisted" in item.text)
-    assert session.mailed(["Greylisted"])["Greylisted"] == 1
-    await session.desk.ask("!dead", "Everything was delivered")
+        assert await flaws(client, session.joint, session.desk.room) == []

@@ -178,7 +178,7 @@ async def test_a_command_in_the_joint_room_does_nothing_and_is_not_mailed(mia: S
     await desk.world.mail.wait_for(carl, lambda mail: "!status" in mail.text)
     assert not any("Case " in (words or "") for words in said_by_us(alice, joint))
     assert "Alice: party" in await desk.ask("!status", f"Case {desk.number}")
-    assert flaws(alice) == []
+    assert await flaws(alice) == []
 
 
 async def test_a_room_that_the_bot_did_not_make_is_left_alone(mia: Staff, arrive: Arrive, bot: str) -> None:

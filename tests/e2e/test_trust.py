@@ -62,4 +62,4 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
     await alice.text(joint, "Afterwards")
     await desk.world.mail.wait_for(carl, lambda mail: "Afterwards" in mail.text)
     await desk.ask("!identity Alice", "Alice: the identity we trust is")
-    assert flaws(alice) == []
+    assert await flaws(alice) == []

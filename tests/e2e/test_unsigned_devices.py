@@ -62,7 +62,7 @@ async def test_a_party_with_only_an_unsigned_device_is_told_and_reads_and_is_hea
 
     # The advice came once, and nobody was shown a warning but for what she wrote unsigned.
     assert len([e for e in events_of(alice, caucus) if REMEDY in (e.body or "")]) == 1
-    assert [flaw.event_id for flaw in flaws(mia.client)] == [unheard]
+    assert [flaw.event_id for flaw in await flaws(mia.client, caucus, joint)] == [unheard]
 
 
 async def test_an_unsigned_device_beside_a_signed_one_is_explained_and_the_signed_one_misses_nothing(
@@ -81,4 +81,4 @@ async def test_an_unsigned_device_beside_a_signed_one_is_explained_and_the_signe
     await desk.told("Alice has a device that is not verified (LAPTOP)")
     withheld = await laptop.wait_for(lambda e: e.sender == mia.client.user_id and e.failure is not None)
     assert withheld.body is None
-    assert flaws(phone) == []
+    assert await flaws(phone) == []
