@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.e2e.cases import Arrive, Staff, events_of, flaws, mail_address, told
+from sandbox.seen import Emoji
+from sandbox.world import World
+from tests.e2e.cases import Arrive, Staff, events_of, flaws, mail_address, told, until
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -63,3 +65,71 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
     await desk.world.mail.wait_for(carl, lambda mail: "Afterwards" in mail.text)
     await desk.ask("!identity Alice", "Alice: the identity we trust is")
     assert await flaws(alice) == []
+
+
+async def compared(world: World, user: str, shown: Emoji) -> str:
+    """The administrator, on the telephone with whoever sees `shown`: the code of the verification with the same."""
+    found: list[str] = []
+
+    async def listed() -> bool:
+        printed = await world.cli("trust", "show", "-c", str(world.config))
+        about = printed.partition(f"  {user}, since")
+        found[:] = about[0].split()[-1:]
+        return bool(about[1]) and "   ".join(shown.emoji) in about[2] and str(list(shown.numbers)) in about[2]
+
+    await until(listed, "the same emoji at the machine", within=30)
+    return found[0]
+
+
+async def test_a_mediator_verifies_the_bot_in_the_direct_chat_and_the_administrator_compares(otto: Staff) -> None:
+    world, bot = otto.world, otto.world.homeserver.user_id("_mediatrix_bot")
+    assert not await otto.client.is_verified(bot)
+    shown = await otto.client.verify_in_room(bot, otto.lobby)
+    assert "I don't show them here" in await told(otto.client, otto.lobby, "Compare them with those")
+    code = await compared(world, otto.client.user_id, shown)
+    await otto.client.confirm_emoji()
+    answer = await world.cli("trust", "same", code.lower(), "-c", str(world.config))
+    assert "Verified" in answer or "as soon as" in answer
+    assert await otto.client.verification_end() == "done"
+    await until(lambda: otto.client.is_verified(bot), "the bot verified in the mediator's client")
+    for one in shown.emoji:
+        assert not any(one in (event.body or "") for event in events_of(otto.client, otto.lobby))
+
+
+async def test_a_party_verifies_the_bot_by_to_device_messages_across_a_restart_and_the_desk_sees_it(
+    mia: Staff, arrive: Arrive
+) -> None:
+    desk, alice = await asyncio.gather(mia.open_case(), arrive("alice"))
+    await desk.add("Alice", alice.user_id)
+    await desk.caucus(alice)
+    (device,) = await alice.devices(desk.bot)
+    shown = await alice.verify_device(desk.bot, device.device_id)
+    code = await compared(desk.world, alice.user_id, shown)
+    await desk.world.kill_service()
+    await desk.world.start_service()
+    await desk.world.cli("trust", "same", code, "-c", str(desk.world.config))
+    assert not await alice.is_verified(desk.bot)
+    await alice.confirm_emoji()
+    assert await alice.verification_end() == "done"
+    await until(lambda: alice.is_verified(desk.bot), "the bot verified in the party's client")
+    assert "Its emoji were compared with the administrator" in await desk.ask("!identity Alice", "Alice: the identity")
+
+
+async def test_emoji_that_differ_verify_nobody_whoever_says_so(mia: Staff, otto: Staff) -> None:
+    world, bot = otto.world, otto.world.homeserver.user_id("_mediatrix_bot")
+    shown = await mia.client.verify_in_room(bot, mia.lobby)
+    code = await compared(world, mia.client.user_id, shown)
+    assert "Cancelled" in await world.cli("trust", "different", code, "-c", str(world.config))
+    assert "m.mismatched_sas" in await mia.client.verification_end()
+    assert not await mia.client.is_verified(bot)
+
+    shown = await mia.client.verify_in_room(bot, mia.lobby)
+    code = await compared(world, mia.client.user_id, shown)
+    await mia.client.deny_emoji()
+
+    async def forgotten() -> bool:
+        return code not in await world.cli("trust", "show", "-c", str(world.config))
+
+    await until(forgotten, "the denied verification gone", within=30)
+    assert not await mia.client.is_verified(bot)
+    assert await flaws(mia.client) == []
