@@ -219,9 +219,17 @@ class Secrets(_Section):
     master_key: Annotated[SecretBytes, BeforeValidator(_master_key)] = Field(
         description="the key of everything that is encrypted at rest"
     )
+    old_master_keys: tuple[Annotated[SecretBytes, BeforeValidator(_master_key)], ...] = Field(
+        default=(), description="former master keys, until nothing is left under them: mediatrix keys rotate"
+    )
     provisioning_token: Annotated[SecretStr, BeforeValidator(_token)] = Field(
         description="the token of the provisioning API"
     )
+
+    @property
+    def masters(self) -> tuple[bytes, ...]:
+        """Every master key, the one that seals first."""
+        return tuple(key.get_secret_value() for key in (self.master_key, *self.old_master_keys))
 
 
 class Tls(StrEnum):

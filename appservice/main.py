@@ -8,17 +8,22 @@ import hashlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from appservice import probe
+from appservice.backups.aftermath import Aftermath
+from appservice.backups.claim import claim
+from appservice.backups.settling import Settling
 from appservice.building import Builder
 from appservice.codec import JsonCodec
 from appservice.config import Config, Email, Tls
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
 from appservice.encryption import Encryption, Us
+from appservice.epoch import Epoch, OlderDatabase, Stage
 from appservice.mailing import MailCourier, MailReader, Sender
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
@@ -50,6 +55,8 @@ from rooms.ports import Item, ItemId, State, Trouble, UserId
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 BOT_NAME = "Mediatrix"
 CATCHING_UP_MOST = 20.0
 """Seconds that listening waits for what was lost; after that the sweeps in the background find it."""
@@ -72,7 +79,7 @@ class Service:
         """Wires everything; touches neither disk nor network."""
         self._config = config
         registration = config.appservice.registration
-        self._sealer = Sealer([config.secrets.master_key.get_secret_value()])
+        self._sealer = Sealer(config.secrets.masters)
         self.database = SqlDatabase(config.database.url.get_secret_value(), self._sealer)
         self.matrix = Homeserver(config.homeserver.url, registration.as_token.get_secret_value())
         self._house = House(
@@ -110,12 +117,15 @@ class Service:
         self._mails = (
             MailReader(self.database, self._codec, self._house, _sender(config, config.email)) if config.email else None
         )
-        self._outbox_work = OutboxWork(
-            self.database,
+        self._aftermath = Aftermath(
             Deliverer(self.database, self.builder, self.encryption, _courier(config, self.database)),
-            self._codec,
-            self._house,
+            self.database,
+            self.matrix,
+            bot=config.bot_user,
+            is_ours=self.builder.is_ours,
         )
+        self._settling = Settling(self.database, self.matrix, self.encryption, config.bot_user)
+        self._outbox_work = OutboxWork(self.database, self._aftermath, self._codec, self._house)
         self._unsent = asyncio.Event()
         self._inbox = Worker(
             "inbox", self.database, lambda work: work.inbox, self._read, self._was_read, quick=self._read_quickly
@@ -131,21 +141,29 @@ class Service:
         )
         self._echo = ProbeEcho(self, probe_user(config))
         self._problems: tuple[str, ...] = ("starting",)
+        self._listening = asyncio.Event()
+        self._listening.set()
         self._web = self._make_web()
         self._lmtp = self._make_lmtp(config.email)
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until cancelled. Raises what keeps the service from starting."""
+        """Serve until cancelled. Raises what keeps the service from starting; OlderDatabase also later, when another
+        database is found to have taken this one's place."""
         await self.database.open()
         self.database.on_work(self._inbox.wakeup)
         self.database.on_work(self._outbox.wakeup)
+        self._listening.clear()
         try:
-            await self._catch_up()
             await self._web.start()
+            await self._require_homeserver()
+            epoch = await self._count()
+            self._listening.set()
             if self._lmtp:
                 await self._lmtp.start()
-            await self._become()
-            async with asyncio.TaskGroup() as group:
+            async with _ending_alone(OlderDatabase), asyncio.TaskGroup() as group:
+                group.create_task(self._every(timedelta(minutes=1), self._claim))
+                if epoch.stage is not Stage.SETTLED:
+                    group.create_task(self._settle())
                 group.create_task(self._inbox.run())
                 group.create_task(self._outbox.run())
                 group.create_task(self._every(timedelta(seconds=20), self._refresh, self.encryption.devices_wanted))
@@ -173,7 +191,14 @@ class Service:
         return await probe.check(self._config, self._echo)
 
     async def accept(self, transaction: Transaction) -> None:
-        """Store a transaction; rooms whose state it changes are looked at again before anything is sent there."""
+        """Store a transaction; rooms whose state it changes are looked at again before anything is sent there.
+
+        Not before this database is known to be the one that counts: what another one stores is lost.
+        """
+        try:
+            await asyncio.wait_for(self._listening.wait(), CATCHING_UP_MOST)
+        except TimeoutError:
+            raise DatabaseUnavailable("the service is still starting") from None
         await self.transactions.accept(transaction)
         for event in transaction.events:
             if event.state_key is not None:
@@ -238,16 +263,8 @@ class Service:
 
     # --- starting
 
-    async def _catch_up(self) -> None:
-        """What was lost on its way to us while we were away comes first: it is older than what we listen for."""
-        try:
-            async with asyncio.timeout(CATCHING_UP_MOST):
-                await self._sweeper.sweep_user(self._config.bot_user)
-        except (MatrixError, TimeoutError) as error:
-            logger.warning("not swept yet: %s", error)
-
-    async def _become(self) -> None:
-        """Be the bot, on a homeserver that has what encryption needs; wait for one that doesn't answer yet.
+    async def _require_homeserver(self) -> None:
+        """Wait for a homeserver that has what encryption needs. Raises ConfigError for one that lacks any of it.
 
         Whether it delivers to us is not asked here: after we were away it may rest for minutes before it tries.
         """
@@ -255,11 +272,56 @@ class Service:
             if any(finding.setting != probe.REACHED for finding in lacking):
                 raise ConfigError("the homeserver", [Mistake(f.setting, f.seen, f.remedy) for f in lacking])
             await self._wait_for_homeserver("it does not answer")
+
+    async def _count(self) -> Epoch:
+        """Be the bot, on the database that counts, with all in it that was lost on its way to us. Raises OlderDatabase.
+
+        What was lost is older than what we listen for, so it comes first. After a restore it also came before that,
+        and may have been acted on then.
+        """
+        await self._insist(lambda: self.matrix.accounts.register(self._config.appservice.bot))
+        epoch = await self._insist(self._claim)
+        await self._insist(lambda: self.encryption.ensure_identity(self._config.bot_user, BOT_NAME))
+        if epoch.stage is Stage.SETTLED:
+            await self._catch_up()
+            return epoch
+        await self._insist(lambda: self._sweeper.sweep_user(self._config.bot_user))
+        epoch = await self._settling.caught_up()
+        self._aftermath.begin(epoch)
+        await self._settling.tell_desks(epoch, self._codec, self._house)
+        return epoch
+
+    async def _claim(self) -> Epoch:
+        epoch = await claim(self.database, self.matrix.accounts, self._config.bot_user)
+        self._aftermath.begin(epoch)
+        return epoch
+
+    async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do it as soon as the homeserver lets us."""
         while True:
             try:
-                return await self.encryption.ensure_identity(self._config.bot_user, BOT_NAME)
-            except Trouble as trouble:
-                await self._wait_for_homeserver(trouble.why)
+                return await act()
+            except (Trouble, MatrixError) as error:
+                if not error.transient:
+                    raise
+                await self._wait_for_homeserver(str(error))
+
+    async def _catch_up(self) -> None:
+        """What was lost on its way to us while we were away."""
+        try:
+            async with asyncio.timeout(CATCHING_UP_MOST):
+                await self._sweeper.sweep_user(self._config.bot_user)
+        except (MatrixError, TimeoutError) as error:
+            logger.warning("not swept yet: %s", error)
+
+    async def _settle(self) -> None:
+        """What a restore has left to be done at the homeserver."""
+        while True:
+            try:
+                return await self._settling.settle()
+            except (Trouble, MatrixError, DatabaseUnavailable) as error:
+                logger.warning("will try again: %s", error)
+                await asyncio.sleep(5)
 
     async def _wait_for_homeserver(self, why: str) -> None:
         self._problems = ("the homeserver can't be reached",)
@@ -277,7 +339,7 @@ class Service:
             pass
 
     async def _every(
-        self, pause: timedelta, act: Callable[[], Awaitable[None]], early: asyncio.Event | None = None
+        self, pause: timedelta, act: Callable[[], Awaitable[object]], early: asyncio.Event | None = None
     ) -> None:
         """Do it again and again, whatever fails; `early` has it done at once."""
         early = early or asyncio.Event()
@@ -329,6 +391,18 @@ class Service:
             return None
         inbox, cap = MailInbox(self.database), RateCap(time.monotonic)
         return LmtpServer(inbox, email.reply_domain, host=email.lmtp.host, port=email.lmtp.port, cap=cap)
+
+
+@contextlib.asynccontextmanager
+async def _ending_alone(kind: type[Exception]) -> AsyncIterator[None]:
+    """Have an exception of that kind out of a group of tasks come out by itself."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        found = group.subgroup(kind)
+        if found is None:
+            raise
+        raise found.exceptions[0] from None
 
 
 def _sender(config: Config, email: Email) -> Sender:

@@ -6,14 +6,14 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.plan import desk_label
 from rooms.apply import MATRIX, Codec, Outgoing, Say
-from rooms.deliver import Cancelled, Deliverer, Parked, Sent, Unanswered
+from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.ports import Database, Item, ItemId, State, Trouble, Work
 from rooms.provision import Report
@@ -26,10 +26,20 @@ LOOK_AGAIN = timedelta(minutes=1)
 """What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
 
 
+class Delivers(Protocol):
+    """Sends outbox items, as `rooms.deliver.Deliverer` does."""
+
+    async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
+        """Send one item; the report is what the desk must be told about it. Raises Trouble."""
+
+    async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
+        """Why it may not leave now, asked within a unit of work; None for whatever else has to be tried."""
+
+
 class OutboxWork:
     """What the outbox's worker does."""
 
-    def __init__(self, database: Database, deliverer: Deliverer, codec: Codec, house: House) -> None:
+    def __init__(self, database: Database, deliverer: Delivers, codec: Codec, house: House) -> None:
         self._database, self._deliverer, self._codec, self._house = database, deliverer, codec, house
 
     async def one(self, item: Item) -> Fate:

@@ -34,6 +34,7 @@ mediators: $mediators                    # Matrix user ids, in quotes, of who ma
 
 secrets:
   master_key: {file: secrets/master.key}                    # 32 bytes in base64; back it up apart from the database
+  # old_master_keys: [{file: secrets/old.key}]              # while a new master key takes over; default none
   provisioning_token: {file: secrets/provisioning.token}    # the token of the provisioning API
 
 email:

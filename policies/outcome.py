@@ -26,6 +26,8 @@ class Facts:
     """Where mail to us goes; None if mail isn't set up."""
     identities: Mapping[PersonId, Identity] = field(default_factory=dict)
     """The encryption identities of the case's people in Matrix, for a command."""
+    before_restore: bool = False
+    """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,14 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
 def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
     if not isinstance(message.content, Text) or not is_command(message.content.body):
         return Decision(case, (), "desk-talk", "words among mediators")
+    if facts.before_restore:
+        said = one_line(message.content.body)
+        text = (
+            f"Not carried out, for it was said before I was restored from a backup: {said}\nSay it again if it holds."
+        )
+        return Decision(
+            case, (Tell(DESK, text),), "before-restore", "it may have been carried out already", refused=True
+        )
     command = parse(message.content.body)
     if isinstance(command, Misunderstood):
         return Decision(case, (Tell(DESK, str(command)),), "misunderstood", "not a command")

@@ -29,6 +29,7 @@ from rooms.ports import (
     Trouble,
     UserId,
     Work,
+    confirm_wait_key,
     identity_wait_key,
 )
 from rooms.provision import Report, preview, reconcile, room_wait_key, unfit
@@ -257,6 +258,9 @@ class Deliverer:
     async def _carry(self, item: Item, case_id: CaseId, effect: Relay | Introduce) -> Outcome:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
+            unconfirmed = await work.epochs.unconfirmed(case_id)
+        if unconfirmed:
+            return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
         return _kept_back(case, effect) or await self._courier.carry(item, _letter(case, effect))
 
 

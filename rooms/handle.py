@@ -6,7 +6,7 @@ The worker finishes the inbox item in the same unit of work, so an item is handl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policies import lobby, routing
@@ -72,8 +72,11 @@ class Handler:
         case = await self._case(case_id)
         await self._work.journal.append(Entry(case_id, message, event, mail_id))
         # Only what is said at a desk can be a command.
-        identities = await self._identities(case) if message.conversation == DESK else {}
-        decision = routing.decide(case, message, self._facts(message.author, identities))
+        at_desk = message.conversation == DESK
+        facts = self._facts(message.author, await self._identities(case) if at_desk else {})
+        if at_desk:
+            facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
+        decision = routing.decide(case, message, facts)
         await self._applier.apply(case, decision)
         return decision
 

@@ -319,6 +319,9 @@ class Epochs(Protocol):
     async def confirm(self, case: CaseId) -> None:
         """A mediator has looked, and says that the case is as it should be."""
 
+    async def doubtful(self, received_at: datetime) -> bool:
+        """Whether what was received then may have been acted on by a database that was lost."""
+
 
 class Work(Protocol):
     """The stores of one unit of work."""
@@ -377,6 +380,11 @@ class ReaderFrozen(Trouble):
 def identity_wait_key(user: UserId) -> str:
     """What deliveries wait for until a mediator has confirmed somebody's new encryption identity."""
     return f"identity:{user}"
+
+
+def confirm_wait_key(case: CaseId) -> str:
+    """What mails wait for until a mediator has confirmed a case that came out of a backup."""
+    return f"confirm:{case}"
 
 
 class Homeserver(Protocol):

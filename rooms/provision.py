@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from policies.case import Case, CaseId, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
-from rooms.ports import Database, Homeserver, RoomRecord, Standing, Trouble, UserId, Work
+from rooms.ports import Database, Homeserver, RoomRecord, Standing, Trouble, UserId, Work, confirm_wait_key
 from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words, tampering
 
 
@@ -34,6 +34,8 @@ class _Site:
     case: Case
     users: Mapping[PersonId, UserId]
     leaving: frozenset[str] = frozenset()
+    only_narrow: bool = False
+    """The case came out of a backup, and no mediator has looked at it since: nobody is let in, no room is made."""
 
 
 def room_wait_key(case: CaseId, key: RoomKey) -> str:
@@ -51,16 +53,25 @@ async def reconcile(
 ) -> Report:
     """Create, repair and man every room of a case; `again` and `leaving` are as in `policies.effects.Reconcile`.
 
+    To do it `again` is a mediator's word: it confirms a case that came out of a backup. Until then, only what narrows
+    is done.
+
     Raises a transient `Trouble` when the homeserver can't be reached; what it refuses for good is reported.
     """
-    site = replace(await _survey(database, homeserver, case_id), leaving=leaving)
+    async with database.begin() as work:
+        if again and await work.epochs.unconfirmed(case_id):
+            await work.epochs.confirm(case_id)
+            await work.outbox.wake(confirm_wait_key(case_id))
+        only_narrow = await work.epochs.unconfirmed(case_id)
+    site = replace(await _survey(database, homeserver, case_id), leaving=leaving, only_narrow=only_narrow)
     for person in site.case.people:
         if person.endpoint.network is not Network.MATRIX:
             await homeserver.ensure_ghost(site.users[person.id], f"{person.name} ({person.endpoint.network})")
     report = Report()
     for wanted in plan(site.case):
         record = await _standing(site, wanted)
-        report = _joined(report, await _mend(site, wanted, record, again=again))
+        if record is not None:
+            report = _joined(report, await _mend(site, wanted, record, again=again))
     return report
 
 
@@ -123,8 +134,8 @@ async def _desired(site: _Site, wanted: WantedRoom) -> Desired:
     return desire(wanted, site.users, ghosts, made, site.homeserver.bot)
 
 
-async def _standing(site: _Site, wanted: WantedRoom) -> RoomRecord:
-    """The record of a room that exists: found, found again after an interruption, or made now."""
+async def _standing(site: _Site, wanted: WantedRoom) -> RoomRecord | None:
+    """The record of a room that exists: found, found again after an interruption, or made now if that may be."""
     async with site.database.begin() as work:
         known = await work.rooms.get(site.case.id, wanted.key)
         record = known or RoomRecord(site.case.id, wanted.key, Standing.CREATING, secrets.token_hex(16))
@@ -133,6 +144,8 @@ async def _standing(site: _Site, wanted: WantedRoom) -> RoomRecord:
     if record.room_id is not None:
         return record
     room = await site.homeserver.find_room(record.marker) if known else None
+    if room is None and site.only_narrow:
+        return None
     if room is None:
         room = await site.homeserver.create_room(await _desired(site, wanted), record.marker)
     made = replace(record, room_id=room, standing=Standing.MADE)
@@ -152,7 +165,7 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
     tell: list[str] = []
     if found := tampering(desired, actual):
         tell.append(f"ALARM: {wanted.name}: {found}. I am putting it back")
-    for change in diff(desired, actual, again=again):
+    for change in diff(desired, actual, again=again, only_narrow=site.only_narrow):
         if isinstance(change, Remove) and change.was is Membership.JOINED and _is_stranger(site, change.user):
             tell.append(f"{wanted.name}: {change.user} had joined and does not belong there")
         try:

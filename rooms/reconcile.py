@@ -168,14 +168,18 @@ def settings(desired: Desired) -> dict[tuple[str, str], tuple[Mapping[str, objec
     }
 
 
-def diff(desired: Desired, actual: Actual, *, again: bool = False) -> tuple[Change, ...]:
-    """What must change so that the room is as desired. Whoever must go, goes first; then levels, then newcomers."""
+def diff(desired: Desired, actual: Actual, *, again: bool = False, only_narrow: bool = False) -> tuple[Change, ...]:
+    """What must change so that the room is as desired. Whoever must go, goes first; then levels, then newcomers.
+
+    `only_narrow`: nobody is let in.
+    """
     removed = [
         Remove(user, m)
         for user, m in sorted(actual.members.items())
         if user not in desired.members and m in {Membership.JOINED, Membership.INVITED}
     ]
-    return (*removed, *_state_changes(desired, actual), *_newcomers(desired, actual, again=again))
+    newcomers = [] if only_narrow else _newcomers(desired, actual, again=again)
+    return (*removed, *_state_changes(desired, actual), *newcomers)
 
 
 def breach(desired: Desired, actual: Actual, bot: UserId) -> str | None:

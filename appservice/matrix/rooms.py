@@ -135,6 +135,21 @@ class Rooms:
                 return tuple(reversed(found))
             token = page["end"]
 
+    async def since(self, room: RoomId, at_ms: int, *, as_user: UserId) -> tuple[JsonObject, ...]:
+        """What happened in a room since that moment (by the homeserver's clock), newest first, as far as the user may
+        see it."""
+        found: list[JsonObject] = []
+        path, token = path_of(V3, "rooms", room, "messages"), ""
+        while True:
+            query = {"dir": "b", "limit": "200"} | ({"from": token} if token else {})
+            page = await self._http.call("GET", path, as_user=as_user, query=query)
+            chunk = page.get("chunk", [])
+            found += [event for event in chunk if event.get("origin_server_ts", at_ms) >= at_ms]
+            older = any(event.get("origin_server_ts", at_ms) < at_ms for event in chunk)
+            if older or not chunk or page.get("end", token) == token:
+                return tuple(found)
+            token = page["end"]
+
     async def event(self, room: RoomId, event: EventId, *, as_user: UserId) -> JsonObject | None:
         """One event as the homeserver has it, None where the user may not see it or it is not there."""
         try:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import delete, insert, select, update
@@ -51,6 +52,10 @@ class SqlEpochs:
 
     async def confirm(self, case: CaseId) -> None:
         await self._connection.execute(delete(UNCONFIRMED).where(UNCONFIRMED.c.case_id == case))
+
+    async def doubtful(self, received_at: datetime) -> bool:
+        until: datetime | None = (await self._connection.execute(select(EPOCHS.c.doubt_until))).scalar()
+        return until is not None and received_at <= until
 
     async def marker(self, item: ItemId) -> str:
         return self._seals.lookup("sent", item).hex()[:_MARKER_LETTERS]

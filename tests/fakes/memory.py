@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from appservice.epoch import Epoch, Searched, Stage
 from appservice.crypto.identities import StoredIdentities
+from appservice.epoch import Epoch, Searched, Stage
 from appservice.storage.errors import Conflict
 from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
 from policies.effects import Decision
@@ -295,6 +295,10 @@ class MemoryEpochs:
 
     async def confirm(self, case: CaseId) -> None:
         self._tables.unconfirmed.pop(case, None)
+
+    async def doubtful(self, received_at: datetime) -> bool:
+        until = (await self.current()).doubt_until
+        return until is not None and received_at <= until
 
     async def marker(self, item: ItemId) -> str:
         return hashlib.sha256(f"marker of {item}".encode()).hexdigest()[:32]
