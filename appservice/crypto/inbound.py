@@ -130,8 +130,6 @@ class Decrypted:
     trust: DeviceTrust
     session_id: MegolmSessionId
     message_index: int
-    read_by: UserId
-    """Which of our identities' copies of the session read it."""
 
 
 class Unread(StrEnum):
@@ -282,7 +280,6 @@ def _read(item: _Parsed, candidates: Sequence[_Candidate], withheld: StoredWithh
         trust=trust,
         session_id=item.session_id,
         message_index=plain.message_index,
-        read_by=copy.user_id,
     )
 
 
