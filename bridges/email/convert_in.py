@@ -24,7 +24,6 @@ def read_mail(raw: bytes, *, null_sender: bool, limits: Limits = LIMITS) -> Inco
         senders=_addresses(head, "from"),
         recipients=_addresses(head, "to") + _addresses(head, "cc"),
         message_id=_message_id(head),
-        body_hash=_body_hash(raw, head),
         authentication=tuple(parse_results(value) for value in head.every("authentication-results")),
         automatic=_automatic(head, null_sender=null_sender),
         length_tag=any(_LENGTH_TAG.search(value) for value in head.every("dkim-signature")),

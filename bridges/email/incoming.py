@@ -103,7 +103,6 @@ class IncomingMail:
     senders: tuple[str, ...] = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
     message_id: str = field(repr=False)
-    body_hash: str
     authentication: tuple[AuthenticationResults, ...] = field(repr=False)
     automatic: AutomaticKind | None
     length_tag: bool
