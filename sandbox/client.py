@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar
 
 from sandbox.node import Node
-from sandbox.seen import Device, Emoji, File, Json, Member, Room, Seen, SeenEvent, SeenMembership, SeenToDevice, parse
+from sandbox.seen import Device, Emoji, File, Json, Member, Room, Seen, SeenEvent, SeenMembership, parse
 
 TIMEOUT = 15.0  # seconds that a wait lasts unless told otherwise
 DEVICE_POLL = 0.05  # seconds
 
 Isolation = Literal["all", "onlySigned"]
-Kind = TypeVar("Kind", SeenEvent, SeenMembership, SeenToDevice)
+Kind = TypeVar("Kind", SeenEvent, SeenMembership)
 
 
 class NotSeen(AssertionError):
@@ -110,11 +110,6 @@ class Client:
         return await self.wait_for_membership(
             lambda seen: seen.membership == "invite" and room in {None, seen.room_id}, "invitation", within
         )
-
-    async def wait_for_to_device(
-        self, predicate: Callable[[SeenToDevice], bool], what: str = "to-device message", within: float = TIMEOUT
-    ) -> SeenToDevice:
-        return await self._wait(SeenToDevice, predicate, what, within)
 
     async def follow(self) -> AsyncIterator[Seen]:
         """Everything seen so far, then everything to come; never ends by itself."""
@@ -228,10 +223,6 @@ class Client:
         )
 
     # Keys and devices
-
-    async def set_isolation(self, mode: Isolation) -> None:
-        """`onlySigned` refuses keys to and from devices that their owner has not cross-signed (MSC4153)."""
-        await self._do("setIsolation", mode=mode)
 
     async def cross_sign(self) -> None:
         """Puts this device under its user's identity, as a person does who verifies a new login."""

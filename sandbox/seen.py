@@ -49,17 +49,7 @@ class SeenMembership:
     direct: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SeenToDevice:
-    """A to-device message that the crypto layer left to the application."""
-
-    type: str
-    sender: str
-    content: Json
-    encrypted: bool
-
-
-Seen = SeenEvent | SeenMembership | SeenToDevice
+Seen = SeenEvent | SeenMembership
 
 
 def parse(message: Mapping[str, Any]) -> Seen:
@@ -70,8 +60,6 @@ def parse(message: Mapping[str, Any]) -> Seen:
             return SeenEvent(**message["seen"])
         case "membership":
             return SeenMembership(**fields)
-        case "to_device":
-            return SeenToDevice(**fields)
         case unknown:
             raise ValueError(f"the Node side spoke of {unknown!r}")
 

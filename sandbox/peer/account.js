@@ -130,10 +130,6 @@ export class Account {
                 direct: Boolean(mine?.getContent().is_direct),
             });
         });
-        this.client.on(ClientEvent.ReceivedToDeviceMessage, ({ message, encryptionInfo }) => {
-            const { type, sender, content } = message;
-            tell({ event: "to_device", type, sender, content, encrypted: Boolean(encryptionInfo) });
-        });
     }
 
     async #sync() {

@@ -119,7 +119,6 @@ export const commands = {
         });
         return Promise.all([...devices.keys()].map(judge));
     },
-    setIsolation: (account, { mode }) => account.isolate(mode),
     crossSign: (account) => account.crossSign(),
     resetIdentity: (account) => account.crossSign({ anew: true }),
     discardSession: ({ crypto }, { room }) => crypto.forceDiscardSession(room),

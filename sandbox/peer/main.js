@@ -2,7 +2,7 @@
 //
 //   → {"id": 1, "client": "alice", "do": "login", "args": {"homeserver": …, "user": …, "password": …, "device": …}}
 //   ← {"id": 1, "ok": {"user_id": …, "device_id": …}}            or {"id": 1, "error": {"message", "errcode", "status"}}
-//   ← {"event": "timeline" | "membership" | "to_device", "client": "alice", …}
+//   ← {"event": "timeline" | "membership", "client": "alice", …}
 //
 // `client` is the driver's own name for a device. The verbs are in commands.js; `login` and `stop` are here.
 import "./quiet.js";
