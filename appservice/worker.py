@@ -112,7 +112,7 @@ class Worker:
     ) -> None:
         """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items.
 
-        `after` is told what became of each item, once that is stored.
+        `after` is told what became of each item, once that is stored; of an end, before.
         """
         self._name, self._database, self._queue = name, database, queue
         self._quick, self._work, self._after = quick, work, after
@@ -227,10 +227,14 @@ class Worker:
                 await self._again(item, f"an unexpected {type(surprise).__name__}")
                 return False
             fate = End(State.DEAD, f"an unexpected {type(surprise).__name__}; the log has it")
+        if isinstance(fate, End):
+            # Before it is stored: whoever dies in between tells it again, which is harmless, rather than never (I5).
+            await self._after(item, fate)
         if not isinstance(fate, Finished):
             async with self._database.begin() as work:
                 await _store(self._queue(work), item, fate)
-        await self._after(item, fate)
+        if not isinstance(fate, End):
+            await self._after(item, fate)
         return True
 
     async def _again(self, item: Item, why: str) -> None:
