@@ -1,9 +1,8 @@
 """SQLite: how we open it, and on which thread it works.
 
-aiosqlite hands every step of a statement to a thread and waits for it: three or four times a statement, and each time
-costs more than the statement itself. Here only what may have to wait for something is done there: to open the file,
-to begin writing (another process may hold the lock for a moment), and to commit (the disk). The rest takes
-microseconds, and is done where it is asked for.
+aiosqlite hands every step of a statement to a thread and waits for it, and each time costs more than the statement
+itself. Here only what may have to wait for something is done on a thread: to begin writing (another process may hold
+the lock for a moment), and to commit (the disk). The rest takes microseconds, and is done where it is asked for.
 """
 
 import asyncio
@@ -11,12 +10,16 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import aiosqlite
-from sqlalchemy import URL, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, CursorResult, Executable, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
+from sqlalchemy.util import await_
 
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 
@@ -24,9 +27,7 @@ _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 _BEGIN_READING: Final = "BEGIN"
 _WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
 _READER: Final = ("query_only=ON", "busy_timeout=10000")
-_ROWS_AT_ONCE: Final = 64
-
-T = TypeVar("T")
+_DIALECT: Final = "sqlite.mediatrix"
 
 
 def writer(url: URL) -> AsyncEngine:
@@ -60,19 +61,83 @@ def _engine(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncE
             made.execute(f"PRAGMA {pragma}")
         return made
 
-    engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
+    engine = create_engine(
+        url.set(drivername=_DIALECT.replace(".", "+")),
         hide_parameters=True,
         pool_size=size,
         max_overflow=0,
-        async_creator=lambda: _AsyncConnection(connect, _ROWS_AT_ONCE),
+        creator=connect,
     )
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _on_begin(connection: Any) -> None:
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
-    return engine
+    return _Engine(engine)
+
+
+class Dialect(SQLiteDialect_pysqlite):
+    """Python's own sqlite3, within SQLAlchemy's asyncio engine."""
+
+    is_async = True
+    supports_statement_cache = True
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._thread = ThreadPoolExecutor(1, "sqlite")
+
+    @classmethod
+    def get_pool_class(cls, url: URL) -> type[AsyncAdaptedQueuePool]:
+        """Tasks wait for a connection, not the thread."""
+        return AsyncAdaptedQueuePool
+
+    def do_execute(
+        self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
+    ) -> None:
+        """At once, but for what may have to wait for another process."""
+        if statement == _BEGIN_WRITING:
+            self._on_its_thread(cursor.execute, statement, parameters)
+        else:
+            cursor.execute(statement, parameters)
+
+    def do_commit(self, dbapi_connection: DBAPIConnection) -> None:
+        """Wait for the disk elsewhere."""
+        self._on_its_thread(dbapi_connection.commit)
+
+    def _on_its_thread(self, act: Callable[..., object], *arguments: object) -> None:
+        await_(_to_the_end(asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)))
+
+
+registry.register(_DIALECT, __name__, Dialect.__name__)
+
+
+async def _to_the_end(waiting: asyncio.Future[object]) -> None:
+    """Whoever is cancelled closes the connection next: not while the thread is using it."""
+    try:
+        await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        while not waiting.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([waiting])
+        raise
+
+
+class _AsyncConnection(AsyncConnection):
+    """Executes statements where it is asked to; SQLAlchemy's own refuses a driver that never awaits anything."""
+
+    async def execute(self, statement: Executable, parameters: Any = None, **options: Any) -> CursorResult[Any]:
+        if not self.in_transaction():
+            await self.begin()
+        return self._proxied.execute(statement, parameters, **options)
+
+    async def stream(  # type: ignore[override]  # whoever leaves one unread closes the connection next
+        self, statement: Executable, parameters: Any = None, **options: Any
+    ) -> AsyncResult[Any]:
+        return AsyncResult(await self.execute(statement, parameters, **options))
+
+
+class _Engine(AsyncEngine):
+    _connection_cls = _AsyncConnection
 
 
 class _Connection(sqlite3.Connection):
@@ -87,24 +152,3 @@ class _Connection(sqlite3.Connection):
         with suppress(sqlite3.Error):
             self.rollback()
         super().close()
-
-
-class _AsyncConnection(aiosqlite.Connection):
-    """Does on its thread only what may wait."""
-
-    def __init__(self, connector: Callable[[], sqlite3.Connection], rows_at_once: int) -> None:
-        super().__init__(connector, rows_at_once)
-        self._thread.daemon = True
-
-    async def _execute(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        if fn != self._conn.commit and args[:1] != (_BEGIN_WRITING,):
-            return fn(*args, **kwargs)
-        waiting: asyncio.Future[T] = asyncio.ensure_future(super()._execute(fn, *args, **kwargs))  # type: ignore[no-untyped-call]
-        try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            # Whoever is cancelled closes the connection next: not while the other thread is using it.
-            while not waiting.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([waiting])
-            raise
