@@ -118,29 +118,28 @@ class Heard:
     room: RoomId | None
     kind: str
     content: Mapping[str, object]
+    sent: object
+    """When a request was made, in milliseconds, as its sender or its homeserver claims: an old one gets no answer."""
 
 
 def read_to_device(message: OtherMessage) -> Heard | None:
-    """The message of a verification that came to a device, if it is one that may be answered now."""
-    flow, sent = message.content.get("transaction_id"), message.content.get("timestamp")
+    """The message of a verification that came to a device, if it is one."""
+    flow, content = message.content.get("transaction_id"), message.content
     if not message.type.startswith(PREFIX) or not isinstance(flow, str) or not 0 < len(flow) <= _LONGEST_FLOW:
         return None
-    recent = isinstance(sent, int) and abs(now_ms() - sent) <= LASTS / timedelta(milliseconds=1)
-    if message.type == REQUEST and not recent:
-        return None
-    return Heard(message.sender, flow, None, message.type.removeprefix(PREFIX), message.content)
+    return Heard(message.sender, flow, None, message.type.removeprefix(PREFIX), content, content.get("timestamp"))
 
 
 def read_in_room(event: Mapping[str, Any], kind: str, content: Mapping[str, object]) -> Heard | None:
     """The message of a verification that an event is, with whomever; `kind` and `content` as decrypted."""
-    sender, room = UserId(event["sender"]), RoomId(event["room_id"])
+    sender, room, sent = UserId(event["sender"]), RoomId(event["room_id"]), event.get("origin_server_ts")
     if kind == "m.room.message" and content.get("msgtype") == REQUEST:
-        return Heard(sender, event["event_id"], room, "request", content)
+        return Heard(sender, event["event_id"], room, "request", content, sent)
     relation = content.get("m.relates_to") or event["content"].get("m.relates_to")
     flow = relation.get("event_id") if isinstance(relation, dict) else None
     if not kind.startswith(PREFIX) or not isinstance(flow, str):
         return None
-    return Heard(sender, flow, room, kind.removeprefix(PREFIX), {**content, "m.relates_to": relation})
+    return Heard(sender, flow, room, kind.removeprefix(PREFIX), {**content, "m.relates_to": relation}, sent)
 
 
 class Verifications:
@@ -158,7 +157,7 @@ class Verifications:
         row = await work.crypto.verification(heard.sender)
         now = self._open(row) if row else None
         if heard.kind == "request":
-            if heard.room is None or heard.content.get("to") == self._bot:
+            if _is_recent(heard.sent) and (heard.room is None or heard.content.get("to") == self._bot):
                 await self._begin(turn, me, heard, now)
         elif row and now and (now.flow, now.room) == (heard.flow, heard.room):
             step = hear(now, heard.kind, heard.content, await _keys_of(work, now.them))
@@ -275,6 +274,10 @@ async def _code(work: ServiceWork, heard: Heard) -> str:
     taken = {row.code for row in await work.crypto.verifications()}
     whole = base64.b32encode(hashlib.sha256(f"{heard.sender} {heard.flow}".encode()).digest()).decode()
     return next(whole[:length] for length in range(4, len(whole)) if whole[:length] not in taken)
+
+
+def _is_recent(sent: object) -> bool:
+    return isinstance(sent, int) and abs(now_ms() - sent) <= LASTS / timedelta(milliseconds=1)
 
 
 def _alarm_clock(item: Item, heard: Heard) -> Item:
