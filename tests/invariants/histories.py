@@ -317,7 +317,7 @@ async def happen(world: World, step: Step) -> None:  # noqa: C901, PLR0912 (one 
         case Confirm(case):
             await _confirm(world, case)
         case Say(who, number, words):
-            rooms = world.rooms_of(who, "join")
+            rooms = [room for room in world.rooms_of(who, "join") if world.place(room.id)]
             if rooms:
                 await write(world, who, rooms[number % len(rooms)], words)
         case Mail(who, kind, pick):

@@ -5,15 +5,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policies.case import Case, CaseId, Conversation, Kind, Person
+from appservice.codec import JsonCodec
+from policies.case import DESK, Case, CaseId, Kind, Person
+from policies.effects import Post, Relay, Tell
 from policies.message import MessageId
 from policies.plan import desk_label, room_key
+from rooms.apply import Outgoing
 from rooms.ports import Item, RoomId, State, UserId
 from tests.fakes.post_office import Delivered
 from tests.fakes.synapse import Event
 from tests.invariants.canaries import Fate, Said, canaries_in, is_staff, words_of
 from tests.invariants.world import BOT, World
 
+CODEC = JsonCodec()
 ALIVE = {State.READY, State.PARKED, State.UNKNOWN, State.DEAD}
 HELD_ANSWER = "Held message "
 
@@ -69,8 +73,7 @@ def _check_reader(world: World, said: Said, reader: UserId, when: tuple[int, int
     if reader.startswith("@_mediatrix_"):
         return
     if said.conversation is None:
-        desk = Conversation(Kind.DESK)
-        if world.chronicle.entitled(said.case, desk, reader, *when):
+        if world.chronicle.entitled(said.case, DESK, reader, *when):
             return
     elif world.chronicle.entitled(said.case, said.conversation, reader, *when):
         return
@@ -132,7 +135,7 @@ def _check_records(world: World) -> None:
         *world.answers,
     ]
     for text in texts:
-        if any(world.said[c].conversation != Conversation(Kind.DESK) for c in canaries_in(text) if c in world.said):
+        if any(world.said[c].conversation != DESK for c in canaries_in(text) if c in world.said):
             raise Broken(f"a record repeats words: {text}")
     secrets = [address.token for address in tables.addresses.values()]
     secrets += [
@@ -219,7 +222,7 @@ def _check_posted(world: World, said: Said, count: int) -> None:
     expected = 1 if said.fate is Fate.CARRIED and not said.native else 0
     if count == expected:
         return
-    if count > expected or not (_pending(world, said, "Post", None) or _left(world, said, said.author)):
+    if count > expected or not (_pending(world, said, None) or _left(world, said, said.author)):
         raise Broken(f"posted {count} times instead of {expected}: {said}")
 
 
@@ -228,22 +231,26 @@ def _check_mailed(world: World, said: Said, address: str, count: int) -> None:
     expected = 1 if said.fate is Fate.CARRIED and reader else 0
     if count == expected:
         return
-    if count > expected or not (_pending(world, said, "Relay", reader) or _left(world, said, reader)):
+    if count > expected or not (_pending(world, said, reader) or _left(world, said, reader)):
         raise Broken(f"mailed {count} times instead of {expected} to {address}: {said}")
 
 
-def _pending(world: World, said: Said, kind: str, reader: Person | None) -> bool:
-    """Whether something that would deliver it still waits, or ended where a mediator sees it."""
-    lane = (
-        f"person:{said.case}:{reader.id}"
-        if reader
-        else f"room:{said.case}:{said.conversation.id if said.conversation else ''}"
-    )
+def _pending(world: World, said: Said, reader: Person | None) -> bool:
+    """Whether what would mail it to a reader, or post it, still waits, or ended where a mediator sees it."""
     return any(
-        item.state in ALIVE - {State.READY} and said.canary.encode() in item.body and item.lane == lane
-        for item in world.database.committed.outbox.items.values()
-        if item.body.startswith(kind.encode())
+        item.state in ALIVE - {State.READY}
+        and (outgoing.to == reader.id if reader and isinstance(outgoing, Relay) else isinstance(outgoing, Post))
+        and said.canary in words_of(outgoing.content)
+        for item, outgoing in _outbox(world)
+        if isinstance(outgoing, Relay | Post) and item.case == said.case
     )
+
+
+def _outbox(world: World) -> Iterator[tuple[Item, Outgoing]]:
+    """What was to be sent and isn't done."""
+    for item in world.database.committed.outbox.items.values():
+        if item.body:
+            yield item, CODEC.load(item.body)
 
 
 def _left(world: World, said: Said, person: Person | None) -> bool:
@@ -256,8 +263,7 @@ def _left(world: World, said: Said, person: Person | None) -> bool:
 
 def _discarded(world: World, said: Said) -> bool:
     """Whether a mediator gave it up."""
-    items = world.database.committed.outbox.items.values()
-    return any(item.state is State.CANCELLED and said.canary.encode() in item.body for item in items)
+    return any(item.state is State.CANCELLED and said.canary.encode() in item.body for item, _ in _outbox(world))
 
 
 def _check_order(world: World) -> None:
@@ -297,24 +303,32 @@ def _check_desk(world: World, case: Case) -> None:
     told = sum(count for text, count in heard.items() if text.startswith("Held: "))
     if told != holds:
         raise Broken(f"{holds} messages are held, and the desk heard of {told}")
+    ended = [item for item in world.database.committed.outbox.items.values() if item.case == case.id and _gave_up(item)]
+    told = sum(count for text, count in heard.items() if "erhaps not delivered: " in text or "Not delivered: " in text)
+    if told < len(ended) and not world.repeated:
+        raise Broken(f"{len(ended)} were not delivered, and the desk heard of {told}")
     late = sum(1 for item in _inbox(world) if item.case == case.id and _came_too_late(item))
     told = sum(count for text, count in heard.items() if "takes part no more" in text and "could not be read" in text)
     if told != late:
         raise Broken(f"{late} mails came too late, and the desk heard of {told}")
 
 
+def _gave_up(item: Item) -> bool:
+    return item.state in {State.DEAD, State.UNKNOWN} and not item.lane.endswith(":desk")
+
+
 def _desk_texts(world: World, case: CaseId) -> Iterator[str]:
     """What the desk was told, or will be when somebody is there."""
     tables = world.database.committed
-    record = tables.rooms.get((case, room_key(Conversation(Kind.DESK))))
+    record = tables.rooms.get((case, room_key(DESK)))
     if record and record.room_id:
         for event in world.synapse.all_rooms[record.room_id].timeline:
             envelope = world.envelopes.of(event.content)
             if envelope and event.sender == BOT:
                 yield str(envelope.content["body"])
-    for item in tables.outbox.items.values():
-        if item.lane == f"room:{case}:desk" and item.state in ALIVE and item.body.startswith(b"Tell"):
-            yield json.loads(item.body.partition(b"\n")[2])["text"]
+    for item, outgoing in _outbox(world):
+        if item.case == case and item.state in ALIVE and isinstance(outgoing, Tell):
+            yield outgoing.text if outgoing.conversation == DESK else ""
 
 
 def _check_nothing_stuck(world: World) -> None:

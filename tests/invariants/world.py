@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -219,13 +220,27 @@ class World:
         return found
 
     async def work(self, choice: int) -> bool:
-        """Work on one item; False if there is none."""
+        """Work on one item, or, every other time, on all that stand in its lane; False if there is none."""
         ready = self.runnable()
         if not ready:
             return False
         worker, item = ready[choice % len(ready)]
-        await self.guarded(worker._one(item))
+        await self.guarded(worker._one(item) if choice % 2 else self._lane(worker, item.lane))
         return True
+
+    async def _lane(self, worker: Worker, lane: Lane) -> None:
+        """The time of a lane has come, and somebody else is busy with every other."""
+        table = self.database.committed.inbox if worker is self.service._inbox else self.database.committed.outbox
+        for item in table.items.values():
+            if item.lane == lane:
+                table.items[item.id] = replace(item, due_at=None) if item.state is State.READY else item
+            else:
+                table.leases[item.lane] = ("somebody", datetime.max.replace(tzinfo=UTC))
+        try:
+            assert await worker._next_lane("world")
+        finally:
+            self.database.committed.inbox.leases.clear()
+            self.database.committed.outbox.leases.clear()
 
     async def deliver(self, number: int = 100) -> None:
         """The homeserver tells the service of the next events, until it takes them."""
