@@ -9,6 +9,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,11 @@ from typing import Any
 import aiohttp
 
 from appservice import casefile, config, init, logs
+from appservice.backups.file import BackupError
+from appservice.backups.restore import adopt, restore
+from appservice.backups.take import KEYS_NAME, take
+from appservice.crypto.sealing import Sealer
+from appservice.epoch import OlderDatabase
 from appservice.main import Service
 from appservice.matrix.errors import MatrixError
 from appservice.mistakes import ConfigError
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
-    except (StorageError, PortTakenError, MatrixError, Trouble, OSError) as error:
+    except (BackupError, OlderDatabase, StorageError, PortTakenError, MatrixError, Trouble, OSError) as error:
         print(f"mediatrix: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -72,6 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--lmtp-port", type=int, default=config.DEFAULT_LMTP_PORT)
     new.add_argument("--smtp-port", type=int, default=25)
     new.set_defaults(act=_init)
+
+    backup = _with_config(commands.add_parser("backup", help="back the database up, while the service runs"), _backup)
+    backup.add_argument("file", type=Path, help="the backup to make")
+    _with_keys(backup)
+    back = _with_config(commands.add_parser("restore", help="fill an empty database from a backup"), _restore)
+    back.add_argument("file", type=Path, help="the backup")
+    _with_keys(back)
+    adopted = commands.add_parser(
+        "adopt", help="make the configured database count, though it is a copy that was put back, or a new one"
+    )
+    _with_config(adopted, _adopt)
 
     checks = commands.add_parser("config", help="check the configuration").add_subparsers(required=True)
     _with_config(checks.add_parser("check", help="say what is wrong, with its path"), _check_config)
@@ -106,6 +123,12 @@ def _with_config(parser: argparse.ArgumentParser, act: Callable[[argparse.Namesp
     parser.add_argument("-c", "--config", type=Path, default=Path("config.yaml"), help="the path of config.yaml")
     parser.set_defaults(act=act)
     return parser
+
+
+def _with_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keys", type=Path, help=f"the file of case keys; default {KEYS_NAME} beside the backup, replaced each time"
+    )
 
 
 # --- the service --------------------------------------------------------------------------------------------------
@@ -176,6 +199,42 @@ def _check_registration(arguments: argparse.Namespace) -> int:
         remedy = f"\n         {finding.remedy}" if finding.remedy else ""
         print(f"{Verdict(finding.verdict).value:>7}  {finding.setting}: {finding.seen}{remedy}")
     return FAILED if any(finding.verdict == Verdict.BROKEN for finding in found) else 0
+
+
+# --- backups ------------------------------------------------------------------------------------------------------
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    keys = arguments.keys or arguments.file.with_name(KEYS_NAME)
+    url = loaded.database.url.get_secret_value()
+    taken = asyncio.run(take(url, Sealer(loaded.secrets.masters), arguments.file, keys, datetime.now(UTC)))
+    print(f"{arguments.file}: {taken.cases} cases, {taken.rows} rows")
+    print(f"{keys}: their keys, which the backup is nothing without. Keep it apart, and only this newest one.")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    keys = arguments.keys or arguments.file.with_name(KEYS_NAME)
+    url = loaded.database.url.get_secret_value()
+    restored = asyncio.run(restore(url, Sealer(loaded.secrets.masters), arguments.file, keys, datetime.now(UTC)))
+    print(f"Restored {restored.cases} cases as they were at {restored.taken_at:%Y-%m-%d %H:%M} UTC.")
+    if restored.erased:
+        print(f"Their keys were destroyed, so they stay destroyed: {', '.join(sorted(restored.erased))}.")
+    print("Start the service now. Every desk is told what to check; nothing is sent again by itself.")
+    return 0
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    url = loaded.database.url.get_secret_value()
+    epoch = asyncio.run(adopt(url, Sealer(loaded.secrets.masters), datetime.now(UTC)))
+    print(
+        f"This database begins epoch {epoch.number}, as if restored from a backup of {epoch.backup_at:%Y-%m-%d %H:%M}."
+    )
+    print("Start the service now. Any other database of this homeserver is refused from then on.")
+    return 0
 
 
 # --- cases, through the running service -----------------------------------------------------------------------------
