@@ -19,7 +19,7 @@ from tests.e2e.cases import Desk, Staff, arriving, events_of, flaws, mail_addres
 
 pytest_plugins = ["tests.e2e.cases"]
 
-ROUNDS, EACH = 4, 10
+ROUNDS, EACH = 3, 8
 LONG = 60.0  # seconds; the homeserver waits longer and longer before it calls a service again that was away
 
 
