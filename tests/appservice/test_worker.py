@@ -1,0 +1,259 @@
+"""The worker keeps each lane's order, loses nothing, and lets nobody's bad item hold up somebody else."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appservice import worker as workers
+from appservice.ports import ServiceWork
+from appservice.worker import RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
+from rooms.ports import Item, ItemId, Lane, State, Trouble
+from tests.fakes.memory import MemoryDatabase
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+Failure = Exception | None
+
+
+class Crash(BaseException):
+    """The process is killed."""
+
+
+class Bench:
+    """A queue, and work that fails as it is told to before it succeeds."""
+
+    def __init__(self, failures: dict[str, list[Failure]] | None = None) -> None:
+        """`failures`: by item, what happens each time it is worked on; after that it succeeds."""
+        self.database = MemoryDatabase()
+        self.failures = failures or {}
+        self.done: dict[str, list[str]] = defaultdict(list)
+        """The items that succeeded, by lane, in the order in which they did."""
+        self.tried: list[str] = []
+        self.ended: list[str] = []
+        self.busy: set[str] = set()
+        self.waiting: dict[str, str] = {}
+        """Items that wait, and for what."""
+        self.quick_fates: dict[str, Fate | Exception] = {}
+
+    async def put(self, *names: str) -> None:
+        """Queue items; the lane is the first letter of the name."""
+        async with self.database.begin() as work:
+            for name in names:
+                await work.outbox.put(Item(ItemId(name), Lane(name[0]), "test", None, b"x", AT))
+
+    async def work(self, item: Item) -> Fate:
+        """Work on one item."""
+        assert item.lane not in self.busy, "a lane was worked on by two at once"
+        self.busy.add(item.lane)
+        self.tried.append(item.id)
+        try:
+            await asyncio.sleep(0)
+            plan = self.failures.get(item.id, [])
+            failure = plan.pop(0) if plan else None
+            if failure is not None:
+                raise failure
+            if item.id in self.waiting:
+                return Park(self.waiting[item.id], "waits")
+            self.done[item.lane].append(item.id)
+            return Done()
+        finally:
+            self.busy.discard(item.lane)
+
+    async def quick(self, work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
+        """What can be done at once."""
+        fates: list[Fate] = []
+        for item in items:
+            fate = self.quick_fates.get(item.id)
+            if isinstance(fate, Exception):
+                raise fate
+            if fate is None:
+                break
+            fates.append(fate)
+        return fates
+
+    async def after(self, item: Item, fate: Fate) -> None:
+        """What became of an item."""
+        if isinstance(fate, End):
+            self.ended.append(item.id)
+
+    def worker(self, tasks: int = 3) -> Worker:
+        """A worker of this queue."""
+        made = Worker("test", self.database, lambda w: w.outbox, self.work, self.after, quick=self.quick, tasks=tasks)
+        self.database.on_work(made.wakeup)
+        return made
+
+    def state(self, name: str) -> State:
+        """Where an item stands."""
+        return self.database.committed.outbox.items[ItemId(name)].state
+
+    def idle(self) -> bool:
+        """Whether nothing is left to do but what waits."""
+        return all(item.state is not State.READY for item in self.database.committed.outbox.items.values())
+
+    async def run(self, *workers_: Worker) -> None:
+        """Work until nothing is left to do but what waits."""
+        async with asyncio.timeout(20):
+            tasks = [asyncio.create_task(worker.run()) for worker in workers_ or (self.worker(),)]
+            try:
+                while not self.idle():  # noqa: ASYNC110 (what the worker does is what is tested)
+                    await asyncio.sleep(0.002)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "RETRY_FIRST", timedelta(milliseconds=1))
+
+
+FAILURES = st.sampled_from([Trouble("busy", transient=True), RuntimeError("surprise")])
+NAMES = [f"{lane}{number}" for lane in "abc" for number in range(4)]
+PLANS = st.dictionaries(st.sampled_from(NAMES), st.lists(FAILURES, max_size=SURPRISES_MOST - 1), max_size=6)
+
+
+@settings(max_examples=12)
+@given(PLANS)
+async def test_each_lane_is_done_in_order_whatever_fails_on_the_way(plan: dict[str, list[Failure]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "RETRY_FIRST", timedelta(milliseconds=1))
+        bench = Bench(plan)
+        await bench.put(*NAMES)
+        await bench.run()
+        assert bench.done == {lane: [f"{lane}{n}" for n in range(4)] for lane in "abc"}
+
+
+async def test_many_workers_share_the_lanes_and_do_nothing_twice() -> None:
+    bench = Bench()
+    names = [f"{lane}{number}" for number in range(5) for lane in "abcdefg"]
+    await bench.put(*names)
+    await bench.run(bench.worker(), bench.worker(), bench.worker())
+    assert sorted(bench.tried) == sorted(names)
+
+
+async def test_an_item_that_always_fails_dies_and_holds_nobody_up() -> None:
+    bench = Bench({"a0": [RuntimeError("always")] * SURPRISES_MOST})
+    await bench.put("a0", "a1", "b0")
+    await bench.run()
+    assert bench.state("a0") is State.DEAD
+    assert bench.ended == ["a0"]
+    assert bench.done == {"a": ["a1"], "b": ["b0"]}
+    assert bench.tried.count("a0") == SURPRISES_MOST
+
+
+async def test_trouble_for_good_ends_an_item_at_once() -> None:
+    bench = Bench({"a0": [Trouble("no such room", transient=False)]})
+    await bench.put("a0", "a1")
+    await bench.run()
+    item = bench.database.committed.outbox.items[ItemId("a0")]
+    assert (item.state, item.note) == (State.DEAD, "no such room")
+    assert bench.tried == ["a0", "a1"]
+
+
+async def test_a_lane_waits_for_an_item_that_is_tried_again() -> None:
+    bench = Bench({"a0": [Trouble("busy", transient=True)] * 3})
+    await bench.put("a0", "a1", "b0")
+    await bench.run()
+    assert bench.done["a"] == ["a0", "a1"]
+    assert bench.tried.index("b0") < bench.tried.index("a1")
+
+
+async def test_what_is_parked_lets_others_pass_and_comes_first_when_woken() -> None:
+    bench = Bench()
+    bench.waiting = {"a0": "key", "a1": "key"}
+    await bench.put("a0", "a1", "a2")
+    await bench.run()
+    assert bench.done["a"] == ["a2"]
+    bench.waiting = {}
+    await bench.put("a3")
+    async with bench.database.begin() as work:
+        assert await work.outbox.wake("key") == 2
+    await bench.run()
+    assert bench.done["a"] == ["a2", "a0", "a1", "a3"]
+
+
+async def test_what_dies_with_the_process_is_done_by_the_next() -> None:
+    bench = Bench({"a0": [Crash()]})  # type: ignore[list-item]
+    await bench.put("a0", "a1")
+    with pytest.raises(Crash):
+        await bench.worker()._next_lane("dies")
+    assert bench.state("a0") is State.READY
+    await bench.run()
+    assert bench.done["a"] == ["a0", "a1"]
+
+
+async def test_an_end_is_told_again_rather_than_never() -> None:
+    bench = Bench({"a0": [Trouble("never", transient=False)] * 2})
+    await bench.put("a0")
+    told = bench.after
+    deaths = [Crash()]
+
+    async def dying(item: Item, fate: Fate) -> None:
+        await told(item, fate)
+        if deaths:
+            raise deaths.pop()
+
+    bench.after = dying  # type: ignore[method-assign]
+    with pytest.raises(Crash):
+        await bench.worker()._next_lane("dies")
+    assert bench.state("a0") is State.READY
+    await bench.run()
+    assert bench.state("a0") is State.DEAD
+    assert bench.ended == ["a0", "a0"]
+
+
+async def test_a_failure_to_tell_of_an_end_loses_neither_the_item_nor_the_worker() -> None:
+    bench = Bench({"a0": [Trouble("never", transient=False)] * 2})
+    await bench.put("a0", "b0")
+    told = bench.after
+    failures = [RuntimeError("the database was away")]
+
+    async def failing(item: Item, fate: Fate) -> None:
+        if isinstance(fate, End) and failures:
+            raise failures.pop()
+        await told(item, fate)
+
+    bench.after = failing  # type: ignore[method-assign]
+    await bench.run()
+    assert bench.ended == ["a0"]
+    assert bench.done["b"] == ["b0"]
+
+
+async def test_what_can_be_done_at_once_is_and_the_rest_follows_in_order() -> None:
+    bench = Bench()
+    bench.quick_fates = {"a0": Done("quick"), "a1": End(State.CANCELLED, "not any more"), "a3": Done("quick")}
+    await bench.put("a0", "a1", "a2", "a3")
+    await bench.run()
+    assert bench.tried[0] == "a2"
+    assert [bench.state(f"a{n}") for n in range(4)] == [State.DONE, State.CANCELLED, State.DONE, State.DONE]
+
+
+async def test_a_surprise_on_the_quick_way_sends_everything_the_slow_way() -> None:
+    bench = Bench()
+    bench.quick_fates = {"a0": Done(), "a1": RuntimeError("surprise")}
+    await bench.put("a0", "a1", "a2")
+    await bench.run()
+    assert bench.done["a"] == ["a0", "a1", "a2"]
+
+
+@given(st.integers(0, 60))
+def test_waits_double_to_a_limit_and_never_march_in_step(attempts: int) -> None:
+    most = min(workers.RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)
+    waits = {backoff(attempts) for _ in range(20)}
+    assert all(most / 2 <= wait <= most for wait in waits)
+    assert len(waits) > 1
+
+
+async def test_a_wakeup_is_not_missed_and_does_not_last() -> None:
+    wakeup = workers.Wakeup()
+    wakeup()
+    async with asyncio.timeout(1):
+        await wakeup.wait(timedelta(hours=1))
+    started = asyncio.get_running_loop().time()
+    await wakeup.wait(timedelta(milliseconds=20))
+    assert asyncio.get_running_loop().time() - started >= 0.015
