@@ -53,6 +53,7 @@ from appservice.crypto.verification import (
     refusal,
 )
 from appservice.exchange import now_ms
+from appservice.matrix.ids import is_identifier
 from appservice.ports import ServiceWork
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
@@ -74,7 +75,6 @@ _COMPARE = (
     " could sit between you and me could write here, too."
 )
 _PURPOSE = "verification"
-_LONGEST_FLOW = 255
 _DOCUMENT: Document[Verification] = Document(Verification)
 _ANSWER = TypeAdapter(Answer)
 
@@ -125,7 +125,7 @@ class Heard:
 def read_to_device(message: OtherMessage) -> Heard | None:
     """The message of a verification that came to a device, if it is one."""
     flow, content = message.content.get("transaction_id"), message.content
-    if not message.type.startswith(PREFIX) or not isinstance(flow, str) or not 0 < len(flow) <= _LONGEST_FLOW:
+    if not message.type.startswith(PREFIX) or not is_identifier(flow):
         return None
     return Heard(message.sender, flow, None, message.type.removeprefix(PREFIX), content, content.get("timestamp"))
 
@@ -135,7 +135,8 @@ def read_in_room(event: Mapping[str, Any], kind: str, content: Mapping[str, obje
     sender, room, sent = UserId(event["sender"]), RoomId(event["room_id"]), event.get("origin_server_ts")
     if kind == "m.room.message" and content.get("msgtype") == REQUEST:
         return Heard(sender, event["event_id"], room, "request", content, sent)
-    relation = content.get("m.relates_to") or event["content"].get("m.relates_to")
+    outer = event.get("content")
+    relation = content.get("m.relates_to") or (outer.get("m.relates_to") if isinstance(outer, dict) else None)
     flow = relation.get("event_id") if isinstance(relation, dict) else None
     if not kind.startswith(PREFIX) or not isinstance(flow, str):
         return None

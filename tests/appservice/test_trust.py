@@ -297,6 +297,7 @@ def test_an_event_that_names_no_verification_is_not_read(relation: object) -> No
     content = {"m.relates_to": relation, "key": "x"}
     event = {"event_id": "$x", "room_id": LOBBY, "sender": ALICE, "content": content}
     assert read_in_room(event, "m.key.verification.key", content) is None
+    assert read_in_room({**event, "content": []}, "m.key.verification.key", {"key": "x"}) is None
     assert read_in_room(event, "m.room.message", {"msgtype": "m.text", "body": "hello"}) is None
 
 
