@@ -77,14 +77,13 @@ class Builder:
         return actual
 
     async def create_room(self, desired: Desired, marker: str) -> RoomId:
-        """Make the room with its people invited; its ghosts are brought in afterwards."""
+        """Make the room, empty but for the bot: nobody can be in it before its record tells whose it is."""
         encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM, **self._rotation}}
         room = NewRoom(
             name=desired.name,
             power_levels=desired.power_levels,
             initial_state=[*_fixed_state(), *([] if desired.is_space else [encryption])],
             creation_content={MARKER: marker, **({"type": "m.space"} if desired.is_space else {})},
-            invite=sorted(desired.members - desired.ours),
             room_version=ROOM_VERSION,
         )
         try:

@@ -212,12 +212,8 @@ class Encryption:
 
     async def post(self, item: Item, posting: Posting) -> EventId:
         """Put words into a room. The ciphertext is stored before it leaves, and sent under the item's own id."""
-        progress = item.progress or await self._written(item, posting)
+        progress = self._stored(item) or await self._written(item, posting)
         stored = json.loads(progress)
-        if item.progress and time.time() - stored["at"] > FORGETS_TXN_IDS:
-            raise Trouble(
-                "it was being sent when the service stopped, too long ago to repeat it safely", transient=False
-            )
         try:
             return await self._matrix.rooms.send(
                 posting.room,
@@ -231,6 +227,17 @@ class Encryption:
             raise trouble(error) from error
 
     # --- inside
+
+    def _stored(self, item: Item) -> bytes | None:
+        """What was about to leave when it was last tried, if the homeserver still knows that attempt from another.
+
+        Where it doesn't, only a person repeats it: the item was revived, and is encrypted anew.
+        """
+        if item.progress is None or time.time() - json.loads(item.progress)["at"] <= FORGETS_TXN_IDS:
+            return item.progress
+        if item.attempts == 0 and not item.sending:
+            return None
+        raise Trouble("its answer was lost too long ago to repeat it safely; it may have been posted", transient=False)
 
     async def _written(self, item: Item, posting: Posting) -> bytes:
         """Encrypt, and store what is about to leave."""

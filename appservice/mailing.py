@@ -80,7 +80,7 @@ class MailCourier:
         recipient = ids.parse_address(person.endpoint.address)
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
-        thread = ids.message_id(f"thread/{letter.case.id}/{person.endpoint.id}/{letter.conversation.id}", domain)
+        thread = ids.message_id(f"thread/{address.token}", domain)
         return mails.render(
             mails.Letter(
                 content=self._content(letter, person),
@@ -198,7 +198,9 @@ class MailReader:
         content, proof = self._said(mail, addressed.case, addressed.person, addressed.address)
         if stored.recipients > 1:
             content = _unreadable("it was sent to several of our addresses at once", content)
-        return _Said(content, proof, tuple(_file(a) for a in mail.body.attachments))
+        # Files of whoever wrote it are kept only where that is known: else anybody could fill the journal.
+        files = () if isinstance(proof, said.Unproven) else tuple(_file(a) for a in mail.body.attachments)
+        return _Said(content, proof, files)
 
     def _said(self, mail: IncomingMail, case: Case, person: Person, address: ReplyAddress) -> tuple[Content, Proof]:
         reply_address = ids.token_address(ids.ReplyToken(address.token), self._sender.reply_domain)

@@ -28,7 +28,7 @@ from appservice.unsigned import look
 from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
-from policies.message import Message, MessageId, Proof, Unproven, Unreadable
+from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
 from policies.plan import room_key
 from rooms.apply import Codec
 from rooms.handle import Handler, House
@@ -139,7 +139,7 @@ class EventReader:
             return await self._elsewhere(reading)
         if behind := voices.same_as(item, event):
             return Park(_behind(behind), "an earlier message of the same person waits", AT_LEAST_EVERY)
-        if "state_key" in event:
+        if event.get("state_key") is not None:
             await self._state(reading, record)
             return await self._finish(work, item, "state")
         said = _said(reading)
@@ -191,16 +191,25 @@ class EventReader:
         conversation = _conversation(case, record) if case else None
         if case is None or conversation is None:
             return
-        author = case.at_address(Network.MATRIX, event["sender"])
+        if conversation == DESK and reading.item.attempts > TELL:
+            # A command must not be carried out long after it was given, when its key comes at last.
+            said = Said(Unreadable("its key came too late to act on it"))
+        person = case.at_address(Network.MATRIX, event["sender"])
+        author = person.id if person else _NOBODY
+        target = await _message_of(work, case_id, conversation, said.target)
+        content = with_target(said.content, target.id if target else None)
+        if isinstance(content, Edit) and target is not None and target.author != author:
+            content = Unreadable("it changes what somebody else wrote", content.body)
+        quoted = await _message_of(work, case_id, conversation, said.reply_to)
         message = Message(
             message_id(reading.item),
-            author.id if author else _NOBODY,
+            author,
             conversation,
-            with_target(said.content, await _message_of(work, case_id, said.target)),
+            content,
             proof,
             reading.item.received_at,
             native=True,
-            reply_to=await _message_of(work, case_id, said.reply_to),
+            reply_to=quoted.id if quoted else None,
         )
         await reading.handler.message(case_id, message, EventId(event["event_id"]), None)
 
@@ -338,6 +347,7 @@ def _conversation(case: Case, record: RoomRecord) -> Conversation | None:
     return next((c for c in conversations(case) if room_key(c) == record.key), None)
 
 
-async def _message_of(work: Work, case: CaseId, event: EventId | None) -> MessageId | None:
+async def _message_of(work: Work, case: CaseId, conversation: Conversation, event: EventId | None) -> Message | None:
+    """The message that an event carries, if it was said in that very conversation."""
     entry = await work.journal.by_event(case, event) if event else None
-    return entry.message.id if entry else None
+    return entry.message if entry and entry.message.conversation == conversation else None

@@ -223,10 +223,14 @@ class Worker:
             fate = End(State.DEAD, trouble.why)
         except Exception as surprise:
             logger.exception("an item of kind %s failed unexpectedly", item.kind)
-            if item.attempts + 1 < SURPRISES_MOST:
-                await self._again(item, f"an unexpected {type(surprise).__name__}")
+            why = f"an unexpected {type(surprise).__name__}"
+            if await self._may_have_left(item):
+                fate = End(State.UNKNOWN, f"{why} while it was being sent")
+            elif item.attempts + 1 < SURPRISES_MOST:
+                await self._again(item, why)
                 return False
-            fate = End(State.DEAD, f"an unexpected {type(surprise).__name__}; the log has it")
+            else:
+                fate = End(State.DEAD, f"{why}; the log has it")
         if isinstance(fate, End):
             # Before it is stored: whoever dies in between tells it again, which is harmless, rather than never (I5).
             await self._after(item, fate)
@@ -240,7 +244,15 @@ class Worker:
     async def _again(self, item: Item, why: str) -> None:
         due = datetime.now(UTC) + backoff(item.attempts)
         async with self._database.begin() as work:
-            await self._queue(work).retry(item.id, due, why)
+            now = await self._queue(work).get(item.id)
+            if now is not None and now.state is State.READY:
+                await self._queue(work).retry(item.id, due, why)
+
+    async def _may_have_left(self, item: Item) -> bool:
+        """Whether a send was begun that can't be repeated: what can has stored the very bytes that it repeats (I5)."""
+        async with self._database.begin() as work:
+            now = await self._queue(work).get(item.id)
+        return now is not None and now.sending and now.progress is None
 
 
 async def _store(queue: Queue, item: Item, fate: Fate) -> None:

@@ -68,6 +68,11 @@ class Endpoint:
     content_consent: Consent | None = None
 
 
+def address_key(network: Network, address: str) -> str:
+    """What two spellings of one address have in common."""
+    return address.casefold() if network is Network.EMAIL else address
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody in a case; the name is the mediator's word for them, never a network's profile (I10)."""
@@ -147,12 +152,14 @@ class Case:
         return next((p for p in self.people if p.name.casefold() == name.casefold()), None)
 
     def at_address(self, network: Network, address: str) -> Person | None:
-        """The person reached at that address; upper and lower case are the same."""
+        """The person reached at that address. Mail addresses are the same in upper and lower case; Matrix ids are not:
+        `@MIA:server` is another account than `@mia:server`, with keys of its own."""
+        key = address_key(network, address)
         return next(
             (
                 p
                 for p in self.people
-                if p.endpoint.network is network and p.endpoint.address.casefold() == address.casefold()
+                if p.endpoint.network is network and address_key(network, p.endpoint.address) == key
             ),
             None,
         )

@@ -329,7 +329,7 @@ def _dead(words: list[str]) -> Command | Misunderstood:
             return _wrong("dead", "Say retry or discard, and the number from the list")
 
 
-_YES = re.compile(r"yes[ :]+(?P<code>[0-9A-Za-z]{2,8})", re.IGNORECASE)
+_YES = re.compile(r"yes[ :]+(?P<code>[0-9A-Za-z]{4})", re.IGNORECASE)
 
 _PARSERS: Mapping[str, Callable[[list[str]], Command | Misunderstood]] = {
     "case new": _case_new,

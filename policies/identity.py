@@ -9,10 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from policies.text import one_line
-
-_DEVICE_NAME_LIMIT = 20
-"""Whoever names a device must not have the room to write us a sentence."""
+from policies.text import technical
 
 IDENTITY_CONFIRMED = (
     "Your encryption identity was reset. A mediator has made sure that it is you, so what was kept back goes on now. If"
@@ -103,4 +100,4 @@ def _present(name: str, known: Identity) -> list[str]:
 
 def _shown(device: Device) -> str:
     state = "signed by this identity" if device.signed else "NOT signed by it"
-    return f"{one_line(device.name, _DEVICE_NAME_LIMIT)}, {state}: {grouped(device.fingerprint)}"
+    return f"{technical(device.name)}, {state}: {grouped(device.fingerprint)}"

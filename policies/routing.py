@@ -17,7 +17,7 @@ from policies.message import Edit, File, Message, Reaction, Removal, Text, Unpro
 from policies.outcome import Done, Facts, Refused
 from policies.plan import desk_label, label
 from policies.status import readers_text
-from policies.text import one_line
+from policies.text import one_line, technical
 
 HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
 
@@ -85,14 +85,14 @@ def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
     """Somebody has a device that its owner has not cross-signed: they are told how to put it right, where this device
     can read it and no other side can, and the desk learns why they may seem not to read."""
     remedy = (
-        f"Your device {one_line(device)} gets nothing of this case, because you have not verified it. In your client's"
+        f"Your device {technical(device)} gets nothing of this case, because you have not verified it. In your client's"
         " settings, under Sessions, Devices or Encryption, verify it with another device of yours or with your recovery"
         " key; if you have neither, set up (or reset) your identity there. What is written from then on it can read."
     )
     where = (DESK,) if case.is_staff(person.id) else caucuses_of(case, person.id)[:1]
     explain = tuple(Explain(person.id, c, remedy, to_unsigned_devices=True) for c in where)
     told = (
-        f"{person.name} has a device that is not verified ({one_line(device)}). Nothing is encrypted for it;"
+        f"{person.name} has a device that is not verified ({technical(device)}). Nothing is encrypted for it;"
         f" {person.name} {'is told' if where else 'must be told'} how to put that right."
     )
     return Decision(case, (*explain, Tell(DESK, told)), "unsigned-device", "the device's owner has not signed it")

@@ -45,6 +45,12 @@ def skeleton(name: str) -> str:
     return " ".join(bare.translate(_TWINS).casefold().translate(_ALIKE).split())
 
 
+def technical(name: str, limit: int = 20) -> str:
+    """A name that a program or a stranger chose, such as a device's: too short and too plain to say anything with."""
+    plain = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "._-"))
+    return f"“{plain[:limit]}”"
+
+
 def one_line(text: str, limit: int = 80) -> str:
     """The text as one short line, for lists and titles."""
     line = " ".join(clean(text).split())

@@ -42,6 +42,8 @@ def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) 
             if isinstance(body, str) and _is_one_of(_WORDS, new.get("msgtype")):
                 return Said(Edit(None, body), target)
             return Said(Unreadable("it changes a message into something that is not words"), target)
+        case "m.room.message" if "m.new_content" in content:
+            return Said(Unreadable("it changes a message, and does not say which"))
         case "m.room.message":
             return Said(_message(content, quotes=reply_to is not None), reply_to=reply_to)
         case _:
@@ -104,7 +106,7 @@ def _file(content: Mapping[str, Any], body: str) -> Content:
     return File(
         name if isinstance(name, str) else body,
         mime if isinstance(mime, str) else "application/octet-stream",
-        size if isinstance(size, int) else 0,
+        size if type(size) is int and size >= 0 else 0,
         FileRef(json.dumps(encrypted)),
     )
 

@@ -11,7 +11,7 @@ from appservice.storage.documents import Document
 from appservice.storage.errors import Conflict
 from appservice.storage.seals import Seals, make_case_seal, open_optional, row, seal_optional
 from appservice.storage.statements import insert_new, upsert
-from policies.case import Case, CaseId, Network, PersonId
+from policies.case import Case, CaseId, Network, PersonId, address_key
 from policies.plan import RoomKey
 from rooms.ports import RoomId, RoomRecord, Standing, UserId
 
@@ -79,7 +79,7 @@ class SqlCases:
         return tuple((await self._connection.execute(statement)).scalars())
 
     def _lookup(self, network: Network, address: str) -> bytes:
-        return self._seals.lookup("address", network, address.casefold())
+        return self._seals.lookup("address", network, address_key(network, address))
 
 
 class SqlRooms:

@@ -6,6 +6,7 @@ the server said yes …………… Accepted
 the mail sent, no answer … Unknown: it may be on its way, so nobody but a person repeats it
 """
 
+import asyncio
 import ipaddress
 import re
 import ssl
@@ -28,6 +29,8 @@ _LINE_START_DOT: Final = re.compile(rb"(?m)^\.")
 _ADDRESS: Final = re.compile(r"[^\s<>]+@[^\s<>]+")
 _WHY_LIMIT: Final = 200
 _FAREWELL_SECONDS: Final = 2.0
+BEGIN_SECONDS: Final = 20.0
+"""For the connection and the envelope together."""
 
 
 @unique
@@ -107,13 +110,22 @@ async def send(mail: OutgoingMail, server: MailServer) -> SendResult:
         tls_context=server.tls_context,
     )
     try:
-        result = await _connect(client) or await _offer(client, mail) or await _transfer(client, mail.raw)
+        result = await _begin(client, mail) or await _transfer(client, mail.raw)
         if isinstance(result, Accepted | Refused):
             with suppress(SMTPException, OSError):
                 await client.quit(timeout=_FAREWELL_SECONDS)
         return result
     finally:
         client.close()
+
+
+async def _begin(client: SMTP, mail: OutgoingMail) -> Refused | NotSent | None:
+    """Everything before the content, within one deadline: a server that dawdles at each step must not outlast it."""
+    try:
+        async with asyncio.timeout(BEGIN_SECONDS):
+            return await _connect(client) or await _offer(client, mail)
+    except TimeoutError:
+        return NotSent("the mail server was too slow")
 
 
 async def _connect(client: SMTP) -> NotSent | None:

@@ -42,7 +42,8 @@ def read_reply(mail: IncomingMail, reply_address: str, room_name: str) -> Readin
 def _obstacle(mail: IncomingMail, reply_address: str) -> UnsafeReason | None:
     if mail.malformed:
         return UnsafeReason.MALFORMED
-    if any(recipient.lower() != reply_address.lower() for recipient in mail.recipients):
+    # One that names nobody may be any mail of that sender's, sent to us by whoever received it.
+    if {recipient.lower() for recipient in mail.recipients} != {reply_address.lower()}:
         return UnsafeReason.OTHER_RECIPIENTS
     return mail.body.obstacle
 
