@@ -126,7 +126,7 @@ def test_what_is_shown_says_what_is_known_and_no_more() -> None:
     assert "REPLACED" in replaced
     assert grouped(OLD) in replaced
     assert f"{grouped(NEW)} (first seen 2026-11-22 12:30 UTC)" in replaced
-    assert f"PHONE, signed by this identity: {grouped('F' * 43)}" in replaced
+    assert f"“PHONE”, signed by this identity: {grouped('F' * 43)}" in replaced
     assert "compared" not in replaced
     assert "emoji were compared with the administrator on 2026-11-22 12:30 UTC" in answer(
         replace(REPLACED, compared=AT)

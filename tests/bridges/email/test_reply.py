@@ -178,3 +178,12 @@ def test_no_line_that_we_sent_is_ever_left_in_clean_words(
 def test_ordinary_words_are_read_exactly_whatever_we_had_sent(client: str, words: list[str], ours: list[str]) -> None:
     said = "\n".join(words)
     assert reading(CLIENTS[client](said, sent("\n".join(ours)))) == Clean(said)
+
+
+@pytest.mark.parametrize("headers", [b"", b"To: undisclosed-recipients:;\r\n"])
+def test_a_mail_that_names_no_recipient_is_held(headers: bytes) -> None:
+    """It may be any mail of that sender's, handed to us by whoever received it as a blind copy."""
+    raw = b"From: carl@example.net\r\n" + headers + b"Message-ID: <a@b>\r\n\r\nI accept.\r\n"
+    reading = read_reply(read_mail(raw, null_sender=False), ADDRESS, ROOM.name)
+    assert isinstance(reading, Unsafe)
+    assert reading.reason is UnsafeReason.OTHER_RECIPIENTS
