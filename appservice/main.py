@@ -31,7 +31,7 @@ from appservice.matrix.transaction import Transaction
 from appservice.metrics import ServiceMetrics
 from appservice.mistakes import ConfigError, Mistake
 from appservice.ports import ServiceWork
-from appservice.probe import Finding, ProbeEcho, Verdict, probe_user
+from appservice.probe import Finding, ProbeEcho, Store, Verdict, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
 from appservice.replaced import ReplacedReader
@@ -70,6 +70,26 @@ class NoMail:
     async def carry(self, item: Item, letter: Letter) -> Outcome:
         """Refuse, visibly."""
         raise Trouble("mail is not set up on this server", transient=False)
+
+
+class Gate:
+    """Keeps transactions waiting until this database is known to be the one that counts: what another one stored would
+    be lost. Whoever asks how the service is, is answered meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._opened = store, asyncio.Event()
+
+    def open(self) -> None:
+        """Let them in."""
+        self._opened.set()
+
+    async def accept(self, transaction: Transaction) -> None:
+        """Store a transaction. Raises DatabaseUnavailable if that has to wait for too long."""
+        try:
+            await asyncio.wait_for(self._opened.wait(), CATCHING_UP_MOST)
+        except TimeoutError:
+            raise DatabaseUnavailable("the service is still starting") from None
+        await self._store.accept(transaction)
 
 
 class Service:
@@ -139,10 +159,9 @@ class Service:
             quick=self._outbox_work.quick,
             tasks=8,
         )
-        self._echo = ProbeEcho(self, probe_user(config))
+        self._gate = Gate(self)
+        self._echo = ProbeEcho(self._gate, probe_user(config))
         self._problems: tuple[str, ...] = ("starting",)
-        self._listening = asyncio.Event()
-        self._listening.set()
         self._web = self._make_web()
         self._lmtp = self._make_lmtp(config.email)
 
@@ -152,12 +171,11 @@ class Service:
         await self.database.open()
         self.database.on_work(self._inbox.wakeup)
         self.database.on_work(self._outbox.wakeup)
-        self._listening.clear()
         try:
             await self._web.start()
             await self._require_homeserver()
             epoch = await self._count()
-            self._listening.set()
+            self._gate.open()
             if self._lmtp:
                 await self._lmtp.start()
             async with _ending_alone(OlderDatabase), asyncio.TaskGroup() as group:
@@ -191,14 +209,7 @@ class Service:
         return await probe.check(self._config, self._echo)
 
     async def accept(self, transaction: Transaction) -> None:
-        """Store a transaction; rooms whose state it changes are looked at again before anything is sent there.
-
-        Not before this database is known to be the one that counts: what another one stores is lost.
-        """
-        try:
-            await asyncio.wait_for(self._listening.wait(), CATCHING_UP_MOST)
-        except TimeoutError:
-            raise DatabaseUnavailable("the service is still starting") from None
+        """Store a transaction; rooms whose state it changes are looked at again before anything is sent there."""
         await self.transactions.accept(transaction)
         for event in transaction.events:
             if event.state_key is not None:
