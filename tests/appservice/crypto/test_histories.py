@@ -59,7 +59,7 @@ async def take(world: World, step: Step) -> None:
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(suppress_health_check=SLOW)
 @given(histories)
 def test_in_every_history_exactly_the_eligible_devices_read(history: Sequence[Step]) -> None:
     asyncio.run(play(history))

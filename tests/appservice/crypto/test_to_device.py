@@ -173,7 +173,7 @@ json_values = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["m.room.encrypted", "m.room_key.withheld", "m.room_key_request", "m.dummy", "x"]),
     json_values,

@@ -120,7 +120,7 @@ def compare(url: str) -> Iterator[Comparison]:
 
 
 @given(units=UNITS)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_real_queue_does_as_the_model(compare: Comparison, units: list[tuple[list[Act], bool]]) -> None:
     compare(units)
 

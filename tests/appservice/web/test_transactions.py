@@ -154,7 +154,7 @@ async def test_a_ping_is_answered(client: Client) -> None:
         assert (response.status, await response.json()) == (200, {})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200) | st.text(max_size=60).map(str.encode))
 async def test_no_body_brings_out_a_fault_of_ours(client: Client, body: bytes) -> None:
     status, answer = await put(client, body)
