@@ -45,10 +45,10 @@ class Desk:
     def bot(self) -> str:
         return self.world.homeserver.user_id("_mediatrix_bot")
 
-    async def ask(self, command: str, expected: str) -> str:
+    async def ask(self, command: str, expected: str, *, within: float = TIMEOUT) -> str:
         """Say something at the desk; the bot's first answer after it that contains `expected`."""
         asked = await self.mediator.text(self.room, command)
-        return await self.told(expected, after=asked)
+        return await self.told(expected, after=asked, within=within)
 
     async def told(self, expected: str, *, after: str | None = None, within: float = TIMEOUT) -> str:
         """What the bot says at the desk that contains `expected`, seen already or yet to come."""

@@ -249,16 +249,16 @@ async def test_killed_again_and_again_under_load_it_loses_and_doubles_nothing(se
         )
 
     async def accounted_for() -> bool:
-        answer = await session.desk.ask("!dead", "elivered")
+        answer = await session.desk.ask("!dead", "elivered", within=LONG)
         return len(said.native) - session.mailed(said.native).total() <= answer.count("(unknown)")
 
     async def noticed() -> bool:
         return all(session.noticed(who) == count + ROUNDS * EACH for who, count in earlier.items())
 
     await until(all_shown, "everything shown to everyone", LONG)
-    await until(accounted_for, "each message mailed, or known to be uncertain", LONG)
-    assert max(session.mailed(said.native).values()) == 1
     await until(noticed, "one notice for each post of a party", LONG)
+    await until(accounted_for, "each message mailed, or known to be uncertain", 2 * LONG)
+    assert max(session.mailed(said.native).values()) == 1
     for client in (session.alice, session.desk.mediator):
         assert session.shown(client, said.once_each) == said.once_each
         assert [e.body for e in events_of(client, session.joint) if e.body in said.carl] == said.carl
