@@ -133,6 +133,8 @@ def power_levels(levels: Levels, users: Mapping[PersonId, UserId]) -> dict[str, 
         "kick": levels.kick,
         "ban": levels.ban,
         "redact": levels.redact,
+        # Synapse adds it to every room it makes (MSC2716); left out, each new room would look tampered with.
+        "historical": levels.state_default,
         "notifications": {"room": levels.state_default},
     }
 
