@@ -20,6 +20,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import File, FileRef, Proof, SignedDevice
+from rooms.apply import Signal
 from rooms.deliver import Posting
 from rooms.ports import EventId, Item, UserId
 from tests.fakes.synapse import FakeSynapse
@@ -124,6 +125,7 @@ class SealedEncryption:
 
     async def _written(self, item: Item, posting: Posting) -> bytes:
         said = posting.content
+        assert not isinstance(said, Signal), "no history has a verification in it"
         if isinstance(said, File):
             said = replace(said, ref=FileRef(json.dumps({"url": "mxc://example.org/1"})))
         content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
