@@ -103,7 +103,7 @@ class FakeSynapse:
         self.hazard: Hazard = _calm
         self.uploads: list[bytes] = []
         self._made = 0
-        self.transactions: dict[tuple[UserId, RoomId, str], EventId] = {}
+        self.transactions: dict[tuple[UserId, DeviceId | None, str], EventId] = {}
         self.rooms, self.accounts, self.media = FakeRooms(self), FakeAccounts(self), FakeMedia(self)
 
     def new_id(self, sigil: str) -> str:
@@ -265,16 +265,23 @@ class FakeRooms:
         return event
 
     async def send(
-        self, room: RoomId, kind: str, content: Mapping[str, Any], txn_id: str, *, as_user: UserId
+        self,
+        room: RoomId,
+        kind: str,
+        content: Mapping[str, Any],
+        txn_id: str,
+        *,
+        as_user: UserId,
+        device: DeviceId | None = None,
     ) -> EventId:
         await self._synapse.hazard("send")
-        known = self._synapse.transactions.get((as_user, room, txn_id))
+        known = self._synapse.transactions.get((as_user, device, txn_id))
         if known is None:
             where = self._inside(room, as_user)
             if where.level(as_user) < where.needed(kind, state=False):
                 raise refused("M_FORBIDDEN", 403)
             known = self._synapse.append(where, as_user, kind, dict(content))
-            self._synapse.transactions[as_user, room, txn_id] = known
+            self._synapse.transactions[as_user, device, txn_id] = known
         await self._synapse.hazard("send")
         return known
 

@@ -236,6 +236,10 @@ PLANTS = (
 )
 
 
+HARMLESS: set[Phrase] = set()
+"""Histories that were lived without a fault."""
+
+
 async def lived(history: Phrase) -> World:
     """A world after a history, its promises checked."""
     with opened() as world:
@@ -246,8 +250,10 @@ async def lived(history: Phrase) -> World:
 
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
 async def test_a_planted_fault_is_noticed(planted: Plant, monkeypatch: Patch) -> None:
-    world = await lived(planted.history)
-    assert any(said.handled_at for said in world.said.values())
+    if planted.history not in HARMLESS:
+        world = await lived(planted.history)
+        assert any(said.handled_at for said in world.said.values())
+        HARMLESS.add(planted.history)
     planted.plant(monkeypatch)
     with pytest.raises(Broken):
         await lived(planted.history)

@@ -22,6 +22,7 @@ import yaml
 
 from appservice import config, logs, mailing, main
 from appservice.config import Config
+from appservice.encryption import Encryption
 from appservice.init import InitOptions, create
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.transaction import parse
@@ -110,8 +111,9 @@ def configuration() -> Config:
 class World:
     """The service and everything around it."""
 
-    def __init__(self) -> None:
-        """Nothing runs yet: use `opened`."""
+    def __init__(self, *, sealed: bool = True) -> None:
+        """Nothing runs yet: use `opened`. `sealed`: with encryption as a table of who holds which key."""
+        self.sealed = sealed
         self.now = 0
         self.database = WatchedDatabase(self.boundary, self._committed)
         self.synapse = FakeSynapse(self._time)
@@ -147,8 +149,8 @@ class World:
         return self.now
 
     def _process(self) -> main.Service:
-        def encryption(*_: object) -> SealedEncryption:
-            return SealedEncryption(self.envelopes, self.database, self.synapse)
+        def encryption(*wired: Any) -> SealedEncryption | Encryption:
+            return SealedEncryption(self.envelopes, self.database, self.synapse) if self.sealed else Encryption(*wired)
 
         with patch.multiple(
             main,
@@ -461,9 +463,9 @@ class World:
 
 
 @contextmanager
-def opened() -> Iterator[World]:
+def opened(*, sealed: bool = True) -> Iterator[World]:
     """A world whose mail server and log are its own."""
-    world = World()
+    world = World(sealed=sealed)
     root = logging.getLogger()
     level = root.level
     root.addHandler(world.log)

@@ -1,0 +1,231 @@
+"""Real keys reach cross-signed devices of readers who have joined, and no other device ever (I4, I9).
+
+The whole service with its real encryption, against the key endpoints of a homeserver in memory; everybody has real
+devices, some of which their owners have not signed.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appservice.casefile import CaseFile
+from appservice.crypto.ids import DeviceId
+from appservice.crypto.ids import EventId as CryptoEventId
+from appservice.crypto.ids import RoomId as CryptoRoomId
+from appservice.crypto.ids import UserId as CryptoUserId
+from appservice.crypto.inbound import Decrypted, EncryptedEvent
+from appservice.matrix.transaction import parse
+from appservice.reading import COMMAND
+from policies.case import CaseId
+from rooms import deliver
+from rooms.ports import Item, ItemId, Lane, UserId
+from tests.appservice.crypto.people import Person
+from tests.appservice.crypto.service import Service as Client
+from tests.fakes.synapse import Event
+from tests.invariants.canaries import canaries_in
+from tests.invariants.people import Post, send_mail
+from tests.invariants.world import ALICE, BOB, BOT, CARL, MALLORY, MIA, World, opened
+
+CASE = CaseId("1001")
+FILE = {
+    "title": "Smith and Jones",
+    "mediators": [MIA],
+    "open": True,
+    "sides": [
+        {"name": "Smith", "people": [{"name": "Alice", "matrix": ALICE}]},
+        {
+            "name": "Jones",
+            "people": [
+                {"name": "Carl", "email": CARL, "consent": None},
+                {"name": "Bob", "matrix": BOB, "role": "counsel"},
+            ],
+        },
+    ],
+}
+
+
+@dataclass
+class Device:
+    """Somebody's device; `signed_at`: since when its owner's signature is on it."""
+
+    user: UserId
+    id: DeviceId
+    client: Client
+    signed_at: int | None
+    since: int
+
+
+@dataclass
+class Clients:
+    """Everybody's devices."""
+
+    world: World
+    people: dict[UserId, Person] = field(default_factory=dict)
+    devices: list[Device] = field(default_factory=list)
+
+    async def log_in(self, user: UserId, *, signed: bool) -> None:
+        """A new device."""
+        homeserver = self.world.synapse.keys
+        homeserver.users.add(user[1:].partition(":")[0])
+        person = self.people.setdefault(user, Person(homeserver, CryptoUserId(user)))
+        client = Client(homeserver)
+        async with client.database.begin() as tx:
+            me = await client.machine(person.user_id).create(tx, display_name="x", seeds=person.seeds, now_ms=1)
+        await client.send_outgoing(person.user_id)
+        if not signed:
+            signatures = homeserver.devices[person.user_id, me.device_id]["signatures"][person.user_id]
+            for key in [key for key in signatures if key != f"ed25519:{me.device_id}"]:
+                del signatures[key]
+        now = self.world.now
+        self.devices.append(Device(user, me.device_id, client, now if signed else None, now))
+        await self._changed(user)
+
+    async def sign(self, device: Device) -> None:
+        """The owner signs it after all."""
+        if device.signed_at is None:
+            self.people[device.user].sign_device(device.id)
+            device.signed_at = self.world.now
+            await self._changed(device.user)
+
+    async def _changed(self, user: UserId) -> None:
+        await self.world.service.accept(parse("lists", {"device_lists": {"changed": [user]}}))
+
+    async def reads(self, device: Device, event: Event) -> str | None:
+        """What a device makes of an event."""
+        me = CryptoUserId(device.user)
+        await device.client.receive(me)
+        encrypted = EncryptedEvent(
+            CryptoEventId(event.event_id), CryptoRoomId(event.room), CryptoUserId(event.sender), event.content
+        )
+        (reading,) = await device.client.read(encrypted)
+        return str(reading.content.get("body")) if isinstance(reading, Decrypted) else None
+
+
+async def rest(world: World) -> None:
+    """Everybody comes in, and the service does all there is to do."""
+    for _ in range(3):
+        await world.settle()
+        while await world.service.encryption.refresh_devices():
+            await world.settle()
+        await world.service.encryption.flush_all()
+        await world.everyone_joins()
+    await world.time_passes()
+    await world.settle()
+
+
+async def begin(world: World, clients: Clients) -> None:
+    """A case, and two devices for everybody: one signed, one not."""
+    await world.start()
+    for user in (MIA, ALICE, BOB, MALLORY):
+        for signed in (True, False):
+            await clients.log_in(user, signed=signed)
+    body = json.dumps({"file": CaseFile.model_validate(FILE).model_dump(mode="json")}).encode()
+    async with world.database.begin() as work:
+        await work.inbox.put(Item(ItemId("open"), Lane("api"), COMMAND, None, body, datetime.now(UTC)))
+    await rest(world)
+
+
+async def check(world: World, clients: Clients) -> None:
+    """Each event of ours is read by exactly those devices for which it is."""
+    ours = [e for e in world.synapse.events() if e.type == "m.room.encrypted" and e.sender.startswith("@_mediatrix_")]
+    assert ours
+    for event in ours:
+        case, conversation = world.place(event.room) or (CASE, None)
+        assert conversation is not None
+        for device in clients.devices:
+            body = await clients.reads(device, event)
+            member = world.chronicle.entitled(case, conversation, device.user, event.at, event.at)
+            signed = device.signed_at is not None and device.signed_at < event.at
+            if body is None:
+                late = not member or device.user not in event.seen_by or not signed
+                assert late, f"{device.user} can't read what was for them"
+                continue
+            assert member, f"{device.user} has a key of {conversation}"
+            assert device.user in event.seen_by, f"{device.user} had not joined, and has a key"
+            if not signed:
+                assert event.sender == BOT, "a party's words are readable for an unsigned device"
+                assert not canaries_in(body), f"content of the case for an unsigned device: {body}"
+                assert "Your device" in body or "not passed on" in body, body
+
+
+ACTS = st.lists(
+    st.sampled_from(("mail", "other mail", "forged mail", "remove", "leave", "intrude", "log in", "unsigned", "sign")),
+    min_size=2,
+    max_size=6,
+)
+
+
+async def happen(world: World, clients: Clients, act: str, number: int) -> None:
+    """One thing happens."""
+    users = (ALICE, BOB, MIA, MALLORY)
+    match act:
+        case "mail":
+            await send_mail(world, CARL, Post.REPLY, number)
+        case "other mail":
+            await send_mail(world, CARL, Post.FRESH, number + 1)
+        case "forged mail":
+            await send_mail(world, CARL, Post.FORGED, number)
+        case "remove":
+            await world.api(CASE, f"!party remove {('Alice', 'Bob')[number % 2]}")
+        case "leave":
+            user = users[number % 2]
+            for room in world.rooms_of(user, "join")[:1]:
+                await world.leave(user, room)
+        case "intrude":
+            world.intrude(users[number % 4], number * 2)
+        case "log in" | "unsigned":
+            await clients.log_in(users[number % 4], signed=act == "log in")
+        case _:
+            await clients.sign(clients.devices[number % len(clients.devices)])
+
+
+@settings(max_examples=6)
+@given(ACTS, st.integers(0, 7))
+async def test_keys_reach_the_signed_devices_of_joined_readers_alone(acts: list[str], number: int) -> None:
+    with opened(sealed=False) as world:
+        clients = Clients(world)
+        await begin(world, clients)
+        for place, act in enumerate(acts):
+            world.now += 1
+            await happen(world, clients, act, number + place)
+            if (number + place) % 3:
+                await rest(world)
+        await rest(world)
+        await check(world, clients)
+
+
+async def test_an_unsigned_device_is_told_the_remedy_and_nothing_of_the_case() -> None:
+    with opened(sealed=False) as world:
+        clients = Clients(world)
+        await begin(world, clients)
+        await send_mail(world, CARL, Post.REPLY, 0)
+        await rest(world)
+        await check(world, clients)
+        read = [
+            await clients.reads(device, event)
+            for device in clients.devices
+            for event in world.synapse.events()
+            if device.user == ALICE and device.signed_at is None and event.sender == BOT
+        ]
+        assert [body for body in read if body and "you have not verified it" in body]
+
+
+async def test_a_key_for_everybody_who_joined_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wrong(database: Any, homeserver: Any, case: Any, record: Any) -> Any:
+        return (await homeserver.state(record.room_id)).joined
+
+    with opened(sealed=False) as world:
+        clients = Clients(world)
+        await begin(world, clients)
+        monkeypatch.setattr(deliver, "unfit", wrong)
+        for number in range(8):
+            world.intrude(MALLORY, number * 2)
+        await send_mail(world, CARL, Post.REPLY, 0)
+        await rest(world)
+        with pytest.raises(AssertionError, match="has a key"):
+            await check(world, clients)
