@@ -94,6 +94,8 @@ class Applier:
         """`item` is what was decided about: the ids of all that follows are made from it, so that it follows once."""
         self._work, self._codec, self._item, self._at = work, codec, item, at
         self._rule, self._parts = "outside", 0
+        self.shown: str | None = None
+        """What the desk was shown that holds no words of anybody: fit for the command line, too (A4)."""
 
     async def apply(self, before: Case | None, decision: Decision) -> None:
         """Store the decision and everything that follows from it."""
@@ -130,7 +132,8 @@ class Applier:
             case ShowHeld(item):
                 await self._effect(case, Tell(DESK, await _held_text(self._work, case, item)))
             case DeadLetters(act, item):
-                await self._effect(case, Tell(DESK, await _dead_text(self._work, case, act, item)))
+                self.shown = await _dead_text(self._work, case, act, item)
+                await self._effect(case, Tell(DESK, self.shown))
             case _:
                 assert_never(effect)
 

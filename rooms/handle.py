@@ -131,7 +131,7 @@ class Handler:
             return Answer(False, f"There is no case {case_id}.", None)
         decision = routing.decide_command(case, command, self._facts(None, await self._identities(case)))
         await self._applier.apply(case, decision)
-        return Answer(not decision.refused, decision.reason, case_id)
+        return Answer(not decision.refused, self._applier.shown or decision.reason, case_id)
 
     async def lobby(self, room: RoomId, user: UserId, content: Content, proof: Proof) -> None:
         """A mediator of the organisation wrote to the bot in a direct chat."""
