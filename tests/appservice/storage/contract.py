@@ -67,7 +67,7 @@ CASE = Case(
     phase=Phase.IN_SESSION,
     sides=(Side(SIDE_A, "Smith"), Side(SideId("b"), "Jones")),
     people=(
-        Person(ALICE, "Alice", Endpoint(EndpointId("e1"), Network.MATRIX, "@Alice:example.org")),
+        Person(ALICE, "Alice", Endpoint(EndpointId("e1"), Network.MATRIX, "@alice:example.org")),
         Person(
             CARL,
             "Carl “Ω”",

@@ -32,7 +32,7 @@ from tests.appservice.storage.postgresql import Postgresql
 from tests.appservice.storage.queue_contract import LEASE, item
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-SECRETS = ("Smith and Jones", "carl@example.org", "@Alice", "s3cret", "tokentoken")
+SECRETS = ("Smith and Jones", "carl@example.org", "@alice", "s3cret", "tokentoken")
 
 
 async def write_secrets(database: SqlDatabase) -> None:
@@ -327,7 +327,7 @@ async def test_a_process_that_speaks_too_early_is_caught(sqlite_url: str) -> Non
 
 
 def _writer_of_pairs(url: str, *, say_first: bool = False) -> str:
-    say, pause = "print(number, flush=True)", "await asyncio.sleep(1 if number >= 30 else 0)"
+    say, pause = "print(number, flush=True)", "await asyncio.sleep(60 if number >= 30 else 0)"
     return dedent(
         f"""
         import asyncio
