@@ -45,6 +45,8 @@ class Said:
     """Whether its key comes late: once people were told of that, it holds up nothing behind it."""
     event: EventId | None = None
     handled_at: int | None = None
+    place: int = 0
+    """Its place in the order in which everything was handled."""
     author: Person | None = None
     fate: Fate | None = None
     readers: tuple[Person, ...] = ()

@@ -282,8 +282,8 @@ def _check_order(world: World) -> None:
         if said.native and said.handled_at:
             lists.setdefault((said.case, said.conversation, sender), []).append(said)
     for found in lists.values():
-        times = [said.handled_at or 0 for said in found if not said.late]
-        if times != sorted(times):
+        places = [said.place for said in found if not said.late]
+        if places != sorted(places):
             raise Broken(f"out of order: {[said.canary for said in found]}")
 
 

@@ -28,6 +28,7 @@ from tests.invariants.histories import (
     SETTLED,
     Command,
     Confirm,
+    Deliver,
     Fault,
     Intrude,
     Keys,
@@ -202,7 +203,14 @@ PLANTS = (
     Plant(
         "keys go to everybody who joined",
         keys_go_to_everybody_who_joined,
-        (*FULL, *(Intrude(MALLORY, room) for room in range(0, 6, 2)), *TALK[-13:]),
+        (
+            *FULL,
+            *(
+                step
+                for room in range(8)
+                for step in (Mail(CARL, pick=room), Work((1,)), Intrude(MALLORY, room), Deliver(9), Work((3, 5, 7, 9)))
+            ),
+        ),
     ),
     Plant(
         "words in clear are believed",
@@ -220,7 +228,7 @@ PLANTS = (
     Plant(
         "each message has a lane of its own",
         each_message_has_a_lane_of_its_own,
-        (*FULL, *(Say(ALICE, 0) for _ in range(6)), *(Say(ALICE, 1) for _ in range(6)), Work((9, 8, 7, 6, 5, 4) * 9)),
+        (*FULL, *(Say(ALICE, n % 2) for n in range(6)), Deliver(50), Work((0, *(-1,) * 40)), Rest()),
     ),
     Plant(
         "what is decided second is dropped",

@@ -446,10 +446,10 @@ class World:
         for case in tables.cases.values():
             self.chronicle.note(self.now, case)
         entries = list(tables.journal.values())
-        for entry in entries[self._journal :]:
+        for place, entry in enumerate(entries[self._journal :], self._journal):
             for said in self._said_in(entry):
                 case, message = tables.cases[entry.case], entry.message
-                said.handled_at, said.author = self.now, case.person(message.author)
+                said.handled_at, said.place, said.author = self.now, place, case.person(message.author)
                 said.fate = judge(said, message, case)
                 said.readers = mail_readers(case, message.conversation, message.author)
         self._journal = len(entries)
