@@ -28,6 +28,7 @@ from appservice.matrix.errors import MatrixError
 from appservice.mistakes import ConfigError
 from appservice.probe import Finding, Verdict, check
 from appservice.storage.errors import StorageError
+from appservice.storage.resealing import reseal
 from bridges.email.server import PortTakenError
 from policies.identity import grouped
 from rooms.ports import Trouble
@@ -79,16 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--smtp-port", type=int, default=25)
     new.set_defaults(act=_init)
 
-    backup = _with_config(commands.add_parser("backup", help="back the database up, while the service runs"), _backup)
-    backup.add_argument("file", type=Path, help="the backup to make")
-    _with_keys(backup)
-    back = _with_config(commands.add_parser("restore", help="fill an empty database from a backup"), _restore)
-    back.add_argument("file", type=Path, help="the backup")
-    _with_keys(back)
-    adopted = commands.add_parser(
-        "adopt", help="make the configured database count, though it is a copy that was put back, or a new one"
-    )
-    _with_config(adopted, _adopt)
+    _backup_commands(commands)
 
     checks = commands.add_parser("config", help="check the configuration").add_subparsers(required=True)
     _with_config(checks.add_parser("check", help="say what is wrong, with its path"), _check_config)
@@ -123,6 +115,22 @@ def _with_config(parser: argparse.ArgumentParser, act: Callable[[argparse.Namesp
     parser.add_argument("-c", "--config", type=Path, default=Path("config.yaml"), help="the path of config.yaml")
     parser.set_defaults(act=act)
     return parser
+
+
+def _backup_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    backup = _with_config(commands.add_parser("backup", help="back the database up, while the service runs"), _backup)
+    backup.add_argument("file", type=Path, help="the backup to make")
+    _with_keys(backup)
+    back = _with_config(commands.add_parser("restore", help="fill an empty database from a backup"), _restore)
+    back.add_argument("file", type=Path, help="the backup")
+    _with_keys(back)
+    adopted = commands.add_parser(
+        "adopt", help="make the configured database count, though it is a copy that was put back, or a new one"
+    )
+    _with_config(adopted, _adopt)
+
+    keys = commands.add_parser("keys", help="master keys").add_subparsers(required=True)
+    _with_config(keys.add_parser("rotate", help="seal everything anew under secrets.master_key"), _rotate)
 
 
 def _with_keys(parser: argparse.ArgumentParser) -> None:
@@ -235,6 +243,20 @@ def _adopt(arguments: argparse.Namespace) -> int:
     )
     print("Start the service now. Any other database of this homeserver is refused from then on.")
     return 0
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    asyncio.run(_resealed(loaded.database.url.get_secret_value(), Sealer(loaded.secrets.masters)))
+    print("Everything is sealed under secrets.master_key. Now make a new backup: the older ones need the former key.")
+    print("Then take old_master_keys out of config.yaml, restart the service, and destroy the former key.")
+    return 0
+
+
+async def _resealed(url: str, sealer: Sealer) -> None:
+    async for progress in reseal(url, sealer):
+        if progress.renewed:
+            print(f"{progress.column}: {progress.renewed} of {progress.seen} sealed anew")
 
 
 # --- cases, through the running service -----------------------------------------------------------------------------

@@ -74,7 +74,7 @@ _COMPARE = (
     " (mediatrix trust), side by side or by telephone: they must be the same. I don't show them here, because whoever"
     " could sit between you and me could write here, too."
 )
-_PURPOSE = "verification"
+VERIFICATION_PURPOSE = "verification"
 _DOCUMENT: Document[Verification] = Document(Verification)
 _ANSWER = TypeAdapter(Answer)
 
@@ -237,7 +237,7 @@ class Verifications:
             case Cancelled():
                 await crypto.delete_verification(row.peer_user)
             case _:
-                state = self._sealer.seal_text(_PURPOSE, row.peer_user, _DOCUMENT.dump(step.after).decode())
+                state = self._sealer.seal_text(VERIFICATION_PURPOSE, row.peer_user, _DOCUMENT.dump(step.after).decode())
                 await crypto.put_verification(replace(row, state=state))
 
     async def _send(self, turn: _Turn, step: Step) -> None:
@@ -260,7 +260,7 @@ class Verifications:
         return user in self._mediators or bool(await work.cases.of_matrix_user(user))
 
     def _open(self, row: StoredVerification) -> Verification:
-        return _DOCUMENT.load(self._sealer.open_text(_PURPOSE, row.peer_user, row.state).encode())
+        return _DOCUMENT.load(self._sealer.open_text(VERIFICATION_PURPOSE, row.peer_user, row.state).encode())
 
 
 async def _keys_of(work: ServiceWork, them: Device) -> Keys:

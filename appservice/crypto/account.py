@@ -5,6 +5,7 @@ import secrets
 import string
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Final
 
 from vodozemac import Account, Curve25519PublicKey
 
@@ -29,7 +30,8 @@ LOW_ONE_TIME_KEYS = 25
 FALLBACK_REST_MS = 3_600_000
 """A fallback key is replaced at most this often: the account remembers only the one before it."""
 
-_SEEDS = "cross-signing seeds"
+SEEDS: Final = "cross-signing seeds"
+"""The purpose under which they are sealed."""
 _DEVICE_ID_LETTERS = 12
 
 
@@ -101,7 +103,7 @@ async def _make(
         device_id=device_id,
         ready=False,
         account=sealer.pickle(account),
-        seeds=sealer.seal_text(_SEEDS, user_id, seeds.to_text()),
+        seeds=sealer.seal_text(SEEDS, user_id, seeds.to_text()),
         curve25519=Curve25519Key(account.curve25519_key.to_base64()),
         ed25519=Ed25519Key(account.ed25519_key.to_base64()),
         master_key=public_key(seeds.master),
@@ -133,7 +135,7 @@ async def _list_own_device(store: CryptoStore, me: StoredIdentity) -> None:
 
 def open_seeds(sealer: Sealer, me: StoredIdentity) -> CrossSigningSeeds:
     """The identity's seeds, for a backup or a restore."""
-    return CrossSigningSeeds.from_text(sealer.open_text(_SEEDS, me.user_id, me.seeds))
+    return CrossSigningSeeds.from_text(sealer.open_text(SEEDS, me.user_id, me.seeds))
 
 
 def open_account(work: Work) -> Account:

@@ -61,6 +61,18 @@ class Sealer:
         """The id of the key that seals now, hexadecimal: what is sealed under another should be sealed anew."""
         return self._current.hex()
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether that was sealed under the key that seals now."""
+        return sealed[:_HEADER_BYTES] == _VERSION + self._current
+
+    def is_current_text(self, sealed: str) -> bool:
+        """`is_current` for what `seal_text` wrote."""
+        return self.is_current(base64.urlsafe_b64decode(sealed))
+
+    def is_current_pickle(self, text: str) -> bool:
+        """`is_current` for what `pickle` wrote."""
+        return text.startswith(f"{self.key_id}:")
+
     def seal(self, purpose: str, aad: str, plaintext: bytes) -> bytes:
         """Seal for one purpose and one place (`aad`: the row it belongs to). About 45 bytes longer."""
         header = _VERSION + self._current

@@ -13,7 +13,7 @@ from appservice.storage import schema
 from appservice.storage.statements import insert_new
 from policies.case import CaseId
 
-_PURPOSE: Final = "storage keys"
+KEYS_PURPOSE: Final = "storage keys"
 LOOKUP: Final = "lookup"
 """The name of the key of lookups."""
 _CASE: Final = "case:"
@@ -75,12 +75,12 @@ def row(*parts: str) -> str:
 
 def open_key(sealer: Sealer, name: str, sealed: bytes) -> bytes:
     """A stored key. Raises SealError under another master key."""
-    return sealer.open(_PURPOSE, name, sealed)
+    return sealer.open(KEYS_PURPOSE, name, sealed)
 
 
 def seal_key(sealer: Sealer, name: str, key: bytes) -> bytes:
     """A key as it is stored."""
-    return sealer.seal(_PURPOSE, name, key)
+    return sealer.seal(KEYS_PURPOSE, name, key)
 
 
 def case_of_key(name: str) -> CaseId | None:

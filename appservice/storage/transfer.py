@@ -135,28 +135,31 @@ async def snapshot(url: str) -> AsyncIterator[Snapshot]:
     """
     writer, reader = engines(url)
     try:
-        if writer.dialect.name == "sqlite":
-            _require_file(writer.url)
-        else:
+        require_file(writer.url)
+        if writer.dialect.name == "postgresql":
             reader = reader.execution_options(isolation_level="REPEATABLE READ")
         with translated_errors():
             async with reader.connect() as connection:
-                found = await connection.run_sync(version)
-                if found != VERSION:
-                    raise UnusableDatabase(
-                        f"the database has schema {found or 'none'}, this program {VERSION}: use the program that runs"
-                        " on it"
-                    )
+                await require_schema(connection)
                 yield Snapshot(connection)
     finally:
         await writer.dispose()
         await reader.dispose()
 
 
-def _require_file(url: URL) -> None:
-    """To connect would make it."""
-    if not Path(url.database or "").exists():
+def require_file(url: URL) -> None:
+    """On SQLite, to connect would make an empty one."""
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         raise UnusableDatabase("there is no database at the configured place")
+
+
+async def require_schema(connection: AsyncConnection) -> None:
+    """Whoever doesn't migrate a database works on one of this very program."""
+    found = await connection.run_sync(version)
+    if found != VERSION:
+        raise UnusableDatabase(
+            f"the database has schema {found or 'none'}, this program {VERSION}: use the program that runs on it"
+        )
 
 
 class Filling:
