@@ -43,6 +43,7 @@ def main(folder: Path, port: int, *, script: bool) -> int:
     The demo keeps everything in `folder` and serves its page on `port`. The story plays in a fresh folder inside it, on
     free ports, and removes that folder unless it went otherwise.
     """
+    folder = folder.absolute()  # the homeserver runs in a directory of its own
     folder.mkdir(parents=True, exist_ok=True)
     try:
         return _story(folder) if script else asyncio.run(_until_stopped(_run_demo(folder, port)))

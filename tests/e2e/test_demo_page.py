@@ -65,8 +65,10 @@ def five_free_ports() -> int:
 
 
 async def start_demo(folder: Path, port: int) -> Demo:
+    """As `make demo` does: with a folder below the one where it is started."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "appservice.cli", "demo", "--folder", str(folder), "--port", str(port)),
+        *(sys.executable, "-m", "appservice.cli", "demo", "--folder", folder.name, "--port", str(port)),
+        cwd=folder.parent,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
