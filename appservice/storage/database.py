@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from appservice.crypto.sealing import Sealer, SealError
@@ -108,6 +109,17 @@ async def _finish(closing: Coroutine[Any, Any, None]) -> None:
 
 
 async def _connect(engine: AsyncEngine) -> AsyncConnection:
+    opening = asyncio.ensure_future(_opened(engine))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # asyncpg leaves a socket behind when it is cancelled half-way, so it opens, and is closed.
+        with suppress(DatabaseUnavailable, SQLAlchemyError):
+            await (await opening).close()
+        raise
+
+
+async def _opened(engine: AsyncEngine) -> AsyncConnection:
     try:
         return await engine.connect()
     except OSError as error:
