@@ -1,0 +1,224 @@
+"""What leaves is asked about once more, and goes to those alone who may have it now (I3, I9)."""
+
+import pytest
+
+from appservice.matrix.rooms import NewRoom
+from policies.case import DESK, JOINT
+from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Resume, Tell
+from policies.message import MessageId, Text
+from rooms.apply import Decline, Enter, Outgoing, Say
+from rooms.deliver import Cancelled, Parked, Sent
+from rooms.ports import Entry, ReaderFrozen, RoomId, Standing, Trouble
+from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
+from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site, item_of
+
+M1 = MessageId("m1")
+HELLO = Text("hello")
+
+
+async def test_a_notice_goes_to_those_who_are_wanted_and_have_joined() -> None:
+    site = await Site().begin()
+    outcome, report = await site.deliver(Tell(JOINT, "hello"))
+    (posting,) = site.poster.posted
+    assert isinstance(outcome, Sent)
+    assert report.tell == ()
+    assert (posting.room, posting.sender, posting.is_notice) == (site.room(JOINT).id, BOT, True)
+    assert posting.audience == {MIA, ALICE, site.ghost("Carl")}
+    assert posting.only_for is None
+
+
+async def test_a_persons_words_are_posted_by_that_persons_ghost() -> None:
+    site = await Site().begin()
+    carl = named(site.case, "Carl")
+    async with site.database.begin() as work:
+        await work.journal.append(Entry(site.case.id, message(site.case, "Carl", JOINT)))
+    await site.deliver(Post(JOINT, carl.id, HELLO, M1))
+    assert [(posting.sender, posting.is_notice) for posting in site.poster.posted] == [(site.ghost("Carl"), False)]
+    async with site.database.begin() as work:
+        entry = await work.journal.get(site.case.id, M1)
+    assert entry
+    assert entry.event == "$1"
+
+
+async def test_somebody_who_has_not_come_in_gets_no_key() -> None:
+    site = await Site().begin(joined=False)
+    await site.synapse.rooms.join(site.room(JOINT).id, as_user=MIA)
+    site.builder.forget(site.room(JOINT).id)
+    await site.deliver(Tell(JOINT, "hello"))
+    assert ALICE not in site.poster.posted[0].audience
+
+
+async def test_nothing_is_said_to_an_empty_room() -> None:
+    site = await Site().begin(joined=False)
+    outcome, _ = await site.deliver(Tell(JOINT, "hello"))
+    assert isinstance(outcome, Parked)
+    assert not site.poster.posted
+
+
+async def test_nothing_is_said_before_the_room_stands() -> None:
+    site = Site()
+    await site.change(site.case)
+    outcome, _ = await site.deliver(Tell(DESK, "hello"))
+    assert outcome == Parked("room:1042:desk", "the room does not stand yet")
+
+
+async def test_an_intruder_stops_everything_in_that_room_and_alarms_the_desk() -> None:
+    site = await Site().begin()
+    site.synapse.member(site.room(JOINT), STRANGER, STRANGER, "join")
+    site.builder.forget(site.room(JOINT).id)
+    outcome, report = await site.deliver(Tell(JOINT, "hello"))
+    assert isinstance(outcome, Parked)
+    assert any(STRANGER in text for text in report.tell)
+    assert site.database.committed.rooms[site.case.id, "joint"].standing is Standing.SUSPENDED  # type: ignore[index]
+    assert not site.poster.posted
+    again, quiet = await site.deliver(Tell(JOINT, "hello"))
+    assert isinstance(again, Parked)
+    assert quiet.tell == ()
+
+
+async def test_other_rooms_go_on_meanwhile() -> None:
+    site = await Site().begin()
+    site.synapse.member(site.room(JOINT), STRANGER, STRANGER, "join")
+    outcome, _ = await site.deliver(Tell(caucus_of(site.case, "Smith"), "hello"))
+    assert isinstance(outcome, Sent)
+
+
+async def test_somebody_taken_off_says_nothing_more_and_gets_nothing_more() -> None:
+    site = await Site().begin()
+    carl = named(site.case, "Carl")
+    await site.change(done(site.case, "!party remove Carl", facts(None)).case)
+    for outgoing in (
+        Post(JOINT, carl.id, HELLO, M1),
+        Relay(M1, JOINT, None, HELLO, carl.id),
+        Introduce(carl.id, JOINT),
+    ):
+        outcome, _ = await site.deliver(outgoing)
+        assert isinstance(outcome, Cancelled)
+    assert not site.poster.posted
+    assert not site.courier.carried
+
+
+async def test_somebody_taken_off_who_is_still_in_the_room_gets_no_key() -> None:
+    site = await Site().begin()
+    await site.change(done(site.case, "!party remove Alice", facts(None)).case)
+    outcome, _ = await site.deliver(Tell(caucus_of(site.case, "Smith"), "hello"))
+    assert isinstance(outcome, Parked)
+    assert not site.poster.posted
+
+
+async def test_an_explanation_is_for_the_unsigned_devices_of_one_person_alone() -> None:
+    site = await Site().begin()
+    own, alice = caucus_of(site.case, "Smith"), named(site.case, "Alice")
+    await site.deliver(Explain(alice.id, own, "verify it", to_unsigned_devices=True))
+    await site.deliver(Explain(alice.id, own, "a word"))
+    assert [posting.only_for for posting in site.poster.posted] == [ALICE, None]
+
+
+async def test_an_explanation_waits_for_whom_it_is_for() -> None:
+    site = await Site().begin(joined=False)
+    own, alice = caucus_of(site.case, "Smith"), named(site.case, "Alice")
+    await site.synapse.rooms.join(site.room(own).id, as_user=MIA)
+    site.builder.forget(site.room(own).id)
+    outcome, _ = await site.deliver(Explain(alice.id, own, "verify it", to_unsigned_devices=True))
+    assert isinstance(outcome, Parked)
+
+
+async def test_a_replaced_identity_parks_what_is_for_that_person() -> None:
+    site = await Site().begin()
+    site.poster.trouble = ReaderFrozen(ALICE)
+    outcome, _ = await site.deliver(Tell(JOINT, "hello"))
+    assert outcome == Parked(f"identity:{ALICE}", "a reader's encryption identity was reset")
+
+
+# --- letters
+
+
+async def test_a_letter_names_the_author_the_room_and_who_reads_it_but_nobody_else() -> None:
+    site = await Site().begin()
+    carl, alice = named(site.case, "Carl"), named(site.case, "Alice")
+    await site.deliver(Relay(M1, JOINT, alice.id, HELLO, carl.id))
+    (letter,) = site.courier.carried
+    assert (letter.author, letter.room_label, letter.to) == ("Alice", "EVERYONE · 1042", carl.id)
+    assert set(letter.readers) == {"Mia", "Alice"}
+    await site.deliver(Introduce(carl.id, caucus_of(site.case, "Jones")))
+    assert set(site.courier.carried[1].readers) == {"Mia"}
+    assert site.courier.carried[1].content is None
+
+
+async def test_words_wait_for_the_consent_and_the_first_letter_does_not() -> None:
+    site = Site(case_with(CARL_JOINS))
+    await site.change(site.case)
+    carl, own = named(site.case, "Carl"), caucus_of(site.case, "Jones")
+    outcome, _ = await site.deliver(Relay(M1, own, None, HELLO, carl.id))
+    assert isinstance(outcome, Parked)
+    assert outcome.key == f"consent:1042:{carl.endpoint.id}"
+    first, _ = await site.deliver(Introduce(carl.id, own))
+    assert isinstance(first, Sent)
+
+
+# --- direct chats, rooms, and what is none of these
+
+
+async def chat(site: Site, *, encrypted: bool = True) -> RoomId:
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+    made = NewRoom(name="x", power_levels={}, initial_state=[encryption] if encrypted else [], invite=[BOT])
+    room = await site.synapse.rooms.create(made, as_user=MIA)
+    await site.deliver(Enter(room, BOT))
+    return room
+
+
+async def test_a_chat_of_two_is_answered() -> None:
+    site = await Site().begin()
+    room = await chat(site)
+    await site.deliver(Say(room, MIA, "hello", to_unsigned_devices=True))
+    (posting,) = site.poster.posted
+    assert (posting.audience, posting.only_for, posting.in_clear) == (frozenset({MIA}), MIA, False)
+
+
+async def test_a_chat_with_a_third_is_not_answered() -> None:
+    site = await Site().begin()
+    room = await chat(site)
+    site.synapse.member(site.synapse.all_rooms[room], MIA, STRANGER, "join")
+    outcome, _ = await site.deliver(Say(room, MIA, "hello"))
+    assert isinstance(outcome, Cancelled)
+    assert not site.poster.posted
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_clear_words_go_only_where_nothing_is_encrypted_and_the_others_only_where_it_is(encrypted: bool) -> None:
+    site = await Site().begin()
+    room = await chat(site, encrypted=encrypted)
+    outcome, _ = await site.deliver(Say(room, MIA, "hello", in_clear=encrypted))
+    assert isinstance(outcome, Cancelled)
+    outcome, _ = await site.deliver(Say(room, MIA, "hello", in_clear=not encrypted))
+    assert isinstance(outcome, Sent)
+
+
+async def test_an_invitation_is_turned_down() -> None:
+    site = await Site().begin()
+    made = NewRoom(name="x", power_levels={}, invite=[BOT])
+    room = await site.synapse.rooms.create(made, as_user=STRANGER)
+    await site.deliver(Decline(room, BOT))
+    assert site.synapse.all_rooms[room].membership(BOT) == "leave"
+
+
+async def test_a_preview_is_told_and_a_reconciliation_done() -> None:
+    site = await Site().begin()
+    _, report = await site.deliver(Preview())
+    assert report.tell == ("Nothing needs repair.",)
+    outcome, _ = await site.deliver(Reconcile())
+    assert outcome == Sent("0 changes")
+
+
+@pytest.mark.parametrize("outgoing", [Tell(DESK, "x"), Relay(M1, JOINT, None, HELLO, "p1"), Reconcile(), Preview()])  # type: ignore[arg-type]
+async def test_what_names_no_case_is_sent_nowhere(outgoing: Outgoing) -> None:
+    site = await Site().begin()
+    with pytest.raises(Trouble) as caught:
+        await site.deliverer.deliver(item_of(outgoing, None), outgoing)
+    assert not caught.value.transient
+
+
+async def test_what_is_nothing_to_send_is_refused() -> None:
+    site = await Site().begin()
+    with pytest.raises(Trouble):
+        await site.deliver(Resume(named(site.case, "Carl").endpoint.id))
