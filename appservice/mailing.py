@@ -57,11 +57,12 @@ class MailCourier:
         domain = self._sender.reply_domain
         mail_id = ids.message_id(item.id, domain)
         async with self._database.begin() as work:
-            address = await _address(work, letter, person.endpoint)
+            # Written before it is marked as on its way: what can't be written has certainly not left.
+            mail = self._mail(letter, person, await _address(work, letter, person.endpoint), mail_id)
             if letter.message:
                 await work.journal.link_mail(letter.case.id, letter.message, mail_id)
             await work.outbox.mark_sending(item.id, None)
-        result = await send(self._mail(letter, person, address, mail_id), self._server)
+        result = await send(mail, self._server)
         match result:
             case Accepted(reply):
                 return Sent(reply)
