@@ -1,0 +1,228 @@
+"""Mails leave once, and say afterwards what is known of them; mails that come are believed only with proof."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from appservice import mailing
+from appservice.codec import JsonCodec
+from appservice.mailing import MailCourier, MailReader, Sender, StoredMail
+from appservice.worker import End, Finished
+from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, SendResult, Unknown
+from bridges.email.convert_in import mail_identity
+from bridges.email.ids import parse_recipient, token_address, token_hash
+from policies.case import JOINT, Case, Conversation
+from policies.effects import Post, Relay
+from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
+from policies.plan import label
+from rooms.deliver import Letter, Outcome, Sent, Unanswered
+from rooms.handle import House
+from rooms.ports import Item, ItemId, Lane, ReplyAddress, State, Trouble
+from tests.bridges.email.builders import AUTHSERV_ID, OWN_DOMAIN, PASSED, TOKEN, mail
+from tests.fakes.memory import MemoryDatabase
+from tests.fakes.post_office import PostOffice
+from tests.policies.builders import both_sides, caucus_of, done, facts, named
+
+SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, AUTHSERV_ID)
+HOUSE = House("example.org", "_mediatrix_", OWN_DOMAIN, {})
+CODEC = JsonCodec()
+CASE = both_sides()
+CARL = named(CASE, "Carl")
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+class Desk:
+    """A case, a mail server, and somebody who carries and reads."""
+
+    def __init__(self) -> None:
+        self.database, self.post_office = MemoryDatabase(), PostOffice()
+        server = MailServer("127.0.0.1", 25, Security.NONE)
+        self.courier = MailCourier(self.database, server, SENDER)
+        self.reader = MailReader(self.database, CODEC, HOUSE, SENDER)
+
+    async def carry(self, content: Content | None = None, where: Conversation = JOINT, item: str = "i1") -> Outcome:
+        """Carry a letter to Carl, as an item of the outbox."""
+        async with self.database.begin() as work:
+            await work.outbox.put(Item(ItemId(item), Lane("l"), "people", CASE.id, b"x", AT))
+        stored = self.database.committed.outbox.items[ItemId(item)]
+        letter = Letter(CASE, where, label(where, CASE), CARL.id, (), "Alice", content, None)
+        return await self.courier.carry(stored, letter)
+
+    async def address(self, where: Conversation) -> None:
+        """Carl's address for a room is the one of the builders."""
+        async with self.database.begin() as work:
+            address = ReplyAddress(CASE.id, CARL.id, CARL.endpoint.id, where, TOKEN.value)
+            await work.addresses.save(address, token_hash(TOKEN))
+
+    async def receive(self, raw: bytes, *, recipients: int = 1, envelope_from: str = "carl@example.net") -> Item:
+        """A mail is in the inbox."""
+        token = parse_recipient(token_address(TOKEN, OWN_DOMAIN), OWN_DOMAIN)
+        assert token is not None
+        identity, same = mail_identity(token_hash(token), raw)
+        body = StoredMail(token_hash(token), envelope_from, same, recipients, raw).dump()
+        item = Item(ItemId(identity[-40:]), Lane("case:1042"), "mail", CASE.id, body, AT)
+        async with self.database.begin() as work:
+            await work.inbox.put(item)
+        return item
+
+    def effects(self) -> list[object]:
+        return [CODEC.load(item.body) for item in self.database.committed.outbox.items.values()]
+
+    def posts(self) -> list[Post]:
+        return [effect for effect in self.effects() if isinstance(effect, Post)]
+
+    def why_held(self) -> list[str]:
+        return [held.why for held in self.database.committed.holds.values()]
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    desk = Desk()
+    monkeypatch.setattr(mailing, "send", desk.post_office.send)
+    async with desk.database.begin() as work:
+        await work.cases.save(CASE)
+    return desk
+
+
+# --- out
+
+
+async def test_a_mail_is_sent_from_its_rooms_own_address_and_nothing_else_shows_who_is_asked(desk: Desk) -> None:
+    own = caucus_of(CASE, "Jones")
+    await desk.carry(Text("hello"), JOINT, "i1")
+    await desk.carry(Text("hello"), own, "i2")
+    await desk.carry(Text("again"), JOINT, "i3")
+    joint, private, again = desk.post_office.mailbox("carl@example.net")
+    assert joint.reply_address == again.reply_address != private.reply_address
+    assert (joint.subject, private.subject) == ("EVERYONE · 1042", "PRIVATE with mediator · 1042")
+    assert len({joint.message_id, private.message_id, again.message_id}) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (Text("hello"), "| hello"),
+        (Edit(None, "new words"), "| new words"),
+        (None, "Town Mediation invites you"),
+        (Removal(None), "removed"),
+        (File("secret name.pdf", "a/b", 3, FileRef("{}")), "file"),
+    ],
+)
+async def test_each_kind_of_letter_can_be_read(desk: Desk, content: Content | None, shown: str) -> None:
+    assert isinstance(await desk.carry(content), Sent)
+    (found,) = desk.post_office.delivered
+    assert shown in found.text
+    assert "secret name" not in found.text
+
+
+async def test_what_mail_cannot_carry_is_refused_and_has_not_left(desk: Desk) -> None:
+    with pytest.raises(Trouble) as caught:
+        await desk.carry(Reaction(None, "x"))
+    assert not caught.value.transient
+    assert not desk.database.committed.outbox.items[ItemId("i1")].sending
+
+
+@pytest.mark.parametrize(
+    ("verdict", "transient"),
+    [
+        (NotSent("no connection"), True),
+        (Refused(451, False, "later"), True),
+        (Refused(550, True, "no such user"), False),
+    ],
+)
+async def test_a_no_is_tried_again_only_if_it_is_not_for_good(desk: Desk, verdict: SendResult, transient: bool) -> None:
+    desk.post_office.verdicts = [verdict]
+    with pytest.raises(Trouble) as caught:
+        await desk.carry(Text("hello"))
+    assert caught.value.transient is transient
+
+
+async def test_silence_is_unknown_and_never_repeated(desk: Desk) -> None:
+    desk.post_office.verdicts = [Unknown("no answer"), Accepted("yes")]
+    assert isinstance(await desk.carry(Text("hello")), Unanswered)
+    assert isinstance(await desk.carry(Text("hello")), Unanswered)
+    assert not desk.post_office.delivered
+
+
+async def test_a_mail_whose_sending_was_interrupted_is_not_sent_again(desk: Desk) -> None:
+    await desk.carry(Text("hello"))
+    assert desk.database.committed.outbox.items[ItemId("i1")].sending
+    assert isinstance(await desk.carry(Text("hello")), Unanswered)
+    assert len(desk.post_office.delivered) == 1
+
+
+# --- in
+
+
+@pytest.mark.parametrize("where", [JOINT, caucus_of(CASE, "Jones")], ids=str)
+async def test_a_proven_reply_is_posted_where_its_address_says(desk: Desk, where: Conversation) -> None:
+    await desk.address(where)
+    assert await desk.reader.read(await desk.receive(mail("hello", PASSED))) == Finished()
+    (post,) = desk.posts()
+    assert (post.conversation, post.author, post.content) == (where, CARL.id, Text("hello"))
+    assert not desk.why_held()
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (mail("hello"), "no Authentication-Results of ours"),
+        (mail("hello", PASSED, sender="eve@example.net"), "another address than the one on record"),
+        (mail("hello", PASSED, "Auto-Submitted: auto-replied"), "a machine wrote it"),
+        (mail("hello", PASSED, to="r.zyxwvutsrqponmlkjihgfedcb7@reply.example.org"), "addressed to others"),
+        (mail("hello\n\n> what somebody said\n", PASSED), "quote"),
+        (mail("", PASSED), "no words"),
+    ],
+)
+async def test_what_is_not_certain_is_held_and_posted_nowhere(desk: Desk, raw: bytes, why: str) -> None:
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(raw))
+    assert not desk.posts()
+    assert not [effect for effect in desk.effects() if isinstance(effect, Relay)]
+    (held,) = desk.why_held()
+    assert why in held
+
+
+async def test_one_mail_to_two_of_our_addresses_is_held(desk: Desk) -> None:
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail("hello", PASSED), recipients=2))
+    assert desk.why_held() == ["it was sent to several of our addresses at once"]
+
+
+async def test_what_was_made_out_is_kept_whatever_is_wrong(desk: Desk) -> None:
+    await desk.address(JOINT)
+    raw = mail("my words", PASSED, to="r.zyxwvutsrqponmlkjihgfedcb7@reply.example.org")
+    await desk.reader.read(await desk.receive(raw, recipients=2))
+    (entry,) = desk.database.committed.journal.values()
+    assert "my words" in str(entry.message.content)
+
+
+async def test_the_same_message_id_with_other_words_is_held(desk: Desk) -> None:
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail("first", PASSED)))
+    await desk.reader.read(await desk.receive(mail("second", PASSED)))
+    assert len(desk.posts()) == 1
+    assert desk.why_held() == ["another mail came under the same Message-ID"]
+
+
+async def test_the_null_sender_is_no_person(desk: Desk) -> None:
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail("hello", PASSED), envelope_from=""))
+    assert not desk.posts()
+
+
+async def test_a_mail_of_somebody_who_just_left_is_kept_where_a_person_sees_it(desk: Desk) -> None:
+    await desk.address(JOINT)
+    item = await desk.receive(mail("hello", PASSED))
+    gone: Case = done(CASE, "!party remove Carl", facts(None)).case
+    async with desk.database.begin() as work:
+        await work.cases.save(gone)
+    fate = await desk.reader.read(item)
+    assert isinstance(fate, End)
+    assert fate.state is State.DEAD
+    assert not desk.database.committed.journal
+
+
+def test_a_stored_mail_is_read_as_it_was_stored() -> None:
+    stored = StoredMail("hash", "carl@example.net", "same", 2, b"\x00\xff\nbody\n")
+    assert StoredMail.load(stored.dump()) == stored
