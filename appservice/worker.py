@@ -1,12 +1,11 @@
 """Works off a queue: lane after lane, each lane in its order, several lanes at once, whatever fails.
 
-    claim   one unit of work leases the lane that has waited longest, and does at once (`quick`) the first of its items,
-            as long as they ask nobody outside
-    work    what is left of the lane, one item after another, in a task of its own that prolongs the lease
+    claim a lane … `quick`: what asks nobody outside is done at once, many items in the unit of work that claims them
+                 … `work`: whatever is left, one item after another, while the lease is prolonged
 
-What becomes of an item is a value (`Fate`). Should anything raise in the unit of work that claims, nothing of it is
-stored, and the lane's items are taken one by one. There an exception that nobody foresaw makes a dead letter after a
-few tries and never stops the worker: one bad item must not delay the next person's.
+What becomes of an item is a value (`Fate`). Should anything in a quick unit of work raise, nothing of it is stored, and
+the items are taken one by one. There an exception that nobody foresaw makes a dead letter after a few tries and never
+stops the worker: one bad item must not delay the next person's.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ RETRY_MOST = timedelta(minutes=5)
 SURPRISES_MOST = 5
 """After so many exceptions that nobody foresaw, an item is dead."""
 BATCH = 50
-"""How many items are taken at once."""
+"""How many items of a lane are taken at once."""
 IDLE = timedelta(seconds=5)
 """How long a worker sleeps at most: nobody wakes it when the lease of a dead process runs out."""
 
@@ -92,17 +91,13 @@ class Wakeup:
         self._event.clear()
 
 
-Quick = Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]]
-"""Does, within a unit of work, the first so many of a lane's items; their fates."""
-
-
 async def nothing_quick(work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
     """For queues whose work always asks somebody outside."""
     return ()
 
 
 class Worker:
-    """Works off one queue."""
+    """Works off one queue with a number of tasks."""
 
     def __init__(
         self,
@@ -112,103 +107,101 @@ class Worker:
         work: Callable[[Item], Awaitable[Fate]],
         after: Callable[[Item, Fate], Awaitable[None]],
         *,
-        quick: Quick = nothing_quick,
+        quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]] = nothing_quick,
         tasks: int = 4,
     ) -> None:
-        """`queue` picks the queue of a unit of work; `tasks`: how many lanes are worked on at once.
+        """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items.
 
         `after` is told what became of each item, once that is stored; of an end, before.
         """
         self._name, self._database, self._queue = name, database, queue
         self._quick, self._work, self._after = quick, work, after
         self._tasks = tasks
-        self._owner = f"{name}-{random.getrandbits(64):x}"
-        self._busy: set[asyncio.Task[None]] = set()
         self.wakeup = Wakeup()
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                try:
-                    idle = await self._round(group)
-                    if idle:
-                        await self.wakeup.wait(idle)
-                except Exception:
-                    logger.exception("the %s worker stumbled; it goes on", self._name)
-                    await asyncio.sleep(1)
+            for number in range(self._tasks):
+                group.create_task(self._loop(f"{self._name}-{number}-{random.getrandbits(64):x}"))
 
-    async def _round(self, group: asyncio.TaskGroup) -> timedelta | None:
-        """Take one lane; if there is none, for how long."""
-        if len(self._busy) == self._tasks:
-            await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+    async def _loop(self, owner: str) -> None:
+        while True:
+            try:
+                if not await self._next_lane(owner):
+                    await self.wakeup.wait(await self._until_due())
+            except Exception:
+                logger.exception("the %s worker stumbled; it goes on", self._name)
+                await asyncio.sleep(1)
+
+    async def _until_due(self) -> timedelta:
+        now = datetime.now(UTC)
+        async with self._database.begin() as work:
+            due = await self._queue(work).next_due(now)
+        return min(due - now, IDLE) if due else IDLE
+
+    async def _next_lane(self, owner: str) -> bool:
+        """Take the lane that has waited longest and work on it until it is empty or stuck; False if there is none."""
         try:
-            items, fates, idle = await self._claim(self._quick)
+            items, fates = await self._claim(owner, self._quick)
         except DatabaseUnavailable:
             raise
         except Exception:
             logger.warning("the %s worker takes a lane's items one by one", self._name, exc_info=True)
-            items, fates, idle = await self._claim(nothing_quick)
-        if items:
-            task = group.create_task(self._finish(items, fates))
-            self._busy.add(task)
-            task.add_done_callback(self._busy.discard)
-        return idle
+            items, fates = await self._claim(owner, nothing_quick)
+        if not items:
+            return False
+        self.wakeup()
+        for item, fate in zip(items, fates, strict=False):
+            await self._after(item, fate)
+        if left := items[len(fates) :]:
+            await self._one_by_one(owner, left)
+        return True
 
-    async def _claim(self, quick: Quick) -> tuple[Sequence[Item], Sequence[Fate], timedelta | None]:
-        """Lease a lane, and do at once what can be; its items, the fates of those that are done with, or how long
-        there is nothing to do. A lane of which nothing is left is free again."""
-        now = datetime.now(UTC)
+    async def _claim(
+        self, owner: str, quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]]
+    ) -> tuple[Sequence[Item], Sequence[Fate]]:
+        """Lease a lane, and do at once what can be; the items, and the fates of those that are done with.
+
+        A lane of which nothing is left is free again.
+        """
         async with self._database.begin() as work:
             queue = self._queue(work)
-            items = await queue.claim(self._owner, now, LEASE, limit=BATCH)
-            if not items:
-                due = await queue.next_due(now)
-                return (), (), min(due - now, IDLE) if due else IDLE
-            fates = await quick(work, items)
+            items = await queue.claim(owner, datetime.now(UTC), LEASE, limit=BATCH)
+            fates = await quick(work, items) if items else ()
             for item, fate in zip(items, fates, strict=False):
                 await _store(queue, item, fate)
-            if len(fates) == len(items):
-                await queue.free(self._owner, items[0].lane)
-        return items, fates, None
+            if items and len(fates) == len(items):
+                await queue.free(owner, items[0].lane)
+        return items, fates
 
-    async def _finish(self, items: Sequence[Item], fates: Sequence[Fate]) -> None:
-        try:
-            for item, fate in zip(items, fates, strict=False):
-                await self._after(item, fate)
-            if left := items[len(fates) :]:
-                await self._one_by_one(left)
-        except Exception:
-            logger.exception("the %s worker stumbled; it goes on", self._name)
-
-    async def _one_by_one(self, items: Sequence[Item]) -> None:
+    async def _one_by_one(self, owner: str, items: Sequence[Item]) -> None:
         lane = items[0].lane
         try:
             for item in items:
-                if not await self._keep(lane):
+                if not await self._keep(owner, lane):
                     break
-                async with self._keeping(lane):
+                async with self._keeping(owner, lane):
                     goes_on = await self._one(item)
                 if not goes_on:
                     break
         finally:
             async with self._database.begin() as work:
-                await self._queue(work).free(self._owner, lane)
-            self.wakeup()
+                await self._queue(work).free(owner, lane)
 
-    async def _keep(self, lane: Lane) -> bool:
+    async def _keep(self, owner: str, lane: Lane) -> bool:
         async with self._database.begin() as work:
-            return await self._queue(work).renew(self._owner, lane, datetime.now(UTC) + LEASE)
+            return await self._queue(work).renew(owner, lane, datetime.now(UTC) + LEASE)
 
     @asynccontextmanager
-    async def _keeping(self, lane: Lane) -> AsyncIterator[None]:
+    async def _keeping(self, owner: str, lane: Lane) -> AsyncIterator[None]:
         """Prolong the lease while the work inside lasts."""
 
         async def beat() -> None:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 try:
-                    await self._keep(lane)
+                    await self._keep(owner, lane)
                 except Exception:
                     logger.exception("the %s worker could not prolong a lease; it tries again", self._name)
 

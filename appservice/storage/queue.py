@@ -2,8 +2,7 @@
 
 A unit of work changes items as it goes, and remembers the lanes it touched. At its end (`settle`) it locks those
 lanes' rows, in order, and writes down each lane's head anew. So units of work wait for each other only in that last
-moment, always in the same order (inbox before outbox, then by name, backwards), and a head is never wrong once it is
-committed.
+moment, always in the same order (inbox before outbox, then by name), and a head is never wrong once committed.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -132,8 +131,7 @@ class SqlQueue:
 
     async def settle(self) -> None:
         """Bring the rows of the touched lanes up to date."""
-        # Backwards: whoever claimed `crypto:…` here may have woken something in `case:…`.
-        touched = sorted(self._touched | self._freed.keys(), reverse=True)
+        touched = sorted(self._touched | self._freed.keys())
         if not touched:
             return
         # Inserts or locks each, in order. The heads are read by the next statement, which sees all that the former
