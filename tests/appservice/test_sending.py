@@ -1,0 +1,151 @@
+"""What becomes of a sending is stored and, where a mediator must know, told at the desk without content."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from appservice.codec import JsonCodec
+from appservice.sending import LATE, LOOK_AGAIN, OutboxWork
+from appservice.worker import Done, End, Fate, Park
+from policies.case import DESK, JOINT
+from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
+from policies.message import MessageId, Text
+from rooms.apply import MATRIX, Outgoing, Say
+from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.ports import Item, ItemId, Lane, RoomId, State, Trouble, Work
+from rooms.provision import Report
+from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import both_sides, caucus_of, named
+from tests.rooms.builders import HOUSE, MIA
+
+CODEC = JsonCodec()
+CASE = both_sides()
+CARL, ALICE = named(CASE, "Carl").id, named(CASE, "Alice").id
+M1 = MessageId("m1")
+SECRET = Text("secret words")
+RELAY = Relay(M1, JOINT, ALICE, SECRET, CARL)
+
+
+class Delivers:
+    """Delivers as it is told to."""
+
+    def __init__(self, outcome: Outcome | Trouble, report: Report) -> None:
+        self.outcome, self.report = outcome, report
+
+    async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
+        if isinstance(self.outcome, Trouble):
+            raise self.outcome
+        return self.outcome, self.report
+
+    async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> None:
+        return None
+
+
+@pytest.fixture
+async def database() -> MemoryDatabase:
+    database = MemoryDatabase()
+    async with database.begin() as work:
+        await work.cases.save(CASE)
+    return database
+
+
+def item_of(outgoing: Outgoing, *, attempts: int = 0, lane: str = "lane") -> Item:
+    case = None if isinstance(outgoing, Say) else CASE.id
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    return Item(ItemId("i1"), Lane(lane), MATRIX, case, CODEC.dump(outgoing), at, attempts=attempts)
+
+
+async def send(
+    database: MemoryDatabase, item: Item, outcome: Outcome | Trouble, report: Report | None = None
+) -> tuple[Fate, list[str]]:
+    """What became of an item, and what the desk was told."""
+    outbox = OutboxWork(database, Delivers(outcome, report or Report()), CODEC, HOUSE)
+    fate = await outbox.one(item)
+    await outbox.after(item, fate)
+    return fate, told(database)
+
+
+def told(database: MemoryDatabase) -> list[str]:
+    effects = [CODEC.load(item.body) for item in database.committed.outbox.items.values()]
+    return [effect.text for effect in effects if isinstance(effect, Tell) and effect.conversation == DESK]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fate"),
+    [
+        (Sent("$event"), Done("$event")),
+        (Parked("key", "not yet"), Park("key", "not yet", LOOK_AGAIN)),
+        (Cancelled("not any more"), End(State.CANCELLED, "not any more")),
+    ],
+)
+async def test_what_went_as_decided_is_stored_and_told_to_nobody(
+    database: MemoryDatabase, outcome: Outcome, fate: Fate
+) -> None:
+    assert await send(database, item_of(RELAY), outcome) == (fate, [])
+
+
+async def test_silence_is_shown_as_such(database: MemoryDatabase) -> None:
+    fate, texts = await send(database, item_of(RELAY), Unanswered("no answer"))
+    assert isinstance(fate, End)
+    assert fate.state is State.UNKNOWN
+    (text,) = texts
+    assert text.startswith("Perhaps not delivered: a mail to Carl from EVERYONE · 1042")
+    assert "!dead" in text
+
+
+async def test_a_no_for_good_is_told_with_its_reason(database: MemoryDatabase) -> None:
+    fate, (text,) = await send(database, item_of(RELAY), Trouble("the mail server said no: 550", transient=False))
+    assert isinstance(fate, End)
+    assert fate.state is State.DEAD
+    assert "Not delivered" in text
+    assert "550" in text
+
+
+async def test_a_no_for_now_is_tried_again_and_told_once_it_lasts(database: MemoryDatabase) -> None:
+    trouble = Trouble("no connection", transient=True)
+    for attempts in range(LATE + 3):
+        with pytest.raises(Trouble):
+            await send(database, item_of(RELAY, attempts=attempts), trouble)
+        assert len(told(database)) == (1 if attempts >= LATE else 0)
+    assert "being tried again" in told(database)[0]
+
+
+async def test_nothing_is_told_at_the_desk_about_the_desk(database: MemoryDatabase) -> None:
+    item = item_of(Tell(DESK, "x"), lane="room:1042:desk")
+    _, texts = await send(database, item, Trouble("gone", transient=False))
+    assert texts == []
+
+
+async def test_what_was_seen_on_the_way_is_told_and_has_the_rooms_looked_at(database: MemoryDatabase) -> None:
+    _, texts = await send(database, item_of(Tell(JOINT, "x")), Parked("k", "unfit"), Report(tell=("somebody joined",)))
+    assert texts == ["somebody joined"]
+    effects = [CODEC.load(item.body) for item in database.committed.outbox.items.values()]
+    assert any(isinstance(effect, Reconcile) for effect in effects)
+
+
+@pytest.mark.parametrize(
+    "outgoing",
+    [
+        Post(JOINT, CARL, SECRET, M1),
+        Tell(JOINT, SECRET.body),
+        Explain(ALICE, caucus_of(CASE, "Smith"), SECRET.body),
+        RELAY,
+        Introduce(CARL, JOINT),
+        Reconcile(),
+        Preview(),
+        Say(RoomId("!x"), MIA, SECRET.body),
+    ],
+    ids=lambda outgoing: type(outgoing).__name__,
+)
+async def test_no_description_has_a_word_of_it(database: MemoryDatabase, outgoing: Outgoing) -> None:
+    fate, texts = await send(database, item_of(outgoing), Trouble("refused", transient=False))
+    assert isinstance(fate, End)
+    assert "secret" not in fate.why
+    assert not any("secret" in text for text in texts)
+    assert "refused" in fate.why
+
+
+async def test_the_same_end_is_told_once(database: MemoryDatabase) -> None:
+    for _ in range(2):
+        _, texts = await send(database, item_of(RELAY), Unanswered("no answer"))
+    assert len(texts) == 1
