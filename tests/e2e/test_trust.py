@@ -24,7 +24,7 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
     await alice.text(joint, "Before")
     first = await desk.world.mail.wait_for(carl, lambda mail: "Before" in mail.text)
     shown = await desk.ask("!identity Alice", "Alice: the identity we trust is")
-    assert f"{alice.device_id}, signed by this identity" in shown
+    assert f"“{alice.device_id}”, signed by this identity" in shown
 
     await alice.reset_identity()
     await desk.told("ALARM: the encryption identity of Alice was replaced", within=30)
@@ -42,7 +42,7 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
 
     # Only the very key that was shown is confirmed.
     shown = await desk.ask("!identity Alice", "identity was REPLACED")
-    assert f"{alice.device_id}, signed by this identity" in shown
+    assert f"“{alice.device_id}”, signed by this identity" in shown
     command = shown.partition("Then say: ")[2].splitlines()[0]
     await desk.ask("!confirm Alice: AAAA BBBB CCCC", "That is not the identity there is now")
     await desk.ask(command[:-3], "At least 12 characters")

@@ -26,7 +26,7 @@ async def test_a_party_with_only_an_unsigned_device_is_told_and_reads_and_is_hea
     explained = await told(alice, caucus, REMEDY, within=30)
     assert alice.device_id in explained
     assert "Smith" not in explained
-    await desk.told(f"Alice has a device that is not verified ({alice.device_id})")
+    await desk.told(f"Alice has a device that is not verified (“{alice.device_id}”)")
 
     # Nothing of the case is encrypted for it, from the bot, from the mediator or from a ghost.
     await mia.client.text(caucus, "A word in private")
@@ -78,7 +78,7 @@ async def test_an_unsigned_device_beside_a_signed_one_is_explained_and_the_signe
 
     await mia.client.text(caucus, "For your signed devices")
     await phone.wait_for_text(caucus, "For your signed devices")
-    await desk.told("Alice has a device that is not verified (LAPTOP)")
+    await desk.told("Alice has a device that is not verified (“LAPTOP”)")
     withheld = await laptop.wait_for(lambda e: e.sender == mia.client.user_id and e.failure is not None)
     assert withheld.body is None
     assert await flaws(phone) == []

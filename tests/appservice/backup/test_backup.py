@@ -16,10 +16,14 @@ from appservice.backups.file import BackupError
 from appservice.backups.lines import row_line
 from appservice.backups.restore import adopt, restore
 from appservice.backups.take import take
+from appservice.crypto.ids import RoomId as CryptoRoomId
 from appservice.crypto.ids import UserId as CryptoUserId
+from appservice.crypto.machine import OlmMachine
+from appservice.crypto.outbound import Audience, Encrypted, Rotation
 from appservice.crypto.sealing import Sealer
 from appservice.epoch import Stage
 from appservice.storage import crypto_schema, epoch_schema, migrate, schema
+from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import NewerSchema, UnusableDatabase
@@ -35,6 +39,7 @@ from tests.appservice.storage.postgresql import Postgresql
 
 SEALER = Sealer([MASTER])
 LATER = AT + timedelta(days=1)
+AUDIENCE = Audience(CryptoRoomId("!room"), frozenset(), Rotation())
 
 MADE_ANEW = {
     # The identities' devices begin anew, lanes and sequences are made, the queues are not gone on with.
@@ -426,6 +431,53 @@ async def test_a_disk_that_is_full_leaves_no_half_backup(
         await take(sqlite_url, SEALER, tmp_path / "second", sqlite_backup.keys, AT)
     assert sqlite_backup.keys.read_bytes() == before
     assert names_in(tmp_path) == {"backup", "keys", "mediatrix.db"}
+
+
+# --- ratchets -----------------------------------------------------------------------------------------------------
+
+
+async def indexes_across_a_restore(url: str, target: str, folder: Path) -> list[tuple[str, int]]:
+    """Written before the backup, after it, and after the restore."""
+    used: list[tuple[str, int]] = []
+
+    async def write(database: SqlDatabase) -> None:
+        machine = OlmMachine(CryptoUserId(BOT), SEALER)
+        async with database.begin() as work:
+            await machine.prepare(work.crypto, AUDIENCE, now_ms=1)
+            made = await machine.encrypt_event(work.crypto, AUDIENCE, "m.room.message", {"body": "x"}, now_ms=1)
+        assert isinstance(made, Encrypted)
+        used.append((made.session_id, made.message_index))
+
+    async with opened(url) as database:
+        await fill(database, SEALER)
+        await write(database)
+        await take(url, SEALER, folder / "backup", folder / "keys", AT)
+        await write(database)
+        await write(database)
+    await restore(target, SEALER, folder / "backup", folder / "keys", LATER)
+    async with opened(target) as database:
+        await write(database)
+        await write(database)
+    return used
+
+
+async def test_no_index_is_used_again_after_a_restore(url: str, target: str, tmp_path: Path) -> None:
+    used = await indexes_across_a_restore(url, target, tmp_path)
+    assert len(used) == len(set(used)) == 5
+    assert [index for _, index in used] == [0, 1, 2, 0, 1]
+
+
+async def test_a_restore_that_kept_the_ratchets_would_use_indexes_again(
+    url: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted fault: the test above can fail."""
+
+    async def keep(self: SqlCryptoStore, user_id: CryptoUserId) -> None:
+        """Forget nothing."""
+
+    monkeypatch.setattr(SqlCryptoStore, "forget_device", keep)
+    used = await indexes_across_a_restore(url, target, tmp_path)
+    assert len(set(used)) == 3
 
 
 # --- databases that came back otherwise ---------------------------------------------------------------------------

@@ -32,7 +32,11 @@ AUDIENCE = Audience(ROOM, frozenset(), Rotation())
 
 async def opened(url: str, sealer: Sealer) -> SqlDatabase:
     database = SqlDatabase(url, sealer)
-    await database.open()
+    try:
+        await database.open()
+    except UnusableDatabase:
+        await database.close()
+        raise
     return database
 
 
