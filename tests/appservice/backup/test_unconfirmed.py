@@ -7,7 +7,7 @@ from appservice.epoch import Epoch, Stage
 from policies.case import DESK, JOINT
 from policies.effects import Relay
 from policies.message import MessageId, Text
-from rooms.deliver import Parked, Sent
+from rooms.deliver import Parked
 from rooms.ports import UserId, confirm_wait_key
 from tests.policies.builders import CARL_JOINS, case_with, message, named
 from tests.rooms.builders import ALICE, AT, MIA, STRANGER, Site, handler
@@ -92,4 +92,3 @@ async def test_a_command_of_before_the_restore_is_not_carried_out_and_the_desk_i
     async with site.database.begin() as work:
         decision = await handler(work, "other").message(site.case.id, new, None, None)
     assert decision.case.at_address(named(decision.case, "Eve").endpoint.network, UserId("@eve:example.org"))
-    assert isinstance(Sent("x"), Sent)
