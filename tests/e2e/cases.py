@@ -170,8 +170,8 @@ async def sits_in(world: World, user: str, room: str, watcher: Client) -> bool:
 async def flaws(client: Client, *rooms: str) -> list[SeenEvent]:
     """What this client shows with a warning shield, or can't decrypt; in these rooms, if any are given.
 
-    Waits for what is being decrypted at this moment. Leaves out the one known limit (CHANGELOG, "Known limits"): what the
-    bot was saying in the very seconds in which this client's user came into the room.
+    Waits for what is being decrypted at this moment. Leaves out the one known limit (CHANGELOG): what the bot
+    was saying in the very seconds in which this client's user came into the room.
     """
 
     def shown() -> list[SeenEvent]:
@@ -191,7 +191,7 @@ async def flaws(client: Client, *rooms: str) -> list[SeenEvent]:
 
 
 def _was_said_meanwhile(event: SeenEvent, came: Mapping[str, int]) -> bool:
-    """Whether the bot said it while its reader was coming in: before the reader was seen, and ordered after the join."""
+    """Whether the bot said it while its reader was coming in: encrypted before, and ordered after the join."""
     since = event.origin_server_ts - came.get(event.room_id, 0)
     by_the_bot = event.sender.startswith("@_mediatrix_bot:")
     return by_the_bot and event.failure == "OLM_UNKNOWN_MESSAGE_INDEX" and 0 <= since < COMING_IN_MS

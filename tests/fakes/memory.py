@@ -33,6 +33,8 @@ class MemoryTables:
     addresses: dict[str, ReplyAddress] = field(default_factory=dict)
     revoked: dict[str, None] = field(default_factory=dict)
     journal: dict[tuple[CaseId, MessageId], Entry] = field(default_factory=dict)
+    cases_then: dict[tuple[CaseId, MessageId], Case] = field(default_factory=dict)
+    """The case as it was when a message was put into the journal; for tests to look at."""
     mails: dict[tuple[CaseId, str], MessageId] = field(default_factory=dict)
     holds: dict[tuple[CaseId, MessageId], Held] = field(default_factory=dict)
     decisions: dict[int, tuple[ItemId, Decision, datetime]] = field(default_factory=dict)
@@ -213,11 +215,14 @@ class MemoryJournal:
     def __init__(self, tables: MemoryTables) -> None:
         self._entries = tables.journal
         self._mails = tables.mails
+        self._cases, self._cases_then = tables.cases, tables.cases_then
 
     async def append(self, entry: Entry) -> None:
         key = entry.case, entry.message.id
         if key not in self._entries:
             self._entries[key] = Entry(entry.case, entry.message, entry.event)
+            if entry.case in self._cases:
+                self._cases_then[key] = self._cases[entry.case]
             if entry.mail_id is not None:
                 await self.link_mail(entry.case, entry.message.id, entry.mail_id)
 

@@ -448,7 +448,8 @@ class World:
         entries = list(tables.journal.values())
         for place, entry in enumerate(entries[self._journal :], self._journal):
             for said in self._said_in(entry):
-                case, message = tables.cases[entry.case], entry.message
+                message = entry.message
+                case = tables.cases_then[entry.case, message.id]
                 said.handled_at, said.place, said.author = self.now, place, case.person(message.author)
                 said.fate = judge(said, message, case)
                 said.readers = mail_readers(case, message.conversation, message.author)
