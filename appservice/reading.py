@@ -49,6 +49,8 @@ _IN_CLEAR = Unproven(
     "it was sent without encryption", "Use a client that supports end-to-end encryption in this room, and send it again"
 )
 
+_VERIFYING = Unproven("it asks to verify somebody's keys", "")
+
 UNCONFIRMED = Unproven(
     "the encryption identity of this account was replaced",
     "The mediator has to make sure that it is really you; please telephone",
@@ -142,10 +144,15 @@ class EventReader:
         if event.get("state_key") is not None:
             await self._state(reading, record)
             return await self._finish(work, item, "state")
+        heard = _heard(reading)
+        if heard:
+            await self._verifications.hear(work, item, heard)
+            if heard.kind != "request" or record.case is None:
+                return await self._finish(work, item, "a verification")
         said = _said(reading)
-        if isinstance(said, Heard):
-            await self._verifications.hear(work, item, said)
-            return await self._finish(work, item, "a verification")
+        if heard and not isinstance(said, Closed):
+            # A request has words for clients that can't verify, so it is a post, whomever it asks (M4).
+            said = said[0], _VERIFYING
         if isinstance(said, Closed):
             fate = await self._rest(reading, record, said)
             if fate is not None:
@@ -299,21 +306,38 @@ class _Voices:
         return max(before, key=lambda other: other.seq, default=None)
 
 
-def _said(reading: _Reading) -> tuple[Said, Proof] | Heard | Closed:
-    event, outer = reading.event, reading.event.get("content")
-    outer = outer if isinstance(outer, dict) else {}
+def _heard(reading: _Reading) -> Heard | None:
+    """The step of a verification that an event is. Many clients verify in clear, even where the room is encrypted: what
+    is proven rests on the emoji."""
+    match reading.opened:
+        case Closed():
+            return None
+        case Opened(kind, content):
+            return read_in_room(reading.event, kind, content)
+        case None:
+            return read_in_room(reading.event, reading.event["type"], _outer(reading))
+        case _:
+            assert_never(reading.opened)
+
+
+def _said(reading: _Reading) -> tuple[Said, Proof] | Closed:
+    event, outer = reading.event, _outer(reading)
     match reading.opened:
         case Closed():
             return reading.opened
         case Opened(kind, content, proof):
-            return read_in_room(event, kind, content) or (read(kind, content, outer), proof)
+            return read(kind, content, outer), proof
         case None if event["type"] == "m.room.redaction":
             return redacted_event(event), _IN_CLEAR
         case None:
-            # Many clients verify in clear, even where the room is encrypted: what is proven rests on the emoji.
-            return read_in_room(event, event["type"], outer) or (read(event["type"], outer, outer), _IN_CLEAR)
+            return read(event["type"], outer, outer), _IN_CLEAR
         case _:
             assert_never(reading.opened)
+
+
+def _outer(reading: _Reading) -> Mapping[str, Any]:
+    content = reading.event.get("content")
+    return content if isinstance(content, dict) else {}
 
 
 def _undecrypted(why: str) -> Unproven:

@@ -80,7 +80,10 @@ class AuthenticatedMail:
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """No proof of the author; `why` is in words, `remedy` is what the person can do about it."""
+    """No proof of the author; `why` is in words, `remedy` is what the person can do about it.
+
+    Without a remedy, nobody is told but the mediators.
+    """
 
     why: str
     remedy: str

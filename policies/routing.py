@@ -165,7 +165,7 @@ def _told(case: Case, outcome: Done | Refused) -> Decision:
 def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> Decision:
     """Not proven to be its author's: shown as nobody's word, passed on to nobody, and the author learns the remedy."""
     decision = _held(case, message, proof.why, rule="unproven")
-    if author.endpoint.network is not Network.MATRIX:
+    if author.endpoint.network is not Network.MATRIX or not proof.remedy:
         # Whoever wrote that mail isn't known; an answer would only be a second letter to a stranger or a victim.
         return decision
     text = f"What you wrote was not passed on: {proof.why}. {proof.remedy}"

@@ -94,7 +94,8 @@ def _message(content: Mapping[str, Any], *, quotes: bool) -> Content:
         return Text(_without_fallback(body) if quotes else body)
     if _is_one_of(_FILES, kind):
         return _file(content, body)
-    return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})")
+    # Clients that don't know the kind show these words.
+    return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})", body)
 
 
 def _file(content: Mapping[str, Any], body: str) -> Content:
