@@ -1,0 +1,156 @@
+"""Reading events of rooms: what is a post, what is a step of a protocol, and who is told of which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from appservice.codec import JsonCodec
+from appservice.crypto.ids import UserId
+from appservice.ports import ServiceWork
+from appservice.reading import EVENT, Closed, EventReader, Opened
+from appservice.trust import Verifications
+from policies.case import DESK, Conversation, Kind
+from policies.effects import Explain, Tell
+from policies.message import SignedDevice, Unreadable
+from policies.plan import RoomKey, room_key
+from rooms.apply import Say
+from rooms.handle import House
+from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
+from tests.appservice.crypto.people import ALICE, BOT
+from tests.appservice.crypto.service import SEALER
+from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import ALICE_JOINS, done, new_case
+
+CODEC = JsonCodec()
+MIA = UserId("@mia:example.org")
+HOUSE = House("example.org", "_mediatrix_", None, {MIA: "Mia"})
+CAUCUS, LOBBY = RoomId("!caucus"), RoomId("!lobby")
+Outgoing = list[tuple[Conversation | str, str]]
+
+
+class Open:
+    """Decrypts what is on the table."""
+
+    async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
+        return [Opened(e["content"]["is"], e["content"]["plain"], SignedDevice()) for e in events]
+
+
+class Table:
+    """A case with Alice in it, and a direct chat with its mediator."""
+
+    def __init__(self) -> None:
+        self.database = MemoryDatabase()
+        verifications = Verifications(SEALER, CODEC, BOT, [MIA])
+        self.reader = EventReader(
+            Open(), verifications, CODEC, HOUSE, BOT, is_ours=lambda user: user.startswith("@_mediatrix_")
+        )
+        self.said = 0
+
+    async def begin(self) -> None:
+        case = done(new_case(), ALICE_JOINS).case
+        caucus = Conversation(Kind.CAUCUS, case.sides[0].id)
+        async with self.database.begin() as work:
+            await work.cases.save(case)
+            await work.rooms.save(RoomRecord(case.id, room_key(caucus), Standing.MADE, "", CAUCUS))
+            await work.rooms.save(RoomRecord(None, RoomKey("lobby"), Standing.MADE, "", LOBBY))
+
+    async def hear(
+        self,
+        sender: UserId,
+        room: RoomId,
+        content: Mapping[str, Any],
+        *,
+        kind: str = "m.room.message",
+        clear: bool = False,
+    ) -> Outgoing:
+        """What the bot says when it has read an event, and where."""
+        self.said += 1
+        whole = content if clear else {"is": kind, "plain": content}
+        event = {
+            "event_id": f"$event{self.said}",
+            "type": kind if clear else "m.room.encrypted",
+            "room_id": room,
+            "sender": sender,
+            "origin_server_ts": 0,
+            "content": whole,
+        }
+        async with self.database.begin() as work:
+            item = Item(
+                ItemId(f"item {self.said}"), Lane("l"), EVENT, None, json.dumps(event).encode(), datetime.now(UTC)
+            )
+            await work.inbox.put(item)
+            await self.reader.read(work, [item])
+            return await self._outgoing(work)
+
+    async def _outgoing(self, work: ServiceWork) -> Outgoing:
+        found: Outgoing = []
+        for item in await work.outbox.in_state([State.READY]):
+            match CODEC.load(item.body):
+                case Tell(conversation, text) | Explain(conversation=conversation, text=text):
+                    found.append((conversation, text))
+                case Say(room, _, text):
+                    found.append((room, text))
+            await work.outbox.done(item.id)
+        return found
+
+
+@pytest_asyncio.fixture
+async def table() -> AsyncIterator[Table]:
+    table = Table()
+    await table.begin()
+    yield table
+
+
+def request(to: UserId) -> dict[str, Any]:
+    return {
+        "msgtype": "m.key.verification.request",
+        "body": "Bring the papers on Monday.",
+        "from_device": "PHONE",
+        "methods": ["m.sas.v1"],
+        "to": to,
+    }
+
+
+@pytest.mark.parametrize("to", [MIA, BOT])
+@pytest.mark.parametrize("clear", [True, False])
+async def test_words_in_a_request_to_verify_are_noticed_and_kept_for_the_mediator(
+    table: Table, to: UserId, clear: bool
+) -> None:
+    told = await table.hear(ALICE, CAUCUS, request(to), clear=clear)
+    [(where, text)] = told
+    assert where == DESK
+    assert "something from Alice" in text
+    assert "asks to verify somebody's keys" in text
+    assert "papers" not in text
+    async with table.database.begin() as work:
+        [held] = await work.holds.of_case(new_case().id)
+        entry = await work.journal.get(new_case().id, held.message)
+    assert entry is not None
+    assert "papers" in str(entry.message.content)
+
+
+@pytest.mark.parametrize("clear", [True, False])
+async def test_a_step_of_a_verification_is_no_post(table: Table, clear: bool) -> None:
+    step = {"m.relates_to": {"rel_type": "m.reference", "event_id": "$request"}, "key": "x"}
+    assert await table.hear(ALICE, CAUCUS, step, kind="m.key.verification.key", clear=clear) == []
+
+
+async def test_a_request_in_a_direct_chat_needs_no_words_from_us(table: Table) -> None:
+    assert await table.hear(MIA, LOBBY, request(BOT)) == []
+
+
+async def test_words_of_a_kind_that_nobody_knows_are_kept_for_the_mediator(table: Table) -> None:
+    [(where, text), *_] = await table.hear(ALICE, CAUCUS, {"msgtype": "org.example.poem", "body": "papers"})
+    assert where == DESK
+    assert "org.example.poem" in text
+    async with table.database.begin() as work:
+        [held] = await work.holds.of_case(new_case().id)
+        entry = await work.journal.get(new_case().id, held.message)
+    assert entry is not None
+    assert entry.message.content == Unreadable("it is of a kind that I can't carry (org.example.poem)", "papers")
