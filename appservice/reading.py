@@ -149,8 +149,12 @@ class EventReader:
             await self._verifications.hear(work, item, heard)
             if heard.kind != "request" or record.case is None:
                 return await self._finish(work, item, "a verification")
+        return await self._post(reading, record, asks_to_verify=heard is not None)
+
+    async def _post(self, reading: _Reading, record: RoomRecord, *, asks_to_verify: bool) -> Fate:
+        """Something that people see in a room: words, whatever they look like."""
         said = _said(reading)
-        if heard and not isinstance(said, Closed):
+        if asks_to_verify and not isinstance(said, Closed):
             # A request has words for clients that can't verify, so it is a post, whomever it asks (M4).
             said = said[0], _VERIFYING
         if isinstance(said, Closed):
@@ -161,10 +165,10 @@ class EventReader:
         if record.case is None:
             await self._lobby(reading, *said)
         elif said[1] == UNCONFIRMED and await self._waits(reading, record.case, record):
-            return Park(identity_wait_key(sender), "its author's identity is not confirmed")
+            return Park(identity_wait_key(reading.event["sender"]), "its author's identity is not confirmed")
         else:
             await self._message(reading, record.case, record, *said)
-        return await self._finish(work, item, "handled")
+        return await self._finish(reading.work, reading.item, "handled")
 
     async def _elsewhere(self, reading: _Reading) -> Finished:
         """In a room that is not ours only an invitation concerns us."""

@@ -96,6 +96,8 @@ class Table:
                     found.append((conversation, text))
                 case Say(room, _, text):
                     found.append((room, text))
+                case _:
+                    pass
             await work.outbox.done(item.id)
         return found
 
