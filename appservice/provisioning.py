@@ -17,7 +17,12 @@ from appservice.web.ports import Missing, Refused
 from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 from appservice.worker import Fate, Finished
 from policies.case import CaseId, Consent, Network, Role
-from policies.commands import AddPerson, AddSide, Command, Misunderstood, NewCase, OpenJoint, parse
+from policies.commands.form import Misunderstood
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
+from policies.commands.session import OpenJoint
+from policies.commands.sides import AddSide
+from policies.commands.vocabulary import Command, parse
 from policies.status import status_text
 from policies.text import clean
 from rooms.apply import Codec

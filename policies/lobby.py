@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies.commands import Help, ListCases, Misunderstood, NewCase, help_text, is_command, parse
+from policies.commands.form import Misunderstood
+from policies.commands.opening import ListCases, NewCase
+from policies.commands.vocabulary import Help, help_text, is_command, parse
 from policies.message import Content, Proof, Text, Unproven, Unreadable
 
 DESK_ONLY = "That is said at a case's desk. Here you can open a case: !case new Smith and Jones"

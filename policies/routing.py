@@ -10,7 +10,9 @@ from typing import assert_never
 
 from policies.acts import create, perform
 from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId
-from policies.commands import Command, Misunderstood, NewCase, is_command, parse
+from policies.commands.form import Misunderstood
+from policies.commands.opening import NewCase
+from policies.commands.vocabulary import Command, is_command, parse
 from policies.effects import Decision, Effect, Explain, Hold, Post, Reconcile, Relay, Tell
 from policies.membership import caucuses_of, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable

@@ -11,7 +11,9 @@ from datetime import datetime
 
 from policies import lobby, routing
 from policies.case import DESK, Case, CaseId, Conversation, Network, Person, PersonId, Role
-from policies.commands import AddPerson, Command, NewCase
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
+from policies.commands.vocabulary import Command
 from policies.effects import Decision, Reconcile, Tell
 from policies.identity import Identity
 from policies.message import Content, Message, Proof

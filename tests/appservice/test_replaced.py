@@ -15,7 +15,7 @@ from appservice.crypto.requests import Answer, KeysQuery
 from appservice.crypto.rows import Pin, StoredMasterKey
 from appservice.replaced import ReplacedReader, look
 from policies.case import CaseId
-from policies.commands import ConfirmIdentity
+from policies.commands.channels import ConfirmIdentity
 from policies.effects import Explain, Tell
 from rooms.handle import Handler, House
 from rooms.ports import Item, ItemId, Lane, State, identity_wait_key

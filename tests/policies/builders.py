@@ -6,7 +6,10 @@ from typing import TypeVar
 
 from policies.acts import create, perform
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId, Role, caucus
-from policies.commands import AddPerson, Misunderstood, NewCase, parse
+from policies.commands.form import Misunderstood
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
+from policies.commands.vocabulary import parse
 from policies.effects import Effect
 from policies.message import Content, Message, MessageId, Proof, SignedDevice, Text
 from policies.outcome import Done, Facts, Outcome, Refused

@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from policies.acts import ASK_LASTS, create
+from policies.acts import create
+from policies.asking import ASK_LASTS
 from policies.case import DESK, JOINT, Case, CaseId, Network, PersonId, Phase, Role
-from policies.commands import AddPerson, NewCase, OpenJoint
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
+from policies.commands.session import OpenJoint
 from policies.effects import Introduce, Preview, Reconcile, Resume, ShowHeld, Tell
 from policies.membership import readers
 from policies.outcome import Done, Refused

@@ -5,28 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.case import Network, Role
-from policies.commands import (
-    USAGES,
-    AddPerson,
-    AddSide,
-    Command,
-    Help,
-    ListCases,
-    ListSides,
-    Misunderstood,
-    NewCase,
-    OpenJoint,
-    RecordConsent,
-    RemovePerson,
-    Repair,
-    ShowDead,
-    ShowHeld,
-    ShowStatus,
-    Yes,
-    help_text,
-    is_command,
-    parse,
-)
+from policies.commands.channels import RecordConsent
+from policies.commands.form import Misunderstood
+from policies.commands.opening import ListCases, NewCase
+from policies.commands.people import AddPerson, RemovePerson
+from policies.commands.session import OpenJoint, Repair, ShowStatus
+from policies.commands.sides import AddSide, ListSides
+from policies.commands.vocabulary import FORMS, Command, Help, Yes, help_text, is_command, parse
+from policies.commands.waiting import ShowDead, ShowHeld
 
 MATRIX, EMAIL = Network.MATRIX, Network.EMAIL
 
@@ -106,7 +92,7 @@ def test_nothing_that_is_typed_raises(text: str) -> None:
         is_command(line)
 
 
-@pytest.mark.parametrize("usage", USAGES.values(), ids=USAGES)
+@pytest.mark.parametrize("usage", FORMS.values(), ids=FORMS)
 def test_every_example_of_the_help_works(usage: object) -> None:
     example: str = usage.example  # type: ignore[attr-defined]
     assert not isinstance(parse(example), Misunderstood)

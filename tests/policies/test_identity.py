@@ -22,7 +22,9 @@ from policies.case import (
     SideId,
     caucus,
 )
-from policies.commands import ConfirmIdentity, Misunderstood, ShowIdentity, parse
+from policies.commands.channels import ConfirmIdentity, ShowIdentity
+from policies.commands.form import Misunderstood
+from policies.commands.vocabulary import parse
 from policies.effects import ConfirmIdentity as Confirm
 from policies.effects import Explain
 from policies.identity import Device, Identity, grouped

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.commands import NewCase
+from policies.commands.opening import NewCase
 from policies.lobby import DESK_ONLY, Answer, Open, Silence, decide
 from policies.message import Content, Edit, Reaction, Removal, SignedDevice, Text, Unproven, Unreadable
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from appservice.codec import JsonCodec
 from policies.case import CaseId
-from policies.commands import ShowDead, ShowHeld
+from policies.commands.waiting import ShowDead, ShowHeld
 from rooms.handle import Handler, House
 from rooms.ports import Item, ItemId, Lane, State, UserId
 from tests.fakes.memory import MemoryDatabase

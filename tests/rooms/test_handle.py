@@ -3,7 +3,9 @@
 import pytest
 
 from policies.case import DESK, JOINT, CaseId, Network, Role
-from policies.commands import AddPerson, NewCase, OpenJoint
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
+from policies.commands.session import OpenJoint
 from policies.effects import Reconcile, Tell
 from policies.lobby import DESK_ONLY
 from policies.message import SignedDevice, Text, Unproven

@@ -1,0 +1,117 @@
+"""People's channels: the consent to words by mail, and encryption identities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policies import effects
+from policies.case import Case, Consent, Network
+from policies.commands.form import Form
+from policies.commands.people import no_such_person
+from policies.effects import Explain, Resume
+from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
+from policies.membership import caucuses_of
+from policies.outcome import Done, Facts, Outcome, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class RecordConsent:
+    """That a person agreed to have the words themselves sent by mail."""
+
+    name: str
+    wording: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """On record; what waited for it goes on."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        if person.endpoint.network is Network.MATRIX:
+            return Refused(
+                f"{person.name} reads in Matrix, end-to-end encrypted; no consent is needed", "!status shows all"
+            )
+        by = case.person(facts.by) if facts.by else None
+        consent = Consent(by.name if by else "the organisation", facts.at, self.wording)
+        endpoint = replace(person.endpoint, content_consent=consent)
+        return Done(
+            case.with_person(replace(person, endpoint=endpoint)),
+            f"On record: {person.name} agreed to have the words themselves sent by mail (“{self.wording}”).",
+            (Resume(endpoint.id),),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShowIdentity:
+    """Show what is known of a person's encryption identity."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        return Done(case, identity_text(person.name, facts.identities.get(person.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmIdentity:
+    """The person's new encryption identity is the one whose fingerprint begins so, and really theirs."""
+
+    name: str
+    fingerprint: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Believed from now on, if it is the one there is; nobody confirms themselves."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        if person.id == facts.by:
+            return Refused("Nobody confirms themselves", "Another mediator does, or your administrator")
+        key = to_confirm(facts.identities.get(person.id), self.fingerprint)
+        if isinstance(key, Unconfirmable):
+            return Refused(key.why, f"!identity {person.name} shows what is known")
+        told = tuple(Explain(person.id, c, IDENTITY_CONFIRMED) for c in caucuses_of(case, person.id)[:1])
+        answer = f"The new identity of {person.name} is confirmed, and what waited for it goes on."
+        return Done(case, answer, (effects.ConfirmIdentity(person.id, key), *told))
+
+
+def _consent(words: list[str]) -> RecordConsent | str:
+    name, colon, wording = " ".join(words).partition(":")
+    if not colon or not name.strip() or not wording.strip():
+        return "It needs a name, a colon, and what was agreed, when and how"
+    return RecordConsent(name.strip(), wording.strip())
+
+
+def _confirm(words: list[str]) -> ConfirmIdentity | str:
+    name, _, fingerprint = " ".join(words).partition(":")
+    if not name.strip() or not fingerprint.strip():
+        return "It needs a name, a colon, and the fingerprint that !identity shows"
+    return ConfirmIdentity(name.strip(), fingerprint.strip())
+
+
+ChannelCommand = RecordConsent | ShowIdentity | ConfirmIdentity
+
+FORMS: tuple[Form[ChannelCommand], ...] = (
+    Form(
+        "consent",
+        "!consent NAME: WORDING",
+        "records that somebody agreed to have the words themselves sent by mail",
+        "!consent Carl: agreed by telephone to read the case by mail",
+        _consent,
+    ),
+    Form(
+        "identity",
+        "!identity NAME",
+        "what is known of somebody's encryption identity",
+        "!identity Alice",
+        lambda words: ShowIdentity(" ".join(words)) if words else "A name is missing",
+    ),
+    Form(
+        "confirm",
+        "!confirm NAME: FINGERPRINT",
+        "believes in somebody's new encryption identity, after you made sure that it is theirs",
+        "!confirm Alice: AbCd EfGh IjKl",
+        _confirm,
+    ),
+)

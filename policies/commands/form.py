@@ -1,0 +1,51 @@
+"""The shape of a command: how it is said, and how words become it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+C_co = TypeVar("C_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    """What is wrong with a line, and one that would work."""
+
+    problem: str
+    example: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}. For example: {self.example}"
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[C_co]):
+    """One command as it is said and as `!help` shows it.
+
+    `name` is what it begins with, without the `!`: one word or two. `read` makes the command of the words after that,
+    or tells what is wrong with them.
+    """
+
+    name: str
+    usage: str
+    does: str
+    example: str
+    read: Callable[[list[str]], C_co | str]
+    lobby: bool = False
+    """Whether it is said in the direct chat with the bot."""
+    desk: bool = True
+    """Whether it is said at a case's desk."""
+    alone: str | None = None
+    """A shorter name, when nothing else is said."""
+
+    def understand(self, words: list[str]) -> C_co | Misunderstood:
+        """The command that these words after its name make."""
+        read = self.read(words)
+        return Misunderstood(f"{read}. It goes: {self.usage}", self.example) if isinstance(read, str) else read
+
+    @property
+    def line(self) -> str:
+        """The command and what it does, in one line."""
+        return f"{self.usage} – {self.does}"

@@ -1,0 +1,254 @@
+"""People come into a case and leave it: parties, those beside them, and mediators."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from policies.asking import ask
+from policies.case import (
+    STAFF,
+    Case,
+    Consent,
+    Endpoint,
+    EndpointId,
+    Network,
+    Participation,
+    Person,
+    PersonId,
+    Phase,
+    Role,
+    SideId,
+)
+from policies.commands.form import Form
+from policies.commands.sides import side_for, some_side
+from policies.membership import sits_in_a_caucus
+from policies.outcome import Done, Facts, Outcome, Refused
+from policies.text import name_problem, skeleton
+
+ROLES = tuple(role.value for role in Role)
+_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_MATRIX_ID = re.compile(r"@[a-z0-9._=/+-]+:(?P<server>\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class AddPerson:
+    """Somebody takes part. Without a side named, someone who sits in a caucus gets a side of their own."""
+
+    name: str
+    network: Network
+    address: str
+    role: Role = Role.PARTY
+    side: str | None = None
+    consent: Consent | None = None
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """They are in, unless the address or the name can't be used."""
+        problem = _address_problem(self, facts)
+        if problem:
+            return problem
+        known = case.at_address(self.network, self.address)
+        if known:
+            return _add_again(case, self, known)
+        wrong = name_problem(self.name)
+        if wrong:
+            return Refused(
+                f"That name can't be used: {wrong}", "Choose another, such as: !party add Carl carl@example.org"
+            )
+        twin = next((p for p in case.people if skeleton(p.name) == skeleton(self.name)), None)
+        if twin:
+            return Refused(
+                f"{twin.name} is in this case already", "Give the newcomer a name that can't be confused with it"
+            )
+        number = case.made + 1
+        endpoint = Endpoint(EndpointId(f"e{number}"), self.network, self.address, self.consent)
+        person = Person(PersonId(f"p{number}"), self.name, endpoint)
+        return _seat(replace(case, people=(*case.people, person), made=number), person, self)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePerson:
+    """Somebody takes part no more, and reads nothing from then on."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Asks first."""
+        return ask(case, self, facts) if case.named(self.name) else no_such_person(case, self.name)
+
+    @property
+    def line(self) -> str:
+        """The command, as the asked person sees it."""
+        return f"!party remove {self.name}"
+
+    def confirmed(self, case: Case, facts: Facts) -> Outcome:
+        """They are out, with what they were asked; but not the last mediator."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        staff = [p for p in case.people if case.is_staff(p.id)]
+        if staff == [person]:
+            return Refused(
+                f"{person.name} is the only mediator", "Add the successor first: !mediator add NAME @user:server"
+            )
+        left = replace(
+            case,
+            people=tuple(p for p in case.people if p.id != person.id),
+            participations=tuple(p for p in case.participations if p.person != person.id),
+            asks=tuple(a for a in case.asks if a.asked != person.id),
+        )
+        return Done(
+            left, f"{person.name} takes part no more, and reads nothing from now on. What was read can't be unread."
+        )
+
+
+def _address_problem(command: AddPerson, facts: Facts) -> Refused | None:
+    match command.network:
+        case Network.MATRIX:
+            return _matrix_problem(command, facts)
+        case Network.EMAIL:
+            return _mail_problem(command, facts)
+        case _:
+            assert_never(command.network)
+
+
+def _matrix_problem(command: AddPerson, facts: Facts) -> Refused | None:
+    matched = _MATRIX_ID.fullmatch(command.address)
+    example = f"!party add {command.name} @{_localpart(command.name)}:{facts.server_name}"
+    if not matched:
+        return Refused(f"“{command.address}” is not a Matrix id", f"One looks like this: {example}")
+    if matched["server"] != facts.server_name:
+        return Refused(
+            f"{command.address} is an account of another homeserver. Redactions and deletions don't reach it, so"
+            " nobody can take part from there",
+            f"Give them an account here ({example}) or a mail address (!party add {command.name} name@example.org)",
+        )
+    if command.address.startswith(f"@{facts.own_prefix}"):
+        return Refused(f"{command.address} is one of our own helpers, not a person", f"For example: {example}")
+    return None
+
+
+def _localpart(name: str) -> str:
+    """How an account of that person may be called, for an example."""
+    plain = "".join(c for c in name.lower().replace(" ", ".") if c.isascii() and (c.isalnum() or c in ".-"))
+    return plain or "alice"
+
+
+def _mail_problem(command: AddPerson, facts: Facts) -> Refused | None:
+    if facts.reply_domain is None:
+        return Refused("Mail is not set up on this server", "Ask your administrator, or use a Matrix id")
+    if command.role in STAFF:
+        return Refused("A mediator works from Matrix", f"!mediator add {command.name} @user:{facts.server_name}")
+    if not _MAIL.fullmatch(command.address):
+        return Refused(f"“{command.address}” is not a mail address", "For example: !party add Carl carl@example.org")
+    if command.address.rpartition("@")[2].casefold() == facts.reply_domain.casefold():
+        return Refused("That is one of our own reply addresses", "Give the address at which the person reads mail")
+    return None
+
+
+def _add_again(case: Case, command: AddPerson, known: Person) -> Outcome:
+    """Only a neutral may take part twice: an interpreter on both sides, known to both (R11)."""
+    neutral = command.role is Role.INTERPRETER and all(p.role is Role.INTERPRETER for p in case.roles(known.id))
+    if neutral and skeleton(known.name) == skeleton(command.name) and command.side:
+        return _seat(case, known, command)
+    roles = ", ".join(p.role for p in case.roles(known.id))
+    return Refused(
+        f"{command.address} is {known.name} ({roles}) in this case already; nobody is on two sides, and no two people"
+        " share an address",
+        f"!party remove {known.name} takes them off first",
+    )
+
+
+def _seat(case: Case, person: Person, command: AddPerson) -> Outcome:
+    side: SideId | None = None
+    if sits_in_a_caucus(command.role):
+        if command.side is None and command.role is not Role.PARTY:
+            return Refused(
+                f"On which side is {command.name}?",
+                f"!party add {command.name} {command.address} as {command.role} on {some_side(case)}",
+            )
+        seated = side_for(case, command.side or command.name)
+        if isinstance(seated, Refused):
+            return seated
+        case, side = seated
+    seat = Participation(person.id, command.role, side)
+    if seat in case.participations:
+        return Refused(f"{person.name} is there already", "!status shows who takes part")
+    phase = Phase.CONVENED if case.phase is Phase.INTAKE and command.role not in STAFF else case.phase
+    case = replace(case, participations=(*case.participations, seat), phase=phase)
+    return Done(case, _welcome(case, person, command))
+
+
+def _welcome(case: Case, person: Person, command: AddPerson) -> str:
+    seats = [s.name for p in case.roles(person.id) if p.side and (s := case.side(p.side))]
+    where = f", on the side {' and '.join(seats)}" if seats else ""
+    match person.endpoint.network:
+        case Network.MATRIX:
+            how = "is invited in Matrix"
+        case Network.EMAIL if person.endpoint.content_consent:
+            how = "takes part by mail (consent on record; mail is not end-to-end encrypted)"
+        case Network.EMAIL:
+            how = (
+                "takes part by mail. Until the consent is on record, no words are mailed:"
+                f" !consent {person.name}: agreed by telephone to read the case by mail"
+            )
+        case _:
+            assert_never(person.endpoint.network)
+    return f"{person.name} ({command.role}) is in{where}, and {how}."
+
+
+def no_such_person(case: Case, name: str) -> Refused:
+    """The answer to a name that nobody here has."""
+    people = ", ".join(p.name for p in case.people) or "nobody yet"
+    return Refused(f"Nobody here is called {name}", f"In this case: {people}")
+
+
+def _person(words: list[str], role: Role) -> AddPerson | str:
+    at = next((i for i, word in enumerate(words) if "@" in word), None)
+    if at is None:
+        return "An address is missing: a Matrix id such as @alice:example.org, or a mail address"
+    name, address, rest = " ".join(words[:at]).strip("\"'“”"), words[at], words[at + 1 :]
+    if not name:
+        return "A name is missing"
+    side: str | None = None
+    while rest:
+        match rest[0].lower():
+            case "as" if len(rest) > 1 and rest[1].lower() in ROLES:
+                role, rest = Role(rest[1].lower()), rest[2:]
+            case "as":
+                return f"A role is one of {', '.join(ROLES)}"
+            case "on" if len(rest) > 1:
+                end = next((i for i, word in enumerate(rest) if i > 1 and word.lower() == "as"), len(rest))
+                side, rest = " ".join(rest[1:end]), rest[end:]
+            case _:
+                return f"I don't understand “{' '.join(rest)}”"
+    network = Network.MATRIX if address.startswith("@") else Network.EMAIL
+    return AddPerson(name, network, address, role, side)
+
+
+PeopleCommand = AddPerson | RemovePerson
+
+FORMS: tuple[Form[PeopleCommand], ...] = (
+    Form(
+        "party add",
+        "!party add NAME ADDRESS [as ROLE] [on SIDE]",
+        "somebody takes part: with a Matrix id of this homeserver, or a mail address",
+        "!party add Carl carl@example.org",
+        lambda words: _person(words, Role.PARTY),
+    ),
+    Form(
+        "party remove",
+        "!party remove NAME",
+        "somebody takes part no more (asks first)",
+        "!party remove Carl",
+        lambda words: RemovePerson(" ".join(words)) if words else "A name is missing",
+    ),
+    Form(
+        "mediator add",
+        "!mediator add NAME @user:server",
+        "a co-mediator joins this case",
+        "!mediator add Ines @ines:example.org",
+        lambda words: _person(words, Role.CO_MEDIATOR),
+    ),
+)

@@ -1,0 +1,121 @@
+"""All commands: from a line of text to one of them, or to what is wrong with it and an example that works.
+
+A command is a dataclass with `perform`, and a `Form` beside it; both stand in the module of their subject. A new
+subject's union and forms are added here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from policies.asking import answered
+from policies.case import Case
+from policies.commands import channels, opening, people, session, sides, waiting
+from policies.commands.channels import ChannelCommand
+from policies.commands.form import Form, Misunderstood
+from policies.commands.opening import OpeningCommand
+from policies.commands.people import PeopleCommand, RemovePerson
+from policies.commands.session import Repair, SessionCommand
+from policies.commands.sides import SideCommand
+from policies.commands.waiting import WaitingCommand
+from policies.outcome import Done, Facts, Outcome, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What can be said here."""
+
+    topic: str | None = None
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing."""
+        return Done(case, help_text(self.topic, lobby=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """The answer to an Ask."""
+
+    code: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """What was asked about is done, if the question is open and theirs."""
+        found = answered(case, self.code, facts)
+        if isinstance(found, Refused):
+            return found
+        without, ask = found
+        match parse(ask.command):
+            case RemovePerson() | Repair() as act:
+                return act.confirmed(without, facts)
+            case other:
+                raise AssertionError(f"{type(other).__name__} is never asked about")
+
+
+Command = OpeningCommand | PeopleCommand | SideCommand | ChannelCommand | SessionCommand | WaitingCommand | Help | Yes
+
+FORMS: dict[str, Form[Command]] = {
+    form.name: form
+    for form in (
+        *opening.FORMS,
+        *people.FORMS,
+        *sides.FORMS,
+        *channels.FORMS,
+        *session.FORMS,
+        *waiting.FORMS,
+        Form(
+            "help",
+            "!help [COMMAND]",
+            "this list, or one command",
+            "!help party add",
+            lambda words: Help(" ".join(words) or None),
+            lobby=True,
+        ),
+    )
+}
+_ALONE = {form.alone: form for form in FORMS.values() if form.alone}
+_YES = re.compile(r"yes[ :]+(?P<code>[0-9A-Za-z]{4})", re.IGNORECASE)
+
+
+def is_command(text: str) -> bool:
+    """Whether a line is meant as a command rather than as words for people."""
+    return text.lstrip().startswith("!") or _YES.fullmatch(text.strip()) is not None
+
+
+def parse(text: str) -> Command | Misunderstood:
+    """The command that a line gives."""
+    answer = _YES.fullmatch(text.strip())
+    if answer:
+        return Yes(answer["code"].upper())
+    words = text.strip().removeprefix("!").split()
+    for length in (2, 1):
+        form = FORMS.get(" ".join(words[:length]).lower()) if len(words) >= length else None
+        if form:
+            return form.understand(words[length:])
+    alone = _ALONE.get(" ".join(words).lower())
+    return alone.understand([]) if alone else _near_miss(words)
+
+
+def help_text(topic: str | None, *, lobby: bool) -> str:
+    """The answer to `!help`, for the desk or for the direct chat."""
+    form = FORMS.get((topic or "").lower().removeprefix("!"))
+    if form:
+        return f"{form.line}. For example: {form.example}"
+    shown = [f for f in FORMS.values() if (f.lobby if lobby else f.desk)]
+    where = "Here you can say:" if lobby else "At this desk you can say:"
+    return "\n".join([where, *(f.line for f in shown)])
+
+
+def _near_miss(words: list[str]) -> Misunderstood:
+    said = " ".join(words[:2]).lower()
+    names = difflib.get_close_matches(said, FORMS, n=1, cutoff=0.5) or difflib.get_close_matches(
+        said.split(" ")[0], FORMS, n=1, cutoff=0.5
+    )
+    starts = [name for name in FORMS if words and name.split()[0] == words[0].lower()]
+    best = next(iter(starts or names), None)
+    if best:
+        return Misunderstood(
+            f"I don't know “!{' '.join(words[:2])}”. It may be meant as {FORMS[best].usage}", FORMS[best].example
+        )
+    return Misunderstood("I don't know that command. !help lists what I understand", "!help")
