@@ -1,4 +1,4 @@
-"""Rooms at the homeserver, as `rooms.ports.Homeserver` wants them: looked at, made and changed, by the bot."""
+"""Rooms at the homeserver, as `rooms.homeserver.Homeserver` wants them: looked at, made and changed, by the bot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState
-from rooms.ports import RoomId, Trouble, UserId
+from rooms.homeserver import Trouble
+from rooms.ports import RoomId, UserId
 from rooms.reconcile import ROOM_VERSION, Actual, Change, Desired, Invite, Join, Membership, Remove, SetState
 
 MARKER = "org.mediatrix.marker"

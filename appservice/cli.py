@@ -31,7 +31,7 @@ from appservice.storage.errors import StorageError
 from appservice.storage.resealing import reseal
 from bridges.email.server import PortTakenError
 from policies.identity import grouped
-from rooms.ports import Trouble
+from rooms.homeserver import Trouble
 
 USAGE_ERROR, FAILED = 2, 1
 

@@ -48,7 +48,8 @@ from appservice.worker import Fate, Finished
 from policies.message import Content, File, FileRef, Proof, SignedDevice, Unproven
 from rooms.apply import Signal
 from rooms.deliver import Posting
-from rooms.ports import EventId, Item, ReaderFrozen, RoomId, Trouble, UserId
+from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.ports import EventId, Item, RoomId, UserId
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from appservice.crypto.requests import Answer, Http, KeysQuery, Outcome, Outgoin
 from appservice.matrix.errors import NO_ANSWER, MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
-from rooms.ports import Trouble
+from rooms.homeserver import Trouble
 
 
 def now_ms() -> int:

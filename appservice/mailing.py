@@ -25,7 +25,8 @@ from policies.plan import label
 from rooms.apply import Codec
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.handle import Handler, House
-from rooms.ports import Database, Item, ReplyAddress, State, Trouble, Work
+from rooms.homeserver import Trouble
+from rooms.ports import Database, Item, ReplyAddress, State, Work
 
 _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
 """It was accepted while its writer still took part, so a person must learn of it (I5)."""

@@ -51,7 +51,8 @@ from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
 from rooms.deliver import Courier, Deliverer, Letter, Outcome
 from rooms.handle import Handler, House
-from rooms.ports import Item, ItemId, State, Trouble, UserId
+from rooms.homeserver import Trouble
+from rooms.ports import Item, ItemId, State, UserId
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from policies.plan import desk_label
 from rooms.apply import MATRIX, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
-from rooms.ports import Database, Item, ItemId, State, Trouble, Work
+from rooms.homeserver import Trouble
+from rooms.ports import Database, Item, ItemId, State, Work
 from rooms.provision import Report
 
 logger = logging.getLogger(__name__)

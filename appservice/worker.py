@@ -21,7 +21,8 @@ from typing import assert_never
 
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
-from rooms.ports import Item, Lane, Queue, State, Trouble
+from rooms.homeserver import Trouble
+from rooms.ports import Item, Lane, Queue, State
 
 logger = logging.getLogger(__name__)
 

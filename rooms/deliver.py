@@ -16,17 +16,15 @@ from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import ROOMS, Decline, Enter, Outgoing, Say, Signal
+from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.ports import (
     Database,
     EventId,
-    Homeserver,
     Item,
-    ReaderFrozen,
     RoomId,
     RoomRecord,
     Standing,
     State,
-    Trouble,
     UserId,
     Work,
     confirm_wait_key,

@@ -1,7 +1,7 @@
-"""What the use cases need from the outside: the stores of one unit of work, and the homeserver.
+"""What the use cases need of the database: the stores of one unit of work.
 
-A unit of work is one database transaction. Nothing here may touch the network, except `Homeserver`, which is never
-called while a unit of work is open.
+A unit of work is one database transaction. Nothing here may touch the network; the homeserver
+(`rooms.homeserver.Homeserver`) is never called while a unit of work is open.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import NewType, Protocol
 
 from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
 from policies.effects import Decision
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
-
-if TYPE_CHECKING:
-    from rooms.reconcile import Actual, Change, Desired
 
 UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
@@ -131,6 +128,16 @@ class Queue(Protocol):
 
     async def oldest(self) -> datetime | None:
         """When the oldest READY or PARKED item was stored; for metrics."""
+
+
+def identity_wait_key(user: UserId) -> str:
+    """What deliveries wait for until a mediator has confirmed somebody's new encryption identity."""
+    return f"identity:{user}"
+
+
+def confirm_wait_key(case: CaseId) -> str:
+    """What mails wait for until a mediator has confirmed a case that came out of a backup."""
+    return f"confirm:{case}"
 
 
 # --- stores -------------------------------------------------------------------------------------------------------
@@ -355,68 +362,3 @@ class Database(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Work]:
         """A unit of work: committed when the block ends, rolled back if it raises."""
-
-
-# --- the homeserver -----------------------------------------------------------------------------------------------
-
-
-class Trouble(Exception):
-    """A call failed. `transient`: the same call may succeed later. `why` is in words, without content."""
-
-    def __init__(self, why: str, *, transient: bool) -> None:
-        super().__init__(why)
-        self.why = why
-        self.transient = transient
-
-
-class ReaderFrozen(Trouble):
-    """Somebody among the readers has another encryption identity than the known one: nothing is sent there (I9)."""
-
-    def __init__(self, user: UserId) -> None:
-        super().__init__("a reader's encryption identity was reset", transient=True)
-        self.user = user
-
-
-def identity_wait_key(user: UserId) -> str:
-    """What deliveries wait for until a mediator has confirmed somebody's new encryption identity."""
-    return f"identity:{user}"
-
-
-def confirm_wait_key(case: CaseId) -> str:
-    """What mails wait for until a mediator has confirmed a case that came out of a backup."""
-    return f"confirm:{case}"
-
-
-class Homeserver(Protocol):
-    """Matrix, as far as rooms need it. Every call may raise `Trouble`; none runs inside a unit of work."""
-
-    @property
-    def bot(self) -> UserId:
-        """Our own user, the creator of every room."""
-
-    def new_ghost(self) -> UserId:
-        """A name for a ghost: opaque and never used before, so that nobody is known again in another case (R11)."""
-
-    def is_ours(self, user: UserId) -> bool:
-        """Whether that is the bot or some ghost."""
-
-    async def create_room(self, desired: Desired, marker: str) -> RoomId:
-        """Make the room, with its members invited; not idempotent, hence the marker in its create event."""
-
-    async def find_room(self, marker: str) -> RoomId | None:
-        """The room with that marker, if an interrupted creation made it."""
-
-    async def state(self, room: RoomId) -> Actual | None:
-        """The room as it is; None if the bot isn't in it."""
-
-    async def change(self, room: RoomId, change: Change) -> None:
-        """Carry out one change; harmless if it is done already."""
-
-    async def join(self, room: RoomId, ours: UserId) -> None:
-        """One of our users accepts an invitation."""
-
-    async def leave(self, room: RoomId, ours: UserId) -> None:
-        """One of our users leaves, or turns an invitation down."""
-
-    async def ensure_ghost(self, ghost: UserId, name: str) -> None:
-        """The ghost exists, has a cross-signed device, and goes by that name. Idempotent."""

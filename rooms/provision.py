@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from policies.case import Case, CaseId, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
-from rooms.ports import Database, Homeserver, RoomRecord, Standing, Trouble, UserId, Work, confirm_wait_key
+from rooms.homeserver import Homeserver, Trouble
+from rooms.ports import Database, RoomRecord, Standing, UserId, Work, confirm_wait_key
 from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words, tampering
 
 

@@ -17,7 +17,8 @@ from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Te
 from policies.plan import label
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.handle import House
-from rooms.ports import Item, ItemId, Lane, ReplyAddress, State, Trouble
+from rooms.homeserver import Trouble
+from rooms.ports import Item, ItemId, Lane, ReplyAddress, State
 from tests.bridges.email.builders import AUTHSERV_ID, OWN_DOMAIN, PASSED, TOKEN, mail
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice

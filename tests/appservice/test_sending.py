@@ -12,7 +12,8 @@ from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay
 from policies.message import MessageId, Text
 from rooms.apply import MATRIX, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
-from rooms.ports import Item, ItemId, Lane, RoomId, State, Trouble, Work
+from rooms.homeserver import Trouble
+from rooms.ports import Item, ItemId, Lane, RoomId, State, Work
 from rooms.provision import Report
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, named

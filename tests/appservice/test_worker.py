@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from appservice import worker as workers
 from appservice.ports import ServiceWork
 from appservice.worker import RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
-from rooms.ports import Item, ItemId, Lane, State, Trouble
+from rooms.homeserver import Trouble
+from rooms.ports import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)

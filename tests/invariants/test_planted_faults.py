@@ -20,7 +20,8 @@ from policies.plan import room_key
 from rooms import apply, deliver, provision, reconcile
 from rooms.apply import Applier
 from rooms.handle import Handler
-from rooms.ports import Item, ItemId, Lane, Trouble
+from rooms.homeserver import Trouble
+from rooms.ports import Item, ItemId, Lane
 from rooms.reconcile import Remove
 from tests.invariants.canaries import words_of
 from tests.invariants.histories import (

@@ -36,7 +36,8 @@ from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import DESK, CaseId, Conversation
 from policies.membership import conversations
 from policies.plan import room_key
-from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, State, Trouble, UserId
+from rooms.homeserver import Trouble
+from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, State, UserId
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.post_office import PostOffice
 from tests.fakes.sealed import Envelope, Envelopes, SealedEncryption

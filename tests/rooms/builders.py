@@ -10,7 +10,8 @@ from policies.plan import room_key
 from rooms.apply import MATRIX, Applier, Outgoing
 from rooms.deliver import Courier, Deliverer, Letter, Outcome, Poster, Posting, Sent
 from rooms.handle import Handler, House
-from rooms.ports import EventId, Item, ItemId, Lane, State, Trouble, UserId
+from rooms.homeserver import Trouble
+from rooms.ports import EventId, Item, ItemId, Lane, State, UserId
 from rooms.provision import Report, reconcile
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.synapse import FakeSynapse, Room

@@ -8,7 +8,8 @@ from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay
 from policies.message import MessageId, Text
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import Cancelled, Parked, Sent
-from rooms.ports import Entry, ReaderFrozen, RoomId, Standing, Trouble
+from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.ports import Entry, RoomId, Standing
 from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
 from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site, item_of
 

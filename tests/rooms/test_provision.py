@@ -7,7 +7,8 @@ import pytest
 from appservice.matrix.errors import MatrixError
 from policies.case import DESK, JOINT, Kind
 from policies.membership import conversations
-from rooms.ports import Standing, Trouble, UserId
+from rooms.homeserver import Trouble
+from rooms.ports import Standing, UserId
 from rooms.provision import preview, unfit
 from tests.fakes.synapse import Room
 from tests.policies.builders import caucus_of, done, facts
