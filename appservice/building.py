@@ -6,8 +6,10 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import assert_never
 
+from appservice.crypto.outbound import Rotation
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.rooms import NewRoom
@@ -23,6 +25,22 @@ LOOK_AGAIN = 60.0
 """Seconds after which a room is looked at again even if no change of it was reported."""
 
 
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """The Matrix users that are ours: the bot and the ghosts."""
+
+    prefix: str
+    server: str
+
+    def has(self, user: UserId) -> bool:
+        """Whether that is one of ours."""
+        return user.startswith(f"@{self.prefix}") and user.endswith(f":{self.server}")
+
+    def new(self) -> UserId:
+        """A name that says nothing, and was never used."""
+        return UserId(f"@{self.prefix}{secrets.token_hex(10)}:{self.server}")
+
+
 class Builder:
     """The bot at work on rooms. Keeps what it saw of a room until something in that room changes."""
 
@@ -30,13 +48,13 @@ class Builder:
         self,
         matrix: Homeserver,
         bot: UserId,
-        prefix: str,
-        rotation: Mapping[str, int],
+        ours: Namespace,
+        rotation: Rotation,
         make_ghost: Callable[[UserId, str], Awaitable[None]],
     ) -> None:
-        """`rotation`: the `rotation_period_*` of new rooms' encryption; `make_ghost` gives a ghost its identity."""
-        self._matrix, self._bot, self._rotation, self._make_ghost = matrix, bot, rotation, make_ghost
-        self._prefix, self._server = prefix, bot.partition(":")[2]
+        """`rotation`: of new rooms' encryption; `make_ghost` gives a ghost its identity."""
+        self._matrix, self._bot, self._ours = matrix, bot, ours
+        self._rotation, self._make_ghost = rotation, make_ghost
         self._seen: dict[RoomId, tuple[float, Actual]] = {}
         self._changes: Counter[RoomId] = Counter()
 
@@ -47,11 +65,11 @@ class Builder:
 
     def new_ghost(self) -> UserId:
         """A name for a ghost that says nothing, and was never used."""
-        return UserId(f"@{self._prefix}{secrets.token_hex(10)}:{self._server}")
+        return self._ours.new()
 
     def is_ours(self, user: UserId) -> bool:
         """Whether that is the bot or some ghost."""
-        return user.startswith(f"@{self._prefix}") and user.endswith(f":{self._server}")
+        return self._ours.has(user)
 
     def forget(self, room: RoomId) -> None:
         """Something in that room changed: look at it again before the next act there."""
@@ -79,7 +97,12 @@ class Builder:
 
     async def create_room(self, desired: Desired, marker: str) -> RoomId:
         """Make the room, empty but for the bot: nobody can be in it before its record tells whose it is."""
-        encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM, **self._rotation}}
+        content = {
+            "algorithm": MEGOLM,
+            "rotation_period_ms": self._rotation.period_ms,
+            "rotation_period_msgs": self._rotation.messages,
+        }
+        encryption = {"type": "m.room.encryption", "state_key": "", "content": content}
         room = NewRoom(
             name=desired.name,
             power_levels=desired.power_levels,

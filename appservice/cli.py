@@ -23,7 +23,7 @@ from appservice.backups.restore import adopt, restore
 from appservice.backups.take import KEYS_NAME, take
 from appservice.crypto.sealing import Sealer
 from appservice.epoch import OlderDatabase
-from appservice.main import Service
+from appservice.main import wire
 from appservice.matrix.errors import MatrixError
 from appservice.mistakes import ConfigError
 from appservice.probe import Finding, Verdict, check
@@ -145,7 +145,7 @@ def _with_keys(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     logs.configure(loaded.logging.level.value.upper(), loaded.logging.format)
-    return asyncio.run(_until_stopped(Service(loaded).run(lambda: print("mediatrix: ready", flush=True))))
+    return asyncio.run(_until_stopped(wire(loaded).run(lambda: print("mediatrix: ready", flush=True))))
 
 
 async def _until_stopped(work: Coroutine[object, object, None]) -> int:

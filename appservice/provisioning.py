@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -27,7 +26,7 @@ from policies.status import status_text
 from policies.text import clean
 from rooms.apply import Codec
 from rooms.handle import Answer, Handler, House
-from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work
+from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work, item_id
 
 PATIENCE = 30.0
 """Seconds to wait for the worker before the caller is told to ask again with the same key."""
@@ -119,7 +118,7 @@ async def _carried_out(database: Database, item: Item) -> Answer | Refused:
 
 
 def _identity(what: str, key: str) -> ItemId:
-    return ItemId(hashlib.sha256(f"api/{what}/{key}".encode()).hexdigest()[:40])
+    return item_id(f"api/{what}/{key}")
 
 
 class CommandReader:

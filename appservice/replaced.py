@@ -8,7 +8,6 @@ The item is stored with the list that showed it, so an alarm isn't lost, whateve
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from appservice.worker import Fate, Finished
 from policies.case import Network
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import Item, ItemId, Lane, identity_wait_key
+from rooms.ports import Item, Lane, identity_wait_key, item_id
 
 REPLACED_IDENTITY = "identity.replaced"
 """The kind of these inbox items."""
@@ -34,7 +33,7 @@ async def look(work: ServiceWork, users: Collection[UserId], replaced: Collectio
                 await queue.wake(identity_wait_key(row.user_id))
         for case in await work.cases.of_matrix_user(row.user_id) if row.user_id in replaced else ():
             identity = "\0".join((REPLACED_IDENTITY, case, row.user_id, str(row.fetched)))
-            name = ItemId(hashlib.sha256(identity.encode()).hexdigest()[:40])
+            name = item_id(identity)
             body = json.dumps({"user_id": row.user_id}).encode()
             await work.inbox.put(Item(name, Lane(f"case:{case}"), REPLACED_IDENTITY, case, body, at))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from rooms.apply import MATRIX, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
-from rooms.ports import Database, Item, ItemId, State, Work
+from rooms.ports import Database, Item, ItemId, State, Work, item_id
 from rooms.provision import Report
 
 logger = logging.getLogger(__name__)
@@ -142,4 +141,4 @@ def _set_aside(outcome: Parked | Cancelled) -> Fate:
 
 def _derived(item: Item, what: str) -> ItemId:
     """An id for what follows from an item's sending: new with each attempt, the same if the attempt is told twice."""
-    return ItemId(hashlib.sha256(f"{what}/{item.id}/{item.attempts}".encode()).hexdigest()[:40])
+    return item_id(f"{what}/{item.id}/{item.attempts}")

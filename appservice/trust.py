@@ -59,7 +59,7 @@ from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
 from rooms.apply import Applier, Codec, Say, Signal
 from rooms.handle import Answer
-from rooms.ports import Item, ItemId, RoomId, State
+from rooms.ports import Item, RoomId, State, item_id
 
 logger = logging.getLogger(__name__)
 
@@ -284,7 +284,7 @@ def _is_recent(sent: object) -> bool:
 def _alarm_clock(item: Item, heard: Heard) -> Item:
     at = datetime.now(UTC)
     return Item(
-        id=ItemId(hashlib.sha256(f"{TIMEOUT}/{item.id}".encode()).hexdigest()[:40]),
+        id=item_id(f"{TIMEOUT}/{item.id}"),
         lane=item.lane,
         kind=TIMEOUT,
         case=None,

@@ -7,7 +7,6 @@ how to put that right, once a device and case.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from appservice.worker import Fate, Finished
 from policies.case import Network
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.ports import Item, Lane, State, item_id
 
 UNSIGNED_DEVICE = "device.unsigned"
 """The kind of these inbox items."""
@@ -39,7 +38,7 @@ async def look(work: ServiceWork, users: Collection[UserId], at: datetime) -> No
             for device in unsigned:
                 identity = "\0".join((UNSIGNED_DEVICE, case, row.user_id, device.device_id, device.ed25519))
                 item = Item(
-                    id=ItemId(hashlib.sha256(identity.encode()).hexdigest()[:40]),
+                    id=item_id(identity),
                     lane=Lane(f"case:{case}"),
                     kind=UNSIGNED_DEVICE,
                     case=case,

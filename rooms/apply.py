@@ -5,7 +5,6 @@ This is the only place that makes outbox items, so it is the only place where an
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar, assert_never
@@ -31,7 +30,7 @@ from policies.effects import (
 from policies.message import Edit, Text, Unreadable
 from policies.plan import desk_label, room_key
 from policies.text import clean, one_line
-from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, identity_wait_key
+from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, identity_wait_key, item_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class Applier:
 
     async def _put(self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing) -> None:
         self._parts += 1
-        identity = ItemId(hashlib.sha256(f"{self._item}/{self._rule}/{self._parts}".encode()).hexdigest()[:40])
+        identity = item_id(f"{self._item}/{self._rule}/{self._parts}")
         await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))
 
 

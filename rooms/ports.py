@@ -6,6 +6,7 @@ A unit of work is one database transaction. Nothing here may touch the network; 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -23,9 +24,14 @@ UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
 EventId = NewType("EventId", str)
 ItemId = NewType("ItemId", str)
-"""Of a queued item: the item's own identity, hashed. The same thing offered twice has the same id."""
+"""Of a queued item (`item_id`). The same thing offered twice has the same id."""
 Lane = NewType("Lane", str)
 """Items of one lane are worked on one after another, in the order they were stored."""
+
+
+def item_id(identity: str) -> ItemId:
+    """The id of the item that brings the thing of that identity."""
+    return ItemId(hashlib.sha256(identity.encode()).hexdigest()[:40])
 
 
 # --- the two queues -----------------------------------------------------------------------------------------------

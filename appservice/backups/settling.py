@@ -6,7 +6,6 @@ then ………………………………… every desk is told; every identity 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import ItemId, UserId
+from rooms.ports import UserId, item_id
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class Settling:
         async with self._database.begin() as work:
             for case in await work.cases.all_ids():
                 if await work.epochs.unconfirmed(case) and epoch.backup_at:
-                    item = ItemId(hashlib.sha256(f"restored/{epoch.name}/{case}".encode()).hexdigest()[:40])
+                    item = item_id(f"restored/{epoch.name}/{case}")
                     handler = Handler(work, codec, house, item, datetime.now(UTC))
                     await handler.tell_desk(case, _TO_THE_DESK.format(at=epoch.backup_at))
 

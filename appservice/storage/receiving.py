@@ -5,7 +5,6 @@ item under its own identity, so that whatever comes again is stored once. The ho
 identity: they begin anew when it restarts.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +20,7 @@ from appservice.reading import EVENT, MAIL, TO_DEVICE
 from appservice.storage.errors import DatabaseUnavailable
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import CaseId
-from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms
+from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, item_id
 
 KEY_COUNTS: Final = "matrix.key_counts"
 """The kind of an item that says: a device of ours runs out of one-time keys, or its fallback key was used.
@@ -181,7 +180,7 @@ def _crypto_lane(user: str) -> Lane:
 
 
 def _identity(kind: str, *parts: str) -> ItemId:
-    return ItemId(hashlib.sha256("\0".join((kind, *parts)).encode()).hexdigest()[:40])
+    return item_id("\0".join((kind, *parts)))
 
 
 def _json(value: Any) -> bytes:

@@ -93,7 +93,7 @@ class Clients:
             await self._changed(device.user)
 
     async def _changed(self, user: UserId) -> None:
-        await self.world.service.accept(parse("lists", {"device_lists": {"changed": [user]}}))
+        await self.world.service.parts.arrivals.accept(parse("lists", {"device_lists": {"changed": [user]}}))
 
     async def reads(self, device: Device, event: Event) -> str | None:
         """What a device makes of an event."""
@@ -110,9 +110,9 @@ async def rest(world: World) -> None:
     """Everybody comes in, and the service does all there is to do."""
     for _ in range(3):
         await world.settle()
-        while await world.service.encryption.refresh_devices():
+        while await world.service.parts.encryption.refresh_devices():
             await world.settle()
-        await world.service.encryption.flush_all()
+        await world.service.parts.encryption.flush_all()
         await world.everyone_joins()
     await world.time_passes()
     await world.settle()

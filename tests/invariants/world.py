@@ -28,6 +28,7 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.transaction import parse
 from appservice.provisioning import InboxProvisioning
 from appservice.reading import COMMAND
+from appservice.service import BOT_NAME, Service
 from appservice.storage.receiving import MailInbox
 from appservice.worker import Worker
 from bridges.email.convert_in import mail_identity
@@ -149,7 +150,7 @@ class World:
     def _time(self) -> int:
         return self.now
 
-    def _process(self) -> main.Service:
+    def _process(self) -> Service:
         def encryption(*wired: Any) -> SealedEncryption | Encryption:
             return SealedEncryption(self.envelopes, self.database, self.synapse) if self.sealed else Encryption(*wired)
 
@@ -159,7 +160,7 @@ class World:
             Homeserver=lambda *_: self.synapse,
             Encryption=encryption,
         ):
-            return main.Service(configuration())
+            return main.wire(configuration())
 
     # --- faults
 
@@ -201,7 +202,7 @@ class World:
     async def start(self) -> None:
         """What a process does before it works off its queues."""
         try:
-            await self.service.encryption.ensure_identity(BOT, main.BOT_NAME)
+            await self.service.parts.encryption.ensure_identity(BOT, BOT_NAME)
             await self.service._look_at_every_case()
         except Crash:
             await self.restart()
@@ -214,7 +215,7 @@ class World:
         """The item at the head of each lane of both queues."""
         found: list[tuple[Worker, Item]] = []
         tables = self.database.committed
-        for worker, table in ((self.service._inbox, tables.inbox), (self.service._outbox, tables.outbox)):
+        for worker, table in ((self.service.parts.inbox, tables.inbox), (self.service.parts.outbox, tables.outbox)):
             heads: dict[Lane, Item] = {}
             for item in table.items.values():
                 if item.state is State.READY:
@@ -233,7 +234,7 @@ class World:
 
     async def _lane(self, worker: Worker, lane: Lane) -> None:
         """The time of a lane has come, and somebody else is busy with every other."""
-        table = self.database.committed.inbox if worker is self.service._inbox else self.database.committed.outbox
+        table = self.database.committed.inbox if worker is self.service.parts.inbox else self.database.committed.outbox
         for item in table.items.values():
             if item.lane == lane:
                 table.items[item.id] = replace(item, due_at=None) if item.state is State.READY else item
@@ -300,7 +301,7 @@ class World:
         self.answers += [status.model_dump_json() for status in await InboxProvisioning(self.database).cases()]
 
     async def _accept(self, events: list[dict[str, Any]]) -> None:
-        await self.service.accept(parse(f"{next(self._numbers)}", {"events": events}))
+        await self.service.parts.arrivals.accept(parse(f"{next(self._numbers)}", {"events": events}))
 
     async def settle(self) -> None:
         """Until nothing is left to do but what waits."""

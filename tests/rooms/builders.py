@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from appservice.building import Builder
+from appservice.building import Builder, Namespace
 from appservice.codec import JsonCodec
+from appservice.crypto.outbound import Rotation
 from policies.case import Case, CaseId, Conversation, Network
 from policies.plan import room_key
 from rooms.apply import MATRIX, Applier, Outgoing
@@ -60,7 +61,7 @@ class Site:
         self.database = MemoryDatabase()
         self.synapse = FakeSynapse()
         self.synapse.register(BOT, MIA, ALICE, STRANGER)
-        self.builder = Builder(self.synapse, BOT, PREFIX, {}, self._make_ghost)  # type: ignore[arg-type]
+        self.builder = Builder(self.synapse, BOT, Namespace(PREFIX, "example.org"), Rotation(), self._make_ghost)  # type: ignore[arg-type]
         self.poster, self.courier = RecordingPoster(), RecordingCourier()
         self.deliverer = Deliverer(self.database, self.builder, self.poster, self.courier)
 

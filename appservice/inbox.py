@@ -1,0 +1,108 @@
+"""Work off one inbox item, whatever brought it (hops two and three)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from appservice.encryption import Encryption
+from appservice.mailing import MailReader
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.provisioning import CommandReader
+from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
+from appservice.replaced import ReplacedReader
+from appservice.seeking import Seeker
+from appservice.storage.receiving import KEY_COUNTS
+from appservice.trust import JUDGEMENT, TIMEOUT, Verifications
+from appservice.unsigned import UnsignedReader
+from appservice.worker import End, Fate, Park
+from rooms.apply import Codec
+from rooms.handle import Handler, House
+from rooms.homeserver import Trouble
+from rooms.ports import Item, State, item_id
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who reads which kind of item. `mails` is None where mail isn't set up."""
+
+    events: EventReader
+    encryption: Encryption
+    verifications: Verifications
+    commands: CommandReader
+    unsigned: UnsignedReader
+    replaced: ReplacedReader
+    mails: MailReader | None
+
+
+class InboxWork:
+    """What the inbox's worker does."""
+
+    def __init__(self, database: ServiceDatabase, readers: Readers, seeker: Seeker, codec: Codec, house: House) -> None:
+        self._database, self._readers, self._seeker = database, readers, seeker
+        self._codec, self._house = codec, house
+        self.unsent = asyncio.Event()
+        """Set when our machines have something to send: whoever sees it calls `Encryption.flush_all`."""
+
+    async def one(self, item: Item) -> Fate:
+        """Read, decide and apply one item."""
+        if item.kind == MAIL and self._readers.mails:
+            return await self._readers.mails.read(item)
+        async with self._database.begin() as work:
+            (fate,) = await self._dispatch(work, item.kind, [item])
+        return fate
+
+    async def quick(self, work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:
+        """The same for items of one lane, up to the first mail: those are parsed outside of any unit of work."""
+        fates: list[Fate] = []
+        for kind, alike in itertools.groupby(items, lambda item: item.kind):
+            if kind == MAIL:
+                break
+            fates += await self._dispatch(work, kind, list(alike))
+        return fates
+
+    async def after(self, item: Item, fate: Fate) -> None:
+        """What reading an item calls for, once it is stored."""
+        match fate:
+            case Park() if item.kind == EVENT:
+                await self._seeker.seek(item)
+            case End(State.DEAD | State.UNKNOWN as state, why):
+                await self._unreadable(item, state, why)
+            case _ if item.kind in {TO_DEVICE, KEY_COUNTS, TIMEOUT, JUDGEMENT}:
+                self.unsent.set()
+
+    async def _dispatch(self, work: ServiceWork, kind: str, items: Sequence[Item]) -> Sequence[Fate]:
+        readers = self._readers
+        match kind:
+            case "matrix.event":
+                return await readers.events.read(work, items)
+            case "matrix.to_device":
+                return await readers.encryption.receive(work, items)
+            case "matrix.key_counts":
+                return [await readers.encryption.take_counts(work, item) for item in items]
+            case "device.unsigned":
+                return [await readers.unsigned.read(work, item) for item in items]
+            case "verification.timeout":
+                return [await readers.verifications.time_is_up(work, item) for item in items]
+            case "verification.judgement":
+                return [await readers.verifications.judged(work, item) for item in items]
+            case "identity.replaced":
+                return [await readers.replaced.read(work, item) for item in items]
+            case "command":
+                return [await readers.commands.read(work, item) for item in items]
+            case _:
+                raise Trouble(f"nothing reads items of kind {kind}", transient=False)
+
+    async def _unreadable(self, item: Item, state: State, why: str) -> None:
+        logger.error("an inbox item of kind %s ended as %s", item.kind, state)
+        if item.case is not None:
+            text = f"Something that arrived could not be read ({why}). It is kept; your administrator can see it."
+            async with self._database.begin() as work:
+                handler = Handler(work, self._codec, self._house, item_id(f"unreadable/{item.id}"), datetime.now(UTC))
+                await handler.tell_desk(item.case, text)
