@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from appservice.clock import TimeReader
 from appservice.encryption import Encryption
 from appservice.mailing import MailReader
 from appservice.ports import ServiceDatabase, ServiceWork
@@ -17,10 +18,11 @@ from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
 from appservice.replaced import ReplacedReader
 from appservice.seeking import Seeker
 from appservice.storage.receiving import KEY_COUNTS
-from appservice.trust import JUDGEMENT, TIMEOUT, Verifications
+from appservice.trust import JUDGEMENT, Verifications
 from appservice.unsigned import UnsignedReader
 from appservice.worker import End, Fate, Park
 from rooms.apply import Codec
+from rooms.clock import TIME
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.ports import Item, State, item_id
@@ -36,6 +38,7 @@ class Readers:
     encryption: Encryption
     verifications: Verifications
     commands: CommandReader
+    clock: TimeReader
     unsigned: UnsignedReader
     replaced: ReplacedReader
     mails: MailReader | None
@@ -74,7 +77,7 @@ class InboxWork:
                 await self._seeker.seek(item)
             case End(State.DEAD | State.UNKNOWN as state, why):
                 await self._unreadable(item, state, why)
-            case _ if item.kind in {TO_DEVICE, KEY_COUNTS, TIMEOUT, JUDGEMENT}:
+            case _ if item.kind in {TO_DEVICE, KEY_COUNTS, TIME, JUDGEMENT}:
                 self.unsent.set()
 
     async def _dispatch(self, work: ServiceWork, kind: str, items: Sequence[Item]) -> Sequence[Fate]:
@@ -88,8 +91,8 @@ class InboxWork:
                 return [await readers.encryption.take_counts(work, item) for item in items]
             case "device.unsigned":
                 return [await readers.unsigned.read(work, item) for item in items]
-            case "verification.timeout":
-                return [await readers.verifications.time_is_up(work, item) for item in items]
+            case "time":
+                return [await readers.clock.read(work, item) for item in items]
             case "verification.judgement":
                 return [await readers.verifications.judged(work, item) for item in items]
             case "identity.replaced":

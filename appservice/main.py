@@ -9,6 +9,7 @@ from appservice import probe
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.settling import Settling
 from appservice.building import Builder, Namespace
+from appservice.clock import TimeReader
 from appservice.codec import JsonCodec
 from appservice.config import Config, Email, Tls
 from appservice.crypto.outbound import Rotation
@@ -72,6 +73,7 @@ def wire(config: Config) -> Service:
         encryption=encryption,
         verifications=verifications,
         commands=CommandReader(codec, house),
+        clock=TimeReader(codec, house, verifications),
         unsigned=UnsignedReader(codec, house),
         replaced=ReplacedReader(codec, house),
         mails=MailReader(database, codec, house, _sender(config, config.email)) if config.email else None,

@@ -26,7 +26,7 @@ from policies.status import status_text
 from policies.text import clean
 from rooms.apply import Codec
 from rooms.handle import Answer, Handler, House
-from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work, item_id
+from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work, case_lane, item_id
 
 PATIENCE = 30.0
 """Seconds to wait for the worker before the caller is told to ask again with the same key."""
@@ -72,7 +72,7 @@ class InboxProvisioning:
         if isinstance(parsed, Misunderstood):
             return Refused(str(parsed), "command")
         body = json.dumps({"case": case, "text": text}).encode()
-        name, lane = _identity(f"cases/{case}", idempotency_key), Lane(f"case:{case}")
+        name, lane = _identity(f"cases/{case}", idempotency_key), case_lane(CaseId(case))
         answer = await _carried_out(self._database, Item(name, lane, COMMAND, CaseId(case), body, datetime.now(UTC)))
         if isinstance(answer, Refused):
             return answer

@@ -19,7 +19,7 @@ from appservice.worker import Fate, Finished
 from policies.case import Network
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import Item, Lane, identity_wait_key, item_id
+from rooms.ports import Item, case_lane, identity_wait_key, item_id
 
 REPLACED_IDENTITY = "identity.replaced"
 """The kind of these inbox items."""
@@ -35,7 +35,7 @@ async def look(work: ServiceWork, users: Collection[UserId], replaced: Collectio
             identity = "\0".join((REPLACED_IDENTITY, case, row.user_id, str(row.fetched)))
             name = item_id(identity)
             body = json.dumps({"user_id": row.user_id}).encode()
-            await work.inbox.put(Item(name, Lane(f"case:{case}"), REPLACED_IDENTITY, case, body, at))
+            await work.inbox.put(Item(name, case_lane(case), REPLACED_IDENTITY, case, body, at))
 
 
 class ReplacedReader:

@@ -57,14 +57,16 @@ from appservice.matrix.ids import is_identifier
 from appservice.ports import ServiceWork
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
+from policies.effects import Schedule
 from rooms.apply import Applier, Codec, Say, Signal
+from rooms.clock import alarm
 from rooms.handle import Answer
-from rooms.ports import Item, RoomId, State, item_id
+from rooms.ports import Item, RoomId
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT, JUDGEMENT = "verification.timeout", "verification.judgement"
-"""The kinds of our inbox items: time is up; the administrator has compared."""
+JUDGEMENT = "verification.judgement"
+"""The kind of the inbox item that says: the administrator has compared."""
 
 LASTS = timedelta(minutes=10)
 """How long a verification may take (spec, "Key verification framework")."""
@@ -167,15 +169,13 @@ class Verifications:
             device = Device(heard.sender, DeviceId(str(heard.content["from_device"])))
             await self._send_to(work, device, refusal(heard.flow, Code.UNKNOWN_TRANSACTION))
 
-    async def time_is_up(self, work: ServiceWork, item: Item) -> Fate:
-        """Cancel the verification that the item is about, if it is still under way."""
-        stored = json.loads(item.body)
+    async def time_is_up(self, work: ServiceWork, item: Item, key: str) -> None:
+        """Cancel the verification whose time is up, if it is still under way."""
+        user, _, flow = key.partition(" ")
         await work.crypto.identity(self._bot, lock=True)
-        row = await work.crypto.verification(UserId(stored["user_id"]))
-        if row and self._open(row).flow == stored["flow"]:
+        row = await work.crypto.verification(UserId(user))
+        if row and self._open(row).flow == flow:
             await self._keep(self._turn(work, item), row, cancel(self._open(row), Code.TIMEOUT))
-        await work.inbox.done(item.id, "handled")
-        return Finished()
 
     # --- what the administrator sees and says
 
@@ -223,7 +223,9 @@ class Verifications:
         row = StoredVerification(heard.sender, await _code(turn.work, heard), "", now_ms())
         await self._keep(turn, row, step)
         if not step.after.ended:
-            await turn.work.inbox.put(_alarm_clock(turn.item, heard))
+            now = datetime.now(UTC)
+            up = Schedule(now + LASTS, f"{heard.sender} {heard.flow}")
+            await turn.work.inbox.put(alarm(turn.item.id, turn.item.lane, None, up, now))
 
     async def _keep(self, turn: _Turn, row: StoredVerification, step: Step) -> None:
         """Store where it stands now, and what is to be sent."""
@@ -279,20 +281,6 @@ async def _code(work: ServiceWork, heard: Heard) -> str:
 
 def _is_recent(sent: object) -> bool:
     return isinstance(sent, int) and abs(now_ms() - sent) <= LASTS / timedelta(milliseconds=1)
-
-
-def _alarm_clock(item: Item, heard: Heard) -> Item:
-    at = datetime.now(UTC)
-    return Item(
-        id=item_id(f"{TIMEOUT}/{item.id}"),
-        lane=item.lane,
-        kind=TIMEOUT,
-        case=None,
-        body=json.dumps({"user_id": heard.sender, "flow": heard.flow}).encode(),
-        received_at=at,
-        state=State.PARKED,
-        due_at=at + LASTS,
-    )
 
 
 def _outcome(state: object) -> str:

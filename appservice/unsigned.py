@@ -18,7 +18,7 @@ from appservice.worker import Fate, Finished
 from policies.case import Network
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import Item, Lane, State, item_id
+from rooms.ports import Item, State, case_lane, item_id
 
 UNSIGNED_DEVICE = "device.unsigned"
 """The kind of these inbox items."""
@@ -39,7 +39,7 @@ async def look(work: ServiceWork, users: Collection[UserId], at: datetime) -> No
                 identity = "\0".join((UNSIGNED_DEVICE, case, row.user_id, device.device_id, device.ed25519))
                 item = Item(
                     id=item_id(identity),
-                    lane=Lane(f"case:{case}"),
+                    lane=case_lane(case),
                     kind=UNSIGNED_DEVICE,
                     case=case,
                     body=json.dumps({"user_id": row.user_id, "device_id": device.device_id}).encode(),

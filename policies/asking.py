@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from policies.case import Ask, Case
-from policies.effects import Effect
+from policies.due import Due, due_key
+from policies.effects import Effect, Schedule
 from policies.outcome import Done, Facts, Outcome, Refused
 
 ASK_LASTS = timedelta(minutes=15)
@@ -33,7 +34,7 @@ def ask(case: Case, act: Confirmable, facts: Facts, *first: Effect) -> Outcome:
     return Done(
         replace(case, asks=(*others, question)),
         f"{question.command}: say “yes {question.code}” within 15 minutes and it is done.",
-        first,
+        (*first, Schedule(question.expires, due_key(Due.ASK, question.code))),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from policies.case import Case, Conversation, EndpointId, PersonId
 from policies.message import Content, MessageId
@@ -112,6 +113,15 @@ class ShowHeld:
     item: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Time itself comes back, as an item of the case's lane, as soon as it is `at`: `policies.due` decides what then
+    happens. `key` says what is due; it is never content."""
+
+    at: datetime
+    key: str
+
+
 Effect = (
     Post
     | Relay
@@ -125,6 +135,7 @@ Effect = (
     | Resume
     | DeadLetters
     | ShowHeld
+    | Schedule
 )
 
 

@@ -24,13 +24,15 @@ from policies.effects import (
     Reconcile,
     Relay,
     Resume,
+    Schedule,
     ShowHeld,
     Tell,
 )
 from policies.message import Edit, Text, Unreadable
 from policies.plan import desk_label, room_key
 from policies.text import clean, one_line
-from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, identity_wait_key, item_id
+from rooms.clock import alarm
+from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Applier:
                 await self._work.outbox.wake(consent_key(case, endpoint))
             case ConfirmIdentity(person, key):
                 await self._confirm(case, person, key)
+            case Schedule():
+                await self._work.inbox.put(alarm(self._item, case_lane(case.id), case.id, effect, self._at))
             case ShowHeld(item):
                 await self._effect(case, Tell(DESK, await _held_text(self._work, case, item)))
             case DeadLetters(act, item):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from policies import lobby, routing
+from policies import due, lobby, routing
 from policies.case import DESK, Case, CaseId, Conversation, Network, Person, PersonId, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
@@ -118,6 +118,11 @@ class Handler:
     async def unconfirmed(self, case: Case, author: Person, conversation: Conversation) -> None:
         """Something was said under an identity that nobody has confirmed yet; it waits for that."""
         await self._applier.apply(case, routing.decide_unconfirmed(case, author, conversation))
+
+    async def due(self, case_id: CaseId, key: str) -> None:
+        """What was scheduled under that key is due; the time of handling is not before it."""
+        case = await self._case(case_id)
+        await self._applier.apply(case, due.decide_due(case, key, self._facts(None, {})))
 
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""

@@ -34,6 +34,11 @@ def item_id(identity: str) -> ItemId:
     return ItemId(hashlib.sha256(identity.encode()).hexdigest()[:40])
 
 
+def case_lane(case: CaseId) -> Lane:
+    """Everything that happens in a case, one after another."""
+    return Lane(f"case:{case}")
+
+
 # --- the two queues -----------------------------------------------------------------------------------------------
 
 
@@ -133,7 +138,7 @@ class Queue(Protocol):
         """How many items are in each state; for metrics."""
 
     async def oldest(self) -> datetime | None:
-        """When the oldest READY or PARKED item was stored; for metrics."""
+        """When the oldest item was stored that waits for anything but its own time; for metrics."""
 
 
 def identity_wait_key(user: UserId) -> str:

@@ -70,8 +70,8 @@ class QueueStatements:
         self.next_due = select(func.min(items.c.due_at)).where(items.c.due_at > bindparam("at"))
         """at"""
         self.first_of = [
-            select(items.c.seq).where(items.c.state == state, items.c.state != DONE).order_by(items.c.seq).limit(1)
-            for state in (_READY, _PARKED)
+            select(items.c.seq).where(waiting, items.c.state != DONE).order_by(items.c.seq).limit(1)
+            for waiting in (items.c.state == _READY, and_(items.c.state == _PARKED, items.c.wait_key.is_not(None)))
         ]
         self.stored_at = select(items.c.received_at).where(items.c.seq == bindparam("wanted_seq"))
         """wanted_seq"""

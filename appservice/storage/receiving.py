@@ -20,7 +20,7 @@ from appservice.reading import EVENT, MAIL, TO_DEVICE
 from appservice.storage.errors import DatabaseUnavailable
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import CaseId
-from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, item_id
+from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, case_lane, item_id
 
 KEY_COUNTS: Final = "matrix.key_counts"
 """The kind of an item that says: a device of ours runs out of one-time keys, or its fallback key was used.
@@ -120,7 +120,7 @@ class MailInbox:
                 address = await work.addresses.by_hash(mail.token_hash)
                 if address is None:
                     return InboxVerdict.UNKNOWN
-                lane = _case_lane(address.case)
+                lane = case_lane(address.case)
                 await work.inbox.put(Item(identity, lane, MAIL, address.case, stored.dump(), self._clock()))
         except DatabaseUnavailable:
             return InboxVerdict.BUSY
@@ -144,7 +144,7 @@ def _events(transaction: Transaction, cases: Mapping[RoomId, CaseId], at: dateti
     for event in transaction.events:
         room = RoomId(event.room_id)
         case = cases.get(room)
-        lane = Lane(f"room:{room}") if case is None else _case_lane(case)
+        lane = Lane(f"room:{room}") if case is None else case_lane(case)
         yield Item(_identity(EVENT, event.event_id), lane, EVENT, case, _json(event.raw), at)
 
 
@@ -169,10 +169,6 @@ def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
         }
         identity = _identity(KEY_COUNTS, user, device, minute)
         yield Item(identity, _crypto_lane(user), KEY_COUNTS, None, _json(body), at)
-
-
-def _case_lane(case: CaseId) -> Lane:
-    return Lane(f"case:{case}")
 
 
 def _crypto_lane(user: str) -> Lane:

@@ -20,6 +20,7 @@ from appservice.exchange import now_ms
 from appservice.trust import LASTS, Heard, Verifications, Waiting, read_in_room, read_to_device
 from policies.plan import RoomKey
 from rooms.apply import Say, Signal
+from rooms.clock import TIME, scheduled
 from rooms.ports import Item, ItemId, Lane, RoomRecord, Standing, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.sas_client import THEM, Client
@@ -262,10 +263,10 @@ async def test_after_ten_minutes_it_is_cancelled(bot: Bot, client: Client) -> No
     async with bot.database.begin() as work:
         at = datetime.now(UTC)
         early = await work.inbox.claim("w", at + LASTS - timedelta(seconds=30), timedelta(0), 50)
-        assert trust.TIMEOUT not in {item.kind for item in early}
+        assert TIME not in {item.kind for item in early}
         items = await work.inbox.claim("w", at + LASTS + timedelta(seconds=1), timedelta(0), 50)
-        [clock] = [item for item in items if item.kind == trust.TIMEOUT]
-        await bot.verifications().time_is_up(work, clock)
+        [clock] = [item for item in items if item.kind == TIME]
+        await bot.verifications().time_is_up(work, clock, scheduled(clock).key)
         [reply] = await bot.sent(work)
     assert reply.content["code"] == "m.timeout"
     assert "Nothing of that code" in (await bot.judge(code, same=True))[0]
@@ -276,9 +277,7 @@ async def test_the_clock_of_an_earlier_one_does_not_end_the_next(bot: Bot, clien
     fresh = Client(client.room, f"{client.flow} again", keys=client.keys)
     await bot.hear(said(fresh, "request", fresh.request()))
     async with bot.database.begin() as work:
-        clock = bot.item(trust.TIMEOUT, {"user_id": ALICE, "flow": client.flow})
-        await work.inbox.put(clock)
-        await bot.verifications().time_is_up(work, clock)
+        await bot.verifications().time_is_up(work, bot.item(), f"{ALICE} {client.flow}")
         assert await bot.sent(work) == []
         assert await work.crypto.verification(ALICE) is not None
 

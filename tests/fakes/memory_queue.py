@@ -124,7 +124,8 @@ class MemoryQueue:
         return {state: count for state in State if (count := len(self._in(state)))}
 
     async def oldest(self) -> datetime | None:
-        return next((item.received_at for item in self._in(*WAITING)), None)
+        waiting = (item for item in self._in(*WAITING) if item.state is State.READY or item.wait_key is not None)
+        return next((item.received_at for item in waiting), None)
 
     def _attempts(self, item: ItemId) -> int:
         return self._table.items[item].attempts if item in self._table.items else 0

@@ -131,6 +131,6 @@ def applier(work: MemoryWork, item: str = "item") -> Applier:
     return Applier(work, CODEC, ItemId(item), AT)
 
 
-def handler(work: MemoryWork, item: str = "item") -> Handler:
+def handler(work: MemoryWork, item: str = "item", at: datetime = AT) -> Handler:
     """Handles an inbox item."""
-    return Handler(work, CODEC, HOUSE, ItemId(item), AT)
+    return Handler(work, CODEC, HOUSE, ItemId(item), at)

@@ -231,6 +231,13 @@ class QueueContract:
             await work.inbox.done(ItemId("c"))
             assert await work.inbox.oldest() is None
 
+    async def test_what_rests_until_its_own_time_is_not_waiting(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a", state=State.PARKED, due_at=AT + MINUTE))
+            assert await work.inbox.oldest() is None
+            await work.inbox.claim("w", AT + MINUTE, LEASE)
+            assert await work.inbox.oldest() == AT
+
     async def test_what_a_failed_unit_of_work_did_to_items_and_leases_is_undone(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
             await fill(work.inbox, item("a"), item("b"))
