@@ -91,9 +91,12 @@ class Queue(Protocol):
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
         """Lease the lane with the oldest item that may run at `at`; up to `limit` of its READY items, in order.
 
-        A lane leased to someone (whose lease has not run out) is passed over, even if the owner is the same. PARKED
-        items whose due time has come are READY again. Empty when there is nothing to do.
+        A lane leased to someone (whose lease has not run out) is passed over, even if the owner is the same. Empty
+        when there is nothing to do. Comes first in its unit of work.
         """
+
+    async def ripen(self, at: datetime) -> int:
+        """Make the PARKED items READY whose due time has come; how many there were."""
 
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
         """Prolong a lease; False if it was lost."""

@@ -1,11 +1,13 @@
 """The inbox and the outbox: a durable, ordered queue whose lanes are leased.
 
 A unit of work changes items as it goes, and remembers the lanes it touched. At its end (`settle`) it locks those
-lanes' rows, in order, and writes down each lane's head anew. So units of work wait for each other only in that last
-moment, always in the same order (inbox before outbox, then by name), and a head is never wrong once committed.
+lanes' rows, in order, and writes down each lane's head anew, and who leases it. So units of work wait for each other
+only in that last moment, always in the same order (inbox before outbox, then by name), and a head is never wrong once
+committed. A claim locks no row: what keeps two from claiming the same lane at once is a lock that nobody waits for.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
@@ -24,6 +26,15 @@ AT_MOST: Final = 500
 """Items of a listing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    owner: str | None
+    until: datetime | None
+
+
+_NOBODY: Final = _Lease(None, None)
+
+
 class SqlQueue:
     """`rooms.ports.Queue` within one database transaction."""
 
@@ -34,6 +45,8 @@ class SqlQueue:
         self._sql = queue_statements(tables, connection.dialect)
         self._sealer = sealer
         self._touched: set[Lane] = set()
+        self._leased: dict[Lane, _Lease] = {}
+        """The lanes that were claimed here, and whose they will be when this unit of work is over."""
         self._freed: dict[Lane, str] = {}
         self.news = False
         """Whether an item was put, woken or revived."""
@@ -46,31 +59,35 @@ class SqlQueue:
         rows = [self._written(item) for item in items]
         return self._note_news(await self._touch(self._sql.put, rows)) if rows else 0
 
-    async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
-        await self._unpark(at)
-        await self.settle()
-        lane = await self._lease(owner, at, at + lease)
-        if lane is None:
-            return ()
-        found = await self._connection.execute(self._sql.ready, {"wanted_lane": lane, "most": limit})
-        return tuple(takewhile(lambda item: item.due_at is None or item.due_at <= at, map(self._read, found)))
-
-    async def _unpark(self, at: datetime) -> None:
+    async def ripen(self, at: datetime) -> int:
         due = (await self._connection.execute(self._sql.due, {"at": at})).scalars().all()
-        if due:
-            await self._touch(self._sql.unpark, {"seqs": due})
+        return self._note_news(await self._touch(self._sql.unpark, {"seqs": due})) if due else 0
 
-    async def _lease(self, owner: str, at: datetime, until: datetime) -> Lane | None:
-        values = {"at": at, "owner": owner, "leased_until": until}
-        lane: Lane | None = (await self._connection.execute(self._sql.lease, values)).scalar()
+    async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
+        await self.settle()
+        while (lane := await self._claimable(at)) is not None:
+            values = {"wanted_lane": lane, "at": at, "most": limit}
+            found = (await self._connection.execute(self._sql.ready, values)).all()
+            if found:
+                self._leased[lane] = _Lease(owner, at + lease)
+                return tuple(takewhile(lambda item: item.due_at is None or item.due_at <= at, map(self._read, found)))
+        return ()
+
+    async def _claimable(self, at: datetime) -> Lane | None:
+        lane: Lane | None = (await self._connection.execute(self._sql.claimable, {"at": at})).scalar()
         return lane
 
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
+        await self.settle()
         values = {"wanted_lane": lane, "mine": owner, "leased_until": until}
         return (await self._connection.execute(self._sql.renew, values)).rowcount == 1
 
     async def free(self, owner: str, lane: Lane) -> None:
-        self._freed[lane] = owner
+        mine = self._leased.get(lane)
+        if mine is not None and mine.owner == owner:
+            self._leased[lane] = _NOBODY
+        else:
+            self._freed[lane] = owner
 
     async def next_due(self, at: datetime) -> datetime | None:
         due: datetime | None = (await self._connection.execute(self._sql.next_due, {"at": at})).scalar()
@@ -131,7 +148,7 @@ class SqlQueue:
 
     async def settle(self) -> None:
         """Bring the rows of the touched lanes up to date."""
-        touched = sorted(self._touched | self._freed.keys())
+        touched = sorted(self._touched | self._leased.keys() | self._freed.keys())
         if not touched:
             return
         # Inserts or locks each, in order. The heads are read by the next statement, which sees all that the former
@@ -140,8 +157,12 @@ class SqlQueue:
         await self._connection.execute(self._sql.settle, {"lanes": touched})
         for lane, owner in self._freed.items():
             await self._connection.execute(self._sql.free, {"wanted_lane": lane, "mine": owner})
+        for lane, lease in self._leased.items():
+            values = {"wanted_lane": lane, "owner": lease.owner, "leased_until": lease.until}
+            await self._connection.execute(self._sql.lease, values)
         self._touched.clear()
         self._freed.clear()
+        self._leased.clear()
 
     # --- changing
 

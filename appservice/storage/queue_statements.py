@@ -9,6 +9,8 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Dialect,
+    Select,
+    Table,
     and_,
     bindparam,
     func,
@@ -27,6 +29,9 @@ from rooms.ports import State
 _READY: Final[ColumnClause[str]] = literal_column(f"'{State.READY}'")
 _PARKED: Final[ColumnClause[str]] = literal_column(f"'{State.PARKED}'")
 DONE: Final[ColumnClause[str]] = literal_column(f"'{State.DONE}'")
+
+_AT_ONCE: Final = 32
+"""Lanes that may be in the middle of being claimed by others, when one more is looked for."""
 
 
 class QueueStatements:
@@ -60,7 +65,7 @@ class QueueStatements:
         # In the order of the index, or SQLite walks through all items in the order of the result.
         due = select(items.c.seq).where(items.c.due_at <= bindparam("at"), items.c.state == _PARKED)
         self.due = due.order_by(items.c.due_at).with_for_update(skip_locked=True)
-        """at. What another unit of work is changing at this moment is left to the next claim."""
+        """at. What another unit of work is changing at this moment is left to the next time."""
         parked = select(items.c.seq).where(items.c.wait_key == bindparam("key"), items.c.state == _PARKED)
         self.parked = parked.order_by(items.c.seq).with_for_update()
         """key"""
@@ -76,23 +81,14 @@ class QueueStatements:
         self.stored_at = select(items.c.received_at).where(items.c.seq == bindparam("wanted_seq"))
         """wanted_seq"""
 
-        ready = and_(items.c.lane == lane, items.c.state == _READY)
+        oldest = select(lanes.c.lane).where(_is_free(lanes, "at")).order_by(lanes.c.head_seq)
+        self.claimable = oldest.limit(1) if dialect.name == "sqlite" else _first_to_be_had(oldest, tables)
+        """at"""
+        ready = and_(items.c.lane == lanes.c.lane, items.c.state == _READY, lanes.c.lane == lane, _is_free(lanes, "at"))
         self.ready = select(items).where(ready).order_by(items.c.seq).limit(bindparam("most"))
-        """wanted_lane, most"""
-        other = lanes.alias()
-        oldest = (
-            select(other.c.lane)
-            .where(
-                other.c.head_seq.is_not(None),
-                _is_past(other.c.ready_at, "at"),
-                _is_past(other.c.leased_until, "at"),
-            )
-            .order_by(other.c.head_seq)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        self.lease = update(lanes).where(lanes.c.lane == oldest.scalar_subquery()).returning(lanes.c.lane)
-        """at, and the columns owner and leased_until"""
+        """wanted_lane, at, most. Nothing if another has claimed the lane in the meantime."""
+        self.lease = update(lanes).where(lanes.c.lane == lane)
+        """wanted_lane, and the columns owner and leased_until"""
         self.renew = update(lanes).where(mine)
         """wanted_lane, mine, and the column leased_until"""
         self.free = update(lanes).where(mine).values(owner=None, leased_until=None)
@@ -111,6 +107,21 @@ class QueueStatements:
             )
         )
         """lanes"""
+
+
+def _first_to_be_had(oldest: Select[str], tables: QueueTables) -> Select[str]:
+    """The first of these lanes that nobody else is claiming at this moment; nobody else can, until this unit of work
+    ends. No row is locked: whoever only stores something in that lane must not wait, for it may be waited for.
+
+    The inner limit keeps PostgreSQL from asking for more locks than it needs.
+    """
+    some = oldest.limit(_AT_ONCE).subquery()
+    had = func.pg_try_advisory_xact_lock(func.hashtext(tables.lanes.name), func.hashtext(some.c.lane))
+    return select(some.c.lane).where(had).limit(1)
+
+
+def _is_free(lanes: Table, at: str) -> ColumnElement[bool]:
+    return and_(lanes.c.head_seq.is_not(None), _is_past(lanes.c.ready_at, at), _is_past(lanes.c.leased_until, at))
 
 
 def _is_past(moment: ColumnElement[Any], at: str) -> ColumnElement[bool]:

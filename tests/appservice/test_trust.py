@@ -262,8 +262,10 @@ async def test_after_ten_minutes_it_is_cancelled(bot: Bot, client: Client) -> No
     code = await shown(bot, client)
     async with bot.database.begin() as work:
         at = datetime.now(UTC)
+        await work.inbox.ripen(at + LASTS - timedelta(seconds=30))
         early = await work.inbox.claim("w", at + LASTS - timedelta(seconds=30), timedelta(0), 50)
         assert TIME not in {item.kind for item in early}
+        await work.inbox.ripen(at + LASTS + timedelta(seconds=1))
         items = await work.inbox.claim("w", at + LASTS + timedelta(seconds=1), timedelta(0), 50)
         [clock] = [item for item in items if item.kind == TIME]
         await bot.verifications().time_is_up(work, clock, scheduled(clock).key)

@@ -46,7 +46,9 @@ async def has(database: MemoryDatabase, user: UserId, *devices: StoredDevice) ->
 async def due(database: MemoryDatabase) -> tuple[Item, ...]:
     """What there is to be told when the time has come."""
     async with database.begin() as work:
+        assert await work.inbox.ripen(AT) == 0
         assert await work.inbox.claim("early", AT, GRACE) == ()
+        await work.inbox.ripen(AT + GRACE)
         return await work.inbox.claim("worker", AT + GRACE, GRACE, 9)
 
 

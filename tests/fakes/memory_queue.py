@@ -45,10 +45,14 @@ class MemoryQueue:
         self.news = self.news or new > 0
         return new
 
+    async def ripen(self, at: datetime) -> int:
+        due = [item for item in self._in(State.PARKED) if item.due_at is not None and item.due_at <= at]
+        for item in due:
+            self._set(item, state=State.READY, wait_key=None, due_at=None)
+        self.news = self.news or bool(due)
+        return len(due)
+
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
-        for item in self._in(State.PARKED):
-            if item.due_at is not None and item.due_at <= at:
-                self._set(item, state=State.READY, wait_key=None, due_at=None)
         for head in self._in(State.READY):
             runnable = self._runnable(head.lane, at, limit)
             if runnable and not self._leased(head.lane, at):

@@ -21,6 +21,7 @@ async def schedule(site: Site, *effects: Schedule, item: str = "item") -> None:
 async def due(site: Site, after: timedelta) -> tuple[Item, ...]:
     """What the inbox has to be done so much later."""
     async with site.database.begin() as work:
+        await work.inbox.ripen(AT + after)
         return await work.inbox.claim("worker", AT + after, timedelta(0), 50)
 
 

@@ -62,18 +62,18 @@ def _leave(room: Path) -> None:
     room.unlink(missing_ok=True)
 
 
-async def _take_anything(self: SqlQueue, owner: str, at: datetime, until: datetime) -> Lane | None:
+async def _take_anything(self: SqlQueue, at: datetime) -> Lane | None:
     lanes = INBOX.lanes
     oldest = select(lanes.c.lane).where(lanes.c.head_seq.is_not(None)).order_by(lanes.c.head_seq).limit(1)
-    statement = update(lanes).where(lanes.c.lane == oldest.scalar_subquery()).values(owner=owner, leased_until=until)
-    lane: Lane | None = (await self._connection.execute(statement.returning(lanes.c.lane))).scalar()
+    lane: Lane | None = (await self._connection.execute(oldest)).scalar()
+    await self._connection.execute(update(lanes).where(lanes.c.lane == lane).values(owner=None, leased_until=None))
     return lane
 
 
 async def main(url: str, directory: str, name: str, *faults: str) -> None:
     """The process."""
     if faults:
-        SqlQueue._lease = _take_anything  # type: ignore[method-assign]
+        SqlQueue._claimable = _take_anything  # type: ignore[method-assign]
     database = SqlDatabase(url, Sealer([MASTER]))
     await database.open()
     await work_off(database, Path(directory), name)

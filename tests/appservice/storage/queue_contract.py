@@ -155,8 +155,10 @@ class QueueContract:
             await work.inbox.park(ItemId("a"), "key", AT + MINUTE, "")
         async with database.begin() as work:
             assert await work.inbox.next_due(AT) == AT + MINUTE
+            assert await work.inbox.ripen(AT) == 0
             assert await work.inbox.claim("me", AT, LEASE) == ()
         async with database.begin() as work:
+            assert await work.inbox.ripen(AT + MINUTE) == 1
             claimed = await work.inbox.claim("me", AT + MINUTE, LEASE)
             assert names(claimed) == ["a"]
             assert (claimed[0].state, claimed[0].due_at, claimed[0].wait_key) == (State.READY, None, None)
@@ -235,7 +237,7 @@ class QueueContract:
         async with database.begin() as work:
             await fill(work.inbox, item("a", state=State.PARKED, due_at=AT + MINUTE))
             assert await work.inbox.oldest() is None
-            await work.inbox.claim("w", AT + MINUTE, LEASE)
+            await work.inbox.ripen(AT + MINUTE)
             assert await work.inbox.oldest() == AT
 
     async def test_what_a_failed_unit_of_work_did_to_items_and_leases_is_undone(self, database: WorkDatabase) -> None:

@@ -378,6 +378,7 @@ async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str) -> None:
             await work.inbox.put_all([item(str(number), wait_key="key", due_at=AT) for number in range(3)])
             await work.inbox.park(ItemId("0"), "key", None, "")
             (*_, last) = await work.inbox.claim("me", AT, LEASE, 10)
+            await work.inbox.ripen(AT)
             await work.inbox.ahead_of(last)
             await work.inbox.renew("me", Lane("lane"), AT)
             await work.inbox.free("me", Lane("lane"))

@@ -4,12 +4,15 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from appservice.storage.database import SqlDatabase
 from rooms.ports import ItemId, State
 from tests.appservice.storage.conftest import opened
-from tests.appservice.storage.queue_contract import item
+from tests.appservice.storage.queue_contract import AT, item
 
 LANES = 7
 ITEMS = 70
@@ -84,3 +87,30 @@ async def test_two_that_ignore_leases_are_caught(postgresql_url: str, tmp_path: 
         await fill(database, 0, ITEMS)
     heard = await said(*[await start(postgresql_url, tmp_path, name, "careless") for name in "ab"])
     assert "overlap" in heard
+
+
+@pytest.mark.parametrize(("claimed", "woken"), [("a", "b"), ("b", "a")])
+async def test_what_is_done_in_one_lane_may_wake_another_while_something_arrives_for_both(
+    migrated_postgresql_url: str, claimed: str, woken: str
+) -> None:
+    """Whoever claims a lane must not hold anything that those who only store something there wait for."""
+    async with opened(migrated_postgresql_url) as database:
+        async with database.begin() as work:
+            await work.inbox.put(item("asleep", woken))
+            await work.inbox.park(ItemId("asleep"), "key", None, "")
+            await work.inbox.put(item("first", claimed))
+
+        async def arrive() -> None:
+            async with database.begin() as work:
+                await work.inbox.put_all([item("new here", claimed), item("new there", woken)])
+
+        async with asyncio.timeout(0.9):  # PostgreSQL looks for a deadlock after a second
+            async with database.begin() as work:
+                (first,) = await work.inbox.claim("me", AT, timedelta(minutes=1))
+                arriving = asyncio.create_task(arrive())
+                await asyncio.sleep(0.1)
+                assert await work.inbox.wake("key") == 1
+                await work.inbox.done(first.id)
+            await arriving
+        async with database.read() as work:
+            assert await work.inbox.counts() == {State.READY: 3, State.DONE: 1}
