@@ -36,6 +36,8 @@ SURPRISES_MOST = 5
 """After so many exceptions that nobody foresaw, an item is dead."""
 BATCH = 50
 """How many items of a lane are taken at once."""
+RIPEN_EVERY = timedelta(seconds=1)
+"""How often it is looked for what was set aside until now, while there is other work."""
 IDLE = timedelta(seconds=5)
 """How long a worker sleeps at most: nobody wakes it when the lease of a dead process runs out."""
 
@@ -70,6 +72,14 @@ class End:
 
 
 Fate = Finished | Done | Park | End
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A lane's items, and the fates of those first ones that are done with."""
+
+    items: Sequence[Item]
+    fates: Sequence[Fate]
 
 
 class Wakeup:
@@ -118,6 +128,8 @@ class Worker:
         self._name, self._database, self._queue = name, database, queue
         self._quick, self._work, self._after = quick, work, after
         self._tasks = tasks
+        self._looking = asyncio.Lock()
+        self._ripe_at = datetime.min.replace(tzinfo=UTC)
         self.wakeup = Wakeup()
 
     async def run(self) -> None:
@@ -129,52 +141,65 @@ class Worker:
     async def _loop(self, owner: str) -> None:
         while True:
             try:
-                if not await self._next_lane(owner):
-                    await self.wakeup.wait(await self._until_due())
+                await self._next_lane(owner)
             except Exception:
                 logger.exception("the %s worker stumbled; it goes on", self._name)
                 await asyncio.sleep(1)
 
-    async def _until_due(self) -> timedelta:
-        now = datetime.now(UTC)
-        async with self._database.begin() as work:
-            due = await self._queue(work).next_due(now)
-        return min(due - now, IDLE) if due else IDLE
-
     async def _next_lane(self, owner: str) -> bool:
-        """Take the lane that has waited longest and work on it until it is empty or stuck; False if there is none."""
+        """Take the lane that has waited longest and work on it until it is empty or stuck; False if there was none.
+
+        One task at a time looks, and waits until there is something: news would only bring all of them to one lane.
+        """
+        async with self._looking:
+            claimed = await self._look(owner)
+            if isinstance(claimed, timedelta):
+                await self.wakeup.wait(claimed)
+                return False
+        for item, fate in zip(claimed.items, claimed.fates, strict=False):
+            await self._after(item, fate)
+        if left := claimed.items[len(claimed.fates) :]:
+            await self._one_by_one(owner, left)
+        return True
+
+    async def _look(self, owner: str) -> _Claimed | timedelta:
+        await self._ripen(datetime.now(UTC))
         try:
-            items, fates = await self._claim(owner, self._quick)
+            return await self._claim(owner, self._quick)
         except DatabaseUnavailable:
             raise
         except Exception:
             logger.warning("the %s worker takes a lane's items one by one", self._name, exc_info=True)
-            items, fates = await self._claim(owner, nothing_quick)
-        if not items:
-            return False
-        self.wakeup()
-        for item, fate in zip(items, fates, strict=False):
-            await self._after(item, fate)
-        if left := items[len(fates) :]:
-            await self._one_by_one(owner, left)
-        return True
+            return await self._claim(owner, nothing_quick)
+
+    async def _ripen(self, now: datetime) -> None:
+        """In a unit of work of its own: it touches lanes that what follows may touch in another order."""
+        if now >= self._ripe_at:
+            async with self._database.begin() as work:
+                await self._queue(work).ripen(now)
+            self._ripe_at = now + RIPEN_EVERY
 
     async def _claim(
         self, owner: str, quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]]
-    ) -> tuple[Sequence[Item], Sequence[Fate]]:
-        """Lease a lane, and do at once what can be; the items, and the fates of those that are done with.
+    ) -> _Claimed | timedelta:
+        """Lease a lane, and do at once what can be. A lane of which nothing is left is free again.
 
-        A lane of which nothing is left is free again.
+        If there is nothing to do: how long that is so.
         """
+        now = datetime.now(UTC)
         async with self._database.begin() as work:
             queue = self._queue(work)
-            items = await queue.claim(owner, datetime.now(UTC), LEASE, limit=BATCH)
-            fates = await quick(work, items) if items else ()
+            items = await queue.claim(owner, now, LEASE, limit=BATCH)
+            if not items:
+                due = await queue.next_due(now)
+                self._ripe_at = min(self._ripe_at, due or self._ripe_at)
+                return min(due - now, IDLE) if due else IDLE
+            fates = await quick(work, items)
             for item, fate in zip(items, fates, strict=False):
                 await _store(queue, item, fate)
-            if items and len(fates) == len(items):
+            if len(fates) == len(items):
                 await queue.free(owner, items[0].lane)
-        return items, fates
+        return _Claimed(items, fates)
 
     async def _one_by_one(self, owner: str, items: Sequence[Item]) -> None:
         lane = items[0].lane
@@ -189,6 +214,7 @@ class Worker:
         finally:
             async with self._database.begin() as work:
                 await self._queue(work).free(owner, lane)
+            self.wakeup()
 
     async def _keep(self, owner: str, lane: Lane) -> bool:
         async with self._database.begin() as work:
