@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from appservice.crypto.outbound import Rotation
 from appservice.matrix.errors import MatrixError
@@ -15,7 +15,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState
 from rooms.homeserver import Trouble
-from rooms.ports import RoomId, UserId
+from rooms.ports import RoomId, Rooms, UserId
 from rooms.reconcile import ROOM_VERSION, Actual, Change, Desired, Invite, Join, Membership, Remove, SetState
 
 MARKER = "org.mediatrix.marker"
@@ -41,22 +41,47 @@ class Namespace:
         return UserId(f"@{self.prefix}{secrets.token_hex(10)}:{self.server}")
 
 
+class _Work(Protocol):
+    @property
+    def rooms(self) -> Rooms: ...
+
+
+class RoomDatabase(Protocol):
+    """What is needed of the database."""
+
+    def begin(self) -> AbstractAsyncContextManager[_Work]:
+        """A unit of work."""
+
+    def read(self) -> AbstractAsyncContextManager[_Work]:
+        """The stores, for questions only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A room as it was when so many changes of it had been noted, at that moment (`time.monotonic`)."""
+
+    changes: int
+    at: float
+    actual: Actual
+
+
 class Builder:
-    """The bot at work on rooms. Keeps what it saw of a room until something in that room changes."""
+    """The bot at work on rooms. Keeps what it saw of a room until any process learns of a change of it."""
 
     def __init__(
         self,
+        database: RoomDatabase,
         matrix: Homeserver,
         bot: UserId,
         ours: Namespace,
+        *,
         rotation: Rotation,
         make_ghost: Callable[[UserId, str], Awaitable[None]],
     ) -> None:
         """`rotation`: of new rooms' encryption; `make_ghost` gives a ghost its identity."""
-        self._matrix, self._bot, self._ours = matrix, bot, ours
+        self._database, self._matrix, self._bot, self._ours = database, matrix, bot, ours
         self._rotation, self._make_ghost = rotation, make_ghost
-        self._seen: dict[RoomId, tuple[float, Actual]] = {}
-        self._changes: Counter[RoomId] = Counter()
+        self._seen: dict[RoomId, _Seen] = {}
 
     @property
     def bot(self) -> UserId:
@@ -71,17 +96,14 @@ class Builder:
         """Whether that is the bot or some ghost."""
         return self._ours.has(user)
 
-    def forget(self, room: RoomId) -> None:
-        """Something in that room changed: look at it again before the next act there."""
-        self._seen.pop(room, None)
-        self._changes[room] += 1
-
     async def state(self, room: RoomId) -> Actual | None:
         """The room as it is; None if the bot isn't in it."""
+        # Counted before it is looked at: what changes meanwhile is found to have changed.
+        changes = await self._changes(room)
         seen = self._seen.get(room)
-        if seen and time.monotonic() - seen[0] < LOOK_AGAIN:
-            return seen[1]
-        at, changes = time.monotonic(), self._changes[room]
+        if seen and seen.changes == changes and time.monotonic() - seen.at < LOOK_AGAIN:
+            return seen.actual
+        at = time.monotonic()
         try:
             state = await self._matrix.rooms.state(room, as_user=self._bot)
         except MatrixError as error:
@@ -91,8 +113,8 @@ class Builder:
         if self._bot not in state.joined:
             return None
         actual = _actual(state, self._bot)
-        if changes == self._changes[room]:  # or else what was read may be how it was before
-            self._seen[room] = (at, actual)
+        if changes is not None:
+            self._seen[room] = _Seen(changes, at, actual)
         return actual
 
     async def create_room(self, desired: Desired, marker: str) -> RoomId:
@@ -144,7 +166,8 @@ class Builder:
         except MatrixError as error:
             raise trouble(error) from error
         finally:
-            self.forget(room)
+            async with self._database.begin() as work:
+                await work.rooms.note_change([room])
 
     async def join(self, room: RoomId, ours: UserId) -> None:
         """Accept an invitation."""
@@ -157,6 +180,10 @@ class Builder:
     async def ensure_ghost(self, ghost: UserId, name: str) -> None:
         """The ghost exists, has a cross-signed device, and goes by that name."""
         await self._make_ghost(ghost, name)
+
+    async def _changes(self, room: RoomId) -> int | None:
+        async with self._database.read() as work:
+            return await work.rooms.changes(room)
 
     async def _settled(self, call: Awaitable[None]) -> None:
         try:

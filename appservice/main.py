@@ -25,7 +25,7 @@ from appservice.reading import EventReader
 from appservice.replaced import ReplacedReader
 from appservice.seeking import Seeker
 from appservice.sending import OutboxWork
-from appservice.service import Arrivals, Condition, Gate, Parts, Service
+from appservice.service import Condition, Gate, Parts, Service
 from appservice.storage.database import SqlDatabase
 from appservice.storage.receiving import MailInbox, TransactionInbox
 from appservice.sweeping import Sweeper
@@ -65,8 +65,8 @@ def wire(config: Config) -> Service:
     rotation = Rotation(config.rooms.rotation_hours * 3_600_000, config.rooms.rotation_messages)
     verifications = Verifications(sealer, codec, bot, config.mediators)
     encryption = Encryption(database, matrix, sealer, Us(bot, ours.has, rotation, verifications))
-    builder = Builder(matrix, bot, ours, rotation, encryption.ensure_identity)
-    arrivals = Arrivals(TransactionInbox(database, on_device_lists=encryption.devices_wanted.set), builder)
+    builder = Builder(database, matrix, bot, ours, rotation=rotation, make_ghost=encryption.ensure_identity)
+    arrivals = TransactionInbox(database, on_device_lists=encryption.devices_wanted.set)
     sweeper = Sweeper(database, matrix, arrivals, bot)
     readers = Readers(
         events=EventReader(encryption, verifications, codec, house, bot, is_ours=ours.has),

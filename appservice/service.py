@@ -18,7 +18,6 @@ from appservice import probe
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.claim import claim
 from appservice.backups.settling import Settling
-from appservice.building import Builder
 from appservice.config import Config
 from appservice.encryption import Encryption
 from appservice.epoch import Epoch, OlderDatabase, Stage
@@ -65,20 +64,6 @@ class Gate:
         except TimeoutError:
             raise DatabaseUnavailable("the service is still starting") from None
         await self._store.accept(transaction)
-
-
-class Arrivals:
-    """Stores transactions; rooms whose state one changes are looked at again before anything is sent there."""
-
-    def __init__(self, store: Store, builder: Builder) -> None:
-        self._store, self._builder = store, builder
-
-    async def accept(self, transaction: Transaction) -> None:
-        """Store it. Raises DatabaseUnavailable."""
-        await self._store.accept(transaction)
-        for event in transaction.events:
-            if event.state_key is not None:
-                self._builder.forget(event.room_id)
 
 
 class Condition:

@@ -217,6 +217,12 @@ class Rooms(Protocol):
     async def save(self, record: RoomRecord) -> None:
         """Store; unique by (case, key) and by room id. Records without a case are unique by key."""
 
+    async def note_change(self, rooms: Collection[RoomId]) -> None:
+        """Something of these rooms' state changed: what any process remembers of them is out of date."""
+
+    async def changes(self, room: RoomId) -> int | None:
+        """How often that was noted; None for rooms that are not ours."""
+
 
 class Ghosts(Protocol):
     """Our Matrix users: who they stand for."""

@@ -118,7 +118,22 @@ class SqlRooms:
             "room_id": record.room_id,
             "reason": seal_optional(self._sealer, "rooms.reason", row(case, record.key), record.reason),
         }
-        await self._connection.execute(upsert(self._connection.dialect, schema.rooms, "case_id", "key"), values)
+        statement = upsert(self._connection.dialect, schema.rooms, "case_id", "key", keep=("changes",))
+        await self._connection.execute(statement, values)
+
+    async def note_change(self, rooms: Collection[RoomId]) -> None:
+        if not rooms:
+            return
+        columns = schema.rooms.c
+        # The inner select locks the rows in the order in which everybody else does.
+        locked = select(columns.ordinal).where(columns.room_id.in_(set(rooms))).order_by(columns.ordinal)
+        these = columns.ordinal.in_(locked.with_for_update().scalar_subquery())
+        await self._connection.execute(update(schema.rooms).where(these).values(changes=columns.changes + 1))
+
+    async def changes(self, room: RoomId) -> int | None:
+        statement = select(schema.rooms.c.changes).where(schema.rooms.c.room_id == room)
+        changes: int | None = (await self._connection.execute(statement)).scalar()
+        return changes
 
     async def _records(self, statement: Select[*tuple[object, ...]]) -> tuple[RoomRecord, ...]:
         return tuple(

@@ -94,6 +94,8 @@ class TransactionInbox:
             cases = await work.rooms.cases_of({RoomId(event.room_id) for event in transaction.events})
             if changed:
                 await work.crypto.mark_changed(changed)
+            # Before anything is sent there again, whoever sends it looks at the room as it is now.
+            await work.rooms.note_change({RoomId(e.room_id) for e in transaction.events if e.state_key is not None})
             items = (*_to_device(transaction, at), *_key_counts(transaction, at), *_events(transaction, cases, at))
             await work.inbox.put_all(items)
         if changed:

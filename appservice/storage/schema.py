@@ -154,9 +154,10 @@ rooms = Table(
     Column("marker", Text, nullable=False),
     Column("room_id", Text, unique=True),
     Column("reason", LargeBinary),
+    Column("changes", BigInteger, nullable=False, default=0, server_default="0"),
     sqlite_autoincrement=True,
 )
-"""`case_id` is empty for rooms of no case; `reason` is sealed."""
+"""`case_id` is empty for rooms of no case; `reason` is sealed; `changes` counts changes of the room's state."""
 Index("uq_rooms_case_id_key", rooms.c.case_id, rooms.c.key, unique=True)
 
 ghosts = Table(

@@ -29,6 +29,7 @@ class MemoryTables:
     last_case: int = 1000
     cases: dict[CaseId, Case] = field(default_factory=dict)
     rooms: dict[tuple[CaseId | None, RoomKey], RoomRecord] = field(default_factory=dict)
+    room_changes: dict[RoomId, int] = field(default_factory=dict)
     ghosts: dict[tuple[CaseId, PersonId], UserId] = field(default_factory=dict)
     addresses: dict[str, ReplyAddress] = field(default_factory=dict)
     revoked: dict[str, None] = field(default_factory=dict)
@@ -129,7 +130,7 @@ class MemoryRooms:
     """`Rooms`."""
 
     def __init__(self, tables: MemoryTables) -> None:
-        self._rooms = tables.rooms
+        self._rooms, self._changes = tables.rooms, tables.room_changes
 
     async def get(self, case: CaseId | None, key: RoomKey) -> RoomRecord | None:
         return self._rooms.get((case, key))
@@ -155,6 +156,13 @@ class MemoryRooms:
         if other is not None and (other.case, other.key) != (record.case, record.key):
             raise Conflict
         self._rooms[record.case, record.key] = record
+
+    async def note_change(self, rooms: Collection[RoomId]) -> None:
+        for room in set(rooms):
+            self._changes[room] = self._changes.get(room, 0) + 1
+
+    async def changes(self, room: RoomId) -> int | None:
+        return None if await self.by_room_id(room) is None else self._changes.get(room, 0)
 
 
 class MemoryGhosts:

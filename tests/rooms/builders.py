@@ -12,7 +12,7 @@ from rooms.apply import MATRIX, Applier, Outgoing
 from rooms.deliver import Courier, Deliverer, Letter, Outcome, Poster, Posting, Sent
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
-from rooms.ports import EventId, Item, ItemId, Lane, State, UserId
+from rooms.ports import EventId, Item, ItemId, Lane, RoomId, State, UserId
 from rooms.provision import Report, reconcile
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.synapse import FakeSynapse, Room
@@ -61,7 +61,15 @@ class Site:
         self.database = MemoryDatabase()
         self.synapse = FakeSynapse()
         self.synapse.register(BOT, MIA, ALICE, STRANGER)
-        self.builder = Builder(self.synapse, BOT, Namespace(PREFIX, "example.org"), Rotation(), self._make_ghost)  # type: ignore[arg-type]
+        ours = Namespace(PREFIX, "example.org")
+        self.builder = Builder(
+            self.database,
+            self.synapse,  # type: ignore[arg-type]
+            BOT,
+            ours,
+            rotation=Rotation(),
+            make_ghost=self._make_ghost,
+        )
         self.poster, self.courier = RecordingPoster(), RecordingCourier()
         self.deliverer = Deliverer(self.database, self.builder, self.poster, self.courier)
 
@@ -85,8 +93,7 @@ class Site:
 
     async def reconcile(self, *, again: bool = False) -> Report:
         """Bring the rooms in order, as they are seen now."""
-        for room in self.synapse.all_rooms:
-            self.builder.forget(room)
+        await self.changed(*self.synapse.all_rooms)
         return await reconcile(self.database, self.builder, self.case.id, again=again)
 
     async def everyone_joins(self) -> None:
@@ -95,7 +102,12 @@ class Site:
             for kind, user in list(room.state):
                 if kind == "m.room.member" and room.membership(UserId(user)) == "invite":
                     await self.synapse.rooms.join(room.id, as_user=UserId(user))
-            self.builder.forget(room.id)
+            await self.changed(room.id)
+
+    async def changed(self, *rooms: RoomId) -> None:
+        """The homeserver told of a change of these rooms."""
+        async with self.database.begin() as work:
+            await work.rooms.note_change(rooms)
 
     def room(self, conversation: Conversation | str) -> Room:
         """The Matrix room of a conversation, or of a Space."""

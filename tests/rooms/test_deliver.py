@@ -44,7 +44,7 @@ async def test_a_persons_words_are_posted_by_that_persons_ghost() -> None:
 async def test_somebody_who_has_not_come_in_gets_no_key() -> None:
     site = await Site().begin(joined=False)
     await site.synapse.rooms.join(site.room(JOINT).id, as_user=MIA)
-    site.builder.forget(site.room(JOINT).id)
+    await site.changed(site.room(JOINT).id)
     await site.deliver(Tell(JOINT, "hello"))
     assert ALICE not in site.poster.posted[0].audience
 
@@ -66,7 +66,7 @@ async def test_nothing_is_said_before_the_room_stands() -> None:
 async def test_an_intruder_stops_everything_in_that_room_and_alarms_the_desk() -> None:
     site = await Site().begin()
     site.synapse.member(site.room(JOINT), STRANGER, STRANGER, "join")
-    site.builder.forget(site.room(JOINT).id)
+    await site.changed(site.room(JOINT).id)
     outcome, report = await site.deliver(Tell(JOINT, "hello"))
     assert isinstance(outcome, Parked)
     assert any(STRANGER in text for text in report.tell)
@@ -119,7 +119,7 @@ async def test_an_explanation_waits_for_whom_it_is_for() -> None:
     site = await Site().begin(joined=False)
     own, alice = caucus_of(site.case, "Smith"), named(site.case, "Alice")
     await site.synapse.rooms.join(site.room(own).id, as_user=MIA)
-    site.builder.forget(site.room(own).id)
+    await site.changed(site.room(own).id)
     outcome, _ = await site.deliver(Explain(alice.id, own, "verify it", to_unsigned_devices=True))
     assert isinstance(outcome, Parked)
 

@@ -203,7 +203,7 @@ async def test_whoever_left_is_invited_again_only_by_a_mediators_word() -> None:
 async def test_a_preview_says_what_would_be_done_and_does_nothing() -> None:
     site = await Site().begin()
     await site.synapse.rooms.leave(site.room(JOINT).id, as_user=ALICE)
-    site.builder.forget(site.room(JOINT).id)
+    await site.changed(site.room(JOINT).id)
     before = len(site.room(JOINT).timeline)
     lines = await preview(site.database, site.builder, site.case.id)
     assert lines == (f"EVERYONE · 1042: invite {ALICE}",)
@@ -217,7 +217,7 @@ async def test_a_preview_says_what_would_be_done_and_does_nothing() -> None:
 async def test_only_who_is_wanted_and_has_joined_is_to_read() -> None:
     site = await Site().begin(joined=False)
     await site.synapse.rooms.join(site.room(JOINT).id, as_user=MIA)
-    site.builder.forget(site.room(JOINT).id)
+    await site.changed(site.room(JOINT).id)
     record = site.database.committed.rooms[site.case.id, "joint"]  # type: ignore[index]
     assert await unfit(site.database, site.builder, site.case.id, record) == frozenset({MIA, site.ghost("Carl")})
 
@@ -225,7 +225,7 @@ async def test_only_who_is_wanted_and_has_joined_is_to_read() -> None:
 async def test_a_room_with_an_intruder_is_unfit() -> None:
     site = await Site().begin()
     site.synapse.member(site.room(JOINT), STRANGER, STRANGER, "join")
-    site.builder.forget(site.room(JOINT).id)
+    await site.changed(site.room(JOINT).id)
     record = site.database.committed.rooms[site.case.id, "joint"]  # type: ignore[index]
     assert STRANGER in str(await unfit(site.database, site.builder, site.case.id, record))
 

@@ -170,6 +170,20 @@ class DatabaseContract:
             async with database.begin() as work:
                 await work.rooms.save(RoomRecord(SMITH, RoomKey("joint"), Standing.MADE, "y", RoomId("!desk")))
 
+    async def test_changes_of_rooms_are_counted_whatever_else_is_stored_of_them(self, database: WorkDatabase) -> None:
+        desk, joint = (RoomRecord(SMITH, RoomKey(k), Standing.MADE, k, RoomId(f"!{k}")) for k in ("desk", "joint"))
+        async with database.begin() as work:
+            await work.rooms.save(desk)
+            await work.rooms.save(joint)
+            assert await work.rooms.changes(RoomId("!desk")) == 0
+            await work.rooms.note_change([RoomId("!desk"), RoomId("!desk"), RoomId("!stranger")])
+            await work.rooms.note_change([])
+        async with database.begin() as work:
+            await work.rooms.save(replace(desk, standing=Standing.SUSPENDED, reason="why"))
+            assert await work.rooms.changes(RoomId("!desk")) == 1
+            assert await work.rooms.changes(RoomId("!joint")) == 0
+            assert await work.rooms.changes(RoomId("!stranger")) is None
+
     async def test_a_ghost_stands_for_one_person_for_ever(self, database: WorkDatabase) -> None:
         ghost = UserId("@_mediatrix_x:example.org")
         async with database.begin() as work:

@@ -65,6 +65,17 @@ async def database(any_database: Database) -> Database:
     return any_database
 
 
+async def test_a_change_of_a_rooms_state_is_noted_with_the_event_and_words_are_not(database: Database) -> None:
+    changed, said = event(1, state_key=ALICE, type="m.room.member"), event(2, "!lobby")
+    await TransactionInbox(database).accept(
+        transaction(events=[changed, changed, said, event(3, "!other", state_key="")])
+    )
+    async with database.begin() as work:
+        assert await work.rooms.changes(RoomId("!desk")) == 1
+        assert await work.rooms.changes(RoomId("!lobby")) == 0
+        assert await work.rooms.changes(RoomId("!other")) is None
+
+
 async def test_keys_come_before_the_events_that_need_them_each_in_its_lane(database: Database) -> None:
     events = [event(1), event(2, "!lobby"), event(3, "!stranger"), event(4)]
     await TransactionInbox(database, clock=lambda: AT).accept(
