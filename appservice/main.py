@@ -23,6 +23,7 @@ from appservice.probe import ProbeEcho, Store, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EventReader
 from appservice.replaced import ReplacedReader
+from appservice.rounds import Rounds
 from appservice.seeking import Seeker
 from appservice.sending import OutboxWork
 from appservice.service import Condition, Gate, Parts, Service
@@ -94,6 +95,7 @@ def wire(config: Config) -> Service:
         outbox=Worker(
             "outbox", database, lambda work: work.outbox, outbox.one, outbox.after, quick=outbox.quick, tasks=8
         ),
+        rounds=Rounds(database, codec, house),
         sweeper=sweeper,
         aftermath=aftermath,
         settling=Settling(database, matrix, encryption, bot),

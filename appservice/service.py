@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
 from appservice.mistakes import ConfigError, Mistake
 from appservice.probe import Store, Verdict
+from appservice.rounds import Rounds
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.sweeping import Sweeper
@@ -33,9 +33,8 @@ from appservice.web.server import WebServer
 from appservice.worker import Worker
 from bridges.email.server import LmtpServer
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import House
 from rooms.homeserver import Trouble
-from rooms.ports import item_id
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +100,7 @@ class Parts:
     """Set when our machines have something to send."""
     inbox: Worker
     outbox: Worker
+    rounds: Rounds
     sweeper: Sweeper
     aftermath: Aftermath
     settling: Settling
@@ -142,7 +142,7 @@ class Service:
                 group.create_task(self._every(timedelta(seconds=20), self._refresh, parts.encryption.devices_wanted))
                 group.create_task(self._every(timedelta(seconds=5), parts.encryption.flush_all, parts.unsent))
                 group.create_task(self._every(parts.sweeper.pause, parts.sweeper.sweep_all))
-                await self._look_at_every_case()
+                group.create_task(parts.rounds.go())
                 parts.condition.now()
                 on_ready()
         finally:
@@ -216,15 +216,6 @@ class Service:
         self.parts.condition.now("the homeserver can't be reached")
         logger.warning("waiting for the homeserver: %s", why)
         await asyncio.sleep(1)
-
-    async def _look_at_every_case(self) -> None:
-        """What changed while we were away is repaired (R6)."""
-        parts = self.parts
-        async with parts.database.begin() as work:
-            for case in await work.cases.all_ids():
-                item = item_id(f"start/{case}/{time.time()}")
-                handler = Handler(work, parts.codec, parts.house, item, datetime.now(UTC))
-                await handler.drift(case)
 
     async def _refresh(self) -> None:
         while await self.parts.encryption.refresh_devices():

@@ -1,17 +1,20 @@
 """Sweeps: what the homeserver lost is found, in its order, and nothing that was not said to us."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
+from appservice import sweeping
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key
 from appservice.crypto.rows import StoredIdentity
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
 from appservice.sweeping import SWEPT, Sweeper
+from policies.case import PersonId, Phase
 from rooms.ports import RoomId, UserId
 from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import both_sides
 
 BOT, GHOST, ALICE = (UserId(f"@{name}:example.org") for name in ("_mediatrix_bot", "_mediatrix_g1", "alice"))
 Json = dict[str, Any]
@@ -79,10 +82,19 @@ def store() -> Store:
     return Store()
 
 
+@pytest.fixture(autouse=True)
+def _no_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "REST", 0)
+
+
 @pytest.fixture
-async def sweeper(synapse: Synapse, store: Store) -> Sweeper:
+def database() -> MemoryDatabase:
+    return MemoryDatabase()
+
+
+@pytest.fixture
+async def sweeper(database: MemoryDatabase, synapse: Synapse, store: Store) -> Sweeper:
     """Of a service that has just started, with the bot and a ghost."""
-    database = MemoryDatabase()
     async with database.begin() as work:
         for user in (BOT, GHOST):
             keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
@@ -179,3 +191,14 @@ async def test_messages_for_a_device_are_acknowledged_once_they_are_stored(
 async def test_every_identity_is_swept_and_only_the_bot_asks_for_rooms(sweeper: Sweeper, synapse: Synapse) -> None:
     await sweeper.sweep_all()
     assert {(user, timelines) for user, _, timelines in synapse.asked} == {(BOT, True), (GHOST, False)}
+
+
+async def test_a_ghost_is_swept_until_its_case_is_over(
+    database: MemoryDatabase, sweeper: Sweeper, synapse: Synapse
+) -> None:
+    for phase in (Phase.IN_SESSION, Phase.CLOSED):
+        async with database.begin() as work:
+            await work.cases.save(replace(both_sides(), phase=phase))
+            await work.ghosts.save(both_sides().id, PersonId("p1"), GHOST)
+        await sweeper.sweep_all()
+    assert [user for user, _, _ in synapse.asked] == [BOT, GHOST, BOT]

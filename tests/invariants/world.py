@@ -203,7 +203,7 @@ class World:
         """What a process does before it works off its queues."""
         try:
             await self.service.parts.encryption.ensure_identity(BOT, BOT_NAME)
-            await self.service._look_at_every_case()
+            await self.service.parts.rounds.go()
         except Crash:
             await self.restart()
         except (MatrixError, RuntimeError, Trouble):

@@ -1,0 +1,60 @@
+"""The rounds after a start: what changed in any case's rooms while we were away is looked at, and repaired (R6).
+
+Nobody waits for them: a room is looked at before anything is sent there, too. So they go gently, some cases at a time,
+for the homeserver has others to serve; and they pass over cases that are over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from appservice.ports import ServiceDatabase
+from appservice.storage.errors import DatabaseUnavailable
+from policies.case import CaseId, Phase
+from rooms.apply import Codec
+from rooms.handle import Handler, House
+from rooms.ports import Work, item_id
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 20
+"""Cases that are looked at in one unit of work."""
+REST = 0.1
+"""Seconds for each of them that follow: about what it takes the homeserver to show us its rooms."""
+_AGAIN = 1.0
+
+
+class Rounds:
+    """Has the rooms of every case looked at that goes on."""
+
+    def __init__(self, database: ServiceDatabase, codec: Codec, house: House) -> None:
+        self._database, self._codec, self._house = database, codec, house
+
+    async def go(self) -> None:
+        """Once through all cases, however often the database fails on the way."""
+        left: Sequence[CaseId] | None = None
+        while left is None or left:
+            try:
+                async with self._database.begin() as work:
+                    if left is None:
+                        left = await work.cases.all_ids()
+                    looked_at = [case for case in left[:AT_ONCE] if await self._look_at(work, case)]
+            except DatabaseUnavailable as error:
+                logger.warning("will try again: %s", error)
+                await asyncio.sleep(_AGAIN)
+                continue
+            left = left[AT_ONCE:]
+            await asyncio.sleep(REST * len(looked_at) if left else 0)
+
+    async def _look_at(self, work: Work, case_id: CaseId) -> bool:
+        """Have its rooms looked at; False for a case that is over."""
+        case = await work.cases.load(case_id)
+        if case is None or case.phase is Phase.CLOSED:
+            return False
+        item = item_id(f"start/{case_id}/{time.time()}")
+        await Handler(work, self._codec, self._house, item, datetime.now(UTC)).drift(case_id)
+        return True
