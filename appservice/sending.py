@@ -24,6 +24,8 @@ LATE = 6
 """After so many attempts in vain, which take about half a minute, the desk is told."""
 LOOK_AGAIN = timedelta(minutes=1)
 """What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
+LOOK_AGAIN_LOCKED = timedelta(hours=1)
+"""The same for what was set aside while nobody could change its case: no waking can have been missed."""
 
 
 class Delivers(Protocol):
@@ -33,7 +35,7 @@ class Delivers(Protocol):
         """Send one item; the report is what the desk must be told about it. Raises Trouble."""
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
-        """Why it may not leave now, asked within a unit of work; None for whatever else has to be tried."""
+        """Why it may not leave now, while nobody else can change its case; None for whatever has to be tried."""
 
 
 class OutboxWork:
@@ -57,7 +59,7 @@ class OutboxWork:
             case Sent(result):
                 return Done(result)
             case Parked() | Cancelled():
-                return _set_aside(outcome)
+                return _set_aside(outcome, LOOK_AGAIN)
             case Unanswered(why):
                 return End(State.UNKNOWN, f"{await self._described(item, outgoing)}, which may have been sent: {why}")
             case _:
@@ -77,7 +79,7 @@ class OutboxWork:
             stopped = await self._deliverer.stopped(work, item, self._codec.load(item.body))
             if stopped is None:
                 break
-            fates.append(_set_aside(stopped))
+            fates.append(_set_aside(stopped, LOOK_AGAIN_LOCKED))
         return fates
 
     async def after(self, item: Item, fate: Fate) -> None:
@@ -129,10 +131,10 @@ class OutboxWork:
                 return "something"
 
 
-def _set_aside(outcome: Parked | Cancelled) -> Fate:
+def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:
     match outcome:
         case Parked(key, why):
-            return Park(key, why, LOOK_AGAIN)
+            return Park(key, why, at_most)
         case Cancelled(why):
             return End(State.CANCELLED, why)
         case _:

@@ -156,10 +156,10 @@ class Deliverer:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
-        """Why a letter may not leave now, asked within a unit of work; None for whatever else has to be tried."""
+        """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
         if not isinstance(outgoing, Relay | Introduce):
             return None
-        return _kept_back(await _load(work, _case_of(item)), outgoing)
+        return _kept_back(await _load(work, _case_of(item), lock=True), outgoing)
 
     # --- into Matrix
 
@@ -322,8 +322,8 @@ def _case_of(item: Item) -> CaseId:
     return item.case
 
 
-async def _load(work: Work, case_id: CaseId) -> Case:
-    case = await work.cases.load(case_id)
+async def _load(work: Work, case_id: CaseId, *, lock: bool = False) -> Case:
+    case = await work.cases.load(case_id, lock=lock)
     if case is None:
         raise Trouble(f"there is no case {case_id}", transient=False)
     return case

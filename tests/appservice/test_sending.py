@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from appservice.codec import JsonCodec
-from appservice.sending import LATE, LOOK_AGAIN, OutboxWork
+from appservice.sending import LATE, LOOK_AGAIN, LOOK_AGAIN_LOCKED, OutboxWork
 from appservice.worker import Done, End, Fate, Park
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
@@ -38,7 +38,7 @@ class Delivers:
             raise self.outcome
         return self.outcome, self.report
 
-    async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> None:
+    async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | None:
         return None
 
 
@@ -150,3 +150,18 @@ async def test_the_same_end_is_told_once(database: MemoryDatabase) -> None:
     for _ in range(2):
         _, texts = await send(database, item_of(RELAY), Unanswered("no answer"))
     assert len(texts) == 1
+
+
+class KeptBack(Delivers):
+    """Nothing may leave."""
+
+    async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked:
+        return Parked("key", "not yet")
+
+
+async def test_what_is_set_aside_while_its_case_is_locked_misses_no_waking_and_rests_for_long(
+    database: MemoryDatabase,
+) -> None:
+    outbox = OutboxWork(database, KeptBack(Cancelled(""), Report()), CODEC, HOUSE)
+    async with database.begin() as work:
+        assert await outbox.quick(work, [item_of(RELAY)]) == [Park("key", "not yet", LOOK_AGAIN_LOCKED)]
