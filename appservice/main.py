@@ -15,6 +15,7 @@ from appservice.config import Config, Email, Tls
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
 from appservice.encryption import Encryption, Us
+from appservice.housekeeping import Housekeeping
 from appservice.inbox import InboxWork, Readers
 from appservice.mailing import MailCourier, MailReader, Sender
 from appservice.matrix.homeserver import Homeserver
@@ -97,6 +98,7 @@ def wire(config: Config) -> Service:
         ),
         rounds=Rounds(database, codec, house),
         sweeper=sweeper,
+        housekeeping=Housekeeping(database, database.duty, sweeper),
         aftermath=aftermath,
         settling=Settling(database, matrix, encryption, bot),
         codec=codec,

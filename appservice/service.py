@@ -20,6 +20,7 @@ from appservice.backups.settling import Settling
 from appservice.config import Config
 from appservice.encryption import Encryption
 from appservice.epoch import Epoch, OlderDatabase, Stage
+from appservice.housekeeping import Housekeeping
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
@@ -102,6 +103,7 @@ class Parts:
     outbox: Worker
     rounds: Rounds
     sweeper: Sweeper
+    housekeeping: Housekeeping
     aftermath: Aftermath
     settling: Settling
     codec: Codec
@@ -123,10 +125,12 @@ class Service:
         """Serve until cancelled. Raises what keeps the service from starting; OlderDatabase also later, when another
         database is found to have taken this one's place."""
         parts = self.parts
-        await parts.database.open()
-        parts.database.on_work(parts.inbox.wakeup)
-        parts.database.on_work(parts.outbox.wakeup)
         try:
+            # Before the database is opened: a newer program must not change it below one that serves.
+            parts.database.duty.begin()
+            await parts.database.open()
+            parts.database.on_work(parts.inbox.wakeup)
+            parts.database.on_work(parts.outbox.wakeup)
             await parts.web.start()
             await self._require_homeserver()
             epoch = await self._count()
@@ -141,7 +145,9 @@ class Service:
                 group.create_task(parts.outbox.run())
                 group.create_task(self._every(timedelta(seconds=20), self._refresh, parts.encryption.devices_wanted))
                 group.create_task(self._every(timedelta(seconds=5), parts.encryption.flush_all, parts.unsent))
-                group.create_task(self._every(parts.sweeper.pause, parts.sweeper.sweep_all))
+                group.create_task(
+                    self._every(parts.housekeeping.every, parts.housekeeping.round, parts.database.duty.taken)
+                )
                 group.create_task(parts.rounds.go())
                 parts.condition.now()
                 on_ready()

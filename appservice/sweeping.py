@@ -11,17 +11,20 @@ for the device, which delivery by transaction never does.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from appservice.matrix import transaction as transactions
+from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceDatabase
 from appservice.probe import Store
 from policies.case import Phase
 from rooms.ports import RoomId, UserId, Work
+
+logger = logging.getLogger(__name__)
 
 SWEPT = "org.mediatrix.swept"
 """The bot's account data: how far everything that happened in its rooms is known to be stored."""
@@ -35,8 +38,6 @@ REST = 0.1
 class Sweeper:
     """Sweeps every device of ours."""
 
-    pause = timedelta(minutes=5)
-
     def __init__(self, database: ServiceDatabase, matrix: Homeserver, store: Store, bot: UserId) -> None:
         """`store` takes what is found, as it takes transactions: what came already is stored once."""
         self._database, self._matrix, self._store, self._bot = database, matrix, store, bot
@@ -48,8 +49,17 @@ class Sweeper:
             identities = await work.crypto.identities()
         for first in range(0, len(identities), ASKED_AT_ONCE):
             for user, device in await self._in_use(identities[first : first + ASKED_AT_ONCE]):
-                await self._sweep(user, device)
+                await self._sweep_or_pass_over(user, device)
                 await asyncio.sleep(REST)
+
+    async def _sweep_or_pass_over(self, user: UserId, device: DeviceId) -> None:
+        """One device that the homeserver refuses keeps no other from being swept."""
+        try:
+            await self._sweep(user, device)
+        except MatrixError as error:
+            if error.transient:
+                raise
+            logger.warning("a device of ours can't be swept (%s)", error.errcode)
 
     async def _in_use(self, identities: Sequence[tuple[UserId, DeviceId]]) -> list[tuple[UserId, DeviceId]]:
         async with self._database.begin() as work:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage import sqlite
+from appservice.storage.duty import Duty
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 from appservice.storage.migrate import migrate
@@ -23,7 +24,7 @@ class SqlDatabase:
 
     Units of work raise DatabaseUnavailable when the database fails them: nothing was committed, and the caller tries
     again later. On SQLite they queue up, for it has one writer; a second process (the command line) may use the same
-    file, and hears nothing of what this one stores.
+    file beside the one that serves, and hears nothing of what that one stores.
     """
 
     def __init__(self, url: str, sealer: Sealer) -> None:
@@ -34,6 +35,8 @@ class SqlDatabase:
         self._one_writer = self._writer.dialect.name == "sqlite"
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self._one_writer else nullcontext()
         self._wakeups = Wakeups(self._writer)
+        self.duty = Duty(self._writer)
+        """Begun by a process that serves; the command line leaves it alone."""
 
     def on_work(self, listener: Callable[[], None]) -> None:
         """Call it after each commit, here or in another process, that put, woke or revived an item.
@@ -59,6 +62,7 @@ class SqlDatabase:
 
     async def close(self) -> None:
         """Let go of all connections."""
+        await self.duty.end()
         await self._wakeups.stop()
         await self._writer.dispose()
         await self._reader.dispose()

@@ -8,6 +8,7 @@ import pytest
 from appservice import sweeping
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key
 from appservice.crypto.rows import StoredIdentity
+from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
 from appservice.sweeping import SWEPT, Sweeper
@@ -17,6 +18,7 @@ from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides
 
 BOT, GHOST, ALICE = (UserId(f"@{name}:example.org") for name in ("_mediatrix_bot", "_mediatrix_g1", "alice"))
+AFTER = UserId("@_mediatrix_g2:example.org")
 Json = dict[str, Any]
 
 
@@ -31,6 +33,8 @@ class Synapse:
     data: dict[str, Json] = field(default_factory=dict)
     asked: list[tuple[UserId, str | None, bool]] = field(default_factory=list)
     gaps: list[tuple[str, str, str]] = field(default_factory=list)
+    refused: MatrixError | None = None
+    """To a sync of the ghost."""
 
     @property
     def accounts(self) -> "Synapse":
@@ -41,6 +45,8 @@ class Synapse:
         return self
 
     async def sync(self, user: UserId, device: DeviceId, since: str | None, *, timelines: bool) -> Json:
+        if user == GHOST and self.refused:
+            raise self.refused
         self.asked.append((user, since, timelines))
         answer = self.answers.pop(0) if self.answers else {}
         return {"next_batch": f"t{len(self.asked)}", **answer}
@@ -97,9 +103,14 @@ async def sweeper(database: MemoryDatabase, synapse: Synapse, store: Store) -> S
     """Of a service that has just started, with the bot and a ghost."""
     async with database.begin() as work:
         for user in (BOT, GHOST):
-            keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
-            await work.crypto.put_identity(StoredIdentity(user, DeviceId("D"), True, "", "", *keys, "", 0, 0))
+            await work.crypto.put_identity(identity(user))
     return Sweeper(database, cast(Homeserver, synapse), store, BOT)
+
+
+def identity(user: UserId) -> StoredIdentity:
+    """One that is ready."""
+    keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
+    return StoredIdentity(user, DeviceId("D"), True, "", "", *keys, "", 0, 0)
 
 
 def said(number: int, **more: Any) -> Json:
@@ -186,6 +197,25 @@ async def test_messages_for_a_device_are_acknowledged_once_they_are_stored(
     assert store.nonces == [1, 2]
     assert synapse.asked == [(GHOST, None, False), (GHOST, "t1", False), (GHOST, "t2", False)]
     assert synapse.data == {SWEPT: {"next_batch": "t0"}}
+
+
+async def test_a_device_that_the_homeserver_refuses_keeps_no_other_from_being_swept(
+    sweeper: Sweeper, synapse: Synapse
+) -> None:
+    async with sweeper._database.begin() as work:
+        await work.crypto.put_identity(identity(AFTER))
+    synapse.refused = MatrixError("sync", "M_UNKNOWN_DEVICE", 400, transient=False)
+    await sweeper.sweep_all()
+    assert (AFTER, None, False) in synapse.asked
+
+
+async def test_a_homeserver_that_is_away_is_not_asked_on(sweeper: Sweeper, synapse: Synapse) -> None:
+    async with sweeper._database.begin() as work:
+        await work.crypto.put_identity(identity(AFTER))
+    synapse.refused = MatrixError("sync", "M_CONNECTION_FAILED", 0, transient=True)
+    with pytest.raises(MatrixError):
+        await sweeper.sweep_all()
+    assert (AFTER, None, False) not in synapse.asked
 
 
 async def test_every_identity_is_swept_and_only_the_bot_asks_for_rooms(sweeper: Sweeper, synapse: Synapse) -> None:

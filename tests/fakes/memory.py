@@ -53,12 +53,22 @@ class MemoryTables:
         return fresh
 
 
+class AlwaysOnDuty:
+    """`appservice.storage.duty.Duty` of a process that is the only one."""
+
+    is_ours = True
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+
+
 class MemoryDatabase:
     """`rooms.ports.Database`, and the wider one that appservice uses, in memory."""
 
     def __init__(self) -> None:
         """Begin empty."""
         self.committed = MemoryTables()
+        self.duty = AlwaysOnDuty()
         self._writer = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
 
