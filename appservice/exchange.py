@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from appservice import replaced, unsigned
+from appservice.crypto.ids import DeviceId, UserId
 from appservice.crypto.machine import OlmMachine
+from appservice.crypto.outbound import NeedsDevices, NeedsSessions
 from appservice.crypto.requests import Answer, Http, KeysQuery, Outcome, OutgoingRequest, Request, Settled
 from appservice.matrix.errors import NO_ANSWER, MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
 from rooms.homeserver import Trouble
+
+T = TypeVar("T")
 
 
 def now_ms() -> int:
@@ -20,11 +25,39 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
+Unreachable = Collection[tuple[UserId, DeviceId]]
+"""Devices of which the homeserver has nothing that a session could begin with."""
+_ROUNDS = 12
+"""So many times something is asked for at most: a homeserver whose answers never suffice must not hold us for ever."""
+
+
 class Exchange:
     """Between the machines and the homeserver. No unit of work is open while the homeserver is being called."""
 
     def __init__(self, database: ServiceDatabase, matrix: Homeserver) -> None:
         self._database, self._matrix = database, matrix
+
+    async def settle(
+        self,
+        machine: OlmMachine,
+        step: Callable[[ServiceWork, Unreachable], Awaitable[NeedsDevices | NeedsSessions | T]],
+    ) -> T:
+        """Take a step, each time in a unit of work of its own, until it needs nothing more from the network.
+
+        Raises Trouble.
+        """
+        unreachable: set[tuple[UserId, DeviceId]] = set()
+        for _ in range(_ROUNDS):
+            async with self._database.begin() as work:
+                found = await step(work, unreachable)
+            match found:
+                case NeedsDevices(query):
+                    await self.send(machine, query)
+                case NeedsSessions(claim):
+                    unreachable |= (await self.send(machine, claim)).unreachable
+                case _:
+                    return found
+        raise Trouble("the room's keys could not be shared", transient=True)
 
     async def send_all(self, machine: OlmMachine, requests: Collection[OutgoingRequest], *, must: bool = False) -> None:
         """Send what was written down; with `must`, what fails is Trouble rather than something for later."""

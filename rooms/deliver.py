@@ -30,7 +30,7 @@ from rooms.ports import (
     confirm_wait_key,
     identity_wait_key,
 )
-from rooms.provision import Report, preview, reconcile, room_wait_key, unfit
+from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Posting:
     content: Content | Signal
     is_notice: bool
     """The service's words rather than a person's."""
+    awaited: frozenset[UserId] = frozenset()
+    """Who belongs in the room, but had not come when it was looked at: for them, too, if they come in before it."""
     reply_to: EventId | None = None
     only_for: UserId | None = None
     """Readable, this once, by the unsigned devices of this member, too."""
@@ -181,14 +183,15 @@ class Deliverer:
         async with self._database.begin() as work:
             record = await work.rooms.by_room_id(signal.room)
         if record and record.case:
-            audience = await unfit(self._database, self._homeserver, record.case, record)
+            fit = await fitness(self._database, self._homeserver, record.case, record)
         else:
             actual = await self._homeserver.state(signal.room) if record else None
             alone = actual is not None and actual.encrypted and actual.joined == frozenset({signal.to})
-            audience = frozenset({signal.to}) if alone else "the direct chat is not one between them and the bot"
-        if isinstance(audience, str):
-            return Cancelled(audience)
-        posting = Posting(signal.room, self._homeserver.bot, audience, signal, is_notice=True)
+            them = Fit(frozenset({signal.to}), frozenset())
+            fit = them if alone else "the direct chat is not one between them and the bot"
+        if isinstance(fit, str):
+            return Cancelled(fit)
+        posting = Posting(signal.room, self._homeserver.bot, fit.audience, signal, is_notice=True, awaited=fit.awaited)
         try:
             return Sent(await self._poster.post(item, posting))
         except ReaderFrozen as frozen:
@@ -207,22 +210,23 @@ class Deliverer:
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
         if record is None or record.standing is not Standing.MADE or record.room_id is None or sender is None:
             return wait, Report()
-        audience = await unfit(self._database, self._homeserver, case_id, record)
-        if isinstance(audience, str):
+        fit = await fitness(self._database, self._homeserver, case_id, record)
+        if isinstance(fit, str):
             await self._not_while_mending(case_id)
-            return wait, await self._suspend(record, audience, label(effect.conversation, case))
-        if all(self._homeserver.is_ours(user) for user in audience):
+            return wait, await self._suspend(record, fit, label(effect.conversation, case))
+        if all(self._homeserver.is_ours(user) for user in fit.audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()
         special = _unsigned_reader(effect, case)
-        if special and special not in audience:
+        if special and special not in fit.audience:
             return replace(wait, why="whom it is for has not come into the room yet"), Report()
         posting = Posting(
             record.room_id,
             sender,
-            audience,
+            fit.audience,
             _words(effect),
             is_notice=not isinstance(effect, Post),
+            awaited=fit.awaited,
             reply_to=quoted,
             only_for=special,
             # A mediator's replaced identity must not keep the alarm about it from the others.

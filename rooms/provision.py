@@ -92,10 +92,16 @@ async def preview(database: Database, homeserver: Homeserver, case_id: CaseId) -
     return tuple(lines)
 
 
-async def unfit(
-    database: Database, homeserver: Homeserver, case_id: CaseId, record: RoomRecord
-) -> str | frozenset[UserId]:
-    """Why nothing may be sent to a room now; or, if it may, who is to be able to read it: wanted and joined (I9)."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A room that may be written to: for the wanted who have joined (I9), and for the awaited once they have."""
+
+    audience: frozenset[UserId]
+    awaited: frozenset[UserId]
+
+
+async def fitness(database: Database, homeserver: Homeserver, case_id: CaseId, record: RoomRecord) -> str | Fit:
+    """Why nothing may be sent to a room now; or, if it may, who is to be able to read it."""
     site = await _survey(database, homeserver, case_id)
     wanted = next((w for w in plan(site.case) if w.key == record.key), None)
     if wanted is None:
@@ -104,7 +110,8 @@ async def unfit(
     actual = await homeserver.state(record.room_id) if record.room_id else None
     if actual is None:
         return "the bot is not in the room"
-    return breach(desired, actual, homeserver.bot) or desired.members & actual.joined
+    here = desired.members & actual.joined
+    return breach(desired, actual, homeserver.bot) or Fit(here, desired.members - here)
 
 
 async def _survey(database: Database, homeserver: Homeserver, case_id: CaseId) -> _Site:

@@ -18,6 +18,7 @@ from appservice.crypto.outbound import (
     NeedsSessions,
     NotReady,
     Preparation,
+    Prepared,
 )
 from appservice.crypto.requests import (
     Answer,
@@ -33,6 +34,7 @@ from appservice.crypto.requests import (
 )
 from appservice.crypto.rows import RequestKind, StoredDeviceList, StoredIdentity, StoredRequest
 from appservice.crypto.sealing import Sealer
+from appservice.crypto.sharing import RoomKey
 from appservice.crypto.signing import CrossSigningSeeds
 from appservice.crypto.store import CryptoStore
 from appservice.crypto.to_device import ToDeviceResult
@@ -187,27 +189,35 @@ class OlmMachine:
         outbox row with the ciphertext), so it must be committed before the ciphertext leaves."""
         return await outbound.encrypt(await self._work(tx, now_ms), audience, event_type, content)
 
+    async def share_later(
+        self,
+        tx: CryptoStore,
+        key: RoomKey,
+        newcomers: Collection[UserId],
+        *,
+        now_ms: int,
+        unreachable: Collection[tuple[UserId, DeviceId]] = (),
+    ) -> NeedsDevices | NeedsSessions | Prepared:
+        """One step towards giving these people the key of an event that is encrypted already: they are of its
+        audience, and came in before it did, but after we had looked. Like `prepare`, until `Prepared`."""
+        work = await self._work(tx, now_ms, lock=True)
+        return await outbound.share_later(work, key, frozenset(newcomers), unreachable)
+
     async def encrypt_notice(
         self,
         tx: CryptoStore,
-        room_id: RoomId,
+        audience: Audience,
+        unsigned_of: UserId,
         event_type: str,
         content: JsonObject,
         *,
-        recipients: Collection[tuple[UserId, DeviceId]],
         now_ms: int,
         unreachable: Collection[tuple[UserId, DeviceId]] = (),
     ) -> NeedsDevices | NeedsSessions | Frozen | Notice:
-        """Encrypt one harmless event for these devices, unsigned ones too, with a session of its own. Like
-        `prepare`, until it is a `Notice`; then its requests go first and the event after them."""
-        return await notices.encrypt_notice(
-            await self._work(tx, now_ms, lock=True),
-            room_id,
-            event_type,
-            content,
-            recipients=recipients,
-            unreachable=unreachable,
-        )
+        """Encrypt one harmless event for the audience and the unsigned devices of one person in it, with a session
+        of its own. Like `prepare`, until it is a `Notice`; then its requests go first and the event after them."""
+        work = await self._work(tx, now_ms, lock=True)
+        return await notices.encrypt_notice(work, audience, unsigned_of, event_type, content, unreachable=unreachable)
 
     async def retire_session(self, tx: CryptoStore, room_id: RoomId, *, now_ms: int) -> None:
         """Have the room's session replaced before the next event."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from vodozemac import GroupSession
 
 from appservice.crypto import outgoing
-from appservice.crypto.ids import DeviceId, RoomId, UserId
-from appservice.crypto.olm import Peer, encrypt_each, newest_sessions
-from appservice.crypto.outbound import Frozen, NeedsDevices, NeedsSessions, fresh_lists
-from appservice.crypto.requests import OutgoingRequest, claim_of
+from appservice.crypto.devices import eligible
+from appservice.crypto.ids import DeviceId, UserId
+from appservice.crypto.olm import Peer, encrypt_each
+from appservice.crypto.outbound import Audience, Frozen, NeedsDevices, NeedsSessions, fresh_lists, sessions_with
+from appservice.crypto.requests import OutgoingRequest
 from appservice.crypto.rows import RequestKind
-from appservice.crypto.sharing import encrypt_event, room_key
+from appservice.crypto.sharing import RoomKey, encrypt_event
 from appservice.crypto.untrusted import JsonObject
 from appservice.crypto.work import Work
 
@@ -22,39 +23,39 @@ class Notice:
 
     content: JsonObject = field(repr=False)
     requests: tuple[OutgoingRequest, ...]
+    key: RoomKey
 
 
 async def encrypt_notice(
     work: Work,
-    room_id: RoomId,
+    audience: Audience,
+    unsigned_of: UserId,
     event_type: str,
     content: JsonObject,
     *,
-    recipients: Collection[tuple[UserId, DeviceId]],
     unreachable: Collection[tuple[UserId, DeviceId]],
 ) -> NeedsDevices | NeedsSessions | Frozen | Notice:
-    """Encrypt one harmless event for these devices, signed by their owners or not. Wants the identity's lock.
+    """Encrypt one harmless event for the audience, and for the unsigned devices of one person in it. Wants the
+    identity's lock.
 
     Its session is made, used once and forgotten within this call, so it can never carry anything else: this is
     how the owner of an unsigned device is told how to put it right.
     """
-    lists = await fresh_lists(work, frozenset(user_id for user_id, _ in recipients))
+    lists = await fresh_lists(work, audience.members)
     if isinstance(lists, NeedsDevices | Frozen):
         return lists
     peers = [
         Peer(row.user_id, device)
         for row in lists
-        for device in row.devices
-        if (row.user_id, device.device_id) in recipients
+        for device in (row.devices if row.user_id == unsigned_of else eligible(row))
     ]
-    olm = await newest_sessions(work, {peer.device.curve25519 for peer in peers})
-    missing = {peer.name for peer in peers if peer.device.curve25519 not in olm} - set(unreachable)
-    if missing:
-        return NeedsSessions(claim_of(frozenset(missing), work.me))
+    olm = await sessions_with(work, peers, unreachable)
+    if isinstance(olm, NeedsSessions):
+        return olm
     ratchet = GroupSession()
-    reachable = [peer for peer in peers if peer.device.curve25519 in olm]
-    key = room_key(room_id, ratchet)
-    messages = await encrypt_each(work, olm, "m.room_key", [(peer, key) for peer in reachable])
+    key = RoomKey.next_of(audience.room_id, ratchet)
+    reachable = [(peer, key.content) for peer in peers if peer.device.curve25519 in olm]
+    messages = await encrypt_each(work, olm, "m.room_key", reachable)
     rows = [outgoing.new_request(work, RequestKind.TO_DEVICE, {"messages": messages}, "m.room.encrypted")]
     requests = await outgoing.hand_out(work, rows if messages else [])
-    return Notice(encrypt_event(work, ratchet, room_id, event_type, content), requests)
+    return Notice(encrypt_event(work, ratchet, audience.room_id, event_type, content), requests, key)

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Self, TypeAlias
 
 from vodozemac import GroupSession, InboundGroupSession
 
@@ -66,14 +67,30 @@ async def new_session(work: Work, room_id: RoomId) -> StoredOutbound:
     return session
 
 
-def room_key(room_id: RoomId, ratchet: GroupSession) -> JsonObject:
-    """The content of an `m.room_key`: readable from the next message on, and no earlier one."""
-    return {
-        "algorithm": MEGOLM,
-        "room_id": room_id,
-        "session_id": ratchet.session_id,
-        "session_key": ratchet.session_key.to_base64(),
-    }
+@dataclass(frozen=True, slots=True)
+class RoomKey:
+    """A session's key as it was before one message: it reads that message and all after it, and no earlier one."""
+
+    room_id: RoomId
+    session_id: MegolmSessionId
+    message_index: int
+    session_key: str = field(repr=False)
+
+    @classmethod
+    def next_of(cls, room_id: RoomId, ratchet: GroupSession) -> Self:
+        """The key for the next message and all after it."""
+        session_id = MegolmSessionId(ratchet.session_id)
+        return cls(room_id, session_id, ratchet.message_index, ratchet.session_key.to_base64())
+
+    @property
+    def content(self) -> JsonObject:
+        """The content of an `m.room_key`."""
+        return {
+            "algorithm": MEGOLM,
+            "room_id": self.room_id,
+            "session_id": self.session_id,
+            "session_key": self.session_key,
+        }
 
 
 def encrypt_event(
@@ -96,19 +113,18 @@ def encrypt_event(
 class Sharing:
     """Writes the shares of one session down, and the requests that carry them."""
 
-    def __init__(self, work: Work, session: StoredOutbound, shares: Shares) -> None:
+    def __init__(self, work: Work, key: RoomKey, shares: Shares) -> None:
         """`shares`: what was given of this session before."""
         self._work = work
-        self._session = session
-        self._ratchet = work.sealer.unpickle(GroupSession.from_pickle, session.pickle)
+        self._key = key
         self._shares = shares
         self._new: list[StoredRequest] = []
 
     async def share(self, peers: Sequence[Peer], olm: Mapping[Curve25519Key, StoredOlmSession]) -> None:
-        """Give these devices the key from the next message on."""
-        key = room_key(self._session.room_id, self._ratchet)
+        """Give these devices the key."""
         for batch in _batches(peers):
-            messages = await encrypt_each(self._work, olm, "m.room_key", [(peer, key) for peer in batch])
+            contents = [(peer, self._key.content) for peer in batch]
+            messages = await encrypt_each(self._work, olm, "m.room_key", contents)
             request = self._request("m.room.encrypted", messages)
             await self._put(batch, ShareState.PENDING, "", request)
 
@@ -150,19 +166,19 @@ class Sharing:
         }
         if code == NO_OLM:
             return content
-        return {**content, "room_id": self._session.room_id, "session_id": self._session.session_id}
+        return {**content, "room_id": self._key.room_id, "session_id": self._key.session_id}
 
     async def _put(self, peers: Iterable[Peer], state: ShareState, code: str, request: StoredRequest | None) -> None:
         await self._work.store.put_shares(
             [
                 StoredShare(
                     user_id=self._work.me.user_id,
-                    session_id=self._session.session_id,
+                    session_id=self._key.session_id,
                     peer_user=peer.user_id,
                     peer_device=peer.device.device_id,
                     peer_key=peer.device.curve25519,
                     state=state,
-                    message_index=self._ratchet.message_index,
+                    message_index=self._key.message_index,
                     code=code,
                     request_id=request.request_id if request else None,
                     at_ms=self._work.now_ms,

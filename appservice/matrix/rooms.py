@@ -73,6 +73,12 @@ class Rooms:
         answer = await self._http.built(Api.joined_members("", room), as_user=as_user)
         return frozenset(UserId(user) for user in answer["joined"])
 
+    async def joined_at(self, room: RoomId, event: EventId, *, as_user: UserId) -> frozenset[UserId]:
+        """Who was in the room when that event appeared (spec, "Event context": `state` is that at the last event)."""
+        path = path_of(V3, "rooms", room, "context", event)
+        answer = await self._http.call("GET", path, as_user=as_user, query={"limit": "0"})
+        return parse_state(room, answer["state"]).joined
+
     async def joined_rooms(self, *, as_user: UserId) -> frozenset[RoomId]:
         """The rooms a user is in."""
         answer = await self._http.built(Api.joined_rooms(""), as_user=as_user)

@@ -117,11 +117,19 @@ class SealedEncryption:
         progress = item.progress or await self._written(item, posting)
         stored = json.loads(progress)
         try:
-            return await self._matrix.rooms.send(
+            event = await self._matrix.rooms.send(
                 posting.room, stored["type"], stored["content"], item.id, as_user=posting.sender
             )
+            await self._give_to_latecomers(posting, self._envelopes.of(stored["content"]), event)
         except MatrixError as error:
             raise trouble(error) from error
+        return event
+
+    async def _give_to_latecomers(self, posting: Posting, envelope: Envelope | None, event: EventId) -> None:
+        missed = (posting.audience | posting.awaited) - envelope.holders if envelope else frozenset()
+        if envelope and missed:
+            joined = await self._matrix.rooms.joined_at(posting.room, event, as_user=posting.sender)
+            self._envelopes.made[envelope.id] = replace(envelope, holders=envelope.holders | (missed & joined))
 
     async def _written(self, item: Item, posting: Posting) -> bytes:
         said = posting.content

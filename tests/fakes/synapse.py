@@ -233,6 +233,10 @@ class FakeRooms:
         self._synapse.member(where, as_user, user, "leave")
         await self._synapse.hazard("kick")
 
+    async def joined_at(self, room: RoomId, event: EventId, *, as_user: UserId) -> frozenset[UserId]:
+        await self._synapse.hazard("joined_at")
+        return next(e.seen_by for e in self._inside(room, as_user).timeline if e.event_id == event)
+
     async def joined_rooms(self, *, as_user: UserId) -> frozenset[RoomId]:
         await self._synapse.hazard("joined_rooms")
         return frozenset(room.id for room in self._synapse.all_rooms.values() if as_user in room.joined)

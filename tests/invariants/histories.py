@@ -181,7 +181,7 @@ ORDERS = (
 NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")
 VERDICTS = (NotSent("down"), Unknown("no answer"), Refused(451, False, "later"), Refused(550, True, "never"))
-FAULTS = ("crash", "crash", "failure", "silence", "surprise")
+FAULTS = ("crash", "crash", "failure", "silence", "surprise", "arrival")
 
 Phrase = tuple[Step, ...]
 

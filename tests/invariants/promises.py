@@ -176,10 +176,22 @@ def everything_arrives(world: World) -> None:
             _check_posted(world, said, posts[said.canary])
             for address in {to for _, to in mails} | {reader.endpoint.address for reader in said.readers}:
                 _check_mailed(world, said, address, mails[said.canary, address])
+    for event in world.synapse.events():
+        _check_readable(world, event)
     _check_order(world)
     for case in world.database.committed.cases.values():
         _check_desk(world, case)
     _check_nothing_stuck(world)
+
+
+def _check_readable(world: World, event: Event) -> None:
+    """Whoever belongs in a room and was there when something of ours appeared can read it."""
+    envelope, place = world.envelopes.of(event.content), world.place(event.room)
+    if envelope is None or place is None or not envelope.by_service:
+        return
+    for reader in sorted(event.seen_by - envelope.holders):
+        if world.chronicle.entitled(*place, reader, event.at, event.at):
+            raise Broken(f"{reader} has no key of what was said in {place[1]}: {envelope}")
 
 
 def _posted(world: World, event: Event) -> set[str]:

@@ -21,15 +21,17 @@ from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.inbound import Decrypted, EncryptedEvent
 from appservice.matrix.transaction import parse
 from appservice.reading import COMMAND
+from appservice.writing import Writer
 from policies.case import CaseId
 from rooms import deliver
 from rooms.ports import Item, ItemId, Lane, UserId
+from rooms.provision import Fit
 from tests.appservice.crypto.people import Person
 from tests.appservice.crypto.service import Service as Client
 from tests.fakes.synapse import Event
 from tests.invariants.canaries import canaries_in
 from tests.invariants.people import Post, send_mail
-from tests.invariants.world import ALICE, BOB, BOT, CARL, MALLORY, MIA, World, opened
+from tests.invariants.world import ALICE, BOB, BOT, CARL, DAN, MALLORY, MIA, World, opened
 
 CASE = CaseId("1001")
 FILE = {
@@ -217,15 +219,45 @@ async def test_an_unsigned_device_is_told_the_remedy_and_nothing_of_the_case() -
 
 async def test_a_key_for_everybody_who_joined_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def wrong(database: Any, homeserver: Any, case: Any, record: Any) -> Any:
-        return (await homeserver.state(record.room_id)).joined
+        return Fit((await homeserver.state(record.room_id)).joined, frozenset())
 
     with opened(sealed=False) as world:
         clients = Clients(world)
         await begin(world, clients)
-        monkeypatch.setattr(deliver, "unfit", wrong)
+        monkeypatch.setattr(deliver, "fitness", wrong)
         for number in range(8):
             world.intrude(MALLORY, number * 2)
         await send_mail(world, CARL, Post.REPLY, 0)
         await rest(world)
         with pytest.raises(AssertionError, match="has a key"):
             await check(world, clients)
+
+
+async def post_while_dan_comes_in(moment: int) -> None:
+    """A mail is posted where Dan reads; he accepts his invitations before or after one of the events of ours."""
+    with opened(sealed=False) as world:
+        clients = Clients(world)
+        await begin(world, clients)
+        await clients.log_in(DAN, signed=True)
+        await world.api(CASE, f"!party add Dan {DAN} as counsel on Smith")
+        await world.settle()
+        await send_mail(world, CARL, Post.REPLY, 0)
+        world.fault = ("arrival", moment)
+        await rest(world)
+        world.fault = None
+        await check(world, clients)
+
+
+@pytest.mark.parametrize("moment", range(6))
+async def test_who_comes_in_while_something_is_being_posted_can_read_it(moment: int) -> None:
+    await post_while_dan_comes_in(moment)
+
+
+async def test_that_latecomers_get_no_key_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wrong(*_: Any) -> None:
+        """Nothing."""
+
+    monkeypatch.setattr(Writer, "_give_to_latecomers", wrong)
+    with pytest.raises(AssertionError, match="can't read what was for them"):
+        for moment in range(6):
+            await post_while_dan_comes_in(moment)

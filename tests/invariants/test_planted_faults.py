@@ -22,6 +22,7 @@ from rooms.apply import Applier
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane
+from rooms.provision import Fit
 from rooms.reconcile import Remove
 from tests.invariants.canaries import words_of
 from tests.invariants.histories import (
@@ -106,9 +107,19 @@ def the_removed_stay_in_the_rooms(patch: Patch) -> None:
 def keys_go_to_everybody_who_joined(patch: Patch) -> None:
     async def wrong(database: Any, homeserver: Any, case_id: Any, record: Any) -> Any:
         actual = await homeserver.state(record.room_id)
-        return actual.joined if actual else "gone"
+        return Fit(actual.joined, frozenset()) if actual else "gone"
 
-    patch.setattr(deliver, "unfit", wrong)
+    patch.setattr(deliver, "fitness", wrong)
+
+
+def nobody_is_awaited(patch: Patch) -> None:
+    fitness = provision.fitness
+
+    async def wrong(*a: Any) -> Any:
+        fit = await fitness(*a)
+        return replace(fit, awaited=frozenset()) if isinstance(fit, Fit) else fit
+
+    patch.setattr(deliver, "fitness", wrong)
 
 
 def words_in_clear_are_believed(patch: Patch) -> None:
@@ -210,6 +221,24 @@ PLANTS = (
                 step
                 for room in range(8)
                 for step in (Mail(CARL, pick=room), Work((1,)), Intrude(MALLORY, room), Deliver(9), Work((3, 5, 7, 9)))
+            ),
+        ),
+    ),
+    Plant(
+        "nobody is awaited",
+        nobody_is_awaited,
+        (
+            *SETTLED,
+            *(
+                step
+                for moment, who in ((0, "Dan @dan:example.org"), (2, "Bob @bob:example.org"))
+                for step in (
+                    Command(f"!party add {who} as counsel on Smith"),
+                    Rest(joined=False),
+                    Mail(CARL, pick=1),
+                    Fault("arrival", moment),
+                    Rest(),
+                )
             ),
         ),
     ),

@@ -170,6 +170,9 @@ class World:
         if self.fault is None or self._people_act:
             return
         kind, left = self.fault
+        if kind == "arrival":
+            await self._arrival(name, left)
+            return
         ours = name in {"begin", "commit"}
         if left > 0 or (ours and kind != "crash") or (kind == "silence" and name == "smtp"):
             self.fault = (kind, max(left - 1, 0))
@@ -180,6 +183,13 @@ class World:
         if kind == "surprise":
             raise RuntimeError(f"unforeseen, with the words {self.canary_text()}")
         raise MatrixError("fake", "M_UNKNOWN", 0 if kind == "silence" else 502, transient=True)
+
+    async def _arrival(self, name: str, left: int) -> None:
+        """Everybody comes in just before or after something of ours appears in a room."""
+        if name == "send":
+            self.fault = ("arrival", left - 1) if left else None
+            if self.fault is None:
+                await self.everyone_joins()
 
     def canary_text(self) -> str:
         """Some canary that was said before."""

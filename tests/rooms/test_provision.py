@@ -9,7 +9,7 @@ from policies.case import DESK, JOINT, Kind
 from policies.membership import conversations
 from rooms.homeserver import Trouble
 from rooms.ports import Standing, UserId
-from rooms.provision import preview, unfit
+from rooms.provision import Fit, fitness, preview
 from tests.fakes.synapse import Room
 from tests.policies.builders import caucus_of, done, facts
 from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site
@@ -219,7 +219,9 @@ async def test_only_who_is_wanted_and_has_joined_is_to_read() -> None:
     await site.synapse.rooms.join(site.room(JOINT).id, as_user=MIA)
     await site.changed(site.room(JOINT).id)
     record = site.database.committed.rooms[site.case.id, "joint"]  # type: ignore[index]
-    assert await unfit(site.database, site.builder, site.case.id, record) == frozenset({MIA, site.ghost("Carl")})
+    assert await fitness(site.database, site.builder, site.case.id, record) == Fit(
+        audience=frozenset({MIA, site.ghost("Carl")}), awaited=frozenset({ALICE})
+    )
 
 
 async def test_a_room_with_an_intruder_is_unfit() -> None:
@@ -227,7 +229,7 @@ async def test_a_room_with_an_intruder_is_unfit() -> None:
     site.synapse.member(site.room(JOINT), STRANGER, STRANGER, "join")
     await site.changed(site.room(JOINT).id)
     record = site.database.committed.rooms[site.case.id, "joint"]  # type: ignore[index]
-    assert STRANGER in str(await unfit(site.database, site.builder, site.case.id, record))
+    assert STRANGER in str(await fitness(site.database, site.builder, site.case.id, record))
 
 
 async def test_a_case_that_is_not_there_is_no_reason_to_try_again() -> None:

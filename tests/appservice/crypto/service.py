@@ -19,6 +19,7 @@ from appservice.crypto.outbound import (
 )
 from appservice.crypto.requests import KeysClaim, KeysQuery, OutgoingRequest, Request, Settled
 from appservice.crypto.sealing import Sealer
+from appservice.crypto.sharing import RoomKey
 from appservice.crypto.to_device import ToDeviceResult
 from tests.appservice.crypto.homeserver import FakeHomeserver
 from tests.appservice.crypto.memory_store import MemoryCryptoDatabase
@@ -88,6 +89,22 @@ class Service:
                 case Prepared(requests):
                     return requests
 
+    async def share_later(self, user_id: UserId, key: RoomKey, *newcomers: UserId) -> tuple[OutgoingRequest, ...]:
+        """All steps up to the requests that carry the key of an event to newcomers, which are not sent yet."""
+        unreachable: frozenset[tuple[UserId, DeviceId]] = frozenset()
+        while True:
+            async with self.database.begin() as tx:
+                step = await self.machine(user_id).share_later(
+                    tx, key, newcomers, now_ms=self.now_ms, unreachable=unreachable
+                )
+            match step:
+                case NeedsDevices(query):
+                    await self.send(user_id, query)
+                case NeedsSessions(claim):
+                    unreachable |= (await self.send(user_id, claim)).unreachable
+                case Prepared(requests):
+                    return requests
+
     async def try_encrypt(
         self, user_id: UserId, audience: Audience, text: str, **more: Any
     ) -> Encrypted | NotReady | Frozen:
@@ -119,7 +136,7 @@ class Service:
         return EncryptedEvent(EventId(f"${user_id} {self.events}"), room_id, user_id, content)
 
     async def notice(
-        self, user_id: UserId, room_id: RoomId, recipients: set[tuple[UserId, DeviceId]], text: str
+        self, user_id: UserId, room_id: RoomId, members: Iterable[UserId], unsigned_of: UserId, text: str
     ) -> Notice:
         """A notice, its requests not sent yet."""
         unreachable: frozenset[tuple[UserId, DeviceId]] = frozenset()
@@ -127,10 +144,10 @@ class Service:
             async with self.database.begin() as tx:
                 step = await self.machine(user_id).encrypt_notice(
                     tx,
-                    room_id,
+                    self.audience(room_id, members),
+                    unsigned_of,
                     "m.room.message",
                     {"msgtype": "m.notice", "body": text},
-                    recipients=recipients,
                     now_ms=self.now_ms,
                     unreachable=unreachable,
                 )

@@ -1,28 +1,26 @@
 """A notice reaches a device that gets no keys, and its session carries nothing else."""
 
 from appservice.crypto.devices import DeviceTrust
-from appservice.crypto.ids import DeviceId
 from appservice.crypto.outbound import Encrypted, Frozen
 from tests.appservice.crypto.homeserver import FakeHomeserver
 from tests.appservice.crypto.people import ALICE, BOT, ROOM, Person
 from tests.appservice.crypto.service import Service
 
 
-def unsign(homeserver: FakeHomeserver) -> DeviceId:
-    """Alice's device, without its owner's signature."""
+def unsign(homeserver: FakeHomeserver) -> None:
+    """Take its owner's signature off Alice's device."""
     name = next(device for device in homeserver.devices if device[0] == ALICE)
     signatures = homeserver.devices[name]["signatures"][ALICE]
     for key_id in [key_id for key_id in signatures if key_id != f"ed25519:{name[1]}"]:
         del signatures[key_id]
-    return name[1]
 
 
 async def test_an_unsigned_device_reads_the_notice_and_nothing_else_of_the_room(
     ours: Service, alice: Service, homeserver: FakeHomeserver
 ) -> None:
-    device = unsign(homeserver)
+    unsign(homeserver)
     secret = await ours.write(BOT, ROOM, [BOT, ALICE], "secret")
-    notice = await ours.notice(BOT, ROOM, {(ALICE, device)}, "verify this device")
+    notice = await ours.notice(BOT, ROOM, [ALICE], ALICE, "verify this device")
     for request in notice.requests:
         await ours.send(BOT, request)
     later = await ours.write(BOT, ROOM, [BOT, ALICE], "another secret")
@@ -42,7 +40,7 @@ async def test_every_notice_has_a_session_of_its_own_that_is_stored_nowhere(
     assert not isinstance(room, Encrypted)
     sessions = set()
     for _ in range(3):
-        notice = await ours.notice(BOT, ROOM, {(ALICE, DeviceId("PHONE"))}, "x")
+        notice = await ours.notice(BOT, ROOM, [ALICE], ALICE, "x")
         sessions.add(notice.content["session_id"])
     assert len(sessions) == 3
     assert ours.database.committed.outbound == {}
@@ -51,7 +49,7 @@ async def test_every_notice_has_a_session_of_its_own_that_is_stored_nowhere(
 
 async def test_a_device_that_cannot_be_reached_is_left_out(ours: Service, homeserver: FakeHomeserver) -> None:
     Person(homeserver, ALICE).add_device("PHONE", signed=False, one_time_keys=0)
-    notice = await ours.notice(BOT, ROOM, {(ALICE, DeviceId("PHONE")), (ALICE, DeviceId("GONE"))}, "x")
+    notice = await ours.notice(BOT, ROOM, [ALICE], ALICE, "x")
     assert notice.requests == ()
 
 
@@ -63,14 +61,14 @@ async def test_a_replaced_identity_gets_no_notice(ours: Service, homeserver: Fak
     await ours.know(BOT, ALICE)
     async with ours.database.begin() as tx:
         step = await ours.machine(BOT).encrypt_notice(
-            tx, ROOM, "m.room.message", {}, recipients={(ALICE, DeviceId("PHONE"))}, now_ms=ours.now_ms
+            tx, ours.audience(ROOM, [ALICE]), ALICE, "m.room.message", {}, now_ms=ours.now_ms
         )
     assert step == Frozen(frozenset({ALICE}))
 
 
 async def test_a_notice_leaves_again_after_a_crash_under_the_same_id(ours: Service, homeserver: FakeHomeserver) -> None:
     Person(homeserver, ALICE).add_device("PHONE", signed=False)
-    notice = await ours.notice(BOT, ROOM, {(ALICE, DeviceId("PHONE"))}, "x")
+    notice = await ours.notice(BOT, ROOM, [ALICE], ALICE, "x")
     ids = {request.request_id for request in notice.requests}
     async with ours.database.begin() as tx:
         assert await ours.machine(BOT).unacknowledged(tx, ids) == ids

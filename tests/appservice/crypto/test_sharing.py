@@ -257,3 +257,36 @@ async def test_many_devices_go_out_in_requests_of_a_hundred(ours: Service, homes
         alice.add_device(f"D{number}", one_time_keys=1)
     requests = await requests_for(ours, BOT, ALICE)
     assert sorted(len(messages(request)[ALICE]) for request in requests) == [1, 100]
+
+
+async def test_the_key_of_an_event_is_given_to_whoever_came_in_before_it_and_reads_no_earlier_one(
+    ours: Service, alice: Service
+) -> None:
+    earlier = await ours.write(BOT, ROOM, [BOT], "before")
+    encrypted = await ours.try_encrypt(BOT, ours.audience(ROOM, [BOT]), "while she came in")
+    assert isinstance(encrypted, Encrypted)
+    await alice.know(ALICE, BOT)
+    for _ in range(2):  # once more after a crash changes nothing
+        for request in await ours.share_later(BOT, encrypted.key, ALICE):
+            await ours.send(BOT, request)
+    assert len(await alice.receive(ALICE)) == 1
+    read = await alice.read_one(ours.event(BOT, ROOM, encrypted.content))
+    assert read.content["body"] == "while she came in"
+    await alice.unread_one(earlier)
+    later = await ours.write(BOT, ROOM, [BOT, ALICE], "after")
+    assert (await alice.read_one(later)).content["body"] == "after"
+
+
+async def test_the_key_of_an_event_is_given_to_signed_devices_of_undoubted_people_only(
+    ours: Service, homeserver: FakeHomeserver
+) -> None:
+    Person(homeserver, ALICE).add_device("PHONE", signed=False)
+    carl = Person(homeserver, CARL)
+    carl.add_device("PHONE")
+    await ours.know(BOT, CARL)
+    carl.reset()
+    await ours.know(BOT, CARL)
+    await ours.write(BOT, ROOM, [BOT], "before")
+    encrypted = await ours.try_encrypt(BOT, ours.audience(ROOM, [BOT]), "x")
+    assert isinstance(encrypted, Encrypted)
+    assert await ours.share_later(BOT, encrypted.key, ALICE, CARL) == ()
