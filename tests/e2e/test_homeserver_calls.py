@@ -133,9 +133,9 @@ async def test_each_request_speaks_for_the_user_and_device_it_names(joined: Join
 async def test_who_was_in_a_room_when_something_appeared_there_can_be_told_later(joined: Joined) -> None:
     rooms = joined.matrix.rooms
     room = await rooms.create(a_room(GHOST), as_user=BOT)
-    alone = await rooms.send(room, "m.room.message", {"body": "1"}, "alone", as_user=BOT)
+    alone = await rooms.send(room, "m.room.message", {"msgtype": "m.text", "body": "1"}, "alone", as_user=BOT)
     await rooms.join(room, as_user=GHOST)
-    both = await rooms.send(room, "m.room.message", {"body": "2"}, "both", as_user=BOT)
+    both = await rooms.send(room, "m.room.message", {"msgtype": "m.text", "body": "2"}, "both", as_user=BOT)
     await rooms.leave(room, as_user=GHOST)
     assert await rooms.joined_at(room, alone, as_user=BOT) == {BOT}
     assert await rooms.joined_at(room, both, as_user=BOT) == {BOT, GHOST}
