@@ -274,6 +274,13 @@ class Email(_Section):
     authserv_id: str = Field(
         min_length=1, pattern=r"^[A-Za-z0-9.-]+$", description="the name our mail server signs its checks with"
     )
+    accept_spf: bool = Field(default=False, description="whether SPF is proof where a domain signs nothing")
+    arc_sealers: tuple[Annotated[str, AfterValidator(_domain)], ...] = Field(
+        default=(), description="domains of forwarders whose word on what they verified counts (ARC)"
+    )
+    joint_delay_seconds: int = Field(
+        default=15, ge=0, le=120, description="seconds a mail to all waits, should it come to another address, too"
+    )
     lmtp: Lmtp = Field(default=Lmtp(), description="where mail comes in")
     smtp: Smtp = Field(default=Smtp(), description="where mail goes out")
 

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 
 from appservice.clock import TimeReader
 from appservice.encryption import Encryption
-from appservice.mailing import MailReader
+from appservice.mail.reader import MailReader
+from appservice.mail.reports import ReportReader
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.provisioning import CommandReader
-from appservice.reading import EVENT, MAIL, TO_DEVICE, EventReader
+from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE, EventReader
 from appservice.replaced import ReplacedReader
 from appservice.seeking import Seeker
 from appservice.storage.receiving import KEY_COUNTS
@@ -42,6 +43,7 @@ class Readers:
     unsigned: UnsignedReader
     replaced: ReplacedReader
     mails: MailReader | None
+    reports: ReportReader
 
 
 class InboxWork:
@@ -57,6 +59,8 @@ class InboxWork:
         """Read, decide and apply one item."""
         if item.kind == MAIL and self._readers.mails:
             return await self._readers.mails.read(item)
+        if item.kind == REPORT:
+            return await self._readers.reports.read(item)
         async with self._database.begin() as work:
             (fate,) = await self._dispatch(work, item.kind, [item])
         return fate
@@ -65,7 +69,7 @@ class InboxWork:
         """The same for items of one lane, up to the first mail: those are parsed outside of any unit of work."""
         fates: list[Fate] = []
         for kind, alike in itertools.groupby(items, lambda item: item.kind):
-            if kind == MAIL:
+            if kind in {MAIL, REPORT}:
                 break
             fates += await self._dispatch(work, kind, list(alike))
         return fates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from appservice import probe
 from appservice.backups.aftermath import Aftermath
@@ -17,7 +18,9 @@ from appservice.crypto.sealing import Sealer
 from appservice.encryption import Encryption, Us
 from appservice.housekeeping import Housekeeping
 from appservice.inbox import InboxWork, Readers
-from appservice.mailing import MailCourier, MailReader, Sender
+from appservice.mail.courier import MailCourier, Sender
+from appservice.mail.reader import MailReader
+from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
 from appservice.probe import ProbeEcho, Store, probe_user
@@ -37,6 +40,7 @@ from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
 from appservice.worker import Worker
 from bridges.email.api import MailServer, Security
+from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
 from rooms.deliver import Courier, Deliverer, Letter, Outcome
@@ -78,7 +82,8 @@ def wire(config: Config) -> Service:
         clock=TimeReader(codec, house, verifications),
         unsigned=UnsignedReader(codec, house),
         replaced=ReplacedReader(codec, house),
-        mails=MailReader(database, codec, house, _sender(config, config.email)) if config.email else None,
+        mails=_mails(config.email, database, codec, house),
+        reports=ReportReader(database, codec, house),
     )
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
     deliverer = Deliverer(database, builder, encryption, _courier(config, database))
@@ -141,15 +146,26 @@ def _web(
     return WebServer(application(settings, ports), listen.host, listen.port)
 
 
+def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: House) -> MailReader | None:
+    if email is None:
+        return None
+    settle = timedelta(seconds=email.joint_delay_seconds)
+    return MailReader(database, codec, house, _trust(email), settle=settle)
+
+
 def _lmtp(email: Email | None, database: SqlDatabase) -> LmtpServer | None:
     if email is None:
         return None
-    inbox, cap = MailInbox(database), RateCap(time.monotonic)
+    inbox, cap = MailInbox(database, _trust(email)), RateCap(time.monotonic)
     return LmtpServer(inbox, email.reply_domain, host=email.lmtp.host, port=email.lmtp.port, cap=cap)
 
 
 def _sender(config: Config, email: Email) -> Sender:
-    return Sender(config.organisation.name, config.organisation.telephone, email.reply_domain, email.authserv_id)
+    return Sender(config.organisation.name, config.organisation.telephone, email.reply_domain)
+
+
+def _trust(email: Email) -> Trust:
+    return Trust(email.authserv_id, email.reply_domain, email.accept_spf, frozenset(email.arc_sealers))
 
 
 def _courier(config: Config, database: SqlDatabase) -> Courier:

@@ -1,10 +1,11 @@
-"""What the service keeps beside the cases, in the same units of work: the state of encryption, and the epoch."""
+"""What the service keeps beside the cases, in the same units of work: the state of encryption, the epoch, and mails."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from appservice.crypto.store import CryptoStore
 from appservice.epoch import EpochStore
+from appservice.mail.ledger import MailLedger
 from rooms.ports import Work
 
 
@@ -15,6 +16,8 @@ class ServiceWork(Work, Protocol):
     def crypto(self) -> CryptoStore: ...
     @property
     def epochs(self) -> EpochStore: ...
+    @property
+    def mails(self) -> MailLedger: ...
 
 
 class ServiceDatabase(Protocol):

@@ -37,6 +37,7 @@ from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identit
 logger = logging.getLogger(__name__)
 
 EVENT, TO_DEVICE, MAIL, COMMAND = "matrix.event", "matrix.to_device", "mail", "command"
+REPORT = "mail.report"
 """The kinds of inbox items."""
 
 AT_LEAST_EVERY = timedelta(minutes=1)

@@ -41,6 +41,9 @@ email:
   enabled: $email_enabled                # whether there is an email bridge; default true where this section stands
   reply_domain: $reply_domain            # the domain of reply addresses; its mail must come to the LMTP port below
   authserv_id: $authserv_id              # the name in the Authentication-Results of your own mail server
+  # accept_spf: false                    # whether SPF is proof where the sender's domain signs nothing; default false
+  # arc_sealers: [forwarder.example]     # forwarders whose word on what they verified counts; default none
+  # joint_delay_seconds: 15              # how long a mail to all waits, should it come to another address; default 15
   lmtp:
     host: $lmtp_host                     # where your mail server hands us mail; default 127.0.0.1
     port: $lmtp_port                     # default 29341

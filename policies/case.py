@@ -66,6 +66,8 @@ class Endpoint:
     network: Network
     address: str
     content_consent: Consent | None = None
+    stopped: str | None = None
+    """Why nothing is sent there for now, in words; None where all is well."""
 
 
 def address_key(network: Network, address: str) -> str:

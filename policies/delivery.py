@@ -43,11 +43,13 @@ def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
     person = case.person(to)
     if person is None or to not in readers(case, conversation):
         return Cancel("the reader no longer takes part there")
+    if person.endpoint.stopped is not None:
+        return Wait(f"nothing is sent there for now: {person.endpoint.stopped}", channel_key(case, person.endpoint.id))
     if person.endpoint.network is Network.EMAIL and person.endpoint.content_consent is None:
-        return Wait("no consent to words by mail is on record", consent_key(case, person.endpoint.id))
+        return Wait("no consent to words by mail is on record", channel_key(case, person.endpoint.id))
     return Go()
 
 
-def consent_key(case: Case, endpoint: EndpointId) -> str:
-    """What deliveries wait for that need a consent; `Resume` wakes them."""
-    return f"consent:{case.id}:{endpoint}"
+def channel_key(case: Case, endpoint: EndpointId) -> str:
+    """What deliveries wait for that need something of a channel; `Resume` wakes them."""
+    return f"channel:{case.id}:{endpoint}"

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar, assert_never
 
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
-from policies.delivery import consent_key
+from policies.delivery import channel_key
 from policies.effects import (
     ConfirmIdentity,
     DeadLetters,
@@ -127,7 +127,7 @@ class Applier:
             case Hold(message, why):
                 await self._work.holds.put(Held(case.id, message, why, self._at))
             case Resume(endpoint):
-                await self._work.outbox.wake(consent_key(case, endpoint))
+                await self._work.outbox.wake(channel_key(case, endpoint))
             case ConfirmIdentity(person, key):
                 await self._confirm(case, person, key)
             case Schedule():

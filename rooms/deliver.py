@@ -269,7 +269,13 @@ class Deliverer:
 def _kept_back(case: Case, effect: Relay | Introduce) -> Parked | Cancelled | None:
     """Why a letter may not leave now. A first letter has no words of anybody in it, so it needs no consent to words."""
     verdict = may_relay(case, effect.conversation, _addressee(effect))
-    return _stopped(verdict) if isinstance(effect, Relay) or isinstance(verdict, Cancel) else None
+    first = isinstance(effect, Introduce) and _channel_is_open(case, effect.person)
+    return _stopped(verdict) if not first or isinstance(verdict, Cancel) else None
+
+
+def _channel_is_open(case: Case, to: PersonId) -> bool:
+    person = case.person(to)
+    return person is not None and person.endpoint.stopped is None
 
 
 def _addressee(effect: Relay | Introduce) -> PersonId:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policies import due, lobby, routing
-from policies.case import DESK, Case, CaseId, Conversation, Network, Person, PersonId, Role
+from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command
 from policies.effects import Decision, Reconcile, Tell
 from policies.identity import Identity
+from policies.mail import Report, decide_automatic, decide_report
 from policies.message import Content, Message, Proof
 from policies.outcome import Facts
 from policies.plan import RoomKey, room_key
@@ -123,6 +124,14 @@ class Handler:
         """What was scheduled under that key is due; the time of handling is not before it."""
         case = await self._case(case_id)
         await self._applier.apply(case, due.decide_due(case, key, self._facts(None, {})))
+
+    async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
+        """A report came about a mail to somebody."""
+        await self._applier.apply(case, decide_report(case, person, endpoint, report))
+
+    async def automatic(self, case: Case, person: Person, conversation: Conversation) -> None:
+        """A machine answered for somebody, at their address for a conversation."""
+        await self._applier.apply(case, decide_automatic(case, person, conversation))
 
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""

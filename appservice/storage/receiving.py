@@ -13,11 +13,14 @@ from typing import Any, Final, Protocol
 
 from appservice.crypto.account import LOW_ONE_TIME_KEYS
 from appservice.crypto.ids import UserId as CryptoUserId
-from appservice.mailing import StoredMail
+from appservice.mail.stored import StoredMail
 from appservice.matrix.transaction import Transaction
 from appservice.ports import ServiceWork
-from appservice.reading import EVENT, MAIL, TO_DEVICE
+from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE
 from appservice.storage.errors import DatabaseUnavailable
+from bridges.email.convert_in import likeness, read_head
+from bridges.email.ids import EmailAddress, parse_address
+from bridges.email.proof import Proven, Trust, prove
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, case_lane, item_id
@@ -105,25 +108,42 @@ class TransactionInbox:
 class MailInbox:
     """Stores mails: `bridges.email.server.MailInbox`."""
 
-    def __init__(self, database: ReceivingDatabase, *, clock: Callable[[], datetime] = now) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: ReceivingDatabase, trust: Trust, *, clock: Callable[[], datetime] = now) -> None:
+        self._database, self._trust, self._clock = database, trust, clock
 
     async def knows(self, token_hash: str) -> bool:
-        """Whether that is the address of somebody. Raises DatabaseUnavailable."""
+        """Whether that is the address of somebody, or of a mail that was sent. Raises DatabaseUnavailable."""
         async with self._database.read() as work:
-            return await work.addresses.by_hash(token_hash) is not None
+            if await work.addresses.by_hash(token_hash) is not None:
+                return True
+            return await work.mails.by_bounce(token_hash) is not None
+
+    async def vouches(self, mail: ReceivedMail) -> bool:
+        """Whether its header proves that whoever has the address wrote it. Raises DatabaseUnavailable."""
+        async with self._database.read() as work:
+            address = await work.addresses.by_hash(mail.token_hash)
+            case = await work.cases.load(address.case) if address else None
+            person = case.person(address.person) if case and address else None
+        enrolled = parse_address(person.endpoint.address) if person else None
+        if not isinstance(enrolled, EmailAddress):
+            return False
+        return prove(read_head(mail.raw, null_sender=not mail.envelope_from), enrolled, self._trust) == Proven()
 
     async def accept(self, mail: ReceivedMail) -> InboxVerdict:
         """Store one mail, behind whatever else its case has to deal with."""
         stored = StoredMail(mail.token_hash, mail.envelope_from, mail.same_message, mail.recipients, mail.raw)
-        identity = _identity(MAIL, mail.identity)
         try:
             async with self._database.begin() as work:
                 address = await work.addresses.by_hash(mail.token_hash)
-                if address is None:
+                sent = None if address else await work.mails.by_bounce(mail.token_hash)
+                about = address or sent
+                if about is None:
                     return InboxVerdict.UNKNOWN
-                lane = case_lane(address.case)
-                await work.inbox.put(Item(identity, lane, MAIL, address.case, stored.dump(), self._clock()))
+                kind = MAIL if address else REPORT
+                identity, lane = _identity(kind, mail.identity), case_lane(about.case)
+                if address:
+                    await work.mails.arrived(mail.token_hash, likeness(mail.raw))
+                await work.inbox.put(Item(identity, lane, kind, about.case, stored.dump(), self._clock()))
         except DatabaseUnavailable:
             return InboxVerdict.BUSY
         return InboxVerdict.STORED

@@ -93,6 +93,7 @@ _SEALED: Final = (
     _bytes(schema.cases, "sealed", "cases.sealed", "id"),
     _bytes(schema.rooms, "reason", "rooms.reason", "case_id", "key"),
     _bytes(schema.reply_addresses, "sealed", "reply_addresses.sealed", "token_hash"),
+    _bytes(schema.sent_mails, "detail", "sent_mails.detail", "bounce_hash"),
     _bytes(schema.holds, "why", "holds.why", "case_id", "message"),
     _bytes(schema.decisions, "reason", "decisions.reason", "item"),
     _pickle(crypto.IDENTITIES.table, "account", Pickled.ACCOUNT),

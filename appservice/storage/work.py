@@ -9,6 +9,7 @@ from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
 from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.epochs import SqlEpochs
 from appservice.storage.journal import SqlDecisions, SqlHolds, SqlJournal
+from appservice.storage.mails import SqlMailLedger
 from appservice.storage.queue import SqlQueue
 from appservice.storage.seals import Seals
 
@@ -30,6 +31,7 @@ class SqlWork:
         self.crypto = SqlCryptoStore(connection)
         self.identities = StoredIdentities(self.crypto)
         self.epochs = SqlEpochs(connection, seals)
+        self.mails = SqlMailLedger(connection, seals)
 
     @property
     def news(self) -> bool:

@@ -14,6 +14,7 @@ _FIELD_LIMIT: Final = 16 * 1024
 _HEAD_LIMIT: Final = 512
 _WORD: Final = r'(?:"(?:[^"\\]|\\.)*"|[^\s;="]+)'
 _SERVER: Final = re.compile(rf"\s*({_WORD})\s*\d*\s*")
+_STEP: Final = re.compile(r"[1-9]\d?")
 _FIRST_WORD: Final = re.compile(rf"[\s(]*({_WORD})")
 _PAIR: Final = re.compile(
     r'\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*/\s*\d+)?\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)\s*', re.DOTALL
@@ -39,6 +40,47 @@ class AuthenticationResults:
 
     authserv_id: str
     results: tuple[MethodResult, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArcSet:
+    """One step of a mail's way, as whoever sealed it states it (RFC 8617): what it had verified, and its domain."""
+
+    instance: int
+    sealer: str
+    results: tuple[MethodResult, ...] | None
+
+
+def parse_seals(seals: tuple[str, ...], results: tuple[str, ...]) -> tuple[ArcSet, ...]:
+    """The sets of a chain, from the values of ARC-Seal and ARC-Authentication-Results; none where they don't fit
+    together: one of each for every step from 1. Whether the seals are genuine is for our own mail server to say."""
+    sealers = [_sealer(value) for value in seals]
+    stated = [_stated(value) for value in results]
+    numbers = list(range(1, len(sealers) + 1))
+    if sorted(number for number, _ in sealers) != numbers or sorted(number for number, _ in stated) != numbers:
+        return ()
+    of_step = dict(stated)
+    return tuple(ArcSet(number, sealer, of_step[number]) for number, sealer in sorted(sealers))
+
+
+def _sealer(value: str) -> tuple[int, str]:
+    tags = dict(_tags(value))
+    number = tags.get("i", "")
+    return (int(number) if _STEP.fullmatch(number) else 0), tags.get("d", "").lower()
+
+
+def _stated(value: str) -> tuple[int, tuple[MethodResult, ...] | None]:
+    step, _, rest = value.partition(";")
+    number = dict(_tags(step)).get("i", "")
+    return (int(number) if _STEP.fullmatch(number) else 0), parse_results(rest).results
+
+
+def _tags(value: str) -> list[tuple[str, str]]:
+    """Tags of a list such as DKIM's (RFC 6376, 3.2); the first of a name counts for nothing if it comes again."""
+    parts = (tag.partition("=") for tag in value.split(";"))
+    pairs = [(name.strip(), text.strip()) for name, equals, text in parts if equals]
+    names = [name for name, _ in pairs]
+    return [(name, text) for name, text in pairs if names.count(name) == 1]
 
 
 def parse_results(value: str) -> AuthenticationResults:

@@ -2,15 +2,19 @@
 
 import hashlib
 import re
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-from bridges.email.authentication import parse_results
+from bridges.email.authentication import parse_results, parse_seals
 from bridges.email.fields import Fields, addresses_in, split_fields
-from bridges.email.incoming import AutomaticKind, IncomingMail
+from bridges.email.incoming import AutomaticKind, IncomingHead, IncomingMail
 from bridges.email.mime import LIMITS, Limits, read_body
 
 _AUTO_PRECEDENCE: Final = frozenset({"bulk", "auto_reply", "junk", "list"})
 _MESSAGE_ID_LIMIT: Final = 998
+_SEALS: Final = 50
+"""The longest chain of ARC sets (RFC 8617, 5.1.1.1)."""
+_AUTHORED: Final = ("from", "date", "subject", "to", "cc")
 _LENGTH_TAG: Final = re.compile(r"(?:^|;)\s*l\s*=")
 
 
@@ -19,18 +23,47 @@ def read_mail(raw: bytes, *, null_sender: bool, limits: Limits = LIMITS) -> Inco
 
     Never raises. Takes time in proportion to the size, bounded by `limits`: parse off the event loop.
     """
+    return IncomingMail(**_head(split_fields(raw), null_sender=null_sender), body=read_body(raw, limits))
+
+
+def read_head(raw: bytes, *, null_sender: bool) -> IncomingHead:
+    """Read its header alone: quick enough for the event loop. Never raises."""
+    return IncomingHead(**_head(split_fields(raw), null_sender=null_sender))
+
+
+def _head(head: Fields, *, null_sender: bool) -> dict[str, Any]:
+    return {
+        "senders": _addresses(head, "from"),
+        "recipients": _addresses(head, "to") + _addresses(head, "cc"),
+        "message_id": _message_id(head),
+        "authentication": tuple(parse_results(value) for value in head.every("authentication-results")),
+        "automatic": _automatic(head, null_sender=null_sender),
+        "length_tag": any(_LENGTH_TAG.search(value) for value in head.every("dkim-signature")),
+        "loop_marks": head.every("x-loop"),
+        "seals": parse_seals(head.every("arc-seal")[:_SEALS], head.every("arc-authentication-results")[:_SEALS]),
+        "malformed": head.malformed,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """By what two deliveries are known as one mail that its author sent: keys to compare, never shown.
+
+    `name` is the Message-ID's, `sheet` that of author, date, subject and all of the body. The trace fields are in
+    neither: they differ when one mail comes on two ways.
+    """
+
+    name: str
+    sheet: str
+
+
+def likeness(raw: bytes) -> Likeness:
+    """What to compare; takes as long as reading the mail once."""
     head = split_fields(raw)
-    return IncomingMail(
-        senders=_addresses(head, "from"),
-        recipients=_addresses(head, "to") + _addresses(head, "cc"),
-        message_id=_message_id(head),
-        authentication=tuple(parse_results(value) for value in head.every("authentication-results")),
-        automatic=_automatic(head, null_sender=null_sender),
-        length_tag=any(_LENGTH_TAG.search(value) for value in head.every("dkim-signature")),
-        loop_marks=head.every("x-loop"),
-        malformed=head.malformed,
-        body=read_body(raw, limits),
-    )
+    authored = "\0".join(value for name in _AUTHORED for value in (name, *head.every(name)))
+    sheet = hashlib.sha256(authored.encode(errors="surrogatepass") + b"\0" + (head.body or raw)).hexdigest()
+    name = _message_id(head)
+    return Likeness(hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest() if name else sheet, sheet)
 
 
 def mail_identity(token_hash: str, raw: bytes) -> tuple[str, str]:

@@ -99,6 +99,7 @@ class Letter:
     content: Content
     room: MailRoom
     reply_address: str = field(repr=False)
+    bounce_address: str = field(repr=False)
     recipient: EmailAddress = field(repr=False)
     message_id: str
     at: datetime
@@ -107,7 +108,8 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit. Bounces go where answers go."""
+    """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit. Reports go to the envelope's sender, which is
+    an address of this one mail's own (VERP)."""
 
     envelope_from: str = field(repr=False)
     recipient: str = field(repr=False)
@@ -135,7 +137,7 @@ def render(letter: Letter) -> OutgoingMail:
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Loop"] = domain
     message.set_content(_text(letter), cte="quoted-printable")
-    return OutgoingMail(letter.reply_address, letter.recipient.spelled, message.as_bytes())
+    return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
 
 
 def _header_text(text: str) -> str:

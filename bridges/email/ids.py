@@ -11,8 +11,8 @@ _TOKEN_LENGTH: Final = 26
 """26 characters of 5 bits: 130 bits, more than can be guessed."""
 
 _TOKEN: Final = rf"[a-z2-7]{{{_TOKEN_LENGTH}}}"
-_RECIPIENT: Final = re.compile(rf"r\.({_TOKEN})@(.+)", re.DOTALL)
-_ANY_TOKEN: Final = re.compile(rf"(?<=r\.){_TOKEN}(?=@[a-z0-9.-]+)", re.IGNORECASE)
+_RECIPIENT: Final = re.compile(rf"([rb])\.({_TOKEN})@(.+)", re.DOTALL)
+_ANY_TOKEN: Final = re.compile(rf"(?<=[rb]\.){_TOKEN}(?=@[a-z0-9.-]+)", re.IGNORECASE)
 
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -29,6 +29,20 @@ class ReplyToken:
     @property
     def local_part(self) -> str:
         return f"r.{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class BounceToken:
+    """Where reports about one mail of ours come: its envelope's sender (VERP). A secret, too: who has it can report."""
+
+    value: str = field(repr=False)
+
+    @property
+    def local_part(self) -> str:
+        return f"b.{self.value}"
+
+
+Token = ReplyToken | BounceToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +76,34 @@ class MalformedAddress:
 
 def new_reply_token() -> ReplyToken:
     """A fresh token of 130 random bits."""
-    return ReplyToken("".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH)))
+    return ReplyToken(_fresh())
 
 
-def token_address(token: ReplyToken, domain: str) -> str:
+def new_bounce_token() -> BounceToken:
+    """A fresh token of 130 random bits."""
+    return BounceToken(_fresh())
+
+
+def _fresh() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
+
+
+def token_address(token: Token, domain: str) -> str:
     """The full address of a token; `domain` is the service's own reply domain."""
     return f"{token.local_part}@{domain.lower()}"
 
 
-def token_hash(token: ReplyToken) -> str:
+def token_hash(token: Token) -> str:
     """The only form in which a token is looked up: SHA-256, hex."""
     return hashlib.sha256(token.local_part.encode("ascii")).hexdigest()
 
 
-def parse_recipient(recipient: str, domain: str) -> ReplyToken | None:
+def parse_recipient(recipient: str, domain: str) -> Token | None:
     """The token of an envelope recipient, or None if it is none of ours. Case is ignored (RFC 5321, 2.4)."""
     match = _RECIPIENT.fullmatch(recipient.lower())
-    if match is None or match[2] != domain.lower():
+    if match is None or match[3] != domain.lower():
         return None
-    return ReplyToken(match[1])
+    return ReplyToken(match[2]) if match[1] == "r" else BounceToken(match[2])
 
 
 def holds_token_address(text: str) -> bool:

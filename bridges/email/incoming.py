@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
-from bridges.email.authentication import AuthenticationResults
+from bridges.email.authentication import ArcSet, AuthenticationResults
 
 
 @unique
@@ -91,13 +91,13 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class IncomingMail:
-    """One mail, read without trusting any of it.
+class IncomingHead:
+    """The header of one mail, read without trusting any of it: all that the proof of its sender needs.
 
     `senders` are all addresses of all From fields, `recipients` all of To and Cc; `authentication` every
     Authentication-Results field in its order; `automatic` the sign that no person answered, if any;
     `length_tag` whether a DKIM signature covers only the beginning of the body (`l=`); `loop_marks` the values
-    of X-Loop; `malformed` whether the header section breaks RFC 5322.
+    of X-Loop; `seals` the ARC sets (RFC 8617); `malformed` whether the header section breaks RFC 5322.
     """
 
     senders: tuple[str, ...] = field(repr=False)
@@ -107,7 +107,14 @@ class IncomingMail:
     automatic: AutomaticKind | None
     length_tag: bool
     loop_marks: tuple[str, ...] = field(repr=False)
+    seals: tuple[ArcSet, ...] = field(repr=False)
     malformed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMail(IncomingHead):
+    """One mail, read without trusting any of it."""
+
     body: Body
 
 

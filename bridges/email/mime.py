@@ -64,7 +64,7 @@ LIMITS: Final = Limits()
 
 def read_body(raw: bytes, limits: Limits = LIMITS) -> Body:
     """The body of a raw mail. Never raises: what can't be read has an obstacle."""
-    obstacle = _out_of_bounds(raw, limits)
+    obstacle = out_of_bounds(raw, limits)
     if obstacle is not None:
         return Body("", obstacle=obstacle)
     try:
@@ -73,7 +73,8 @@ def read_body(raw: bytes, limits: Limits = LIMITS) -> Body:
         return Body("", obstacle=UnsafeReason.MALFORMED)
 
 
-def _out_of_bounds(raw: bytes, limits: Limits) -> UnsafeReason | None:
+def out_of_bounds(raw: bytes, limits: Limits) -> UnsafeReason | None:
+    """Why a mail is not to be given to the library's parser, if it is not; takes time in proportion to the size."""
     if len(raw) > limits.size or raw.count(b"\n") + raw.count(b"\r") > 2 * limits.lines:
         return UnsafeReason.TOO_LARGE
     if raw.count(b"\n--") + raw.count(b"\r--") > limits.dashes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from bridges.email.authentication import MethodResult
 from bridges.email.ids import EmailAddress, MalformedAddress, parse_address
-from bridges.email.incoming import AutomaticKind, IncomingMail
+from bridges.email.incoming import AutomaticKind, IncomingHead
 
 
 @unique
@@ -70,18 +70,33 @@ class NotAReply:
 Proof = Proven | Unproven | NotAReply
 
 
-def prove(mail: IncomingMail, enrolled: EmailAddress, authserv_id: str, own_domain: str) -> Proof:
-    """Judge a mail that came to a reply address.
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose word counts. `authserv_id`: the name under which our own mail server states what it verified;
+    `own_domain`: that of the reply addresses.
 
-    `enrolled` is the party's confirmed address, `authserv_id` the name under which our own mail server states
-    its results, `own_domain` the domain of the reply addresses. Sources: RFC 8601, RFC 7489, RFC 3834.
+    `spf`: whether the operator accepts SPF where nothing is signed; `arc_sealers`: the forwarders whose word on what
+    they had verified counts, by domain (RFC 8617). Both are narrow unless somebody opens them.
     """
+
+    authserv_id: str
+    own_domain: str
+    spf: bool = False
+    arc_sealers: frozenset[str] = frozenset()
+
+
+def prove(mail: IncomingHead, enrolled: EmailAddress, trust: Trust) -> Proof:
+    """Judge a mail that came to a reply address; `enrolled` is the party's confirmed address.
+
+    Sources: RFC 8601, RFC 7489, RFC 3834, RFC 8617.
+    """
+    own_domain = trust.own_domain.lower()
     if mail.automatic is not None:
         return NotAReply(mail.automatic)
-    if own_domain.lower() in (mark.lower() for mark in mail.loop_marks):
+    if own_domain in (mark.lower() for mark in mail.loop_marks):
         return NotAReply(AutomaticKind.OUR_OWN)
     senders = [parse_address(sender) for sender in mail.senders]
-    if any(isinstance(each, EmailAddress) and each.domain == own_domain.lower() for each in senders):
+    if any(isinstance(each, EmailAddress) and each.domain == own_domain for each in senders):
         return NotAReply(AutomaticKind.OUR_OWN)
     if mail.malformed:
         return Unproven(UnprovenReason.MALFORMED)
@@ -89,32 +104,31 @@ def prove(mail: IncomingMail, enrolled: EmailAddress, authserv_id: str, own_doma
         return Unproven(UnprovenReason.NOT_ONE_SENDER)
     if senders[0].key != enrolled.key:
         return Unproven(UnprovenReason.OTHER_SENDER)
-    missing = _missing(mail, enrolled.domain, authserv_id)
+    missing = _missing(mail, enrolled.domain, trust)
     return Proven() if missing is None else Unproven(missing)
 
 
-def _missing(mail: IncomingMail, domain: str, authserv_id: str) -> UnprovenReason | None:
+def _missing(mail: IncomingHead, domain: str, trust: Trust) -> UnprovenReason | None:
     """What our own mail server did not vouch for."""
-    ours = [each for each in mail.authentication if each.authserv_id == authserv_id.lower()]
+    ours = [each for each in mail.authentication if each.authserv_id == trust.authserv_id.lower()]
     if not ours:
         return UnprovenReason.NO_RESULTS_OF_OURS
     if len(ours) > 1:
         return UnprovenReason.SEVERAL_RESULTS_OF_OURS
-    if ours[0].results is None:
+    results = ours[0].results
+    if results is None:
         return UnprovenReason.UNREADABLE_RESULTS
     if mail.length_tag:
         return UnprovenReason.SIGNED_IN_PART
-    return _unaligned(ours[0].results, domain)
+    missing = _unaligned(results, domain, spf=trust.spf)
+    return None if missing is None or _vouched_on_its_way(mail, results, domain, trust) else missing
 
 
-def _unaligned(results: tuple[MethodResult, ...], domain: str) -> UnprovenReason | None:
+def _unaligned(results: tuple[MethodResult, ...], domain: str, *, spf: bool) -> UnprovenReason | None:
     dmarc = [each for each in results if each.method == "dmarc" and each.result != "none"]
     if not dmarc:
-        signed = any(
-            each.method == "dkim" and each.result == "pass" and _signs_for(each.every("header.d"), domain)
-            for each in results
-        )
-        return None if signed else UnprovenReason.NO_ALIGNED_SIGNATURE
+        vouched = _signed(results, domain) or (spf and _sent_by_its_domain(results, domain))
+        return None if vouched else UnprovenReason.NO_ALIGNED_SIGNATURE
     if any(each.result != "pass" for each in dmarc):
         return UnprovenReason.DMARC_NOT_PASSED
     if any(each.every("header.from") != (domain,) for each in dmarc):
@@ -122,7 +136,34 @@ def _unaligned(results: tuple[MethodResult, ...], domain: str) -> UnprovenReason
     return None
 
 
-def _signs_for(signers: tuple[str, ...], domain: str) -> bool:
+def _signed(results: tuple[MethodResult, ...], domain: str) -> bool:
+    return any(
+        each.method == "dkim" and each.result == "pass" and _speaks_for(each.every("header.d"), domain)
+        for each in results
+    )
+
+
+def _sent_by_its_domain(results: tuple[MethodResult, ...], domain: str) -> bool:
+    """SPF speaks for the envelope's sender, which must be of the very domain of From."""
+    spf = [each for each in results if each.method == "spf"]
+    return (
+        len(spf) == 1
+        and spf[0].result == "pass"
+        and [sender.rpartition("@")[2] for sender in spf[0].every("smtp.mailfrom")] == [domain]
+    )
+
+
+def _vouched_on_its_way(mail: IncomingHead, results: tuple[MethodResult, ...], domain: str, trust: Trust) -> bool:
+    """Forwarded, and so not to be verified any more, by forwarders alone whose seals count: the first of them had
+    verified it. That the seals are genuine is our own mail server's word."""
+    arc = [each.result for each in results if each.method == "arc"]
+    if arc != ["pass"] or not mail.seals or not all(seal.sealer in trust.arc_sealers for seal in mail.seals):
+        return False
+    first = mail.seals[0].results
+    return first is not None and _unaligned(first, domain, spf=False) is None
+
+
+def _speaks_for(signers: tuple[str, ...], domain: str) -> bool:
     """Only the domain itself or one above it in the DNS, which controls it anyway.
 
     DMARC's relaxed alignment would also let a subdomain sign for its parent; telling those from strangers that

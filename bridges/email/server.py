@@ -1,6 +1,7 @@
 """The LMTP server (RFC 2033): takes mail for known tokens, and answers 250 only for what is stored.
 
     RCPT   unknown address ……… 550, with no content        database down … 451
+           a report's address, and a sender … 550: reports have none
     DATA   stored or known already … 250      over the cap … 450      database down … 451      too large … 552
            one answer for each recipient, in their order
 
@@ -18,7 +19,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bridges.email.convert_in import mail_identity
-from bridges.email.ids import ReplyToken, parse_recipient, token_hash
+from bridges.email.ids import BounceToken, Token, parse_recipient, token_hash
 from bridges.email.mime import LIMITS
 from bridges.email.rate import RateCap
 
@@ -44,7 +45,7 @@ class ReceivedMail:
     the envelope: more than one of ours means that one mail went to two rooms.
     """
 
-    token: ReplyToken
+    token: Token
     token_hash: str
     envelope_from: str = field(repr=False)
     raw: bytes = field(repr=False)
@@ -69,6 +70,10 @@ class MailInbox(Protocol):
 
     async def knows(self, token_hash: str) -> bool:
         """Whether mail for that token is taken. Called for every RCPT, probes included: must change nothing."""
+        ...
+
+    async def vouches(self, mail: ReceivedMail) -> bool:
+        """Whether its header proves that the owner of the address wrote it. Quick, and changes nothing."""
         ...
 
     async def accept(self, mail: ReceivedMail) -> InboxVerdict:
@@ -187,14 +192,17 @@ class _Handler:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         token = parse_recipient(address, self._domain)
-        if token is None or not await self._inbox.knows(token_hash(token)):
+        is_report = isinstance(token, BounceToken)
+        if token is None or (is_report and not _is_null(envelope.mail_from)):
+            return _UNKNOWN
+        if not await self._inbox.knows(token_hash(token)):
             return _UNKNOWN
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         raw = envelope.original_content or b""
-        sender = envelope.mail_from or ""
+        sender = "" if _is_null(envelope.mail_from) else envelope.mail_from or ""
         answers = []
         for recipient in envelope.rcpt_tos:
             token = parse_recipient(recipient, self._domain)
@@ -208,7 +216,7 @@ class _Handler:
                     ReceivedMail(
                         token=token,
                         token_hash=hashed,
-                        envelope_from="" if sender == "<>" else sender,
+                        envelope_from=sender,
                         raw=raw,
                         identity=identity,
                         same_message=same_message,
@@ -236,16 +244,19 @@ class _Handler:
         return await asyncio.shield(task)
 
     async def _store(self, mail: ReceivedMail) -> str:
-        if self._cap.is_full(mail.token_hash):
+        if all(self._cap.is_full(key) for key in _cap_keys(mail)):
             return _OVER_CAP
         try:
+            key = _cap_keys(mail)[0 if await self._inbox.vouches(mail) else 1]
+            if self._cap.is_full(key):
+                return _OVER_CAP
             verdict = await self._inbox.accept(mail)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
             logger.error("a mail could not be stored: %s", type(error).__name__)
             return _BUSY
         match verdict:
             case InboxVerdict.STORED:
-                self._cap.count(mail.token_hash)
+                self._cap.count(key)
                 return _STORED
             case InboxVerdict.BUSY:
                 return _BUSY
@@ -253,6 +264,15 @@ class _Handler:
                 return _UNKNOWN
             case _:
                 assert_never(verdict)
+
+
+def _is_null(sender: str | None) -> bool:
+    return sender in (None, "", "<>")
+
+
+def _cap_keys(mail: ReceivedMail) -> tuple[str, str]:
+    """Proven and unproven mail are counted apart: else a stranger who knows the address could silence its owner."""
+    return mail.token_hash, f"{mail.token_hash}/unproven"
 
 
 def _drop(_: logging.LogRecord) -> bool:

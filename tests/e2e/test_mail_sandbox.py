@@ -15,7 +15,7 @@ from bridges.email.rate import RateCap
 from bridges.email.reply import read_reply
 from bridges.email.server import InboxVerdict, LmtpServer, ReceivedMail
 from sandbox.mail import MailSandbox, Stamp, composed
-from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, letter
+from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, TRUST, letter
 
 
 @dataclass
@@ -25,6 +25,9 @@ class Inbox:
     stored: list[ReceivedMail] = field(default_factory=list)
 
     async def knows(self, token_hash: str) -> bool:
+        return True
+
+    async def vouches(self, mail: ReceivedMail) -> bool:
         return True
 
     async def accept(self, mail: ReceivedMail) -> InboxVerdict:
@@ -46,7 +49,7 @@ class World:
     def proof(self) -> Proof:
         """Of the last mail that came in."""
         last = read_mail(self.inbox.stored[-1].raw, null_sender=False)
-        return prove(last, CARL, AUTHSERV_ID, OWN_DOMAIN)
+        return prove(last, CARL, TRUST)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -4,14 +4,17 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
+from appservice.mail.ledger import SentMail
 from appservice.storage.errors import Conflict
+from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
 from policies.effects import Decision
+from policies.mail import MailState
 from policies.message import MessageId
 from policies.plan import RoomKey
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
@@ -43,6 +46,9 @@ class MemoryTables:
     unconfirmed: dict[CaseId, None] = field(default_factory=dict)
     searched: dict[RoomId, Searched] = field(default_factory=dict)
     sent: dict[str, EventId] = field(default_factory=dict)
+    arrivals: dict[tuple[str, Likeness], None] = field(default_factory=dict)
+    raw_mails: dict[tuple[CaseId, MessageId], bytes] = field(default_factory=dict)
+    sent_mails: dict[str, SentMail] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
         """A copy that shares only frozen values."""
@@ -111,6 +117,7 @@ class MemoryWork:
         self.crypto = MemoryCryptoStore(tables.crypto)
         self.identities = StoredIdentities(self.crypto)
         self.epochs = MemoryEpochs(tables)
+        self.mails = MemoryMailLedger(tables)
 
 
 class MemoryCases:
@@ -336,3 +343,40 @@ class MemoryEpochs:
 
     async def sent(self, marker: str) -> EventId | None:
         return self._tables.sent.get(marker)
+
+
+class MemoryMailLedger:
+    """`MailLedger`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def arrived(self, token_hash: str, likeness: Likeness) -> None:
+        self._tables.arrivals[token_hash, likeness] = None
+
+    async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
+        return any(
+            other != token_hash and (known.name == likeness.name or known.sheet == likeness.sheet)
+            for other, known in self._tables.arrivals
+        )
+
+    async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
+        self._tables.raw_mails.setdefault((case, message), raw)
+
+    async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
+        return self._tables.raw_mails.get((case, message))
+
+    async def leaves(self, mail: SentMail) -> None:
+        self._tables.sent_mails[mail.bounce_hash] = mail
+
+    async def by_bounce(self, bounce_hash: str) -> SentMail | None:
+        return self._tables.sent_mails.get(bounce_hash)
+
+    async def mark(self, bounce_hash: str, state: MailState, detail: str, at: datetime) -> None:
+        known = self._tables.sent_mails.get(bounce_hash)
+        if known is not None:
+            self._tables.sent_mails[bounce_hash] = replace(known, state=state, detail=detail, at=at)
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
+        found = [mail for mail in self._tables.sent_mails.values() if (mail.case, mail.person) == (case, person)]
+        return tuple(reversed(found))[:most]

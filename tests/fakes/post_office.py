@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from email.utils import parseaddr
 
 from bridges.email.api import Accepted, MailServer, SendResult
 from bridges.email.convert_out import OutgoingMail
@@ -51,7 +52,7 @@ class PostOffice:
         message = message_from_bytes(mail.raw, policy=default)
         assert isinstance(message, EmailMessage)
         text = "\n".join(str(message.get_content()).splitlines())
-        address = mail.envelope_from
+        address = parseaddr(str(message["Reply-To"]))[1]
         return Delivered(
             mail.recipient, address, str(message["Subject"]), text, str(message["Message-ID"]), self._clock()
         )

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from appservice import mailing, reading
-from appservice.mailing import MailCourier
+from appservice import reading
+from appservice.mail import reader
+from appservice.mail.courier import MailCourier
 from bridges.email.proof import Proven
 from policies import membership, routing
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Participation
@@ -127,7 +128,7 @@ def words_in_clear_are_believed(patch: Patch) -> None:
 
 
 def every_mail_is_believed(patch: Patch) -> None:
-    patch.setattr(mailing, "prove", lambda *_: Proven())
+    patch.setattr(reader, "prove", lambda *_: Proven())
 
 
 def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:

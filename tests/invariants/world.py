@@ -20,10 +20,11 @@ from unittest.mock import patch
 
 import yaml
 
-from appservice import config, logs, mailing, main
+from appservice import config, logs, main
 from appservice.config import Config
 from appservice.encryption import Encryption
 from appservice.init import InitOptions, create
+from appservice.mail import courier
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.transaction import parse
 from appservice.provisioning import InboxProvisioning
@@ -33,6 +34,7 @@ from appservice.storage.receiving import MailInbox
 from appservice.worker import Worker
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
+from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import DESK, CaseId, Conversation
 from policies.membership import conversations
@@ -105,7 +107,7 @@ def configuration() -> Config:
         create(folder, options)
         file = folder / "config.yaml"
         content = yaml.safe_load(file.read_text())
-        content["email"] = {"reply_domain": REPLY_DOMAIN, "authserv_id": AUTHSERV_ID}
+        content["email"] = {"reply_domain": REPLY_DOMAIN, "authserv_id": AUTHSERV_ID, "joint_delay_seconds": 0}
         file.write_text(yaml.safe_dump(content))
         return config.load(file, {})
 
@@ -401,7 +403,7 @@ class World:
             identity, same = mail_identity(hashed, raw)
             received = ReceivedMail(token, hashed, "somebody@example.net", raw, identity, same, len(recipients))
             async with self.calm():
-                verdicts.append(await MailInbox(self.database).accept(received))
+                verdicts.append(await MailInbox(self.database, Trust(AUTHSERV_ID, REPLY_DOMAIN)).accept(received))
         return InboxVerdict.STORED in verdicts
 
     def canary(self, case: CaseId, conversation: Conversation | None, **how: Any) -> Said:
@@ -484,7 +486,7 @@ def opened(*, sealed: bool = True) -> Iterator[World]:
     root.addHandler(world.log)
     root.setLevel(logging.DEBUG)
     try:
-        with patch.object(mailing, "send", world.post_office.send):
+        with patch.object(courier, "send", world.post_office.send):
             yield world
     finally:
         root.setLevel(level)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.case import JOINT, Phase
-from policies.delivery import Cancel, Go, Wait, consent_key, may_post, may_relay
+from policies.delivery import Cancel, Go, Wait, channel_key, may_post, may_relay
 from tests.policies.builders import CARL_JOINS, both_sides, case_with, caucus_of, done, facts, named
 
 
@@ -22,7 +22,7 @@ def test_without_a_consent_words_wait_for_it() -> None:
     carl = named(case, "Carl")
     verdict = may_relay(case, caucus_of(case, "Jones"), carl.id)
     assert isinstance(verdict, Wait)
-    assert verdict.key == consent_key(case, carl.endpoint.id)
+    assert verdict.key == channel_key(case, carl.endpoint.id)
 
 
 @pytest.mark.parametrize("who", ["Carl", "Alice"])

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from appservice.crypto.ids import UserId as CryptoUserId
-from appservice.mailing import StoredMail
+from appservice.mail.stored import StoredMail
 from appservice.matrix.transaction import Transaction, parse
 from appservice.reading import EVENT, MAIL, TO_DEVICE
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.receiving import KEY_COUNTS, MailInbox, TransactionInbox
 from bridges.email.ids import ReplyToken, token_hash
+from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import JOINT, CaseId, EndpointId, PersonId
 from policies.plan import RoomKey
@@ -191,6 +192,7 @@ async def test_workers_are_told_of_what_is_new_and_only_of_that(database: Databa
 # --- mail
 
 TOKEN = ReplyToken("a" * 26)
+TRUST = Trust("mx.example.org", "reply.example.org")
 MAIL_TO = token_hash(TOKEN)
 ADDRESS = ReplyAddress(CaseId("1001"), PersonId("p2"), EndpointId("e2"), JOINT, TOKEN.value)
 RECEIVED = ReceivedMail(
@@ -205,7 +207,7 @@ RECEIVED = ReceivedMail(
 
 
 async def test_a_mail_is_stored_once_in_the_lane_of_its_case(database: Database) -> None:
-    inbox = MailInbox(database, clock=lambda: AT)
+    inbox = MailInbox(database, TRUST, clock=lambda: AT)
     async with database.begin() as work:
         await work.addresses.save(ADDRESS, MAIL_TO)
     for mail in (RECEIVED, RECEIVED, replace(RECEIVED, identity="other")):
@@ -217,7 +219,7 @@ async def test_a_mail_is_stored_once_in_the_lane_of_its_case(database: Database)
 
 
 async def test_mail_to_nobody_or_to_a_revoked_address_is_not_taken(database: Database) -> None:
-    inbox = MailInbox(database)
+    inbox = MailInbox(database, TRUST)
     assert not await inbox.knows(MAIL_TO)
     assert await inbox.accept(RECEIVED) is InboxVerdict.UNKNOWN
     async with database.begin() as work:
@@ -237,4 +239,4 @@ async def test_mail_waits_at_its_server_while_the_database_is_down(
         raise DatabaseUnavailable
 
     monkeypatch.setattr(sql, "begin", down)
-    assert await MailInbox(sql).accept(RECEIVED) is InboxVerdict.BUSY
+    assert await MailInbox(sql, TRUST).accept(RECEIVED) is InboxVerdict.BUSY

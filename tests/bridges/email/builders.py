@@ -8,7 +8,8 @@ from email.message import EmailMessage
 from email.policy import SMTP, default
 
 from bridges.email.convert_out import Content, Letter, MailRoom, Post, render
-from bridges.email.ids import EmailAddress, ReplyToken, message_id, token_address
+from bridges.email.ids import BounceToken, EmailAddress, ReplyToken, message_id, token_address
+from bridges.email.proof import Trust
 from policies.case import Kind
 
 OWN_DOMAIN = "reply.example.org"
@@ -18,6 +19,8 @@ TOKEN = ReplyToken("abcdefghijklmnopqrstuvwxy2")
 OTHER_TOKEN = ReplyToken("zyxwvutsrqponmlkjihgfedcb7")
 ADDRESS = token_address(TOKEN, OWN_DOMAIN)
 ROOM = MailRoom("PRIVATE with mediator · 1042", Kind.CAUCUS)
+TRUST = Trust(AUTHSERV_ID, OWN_DOMAIN)
+BOUNCES = token_address(BounceToken("bouncebouncebouncebounceaa"), OWN_DOMAIN)
 PASSED = f"Authentication-Results: {AUTHSERV_ID}; dkim=pass header.d=example.net; dmarc=pass header.from=example.net"
 
 
@@ -27,6 +30,7 @@ def letter(content: Content, *, room: MailRoom = ROOM, token: ReplyToken = TOKEN
         content=content,
         room=room,
         reply_address=token_address(token, OWN_DOMAIN),
+        bounce_address=BOUNCES,
         recipient=CARL,
         message_id=message_id("outbox-1", OWN_DOMAIN),
         at=datetime(2026, 1, 5, 10, 0, tzinfo=UTC),

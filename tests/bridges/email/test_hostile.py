@@ -14,7 +14,7 @@ from bridges.email.convert_in import mail_identity, read_mail
 from bridges.email.incoming import Clean, IncomingMail, UnsafeReason
 from bridges.email.proof import Proven, prove
 from bridges.email.reply import read_reply
-from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, mail
+from tests.bridges.email.builders import ADDRESS, CARL, ROOM, TRUST, mail
 
 SECONDS = 5.0
 """Of processor time: more than any mail within the limits may take. What is not linear takes minutes here."""
@@ -43,7 +43,7 @@ def judged(raw: bytes) -> IncomingMail:
     started = time.process_time()
     mail_identity("hash", raw)
     found = read_mail(raw, null_sender=False)
-    prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN)
+    prove(found, CARL, TRUST)
     reading = read_reply(found, ADDRESS, ROOM.name)
     reading.text.encode("utf-8")
     for attachment in found.body.attachments:
@@ -56,7 +56,7 @@ def judged(raw: bytes) -> IncomingMail:
 def test_every_public_mail_is_read_or_held_and_none_is_proven() -> None:
     assert len(corpora()) > 300
     for raw in corpora():
-        assert prove(judged(raw), CARL, AUTHSERV_ID, OWN_DOMAIN) != Proven()
+        assert prove(judged(raw), CARL, TRUST) != Proven()
 
 
 @needs_corpora
@@ -135,7 +135,7 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_on_time_and_memory_ends_soon(attack: str) -> None:
     found = judged(ATTACKS[attack]())
-    assert not isinstance(prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN), Proven)
+    assert not isinstance(prove(found, CARL, TRUST), Proven)
 
 
 def test_a_bound_is_named_and_an_honest_large_mail_is_within() -> None:

@@ -10,7 +10,7 @@ from bridges.email.fields import addresses_in, split_fields
 from bridges.email.ids import EmailAddress
 from bridges.email.incoming import AutomaticKind
 from bridges.email.proof import NotAReply, Proof, Proven, Unproven, UnprovenReason, prove
-from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, PASSED, mail
+from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, PASSED, TRUST, mail
 
 
 def proof(
@@ -18,7 +18,7 @@ def proof(
 ) -> Proof:
     """The verdict on a mail of Carl's with these header lines."""
     found = read_mail(mail("Yes.", *headers, sender=sender), null_sender=null_sender)
-    return prove(found, enrolled, AUTHSERV_ID, OWN_DOMAIN)
+    return prove(found, enrolled, TRUST)
 
 
 def results(text: str) -> str:
@@ -51,7 +51,7 @@ def test_the_enrolled_address_is_known_however_it_is_dressed(sender: str) -> Non
     head, _, body = mail("Yes.", PASSED).partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.startswith(b"From:")]
     raw = b"\r\n".join([*lines, b"From: " + sender.encode()]) + b"\r\n\r\n" + body
-    assert prove(read_mail(raw, null_sender=False), CARL, AUTHSERV_ID, OWN_DOMAIN) == Proven()
+    assert prove(read_mail(raw, null_sender=False), CARL, TRUST) == Proven()
 
 
 def test_a_signature_of_the_parent_domain_is_aligned_and_of_a_subdomain_is_not() -> None:
@@ -146,7 +146,7 @@ def test_a_null_sender_is_no_reply() -> None:
 def test_a_delivery_report_is_no_reply() -> None:
     raw = mail("x", PASSED).replace(b"Content-Type: text/plain", b"Content-Type: multipart/report; boundary=b", 1)
     found = read_mail(raw, null_sender=False)
-    assert prove(found, CARL, AUTHSERV_ID, OWN_DOMAIN) == NotAReply(AutomaticKind.DELIVERY_REPORT)
+    assert prove(found, CARL, TRUST) == NotAReply(AutomaticKind.DELIVERY_REPORT)
 
 
 def test_auto_submitted_no_is_a_person() -> None:
@@ -185,7 +185,7 @@ def test_our_own_server_is_recognised_whatever_follows_its_name(rest: str) -> No
 @given(st.binary(max_size=400))
 def test_no_header_section_raises(raw: bytes) -> None:
     split_fields(raw)
-    prove(read_mail(raw, null_sender=False), CARL, AUTHSERV_ID, OWN_DOMAIN)
+    prove(read_mail(raw, null_sender=False), CARL, TRUST)
 
 
 @given(st.lists(st.sampled_from([b"From: ", b"carl@example.net", b"\r\n", b"\n", b"\r", b" ", b"<", b">", b",", b";",
@@ -193,7 +193,7 @@ def test_no_header_section_raises(raw: bytes) -> None:
     b"Fr\0om:", b"Sender:", b"(", b'"']), max_size=30))  # fmt: skip
 def test_a_proof_always_has_one_sender_and_one_pass(pieces: list[bytes]) -> None:
     raw = b"".join(pieces)
-    if prove(read_mail(raw, null_sender=False), CARL, AUTHSERV_ID, OWN_DOMAIN) == Proven():
+    if prove(read_mail(raw, null_sender=False), CARL, TRUST) == Proven():
         assert raw.count(b"From:") == 1
         assert raw.count(PASSED.encode()) == 1
         assert b"\0" not in raw

@@ -1,12 +1,14 @@
 """Mails leave once, and say afterwards what is known of them; mails that come are believed only with proof."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appservice import mailing
 from appservice.codec import JsonCodec
-from appservice.mailing import MailCourier, MailReader, Sender, StoredMail
+from appservice.mail import courier
+from appservice.mail.courier import MailCourier, Sender
+from appservice.mail.reader import MailReader
+from appservice.mail.stored import StoredMail
 from appservice.worker import End, Finished
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, SendResult, Unknown
 from bridges.email.convert_in import mail_identity
@@ -19,12 +21,12 @@ from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.handle import House
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, ReplyAddress, State
-from tests.bridges.email.builders import AUTHSERV_ID, OWN_DOMAIN, PASSED, TOKEN, mail
+from tests.bridges.email.builders import OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import both_sides, caucus_of, done, facts, named
 
-SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, AUTHSERV_ID)
+SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN)
 HOUSE = House("example.org", "_mediatrix_", OWN_DOMAIN, {})
 CODEC = JsonCodec()
 CASE = both_sides()
@@ -39,7 +41,7 @@ class Desk:
         self.database, self.post_office = MemoryDatabase(), PostOffice()
         server = MailServer("127.0.0.1", 25, Security.NONE)
         self.courier = MailCourier(self.database, server, SENDER)
-        self.reader = MailReader(self.database, CODEC, HOUSE, SENDER)
+        self.reader = MailReader(self.database, CODEC, HOUSE, TRUST, settle=timedelta())
 
     async def carry(self, content: Content | None = None, where: Conversation = JOINT, item: str = "i1") -> Outcome:
         """Carry a letter to Carl, as an item of the outbox."""
@@ -79,7 +81,7 @@ class Desk:
 @pytest.fixture
 async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk()
-    monkeypatch.setattr(mailing, "send", desk.post_office.send)
+    monkeypatch.setattr(courier, "send", desk.post_office.send)
     async with desk.database.begin() as work:
         await work.cases.save(CASE)
     return desk

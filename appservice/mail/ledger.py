@@ -1,0 +1,56 @@
+"""What is kept of mails beside what they say: which came, which left and what became of them, and their raw bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bridges.email.convert_in import Likeness
+from policies.case import CaseId, EndpointId, PersonId
+from policies.mail import MailState
+from policies.message import MessageId
+from rooms.ports import ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """One mail of ours. `bounce_hash` is that of the address to which reports about it come; `detail` is a status code
+    of RFC 3463, or what the mail server said, never an address."""
+
+    bounce_hash: str
+    case: CaseId
+    person: PersonId
+    endpoint: EndpointId
+    item: ItemId
+    state: MailState
+    at: datetime
+    detail: str = ""
+
+
+class MailLedger(Protocol):
+    """The ledger, within one unit of work."""
+
+    async def arrived(self, token_hash: str, likeness: Likeness) -> None:
+        """A mail came to that address. The same again changes nothing."""
+
+    async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
+        """Whether the same mail, by its name or by its sheet, came to another address of ours, in any case."""
+
+    async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
+        """Keep the mail that brought a message, as it came, under the case's own key. The first is kept."""
+
+    async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
+        """The mail that brought a message."""
+
+    async def leaves(self, mail: SentMail) -> None:
+        """A mail is on its way. One with the same `bounce_hash` is replaced."""
+
+    async def by_bounce(self, bounce_hash: str) -> SentMail | None:
+        """The mail that reports to that address are about."""
+
+    async def mark(self, bounce_hash: str, state: MailState, detail: str, at: datetime) -> None:
+        """What is known of it now."""
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
+        """The latest mails to somebody, newest first."""

@@ -1,0 +1,180 @@
+"""Mails from the inbox: read, proven, and handled in one unit of work."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from appservice.mail.stored import StoredMail
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.reading import message_id
+from appservice.worker import End, Fate, Finished, Park
+from bridges.email import ids
+from bridges.email.convert_in import Likeness, likeness, read_mail
+from bridges.email.incoming import Attachment, Clean, IncomingMail, Unsafe
+from bridges.email.proof import NotAReply, Proven, Trust, Unproven, prove
+from bridges.email.reply import read_reply
+from policies import message as said
+from policies.case import Case, Person
+from policies.membership import caucuses_of
+from policies.message import AuthenticatedMail, Content, File, FileRef, Message, Proof, Text, Unreadable
+from policies.plan import label
+from rooms.apply import Codec
+from rooms.handle import Handler, House
+from rooms.ports import Item, ItemId, ReplyAddress, State, item_id
+
+_NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
+"""It was accepted while its writer still took part, so a person must learn of it (I5)."""
+_SEVERAL = "it was sent to several of our addresses at once"
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """Whom an address belongs to."""
+
+    case: Case
+    person: Person
+    address: ReplyAddress
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a mail says, and what proves who wrote it; no proof: a machine did. `like` tells it from other mails."""
+
+    content: Content
+    proof: Proof | None
+    files: tuple[File, ...]
+    like: Likeness
+
+
+class MailReader:
+    """Reads mails from the inbox."""
+
+    def __init__(
+        self,
+        database: ServiceDatabase,
+        codec: Codec,
+        house: House,
+        trust: Trust,
+        *,
+        settle: timedelta,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`settle`: how long a mail waits that could reach more than its author's own side, for the same mail may be
+        on its way to another address of ours: one mail to two addresses comes as two."""
+        self._database, self._codec, self._house = database, codec, house
+        self._trust, self._settle, self._clock = trust, settle, clock
+
+    async def read(self, item: Item) -> Fate:
+        """Read one mail, and have it handled in one unit of work. It is parsed before that, beside the event loop:
+        a hostile mail may take seconds."""
+        stored = StoredMail.load(item.body)
+        async with self._database.begin() as work:
+            addressed = await self._addressed(work, stored)
+        if addressed is None:
+            return _NOBODYS
+        left = item.received_at + self._settle - self._clock()
+        if left > timedelta() and not _is_own_caucus(addressed):
+            return Park("mail.settling", "whether the same mail comes to another address, too", left)
+        said = await asyncio.to_thread(self._read, stored, addressed)
+        async with self._database.begin() as work:
+            return await self._handle(work, item, stored, said)
+
+    async def _handle(self, work: ServiceWork, item: Item, stored: StoredMail, said: _Said) -> Fate:
+        addressed = await self._addressed(work, stored)
+        if addressed is None:
+            return _NOBODYS
+        case, person, where = addressed.case, addressed.person, addressed.address.conversation
+        if said.proof is None:
+            # Once a day: a storm of them is one.
+            today = f"automatic/{case.id}/{person.id}/{where.id}/{self._clock():%Y-%m-%d}"
+            await self._handler(work, item_id(today)).automatic(case, person, where)
+            await work.inbox.done(item.id, "automatic")
+            return Finished()
+        content = said.content
+        if await work.journal.by_mail_id(case.id, stored.same_message):
+            content = _unreadable("another mail came under the same Message-ID", content)
+        if await work.mails.came_elsewhere(stored.token_hash, said.like):
+            content = _unreadable(_SEVERAL, content)
+        message = Message(
+            message_id(item), person.id, where, content, said.proof, item.received_at, native=False, files=said.files
+        )
+        await work.mails.keep(case.id, message.id, stored.raw)
+        await self._handler(work, item.id).message(case.id, message, None, stored.same_message)
+        await work.inbox.done(item.id, "handled")
+        return Finished()
+
+    def _handler(self, work: ServiceWork, item: ItemId) -> Handler:
+        return Handler(work, self._codec, self._house, item, datetime.now(UTC))
+
+    async def _addressed(self, work: ServiceWork, stored: StoredMail) -> _Addressed | None:
+        """Whose address it was sent to; None if it was revoked meanwhile."""
+        address = await work.addresses.by_hash(stored.token_hash)
+        case = await work.cases.load(address.case, lock=True) if address else None
+        person = case.person(address.person) if case and address else None
+        return _Addressed(case, person, address) if case and person and address else None
+
+    def _read(self, stored: StoredMail, addressed: _Addressed) -> _Said:
+        """What the mail says, and what proves it. Pure, and slow where somebody wants it to be."""
+        mail = read_mail(stored.raw, null_sender=not stored.envelope_from)
+        like = likeness(stored.raw)
+        proof = self._proof(mail, addressed.person)
+        if proof is None:
+            return _Said(Unreadable("a machine wrote it"), None, (), like)
+        content = self._content(mail, addressed.case, addressed.address)
+        if stored.recipients > 1:
+            content = _unreadable(_SEVERAL, content)
+        # Files of whoever wrote it are kept only where that is known: else anybody could fill the journal.
+        files = () if isinstance(proof, said.Unproven) else tuple(_file(a) for a in mail.body.attachments)
+        return _Said(content, proof, files, like)
+
+    def _content(self, mail: IncomingMail, case: Case, address: ReplyAddress) -> Content:
+        reply_address = ids.token_address(ids.ReplyToken(address.token), self._trust.own_domain)
+        reading = read_reply(mail, reply_address, label(address.conversation, case))
+        match reading:
+            case Clean(text):
+                return Text(text)
+            case Unsafe(reason, text):
+                return Unreadable(reason.in_words, text)
+            case _:
+                assert_never(reading)
+
+    def _proof(self, mail: IncomingMail, person: Person) -> Proof | None:
+        """What proves who wrote it; None where no person did."""
+        enrolled = ids.parse_address(person.endpoint.address)
+        if isinstance(enrolled, ids.MalformedAddress):
+            return said.Unproven("the address on record is not one", "")
+        verdict = prove(mail, enrolled, self._trust)
+        match verdict:
+            case Proven():
+                return AuthenticatedMail()
+            case Unproven(reason):
+                return said.Unproven(reason.in_words, "")
+            case NotAReply():
+                return None
+            case _:
+                assert_never(verdict)
+
+
+def _unreadable(why: str, content: Content) -> Unreadable:
+    """With the words that were made out before, for a mediator may have to see them."""
+    match content:
+        case Text(words) | Unreadable(words=words):
+            return Unreadable(why, words)
+        case _:
+            return Unreadable(why)
+
+
+def _file(attachment: Attachment) -> File:
+    ref = json.dumps({"data": base64.b64encode(attachment.content).decode()})
+    return File(attachment.name or "file", attachment.mime_type, attachment.size, FileRef(ref))
+
+
+def _is_own_caucus(addressed: _Addressed) -> bool:
+    """Whether it can reach nobody but its author's own side, whatever else it says."""
+    return caucuses_of(addressed.case, addressed.person.id) == (addressed.address.conversation,)

@@ -1,0 +1,95 @@
+"""What is kept of mails beside what they say."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.mail.ledger import SentMail
+from appservice.storage import schema
+from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
+from appservice.storage.statements import insert_new, upsert
+from bridges.email.convert_in import Likeness
+from policies.case import CaseId, PersonId
+from policies.mail import MailState
+from policies.message import MessageId
+
+_arrivals, _sent, _raw = schema.mail_arrivals, schema.sent_mails, schema.raw_mails
+
+
+class SqlMailLedger:
+    """`appservice.mail.ledger.MailLedger` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        self._connection, self._seals = connection, seals
+
+    async def arrived(self, token_hash: str, likeness: Likeness) -> None:
+        name, sheet = self._lookups(likeness)
+        values = {"token_hash": token_hash, "name_lookup": name, "sheet_lookup": sheet}
+        await self._connection.execute(insert_new(self._connection.dialect, _arrivals, *values), values)
+
+    async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
+        name, sheet = self._lookups(likeness)
+        same = or_(_arrivals.c.name_lookup == name, _arrivals.c.sheet_lookup == sheet)
+        statement = select(_arrivals.c.ordinal).where(same, _arrivals.c.token_hash != token_hash).limit(1)
+        return (await self._connection.execute(statement)).one_or_none() is not None
+
+    async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
+        seal = await make_case_seal(self._connection, self._seals.sealer, case)
+        values = {
+            "case_id": case,
+            "message": message,
+            "sealed": seal.seal("raw_mails.sealed", row(case, message), raw),
+        }
+        await self._connection.execute(insert_new(self._connection.dialect, _raw, "case_id", "message"), values)
+
+    async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
+        statement = select(_raw.c.sealed).where(_raw.c.case_id == case, _raw.c.message == message)
+        sealed = (await self._connection.execute(statement)).scalar_one_or_none()
+        seal = None if sealed is None else await case_seal(self._connection, self._seals.sealer, case)
+        return None if sealed is None or seal is None else seal.open("raw_mails.sealed", row(case, message), sealed)
+
+    async def leaves(self, mail: SentMail) -> None:
+        values = {
+            "bounce_hash": mail.bounce_hash,
+            "case_id": mail.case,
+            "person": mail.person,
+            "endpoint": mail.endpoint,
+            "item": mail.item,
+            "state": mail.state,
+            "detail": self._sealed(mail.bounce_hash, mail.detail),
+            "at": mail.at,
+        }
+        await self._connection.execute(upsert(self._connection.dialect, _sent, "bounce_hash"), values)
+
+    async def by_bounce(self, bounce_hash: str) -> SentMail | None:
+        return next(iter(await self._found(_sent.c.bounce_hash == bounce_hash, most=1)), None)
+
+    async def mark(self, bounce_hash: str, state: MailState, detail: str, at: datetime) -> None:
+        values = {"state": state, "detail": self._sealed(bounce_hash, detail), "at": at}
+        await self._connection.execute(update(_sent).where(_sent.c.bounce_hash == bounce_hash).values(**values))
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
+        return await self._found(_sent.c.case_id == case, _sent.c.person == person, most=most)
+
+    async def _found(self, *conditions: ColumnElement[bool], most: int) -> tuple[SentMail, ...]:
+        statement = select(_sent).where(*conditions).order_by(_sent.c.ordinal.desc()).limit(most)
+        return tuple(
+            SentMail(
+                bounce_hash=found.bounce_hash,
+                case=found.case_id,
+                person=found.person,
+                endpoint=found.endpoint,
+                item=found.item,
+                state=MailState(found.state),
+                at=found.at,
+                detail=open_text(self._seals.sealer, "sent_mails.detail", found.bounce_hash, found.detail),
+            )
+            for found in await self._connection.execute(statement)
+        )
+
+    def _sealed(self, bounce_hash: str, detail: str) -> bytes:
+        return seal_text(self._seals.sealer, "sent_mails.detail", bounce_hash, detail)
+
+    def _lookups(self, likeness: Likeness) -> tuple[bytes, bytes]:
+        return self._seals.lookup("mail name", likeness.name), self._seals.lookup("mail sheet", likeness.sheet)
