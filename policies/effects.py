@@ -107,6 +107,20 @@ class DeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowMails:
+    """List at the desk what became of the latest mails to somebody."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHeaders:
+    """Show at the desk the header of the mail that brought a held message. On record, like every decision."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShowHeld:
     """List at the desk what is held, or show one held message there."""
 
@@ -136,6 +150,8 @@ Effect = (
     | DeadLetters
     | ShowHeld
     | Schedule
+    | ShowMails
+    | ShowHeaders
 )
 
 

@@ -25,7 +25,9 @@ from policies.effects import (
     Relay,
     Resume,
     Schedule,
+    ShowHeaders,
     ShowHeld,
+    ShowMails,
     Tell,
 )
 from policies.message import Edit, Text, Unreadable
@@ -76,6 +78,10 @@ class Signal:
 Outgoing = Effect | Say | Enter | Decline | Signal
 T = TypeVar("T")
 
+MAILS_SHOWN = 10
+HEADERS_SHOWN = 8_000
+"""Bytes of a mail's header: more than an honest one has."""
+
 MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
 """The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix."""
 
@@ -104,7 +110,8 @@ class Applier:
         if case != before:
             await self._work.cases.save(case)
             for person in before.people if before else ():
-                if case.person(person.id) is None:
+                now = case.person(person.id)
+                if now is None or now.endpoint.id != person.endpoint.id:
                     await self._work.addresses.revoke(case.id, person.endpoint.id)
         await self._work.decisions.record(self._item, decision, self._at)
         # One item may be decided about twice: that it can't be decrypted yet, and what it says once it can be.
@@ -132,6 +139,11 @@ class Applier:
                 await self._confirm(case, person, key)
             case Schedule():
                 await self._work.inbox.put(alarm(self._item, case_lane(case.id), case.id, effect, self._at))
+            case ShowMails(person):
+                self.shown = await _mails_text(self._work, case, person)
+                await self._effect(case, Tell(DESK, self.shown))
+            case ShowHeaders(item):
+                await self._effect(case, Tell(DESK, await _headers_text(self._work, case, item)))
             case ShowHeld(item):
                 await self._effect(case, Tell(DESK, await _held_text(self._work, case, item)))
             case DeadLetters(act, item):
@@ -189,6 +201,28 @@ async def _held_text(work: Work, case: Case, number: str | None) -> str:
         case _:
             words = "> (not words)"
     return f"Held message {number}, as if from {origin}, unproven or unreadable:\n{words}"
+
+
+async def _mails_text(work: Work, case: Case, person: PersonId) -> str:
+    named = case.person(person)
+    name = named.name if named else "someone who left"
+    mails = await work.mails.to_person(case.id, person, MAILS_SHOWN)
+    lines = [
+        f"{mail.at:%Y-%m-%d %H:%M} UTC: {mail.state.in_words}{f' ({one_line(mail.detail)})' if mail.detail else ''}"
+        for mail in mails
+    ]
+    stopped = f"Nothing is sent to {name} for now: {named.endpoint.stopped}." if named and named.endpoint.stopped else ""
+    return "\n".join([*filter(None, [stopped]), f"The latest mails to {name}:", *(lines or ["none yet"])])
+
+
+async def _headers_text(work: Work, case: Case, number: str) -> str:
+    chosen = _pick(await work.holds.of_case(case.id), number)
+    raw = await work.mails.raw(case.id, chosen.message) if chosen else None
+    if raw is None:
+        return f"There is no held mail {one_line(number)}. !held lists what is held."
+    head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0][:HEADERS_SHOWN].decode("utf-8", "replace")
+    lines = "\n".join(f"> {line}" for line in clean(head).splitlines())
+    return f"The header of the mail that brought held message {number}; whoever sent it may have written any of it:\n{lines}"
 
 
 async def _dead_text(work: Work, case: Case, act: str, number: str | None) -> str:

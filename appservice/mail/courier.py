@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from appservice.mail.ledger import SentMail
+from rooms.mails import SentMail
 from appservice.ports import ServiceDatabase, ServiceWork
 from bridges.email import convert_out as mails
 from bridges.email import ids

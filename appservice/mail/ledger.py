@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bridges.email.convert_in import Likeness
-from policies.case import CaseId, EndpointId, PersonId
+from policies.case import CaseId
 from policies.mail import MailState
 from policies.message import MessageId
-from rooms.ports import ItemId
+from rooms.mails import Mails, SentMail
 
 
-@dataclass(frozen=True, slots=True)
-class SentMail:
-    """One mail of ours. `bounce_hash` is that of the address to which reports about it come; `detail` is a status code
-    of RFC 3463, or what the mail server said, never an address."""
-
-    bounce_hash: str
-    case: CaseId
-    person: PersonId
-    endpoint: EndpointId
-    item: ItemId
-    state: MailState
-    at: datetime
-    detail: str = ""
-
-
-class MailLedger(Protocol):
+class MailLedger(Mails, Protocol):
     """The ledger, within one unit of work."""
 
     async def arrived(self, token_hash: str, likeness: Likeness) -> None:
@@ -40,9 +24,6 @@ class MailLedger(Protocol):
     async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
         """Keep the mail that brought a message, as it came, under the case's own key. The first is kept."""
 
-    async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
-        """The mail that brought a message."""
-
     async def leaves(self, mail: SentMail) -> None:
         """A mail is on its way. One with the same `bounce_hash` is replaced."""
 
@@ -51,6 +32,3 @@ class MailLedger(Protocol):
 
     async def mark(self, bounce_hash: str, state: MailState, detail: str, at: datetime) -> None:
         """What is known of it now."""
-
-    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
-        """The latest mails to somebody, newest first."""

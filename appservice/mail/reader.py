@@ -94,6 +94,7 @@ class MailReader:
             # Once a day: a storm of them is one.
             today = f"automatic/{case.id}/{person.id}/{where.id}/{self._clock():%Y-%m-%d}"
             await self._handler(work, item_id(today)).automatic(case, person, where)
+            await work.mails.keep(case.id, message_id(item), stored.raw)
             await work.inbox.done(item.id, "automatic")
             return Finished()
         content = said.content

@@ -5,16 +5,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appservice.mail.ledger import SentMail
-from appservice.storage import schema
+from rooms.mails import SentMail
+from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new, upsert
 from bridges.email.convert_in import Likeness
 from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
-
-_arrivals, _sent, _raw = schema.mail_arrivals, schema.sent_mails, schema.raw_mails
 
 
 class SqlMailLedger:
@@ -26,12 +24,12 @@ class SqlMailLedger:
     async def arrived(self, token_hash: str, likeness: Likeness) -> None:
         name, sheet = self._lookups(likeness)
         values = {"token_hash": token_hash, "name_lookup": name, "sheet_lookup": sheet}
-        await self._connection.execute(insert_new(self._connection.dialect, _arrivals, *values), values)
+        await self._connection.execute(insert_new(self._connection.dialect, MAIL_ARRIVALS, *values), values)
 
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         name, sheet = self._lookups(likeness)
-        same = or_(_arrivals.c.name_lookup == name, _arrivals.c.sheet_lookup == sheet)
-        statement = select(_arrivals.c.ordinal).where(same, _arrivals.c.token_hash != token_hash).limit(1)
+        same = or_(MAIL_ARRIVALS.c.name_lookup == name, MAIL_ARRIVALS.c.sheet_lookup == sheet)
+        statement = select(MAIL_ARRIVALS.c.ordinal).where(same, MAIL_ARRIVALS.c.token_hash != token_hash).limit(1)
         return (await self._connection.execute(statement)).one_or_none() is not None
 
     async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
@@ -41,10 +39,10 @@ class SqlMailLedger:
             "message": message,
             "sealed": seal.seal("raw_mails.sealed", row(case, message), raw),
         }
-        await self._connection.execute(insert_new(self._connection.dialect, _raw, "case_id", "message"), values)
+        await self._connection.execute(insert_new(self._connection.dialect, RAW_MAILS, "case_id", "message"), values)
 
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
-        statement = select(_raw.c.sealed).where(_raw.c.case_id == case, _raw.c.message == message)
+        statement = select(RAW_MAILS.c.sealed).where(RAW_MAILS.c.case_id == case, RAW_MAILS.c.message == message)
         sealed = (await self._connection.execute(statement)).scalar_one_or_none()
         seal = None if sealed is None else await case_seal(self._connection, self._seals.sealer, case)
         return None if sealed is None or seal is None else seal.open("raw_mails.sealed", row(case, message), sealed)
@@ -60,20 +58,22 @@ class SqlMailLedger:
             "detail": self._sealed(mail.bounce_hash, mail.detail),
             "at": mail.at,
         }
-        await self._connection.execute(upsert(self._connection.dialect, _sent, "bounce_hash"), values)
+        await self._connection.execute(upsert(self._connection.dialect, SENT_MAILS, "bounce_hash"), values)
 
     async def by_bounce(self, bounce_hash: str) -> SentMail | None:
-        return next(iter(await self._found(_sent.c.bounce_hash == bounce_hash, most=1)), None)
+        return next(iter(await self._found(SENT_MAILS.c.bounce_hash == bounce_hash, most=1)), None)
 
     async def mark(self, bounce_hash: str, state: MailState, detail: str, at: datetime) -> None:
         values = {"state": state, "detail": self._sealed(bounce_hash, detail), "at": at}
-        await self._connection.execute(update(_sent).where(_sent.c.bounce_hash == bounce_hash).values(**values))
+        await self._connection.execute(
+            update(SENT_MAILS).where(SENT_MAILS.c.bounce_hash == bounce_hash).values(**values)
+        )
 
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
-        return await self._found(_sent.c.case_id == case, _sent.c.person == person, most=most)
+        return await self._found(SENT_MAILS.c.case_id == case, SENT_MAILS.c.person == person, most=most)
 
     async def _found(self, *conditions: ColumnElement[bool], most: int) -> tuple[SentMail, ...]:
-        statement = select(_sent).where(*conditions).order_by(_sent.c.ordinal.desc()).limit(most)
+        statement = select(SENT_MAILS).where(*conditions).order_by(SENT_MAILS.c.ordinal.desc()).limit(most)
         return tuple(
             SentMail(
                 bounce_hash=found.bounce_hash,

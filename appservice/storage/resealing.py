@@ -19,6 +19,7 @@ from appservice.storage import crypto_schema as crypto
 from appservice.storage import schema
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import UnusableDatabase
+from appservice.storage.mail_schema import SENT_MAILS
 from appservice.storage.seals import KEYS_PURPOSE, row
 from appservice.storage.transfer import require_file, require_schema
 from appservice.trust import VERIFICATION_PURPOSE
@@ -93,7 +94,7 @@ _SEALED: Final = (
     _bytes(schema.cases, "sealed", "cases.sealed", "id"),
     _bytes(schema.rooms, "reason", "rooms.reason", "case_id", "key"),
     _bytes(schema.reply_addresses, "sealed", "reply_addresses.sealed", "token_hash"),
-    _bytes(schema.sent_mails, "detail", "sent_mails.detail", "bounce_hash"),
+    _bytes(SENT_MAILS, "detail", "sent_mails.detail", "bounce_hash"),
     _bytes(schema.holds, "why", "holds.why", "case_id", "message"),
     _bytes(schema.decisions, "reason", "decisions.reason", "item"),
     _pickle(crypto.IDENTITIES.table, "account", Pickled.ACCOUNT),

@@ -45,7 +45,7 @@ class AddPerson:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """They are in, unless the address or the name can't be used."""
-        problem = _address_problem(self, facts)
+        problem = address_problem(self, facts)
         if problem:
             return problem
         known = case.at_address(self.network, self.address)
@@ -103,7 +103,8 @@ class RemovePerson:
         )
 
 
-def _address_problem(command: AddPerson, facts: Facts) -> Refused | None:
+def address_problem(command: AddPerson, facts: Facts) -> Refused | None:
+    """Why nobody can be reached at that address, and what would work."""
     match command.network:
         case Network.MATRIX:
             return _matrix_problem(command, facts)

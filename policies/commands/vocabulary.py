@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from policies.asking import answered
 from policies.case import Case
-from policies.commands import channels, opening, people, session, sides, waiting
+from policies.commands import channels, mail, opening, people, session, sides, waiting
 from policies.commands.channels import ChannelCommand
 from policies.commands.form import Form, Misunderstood
+from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
 from policies.commands.people import PeopleCommand, RemovePerson
 from policies.commands.session import Repair, SessionCommand
@@ -53,7 +54,7 @@ class Yes:
                 raise AssertionError(f"{type(other).__name__} is never asked about")
 
 
-Command = OpeningCommand | PeopleCommand | SideCommand | ChannelCommand | SessionCommand | WaitingCommand | Help | Yes
+Command = OpeningCommand | PeopleCommand | SideCommand | ChannelCommand | MailCommand | SessionCommand | WaitingCommand | Help | Yes
 
 FORMS: dict[str, Form[Command]] = {
     form.name: form
@@ -62,6 +63,7 @@ FORMS: dict[str, Form[Command]] = {
         *people.FORMS,
         *sides.FORMS,
         *channels.FORMS,
+        *mail.FORMS,
         *session.FORMS,
         *waiting.FORMS,
         Form(

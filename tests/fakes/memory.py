@@ -9,7 +9,7 @@ from datetime import datetime
 
 from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
-from appservice.mail.ledger import SentMail
+from rooms.mails import SentMail
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId

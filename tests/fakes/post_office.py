@@ -34,6 +34,8 @@ class PostOffice:
     def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
         """`clock` tells when a mail arrived."""
         self.delivered: list[Delivered] = []
+        self.envelopes: list[str] = []
+        """The envelopes' senders."""
         self.verdicts: list[SendResult] = []
         """What it answers to the next mails, before it says yes again; only a yes, or silence, delivers."""
         self.hazard: Callable[[str], Awaitable[None]] = _calm
@@ -45,6 +47,7 @@ class PostOffice:
         verdict = self.verdicts.pop(0) if self.verdicts else Accepted("queued")
         if isinstance(verdict, Accepted):
             self.delivered.append(self._read(mail))
+            self.envelopes.append(mail.envelope_from)
         await self.hazard("smtp")
         return verdict
 

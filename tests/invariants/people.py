@@ -159,7 +159,7 @@ async def send_mail(world: World, address: str, kind: Post, pick: int) -> None:
         native=False,
         proven=kind in {Post.REPLY, Post.FRESH, Post.TWO, Post.CROSS, Post.ATTACHED},
         readable=not cross,
-        traceable=kind is not Post.GARBAGE,
+        traceable=kind not in {Post.GARBAGE, Post.AUTOMATIC},
     )
     words = f"{said.canary} said by somebody"
     if not await world.mail(raw_mail(kind, address, letter, quoted, words), *recipients):

@@ -114,7 +114,7 @@ async def test_the_addresses_of_somebody_who_left_stop_working(site: Site) -> No
 
 async def test_a_resume_wakes_what_waits_for_that_consent_alone(site: Site) -> None:
     async with site.database.begin() as work:
-        for name, key in (("a", f"consent:1042:{CARL.endpoint.id}"), ("b", "consent:1042:e99")):
+        for name, key in (("a", f"channel:1042:{CARL.endpoint.id}"), ("b", "channel:1042:e99")):
             await work.outbox.put(item_of(Preview(), CASE.id, name))
             await work.outbox.park(ItemId(name), key, None, "no consent")
     await apply(site, Resume(CARL.endpoint.id))

@@ -152,7 +152,7 @@ async def test_words_wait_for_the_consent_and_the_first_letter_does_not() -> Non
     carl, own = named(site.case, "Carl"), caucus_of(site.case, "Jones")
     outcome, _ = await site.deliver(Relay(M1, own, None, HELLO, carl.id))
     assert isinstance(outcome, Parked)
-    assert outcome.key == f"consent:1042:{carl.endpoint.id}"
+    assert outcome.key == f"channel:1042:{carl.endpoint.id}"
     first, _ = await site.deliver(Introduce(carl.id, own))
     assert isinstance(first, Sent)
 

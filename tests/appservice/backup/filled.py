@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
+from rooms.mails import SentMail
 from appservice.storage.database import SqlDatabase
+from bridges.email.convert_in import Likeness
 from policies.case import (
     DESK,
     Case,
@@ -20,6 +22,7 @@ from policies.case import (
     SideId,
 )
 from policies.effects import Decision, Tell
+from policies.mail import MailState
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from rooms.apply import MATRIX, PEOPLE
@@ -80,6 +83,12 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
         await work.addresses.save(address, f"hash{case}")
         await work.journal.append(Entry(case, message, EventId(f"$e{case}"), f"<mail{case}@example.org>"))
         await work.holds.put(Held(case, message.id, "because", AT))
+        await work.mails.arrived(f"hash{case}", Likeness("name", "sheet"))
+        await work.mails.keep(case, message.id, SECRET.encode())
+        sent = SentMail(
+            f"b{case}", case, PersonId("p2"), EndpointId("e2"), ItemId("mail"), MailState.ACCEPTED, AT, "250"
+        )
+        await work.mails.leaves(sent)
         decision = Decision(Case(case, "x"), (Tell(DESK, "x"),), "rule", "reason")
         await work.decisions.record(ItemId(f"i{case}"), decision, AT)
         await work.inbox.put(item(case, "undecided"))

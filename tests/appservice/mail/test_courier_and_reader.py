@@ -1,5 +1,6 @@
 """Mails leave once, and say afterwards what is known of them; mails that come are believed only with proof."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,14 +8,17 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.mail import courier
 from appservice.mail.courier import MailCourier, Sender
+from rooms.mails import SentMail
 from appservice.mail.reader import MailReader
+from appservice.mail.reports import ReportReader
 from appservice.mail.stored import StoredMail
-from appservice.worker import End, Finished
+from appservice.worker import End, Finished, Park
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, SendResult, Unknown
-from bridges.email.convert_in import mail_identity
-from bridges.email.ids import parse_recipient, token_address, token_hash
-from policies.case import JOINT, Case, Conversation
-from policies.effects import Post, Relay
+from bridges.email.convert_in import likeness, mail_identity
+from bridges.email.ids import BounceToken, parse_recipient, token_address, token_hash
+from policies.case import DESK, JOINT, Case, Conversation, Endpoint, EndpointId
+from policies.effects import Post, Relay, Tell
+from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.plan import label
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
@@ -22,6 +26,7 @@ from rooms.handle import House
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, ReplyAddress, State
 from tests.bridges.email.builders import OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
+from tests.bridges.email.test_reports import BLOCK, dsn
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import both_sides, caucus_of, done, facts, named
@@ -69,7 +74,8 @@ class Desk:
         return item
 
     def effects(self) -> list[object]:
-        return [CODEC.load(item.body) for item in self.database.committed.outbox.items.values()]
+        items = self.database.committed.outbox.items.values()
+        return [CODEC.load(item.body) for item in items if item.body != b"x"]
 
     def posts(self) -> list[Post]:
         return [effect for effect in self.effects() if isinstance(effect, Post)]
@@ -171,7 +177,6 @@ async def test_a_proven_reply_is_posted_where_its_address_says(desk: Desk, where
     [
         (mail("hello"), "no Authentication-Results of ours"),
         (mail("hello", PASSED, sender="eve@example.net"), "another address than the one on record"),
-        (mail("hello", PASSED, "Auto-Submitted: auto-replied"), "a machine wrote it"),
         (mail("hello", PASSED, to="r.zyxwvutsrqponmlkjihgfedcb7@reply.example.org"), "addressed to others"),
         (mail("hello\n\n> what somebody said\n", PASSED), "quote"),
         (mail("", PASSED), "no words"),
@@ -208,10 +213,56 @@ async def test_the_same_message_id_with_other_words_is_held(desk: Desk) -> None:
     assert desk.why_held() == ["another mail came under the same Message-ID"]
 
 
-async def test_the_null_sender_is_no_person(desk: Desk) -> None:
-    await desk.address(JOINT)
-    await desk.reader.read(await desk.receive(mail("hello", PASSED), envelope_from=""))
+@pytest.mark.parametrize("where", [JOINT, caucus_of(CASE, "Jones")], ids=str)
+async def test_a_storm_of_automatic_replies_is_said_once_a_day_in_private_and_answered_by_nothing(
+    desk: Desk, where: Conversation
+) -> None:
+    await desk.address(where)
+    for number in range(20):
+        raw = mail("I am away until Monday.", PASSED, "Auto-Submitted: auto-replied", f"X-Number: {number}")
+        await desk.reader.read(await desk.receive(raw.replace(b"<1@", b"<%d@" % number)))
+    await desk.reader.read(await desk.receive(mail("away", PASSED), envelope_from=""))
+    told = [effect for effect in desk.effects() if isinstance(effect, Tell)]
+    assert {tell.conversation for tell in told} == {caucus_of(CASE, "Jones"), DESK}
+    assert len(told) == 2
+    assert all("automatic reply" in tell.text and "Monday" not in tell.text for tell in told)
     assert not desk.posts()
+    assert not desk.why_held()
+    assert not [effect for effect in desk.effects() if isinstance(effect, Relay)]
+
+
+async def test_the_mail_itself_is_kept_as_it_came(desk: Desk) -> None:
+    await desk.address(JOINT)
+    raw = mail("hello", PASSED)
+    await desk.reader.read(await desk.receive(raw))
+    assert list(desk.database.committed.raw_mails.values()) == [raw]
+
+
+async def test_a_mail_to_all_waits_whether_it_comes_to_another_address_too(desk: Desk) -> None:
+    await desk.address(JOINT)
+    at = [AT]
+    reader = MailReader(desk.database, CODEC, HOUSE, TRUST, settle=timedelta(seconds=15), clock=lambda: at[0])
+    item = await desk.receive(mail("for both", PASSED))
+    fate = await reader.read(item)
+    assert isinstance(fate, Park)
+    assert fate.at_most == timedelta(seconds=15)
+    async with desk.database.begin() as work:  # the other delivery of the same mail
+        await work.mails.arrived("hash of another address", likeness(mail("for both", PASSED)))
+    at[0] += timedelta(seconds=15)
+    assert await reader.read(item) == Finished()
+    assert not desk.posts()
+    assert desk.why_held() == ["it was sent to several of our addresses at once"]
+
+
+async def test_a_mail_to_ones_own_side_waits_for_nothing_and_a_mail_like_it_is_another(desk: Desk) -> None:
+    own = caucus_of(CASE, "Jones")
+    await desk.address(own)
+    reader = MailReader(desk.database, CODEC, HOUSE, TRUST, settle=timedelta(seconds=15), clock=lambda: AT)
+    other = mail("Yes.", PASSED, "Date: Mon, 5 Jan 2026 10:00:00 +0000").replace(b"<1@", b"<2@")
+    async with desk.database.begin() as work:
+        await work.mails.arrived("other", likeness(other))
+    assert await reader.read(await desk.receive(mail("Yes.", PASSED))) == Finished()
+    assert [post.conversation for post in desk.posts()] == [own]
 
 
 async def test_a_mail_of_somebody_who_just_left_is_kept_where_a_person_sees_it(desk: Desk) -> None:
@@ -224,6 +275,77 @@ async def test_a_mail_of_somebody_who_just_left_is_kept_where_a_person_sees_it(d
     assert isinstance(fate, End)
     assert fate.state is State.DEAD
     assert not desk.database.committed.journal
+
+
+# --- reports
+
+
+async def bounced(desk: Desk, raw: bytes, *, then: Case | None = None) -> SentMail:
+    """Carl got a mail, and a report about it comes."""
+    await desk.carry(Text("hello"))
+    (sent,) = desk.database.committed.sent_mails.values()
+    if then:
+        async with desk.database.begin() as work:
+            await work.cases.save(then)
+    body = StoredMail(sent.bounce_hash, "", "same", 1, raw).dump()
+    item = Item(ItemId("report"), Lane("case:1042"), "mail.report", CASE.id, body, AT)
+    async with desk.database.begin() as work:
+        await work.inbox.put(item)
+    assert await ReportReader(desk.database, CODEC, HOUSE).read(item) == Finished()
+    return desk.database.committed.sent_mails[sent.bounce_hash]
+
+
+def channel(desk: Desk) -> Endpoint:
+    """Carl's channel now."""
+    return named(desk.database.committed.cases[CASE.id], "Carl").endpoint
+
+
+async def test_each_mail_has_a_return_address_of_its_own(desk: Desk) -> None:
+    await desk.carry(Text("hello"), item="i1")
+    await desk.carry(Text("hello"), item="i2")
+    first, second = desk.post_office.envelopes
+    assert first != second
+    for sent, state in zip((first, second), desk.database.committed.sent_mails.values(), strict=True):
+        token = parse_recipient(sent, OWN_DOMAIN)
+        assert isinstance(token, BounceToken)
+        assert token_hash(token) == state.bounce_hash
+        assert state.state is MailState.ACCEPTED
+
+
+async def test_a_mail_that_comes_back_for_good_stops_the_channel_and_tells_the_desk(desk: Desk) -> None:
+    known = await bounced(desk, dsn(BLOCK.format(action="failed", status="5.1.1")))
+    assert (known.state, known.detail) == (MailState.FAILED, "5.1.1")
+    assert channel(desk).stopped == "a mail came back (5.1.1)"
+    (told,) = [effect for effect in desk.effects() if isinstance(effect, Tell)]
+    assert told.conversation == DESK
+    assert not desk.posts()
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "state"),
+    [
+        ("failed", "4.4.7", MailState.FAILED),
+        ("delayed", "4.0.0", MailState.DELAYED),
+        ("delivered", "2.0.0", MailState.DELIVERED),
+    ],
+)
+async def test_any_other_report_stops_nothing(desk: Desk, action: str, status: str, state: MailState) -> None:
+    assert (await bounced(desk, dsn(BLOCK.format(action=action, status=status)))).state is state
+    assert channel(desk).stopped is None
+
+
+async def test_what_is_no_report_changes_nothing(desk: Desk) -> None:
+    known = await bounced(desk, mail("I accept the offer! 5.1.1 failed", PASSED))
+    assert known.state is MailState.ACCEPTED
+    assert channel(desk).stopped is None
+    assert not desk.posts()
+    assert not desk.database.committed.journal
+
+
+async def test_a_report_about_an_address_that_was_changed_since_stops_nothing(desk: Desk) -> None:
+    moved = replace(CARL, endpoint=replace(CARL.endpoint, id=EndpointId("e99"), address="carl@example.com"))
+    await bounced(desk, dsn(BLOCK.format(action="failed", status="5.1.1")), then=CASE.with_person(moved))
+    assert channel(desk).stopped is None
 
 
 def test_a_stored_mail_is_read_as_it_was_stored() -> None:

@@ -2,12 +2,15 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
 
+from rooms.mails import SentMail
+from appservice.ports import ServiceWork
 from appservice.storage.errors import Conflict
+from bridges.email.convert_in import Likeness
 from policies.case import (
     DESK,
     JOINT,
@@ -29,6 +32,7 @@ from policies.case import (
     caucus,
 )
 from policies.effects import Decision, Hold, Reconcile
+from policies.mail import MailState
 from policies.message import (
     AuthenticatedMail,
     Content,
@@ -59,6 +63,13 @@ class WorkDatabase(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Work]:
         """One unit of work: committed when the block ends, rolled back when it raises."""
+
+
+class WideDatabase(Protocol):
+    """Opens the units of work that the service has."""
+
+    def begin(self) -> AbstractAsyncContextManager[ServiceWork]:
+        """One unit of work."""
 
 
 CASE = Case(
@@ -322,6 +333,43 @@ class DatabaseContract:
         async with database.begin() as work:
             await work.decisions.record(ItemId("i"), decision, AT)
             await work.decisions.record(ItemId("i"), decision, AT)
+
+    # --- mails
+
+    async def test_a_mail_is_known_again_elsewhere_by_its_name_or_its_sheet(self, database: WideDatabase) -> None:
+        async with database.begin() as work:
+            await work.mails.arrived("one", Likeness("name", "sheet"))
+            await work.mails.arrived("one", Likeness("name", "sheet"))
+            for like in (Likeness("name", "x"), Likeness("x", "sheet")):
+                assert await work.mails.came_elsewhere("two", like)
+                assert not await work.mails.came_elsewhere("one", like)
+            assert not await work.mails.came_elsewhere("two", Likeness("sheet", "name"))
+
+    async def test_the_first_raw_mail_of_a_message_is_kept(self, database: WideDatabase) -> None:
+        async with database.begin() as work:
+            await work.mails.keep(SMITH, MessageId("m1"), b"\x00raw\xff")
+            await work.mails.keep(SMITH, MessageId("m1"), b"other")
+        async with database.begin() as work:
+            assert await work.mails.raw(SMITH, MessageId("m1")) == b"\x00raw\xff"
+            assert await work.mails.raw(SMITH, MessageId("m2")) is None
+            assert await work.mails.raw(CaseId("1002"), MessageId("m1")) is None
+
+    async def test_what_is_known_of_a_mail_that_left_can_change(self, database: WideDatabase) -> None:
+        mails = [
+            SentMail(f"hash{n}", SMITH, CARL, EndpointId("e2"), ItemId(f"i{n}"), MailState.LEAVING, AT, "Ω")
+            for n in range(3)
+        ]
+        async with database.begin() as work:
+            for mail in mails:
+                await work.mails.leaves(mail)
+            await work.mails.mark("hash1", MailState.FAILED, "5.1.1", AT + timedelta(hours=1))
+            await work.mails.mark("nothing", MailState.FAILED, "", AT)
+        changed = replace(mails[1], state=MailState.FAILED, detail="5.1.1", at=AT + timedelta(hours=1))
+        async with database.begin() as work:
+            assert await work.mails.by_bounce("hash1") == changed
+            assert await work.mails.by_bounce("nothing") is None
+            assert await work.mails.to_person(SMITH, CARL, 2) == (mails[2], changed)
+            assert await work.mails.to_person(SMITH, ALICE, 2) == ()
 
 
 async def _write_and_fail(database: WorkDatabase) -> None:

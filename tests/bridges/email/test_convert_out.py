@@ -22,7 +22,7 @@ from bridges.email.convert_out import (
 from bridges.email.ids import EmailAddress, token_address
 from bridges.email.plaintext import WORDS_MARK, as_words, one_line, tidied
 from policies.case import Kind
-from tests.bridges.email.builders import BOUNCES, ADDRESS, CARL, OTHER_TOKEN, OWN_DOMAIN, ROOM, letter, parsed, text_of
+from tests.bridges.email.builders import ADDRESS, BOUNCES, CARL, OTHER_TOKEN, OWN_DOMAIN, ROOM, letter, parsed, text_of
 
 JOINT = MailRoom("EVERYONE · 1042", Kind.JOINT)
 EVERY_KIND: list[Content] = [
@@ -75,7 +75,9 @@ def test_the_author_and_the_words_are_there() -> None:
 
 def test_a_thread_names_only_the_mails_it_was_given() -> None:
     earlier = tuple(f"<{i}@{OWN_DOMAIN}>" for i in range(14))
-    message = parsed(render(Letter(Post("M", "x"), ROOM, ADDRESS, BOUNCES, CARL, "<n@x.y>", datetime.now(UTC), earlier)).raw)
+    message = parsed(
+        render(Letter(Post("M", "x"), ROOM, ADDRESS, BOUNCES, CARL, "<n@x.y>", datetime.now(UTC), earlier)).raw
+    )
     assert message["References"].split() == list(earlier[-10:])
     assert message["In-Reply-To"] == earlier[-1]
     assert parsed(render(letter(Post("M", "x"))).raw)["References"] is None
@@ -152,7 +154,9 @@ def test_nothing_adds_a_header_or_a_recipient(name: str, author: str, words: str
 @given(local=st.text("abc.", min_size=1, max_size=3), domain=st.integers(1, 60))
 def test_long_addresses_are_not_broken(local: str, domain: int) -> None:
     recipient = EmailAddress(("a" * 60) + local.replace(".", ""), f"{'d' * domain}.{'e' * domain}.example")
-    message = parsed(render(Letter(Post("M", "x"), ROOM, ADDRESS, BOUNCES, recipient, "<n@x.y>", datetime.now(UTC))).raw)
+    message = parsed(
+        render(Letter(Post("M", "x"), ROOM, ADDRESS, BOUNCES, recipient, "<n@x.y>", datetime.now(UTC))).raw
+    )
     assert message["To"] == recipient.spelled
 
 

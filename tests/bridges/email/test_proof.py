@@ -1,5 +1,7 @@
 """The proof of the sender: what is enough, and that nothing less is."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +118,62 @@ def test_whatever_is_missing_from_the_proof_is_named(headers: list[str], reason:
 )
 def test_another_sender_is_not_the_party(sender: str, reason: UnprovenReason) -> None:
     assert proof(PASSED, sender=sender) == Unproven(reason)
+
+
+SPF = results("dkim=none; spf=pass smtp.mailfrom=carl@example.net")
+UNSIGNED = Unproven(UnprovenReason.NO_ALIGNED_SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("field", "opted_in", "expected"),
+    [
+        (SPF, False, UNSIGNED),
+        (SPF, True, Proven()),
+        (results("spf=pass smtp.mailfrom=example.net"), True, Proven()),
+        (results("spf=pass smtp.mailfrom=carl@evil.example"), True, UNSIGNED),
+        (results("spf=softfail smtp.mailfrom=carl@example.net"), True, UNSIGNED),
+        (results("spf=pass smtp.mailfrom=a@example.net; spf=pass"), True, UNSIGNED),
+        (
+            results("dmarc=fail header.from=example.net; spf=pass smtp.mailfrom=carl@example.net"),
+            True,
+            Unproven(UnprovenReason.DMARC_NOT_PASSED),
+        ),
+    ],
+)
+def test_spf_is_proof_only_where_the_operator_says_so(field: str, opted_in: bool, expected: Proof) -> None:
+    found = read_mail(mail("Yes.", field), null_sender=False)
+    assert prove(found, CARL, replace(TRUST, spf=opted_in)) == expected
+
+
+FORWARDED = (
+    results("dmarc=fail header.from=example.net; arc=pass (i=2)"),
+    "ARC-Seal: i=2; a=rsa-sha256; d=two.example; s=x; cv=pass; b=y",
+    "ARC-Authentication-Results: i=2; mx.two.example; dmarc=fail header.from=example.net",
+    "ARC-Seal: i=1; a=rsa-sha256; d=one.example; s=x; cv=none; b=y",
+    "ARC-Authentication-Results: i=1; mx.one.example; dmarc=pass header.from=example.net",
+)
+BOTH = {"one.example", "two.example"}
+
+
+@pytest.mark.parametrize(
+    ("sealers", "headers", "proven"),
+    [
+        (BOTH, FORWARDED, True),
+        (set(), FORWARDED, False),
+        ({"one.example"}, FORWARDED, False),
+        (BOTH, (FORWARDED[0].replace("arc=pass", "arc=fail"), *FORWARDED[1:]), False),
+        (BOTH, (FORWARDED[0].replace("arc=pass", "x=pass"), *FORWARDED[1:]), False),
+        (BOTH, (*FORWARDED, FORWARDED[3]), False),
+        (BOTH, FORWARDED[:3], False),
+        (BOTH, (*FORWARDED[:4], FORWARDED[4].replace("pass", "fail")), False),
+        (BOTH, (*FORWARDED[:4], FORWARDED[4].replace("example.net", "evil.example")), False),
+    ],
+)
+def test_a_forwarders_word_counts_only_if_every_sealer_is_configured(
+    sealers: set[str], headers: tuple[str, ...], proven: bool
+) -> None:
+    found = read_mail(mail("Yes.", *headers), null_sender=False)
+    assert (prove(found, CARL, replace(TRUST, arc_sealers=frozenset(sealers))) == Proven()) is proven
 
 
 def test_a_mail_that_claims_to_be_ours_is_no_reply() -> None:

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bridges.email.ids import ReplyToken, token_address, token_hash
+from bridges.email.ids import BounceToken, ReplyToken, token_address, token_hash
 from bridges.email.rate import RateCap
-from bridges.email.server import InboxVerdict, LmtpServer, PortTakenError, ReceivedMail
+from bridges.email.server import InboxVerdict, LmtpServer, PortTakenError, ReceivedMail, _Handler
 from sandbox.mail import lmtp
 from tests.bridges.email.builders import ADDRESS, OTHER_TOKEN, OWN_DOMAIN, TOKEN, mail
 
@@ -36,7 +37,7 @@ class FakeInbox:
         return token_hash in self.known
 
     async def vouches(self, mail: ReceivedMail) -> bool:
-        return True
+        return b"forged" not in mail.raw
 
     async def accept(self, mail: ReceivedMail) -> InboxVerdict:
         if self.gate:
@@ -237,3 +238,36 @@ def test_the_cap_forgets_what_is_old() -> None:
     clock.seconds = 15
     assert not cap.is_full("a")
     assert not cap.is_full("b")
+
+
+async def test_a_stranger_who_knows_the_address_can_not_silence_its_owner(service: Service) -> None:
+    forged = [await service.offer(ADDRESS, raw=mail(f"forged {n}"), sender="eve@example.net") for n in range(5)]
+    assert forged == [["250"]] * 3 + [["450"]] * 2
+    assert await service.offer(ADDRESS) == ["250"]
+
+
+async def test_reports_have_an_address_of_their_own_and_no_sender(service: Service) -> None:
+    token = BounceToken(TOKEN.value)
+    service.inbox.known = {token_hash(token)}
+    there = token_address(token, OWN_DOMAIN)
+    assert await service.offer(there) == ["550"]
+    assert await service.offer(there, sender="") == ["250"]
+    assert await service.offer(ADDRESS, sender="") == ["550"]
+    (stored,) = service.inbox.stored
+    assert stored.token == token
+
+
+async def test_of_a_flood_the_cap_is_kept_in_order_and_the_rest_waits_outside() -> None:
+    """As many as a mail server would offer: a hundred thousand, without the sockets."""
+    inbox, clock = FakeInbox(), Clock()
+    handler = _Handler(inbox, OWN_DOMAIN, RateCap(clock, limit=60))
+    answers = Counter[str]()
+    hashed = token_hash(TOKEN)
+    for number in range(100_000):
+        raw = b"%d" % number if number % 2 else b"forged %d" % number
+        offered = ReceivedMail(TOKEN, hashed, "carl@example.net", raw, str(number), str(number), 1)
+        answers[(await handler._store(offered))[:3]] += 1
+    assert answers == {"250": 120, "450": 99_880}
+    assert [int(mail.identity) for mail in inbox.stored] == list(range(120))
+    clock.seconds = 3600.0
+    assert (await handler._store(replace(inbox.stored[0], raw=b"later")))[:3] == "250"

@@ -1,0 +1,198 @@
+"""People who take part by mail: their address, whether anything is sent there, and what became of what was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policies import effects
+from policies.case import Case, EndpointId, Network, Person, Role
+from policies.commands.form import Form
+from policies.commands.people import AddPerson, address_problem, no_such_person
+from policies.effects import Introduce, Resume
+from policies.membership import conversations, readers
+from policies.outcome import Done, Facts, Outcome, Refused
+
+PAUSED = "a mediator paused it"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseMail:
+    """Nothing is sent to that person's mailbox until it is resumed; what is said meanwhile waits."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Stopped, at once."""
+        person = _by_mail(case, self.name)
+        if isinstance(person, Refused):
+            return person
+        stopped = replace(person, endpoint=replace(person.endpoint, stopped=PAUSED))
+        answer = f"Nothing is mailed to {person.name} any more; what is said waits. !mail resume {person.name} goes on."
+        return Done(case.with_person(stopped), answer)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeMail:
+    """What waited for that mailbox goes out."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Open again."""
+        person = _by_mail(case, self.name)
+        if isinstance(person, Refused):
+            return person
+        if person.endpoint.stopped is None:
+            return Refused(f"Mail to {person.name} is not stopped", f"!mail status {person.name} shows what was sent")
+        going = replace(person, endpoint=replace(person.endpoint, stopped=None))
+        answer = f"Mail to {person.name} goes on; what waited is sent now."
+        return Done(case.with_person(going), answer, (Resume(person.endpoint.id),))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAddress:
+    """The person is reached at another mailbox from now on; the old reply addresses stop working."""
+
+    name: str
+    address: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """A new channel, with no consent yet: that was about the old mailbox. Whoever still has the old mails can't
+        write with them any more."""
+        person = _by_mail(case, self.name)
+        if isinstance(person, Refused):
+            return person
+        roles = case.roles(person.id)
+        role = roles[0].role if roles else Role.PARTY
+        problem = address_problem(AddPerson(person.name, Network.EMAIL, self.address, role), facts)
+        if problem:
+            return problem
+        known = case.at_address(Network.EMAIL, self.address)
+        if known:
+            return Refused(f"{self.address} is {known.name}'s address in this case", "No two people share a mailbox")
+        number = case.made + 1
+        endpoint = replace(
+            person.endpoint,
+            id=EndpointId(f"e{number}"),
+            address=self.address,
+            content_consent=None,
+            stopped=None,
+        )
+        moved = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
+        answer = (
+            f"{person.name} is reached at {self.address} from now on, and gets the first mail of each room there. The"
+            f" old reply addresses are refused. The consent to words by mail was given for the old mailbox; ask again:"
+            f" !consent {person.name}: agreed by telephone to read the case by mail"
+        )
+        return Done(moved, answer, (Resume(person.endpoint.id), *_introductions(moved, person)))
+
+
+@dataclass(frozen=True, slots=True)
+class InviteAgain:
+    """The first mail of each of that person's rooms is sent once more."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Sent, unless mail to them is stopped."""
+        person = _by_mail(case, self.name)
+        if isinstance(person, Refused):
+            return person
+        invited = _introductions(case, person)
+        return Done(case, f"{person.name} is invited again, by {len(invited)} mail(s).", invited)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowMails:
+    """What became of the latest mails to a person."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing."""
+        person = _by_mail(case, self.name)
+        return person if isinstance(person, Refused) else Done(case, "", (effects.ShowMails(person.id),))
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHeaders:
+    """The header of the mail that brought a held message."""
+
+    item: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing; that somebody looked stands on record."""
+        return Done(case, "", (effects.ShowHeaders(self.item),))
+
+
+def _by_mail(case: Case, name: str) -> Person | Refused:
+    person = case.named(name)
+    if person is None:
+        return no_such_person(case, name)
+    if person.endpoint.network is not Network.EMAIL:
+        return Refused(f"{person.name} does not take part by mail", "!status shows everybody's channel")
+    return person
+
+
+def _introductions(case: Case, person: Person) -> tuple[Introduce, ...]:
+    return tuple(Introduce(person.id, c) for c in conversations(case) if person.id in readers(case, c))
+
+
+def _change(words: list[str]) -> ChangeAddress | str:
+    if len(words) < 2 or "@" not in words[-1]:
+        return "It needs a name, and the new address"
+    return ChangeAddress(" ".join(words[:-1]), words[-1])
+
+
+def _of(words: list[str]) -> str:
+    return " ".join(words)
+
+
+_NAMELESS = "A name is missing"
+
+MailCommand = PauseMail | ResumeMail | ChangeAddress | InviteAgain | ShowMails | ShowHeaders
+
+FORMS: tuple[Form[MailCommand], ...] = (
+    Form(
+        "mail status",
+        "!mail status NAME",
+        "what became of the latest mails to somebody",
+        "!mail status Carl",
+        lambda words: ShowMails(_of(words)) if words else _NAMELESS,
+    ),
+    Form(
+        "mail pause",
+        "!mail pause NAME",
+        "nothing is sent to somebody's mailbox until you resume it",
+        "!mail pause Carl",
+        lambda words: PauseMail(_of(words)) if words else _NAMELESS,
+    ),
+    Form(
+        "mail resume",
+        "!mail resume NAME",
+        "what waited for somebody's mailbox is sent",
+        "!mail resume Carl",
+        lambda words: ResumeMail(_of(words)) if words else _NAMELESS,
+    ),
+    Form(
+        "mail address",
+        "!mail address NAME NEW-ADDRESS",
+        "somebody is reached at another mailbox from now on",
+        "!mail address Carl carl@example.com",
+        _change,
+    ),
+    Form(
+        "mail invite",
+        "!mail invite NAME",
+        "the first mail of each room is sent to somebody again",
+        "!mail invite Carl",
+        lambda words: InviteAgain(_of(words)) if words else _NAMELESS,
+    ),
+    Form(
+        "mail headers",
+        "!mail headers NUMBER",
+        "the header of the mail that brought a held message (on record)",
+        "!mail headers 1",
+        lambda words: ShowHeaders(words[0]) if words else "The number is missing that !held shows",
+    ),
+)

@@ -1,0 +1,37 @@
+"""What the use cases know of the mails that carry messages: what became of each, and the mail that brought one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from policies.case import CaseId, EndpointId, PersonId
+from policies.mail import MailState
+from policies.message import MessageId
+from rooms.ports import ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """One mail of ours. `bounce_hash` is that of the address to which reports about it come; `detail` is a status code
+    of RFC 3463, or what the mail server said, never an address."""
+
+    bounce_hash: str
+    case: CaseId
+    person: PersonId
+    endpoint: EndpointId
+    item: ItemId
+    state: MailState
+    at: datetime
+    detail: str = ""
+
+
+class Mails(Protocol):
+    """What is kept of mails, to be looked at."""
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
+        """The latest mails to somebody, newest first."""
+
+    async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
+        """The mail that brought a message, as it came."""
