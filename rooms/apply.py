@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar, assert_never
+from typing import Protocol, assert_never
 
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import channel_key
@@ -30,11 +30,10 @@ from policies.effects import (
     ShowMails,
     Tell,
 )
-from policies.message import Edit, Text, Unreadable
-from policies.plan import desk_label, room_key
-from policies.text import clean, one_line
+from policies.plan import room_key
 from rooms.clock import alarm
-from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
+from rooms.ports import Held, Item, ItemId, Lane, RoomId, UserId, Work, case_lane, identity_wait_key, item_id
+from rooms.shown import dead_text, headers_text, held_text, mails_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,6 @@ class Signal:
 
 
 Outgoing = Effect | Say | Enter | Decline | Signal
-T = TypeVar("T")
-
-MAILS_SHOWN = 10
-HEADERS_SHOWN = 8_000
-"""Bytes of a mail's header: more than an honest one has."""
 
 MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
 """The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix."""
@@ -123,7 +117,7 @@ class Applier:
         """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
-    async def _effect(self, case: Case, effect: Effect) -> None:
+    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901 (one arm a kind of effect)
         match effect:
             case Post(conversation=conversation) | Tell(conversation) | Explain(conversation=conversation):
                 await self._put(case.id, _room_lane(case, conversation), MATRIX, effect)
@@ -140,14 +134,14 @@ class Applier:
             case Schedule():
                 await self._work.inbox.put(alarm(self._item, case_lane(case.id), case.id, effect, self._at))
             case ShowMails(person):
-                self.shown = await _mails_text(self._work, case, person)
+                self.shown = await mails_text(self._work, case, person)
                 await self._effect(case, Tell(DESK, self.shown))
             case ShowHeaders(item):
-                await self._effect(case, Tell(DESK, await _headers_text(self._work, case, item)))
+                await self._effect(case, Tell(DESK, await headers_text(self._work, case, item)))
             case ShowHeld(item):
-                await self._effect(case, Tell(DESK, await _held_text(self._work, case, item)))
+                await self._effect(case, Tell(DESK, await held_text(self._work, case, item)))
             case DeadLetters(act, item):
-                self.shown = await _dead_text(self._work, case, act, item)
+                self.shown = await dead_text(self._work, case, act, item)
                 await self._effect(case, Tell(DESK, self.shown))
             case _:
                 assert_never(effect)
@@ -179,66 +173,3 @@ def _room_lane(case: Case, conversation: Conversation) -> Lane:
 
 def _person_lane(case: Case, person: PersonId) -> Lane:
     return Lane(f"person:{case.id}:{person}")
-
-
-# --- what the desk asks to see ------------------------------------------------------------------------------------
-
-
-async def _held_text(work: Work, case: Case, number: str | None) -> str:
-    held = await work.holds.of_case(case.id)
-    if number is None:
-        lines = [f"{n}. {h.at:%Y-%m-%d %H:%M} UTC: because {h.why}" for n, h in enumerate(held, 1)]
-        return "\n".join(["Held (!held NUMBER shows one here):", *lines]) if lines else "Nothing is held."
-    chosen = _pick(held, number)
-    entry = await work.journal.get(case.id, chosen.message) if chosen else None
-    if entry is None:
-        return f"There is no held message {one_line(number)}. !held lists them."
-    author = case.person(entry.message.author)
-    origin = f"{author.name if author else 'someone who left'}, for {desk_label(entry.message.conversation, case)}"
-    match entry.message.content:
-        case Text(body) | Edit(body=body) | Unreadable(words=body):
-            words = "\n".join(f"> {line}" for line in clean(body).splitlines()) or "> (nothing that can be shown)"
-        case _:
-            words = "> (not words)"
-    return f"Held message {number}, as if from {origin}, unproven or unreadable:\n{words}"
-
-
-async def _mails_text(work: Work, case: Case, person: PersonId) -> str:
-    named = case.person(person)
-    name = named.name if named else "someone who left"
-    mails = await work.mails.to_person(case.id, person, MAILS_SHOWN)
-    lines = [
-        f"{mail.at:%Y-%m-%d %H:%M} UTC: {mail.state.in_words}{f' ({one_line(mail.detail)})' if mail.detail else ''}"
-        for mail in mails
-    ]
-    stopped = f"Nothing is sent to {name} for now: {named.endpoint.stopped}." if named and named.endpoint.stopped else ""
-    return "\n".join([*filter(None, [stopped]), f"The latest mails to {name}:", *(lines or ["none yet"])])
-
-
-async def _headers_text(work: Work, case: Case, number: str) -> str:
-    chosen = _pick(await work.holds.of_case(case.id), number)
-    raw = await work.mails.raw(case.id, chosen.message) if chosen else None
-    if raw is None:
-        return f"There is no held mail {one_line(number)}. !held lists what is held."
-    head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0][:HEADERS_SHOWN].decode("utf-8", "replace")
-    lines = "\n".join(f"> {line}" for line in clean(head).splitlines())
-    return f"The header of the mail that brought held message {number}; whoever sent it may have written any of it:\n{lines}"
-
-
-async def _dead_text(work: Work, case: Case, act: str, number: str | None) -> str:
-    dead = await work.outbox.in_state((State.DEAD, State.UNKNOWN), case.id)
-    if act == "list" or number is None:
-        lines = [f"{n}. {item.note} ({item.state})" for n, item in enumerate(dead, 1)]
-        return "\n".join(["Not delivered:", *lines]) if lines else "Everything was delivered, or waits its turn."
-    chosen = _pick(dead, number)
-    if chosen is None:
-        return f"There is no undelivered item {one_line(number)}. !dead lists them."
-    if act == "retry":
-        await work.outbox.revive(chosen.id)
-        return f"Trying number {number} again: {chosen.note}"
-    await work.outbox.stop(chosen.id, State.CANCELLED, "discarded by a mediator")
-    return f"Number {number} is discarded: {chosen.note}"
-
-
-def _pick(items: tuple[T, ...], number: str) -> T | None:
-    return items[int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(items) else None

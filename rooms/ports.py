@@ -12,13 +12,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol
 
 from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
 from policies.effects import Decision
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
+
+if TYPE_CHECKING:
+    from rooms.mails import Mails
 
 UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)

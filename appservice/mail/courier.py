@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from rooms.mails import SentMail
 from appservice.ports import ServiceDatabase, ServiceWork
 from bridges.email import convert_out as mails
 from bridges.email import ids
@@ -17,6 +16,7 @@ from policies.mail import MailState
 from policies.message import File, Text, Unreadable
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.homeserver import Trouble
+from rooms.mails import SentMail
 from rooms.ports import Item, ReplyAddress
 
 

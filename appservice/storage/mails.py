@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rooms.mails import SentMail
 from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new, upsert
@@ -13,6 +12,7 @@ from bridges.email.convert_in import Likeness
 from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
+from rooms.mails import SentMail
 
 
 class SqlMailLedger:

@@ -54,7 +54,17 @@ class Yes:
                 raise AssertionError(f"{type(other).__name__} is never asked about")
 
 
-Command = OpeningCommand | PeopleCommand | SideCommand | ChannelCommand | MailCommand | SessionCommand | WaitingCommand | Help | Yes
+Command = (
+    OpeningCommand
+    | PeopleCommand
+    | SideCommand
+    | ChannelCommand
+    | MailCommand
+    | SessionCommand
+    | WaitingCommand
+    | Help
+    | Yes
+)
 
 FORMS: dict[str, Form[Command]] = {
     form.name: form

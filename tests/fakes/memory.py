@@ -9,7 +9,6 @@ from datetime import datetime
 
 from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
-from rooms.mails import SentMail
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
@@ -17,6 +16,7 @@ from policies.effects import Decision
 from policies.mail import MailState
 from policies.message import MessageId
 from policies.plan import RoomKey
+from rooms.mails import SentMail
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
 from tests.fakes.memory_queue import MemoryQueue, QueueTable

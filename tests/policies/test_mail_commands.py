@@ -2,11 +2,10 @@
 
 import pytest
 
-from policies.case import DESK, JOINT, Case, Consent, Kind
+from policies.case import DESK, JOINT, Case, Kind
 from policies.commands.vocabulary import parse
 from policies.delivery import Cancel, Go, Wait, may_relay
 from policies.effects import Introduce, Resume, ShowHeaders, ShowMails
-from policies.outcome import Refused
 from tests.policies.builders import both_sides, caucus_of, done, facts, named, refused
 
 CASE = both_sides()
@@ -59,7 +58,9 @@ def test_what_can_not_be_done_is_said_with_what_would_work(said: str, why: str) 
 def test_an_invitation_again_is_the_first_mail_of_each_room() -> None:
     again = done(CASE, "!mail invite carl", facts(None)).effects
     assert {e.conversation for e in again if isinstance(e, Introduce)} == {OWN, JOINT}
-    assert all(e.conversation != DESK and e.conversation.kind is not Kind.DESK for e in again if isinstance(e, Introduce))
+    assert all(
+        e.conversation != DESK and e.conversation.kind is not Kind.DESK for e in again if isinstance(e, Introduce)
+    )
 
 
 def test_the_desk_can_look_at_what_became_of_mails_and_at_headers() -> None:

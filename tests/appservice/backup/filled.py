@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
-from rooms.mails import SentMail
 from appservice.storage.database import SqlDatabase
 from bridges.email.convert_in import Likeness
 from policies.case import (
@@ -26,6 +25,7 @@ from policies.mail import MailState
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from rooms.apply import MATRIX, PEOPLE
+from rooms.mails import SentMail
 from rooms.ports import (
     Entry,
     EventId,

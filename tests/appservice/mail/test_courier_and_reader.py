@@ -8,7 +8,6 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.mail import courier
 from appservice.mail.courier import MailCourier, Sender
-from rooms.mails import SentMail
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.mail.stored import StoredMail
@@ -24,6 +23,7 @@ from policies.plan import label
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
 from rooms.handle import House
 from rooms.homeserver import Trouble
+from rooms.mails import SentMail
 from rooms.ports import Item, ItemId, Lane, ReplyAddress, State
 from tests.bridges.email.builders import OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
 from tests.bridges.email.test_reports import BLOCK, dsn

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import pytest
 
-from rooms.mails import SentMail
 from appservice.ports import ServiceWork
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
@@ -50,6 +49,7 @@ from policies.message import (
     Unreadable,
 )
 from policies.plan import RoomKey
+from rooms.mails import SentMail
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
 
 AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)

@@ -1,0 +1,84 @@
+"""What the desk asks to see: what is held, what was not delivered, and what became of mails."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from policies.case import Case, PersonId
+from policies.message import Edit, Text, Unreadable
+from policies.plan import desk_label
+from policies.text import clean, one_line
+from rooms.ports import State, Work
+
+T = TypeVar("T")
+
+MAILS_SHOWN = 10
+HEADERS_SHOWN = 8_000
+"""Bytes of a mail's header: more than an honest one has."""
+
+
+async def held_text(work: Work, case: Case, number: str | None) -> str:
+    """What is held, or one held message."""
+    held = await work.holds.of_case(case.id)
+    if number is None:
+        lines = [f"{n}. {h.at:%Y-%m-%d %H:%M} UTC: because {h.why}" for n, h in enumerate(held, 1)]
+        return "\n".join(["Held (!held NUMBER shows one here):", *lines]) if lines else "Nothing is held."
+    chosen = _pick(held, number)
+    entry = await work.journal.get(case.id, chosen.message) if chosen else None
+    if entry is None:
+        return f"There is no held message {one_line(number)}. !held lists them."
+    author = case.person(entry.message.author)
+    origin = f"{author.name if author else 'someone who left'}, for {desk_label(entry.message.conversation, case)}"
+    match entry.message.content:
+        case Text(body) | Edit(body=body) | Unreadable(words=body):
+            words = "\n".join(f"> {line}" for line in clean(body).splitlines()) or "> (nothing that can be shown)"
+        case _:
+            words = "> (not words)"
+    return f"Held message {number}, as if from {origin}, unproven or unreadable:\n{words}"
+
+
+async def mails_text(work: Work, case: Case, person: PersonId) -> str:
+    """What became of the latest mails to somebody."""
+    named = case.person(person)
+    name = named.name if named else "someone who left"
+    mails = await work.mails.to_person(case.id, person, MAILS_SHOWN)
+    lines = [
+        f"{mail.at:%Y-%m-%d %H:%M} UTC: {mail.state.in_words}{f' ({one_line(mail.detail)})' if mail.detail else ''}"
+        for mail in mails
+    ]
+    stopped = (
+        f"Nothing is sent to {name} for now: {named.endpoint.stopped}." if named and named.endpoint.stopped else ""
+    )
+    return "\n".join([*filter(None, [stopped]), f"The latest mails to {name}:", *(lines or ["none yet"])])
+
+
+async def headers_text(work: Work, case: Case, number: str) -> str:
+    """The header of the mail that brought a held message."""
+    chosen = _pick(await work.holds.of_case(case.id), number)
+    raw = await work.mails.raw(case.id, chosen.message) if chosen else None
+    if raw is None:
+        return f"There is no held mail {one_line(number)}. !held lists what is held."
+    head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0][:HEADERS_SHOWN].decode("utf-8", "replace")
+    lines = "\n".join(f"> {line}" for line in clean(head).splitlines())
+    return f"The header of the mail of held message {number}; whoever sent it may have written any of it:\n{lines}"
+
+
+async def dead_text(work: Work, case: Case, act: str, number: str | None) -> str:
+    """What could not be delivered; or one of it is tried again, or given up."""
+    dead = await work.outbox.in_state((State.DEAD, State.UNKNOWN), case.id)
+    if act == "list" or number is None:
+        lines = [f"{n}. {item.note} ({item.state})" for n, item in enumerate(dead, 1)]
+        return "\n".join(["Not delivered:", *lines]) if lines else "Everything was delivered, or waits its turn."
+    chosen = _pick(dead, number)
+    if chosen is None:
+        return f"There is no undelivered item {one_line(number)}. !dead lists them."
+    if act == "retry":
+        await work.outbox.revive(chosen.id)
+        return f"Trying number {number} again: {chosen.note}"
+    await work.outbox.stop(chosen.id, State.CANCELLED, "discarded by a mediator")
+    return f"Number {number} is discarded: {chosen.note}"
+
+
+def _pick(items: tuple[T, ...], number: str) -> T | None:
+    return items[int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(items) else None
