@@ -67,6 +67,14 @@ class ConsentEntry(_Strict):
     wording: str = Field(min_length=1, max_length=4000, description="the words that were agreed to")
 
 
+class AcceptanceEntry(_Strict):
+    """That the agreement to mediate was accepted, as the mediator has it on paper (M2)."""
+
+    recorded_by: PlainLine = Field(max_length=200, description="who took it down")
+    on: date = Field(description="the day it was accepted, like 2026-11-22")
+    wording: str = Field(min_length=1, max_length=4000, description="how it was accepted, and which text")
+
+
 class PersonEntry(_Strict):
     """Somebody on a side, with one channel."""
 
@@ -79,6 +87,9 @@ class PersonEntry(_Strict):
         default=None, description="an email address, like carl@example.org"
     )
     consent: ConsentEntry | None = Field(default=None, description="the consent to have content sent by mail")
+    accepted: AcceptanceEntry | None = Field(
+        default=None, description="that the agreement to mediate was accepted on paper; else they are asked"
+    )
 
     @model_validator(mode="after")
     def _one_channel(self) -> Self:

@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--organisation", default=init.CHANGE_ME)
     new.add_argument("--contact", default=init.CHANGE_ME)
     new.add_argument("--telephone", default=init.CHANGE_ME)
+    new.add_argument("--no-agreement", action="store_true", help="no agreement to mediate has to be accepted")
     new.add_argument("--reply-domain", help="turns the mail bridge on: the domain of reply addresses")
     new.add_argument("--authserv-id", help="the name under which your mail server states what it verified")
     new.add_argument("--lmtp-port", type=int, default=config.DEFAULT_LMTP_PORT)
@@ -181,6 +182,7 @@ def _init(arguments: argparse.Namespace) -> int:
             organisation=arguments.organisation,
             contact=arguments.contact,
             telephone=arguments.telephone,
+            agreement=not arguments.no_agreement,
             email=email,
         ),
     )

@@ -35,12 +35,16 @@ from appservice.matrix.ids import UserId, is_server_name, server_of
 from appservice.mistakes import ConfigError, Mistake, explain, mistaken
 from appservice.registration import Registration
 from appservice.secretfiles import is_placeholder, resolve, strong
+from policies.agreement import Agreement, Confidentiality
+from policies.text import clean
 
 DEFAULT_PORT: Final = 29340
 DEFAULT_LMTP_PORT: Final = 29341
 USER_PREFIX: Final = "_mediatrix_"
 BOT: Final = "_mediatrix_bot"
 MASTER_KEY_BYTES: Final = 32
+MOST_WORDS: Final = 20_000
+"""Characters of a text that goes to people in one message."""
 PLACEHOLDER: Final = "still the example's placeholder"
 
 _SQLITE: Final = "sqlite+aiosqlite:///"
@@ -139,6 +143,21 @@ def _registration(value: object, info: ValidationInfo) -> Registration:
     if not isinstance(value, str):
         raise mistaken("not a path", "like registration.yaml")
     return registration.load(_context(info)["folder"] / value)
+
+
+def _document(value: object, info: ValidationInfo) -> str:
+    """The text of a file that people will read."""
+    remedy = "the path of a text file with a few pages at most, like agreement.md"
+    if not isinstance(value, str):
+        raise mistaken("not a path", remedy)
+    try:
+        file: Path = _context(info)["folder"] / value
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise mistaken("can't be read", remedy) from None
+    if not 0 < len(text) <= MOST_WORDS or clean(text) != text:
+        raise mistaken("empty, too long, or with invisible characters", remedy)
+    return text
 
 
 def is_loopback(host: str) -> bool:
@@ -285,6 +304,21 @@ class Email(_Section):
     smtp: Smtp = Field(default=Smtp(), description="where mail goes out")
 
 
+class AgreementToMediate(_Section):
+    """What everyone accepts before the joint room (M2)."""
+
+    enabled: bool = Field(default=True, description="whether an agreement must be accepted")
+    file: Annotated[str, PlainValidator(_document)] = Field(description="its text, a file in Markdown")
+    confidentiality: Confidentiality = Field(
+        default=Confidentiality.STRICT, description="strict, share-unless-marked or no-secrets, for new cases"
+    )
+
+    @property
+    def first_version(self) -> Agreement:
+        """As a new case takes it."""
+        return Agreement(1, self.file, self.confidentiality)
+
+
 class Rooms(_Section):
     """What our rooms are like."""
 
@@ -323,6 +357,9 @@ class Config(_Section):
     secrets: Secrets = Field(description="the secrets")
     email: Annotated[Email | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the email bridge"
+    )
+    agreement: Annotated[AgreementToMediate | None, BeforeValidator(_unless_disabled)] = Field(
+        default=None, description="the agreement to mediate"
     )
     rooms: Rooms = Field(default=Rooms(), description="the rooms")
     logging: Logging = Field(default=Logging(), description="the log")

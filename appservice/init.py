@@ -12,7 +12,7 @@ from appservice import config, registration
 from appservice.config import DEFAULT_LMTP_PORT, DEFAULT_PORT, MASTER_KEY_BYTES, USER_PREFIX, Tls
 from appservice.mistakes import ConfigError, Mistake
 from appservice.secretfiles import fresh_token
-from appservice.templates import CONFIG, HOMESERVER, REGISTRATION
+from appservice.templates import AGREEMENT, CONFIG, HOMESERVER, REGISTRATION
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
@@ -49,6 +49,8 @@ class InitOptions:
     telephone: str = CHANGE_ME
     database_url: str = "sqlite+aiosqlite:///mediatrix.db"
     email: EmailOptions | None = None
+    agreement: bool = True
+    """Whether an agreement to mediate must be accepted; its text is there in any case."""
 
     @property
     def reached_at(self) -> str:
@@ -102,6 +104,7 @@ def example() -> Mapping[str, str]:
     options = InitOptions(server_name=CHANGE_ME, homeserver_url="http://127.0.0.1:8008", mediators=(CHANGE_ME,))
     return {
         "config.yaml": _config(options),
+        "agreement.md": AGREEMENT,
         "registration.yaml": _registration(options, lambda: CHANGE_ME, r"@_mediatrix_.*:CHANGE ME"),
     }
 
@@ -111,6 +114,7 @@ def _contents(options: InitOptions) -> Mapping[str, str]:
     return {
         "config.yaml": _config(options),
         "registration.yaml": _registration(options, fresh_token, regex),
+        "agreement.md": AGREEMENT,
         "secrets/master.key": base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode() + "\n",
         "secrets/provisioning.token": fresh_token() + "\n",
     }
@@ -135,6 +139,7 @@ def _config(options: InitOptions) -> str:
         ),
         listen_port=options.listen_port,
         mediators=json.dumps(options.mediators),
+        agreement_enabled=json.dumps(options.agreement),
         email_enabled=json.dumps(options.email is not None),
         lmtp_port=email.lmtp_port,
         smtp_port=email.smtp_port,

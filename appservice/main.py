@@ -121,6 +121,7 @@ def _house(config: Config) -> House:
         own_prefix=config.appservice.user_prefix,
         reply_domain=config.email.reply_domain if config.email else None,
         mediators={user: mediator_name(user) for user in config.mediators},
+        agreement=config.agreement.first_version if config.agreement else None,
     )
 
 

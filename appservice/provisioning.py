@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from appservice.casefile import CaseFile, PersonEntry
+from appservice.casefile import AcceptanceEntry, CaseFile, ConsentEntry, PersonEntry
 from appservice.ports import ServiceDatabase
 from appservice.reading import COMMAND
 from appservice.trust import JUDGEMENT, Verifications
@@ -160,10 +160,13 @@ def mediator_name(user: UserId) -> str:
 
 def _person(entry: PersonEntry, side: str) -> AddPerson:
     network = Network.MATRIX if entry.matrix else Network.EMAIL
-    given = entry.consent if entry.consent and entry.consent.content_by_mail else None
-    consent = (
-        Consent(given.recorded_by, datetime(given.on.year, given.on.month, given.on.day, tzinfo=UTC), given.wording)
-        if given
-        else None
+    by_mail = entry.consent if entry.consent and entry.consent.content_by_mail else None
+    return AddPerson(
+        entry.name, network, entry.address, entry.role, side, _on_paper(by_mail), _on_paper(entry.accepted)
     )
-    return AddPerson(entry.name, network, entry.address, entry.role, side, consent)
+
+
+def _on_paper(entry: ConsentEntry | AcceptanceEntry | None) -> Consent | None:
+    if entry is None:
+        return None
+    return Consent(entry.recorded_by, datetime(entry.on.year, entry.on.month, entry.on.day, tzinfo=UTC), entry.wording)

@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 
 from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
-from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
+from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Reconcile, Relay, Tell
 from policies.plan import desk_label
 from rooms.apply import MATRIX, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
@@ -123,6 +123,10 @@ class OutboxWork:
             case Relay(conversation=where, to=reader) | Introduce(reader, where):
                 person = case.person(reader)
                 return f"a mail to {person.name if person else 'someone'} from {desk_label(where, case)}"
+            case Pose(to, where) | Inform(to, where):
+                person = case.person(to)
+                kind = "a question" if isinstance(outgoing, Pose) else "a notice"
+                return f"{kind} for {person.name if person else 'someone'} in {desk_label(where, case)}"
             case Reconcile() | Preview():
                 return "work on the case's rooms"
             case Say():

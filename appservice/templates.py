@@ -54,6 +54,11 @@ email:
     # username: mediatrix                # where the server wants one; default none
     # password: {file: secrets/smtp.password}
 
+agreement:                               # what everyone accepts, in private, before they come into the joint room
+  enabled: $agreement_enabled            # whether there is one; default true where this section stands
+  file: agreement.md                     # its text, in Markdown: yours to write; see the mediators' handbook
+  confidentiality: strict                # strict, share-unless-marked or no-secrets, for new cases; default strict
+
 rooms:
   rotation_messages: 100                 # messages until a room gets a new key; default 100
   rotation_hours: 168                    # hours until a room gets a new key; default 168
@@ -63,6 +68,21 @@ logging:
   format: text                           # text, or json with one object a line; default text
 """
 )
+
+AGREEMENT: Final = """\
+# Agreement to mediate
+
+1. We take part of our own will. Each of us may pause or leave at any time, without giving a reason.
+2. The mediator helps us to talk and to find a solution. The mediator decides nothing, gives no legal advice and takes
+   no side.
+3. What is said and shown in the mediation is confidential. None of us uses it against another outside of it, in court
+   or elsewhere, and none of us calls the mediator as a witness.
+4. Nothing binds us before we have signed it.
+5. Each of us has a private room with the mediator. Everything written in the joint room is read by everyone.
+6. Messages can be copied and photographed by whoever reads them. We do not pass them on.
+7. Email is not end-to-end encrypted. Who takes part by email has agreed to that.
+"""
+"""An example to begin with, which the organisation makes its own."""
 
 REGISTRATION: Final = Template(
     """\

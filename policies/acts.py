@@ -4,32 +4,48 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from policies.answering import answer
+from policies.asking import Answer
 from policies.case import DESK, Case, Network
+from policies.commands.agreement import asked_to_accept
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command
 from policies.effects import Effect, Introduce, Reconcile, Tell
-from policies.membership import conversations, readers
+from policies.membership import conversations, may_join, readers
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.status import readers_text
 
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
     """Carry out one command in a case, with all that follows for rooms and readers."""
-    outcome = command.perform(case, facts)
-    if isinstance(outcome, Refused):
-        return outcome
-    return replace(outcome, effects=(*outcome.effects, *_what_follows(case, outcome.case)))
+    return _followed(case, command.perform(case, facts), facts)
+
+
+def take(case: Case, given: Answer, facts: Facts) -> Outcome:
+    """Take somebody's answer to a question, with all that follows."""
+    return _followed(case, answer(case, given, facts), facts)
 
 
 def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
     """Fill a new case with the steps of its file. The first step that is refused refuses the whole."""
+    if facts.agreement:
+        case = replace(case, agreements=(replace(facts.agreement, version=1),))
     done = Done(case, "")
     for step in command.steps:
         outcome = step.perform(done.case, facts)
         if isinstance(outcome, Refused):
             return outcome
         done = Done(outcome.case, done.answer, (*done.effects, *outcome.effects))
-    return replace(done, effects=(*done.effects, *_what_follows(case, done.case)))
+    return _followed(case, done, facts)
+
+
+def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
+    if isinstance(outcome, Refused):
+        return outcome
+    after = outcome.case
+    newcomers = [p for p in after.people if not before.person(p.id) and not may_join(after, p.id)]
+    after, asked = asked_to_accept(after, newcomers, facts)
+    return replace(outcome, case=after, effects=(*outcome.effects, *_what_follows(before, after), *asked))
 
 
 def _what_follows(before: Case, after: Case) -> tuple[Effect, ...]:

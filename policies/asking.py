@@ -1,49 +1,147 @@
-"""Questions that bind: asked before an act that can't be taken back, answered once, in time, with their code."""
+"""The life of a question that binds: put, answered once with its code, or lapsed (M6, I4).
+
+    put ── yes, no ──▶ answered      its act is performed, or it is declined
+     │  ── its time is up ──▶ lapsed
+     │  ── put anew ──▶ the old code is void
+     └  ── what it is about changed ──▶ void
+
+Only its own person answers it, where it was put, with proof of who they are. A reaction never does. How a question
+looks is its channel's affair: `effects.Pose` describes one, and the channel that it went over brings back an `Answer`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
-from typing import Protocol
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
 
-from policies.case import Ask, Case
-from policies.due import Due, due_key
-from policies.effects import Effect, Schedule
-from policies.outcome import Done, Facts, Outcome, Refused
+from policies.agreement import Agreement
+from policies.ask import Accepting, Act, Adopting, Ask, Meaning, Mending, Removing
+from policies.case import Case, Conversation, PersonId
+from policies.effects import Due, Pose, Schedule, due_key
+from policies.message import AuthenticatedMail, Proof, SignedDevice, Unproven
+from policies.outcome import Facts, Refused
+from policies.text import clean
 
 ASK_LASTS = timedelta(minutes=15)
+"""For a mediator's own acts, who is there and looking."""
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_CODE = r"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{4}"
+_YES, _NO = "yes|agreed?|i agree|accept(?:ed)?|i accept", "no|disagree|i disagree|refuse|i refuse"
+_ANSWER = re.compile(
+    rf"\W*(?:(?P<yes>{_YES})|(?:{_NO}))[\s:,.–-]+(?P<code>{_CODE})\W*"
+    rf"|\W*(?P<code2>{_CODE})[\s:,.–-]+(?:(?P<yes2>{_YES})|(?:{_NO}))\W*",
+    re.IGNORECASE,
+)
 
 
-class Confirmable(Protocol):
-    """An act that is asked about first."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody answered, over whatever channel. `where`: the conversation in which they did."""
 
-    @property
-    def line(self) -> str:
-        """The act in the words of a command: the asked person sees it, and it is read again on a yes."""
+    code: str
+    yes: bool
+    by: PersonId | None
+    where: Conversation
+    proof: Proof
 
-    def confirmed(self, case: Case, facts: Facts) -> Outcome:
-        """What a yes does."""
+
+def read_answer(text: str) -> tuple[str, bool] | None:
+    """The code and the yes or no of words that are an answer, and nothing besides. Codes have letters and digits, so
+    that “yes that” is none."""
+    said = _ANSWER.fullmatch(text.strip()) if len(text) < 60 else None
+    if said is None:
+        return None
+    return (said["code"] or said["code2"]).upper(), bool(said["yes"] or said["yes2"])
 
 
-def ask(case: Case, act: Confirmable, facts: Facts, *first: Effect) -> Outcome:
-    """Ask whoever gave the command; `first` shows what would happen. The organisation isn't asked."""
-    if facts.by is None:
-        return act.confirmed(case, facts)
-    question = Ask(facts.code, facts.by, act.line, facts.at + ASK_LASTS)
-    others = tuple(a for a in case.asks if a.command != question.command and a.expires > facts.at)
-    return Done(
-        replace(case, asks=(*others, question)),
-        f"{question.command}: say “yes {question.code}” within 15 minutes and it is done.",
-        (*first, Schedule(question.expires, due_key(Due.ASK, question.code))),
+def code_from(seed: str) -> str:
+    """A short word from a hash or whatever else is never the same twice: with letters and digits, none alike."""
+    number = int(hashlib.sha256(seed.encode()).hexdigest(), 16)
+    while True:
+        code = "".join(_ALPHABET[(number >> shift) % 32] for shift in (0, 5, 10, 15))
+        if not code.isalpha() and not code.isdigit():
+            return code
+        number >>= 20
+
+
+def meaning(case: Case, act: Act) -> Meaning | None:
+    """What a yes is about, as the case is now; None if there is nothing left to say yes to."""
+    match act:
+        case Removing(who):
+            person = case.person(who)
+            return Meaning(f"{person.name} takes part no more") if person else None
+        case Mending():
+            return Meaning("the rooms are brought to the plan")
+        case Accepting():
+            return Meaning(case.agreement.words) if case.agreement else None
+        case Adopting(text, confidentiality):
+            return Meaning(Agreement(0, text, confidentiality).words)
+        case _:
+            assert_never(act)
+
+
+def put(
+    case: Case,
+    act: Act,
+    to: PersonId,
+    where: Conversation,
+    facts: Facts,
+    *,
+    lasts: timedelta = ASK_LASTS,
+) -> tuple[Case, Ask, Schedule]:
+    """The case with one more question. The same question put before is void. Raises LookupError if there is nothing
+    to say yes to."""
+    bound = meaning(case, act)
+    if bound is None:
+        raise LookupError("a question about nothing")
+    others = tuple(a for a in case.asks if (a.act, a.asked) != (act, to))
+    code, taken = facts.code, {a.code for a in case.asks}
+    while code in taken:
+        code = code_from(code)
+    ask = Ask(code, to, where, act, bound.sha256, facts.at, facts.at + lasts)
+    return replace(case, asks=(*others, ask)), ask, Schedule(ask.expires, due_key(Due.ASK, code))
+
+
+def answered(case: Case, answer: Answer, at: datetime) -> tuple[Case, Ask] | Refused:
+    """The question that this answers, and the case without it: an answer counts once."""
+    ask = next((a for a in case.asks if a.code == answer.code and a.asked == answer.by and a.expires > at), None)
+    if ask is None:
+        return Refused(
+            f"No question of yours with the code {answer.code} is open",
+            "It was answered already, is too old, or was put anew with another code",
+        )
+    if ask.where != answer.where:
+        return Refused("That question is answered where it was put, in private", "Write your answer there")
+    if isinstance(answer.proof, Unproven):
+        return Refused(f"That answer does not count: {answer.proof.why}", answer.proof.remedy)
+    return without(case, ask), ask
+
+
+def in_words(question: Pose) -> str:
+    """A question as plain text, for channels that have no better form. Words that are asked about stand behind marks,
+    so that none of them can pass for ours (I10)."""
+    quoted = "\n".join(f"> {line}".rstrip() for line in clean(question.words).splitlines())
+    return (
+        f"{question.title}\n\n{quoted}\n\n{question.then}\n"
+        f"Only you can answer, and only here: write “yes {question.code}” or “no {question.code}”, and nothing else, by"
+        f" {question.expires:%Y-%m-%d %H:%M} UTC. Silence counts as a no."
     )
 
 
-def answered(case: Case, code: str, facts: Facts) -> tuple[Case, Ask] | Refused:
-    """The question that this answers, and the case without it: a yes counts once."""
-    ask = next((a for a in case.asks if a.code == code and a.asked == facts.by and a.expires > facts.at), None)
-    if ask is None:
-        return Refused(
-            f"No question of yours with the code {code} is open",
-            "Give the command again; the answer then shows its code",
-        )
-    return replace(case, asks=tuple(a for a in case.asks if a != ask)), ask
+def without(case: Case, ask: Ask) -> Case:
+    """The case in which that question is closed."""
+    return replace(case, asks=tuple(a for a in case.asks if a != ask))
+
+
+def how(proof: Proof) -> str:
+    """What proves an answer, for the record."""
+    match proof:
+        case SignedDevice():
+            return "encrypted, from a verified device of their own"
+        case AuthenticatedMail():
+            return "by mail from the address on record, vouched for by our mail server"
+        case Unproven(why):
+            return f"unproven: {why}"

@@ -5,16 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
 
-CaseId = NewType("CaseId", str)
-"""The case's number as people say it: "1042"."""
-PersonId = NewType("PersonId", str)
-"""A person within one case: "p3". Never reused, and never the same in two cases (R11)."""
-SideId = NewType("SideId", str)
-EndpointId = NewType("EndpointId", str)
-ConversationId = NewType("ConversationId", str)
-"""`desk`, `joint` or `caucus-<side>`, unique within its case."""
+from policies.agreement import Acceptance, Agreement
+from policies.ask import Ask
+from policies.names import (
+    DESK,
+    JOINT,
+    CaseId,
+    Conversation,
+    ConversationId,
+    EndpointId,
+    Kind,
+    PersonId,
+    SideId,
+    caucus,
+)
+
+__all__ = [
+    "DESK",
+    "JOINT",
+    "Ask",
+    "CaseId",
+    "Conversation",
+    "ConversationId",
+    "EndpointId",
+    "Kind",
+    "PersonId",
+    "SideId",
+    "caucus",
+]  # People look for the parts of a case here.
 
 
 class Role(StrEnum):
@@ -101,36 +120,6 @@ class Participation:
     side: SideId | None
 
 
-class Kind(StrEnum):
-    """The audiences that a case can have."""
-
-    DESK = "desk"
-    JOINT = "joint"
-    CAUCUS = "caucus"
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """An audience within a case, whatever room serves it at the moment."""
-
-    kind: Kind
-    side: SideId | None = None
-
-    @property
-    def id(self) -> ConversationId:
-        """The conversation's name within its case."""
-        return ConversationId(self.kind if self.side is None else f"{self.kind}-{self.side}")
-
-
-DESK = Conversation(Kind.DESK)
-JOINT = Conversation(Kind.JOINT)
-
-
-def caucus(side: SideId) -> Conversation:
-    """The private conversation of one side with the mediators."""
-    return Conversation(Kind.CAUCUS, side)
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything that decisions about a case are made from."""
@@ -142,6 +131,9 @@ class Case:
     people: tuple[Person, ...] = ()
     participations: tuple[Participation, ...] = ()
     asks: tuple[Ask, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    """All versions of the agreement to mediate; the last is the one that counts. None: no agreement is asked for."""
+    acceptances: tuple[Acceptance, ...] = ()
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 
@@ -178,20 +170,16 @@ class Case:
         """Whether the person is a mediator of this case."""
         return any(p.role in STAFF for p in self.roles(person))
 
+    @property
+    def agreement(self) -> Agreement | None:
+        """The agreement as it is now."""
+        return self.agreements[-1] if self.agreements else None
+
+    def accepted(self, person: PersonId) -> Acceptance | None:
+        """That somebody accepted the agreement as it is now."""
+        now = self.agreement
+        return next((a for a in self.acceptances if now and a.person == person and a.sha256 == now.sha256), None)
+
     def with_person(self, person: Person) -> Case:
         """The case with that person's new values in place of the old."""
         return replace(self, people=tuple(person if p.id == person.id else p for p in self.people))
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question to one person whose answer binds.
-
-    `command` is the exact act that a yes performs (its text, as the asked person saw it), `code` the short word that
-    the answer must repeat, so that an answer can't be taken for another question's. Single use: answering removes it.
-    """
-
-    code: str
-    asked: PersonId
-    command: str
-    expires: datetime

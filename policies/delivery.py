@@ -38,6 +38,15 @@ def may_post(case: Case, conversation: Conversation, author: PersonId | None) ->
     return Go()
 
 
+def may_address(case: Case, conversation: Conversation, to: PersonId, code: str | None = None) -> Verdict:
+    """Whether something may still be said to one reader of a conversation. `code`: of a question, while it is open."""
+    if to not in readers(case, conversation):
+        return Cancel("whom it is for no longer takes part there")
+    if code and not any(a.code == code and a.asked == to for a in case.asks):
+        return Cancel("the question is closed")
+    return Go()
+
+
 def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
     """Whether words may still be sent to a person's channel outside Matrix."""
     person = case.person(to)

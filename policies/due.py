@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import StrEnum
-
+from policies.answering import lapse
 from policies.case import Case
-from policies.effects import Decision
+from policies.effects import Decision, Due
 from policies.outcome import Facts
-
-
-class Due(StrEnum):
-    """What can be due in a case."""
-
-    ASK = "ask"
-    """A question may be answered no longer."""
-
-
-def due_key(what: Due, of: str = "") -> str:
-    """The key of a Schedule: what is due, and of what."""
-    return f"{what}:{of}"
 
 
 def decide_due(case: Case, key: str, facts: Facts) -> Decision:
@@ -36,5 +22,8 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
 
 
 def _ask_expired(case: Case, code: str, facts: Facts) -> Decision:
-    open_still = tuple(a for a in case.asks if a.code != code or a.expires > facts.at)
-    return Decision(replace(case, asks=open_still), (), "ask-expired", "its time is up")
+    ask = next((a for a in case.asks if a.code == code and a.expires <= facts.at), None)
+    if ask is None:
+        return Decision(case, (), "overtaken", "the question was answered, or put anew")
+    outcome = lapse(case, ask)
+    return Decision(outcome.case, outcome.effects, "ask-expired", "its time is up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from policies.case import Case, Conversation, EndpointId, PersonId
 from policies.message import Content, MessageId
@@ -49,6 +50,34 @@ class Explain:
     text: str
     to_unsigned_devices: bool = False
     """Readable by that person's devices that aren't cross-signed, too; so never with content of the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """A question that binds, put to one person in a conversation of theirs, over that person's own channel.
+
+    `title` says what is asked, `words` are the exact words that it is about, `then` is what a yes does; the channel
+    renders them, and brings back an `asking.Answer` with the code. `of_the_case`: whether the words are somebody's,
+    so that they need a consent to go by mail; else they are the organisation's.
+    """
+
+    to: PersonId
+    conversation: Conversation
+    code: str
+    title: str
+    words: str
+    then: str
+    expires: datetime
+    of_the_case: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inform:
+    """The bot's own words to one person in a conversation of theirs, over that person's own channel; nobody's words."""
+
+    to: PersonId
+    conversation: Conversation
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +156,18 @@ class ShowHeld:
     item: str | None = None
 
 
+class Due(StrEnum):
+    """What can be due in a case."""
+
+    ASK = "ask"
+    """A question may be answered no longer."""
+
+
+def due_key(what: Due, of: str = "") -> str:
+    """The key of a Schedule: what is due, and of what."""
+    return f"{what}:{of}"
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Time itself comes back, as an item of the case's lane, as soon as it is `at`: `policies.due` decides what then
@@ -141,6 +182,8 @@ Effect = (
     | Relay
     | Tell
     | Explain
+    | Pose
+    | Inform
     | Introduce
     | Hold
     | Reconcile

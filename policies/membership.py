@@ -29,10 +29,20 @@ def conversations(case: Case) -> tuple[Conversation, ...]:
 
 
 def readers(case: Case, conversation: Conversation) -> frozenset[PersonId]:
-    """Everyone who may read a conversation. A conversation that the case doesn't have is read by nobody (I6)."""
+    """Everyone who may read a conversation, the joint one only after accepting the agreement to mediate. A
+    conversation that the case doesn't have is read by nobody (I6)."""
     if conversation not in conversations(case):
         return frozenset()
-    return frozenset(p.person for p in case.participations if _reads(p, conversation))
+    return frozenset(
+        p.person
+        for p in case.participations
+        if _reads(p, conversation) and (conversation.kind is not Kind.JOINT or may_join(case, p.person))
+    )
+
+
+def may_join(case: Case, person: PersonId) -> bool:
+    """Whether somebody may be in the joint room: who has accepted the agreement to mediate as it is now (M2)."""
+    return case.agreement is None or case.is_staff(person) or case.accepted(person) is not None
 
 
 def caucuses_of(case: Case, person: PersonId) -> tuple[Conversation, ...]:

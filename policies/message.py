@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from policies.case import Conversation, PersonId
+from policies.names import Conversation, MessageId, PersonId
 
-MessageId = NewType("MessageId", str)
-"""Opaque; made from the inbox item that brought the message, so the same item always makes the same id."""
+__all__ = ["MessageId"]
+
 FileRef = NewType("FileRef", str)
 """Opaque to everyone but the one who stored the file: where its bytes are and the key to them."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from policies.agreement import Agreement
 from policies.case import Case, PersonId
 from policies.effects import Effect
 from policies.identity import Identity
@@ -26,6 +27,8 @@ class Facts:
     """Where mail to us goes; None if mail isn't set up."""
     identities: Mapping[PersonId, Identity] = field(default_factory=dict)
     """The encryption identities of the case's people in Matrix, for a command."""
+    agreement: Agreement | None = None
+    """The organisation's agreement to mediate, as it is now; None if it uses none."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 
@@ -51,3 +54,9 @@ class Refused:
 
 
 Outcome = Done | Refused
+
+
+def no_such_person(case: Case, name: str) -> Refused:
+    """The answer to a name that nobody here has."""
+    people = ", ".join(p.name for p in case.people) or "nobody yet"
+    return Refused(f"Nobody here is called {name}", f"In this case: {people}")

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from policies.acts import create, perform
-from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId
+from policies.acts import create, perform, take
+from policies.asking import Answer, read_answer
+from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, is_command, parse
-from policies.effects import Decision, Effect, Explain, Hold, Post, Reconcile, Relay, Tell
-from policies.membership import caucuses_of, readers
+from policies.effects import Decision, Effect, Explain, Hold, Inform, Post, Reconcile, Relay, Tell
+from policies.membership import caucuses_of, may_join, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Refused
 from policies.plan import desk_label, label
 from policies.status import readers_text
 from policies.text import one_line, technical
 
+HELD_TILL_ACCEPTED = "its author has not accepted the agreement to mediate"
 HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
 
 
@@ -28,7 +30,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     """What follows from one message of one person."""
     author = case.person(message.author)
     if author is None or message.author not in readers(case, message.conversation):
-        return _held(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
+        waits = author and message.conversation == JOINT and not may_join(case, author.id)
+        return _held(case, message, HELD_TILL_ACCEPTED if waits else HELD_FOR_A_STRANGER, rule="not-a-reader")
     match message.content:
         case Reaction():
             # Cleartext to the homeserver, so nobody's word: its Matrix readers see it, and it goes nowhere else (I4).
@@ -41,23 +44,27 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
             assert_never(message.content)
     if isinstance(message.proof, Unproven):
         return _unproven(case, message, author, message.proof)
-    if message.conversation == DESK:
-        return _at_the_desk(case, message, facts)
-    if isinstance(message.content, Unreadable):
-        return _held(case, message, message.content.why, rule="unreadable")
-    if message.files and message.conversation.kind is not Kind.CAUCUS:
-        return _held(case, message, "it has files, which stay private when they come by mail", rule="bridged-files")
-    if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
-        where = desk_label(message.conversation, case)
-        answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
-        return Decision(case, (Tell(DESK, answer),), "command-elsewhere", "a command outside the desk is not words")
-    return _relayed(case, message, author, rule="said")
+    return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
 
 
 def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
     """What follows from a command that came through the API or the CLI; its answer is told at the desk, too."""
     outcome = create(case, command, facts) if isinstance(command, NewCase) else perform(case, command, facts)
     return _told(case, outcome)
+
+
+def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
+    """What follows from an answer to a question that binds, whatever channel brought it (I4)."""
+    author = case.person(answer.by) if answer.by else None
+    if author is None:
+        return Decision(case, (), "answer-of-nobody", "whoever answered takes part no more", refused=True)
+    if facts.before_restore:
+        why = "It was given before I was restored from a backup, and may have counted already. Please ask the mediator."
+        return _does_not_count(case, author, answer, why)
+    outcome = take(case, answer, facts)
+    if isinstance(outcome, Refused):
+        return _does_not_count(case, author, answer, str(outcome))
+    return Decision(outcome.case, (Tell(DESK, outcome.answer), *outcome.effects), "answer", outcome.answer)
 
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
@@ -140,6 +147,22 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
 # --- the arms of `decide` -----------------------------------------------------------------------------------------
 
 
+def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decision:
+    """What its author certainly said, where parties read."""
+    if isinstance(message.content, Unreadable):
+        return _held(case, message, message.content.why, rule="unreadable")
+    given = read_answer(message.content.body) if isinstance(message.content, Text) else None
+    if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
+        return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
+    if message.files and message.conversation.kind is not Kind.CAUCUS:
+        return _held(case, message, "it has files, which stay private when they come by mail", rule="bridged-files")
+    if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
+        where = desk_label(message.conversation, case)
+        answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
+        return Decision(case, (Tell(DESK, answer),), "command-elsewhere", "a command outside the desk is not words")
+    return _relayed(case, message, author, rule="said")
+
+
 def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
     if not isinstance(message.content, Text) or not is_command(message.content.body):
         return Decision(case, (), "desk-talk", "words among mediators")
@@ -155,6 +178,23 @@ def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
     if isinstance(command, Misunderstood):
         return Decision(case, (Tell(DESK, str(command)),), "misunderstood", "not a command")
     return _told(case, perform(case, command, facts))
+
+
+def _is_answer(case: Case, message: Message, code: str) -> bool:
+    """In private, whatever looks like an answer; where others read, only what answers an open question."""
+    return message.conversation.kind is Kind.CAUCUS or any(
+        a.code == code and a.asked == message.author for a in case.asks
+    )
+
+
+def _does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Decision:
+    """The person is told in private, with what would count; the desk learns that an answer went astray."""
+    told = tuple(
+        Inform(author.id, own, f"Your answer with the code {answer.code} does not count. {why}")
+        for own in _alone_with_mediators(case, author.id, answer.where)
+    )
+    notice = Tell(DESK, f"{author.name} answered in {desk_label(answer.where, case)}, and it does not count: {why}")
+    return Decision(case, (*told, notice), "void-answer", why, refused=True)
 
 
 def _told(case: Case, outcome: Done | Refused) -> Decision:

@@ -18,7 +18,9 @@ from policies.effects import (
     Effect,
     Explain,
     Hold,
+    Inform,
     Introduce,
+    Pose,
     Post,
     Preview,
     Reconcile,
@@ -117,14 +119,10 @@ class Applier:
         """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
-    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901 (one arm a kind of effect)
+    async def _effect(self, case: Case, effect: Effect) -> None:
         match effect:
-            case Post(conversation=conversation) | Tell(conversation) | Explain(conversation=conversation):
-                await self._put(case.id, _room_lane(case, conversation), MATRIX, effect)
-            case Relay(to=person) | Introduce(person):
-                await self._put(case.id, _person_lane(case, person), PEOPLE, effect)
-            case Reconcile() | Preview():
-                await self._put(case.id, Lane(f"rooms:{case.id}"), ROOMS, effect)
+            case Post() | Tell() | Explain() | Pose() | Inform() | Relay() | Introduce() | Reconcile() | Preview():
+                await self._put(case.id, *_way(case, effect), effect)
             case Hold(message, why):
                 await self._work.holds.put(Held(case.id, message, why, self._at))
             case Resume(endpoint):
@@ -165,6 +163,25 @@ class Applier:
         self._parts += 1
         identity = item_id(f"{self._item}/{self._rule}/{self._parts}")
         await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))
+
+
+def _way(
+    case: Case, effect: Post | Tell | Explain | Pose | Inform | Relay | Introduce | Reconcile | Preview
+) -> tuple[Lane, str]:
+    """The lane and the kind of what is to be sent."""
+    match effect:
+        case Post(conversation=conversation) | Tell(conversation) | Explain(conversation=conversation):
+            return _room_lane(case, conversation), MATRIX
+        case Pose(to, conversation) | Inform(to, conversation):
+            person = case.person(to)
+            bridged = person is not None and person.endpoint.network is not Network.MATRIX
+            return (_person_lane(case, to), PEOPLE) if bridged else (_room_lane(case, conversation), MATRIX)
+        case Relay(to=to) | Introduce(to):
+            return _person_lane(case, to), PEOPLE
+        case Reconcile() | Preview():
+            return Lane(f"rooms:{case.id}"), ROOMS
+        case _:
+            assert_never(effect)
 
 
 def _room_lane(case: Case, conversation: Conversation) -> Lane:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
+from policies.asking import in_words
 from policies.case import DESK, Case, CaseId, Conversation, PersonId
-from policies.delivery import Cancel, Go, Verdict, Wait, may_post, may_relay
-from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
+from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_relay
+from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Reconcile, Relay, Tell
 from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
-from rooms.apply import ROOMS, Decline, Enter, Outgoing, Say, Signal
+from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Outgoing, Say, Signal
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.ports import (
     Database,
@@ -106,10 +107,14 @@ class Letter:
     to: PersonId
     readers: tuple[str, ...]
     author: str | None
-    content: Content | None
-    """None: the first letter of that room, which explains it."""
+    content: Content | Pose | Inform | None
+    """Questions and notices are the service's own, to this person. None: the first letter of that room."""
     message: MessageId | None
     reply_to: MessageId | None = None
+
+
+IntoRoom = Post | Tell | Explain | Pose | Inform
+ToPerson = Relay | Introduce | Pose | Inform
 
 
 class Courier(Protocol):
@@ -146,7 +151,9 @@ class Deliverer:
                 return await self._signal(item, outgoing), Report()
             case Post() | Tell() | Explain():
                 return await self._post(item, _case_of(item), outgoing)
-            case Relay() | Introduce():
+            case Pose() | Inform() if item.kind == MATRIX:
+                return await self._post(item, _case_of(item), outgoing)
+            case Relay() | Introduce() | Pose() | Inform():
                 return await self._carry(item, _case_of(item), outgoing), Report()
             case Reconcile(again, leaving):
                 report = await reconcile(self._database, self._homeserver, _case_of(item), again=again, leaving=leaving)
@@ -159,7 +166,7 @@ class Deliverer:
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
-        if not isinstance(outgoing, Relay | Introduce):
+        if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform):
             return None
         return _kept_back(await _load(work, _case_of(item), lock=True), outgoing)
 
@@ -197,11 +204,12 @@ class Deliverer:
         except ReaderFrozen as frozen:
             return Cancelled(frozen.why)
 
-    async def _post(self, item: Item, case_id: CaseId, effect: Post | Tell | Explain) -> tuple[Outcome, Report]:
+    async def _post(self, item: Item, case_id: CaseId, effect: IntoRoom) -> tuple[Outcome, Report]:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             author = effect.author if isinstance(effect, Post) else None
-            stopped = _stopped(may_post(case, effect.conversation, author))
+            addressed = _may_address(case, effect) if isinstance(effect, Pose | Inform) else Go()
+            stopped = _stopped(addressed) or _stopped(may_post(case, effect.conversation, author))
             record = await work.rooms.get(case_id, room_key(effect.conversation))
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
             quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
@@ -217,8 +225,8 @@ class Deliverer:
         if all(self._homeserver.is_ours(user) for user in fit.audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()
-        special = _unsigned_reader(effect, case)
-        if special and special not in fit.audience:
+        special, expected = _unsigned_reader(effect, case), _expected_reader(effect, case)
+        if expected and expected not in fit.audience:
             return replace(wait, why="whom it is for has not come into the room yet"), Report()
         posting = Posting(
             record.room_id,
@@ -257,7 +265,7 @@ class Deliverer:
 
     # --- to other networks
 
-    async def _carry(self, item: Item, case_id: CaseId, effect: Relay | Introduce) -> Outcome:
+    async def _carry(self, item: Item, case_id: CaseId, effect: ToPerson) -> Outcome:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             unconfirmed = await work.epochs.unconfirmed(case_id)
@@ -266,11 +274,16 @@ class Deliverer:
         return _kept_back(case, effect) or await self._courier.carry(item, _letter(case, effect))
 
 
-def _kept_back(case: Case, effect: Relay | Introduce) -> Parked | Cancelled | None:
-    """Why a letter may not leave now. A first letter has no words of anybody in it, so it needs no consent to words."""
+def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:
+    """Why a letter may not leave now. What has no words of anybody in it needs no consent to words."""
+    if isinstance(effect, Pose | Inform):
+        closed = _stopped(_may_address(case, effect))
+        if closed:
+            return closed
     verdict = may_relay(case, effect.conversation, _addressee(effect))
-    first = isinstance(effect, Introduce) and _channel_is_open(case, effect.person)
-    return _stopped(verdict) if not first or isinstance(verdict, Cancel) else None
+    without_words = isinstance(effect, Introduce | Inform) or (isinstance(effect, Pose) and not effect.of_the_case)
+    passes = without_words and _channel_is_open(case, _addressee(effect))
+    return _stopped(verdict) if not passes or isinstance(verdict, Cancel) else None
 
 
 def _channel_is_open(case: Case, to: PersonId) -> bool:
@@ -278,8 +291,12 @@ def _channel_is_open(case: Case, to: PersonId) -> bool:
     return person is not None and person.endpoint.stopped is None
 
 
-def _addressee(effect: Relay | Introduce) -> PersonId:
-    return effect.to if isinstance(effect, Relay) else effect.person
+def _may_address(case: Case, effect: Pose | Inform) -> Verdict:
+    return may_address(case, effect.conversation, effect.to, effect.code if isinstance(effect, Pose) else None)
+
+
+def _addressee(effect: ToPerson) -> PersonId:
+    return effect.person if isinstance(effect, Introduce) else effect.to
 
 
 def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
@@ -294,11 +311,31 @@ def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
             assert_never(verdict)
 
 
-def _words(effect: Post | Tell | Explain) -> Content:
-    return effect.content if isinstance(effect, Post) else Text(effect.text)
+def _words(effect: IntoRoom) -> Content:
+    match effect:
+        case Post(content=content):
+            return content
+        case Pose():
+            return Text(in_words(effect))
+        case Tell() | Explain() | Inform():
+            return Text(effect.text)
+        case _:
+            assert_never(effect)
 
 
-def _unsigned_reader(effect: Post | Tell | Explain, case: Case) -> UserId | None:
+def _expected_reader(effect: IntoRoom, case: Case) -> UserId | None:
+    """Who must be in the room: what is for somebody alone is of no use to the others, and can't be read later."""
+    match effect:
+        case Pose(to) | Inform(to):
+            reader = case.person(to)
+            return UserId(reader.endpoint.address) if reader else None
+        case Post() | Tell() | Explain():
+            return _unsigned_reader(effect, case)
+        case _:
+            assert_never(effect)
+
+
+def _unsigned_reader(effect: IntoRoom, case: Case) -> UserId | None:
     """The member whose unsigned devices may read this, too: only ever for an explanation, which is without content."""
     if not isinstance(effect, Explain) or not effect.to_unsigned_devices:
         return None
@@ -306,12 +343,14 @@ def _unsigned_reader(effect: Post | Tell | Explain, case: Case) -> UserId | None
     return UserId(reader.endpoint.address) if reader else None
 
 
-def _letter(case: Case, effect: Relay | Introduce) -> Letter:
+def _letter(case: Case, effect: ToPerson) -> Letter:
     to, everyone = _addressee(effect), readers(case, effect.conversation)
     names = tuple(p.name for p in case.people if p.id in everyone and p.id != to)
     room = label(effect.conversation, case)
     if isinstance(effect, Introduce):
         return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None)
+    if isinstance(effect, Pose | Inform):
+        return Letter(case, effect.conversation, room, to, names, author=None, content=effect, message=None)
     author = case.person(effect.author) if effect.author else None
     return Letter(
         case,

@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policies import due, lobby, routing
+from policies.agreement import Agreement
+from policies.asking import Answer as Answering
+from policies.asking import code_from
 from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
-from policies.commands.vocabulary import Command
+from policies.commands.vocabulary import Command, is_command
 from policies.effects import Decision, Reconcile, Tell
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
-from policies.message import Content, Message, Proof
+from policies.message import Content, Message, Proof, Text
 from policies.outcome import Facts
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
@@ -51,6 +54,8 @@ class House:
     own_prefix: str
     reply_domain: str | None
     mediators: Mapping[UserId, str]
+    agreement: Agreement | None = None
+    """The organisation's agreement to mediate; None: it uses none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,18 @@ class Handler:
         # Only what is said at a desk can be a command.
         at_desk = message.conversation == DESK
         facts = self._facts(message.author, await self._identities(case) if at_desk else {})
-        if at_desk:
+        if at_desk or (isinstance(message.content, Text) and is_command(message.content.body)):
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
         decision = routing.decide(case, message, facts)
+        await self._applier.apply(case, decision)
+        return decision
+
+    async def answer(self, case_id: CaseId, answer: Answering, received_at: datetime) -> Decision:
+        """Somebody answered a question that binds, not in words in a conversation but by a link, say."""
+        case = await self._case(case_id)
+        doubtful = await self._work.epochs.doubtful(received_at)
+        facts = replace(self._facts(answer.by, {}), before_restore=doubtful)
+        decision = routing.decide_answer(case, answer, facts)
         await self._applier.apply(case, decision)
         return decision
 
@@ -203,5 +217,13 @@ class Handler:
 
     def _facts(self, by: PersonId | None, identities: Mapping[PersonId, Identity]) -> Facts:
         house = self._house
-        code = self._item.upper().translate(str.maketrans("01OI", "XYZW"))[:4]
-        return Facts(self._at, by, code, house.server_name, house.own_prefix, house.reply_domain, identities)
+        return Facts(
+            self._at,
+            by,
+            code_from(self._item),
+            house.server_name,
+            house.own_prefix,
+            house.reply_domain,
+            identities,
+            house.agreement,
+        )

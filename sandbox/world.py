@@ -51,9 +51,16 @@ class World:
     """Starts and stops everything, in order; what is in `folder` stays from one start to the next."""
 
     def __init__(
-        self, folder: Path, ports: Ports, synapse_python: Path, *, mediators: Sequence[str] = (MEDIATOR,)
+        self,
+        folder: Path,
+        ports: Ports,
+        synapse_python: Path,
+        *,
+        mediators: Sequence[str] = (MEDIATOR,),
+        agreement: bool = False,
     ) -> None:
-        """`mediators`: the localparts of those who may open cases."""
+        """`mediators`: the localparts of those who may open cases; `agreement`: whether one has to be accepted."""
+        self._agreement = agreement
         self.folder, self.ports, self._mediators = folder, ports, mediators
         self.config = folder / "service" / "config.yaml"
         self.homeserver = Homeserver(
@@ -176,6 +183,7 @@ class World:
             "Paula Example",
             "--telephone",
             "+49 30 901820",
+            *(() if self._agreement else ("--no-agreement",)),
             "--reply-domain",
             REPLY_DOMAIN,
             "--authserv-id",

@@ -11,7 +11,9 @@ from bridges.email import convert_out as mails
 from bridges.email import ids
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, SendResult, Unknown, send
 from policies import message as said
+from policies.asking import in_words
 from policies.case import Case, Endpoint, Person
+from policies.effects import Inform, Pose
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
 from rooms.deliver import Letter, Outcome, Sent, Unanswered
@@ -104,6 +106,10 @@ class MailCourier:
         match letter.content:
             case None:
                 return self._invitation(letter.case, person)
+            case Pose():
+                return mails.Explanation(in_words(letter.content))
+            case Inform(text=text):
+                return mails.Explanation(text)
             case Text(body):
                 return mails.Post(author, body)
             case said.Edit(body=body):

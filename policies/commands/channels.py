@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from policies import effects
 from policies.case import Case, Consent, Network
 from policies.commands.form import Form
-from policies.commands.people import no_such_person
 from policies.effects import Explain, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
 from policies.membership import caucuses_of
-from policies.outcome import Done, Facts, Outcome, Refused
+from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from policies.asking import ask
+from policies.ask import Removing
 from policies.case import (
     STAFF,
     Case,
@@ -21,10 +21,12 @@ from policies.case import (
     Role,
     SideId,
 )
+from policies.commands.agreement import on_paper
+from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.sides import side_for, some_side
 from policies.membership import sits_in_a_caucus
-from policies.outcome import Done, Facts, Outcome, Refused
+from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.text import name_problem, skeleton
 
 ROLES = tuple(role.value for role in Role)
@@ -42,6 +44,9 @@ class AddPerson:
     role: Role = Role.PARTY
     side: str | None = None
     consent: Consent | None = None
+    """To have the words themselves sent by mail."""
+    accepted: Consent | None = None
+    """That the agreement to mediate was accepted on paper."""
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """They are in, unless the address or the name can't be used."""
@@ -64,7 +69,8 @@ class AddPerson:
         number = case.made + 1
         endpoint = Endpoint(EndpointId(f"e{number}"), self.network, self.address, self.consent)
         person = Person(PersonId(f"p{number}"), self.name, endpoint)
-        return _seat(replace(case, people=(*case.people, person), made=number), person, self)
+        case = replace(case, people=(*case.people, person), made=number)
+        return _seat(on_paper(case, person, self.accepted) if self.accepted else case, person, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +80,32 @@ class RemovePerson:
     name: str
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """Asks first."""
-        return ask(case, self, facts) if case.named(self.name) else no_such_person(case, self.name)
-
-    @property
-    def line(self) -> str:
-        """The command, as the asked person sees it."""
-        return f"!party remove {self.name}"
-
-    def confirmed(self, case: Case, facts: Facts) -> Outcome:
-        """They are out, with what they were asked; but not the last mediator."""
+        """Asks first; the organisation isn't asked."""
         person = case.named(self.name)
         if person is None:
             return no_such_person(case, self.name)
-        staff = [p for p in case.people if case.is_staff(p.id)]
-        if staff == [person]:
-            return Refused(
-                f"{person.name} is the only mediator", "Add the successor first: !mediator add NAME @user:server"
-            )
-        left = replace(
-            case,
-            people=tuple(p for p in case.people if p.id != person.id),
-            participations=tuple(p for p in case.participations if p.person != person.id),
-            asks=tuple(a for a in case.asks if a.asked != person.id),
+        if facts.by is None:
+            return removed(case, person)
+        line = f"!party remove {person.name}"
+        return confirm(case, Removing(person.id), line, facts)
+
+
+def removed(case: Case, person: Person) -> Outcome:
+    """They are out, with what they were asked; but not the last mediator."""
+    staff = [p for p in case.people if case.is_staff(p.id)]
+    if staff == [person]:
+        return Refused(
+            f"{person.name} is the only mediator", "Add the successor first: !mediator add NAME @user:server"
         )
-        return Done(
-            left, f"{person.name} takes part no more, and reads nothing from now on. What was read can't be unread."
-        )
+    left = replace(
+        case,
+        people=tuple(p for p in case.people if p.id != person.id),
+        participations=tuple(p for p in case.participations if p.person != person.id),
+        asks=tuple(a for a in case.asks if a.asked != person.id),
+    )
+    return Done(
+        left, f"{person.name} takes part no more, and reads nothing from now on. What was read can't be unread."
+    )
 
 
 def address_problem(command: AddPerson, facts: Facts) -> Refused | None:
@@ -197,12 +202,6 @@ def _welcome(case: Case, person: Person, command: AddPerson) -> str:
         case _:
             assert_never(person.endpoint.network)
     return f"{person.name} ({command.role}) is in{where}, and {how}."
-
-
-def no_such_person(case: Case, name: str) -> Refused:
-    """The answer to a name that nobody here has."""
-    people = ", ".join(p.name for p in case.people) or "nobody yet"
-    return Refused(f"Nobody here is called {name}", f"In this case: {people}")
 
 
 def _person(words: list[str], role: Role) -> AddPerson | str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.asking import ask
+from policies.ask import Mending
 from policies.case import Case, Phase, Role
+from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.effects import Preview, Reconcile
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -42,17 +43,13 @@ class Repair:
     """Say what the rooms' repair would change; a yes then does it."""
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """Shows what would change, and asks."""
-        return ask(case, self, facts, Preview())
+        """Shows what would change, and asks; the organisation isn't asked."""
+        return mended(case) if facts.by is None else confirm(case, Mending(), "!repair", facts, Preview())
 
-    @property
-    def line(self) -> str:
-        """The command, as the asked person sees it."""
-        return "!repair"
 
-    def confirmed(self, case: Case, facts: Facts) -> Outcome:
-        """The rooms are brought to the plan, and those who left are invited again."""
-        return Done(case, "The rooms are being mended.", (Reconcile(again=True),))
+def mended(case: Case) -> Outcome:
+    """The rooms are brought to the plan, and those who left are invited again."""
+    return Done(case, "The rooms are being mended.", (Reconcile(again=True),))
 
 
 SessionCommand = OpenJoint | ShowStatus | Repair

@@ -7,21 +7,23 @@ subject's union and forms are added here, and nowhere else.
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 
-from policies.asking import answered
-from policies.case import Case
-from policies.commands import channels, mail, opening, people, session, sides, waiting
+from policies.answering import answer
+from policies.asking import Answer, read_answer
+from policies.case import DESK, Case
+from policies.commands import agreement, channels, mail, opening, people, session, sides, waiting
+from policies.commands.agreement import AgreementCommand
 from policies.commands.channels import ChannelCommand
 from policies.commands.form import Form, Misunderstood
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
-from policies.commands.people import PeopleCommand, RemovePerson
-from policies.commands.session import Repair, SessionCommand
+from policies.commands.people import PeopleCommand
+from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.waiting import WaitingCommand
-from policies.outcome import Done, Facts, Outcome, Refused
+from policies.message import SignedDevice
+from policies.outcome import Done, Facts, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +38,16 @@ class Help:
 
 
 @dataclass(frozen=True, slots=True)
-class Yes:
-    """The answer to an Ask."""
+class GiveAnswer:
+    """The answer to a question at the desk."""
 
     code: str
+    yes: bool
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """What was asked about is done, if the question is open and theirs."""
-        found = answered(case, self.code, facts)
-        if isinstance(found, Refused):
-            return found
-        without, ask = found
-        match parse(ask.command):
-            case RemovePerson() | Repair() as act:
-                return act.confirmed(without, facts)
-            case other:
-                raise AssertionError(f"{type(other).__name__} is never asked about")
+        """What was asked about is done or not, if the question is open and theirs."""
+        # What comes to the desk without proof never becomes a command.
+        return answer(case, Answer(self.code, self.yes, facts.by, DESK, SignedDevice()), facts)
 
 
 Command = (
@@ -59,11 +55,12 @@ Command = (
     | PeopleCommand
     | SideCommand
     | ChannelCommand
+    | AgreementCommand
     | MailCommand
     | SessionCommand
     | WaitingCommand
     | Help
-    | Yes
+    | GiveAnswer
 )
 
 FORMS: dict[str, Form[Command]] = {
@@ -73,6 +70,7 @@ FORMS: dict[str, Form[Command]] = {
         *people.FORMS,
         *sides.FORMS,
         *channels.FORMS,
+        *agreement.FORMS,
         *mail.FORMS,
         *session.FORMS,
         *waiting.FORMS,
@@ -87,19 +85,18 @@ FORMS: dict[str, Form[Command]] = {
     )
 }
 _ALONE = {form.alone: form for form in FORMS.values() if form.alone}
-_YES = re.compile(r"yes[ :]+(?P<code>[0-9A-Za-z]{4})", re.IGNORECASE)
 
 
 def is_command(text: str) -> bool:
     """Whether a line is meant as a command rather than as words for people."""
-    return text.lstrip().startswith("!") or _YES.fullmatch(text.strip()) is not None
+    return text.lstrip().startswith("!") or read_answer(text) is not None
 
 
 def parse(text: str) -> Command | Misunderstood:
     """The command that a line gives."""
-    answer = _YES.fullmatch(text.strip())
-    if answer:
-        return Yes(answer["code"].upper())
+    given = read_answer(text)
+    if given:
+        return GiveAnswer(*given)
     words = text.strip().removeprefix("!").split()
     for length in (2, 1):
         form = FORMS.get(" ".join(words[:length]).lower()) if len(words) >= length else None

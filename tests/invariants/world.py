@@ -108,6 +108,7 @@ def configuration() -> Config:
         file = folder / "config.yaml"
         content = yaml.safe_load(file.read_text())
         content["email"] = {"reply_domain": REPLY_DOMAIN, "authserv_id": AUTHSERV_ID, "joint_delay_seconds": 0}
+        content["agreement"]["enabled"] = False
         file.write_text(yaml.safe_dump(content))
         return config.load(file, {})
 

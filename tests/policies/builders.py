@@ -1,16 +1,18 @@
 """Cases, made by the commands that a mediator would give."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from policies.acts import create, perform
+from policies.agreement import Agreement
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId, Role, caucus
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import parse
-from policies.effects import Effect
+from policies.effects import Effect, Pose
 from policies.message import Content, Message, MessageId, Proof, SignedDevice, Text
 from policies.outcome import Done, Facts, Outcome, Refused
 
@@ -66,6 +68,22 @@ def case_with(*commands: str) -> Case:
 def both_sides(*more: str) -> Case:
     """Alice in Matrix on the side Smith, Carl by mail (agreed to) on the side Jones, the joint session open."""
     return case_with(ALICE_JOINS, CARL_JOINS, "!consent Carl: agreed", "!open", *more)
+
+
+AGREEMENT = Agreement(1, "We talk to each other.")
+
+
+def agreed_case(*more: str) -> tuple[Case, list[Pose]]:
+    """Alice in Matrix and Carl by mail, in a case with an agreement to mediate; and what they were asked."""
+    mia = AddPerson("Mia", Network.MATRIX, "@mia:example.org", Role.MEDIATOR)
+    known = replace(facts(None), agreement=AGREEMENT)
+    made = create(Case(CaseId("1042"), "Smith and Jones"), NewCase("Smith and Jones", (mia,)), known)
+    assert isinstance(made, Done)
+    case, questions = made.case, list[Pose]()
+    for command in (ALICE_JOINS, CARL_JOINS, "!consent Carl: agreed", *more):
+        outcome = done(case, command)
+        case, questions = outcome.case, questions + of_kind(Pose, outcome.effects)
+    return case, questions
 
 
 def named(case: Case, name: str) -> Person:

@@ -220,7 +220,7 @@ def test_the_only_mediator_stays() -> None:
 def test_one_of_two_mediators_may_go_and_their_questions_with_them() -> None:
     case = both_sides("!mediator add Ines @ines:example.org")
     ines = named(case, "Ines")
-    case = done(case, "!party remove Carl", facts(ines.id, code="AAAA")).case
+    case = done(case, "!party remove Carl", facts(ines.id, code="2AAA")).case
     case = done(case, "!party remove Ines", facts(None)).case
     assert case.asks == ()
     assert case.named("Carl")
@@ -267,15 +267,15 @@ def test_a_yes_to_another_code_does_nothing() -> None:
 
 
 def test_the_same_question_asked_again_makes_the_old_code_void() -> None:
-    case = done(done(both_sides(), "!party remove Carl").case, "!party remove Carl", facts(code="BBBB")).case
+    case = done(done(both_sides(), "!party remove Carl").case, "!party remove Carl", facts(code="2BBB")).case
     refused(case, "yes 4F2A")
-    done(case, "yes BBBB")
+    done(case, "yes 2BBB")
 
 
 def test_two_questions_are_answered_each_by_its_own_code() -> None:
     case = done(both_sides(), "!party remove Carl").case
-    case = done(case, "!party remove Alice", facts(code="BBBB")).case
-    case = done(case, "yes BBBB").case
+    case = done(case, "!party remove Alice", facts(code="2BBB")).case
+    case = done(case, "yes 2BBB").case
     assert case.named("Alice") is None
     assert case.named("Carl")
 

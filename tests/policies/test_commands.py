@@ -11,7 +11,7 @@ from policies.commands.opening import ListCases, NewCase
 from policies.commands.people import AddPerson, RemovePerson
 from policies.commands.session import OpenJoint, Repair, ShowStatus
 from policies.commands.sides import AddSide, ListSides
-from policies.commands.vocabulary import FORMS, Command, Help, Yes, help_text, is_command, parse
+from policies.commands.vocabulary import FORMS, Command, GiveAnswer, Help, help_text, is_command, parse
 from policies.commands.waiting import ShowDead, ShowHeld
 
 MATRIX, EMAIL = Network.MATRIX, Network.EMAIL
@@ -47,8 +47,8 @@ MATRIX, EMAIL = Network.MATRIX, Network.EMAIL
         ("!dead", ShowDead()),
         ("!dead Retry 1", ShowDead("retry", "1")),
         ("!help party add", Help("party add")),
-        ("yes 4f2a", Yes("4F2A")),
-        ("YES: 4F2A", Yes("4F2A")),
+        ("yes 4f2a", GiveAnswer("4F2A", True)),
+        ("YES: 4F2A", GiveAnswer("4F2A", True)),
     ],
 )
 def test_a_line_gives_its_command(text: str, command: Command) -> None:

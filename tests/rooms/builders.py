@@ -133,9 +133,9 @@ class Site:
         return [CODEC.load(item.body) for item in items if item.state is not State.DONE]
 
 
-def item_of(outgoing: Outgoing, case: CaseId | None, identity: str = "i1") -> Item:
+def item_of(outgoing: Outgoing, case: CaseId | None, identity: str = "i1", kind: str = MATRIX) -> Item:
     """An outbox item."""
-    return Item(ItemId(identity), Lane("lane"), MATRIX, case, CODEC.dump(outgoing), AT)
+    return Item(ItemId(identity), Lane("lane"), kind, case, CODEC.dump(outgoing), AT)
 
 
 def applier(work: MemoryWork, item: str = "item") -> Applier:

@@ -19,7 +19,7 @@ def test_the_secrets_are_fresh_and_nobody_elses_business(tmp_path: Path) -> None
     first, second = create(tmp_path / "a", OPTIONS), create(tmp_path / "b", OPTIONS)
     for one, other in zip(first.files, second.files, strict=True):
         assert stat.S_IMODE(one.stat().st_mode) == 0o600
-        assert one.name == "config.yaml" or one.read_text() != other.read_text()
+        assert one.name in {"config.yaml", "agreement.md"} or one.read_text() != other.read_text()
     assert stat.S_IMODE((tmp_path / "a/secrets").stat().st_mode) == 0o700
 
 
@@ -78,7 +78,7 @@ def test_the_homeservers_settings_name_the_registration(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "registration.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "registration.yaml", "agreement.md"])
 def test_the_committed_examples_are_what_init_writes_and_are_refused(tmp_path: Path, name: str) -> None:
     assert (REPOSITORY / name).read_text() == example()[name]
     for each, text in example().items():

@@ -10,6 +10,8 @@ import pytest
 from appservice.ports import ServiceWork
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
+from policies.agreement import Acceptance, Agreement, Confidentiality
+from policies.ask import Accepting
 from policies.case import (
     DESK,
     JOINT,
@@ -86,7 +88,9 @@ CASE = Case(
         ),
     ),
     participations=(Participation(ALICE, Role.PARTY, SIDE_A), Participation(CARL, Role.OBSERVER, None)),
-    asks=(Ask("4F", ALICE, "!open", AT),),
+    asks=(Ask("4F7K", ALICE, caucus(SIDE_A), Accepting(), "0" * 64, AT, AT),),
+    agreements=(Agreement(1, "# Agreement\nWe talk."), Agreement(2, "We listen.", Confidentiality.SHARE)),
+    acceptances=(Acceptance(CARL, "0" * 64, AT, "on paper"),),
     made=7,
 )
 

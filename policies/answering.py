@@ -1,0 +1,81 @@
+"""What becomes of a question: its act is performed, it is declined, or its time is up; whoever asked hears of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from policies.ask import Accepting, Adopting, Ask, Mending, Removing
+from policies.asking import Answer, answered, meaning, without
+from policies.case import DESK, Case
+from policies.commands import agreement
+from policies.commands.people import removed
+from policies.commands.session import mended
+from policies.effects import Inform, Tell
+from policies.outcome import Done, Facts, Outcome, Refused
+
+
+def answer(case: Case, given: Answer, facts: Facts) -> Outcome:
+    """What an answer does. It is void if what it is about, or who would read it, is not what was shown."""
+    found = answered(case, given, facts.at)
+    if isinstance(found, Refused):
+        return found
+    case, ask = found
+    bound = meaning(case, ask.act)
+    if bound is None or bound.sha256 != ask.binds:
+        return _void(case, ask)
+    return _agreed(case, ask, given, facts) if given.yes else _declined(case, ask)
+
+
+def lapse(case: Case, ask: Ask) -> Done:
+    """Nobody answered in time. Silence is a no, and is told to who asked."""
+    case = without(case, ask)
+    match ask.act:
+        case Removing() | Mending() | Adopting():
+            return Done(case, "")
+        case Accepting():
+            text = f"{_name(case, ask)} has not answered whether they accept the agreement. !agreement send asks again."
+            return Done(case, "", (Tell(DESK, text),))
+        case _:
+            assert_never(ask.act)
+
+
+def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:
+    match ask.act:
+        case Removing(who):
+            person = case.person(who)
+            return removed(case, person) if person else Done(case, "They take part no more already.")
+        case Mending():
+            return mended(case)
+        case Accepting():
+            return agreement.accepted(case, ask, given.proof, facts)
+        case Adopting(text, confidentiality):
+            return agreement.adopted(case, text, confidentiality, facts)
+        case _:
+            assert_never(ask.act)
+
+
+def _declined(case: Case, ask: Ask) -> Outcome:
+    match ask.act:
+        case Removing() | Mending() | Adopting():
+            return Done(case, "Nothing is done.")
+        case Accepting():
+            told = Inform(
+                ask.asked, ask.where, "Your no is noted, and the mediator knows. Nothing else follows from it."
+            )
+            return Done(case, f"{_name(case, ask)} does NOT accept the agreement to mediate. Talk to them.", (told,))
+        case _:
+            assert_never(ask.act)
+
+
+def _void(case: Case, ask: Ask) -> Outcome:
+    text = "What you answered is not what it was any more, so your answer is void; nothing was done."
+    told = () if ask.where == DESK else (Inform(ask.asked, ask.where, text),)
+    return replace(
+        Done(case, f"An answer of {_name(case, ask)} is void: what was asked has changed since."), effects=told
+    )
+
+
+def _name(case: Case, ask: Ask) -> str:
+    person = case.person(ask.asked)
+    return person.name if person else "Somebody who left"

@@ -1,0 +1,69 @@
+"""A question to one person whose answer binds, and the acts that a yes can perform. Values; `asking` is their life."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.agreement import Confidentiality
+from policies.names import Conversation, PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Removing:
+    """Somebody takes part no more."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """The rooms are brought to the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """The asked person accepts the agreement to mediate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopting:
+    """The case gets a new version of its agreement, with this text and this confidentiality."""
+
+    text: str
+    confidentiality: Confidentiality
+
+
+Act = Removing | Mending | Accepting | Adopting
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a yes is about: these exact words, for these readers."""
+
+    words: str
+    audience: frozenset[PersonId] = frozenset()
+
+    @property
+    def sha256(self) -> str:
+        """Of both together; nothing that differs has the same."""
+        return hashlib.sha256(json.dumps([self.words, sorted(self.audience)]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question. It is answered once, by whom it was put to, where it was put, in time; or not at all.
+
+    `code` is the short word that the answer must repeat, so that it can't be taken for another question's. `binds` is
+    the `Meaning.sha256` of what was shown: if that is another by the time of the answer, the answer is void.
+    """
+
+    code: str
+    asked: PersonId
+    where: Conversation
+    act: Act
+    binds: str
+    at: datetime
+    expires: datetime

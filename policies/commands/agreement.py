@@ -1,0 +1,219 @@
+"""The agreement to mediate: shown, asked for, renewed, and taken down when it was accepted on paper (M2, M3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policies.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
+from policies.ask import Accepting, Adopting, Ask
+from policies.asking import how, put
+from policies.case import Case, Consent, Person
+from policies.commands.confirming import confirm
+from policies.commands.form import Form
+from policies.effects import Effect, Inform, Pose
+from policies.membership import caucuses_of
+from policies.message import Proof
+from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+
+_NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAgreement:
+    """The agreement as it is now, and who has accepted it."""
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing."""
+        now = case.agreement
+        if now is None:
+            return _NONE
+        quoted = "\n".join(f"> {line}".rstrip() for line in now.words.splitlines())
+        title = f"The agreement to mediate, version {now.version} ({now.confidentiality}, SHA-256 {now.sha256[:16]}…):"
+        return Done(case, "\n".join([title, quoted, *standing(case)]))
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgreement:
+    """Ask everyone who has not accepted it yet, each in private."""
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """A question put before is void."""
+        if case.agreement is None:
+            return _NONE
+        waiting = [p for p in case.people if not case.is_staff(p.id) and not case.accepted(p.id)]
+        if not waiting:
+            return Refused("Everyone has accepted it", "!agreement shows when and how")
+        case, effects = asked_to_accept(case, waiting, facts)
+        return Done(case, "\n".join(["Asked, each in private.", *standing(case)]), effects)
+
+
+@dataclass(frozen=True, slots=True)
+class RenewAgreement:
+    """Take the organisation's text as it is now, or another confidentiality, as a new version."""
+
+    confidentiality: Confidentiality | None = None
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Asks first, for nobody has accepted a new version."""
+        now, house = case.agreement, facts.agreement
+        source = house if self.confidentiality is None else (now or house)
+        if source is None:
+            return Refused(
+                "The organisation has no agreement", "Your administrator sets one: agreement, in config.yaml"
+            )
+        confidentiality = self.confidentiality or (now.confidentiality if now else source.confidentiality)
+        if now and (now.text, now.confidentiality) == (source.text, confidentiality):
+            return Refused(f"That is version {now.version}, which the case has", "!agreement shows it")
+        if facts.by is None:
+            return adopted(case, source.text, confidentiality, facts)
+        words = "Everyone is asked anew, and is out of the joint room until they have accepted."
+        line = f"!agreement {'new' if self.confidentiality is None else f'mode {confidentiality}'}"
+        return confirm(case, Adopting(source.text, confidentiality), line, facts, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAcceptance:
+    """That somebody accepted it on paper, or by telephone."""
+
+    name: str
+    wording: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """On record, with who says so."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        if case.agreement is None:
+            return _NONE
+        if case.is_staff(person.id) or case.accepted(person.id):
+            return Refused(f"{person.name} need not accept it any more", "!agreement shows who has")
+        by = case.person(facts.by) if facts.by else None
+        case = on_paper(case, person, Consent(by.name if by else "the organisation", facts.at, self.wording))
+        return Done(case, f"On record: {person.name} accepted the agreement (“{self.wording}”).")
+
+
+def standing(case: Case) -> list[str]:
+    """Who has accepted, and who has not."""
+    lines: list[str] = []
+    for person in case.people:
+        accepted = case.accepted(person.id)
+        if accepted:
+            lines.append(f"– {person.name}: accepted on {accepted.at:%Y-%m-%d %H:%M} UTC, {accepted.how}")
+        elif not case.is_staff(person.id):
+            asked = any(isinstance(a.act, Accepting) and a.asked == person.id for a in case.asks)
+            lines.append(f"– {person.name}: {'asked, not answered yet' if asked else _not_asked(case, person)}")
+    return lines
+
+
+def _not_asked(case: Case, person: Person) -> str:
+    if caucuses_of(case, person.id):
+        return "NOT ACCEPTED: !agreement send asks again"
+    return (
+        f"NOT ACCEPTED, and has no private room to be asked in: !agreement accepted {person.name}: on paper, 3 May 2026"
+    )
+
+
+def asked_to_accept(case: Case, people: list[Person], facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
+    """The agreement is put to each of these, in their own private room; who has none is told on paper."""
+    now = case.agreement
+    effects: list[Effect] = []
+    for person in people:
+        for where in caucuses_of(case, person.id)[:1] if now else ():
+            assert now is not None
+            case, ask, alarm = put(case, Accepting(), person.id, where, facts, lasts=ACCEPTANCE_LASTS)
+            effects += [_question(person, ask, now), alarm]
+    return case, tuple(effects)
+
+
+def _question(person: Person, ask: Ask, agreement: Agreement) -> Pose:
+    return Pose(
+        person.id,
+        ask.where,
+        ask.code,
+        f"{person.name}, before the mediation begins: this is the agreement to mediate (version {agreement.version})."
+        " Do you accept it?",
+        agreement.words,
+        "A yes lets you into the joint room, as soon as there is one. It is kept on record, with these exact words.",
+        ask.expires,
+        of_the_case=False,
+    )
+
+
+def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
+    """The asked person said yes."""
+    person, now = case.person(ask.asked), case.agreement
+    if person is None or now is None:
+        raise LookupError("an agreement that isn't there was accepted")
+    case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof)))
+    told = (
+        f"{person.name}, your yes to the agreement to mediate (version {now.version}) is on record since"
+        f" {facts.at:%Y-%m-%d %H:%M} UTC. Your copy stands above. SHA-256 of its words: {now.sha256}"
+    )
+    return Done(
+        case,
+        f"{person.name} accepted the agreement to mediate, {how(proof)}.",
+        (Inform(person.id, ask.where, told),),
+    )
+
+
+def on_paper(case: Case, person: Person, given: Consent) -> Case:
+    """The case in which somebody has accepted what was shown on paper; no change where there is no agreement."""
+    now = case.agreement
+    if now is None:
+        return case
+    said = f"not through the service, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
+    case = replace(case, asks=tuple(a for a in case.asks if (a.act, a.asked) != (Accepting(), person.id)))
+    return _with(case, Acceptance(person.id, now.sha256, given.on, said))
+
+
+def adopted(case: Case, text: str, confidentiality: Confidentiality, facts: Facts) -> Outcome:
+    """The new version counts from now on, and everyone is asked."""
+    version = case.agreement.version + 1 if case.agreement else 1
+    agreement = Agreement(version, text, confidentiality)
+    void = tuple(a for a in case.asks if a.act != Accepting())
+    case = replace(case, agreements=(*case.agreements, agreement), asks=void)
+    everyone = [p for p in case.people if not case.is_staff(p.id)]
+    case, effects = asked_to_accept(case, everyone, facts)
+    return Done(
+        case, "\n".join([f"Version {version} ({confidentiality}) counts from now on.", *standing(case)]), effects
+    )
+
+
+def _with(case: Case, acceptance: Acceptance) -> Case:
+    return replace(case, acceptances=(*case.acceptances, acceptance))
+
+
+AgreementCommand = ShowAgreement | SendAgreement | RenewAgreement | RecordAcceptance
+
+
+def _read(words: list[str]) -> AgreementCommand | str:
+    match [word.lower() for word in words[:2]]:
+        case []:
+            return ShowAgreement()
+        case ["send"] if len(words) == 1:
+            return SendAgreement()
+        case ["new"] if len(words) == 1:
+            return RenewAgreement()
+        case ["mode", mode] if mode in tuple(Confidentiality) and len(words) == 2:
+            return RenewAgreement(Confidentiality(mode))
+        case ["mode", *_]:
+            return f"The confidentiality is one of {', '.join(Confidentiality)}"
+        case ["accepted", *_]:
+            name, colon, wording = " ".join(words[1:]).partition(":")
+            if not colon or not name.strip() or not wording.strip():
+                return "It needs a name, a colon, and how it was accepted, and when"
+            return RecordAcceptance(name.strip(), wording.strip())
+        case _:
+            return "Say nothing more, or send, new, mode or accepted"
+
+
+FORMS: tuple[Form[AgreementCommand], ...] = (
+    Form(
+        "agreement",
+        "!agreement [send | new | mode MODE | accepted NAME: WORDING]",
+        "the agreement to mediate and who has accepted it; asks those who have not; takes the organisation's new text,"
+        f" or another confidentiality ({', '.join(Confidentiality)}); records what was accepted on paper",
+        "!agreement accepted Carl: signed on paper on 3 May",
+        _read,
+    ),
+)

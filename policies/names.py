@@ -1,0 +1,48 @@
+"""What things within a case are called: ids, and the conversations that there can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+CaseId = NewType("CaseId", str)
+"""The case's number as people say it: "1042"."""
+PersonId = NewType("PersonId", str)
+"""A person within one case: "p3". Never reused, and never the same in two cases (R11)."""
+SideId = NewType("SideId", str)
+EndpointId = NewType("EndpointId", str)
+ConversationId = NewType("ConversationId", str)
+"""`desk`, `joint` or `caucus-<side>`, unique within its case."""
+MessageId = NewType("MessageId", str)
+"""Opaque; made from the inbox item that brought the message, so the same item always makes the same id."""
+
+
+class Kind(StrEnum):
+    """The audiences that a case can have."""
+
+    DESK = "desk"
+    JOINT = "joint"
+    CAUCUS = "caucus"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An audience within a case, whatever room serves it at the moment."""
+
+    kind: Kind
+    side: SideId | None = None
+
+    @property
+    def id(self) -> ConversationId:
+        """The conversation's name within its case."""
+        return ConversationId(self.kind if self.side is None else f"{self.kind}-{self.side}")
+
+
+DESK = Conversation(Kind.DESK)
+JOINT = Conversation(Kind.JOINT)
+
+
+def caucus(side: SideId) -> Conversation:
+    """The private conversation of one side with the mediators."""
+    return Conversation(Kind.CAUCUS, side)
