@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from policies import effects
 from policies.case import Case, EndpointId, Network, Person, Role
 from policies.commands.form import Form
-from policies.commands.people import AddPerson, address_problem, no_such_person
+from policies.commands.people import AddPerson, address_problem
 from policies.effects import Introduce, Resume
 from policies.membership import conversations, readers
-from policies.outcome import Done, Facts, Outcome, Refused
+from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 
 PAUSED = "a mediator paused it"
 
