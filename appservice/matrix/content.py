@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from appservice.matrix.formatting import agree, formatted
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
@@ -40,7 +41,7 @@ def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) 
             new = _mapping(content.get("m.new_content"))
             body = new.get("body")
             if isinstance(body, str) and _is_one_of(_WORDS, new.get("msgtype")):
-                return Said(Edit(None, body), target)
+                return Said(Edit(None, body) if agree(body, new) else _two_things(body, new), target)
             return Said(Unreadable("it changes a message into something that is not words"), target)
         case "m.room.message" if "m.new_content" in content:
             return Said(Unreadable("it changes a message, and does not say which"))
@@ -91,11 +92,17 @@ def _message(content: Mapping[str, Any], *, quotes: bool) -> Content:
     if not isinstance(body, str):
         return Unreadable("it has no words")
     if _is_one_of(_WORDS, kind):
-        return Text(_without_fallback(body) if quotes else body)
+        words = _without_fallback(body) if quotes else body
+        return Text(words) if agree(words, content) else _two_things(words, content)
     if _is_one_of(_FILES, kind):
         return _file(content, body)
     # Clients that don't know the kind show these words.
     return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})", body)
+
+
+def _two_things(words: str, content: Mapping[str, Any]) -> Unreadable:
+    """Whoever reads by another network would read something else than people in Matrix."""
+    return Unreadable("its plain and its formatted words differ", f"{words}\n\nFormatted:\n{formatted(content)}")
 
 
 def _file(content: Mapping[str, Any], body: str) -> Content:

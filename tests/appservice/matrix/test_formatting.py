@@ -1,0 +1,91 @@
+"""Formatted words that are the plain ones pass; anything else is shown to the mediator with both."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appservice.matrix.content import read
+from policies.message import Edit, Text, Unreadable
+
+SAME = [
+    ("hello", "hello"),
+    ("**No**, and _never_", "<strong>No</strong>, and <em>never</em>"),
+    ("# Terms\n\n1. rent\n2. keys\n\n* a", "<h1>Terms</h1><ol><li>rent</li><li>keys</li></ol><ul><li>a</li></ul>"),
+    ("3. rent\n4. keys", '<ol start="3"><li>rent</li><li>keys</li></ol>'),
+    ("> you said\n\nyes", "<blockquote><p>you said</p></blockquote><p>yes</p>"),
+    ("Carl: please", '<a href="https://matrix.to/#/@carl:example.org">Carl</a>: please'),
+    ("see [the plan](https://example.org/a?b=1)", '<p>see <a href="https://example.org/a?b=1">the plan</a></p>'),
+    ("https://example.org/a", '<a href="https://example.org/a">https://example.org/a</a>'),
+    ("```python\nprint(1)\n```", '<pre><code class="language-python">print(1)\n</code></pre>'),
+    ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+    ("-5 and 1.50 €", "<p>-5 and 1.50 €</p>"),
+    ("fine 👍", "<b>fine</b> 👍"),
+    ("two\nlines", "two<br>lines"),
+]  # fmt: skip
+OTHER = [
+    ("I agree", "<b>I do not agree</b>"),
+    ("I do not agree", "I agree"),
+    ("5 coins", "-5 coins"),
+    ("1.5", "15"),
+    ("fine 👍", "fine 👎"),
+    ("done.", "done?"),
+    ("yes [x](https://example.org/no)", '<a href="https://example.org/yes">yes x</a>'),
+    ("I agree", 'I <span style="display:none">do not</span> agree'),
+    ("I agree", "I <head>do not</head> agree"),
+    ("I agree", "I <noscript>do not</noscript> agree"),
+    ("I agree", '<ol start="7"><li>I agree</li></ol>'),
+]
+
+
+def read_words(body: str, html: str) -> object:
+    return read("m.room.message", message(body, html), {}).content
+
+
+def message(body: str, html: str) -> dict[str, Any]:
+    return {"msgtype": "m.text", "body": body, "format": "org.matrix.custom.html", "formatted_body": html}
+
+
+@pytest.mark.parametrize(("body", "html"), SAME)
+def test_formatted_words_that_are_the_plain_ones_are_words(body: str, html: str) -> None:
+    assert read_words(body, html) == Text(body)
+    edit = {**message("* x", "* x"), "m.new_content": message(body, html)}
+    relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": "$a"}}
+    assert read("m.room.message", edit, relation).content == Edit(None, body)
+
+
+@pytest.mark.parametrize(("body", "html"), OTHER)
+def test_a_message_that_says_two_things_is_not_carried_and_shows_both(body: str, html: str) -> None:
+    content = read_words(body, html)
+    assert isinstance(content, Unreadable)
+    assert content.words.startswith(body)
+    edit = {**message("* x", "* x"), "m.new_content": message(body, html)}
+    relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": "$a"}}
+    assert isinstance(read("m.room.message", edit, relation).content, Unreadable)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [7, None, "", " ", "<", "<mx-reply>", "\x00<b>x</b>", "<b>" * 5000, "<![x", f'<ol start="{"9" * 5000}"><li>'],
+)
+def test_nothing_in_formatted_words_breaks_reading(html: Any) -> None:
+    content = {"msgtype": "m.text", "body": "x", "format": "org.matrix.custom.html", "formatted_body": html}
+    assert isinstance(read("m.room.message", content, {}).content, Text | Unreadable)
+
+
+@given(st.text("<>![]-&#x;/aol \"'=start9"), st.text())
+def test_whatever_formatted_words_are_reading_says_something(html: str, body: str) -> None:
+    assert isinstance(read_words(body, html), Text | Unreadable)
+
+
+def test_a_format_that_nobody_knows_is_not_shown_by_anybody() -> None:
+    content = {"msgtype": "m.text", "body": "x", "format": "org.example", "formatted_body": "<b>y</b>"}
+    assert read("m.room.message", content, {}).content == Text("x")
+
+
+def test_a_reply_of_an_older_client_repeats_what_it_answers_twice() -> None:
+    html = '<mx-reply><blockquote><a href="x">In reply to</a> @a:b<br>old</blockquote></mx-reply><b>new</b>'
+    relation = {"m.relates_to": {"m.in_reply_to": {"event_id": "$a"}}}
+    said = read("m.room.message", message("> <@a:b> old\n\n**new**", html), relation)
+    assert said.content == Text("**new**")
