@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self, assert_never
 
-from appservice.matrix.content import Said, read, redacted_event, with_target
+from appservice.matrix.content import Said, read, redacted_event, with_repeated, with_target
 from appservice.patience import TELL, rest
 from appservice.ports import ServiceWork
 from appservice.trust import Heard, Verifications, read_in_room
@@ -209,10 +209,10 @@ class EventReader:
         person = case.at_address(Network.MATRIX, event["sender"])
         author = person.id if person else _NOBODY
         target = await _message_of(work, case_id, conversation, said.target)
-        content = with_target(said.content, target.id if target else None)
+        quoted = await _message_of(work, case_id, conversation, said.reply_to)
+        content = with_target(with_repeated(said, quoted.content if quoted else None), target.id if target else None)
         if isinstance(content, Edit) and target is not None and target.author != author:
             content = Unreadable("it changes what somebody else wrote", content.body)
-        quoted = await _message_of(work, case_id, conversation, said.reply_to)
         message = Message(
             message_id(reading.item),
             author,

@@ -6,6 +6,7 @@ own caucus, or the desk. `tests/invariants` holds this over random histories.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from policies.acts import create, perform, take
@@ -150,7 +151,7 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
 def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decision:
     """What its author certainly said, where parties read."""
     if isinstance(message.content, Unreadable):
-        return _held(case, message, message.content.why, rule="unreadable")
+        return _unreadable(case, message, author, message.content.why)
     given = read_answer(message.content.body) if isinstance(message.content, Text) else None
     if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
         return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
@@ -214,6 +215,17 @@ def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> 
     private = _alone_with_mediators(case, author.id, message.conversation)
     explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
     return Decision(case, (*decision.effects, *explain), decision.rule, decision.reason)
+
+
+def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decision:
+    """Held; and if it was seen in Matrix, its author learns that those on other networks did not get it (B3)."""
+    decision = _held(case, message, why, rule="unreadable")
+    if not message.native or set(_bridged(case, message.conversation)) <= {author.id}:
+        return decision
+    where = label(message.conversation, case)
+    text = f"Something from you in {where} did not reach those who read it by mail, because {why}."
+    own = _alone_with_mediators(case, author.id, message.conversation)
+    return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
 
 
 def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:

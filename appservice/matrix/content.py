@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from appservice.matrix.formatting import agree, formatted
+from appservice.matrix.formatting import agree, formatted, same_words
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
@@ -23,6 +23,8 @@ class Said:
     target: EventId | None = None
     """The event that is edited, reacted to, or removed."""
     reply_to: EventId | None = None
+    repeated: str = ""
+    """What a reply claims to repeat of the message that it answers, as older clients do (MSC2781)."""
 
 
 def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) -> Said:
@@ -46,7 +48,9 @@ def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) 
         case "m.room.message" if "m.new_content" in content:
             return Said(Unreadable("it changes a message, and does not say which"))
         case "m.room.message":
-            return Said(_message(content, quotes=reply_to is not None), reply_to=reply_to)
+            body = content.get("body")
+            repeated, words = _split_reply(body) if reply_to and isinstance(body, str) else ("", body)
+            return Said(_message(content, words), reply_to=reply_to, repeated=repeated)
         case _:
             return Said(Unreadable(f"it is of a kind that I can't carry ({_kind(event_type)})"))
 
@@ -72,6 +76,17 @@ def write(content: Content, reply_to: EventId | None, *, is_notice: bool) -> Jso
             assert_never(content)
 
 
+def with_repeated(said: Said, quoted: Content | None) -> Content:
+    """What a message says, with what it claims to repeat, unless that is indeed what it answers (`quoted`)."""
+    content = said.content
+    if not said.repeated or not isinstance(content, Text):
+        return content
+    if isinstance(quoted, Text | Edit) and same_words(said.repeated, quoted.body):
+        return content
+    lines = "\n".join(f"> {line}" for line in said.repeated.split("\n"))
+    return Text(f"{lines}\n\n{content.body}")
+
+
 def with_target(content: Content, target: MessageId | None) -> Content:
     """The content with the message that it is about, now that it is known."""
     match content:
@@ -87,13 +102,12 @@ def with_target(content: Content, target: MessageId | None) -> Content:
             assert_never(content)
 
 
-def _message(content: Mapping[str, Any], *, quotes: bool) -> Content:
-    kind, body = content.get("msgtype"), content.get("body")
+def _message(content: Mapping[str, Any], body: object) -> Content:
+    kind = content.get("msgtype")
     if not isinstance(body, str):
         return Unreadable("it has no words")
     if _is_one_of(_WORDS, kind):
-        words = _without_fallback(body) if quotes else body
-        return Text(words) if agree(words, content) else _two_things(words, content)
+        return Text(body) if agree(body, content) else _two_things(body, content)
     if _is_one_of(_FILES, kind):
         return _file(content, body)
     # Clients that don't know the kind show these words.
@@ -119,13 +133,14 @@ def _file(content: Mapping[str, Any], body: str) -> Content:
     )
 
 
-def _without_fallback(body: str) -> str:
-    """A reply's words without the quoted original that older clients put before them (MSC2781)."""
+def _split_reply(body: str) -> tuple[str, str]:
+    """What a reply repeats of the message that it answers, and its own words (MSC2781)."""
     if not body.startswith("> <@"):
-        return body
+        return "", body
     lines = body.split("\n")
     first = next((i for i, line in enumerate(lines) if not line.startswith("> ")), len(lines))
-    return "\n".join(lines[first:]).lstrip("\n")
+    repeated = "\n".join(line.removeprefix("> ") for line in lines[:first]).partition("> ")[2]
+    return repeated, "\n".join(lines[first:]).lstrip("\n")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -45,7 +45,12 @@ def agree(plain: str, content: Mapping[str, Any]) -> bool:
         # Plain text has to spell out where a link leads.
         address = found[1] or found[2] or ""
         plain = plain.replace(f"]({address})", "]") if address else plain
-    return _meaning(_FENCE.sub("", plain)) == _meaning(rich)
+    return same_words(_FENCE.sub("", plain), rich)
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two texts say the same, however it is laid out."""
+    return _meaning(one) == _meaning(other)
 
 
 class _Reader(HTMLParser):

@@ -217,6 +217,17 @@ def test_what_cannot_be_read_is_held_with_its_reason() -> None:
     assert of_kind(Hold, decision.effects) == [Hold(MessageId("m1"), "its quote is unclear")]
 
 
+def test_the_author_learns_what_did_not_reach_those_who_read_by_mail() -> None:
+    case = both_sides()
+    poll = Unreadable("it is of a kind that I can't carry (poll)", "secret")
+    decision = decide(replace(message(case, "Alice", JOINT, poll), native=True), case)
+    [explained] = of_kind(Explain, decision.effects)
+    assert explained.conversation == caucus_of(case, "Smith")
+    assert "did not reach those who read it by mail" in explained.text
+    alone = decide(replace(message(case, "Alice", caucus_of(case, "Smith"), poll), native=True), case)
+    assert of_kind(Explain, alone.effects) == []
+
+
 def test_a_reaction_binds_nobody_and_goes_nowhere() -> None:
     case = both_sides()
     for proof in (SignedDevice(), UNPROVEN):

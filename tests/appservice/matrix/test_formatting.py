@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.matrix.content import read
-from policies.message import Edit, Text, Unreadable
+from appservice.matrix.content import read, with_repeated
+from policies.message import Content, Edit, Text, Unreadable
 
 SAME = [
     ("hello", "hello"),
@@ -87,5 +87,13 @@ def test_a_format_that_nobody_knows_is_not_shown_by_anybody() -> None:
 def test_a_reply_of_an_older_client_repeats_what_it_answers_twice() -> None:
     html = '<mx-reply><blockquote><a href="x">In reply to</a> @a:b<br>old</blockquote></mx-reply><b>new</b>'
     relation = {"m.relates_to": {"m.in_reply_to": {"event_id": "$a"}}}
-    said = read("m.room.message", message("> <@a:b> old\n\n**new**", html), relation)
-    assert said.content == Text("**new**")
+    said = read("m.room.message", message("> <@a:b> old\n> words\n\n**new**", html), relation)
+    assert (said.content, said.repeated) == (Text("**new**"), "old\nwords")
+    assert with_repeated(said, Text("old words")) == Text("**new**")
+
+
+@pytest.mark.parametrize("quoted", [None, Text("other words"), Unreadable("why", "old words")])
+def test_a_repetition_that_is_none_stays_in_the_words(quoted: Content | None) -> None:
+    relation = {"m.relates_to": {"m.in_reply_to": {"event_id": "$a"}}}
+    said = read("m.room.message", {"msgtype": "m.text", "body": "> <@a:b> old\n> words\n\nnew"}, relation)
+    assert with_repeated(said, quoted) == Text("> old\n> words\n\nnew")
