@@ -14,6 +14,7 @@ from appservice import yamlfile
 from appservice.matrix.ids import UserId, is_user_id
 from appservice.mistakes import ConfigError, explain, mistaken
 from policies.case import STAFF, Role
+from policies.mode import Mode
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -116,6 +117,7 @@ class CaseFile(_Strict):
     title: PlainLine = Field(max_length=200, description="what the mediators call the case; parties never see it")
     mediators: tuple[MatrixUser, ...] = Field(min_length=1, max_length=20, description="Matrix user ids")
     open: bool = Field(default=False, description="whether the joint session begins at once")
+    mode: Mode = Field(default=Mode.RELEASED, description="who writes in the joint room: " + ", ".join(Mode))
     sides: tuple[SideEntry, ...] = Field(default=(), max_length=20, description="the sides and their people")
 
     @model_validator(mode="after")

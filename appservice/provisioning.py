@@ -16,6 +16,7 @@ from appservice.web.ports import Missing, Refused
 from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 from appservice.worker import Fate, Finished
 from policies.case import CaseId, Consent, Network, Role
+from policies.commands.floor import SetMode
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
@@ -149,7 +150,8 @@ def case_command(file: CaseFile) -> NewCase:
     sides: list[Command] = []
     for side in file.sides:
         sides += [AddSide(side.name), *(_person(person, side.name) for person in side.people)]
-    return NewCase(file.title, (*staff, *sides, *([OpenJoint()] if file.open else [])))
+    opened = [OpenJoint()] if file.open else []
+    return NewCase(file.title, (*staff, *sides, SetMode(file.mode), *opened))
 
 
 def mediator_name(user: UserId) -> str:

@@ -99,6 +99,7 @@ def case_file(mediators: Sequence[str], sides: Sequence[Sequence[str]]) -> dict[
         "title": "A bakery",
         "mediators": list(mediators),
         "open": True,
+        "mode": "open",
         "sides": [{"name": f"Side {number}", "people": side} for number, side in enumerate(people, 1)],
     }
 

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from policies.answering import answer
 from policies.asking import Answer
-from policies.case import DESK, Case, Network
+from policies.case import Case
 from policies.commands.agreement import asked_to_accept
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command
-from policies.effects import Effect, Introduce, Reconcile, Tell
-from policies.membership import conversations, may_join, readers
+from policies.following import what_follows
+from policies.membership import may_join
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.status import readers_text
 
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
@@ -45,21 +44,4 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
     after = outcome.case
     newcomers = [p for p in after.people if not before.person(p.id) and not may_join(after, p.id)]
     after, asked = asked_to_accept(after, newcomers, facts)
-    return replace(outcome, case=after, effects=(*outcome.effects, *_what_follows(before, after), *asked))
-
-
-def _what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
-    """Rooms follow the case; readers learn of new ones; bridged newcomers get an address."""
-    changed = [c for c in conversations(after) if readers(after, c) != readers(before, c)]
-    if not changed and conversations(before) == conversations(after):
-        return ()
-    return (
-        Reconcile(leaving=frozenset(p.endpoint.address for p in before.people if after.person(p.id) is None)),
-        *(Tell(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
-        *(
-            Introduce(person, c)
-            for c in changed
-            for person in sorted(readers(after, c) - readers(before, c))
-            if (p := after.person(person)) and p.endpoint.network is not Network.MATRIX
-        ),
-    )
+    return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked))

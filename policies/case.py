@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
+from policies.mode import AT_FIRST, Floor
 from policies.names import (
     DESK,
     JOINT,
@@ -134,6 +135,7 @@ class Case:
     agreements: tuple[Agreement, ...] = ()
     """All versions of the agreement to mediate; the last is the one that counts. None: no agreement is asked for."""
     acceptances: tuple[Acceptance, ...] = ()
+    floor: Floor = AT_FIRST
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 

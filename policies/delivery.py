@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies.case import Case, Conversation, EndpointId, Network, PersonId
+from policies.floor import objection
 from policies.membership import readers
 
 
@@ -33,9 +34,12 @@ Verdict = Go | Wait | Cancel
 
 def may_post(case: Case, conversation: Conversation, author: PersonId | None) -> Verdict:
     """Whether words may still be posted in a conversation's room: by the bot (no author), or by a person's ghost."""
-    if author is not None and author not in readers(case, conversation):
+    if author is None:
+        return Go()
+    if author not in readers(case, conversation):
         return Cancel("its author no longer takes part there")
-    return Go()
+    why = objection(case, author, conversation, said=True)
+    return Wait(why, floor_key(case)) if why else Go()
 
 
 def may_address(case: Case, conversation: Conversation, to: PersonId, code: str | None = None) -> Verdict:
@@ -57,6 +61,11 @@ def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
     if person.endpoint.network is Network.EMAIL and person.endpoint.content_consent is None:
         return Wait("no consent to words by mail is on record", channel_key(case, person.endpoint.id))
     return Go()
+
+
+def floor_key(case: Case) -> str:
+    """What words wait for whose author may not speak any more; `Resume` wakes them."""
+    return f"floor:{case.id}"
 
 
 def channel_key(case: Case, endpoint: EndpointId) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from policies.answering import lapse
 from policies.case import Case
 from policies.effects import Decision, Due
+from policies.floor import ended
+from policies.following import what_follows
 from policies.outcome import Facts
 
 
@@ -17,8 +21,15 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
     match what:
         case Due.ASK:
             return _ask_expired(case, of, facts)
+        case Due.FLOOR:
+            return _floor_changes(case, facts)
         case _:
             return Decision(case, (), "overtaken", "nothing waits for that time any more")
+
+
+def _floor_changes(case: Case, facts: Facts) -> Decision:
+    after = replace(case, floor=ended(case.floor, facts.at))
+    return Decision(after, what_follows(case, after), "floor-ended", "what the mediator had set is over")
 
 
 def _ask_expired(case: Case, code: str, facts: Facts) -> Decision:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from policies.case import Case, Conversation, EndpointId, PersonId
+from policies.case import Case, Conversation, PersonId
 from policies.message import Content, MessageId
 
 
@@ -122,9 +122,9 @@ class ConfirmIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Deliveries that wait for something about this channel are looked at again."""
+    """Deliveries that wait for this are looked at again; `policies.delivery` has the keys."""
 
-    endpoint: EndpointId
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,8 @@ class Due(StrEnum):
 
     ASK = "ask"
     """A question may be answered no longer."""
+    FLOOR = "floor"
+    """Something about who may speak in the joint room ends."""
 
 
 def due_key(what: Due, of: str = "") -> str:

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NewType
 
-from policies.case import DESK, Case, Conversation, Kind, PersonId, Role, SideId
+from policies.case import DESK, Case, Conversation, Kind, Network, PersonId, SideId
+from policies.floor import everybody_may, has_the_word, rests, silenced
 from policies.membership import conversations, readers
+from policies.mode import Mode
 
 RoomKey = NewType("RoomKey", str)
 """A room's name within its case: a conversation's id, or `space-desk`, `space-<side>`."""
 
 MEDIATOR_LEVEL = 75
 """Below 100: mediators act through the bot, so that every act is on record (facts: moderation)."""
-_CLOSED = 100
-_POST = 0
-_STAFF_ONLY = 50
+_NOBODY = 100
+_EVERYBODY = 0
+_WITH_THE_WORD = 50
+_SILENT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,12 @@ class Levels:
     users: Mapping[PersonId, int]
     events: Mapping[str, int]
     events_default: int
-    state_default: int = _CLOSED
+    state_default: int = _NOBODY
     users_default: int = 0
-    invite: int = _CLOSED
-    kick: int = _CLOSED
-    ban: int = _CLOSED
-    redact: int = _CLOSED
+    invite: int = _NOBODY
+    kick: int = _NOBODY
+    ban: int = _NOBODY
+    redact: int = _NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +93,53 @@ def _room(case: Case, conversation: Conversation) -> WantedRoom:
         name=label(conversation, case),
         conversation=conversation,
         readers=everyone,
-        levels=Levels(_users(case, everyone), _events(conversation), events_default=_STAFF_ONLY),
+        levels=_levels(case, everyone, conversation),
     )
 
 
-def _users(case: Case, everyone: frozenset[PersonId]) -> Mapping[PersonId, int]:
-    levels: dict[PersonId, int] = {}
-    for person in sorted(everyone):
-        if case.is_staff(person):
-            levels[person] = MEDIATOR_LEVEL
-        elif any(p.role is Role.OBSERVER for p in case.roles(person)):
-            levels[person] = -1
-    return MappingProxyType(levels)
+def _users(case: Case, everyone: frozenset[PersonId], conversation: Conversation) -> Mapping[PersonId, int]:
+    levels = {person: _user(case, person, conversation) for person in sorted(everyone)}
+    return MappingProxyType({person: level for person, level in levels.items() if level != _EVERYBODY})
 
 
-def _events(conversation: Conversation) -> Mapping[str, int]:
-    """Message types that may be posted. Plain `m.room.message` stays open: Element X loses its composer without it."""
-    return MappingProxyType(
-        {
-            "m.room.encrypted": _POST,
-            "m.room.message": _POST,
-            "m.reaction": _POST,
-            # In the joint room a party can't take its own words off the record; in private it may.
-            "m.room.redaction": _STAFF_ONLY if conversation.kind is Kind.JOINT else _POST,
-        }
-    )
+def _user(case: Case, person: PersonId, conversation: Conversation) -> int:
+    if case.is_staff(person):
+        return MEDIATOR_LEVEL
+    if conversation.kind is not Kind.JOINT:
+        return _EVERYBODY
+    if silenced(case, person):
+        return _SILENT
+    if has_the_word(case, person):
+        return _WITH_THE_WORD
+    # A ghost speaks when its person was let speak: it must still post what made its person wait.
+    native = (found := case.person(person)) is not None and found.endpoint.network is Network.MATRIX
+    return _SILENT if native and rests(case, person) else _EVERYBODY
+
+
+def _levels(case: Case, everyone: frozenset[PersonId], conversation: Conversation) -> Levels:
+    """Types of messages that may be posted: what isn't listed is for mediators.
+
+    Plain `m.room.message` stands where `m.room.encrypted` does: Element X loses its composer otherwise. So do
+    reactions, whose cleartext key has room for words.
+    """
+    joint = conversation.kind is Kind.JOINT
+    speak = _speaking(case) if joint else _EVERYBODY
+    more = max(speak, MEDIATOR_LEVEL)
+    events = {
+        "m.room.encrypted": speak,
+        "m.room.message": speak,
+        "m.reaction": speak,
+        # In the joint room nobody but a mediator can take own words off the record; in private everybody may.
+        "m.room.redaction": more if joint else _EVERYBODY,
+    }
+    return Levels(_users(case, everyone, conversation), MappingProxyType(events), events_default=more)
+
+
+def _speaking(case: Case) -> int:
+    """What it takes to speak in the joint room."""
+    if case.floor.mode is Mode.CLOSED:
+        return _NOBODY
+    return _EVERYBODY if everybody_may(case) else _WITH_THE_WORD
 
 
 def _space(
@@ -126,7 +151,7 @@ def _space(
         name=name,
         conversation=None,
         readers=everyone,
-        levels=Levels(_users(case, everyone), MappingProxyType({}), events_default=_CLOSED),
+        levels=Levels(_users(case, everyone, conversation), MappingProxyType({}), events_default=_NOBODY),
         children=children,
     )
 
@@ -140,6 +165,6 @@ def _side_space(case: Case, side: SideId, everything: tuple[RoomKey, ...]) -> Wa
         name=f"Mediation · {case.id}",
         conversation=None,
         readers=everyone,
-        levels=Levels(MappingProxyType({}), MappingProxyType({}), events_default=_CLOSED),
+        levels=Levels(MappingProxyType({}), MappingProxyType({}), events_default=_NOBODY),
         children=children,
     )

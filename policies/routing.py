@@ -16,6 +16,8 @@ from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, is_command, parse
 from policies.effects import Decision, Effect, Explain, Hold, Inform, Post, Reconcile, Relay, Tell
+from policies.floor import floor_text, objection, spoken
+from policies.following import what_follows
 from policies.membership import caucuses_of, may_join, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Refused
@@ -70,7 +72,8 @@ def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
     """Somebody came into a room that is theirs: they, and all who are there, are told who reads it (B2)."""
-    told = () if conversation == DESK else (Tell(conversation, readers_text(case, conversation)),)
+    floor = f" {floor_text(case)}" if conversation == JOINT else ""
+    told = () if conversation == DESK else (Tell(conversation, readers_text(case, conversation) + floor),)
     return Decision(case, told, "arrival", "a reader came in")
 
 
@@ -155,8 +158,9 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
     given = read_answer(message.content.body) if isinstance(message.content, Text) else None
     if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
         return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
-    if message.files and message.conversation.kind is not Kind.CAUCUS:
-        return _held(case, message, "it has files, which stay private when they come by mail", rule="bridged-files")
+    kept = _kept_back(case, message, author)
+    if kept:
+        return kept
     if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
         where = desk_label(message.conversation, case)
         answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
@@ -228,6 +232,21 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
     return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
 
 
+def _kept_back(case: Case, message: Message, author: Person) -> Decision | None:
+    """Proven and readable, and yet not for where it was said, or not now."""
+    if message.files and message.conversation.kind is not Kind.CAUCUS:
+        return _held(case, message, "it has files, which stay private when they come by mail", rule="bridged-files")
+    why = objection(case, author.id, message.conversation)
+    if why is None:
+        return None
+    decision = _held(case, message, why, rule="not-their-turn")
+    # What was posted in Matrix was under way when that changed; a mail can be written at any time.
+    text = f"What you wrote in {label(message.conversation, case)} was not passed on: {why}."
+    private = _alone_with_mediators(case, author.id, message.conversation)
+    told = tuple(Inform(author.id, own, text) for own in private)
+    return replace(decision, effects=(*decision.effects, *told))
+
+
 def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
     """Kept for the mediator, and said so at the desk; of what came by a bridge the author's side is told, too."""
     author = case.person(message.author)
@@ -264,7 +283,9 @@ def _relayed(case: Case, message: Message, author: Person, *, rule: str) -> Deci
     effects += _relays(case, message, credited=author.id)
     if not case.is_staff(author.id):
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
-    return Decision(case, tuple(effects), rule, f"{message.conversation.kind}: its readers, nobody else")
+    after = spoken(case, author.id, message.at) if message.conversation == JOINT else case
+    effects += what_follows(case, after)
+    return Decision(after, tuple(effects), rule, f"{message.conversation.kind}: its readers, nobody else")
 
 
 def _removed(case: Case, message: Message, author: Person) -> Decision:

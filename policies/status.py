@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from policies.case import Case, Conversation, Kind, Network, Person
-from policies.membership import readers
+from policies.case import JOINT, Case, Conversation, Kind, Network, Person
+from policies.floor import floor_text
+from policies.membership import conversations, readers
+from policies.text import moment
 
 
 def readers_text(case: Case, conversation: Conversation) -> str:
@@ -35,11 +37,24 @@ def _reader(case: Case, person: Person) -> str:
 
 def status_text(case: Case) -> str:
     """The case as `!status` shows it at the desk."""
-    lines = [f"Case {case.id} – {case.title} – {case.phase}"]
+    lines = [f"Case {case.id} – {case.title} – {case.phase}", *_floor_lines(case)]
     lines += [_person_line(case, person) for person in case.people]
     if not any(p.side for p in case.participations):
         lines.append("No party yet. Add one: !party add Carl carl@example.org")
     return "\n".join(lines)
+
+
+def _floor_lines(case: Case) -> list[str]:
+    """The joint room, and whom it keeps silent for now."""
+    if JOINT not in conversations(case):
+        return []
+    floor = case.floor
+    spells = [
+        f"{person.name} is muted{f' until {moment(spell.until)}' if spell.until else ''}."
+        for spell in floor.muted
+        if (person := case.person(spell.person))
+    ]
+    return [" ".join([f"Joint room: {floor.mode}. {floor_text(case)}", *spells])]
 
 
 def sides_text(case: Case) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e\u3164")
@@ -49,6 +50,11 @@ def technical(name: str, limit: int = 20) -> str:
     """A name that a program or a stranger chose, such as a device's: too short and too plain to say anything with."""
     plain = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "._-"))
     return f"“{plain[:limit]}”"
+
+
+def moment(at: datetime) -> str:
+    """A time, as everybody reads it alike."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def one_line(text: str, limit: int = 80) -> str:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Protocol, assert_never
 
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
-from policies.delivery import channel_key
 from policies.effects import (
     ConfirmIdentity,
     DeadLetters,
@@ -125,8 +124,8 @@ class Applier:
                 await self._put(case.id, *_way(case, effect), effect)
             case Hold(message, why):
                 await self._work.holds.put(Held(case.id, message, why, self._at))
-            case Resume(endpoint):
-                await self._work.outbox.wake(channel_key(case, endpoint))
+            case Resume(key):
+                await self._work.outbox.wake(key)
             case ConfirmIdentity(person, key):
                 await self._confirm(case, person, key)
             case Schedule():

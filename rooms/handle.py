@@ -31,7 +31,7 @@ NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
     "!party add Alice @alice:{server} – a party with an account here\n"
     "!party add Carl carl@example.org – a party by mail\n"
-    "!open – begin the joint session\n"
+    "!open – begin the joint session; in the joint room you write alone, until you say !mode open\n"
     "!status shows where things stand, !help everything else."
 )
 

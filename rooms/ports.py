@@ -217,6 +217,12 @@ class Rooms(Protocol):
     async def made(self) -> tuple[RoomRecord, ...]:
         """Every room that has a room id, of every case and of none."""
 
+    async def levels(self, room: RoomId) -> frozenset[str]:
+        """Digests of the power levels that we wrote there last, or were about to write; empty if we don't know."""
+
+    async def note_levels(self, room: RoomId, digests: frozenset[str]) -> None:
+        """Store these in place of the former."""
+
     async def save(self, record: RoomRecord) -> None:
         """Store; unique by (case, key) and by room id. Records without a case are unique by key."""
 

@@ -13,8 +13,20 @@ from dataclasses import dataclass, replace
 from policies.case import Case, CaseId, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
 from rooms.homeserver import Homeserver, Trouble
-from rooms.ports import Database, RoomRecord, Standing, UserId, Work, confirm_wait_key
-from rooms.reconcile import Desired, Membership, Remove, breach, desire, diff, in_words, tampering
+from rooms.ports import Database, RoomId, RoomRecord, Standing, UserId, Work, confirm_wait_key
+from rooms.reconcile import (
+    Change,
+    Desired,
+    Membership,
+    Remove,
+    SetState,
+    breach,
+    desire,
+    diff,
+    in_words,
+    levels_digest,
+    tampering,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +166,15 @@ async def _standing(site: _Site, wanted: WantedRoom) -> RoomRecord | None:
     room = await site.homeserver.find_room(record.marker) if known else None
     if room is None and site.only_narrow:
         return None
+    written: frozenset[str] = frozenset()
     if room is None:
-        room = await site.homeserver.create_room(await _desired(site, wanted), record.marker)
+        desired = await _desired(site, wanted)
+        room = await site.homeserver.create_room(desired, record.marker)
+        written = frozenset({levels_digest(desired.power_levels)})
     made = replace(record, room_id=room, standing=Standing.MADE)
     async with site.database.begin() as work:
         await work.rooms.save(made)
+        await work.rooms.note_levels(room, written)
     return made
 
 
@@ -171,13 +187,15 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
     done: list[str] = []
     failed: list[str] = []
     tell: list[str] = []
-    if found := tampering(desired, actual):
+    async with site.database.begin() as work:
+        written = await work.rooms.levels(record.room_id)
+    if found := tampering(desired, actual, written):
         tell.append(f"ALARM: {wanted.name}: {found}. I am putting it back")
     for change in diff(desired, actual, again=again, only_narrow=site.only_narrow):
         if isinstance(change, Remove) and change.was is Membership.JOINED and _is_stranger(site, change.user):
             tell.append(f"{wanted.name}: {change.user} had joined and does not belong there")
         try:
-            await site.homeserver.change(record.room_id, change)
+            await _carry_out(site, record.room_id, change)
             done.append(f"{wanted.name}: {in_words(change)}")
         except Trouble as trouble:
             if trouble.transient:
@@ -186,6 +204,19 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
     after = await site.homeserver.state(record.room_id)
     wrong = breach(desired, after, site.homeserver.bot) if after else "the bot is not in the room any more"
     return _joined(Report(tuple(done), tuple(failed), tuple(tell)), await _settle(site, record, wanted, wrong))
+
+
+async def _carry_out(site: _Site, room: RoomId, change: Change) -> None:
+    """One change. What power levels we are about to write is known before, so that nobody takes them for another's."""
+    if not (isinstance(change, SetState) and change.event_type == "m.room.power_levels"):
+        await site.homeserver.change(room, change)
+        return
+    new = frozenset({levels_digest(change.content)})
+    async with site.database.begin() as work:
+        await work.rooms.note_levels(room, await work.rooms.levels(room) | new)
+    await site.homeserver.change(room, change)
+    async with site.database.begin() as work:
+        await work.rooms.note_levels(room, new)
 
 
 def _is_stranger(site: _Site, user: UserId) -> bool:

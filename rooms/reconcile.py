@@ -6,6 +6,8 @@ without harm.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -204,16 +206,23 @@ def breach(desired: Desired, actual: Actual, bot: UserId) -> str | None:
     return None
 
 
-def tampering(desired: Desired, actual: Actual) -> str | None:
-    """What somebody must have changed behind our back, in words for the desk: what no change of the plan explains.
+def levels_digest(levels: Mapping[str, object]) -> str:
+    """What tells a power-levels event from every other."""
+    return hashlib.sha256(json.dumps(levels, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    A plan gives and takes power where people come and go; it never leaves a member with more than theirs.
+
+def tampering(desired: Desired, actual: Actual, written: frozenset[str]) -> str | None:
+    """What somebody must have changed behind our back, in words for the desk.
+
+    `written`: the digests of the power levels that we wrote last, or were about to write. Where none are known, only
+    power that the plan doesn't give to a member is an alarm.
     """
     if actual.join_rule != "invite" or actual.history_visibility != "joined":
         return "who may join or read back was changed"
-    planned, there = dict(desired.power_levels), dict(actual.power_levels)
-    levels, given = planned.pop("users", {}), there.pop("users", {})
-    if not isinstance(levels, Mapping) or not isinstance(given, Mapping) or planned != there:
+    if written:
+        return None if levels_digest(actual.power_levels) in written else "the power levels were changed"
+    levels, given = desired.power_levels.get("users", {}), actual.power_levels.get("users", {})
+    if not isinstance(levels, Mapping) or not isinstance(given, Mapping):
         return "the power levels were changed"
     raised = [user for user in sorted(actual.joined & desired.members) if given.get(user, 0) > levels.get(user, 0)]
     return f"power was given to {', '.join(raised)}" if raised else None

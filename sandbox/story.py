@@ -115,6 +115,7 @@ class _Story:
         await stage.command(mia, "!status", "Alice: party on Alice", "Carl: party on Carl", "consent recorded by Mia")
         await stage.command(mia, "!opne", "I don't know “!opne”", "For example: !open")
         await stage.command(mia, "!open", "The joint session begins")
+        await stage.command(mia, "!mode open", "The joint room is open now. Everybody may write here.")
         self.joint = await stage.enters(mia, self._everyone)
 
     async def everyone_finds_their_rooms(self) -> None:

@@ -108,6 +108,15 @@ class SqlRooms:
     async def made(self) -> tuple[RoomRecord, ...]:
         return await self._records(select(schema.rooms).where(schema.rooms.c.room_id.is_not(None)))
 
+    async def levels(self, room: RoomId) -> frozenset[str]:
+        table = schema.room_levels
+        found = await self._connection.execute(select(table.c.digests).where(table.c.room_id == room))
+        return frozenset((found.scalar_one_or_none() or "").split())
+
+    async def note_levels(self, room: RoomId, digests: frozenset[str]) -> None:
+        statement = upsert(self._connection.dialect, schema.room_levels, "room_id")
+        await self._connection.execute(statement, {"room_id": room, "digests": " ".join(sorted(digests))})
+
     async def save(self, record: RoomRecord) -> None:
         case = record.case or _NO_CASE
         values = {

@@ -160,6 +160,14 @@ rooms = Table(
 """`case_id` is empty for rooms of no case; `reason` is sealed; `changes` counts changes of the room's state."""
 Index("uq_rooms_case_id_key", rooms.c.case_id, rooms.c.key, unique=True)
 
+room_levels = Table(
+    "room_levels",
+    metadata,
+    Column("room_id", Text, primary_key=True),
+    Column("digests", Text, nullable=False),
+)
+"""Digests of the power levels that we wrote into a room last, or were about to write, separated by spaces."""
+
 ghosts = Table(
     "ghosts",
     metadata,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from policies import effects
 from policies.case import Case, Consent, Network
 from policies.commands.form import Form
+from policies.delivery import channel_key
 from policies.effects import Explain, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
 from policies.membership import caucuses_of
@@ -35,7 +36,7 @@ class RecordConsent:
         return Done(
             case.with_person(replace(person, endpoint=endpoint)),
             f"On record: {person.name} agreed to have the words themselves sent by mail (“{self.wording}”).",
-            (Resume(endpoint.id),),
+            (Resume(channel_key(case, endpoint.id)),),
         )
 
 

@@ -8,6 +8,7 @@ from policies import effects
 from policies.case import Case, EndpointId, Network, Person, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
+from policies.delivery import channel_key
 from policies.effects import Introduce, Resume
 from policies.membership import conversations, readers
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -46,7 +47,7 @@ class ResumeMail:
             return Refused(f"Mail to {person.name} is not stopped", f"!mail status {person.name} shows what was sent")
         going = replace(person, endpoint=replace(person.endpoint, stopped=None))
         answer = f"Mail to {person.name} goes on; what waited is sent now."
-        return Done(case.with_person(going), answer, (Resume(person.endpoint.id),))
+        return Done(case.with_person(going), answer, (Resume(channel_key(case, person.endpoint.id)),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class ChangeAddress:
             f" old reply addresses are refused. The consent to words by mail was given for the old mailbox; ask again:"
             f" !consent {person.name}: agreed by telephone to read the case by mail"
         )
-        return Done(moved, answer, (Resume(person.endpoint.id), *_introductions(moved, person)))
+        return Done(moved, answer, (Resume(channel_key(case, person.endpoint.id)), *_introductions(moved, person)))
 
 
 @dataclass(frozen=True, slots=True)

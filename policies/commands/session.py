@@ -9,6 +9,7 @@ from policies.case import Case, Phase, Role
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.effects import Preview, Reconcile
+from policies.floor import floor_text
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.status import status_text
 
@@ -25,7 +26,8 @@ class OpenJoint:
             return Refused("There is no party yet", "Add one first: !party add Carl carl@example.org")
         return Done(
             replace(case, phase=Phase.IN_SESSION),
-            "The joint session begins. Everyone is invited to the joint room; what is written there, all read.",
+            "The joint session begins. Everyone is invited to the joint room; what is written there, all read."
+            f" {floor_text(case)} !mode changes that.",
         )
 
 

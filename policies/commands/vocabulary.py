@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from policies.answering import answer
 from policies.asking import Answer, read_answer
 from policies.case import DESK, Case
-from policies.commands import agreement, channels, mail, opening, people, session, sides, waiting
+from policies.commands import agreement, channels, floor, mail, opening, people, session, sides, waiting
 from policies.commands.agreement import AgreementCommand
 from policies.commands.channels import ChannelCommand
+from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
@@ -58,6 +59,7 @@ Command = (
     | AgreementCommand
     | MailCommand
     | SessionCommand
+    | FloorCommand
     | WaitingCommand
     | Help
     | GiveAnswer
@@ -73,6 +75,7 @@ FORMS: dict[str, Form[Command]] = {
         *agreement.FORMS,
         *mail.FORMS,
         *session.FORMS,
+        *floor.FORMS,
         *waiting.FORMS,
         Form(
             "help",

@@ -63,8 +63,9 @@ class Desk:
         await self.ask(f"!party add {name} {address} {rest}".strip(), f"{name} (")
 
     async def open(self, *present: Client) -> str:
-        """Begin the joint session, and have the mediator and these people come in; the joint room."""
+        """Begin the joint session, and have the mediator and these people come in; the joint room, open to all."""
         await self.ask("!open", "The joint session begins")
+        await self.ask("!mode open", "The joint room is open now")
         return await self._come_in(await room_named(self.mediator, f"EVERYONE · {self.number}"), *present)
 
     async def caucus(self, party: Client) -> str:

@@ -142,14 +142,14 @@ async def test_every_room_is_made_as_planned(mia: Staff, arrive: Arrive, admin: 
             powers = state["m.room.power_levels", ""]
             assert {key: powers[key] for key in levels} == levels
             assert powers["users"] == ({me: 75} if not name.startswith("Mediation") else {})
-            assert powers["events_default"] == (100 if space else 50)
+            assert powers["events_default"] == (100 if space else 75)
             if not space:
                 joint = name.startswith("EVERYONE")
                 assert powers["events"] == {
                     "m.room.encrypted": 0,
                     "m.room.message": 0,
                     "m.reaction": 0,
-                    "m.room.redaction": 50 if joint else 0,
+                    "m.room.redaction": 75 if joint else 0,
                 }
 
 

@@ -33,6 +33,7 @@ class MemoryTables:
     cases: dict[CaseId, Case] = field(default_factory=dict)
     rooms: dict[tuple[CaseId | None, RoomKey], RoomRecord] = field(default_factory=dict)
     room_changes: dict[RoomId, int] = field(default_factory=dict)
+    levels: dict[RoomId, frozenset[str]] = field(default_factory=dict)
     ghosts: dict[tuple[CaseId, PersonId], UserId] = field(default_factory=dict)
     addresses: dict[str, ReplyAddress] = field(default_factory=dict)
     revoked: dict[str, None] = field(default_factory=dict)
@@ -147,7 +148,7 @@ class MemoryRooms:
     """`Rooms`."""
 
     def __init__(self, tables: MemoryTables) -> None:
-        self._rooms, self._changes = tables.rooms, tables.room_changes
+        self._rooms, self._changes, self._levels = tables.rooms, tables.room_changes, tables.levels
 
     async def get(self, case: CaseId | None, key: RoomKey) -> RoomRecord | None:
         return self._rooms.get((case, key))
@@ -167,6 +168,12 @@ class MemoryRooms:
 
     async def made(self) -> tuple[RoomRecord, ...]:
         return tuple(record for record in self._rooms.values() if record.room_id is not None)
+
+    async def levels(self, room: RoomId) -> frozenset[str]:
+        return self._levels.get(room, frozenset())
+
+    async def note_levels(self, room: RoomId, digests: frozenset[str]) -> None:
+        self._levels[room] = digests
 
     async def save(self, record: RoomRecord) -> None:
         other = await self.by_room_id(record.room_id) if record.room_id is not None else None

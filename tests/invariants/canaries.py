@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from policies.case import Case, CaseId, Conversation, Kind, Network, Person, PersonId, Phase, Role
 from policies.message import Content, Edit, File, Message, Text, Unreadable
+from policies.mode import Mode
 from rooms.ports import EventId
 
 CANARY = re.compile(r"zq\d{4}qz")
@@ -97,6 +98,32 @@ def may_read(case: Case, person: PersonId, conversation: Conversation) -> bool:
             return any(seat.role in _SIDED and seat.side == conversation.side for seat in seats)
 
 
+def may_speak(case: Case, person: PersonId) -> bool:
+    """Who may speak in the joint room, in this test's own words; whoever waits in slow mode may not."""
+    return speaking_level(case) <= own_level(case, person) and (
+        is_staff(case, person) or all(spell.person != person for spell in case.floor.resting)
+    )
+
+
+def speaking_level(case: Case) -> int:
+    """The power that it takes to speak in the joint room."""
+    floor = case.floor
+    if floor.mode is Mode.CLOSED:
+        return 100
+    return 0 if floor.mode is Mode.OPEN and floor.turn is None and floor.cooling is None else 50
+
+
+def own_level(case: Case, person: PersonId) -> int:
+    """The power that somebody has there, were it not for slow mode."""
+    seats = [seat for seat in case.participations if seat.person == person]
+    if any(seat.role in _STAFF for seat in seats):
+        return 75
+    if any(seat.role is Role.OBSERVER for seat in seats) or any(s.person == person for s in case.floor.muted):
+        return -1
+    turn = case.floor.turn
+    return 50 if turn and turn.person == person and case.floor.cooling is None else 0
+
+
 def judge(said: Said, message: Message, case: Case) -> Fate:
     """What must become of these words in a case as it stands when they are handled."""
     conversation = message.conversation
@@ -107,6 +134,8 @@ def judge(said: Said, message: Message, case: Case) -> Fate:
     if conversation.kind is Kind.DESK:
         return Fate.SILENT
     if not said.readable or (message.files and conversation.kind is Kind.JOINT):
+        return Fate.HELD
+    if conversation.kind is Kind.JOINT and not may_speak(case, message.author):
         return Fate.HELD
     return Fate.CARRIED
 

@@ -178,6 +178,27 @@ ORDERS = (
     "!opne",
     "!help",
 )
+FLOOR = (
+    "!mode open",
+    "!mode open",
+    "!mode open for 1h",
+    "!mode released",
+    "!mode locked for 1h",
+    "!mode moderated",
+    "!mode closed",
+    "!turn Alice 10m",
+    "!turn Carl",
+    "!turn Bob 5m",
+    "!turn off",
+    "!mute Carl 1h",
+    "!mute Alice",
+    "!unmute Carl",
+    "!unmute Alice",
+    "!slow 10m",
+    "!slow off",
+    "!cool 30m",
+    "!cool off",
+)
 NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")
 VERDICTS = (NotSent("down"), Unknown("no answer"), Refused(451, False, "later"), Refused(550, True, "never"))
@@ -216,6 +237,7 @@ MEDIATING = st.one_of(
     _then(_command(st.sampled_from(NAMES).map("!party remove {}".format)), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.just("!repair")), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.sampled_from(ORDERS)), RESTS),
+    _then(_command(st.sampled_from(FLOOR)), RESTS),
 )
 MOVING = _one(
     st.builds(Come, st.sampled_from(MATRIX_PEOPLE)),
@@ -243,6 +265,7 @@ BEGUN: Phrase = (
     Command("!party add Carl carl@example.net on Jones"),
     Command("!consent Carl: yes"),
     Command("!open"),
+    Command("!mode open"),
 )
 """A case with a party on each side, one of them by mail, everything still under way."""
 SETTLED: Phrase = (

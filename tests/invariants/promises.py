@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appservice.codec import JsonCodec
-from policies.case import DESK, Case, CaseId, Kind, Person
+from policies.case import DESK, JOINT, Case, CaseId, Kind, Network, Person, Phase
 from policies.effects import Post, Relay, Tell
 from policies.message import MessageId
 from policies.plan import desk_label, room_key
@@ -14,7 +14,16 @@ from rooms.apply import Outgoing
 from rooms.ports import Item, RoomId, State, UserId
 from tests.fakes.post_office import Delivered
 from tests.fakes.synapse import Event
-from tests.invariants.canaries import Fate, Said, canaries_in, is_staff, words_of
+from tests.invariants.canaries import (
+    Fate,
+    Said,
+    canaries_in,
+    is_staff,
+    may_speak,
+    own_level,
+    speaking_level,
+    words_of,
+)
 from tests.invariants.world import BOT, World
 
 CODEC = JsonCodec()
@@ -30,6 +39,39 @@ def kept(world: World) -> None:
     """All promises; after `finish`."""
     nothing_crosses(world)
     everything_arrives(world)
+    levels_are_as_intended(world)
+
+
+def levels_are_as_intended(world: World) -> None:
+    """In every joint room exactly those have the power to speak who may speak (M1, I9)."""
+    tables = world.database.committed
+    for case in tables.cases.values():
+        record = tables.rooms.get((case.id, room_key(JOINT)))
+        if record is None or record.room_id is None or case.phase is not Phase.IN_SESSION:
+            continue
+        levels = world.synapse.all_rooms[record.room_id].content("m.room.power_levels")
+        speak = speaking_level(case)
+        types = {"m.room.encrypted": speak, "m.room.message": speak, "m.reaction": speak}
+        if levels["events"] != {**types, "m.room.redaction": max(speak, 75)} or levels["events_default"] != max(
+            speak, 75
+        ):
+            raise Broken(f"the joint room takes {levels['events']} to speak, and not {speak}")
+        users = {_user(world, case, person): _level(case, person) for person in case.people}
+        if levels["users"] != {user: level for user, level in users.items() if level}:
+            raise Broken(f"in the joint room people have {levels['users']}, and not {users}")
+
+
+def _level(case: Case, person: Person) -> int:
+    """A ghost speaks when its person was let speak, so it isn't silenced for having spoken."""
+    rests = person.endpoint.network is Network.MATRIX and not may_speak(case, person.id)
+    level = own_level(case, person.id)
+    return -1 if rests and level == 0 and any(s.person == person.id for s in case.floor.resting) else level
+
+
+def _user(world: World, case: Case, person: Person) -> str:
+    if person.endpoint.network is Network.MATRIX:
+        return person.endpoint.address
+    return world.database.committed.ghosts[case.id, person.id]
 
 
 def nothing_crosses(world: World) -> None:

@@ -39,6 +39,7 @@ FILE = {
     "title": "Smith and Jones",
     "mediators": [MIA],
     "open": True,
+    "mode": "open",
     "sides": [
         {"name": "Smith", "people": [{"name": "Alice", "matrix": ALICE}]},
         {

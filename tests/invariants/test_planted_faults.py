@@ -12,7 +12,7 @@ from appservice import reading
 from appservice.mail import reader
 from appservice.mail.courier import MailCourier
 from bridges.email.proof import Proven
-from policies import membership, routing
+from policies import membership, plan, routing
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Participation
 from policies.delivery import Go
 from policies.effects import Decision, Tell
@@ -200,8 +200,18 @@ def an_interpreter_reads_every_side(patch: Patch) -> None:
     patch.setattr(membership, "_reads", wrong)
 
 
+def anybody_speaks_whatever_the_mode(patch: Patch) -> None:
+    patch.setattr(routing, "objection", lambda *_: None)
+
+
+def a_turn_is_forgotten_in_the_levels(patch: Patch) -> None:
+    patch.setattr(plan, "has_the_word", lambda *_: False)
+
+
 REMOVED: Phrase = (Command("!party remove Alice"), Rest(), Confirm(), Rest())
 LATE = Words(Form.TEXT, Sealing.LATE)
+LOCKED: Phrase = (Command("!mode locked"), Rest())
+TURN: Phrase = (Command("!turn Alice"), Rest())
 PLANTS = (
     Plant("everyone reads a caucus", everyone_reads_a_caucus),
     Plant("the other side reads a caucus by mail", the_other_side_reads_a_caucus_by_mail),
@@ -272,6 +282,8 @@ PLANTS = (
         (*FULL, *(step for n in range(8, 20) for step in (Say(ALICE, 0), Fault("failure", n), Rest()))),
     ),
     Plant("an interpreter reads every side", an_interpreter_reads_every_side),
+    Plant("anybody speaks, whatever the mode", anybody_speaks_whatever_the_mode, (*FULL, *LOCKED, *TALK)),
+    Plant("a turn is forgotten in the levels", a_turn_is_forgotten_in_the_levels, (*FULL, *LOCKED, *TURN)),
 )
 
 

@@ -66,8 +66,8 @@ def case_with(*commands: str) -> Case:
 
 
 def both_sides(*more: str) -> Case:
-    """Alice in Matrix on the side Smith, Carl by mail (agreed to) on the side Jones, the joint session open."""
-    return case_with(ALICE_JOINS, CARL_JOINS, "!consent Carl: agreed", "!open", *more)
+    """Alice in Matrix on the side Smith, Carl by mail (agreed to) on the side Jones; all speak in the joint room."""
+    return case_with(ALICE_JOINS, CARL_JOINS, "!consent Carl: agreed", "!open", "!mode open", *more)
 
 
 AGREEMENT = Agreement(1, "We talk to each other.")

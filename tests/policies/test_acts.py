@@ -10,6 +10,7 @@ from policies.case import DESK, JOINT, Case, CaseId, Network, PersonId, Phase, R
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.session import OpenJoint
+from policies.delivery import channel_key
 from policies.effects import Introduce, Preview, Reconcile, Resume, ShowHeld, Tell
 from policies.membership import readers
 from policies.outcome import Done, Refused
@@ -312,7 +313,7 @@ def test_a_consent_is_recorded_with_its_wording_and_wakes_what_waits() -> None:
     assert carl.endpoint.content_consent
     assert carl.endpoint.content_consent.recorded_by == "Mia"
     assert carl.endpoint.content_consent.wording == "agreed by telephone: yes, mail me"
-    assert of_kind(Resume, outcome.effects) == [Resume(carl.endpoint.id)]
+    assert of_kind(Resume, outcome.effects) == [Resume(channel_key(outcome.case, carl.endpoint.id))]
 
 
 def test_no_consent_is_needed_in_matrix() -> None:

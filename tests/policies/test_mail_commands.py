@@ -4,7 +4,7 @@ import pytest
 
 from policies.case import DESK, JOINT, Case, Kind
 from policies.commands.vocabulary import parse
-from policies.delivery import Cancel, Go, Wait, may_relay
+from policies.delivery import Cancel, Go, Wait, channel_key, may_relay
 from policies.effects import Introduce, Resume, ShowHeaders, ShowMails
 from tests.policies.builders import both_sides, caucus_of, done, facts, named, refused
 
@@ -22,7 +22,7 @@ def test_what_is_said_to_a_paused_mailbox_waits_and_goes_on_when_it_is_resumed()
     assert isinstance(may_relay(paused, OWN, CARL.id), Wait)
     resumed = done(paused, "!mail resume Carl", facts(None))
     assert isinstance(may_relay(resumed.case, OWN, CARL.id), Go)
-    assert Resume(CARL.endpoint.id) in resumed.effects
+    assert Resume(channel_key(CASE, CARL.endpoint.id)) in resumed.effects
 
 
 def test_a_new_address_is_a_new_channel_without_a_consent_and_with_first_mails() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.case import DESK, JOINT, Case, CaseId
+from policies.delivery import channel_key
 from policies.effects import (
     DeadLetters,
     Decision,
@@ -117,7 +118,7 @@ async def test_a_resume_wakes_what_waits_for_that_consent_alone(site: Site) -> N
         for name, key in (("a", f"channel:1042:{CARL.endpoint.id}"), ("b", "channel:1042:e99")):
             await work.outbox.put(item_of(Preview(), CASE.id, name))
             await work.outbox.park(ItemId(name), key, None, "no consent")
-    await apply(site, Resume(CARL.endpoint.id))
+    await apply(site, Resume(channel_key(CASE, CARL.endpoint.id)))
     assert [item.state for item in items(site)] == [State.READY, State.PARKED]
 
 

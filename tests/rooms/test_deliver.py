@@ -222,4 +222,4 @@ async def test_what_names_no_case_is_sent_nowhere(outgoing: Outgoing) -> None:
 async def test_what_is_nothing_to_send_is_refused() -> None:
     site = await Site().begin()
     with pytest.raises(Trouble):
-        await site.deliver(Resume(named(site.case, "Carl").endpoint.id))
+        await site.deliver(Resume("x"))

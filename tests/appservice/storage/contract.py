@@ -153,6 +153,18 @@ class DatabaseContract:
 
     # --- rooms and ghosts
 
+    async def test_the_levels_that_we_wrote_into_a_room_are_known(self, database: WorkDatabase) -> None:
+        room, other = RoomId("!joint"), RoomId("!other")
+        async with database.begin() as work:
+            assert await work.rooms.levels(room) == frozenset()
+            await work.rooms.note_levels(room, frozenset({"a"}))
+            await work.rooms.note_levels(room, frozenset({"a", "b"}))
+        async with database.begin() as work:
+            assert await work.rooms.levels(room) == {"a", "b"}
+            assert await work.rooms.levels(other) == frozenset()
+            await work.rooms.note_levels(room, frozenset())
+            assert await work.rooms.levels(room) == frozenset()
+
     async def test_a_room_is_found_by_its_key_and_by_its_id(self, database: WorkDatabase) -> None:
         desk = RoomRecord(SMITH, RoomKey("desk"), Standing.CREATING, "x")
         made = replace(desk, standing=Standing.MADE, room_id=RoomId("!desk"))

@@ -1,0 +1,42 @@
+"""What follows from a case being another than before: for its rooms, their readers, and who may speak."""
+
+from __future__ import annotations
+
+from policies.case import DESK, JOINT, Case, Network
+from policies.delivery import floor_key
+from policies.effects import Due, Effect, Introduce, Reconcile, Resume, Schedule, Tell, due_key
+from policies.floor import ends, floor_text
+from policies.membership import conversations, readers
+from policies.plan import plan
+from policies.status import readers_text
+
+
+def what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
+    """All of it, in the order in which it should happen."""
+    return (*_rooms(before, after), *_floor(before, after))
+
+
+def _rooms(before: Case, after: Case) -> tuple[Effect, ...]:
+    """Rooms follow the case; readers learn of new ones; bridged newcomers get an address."""
+    if plan(before) == plan(after):
+        return ()
+    changed = [c for c in conversations(after) if readers(after, c) != readers(before, c)]
+    return (
+        Reconcile(leaving=frozenset(p.endpoint.address for p in before.people if after.person(p.id) is None)),
+        *(Tell(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
+        *(
+            Introduce(person, c)
+            for c in changed
+            for person in sorted(readers(after, c) - readers(before, c))
+            if (p := after.person(person)) and p.endpoint.network is not Network.MATRIX
+        ),
+    )
+
+
+def _floor(before: Case, after: Case) -> tuple[Effect, ...]:
+    """Who is in the joint room learns who may speak; what ends, is scheduled; what waited for the word, is tried."""
+    stood = JOINT in conversations(before) and JOINT in conversations(after)
+    told = (Tell(JOINT, floor_text(after)),) if stood and floor_text(before) != floor_text(after) else ()
+    alarms = tuple(Schedule(at, due_key(Due.FLOOR)) for at in sorted(ends(after.floor) - ends(before.floor)))
+    woken = (Resume(floor_key(after)),) if before.floor != after.floor else ()
+    return (*told, *alarms, *woken)
