@@ -1,8 +1,8 @@
 """SQLite: how we open it, and on which thread it works.
 
 aiosqlite hands every step of a statement to a thread and waits for it, and each time costs more than the statement
-itself. Here only what may have to wait for something is done on a thread: to begin writing (another process may hold
-the lock for a moment), and to commit (the disk). The rest takes microseconds, and is done where it is asked for.
+itself. Here only what has to wait for something is done on a thread: to begin writing while another process holds the
+lock, and to commit what was written (the disk). The rest takes microseconds, and is done where it is asked for.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, CursorResult, Executable, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExecutionContext
+from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
 from sqlalchemy.util import await_
 
@@ -25,7 +25,9 @@ from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 
 _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 _BEGIN_READING: Final = "BEGIN"
-_WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
+_WAIT: Final = "PRAGMA busy_timeout=10000"
+_NO_WAIT: Final = "PRAGMA busy_timeout=0"
+_WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=0")
 _READER: Final = ("query_only=ON", "busy_timeout=10000")
 _DIALECT: Final = "sqlite.mediatrix"
 
@@ -56,7 +58,7 @@ def _engine(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncE
 
     def connect() -> sqlite3.Connection:
         # The driver begins no transactions on its own: we do. SQLite itself is safe to be used by several threads.
-        made = sqlite3.connect(path, factory=_Connection, isolation_level=None, check_same_thread=False)
+        made = sqlite3.connect(path, timeout=10, factory=_Connection, isolation_level=None, check_same_thread=False)
         for pragma in pragmas:
             made.execute(f"PRAGMA {pragma}")
         return made
@@ -94,15 +96,25 @@ class Dialect(SQLiteDialect_pysqlite):
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        """At once, but for what may have to wait for another process."""
-        if statement == _BEGIN_WRITING:
-            self._on_its_thread(cursor.execute, statement, parameters)
-        else:
+        """At once, unless it has to wait for another process."""
+        if statement != _BEGIN_WRITING:
             cursor.execute(statement, parameters)
+            return
+        connection: _Connection = cursor.connection
+        try:
+            cursor.execute(statement, parameters)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            self._on_its_thread(connection.begin_patiently)
+        connection.changes_before = connection.total_changes
 
-    def do_commit(self, dbapi_connection: DBAPIConnection) -> None:
-        """Wait for the disk elsewhere."""
-        self._on_its_thread(dbapi_connection.commit)
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Wait for the disk elsewhere, if there is something to be written. The pool's proxy of a `_Connection`."""
+        if dbapi_connection.total_changes == dbapi_connection.changes_before:
+            dbapi_connection.commit()
+        else:
+            self._on_its_thread(dbapi_connection.commit)
 
     def _on_its_thread(self, act: Callable[..., object], *arguments: object) -> None:
         await_(_to_the_end(asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)))
@@ -146,6 +158,17 @@ class _Connection(sqlite3.Connection):
     SQLite keeps a closed connection, and the lock of its transaction, for as long as some cursor of it is unfinished;
     that of a task that was cancelled is, until the garbage collector comes.
     """
+
+    changes_before = 0
+    """The number of changes when its transaction began."""
+
+    def begin_patiently(self) -> None:
+        """Begin writing, when another process lets us; not for ever."""
+        self.execute(_WAIT)
+        try:
+            self.execute(_BEGIN_WRITING)
+        finally:
+            self.execute(_NO_WAIT)
 
     def close(self) -> None:
         """Roll back and close."""
