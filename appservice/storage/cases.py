@@ -1,9 +1,9 @@
 """Cases, the rooms that serve them, and the ghosts in those."""
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage import schema
@@ -18,6 +18,19 @@ from rooms.ports import RoomId, RoomRecord, Standing, UserId
 FIRST_CASE: Final = 1001
 _CASE: Final[Document[Case]] = Document(Case)
 _NO_CASE: Final = CaseId("")
+
+# Built once: to build a statement anew costs more than to run it.
+_SEALED: Final = select(schema.cases.c.sealed).where(schema.cases.c.id == bindparam("case"))
+_LOCKED: Final = _SEALED.with_for_update()
+_rooms = schema.rooms
+_RECORDS: Final = select(_rooms).order_by(_rooms.c.ordinal)
+_OF_KEY: Final = _RECORDS.where(_rooms.c.case_id == bindparam("case"), _rooms.c.key == bindparam("key"))
+_OF_ROOM: Final = _RECORDS.where(_rooms.c.room_id == bindparam("room"))
+_OF_CASE: Final = _RECORDS.where(_rooms.c.case_id == bindparam("case"))
+_MADE: Final = _RECORDS.where(_rooms.c.room_id.is_not(None))
+_CASES_OF: Final = select(_rooms.c.room_id, _rooms.c.case_id).where(
+    _rooms.c.room_id.in_(bindparam("rooms", expanding=True)), _rooms.c.case_id != _NO_CASE
+)
 
 
 class SqlCases:
@@ -42,8 +55,7 @@ class SqlCases:
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
         if case in self._locked:
             return self._locked[case]
-        statement = select(schema.cases.c.sealed).where(schema.cases.c.id == case)
-        found = await self._connection.execute(statement.with_for_update() if lock else statement)
+        found = await self._connection.execute(_LOCKED if lock else _SEALED, {"case": case})
         sealed = found.scalar_one_or_none()
         if sealed is None:
             return None
@@ -90,23 +102,21 @@ class SqlRooms:
         self._sealer = seals.sealer
 
     async def get(self, case: CaseId | None, key: RoomKey) -> RoomRecord | None:
-        of_key = schema.rooms.c.case_id == (case or _NO_CASE), schema.rooms.c.key == key
-        return next(iter(await self._records(select(schema.rooms).where(*of_key))), None)
+        return next(iter(await self._records(_OF_KEY, case=case or _NO_CASE, key=key)), None)
 
     async def by_room_id(self, room: RoomId) -> RoomRecord | None:
-        return next(iter(await self._records(select(schema.rooms).where(schema.rooms.c.room_id == room))), None)
+        return next(iter(await self._records(_OF_ROOM, room=room)), None)
 
     async def cases_of(self, rooms: Collection[RoomId]) -> Mapping[RoomId, CaseId]:
         """The cases of those of these Matrix rooms that serve one."""
-        of_case = schema.rooms.c.room_id.in_(rooms), schema.rooms.c.case_id != _NO_CASE
-        found = await self._connection.execute(select(schema.rooms.c.room_id, schema.rooms.c.case_id).where(*of_case))
+        found = await self._connection.execute(_CASES_OF, {"rooms": list(rooms)})
         return {row.room_id: row.case_id for row in found}
 
     async def of_case(self, case: CaseId) -> tuple[RoomRecord, ...]:
-        return await self._records(select(schema.rooms).where(schema.rooms.c.case_id == case))
+        return await self._records(_OF_CASE, case=case)
 
     async def made(self) -> tuple[RoomRecord, ...]:
-        return await self._records(select(schema.rooms).where(schema.rooms.c.room_id.is_not(None)))
+        return await self._records(_MADE)
 
     async def levels(self, room: RoomId) -> frozenset[str]:
         table = schema.room_levels
@@ -144,7 +154,7 @@ class SqlRooms:
         changes: int | None = (await self._connection.execute(statement)).scalar()
         return changes
 
-    async def _records(self, statement: Select[*tuple[object, ...]]) -> tuple[RoomRecord, ...]:
+    async def _records(self, statement: Select[*tuple[Any, ...]], **values: str) -> tuple[RoomRecord, ...]:
         return tuple(
             RoomRecord(
                 case=found.case_id or None,
@@ -154,7 +164,7 @@ class SqlRooms:
                 room_id=found.room_id,
                 reason=open_optional(self._sealer, "rooms.reason", row(found.case_id, found.key), found.reason),
             )
-            for found in await self._connection.execute(statement.order_by(schema.rooms.c.ordinal))
+            for found in await self._connection.execute(statement, values)
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnClause, ColumnElement, delete, literal_column, select, tuple_, update
+from sqlalchemy import ColumnClause, ColumnElement, bindparam, delete, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.ids import (
@@ -55,6 +55,24 @@ from appservice.storage.statements import insert_new, upsert
 
 R = TypeVar("R")
 
+# Built once: to build a statement anew costs more than to run it.
+_IDENTITY: Final = IDENTITIES.select().where(IDENTITIES.table.c.user_id == bindparam("user"))
+_LOCKED_IDENTITY: Final = _IDENTITY.with_for_update()
+_INBOUND: Final = (
+    INBOUND.select()
+    .where(
+        INBOUND.table.c.room_id == bindparam("room"),
+        INBOUND.table.c.session_id.in_(bindparam("sessions", expanding=True)),
+    )
+    .order_by(INBOUND.table.c.first_known_index)
+)
+_DEVICE_LISTS: Final = (
+    DEVICE_LISTS.select()
+    .where(DEVICE_LISTS.table.c.user_id.in_(bindparam("users", expanding=True)))
+    .order_by(DEVICE_LISTS.table.c.user_id)
+)
+_LOCKED_DEVICE_LISTS: Final = _DEVICE_LISTS.with_for_update()
+
 # A literal, not a parameter: only then does the partial index apply.
 _PENDING: Final[ColumnClause[str]] = literal_column(f"'{ShareState.PENDING}'")
 
@@ -68,7 +86,8 @@ class SqlCryptoStore:
     # --- identities and Olm
 
     async def identity(self, user_id: UserId, *, lock: bool = False) -> StoredIdentity | None:
-        return _first(await self._find(IDENTITIES, IDENTITIES.table.c.user_id == user_id, lock=lock))
+        found = await self._connection.execute(_LOCKED_IDENTITY if lock else _IDENTITY, {"user": user_id})
+        return _first(IDENTITIES.read(found.all()))
 
     async def put_identity(self, row: StoredIdentity) -> None:
         await self._put(IDENTITIES, [row])
@@ -118,9 +137,8 @@ class SqlCryptoStore:
     # --- Megolm, inbound
 
     async def inbound(self, room_id: RoomId, session_ids: Collection[MegolmSessionId]) -> Sequence[StoredInbound]:
-        columns = INBOUND.table.c
-        wanted = columns.room_id == room_id, columns.session_id.in_(session_ids)
-        return await self._find(INBOUND, *wanted, order=(columns.first_known_index,))
+        values = {"room": room_id, "sessions": list(session_ids)}
+        return INBOUND.read((await self._connection.execute(_INBOUND, values)).all())
 
     async def put_inbound(self, rows: Collection[StoredInbound]) -> None:
         await self._put(INBOUND, rows)
@@ -133,10 +151,11 @@ class SqlCryptoStore:
         await self._put(WITHHELD, [row])
 
     async def claim_indexes(self, rows: Collection[StoredIndex]) -> Sequence[StoredIndex]:
-        keys = {(row.session_id, row.sender, row.message_index) for row in rows}
         # In one order, so that two parallel claims of the same keys can't wait for each other.
         in_order = sorted(rows, key=lambda row: (row.session_id, row.sender, row.message_index))
-        await self._put_new(INDEXES, in_order)
+        if await self._put_new(INDEXES, in_order) == len(in_order):
+            return in_order
+        keys = {(row.session_id, row.sender, row.message_index) for row in rows}
         columns = INDEXES.table.c
         return await self._find(INDEXES, tuple_(columns.session_id, columns.sender, columns.message_index).in_(keys))
 
@@ -195,8 +214,8 @@ class SqlCryptoStore:
     # --- device lists
 
     async def device_lists(self, user_ids: Collection[UserId], *, lock: bool = False) -> Sequence[StoredDeviceList]:
-        user_id = DEVICE_LISTS.table.c.user_id
-        return await self._find(DEVICE_LISTS, user_id.in_(user_ids), order=(user_id,), lock=lock)
+        statement, values = _LOCKED_DEVICE_LISTS if lock else _DEVICE_LISTS, {"users": list(user_ids)}
+        return DEVICE_LISTS.read((await self._connection.execute(statement, values)).all())
 
     async def put_device_list(self, row: StoredDeviceList) -> None:
         await self._put(DEVICE_LISTS, [row], keep=("changed",))
@@ -269,10 +288,13 @@ class SqlCryptoStore:
             statement = upsert(self._connection.dialect, kept.table, *kept.key, keep=keep)
             await self._connection.execute(statement, [kept.written(row) for row in rows])
 
-    async def _put_new(self, kept: Kept[R], rows: Collection[R]) -> None:
-        if rows:
-            statement = insert_new(self._connection.dialect, kept.table, *kept.key)
-            await self._connection.execute(statement, [kept.written(row) for row in rows])
+    async def _put_new(self, kept: Kept[R], rows: Collection[R]) -> int:
+        """How many were new; -1 where the database does not tell."""
+        if not rows:
+            return 0
+        statement = insert_new(self._connection.dialect, kept.table, *kept.key)
+        values = [kept.written(row) for row in rows]
+        return (await self._connection.execute(statement, values if len(values) > 1 else values[0])).rowcount
 
     async def _delete(self, kept: Kept[Any], *conditions: ColumnElement[bool]) -> None:
         await self._connection.execute(delete(kept.table).where(*conditions))

@@ -67,10 +67,12 @@ class Kept(Generic[R]):
     row: type[R]
     table: Table
     key: tuple[str, ...]
+    columns: tuple[str, ...]
+    """The fields of the row."""
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """The columns of the row."""
-        return select(*(self.table.c[field.name] for field in fields(self.row)))  # type: ignore[arg-type]
+        return select(*(self.table.c[name] for name in self.columns))
 
     def read(self, found: Sequence[Row[*tuple[Any, ...]]]) -> list[R]:
         """What `select` found."""
@@ -78,7 +80,7 @@ class Kept(Generic[R]):
 
     def written(self, row: R) -> dict[str, Any]:
         """The row as values of its columns."""
-        return {field.name: getattr(row, field.name) for field in fields(self.row)}  # type: ignore[arg-type]
+        return {name: getattr(row, name) for name in self.columns}
 
 
 def _keep(name: str, row: type[R], *key: str, in_order: bool = False) -> Kept[R]:
@@ -91,7 +93,7 @@ def _keep(name: str, row: type[R], *key: str, in_order: bool = False) -> Kept[R]
     table = Table(f"crypto_{name}", metadata, *columns, sqlite_autoincrement=in_order)
     if in_order:
         Index(f"uq_crypto_{name}", *(table.c[column] for column in key), unique=True)
-    return Kept(row, table, key)
+    return Kept(row, table, key, tuple(field.name for field in fields(row)))  # type: ignore[arg-type]
 
 
 def _column_type(hint: Any) -> tuple[TypeEngine[Any], bool]:

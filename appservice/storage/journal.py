@@ -17,6 +17,8 @@ from policies.message import Message, MessageId
 from rooms.ports import Entry, EventId, Held, ItemId
 
 _MESSAGE: Final[Document[Message]] = Document(Message)
+_DECIDED: Final = schema.decisions.insert().inline()
+"""Without asking for the number that the row got."""
 _entries, _mails = schema.journal, schema.journal_mails
 
 
@@ -36,8 +38,8 @@ class SqlJournal:
             "event": entry.event,
             "sealed": seal.seal("journal.sealed", row(entry.case, entry.message.id), _MESSAGE.dump(entry.message)),
         }
-        statement = insert_new(self._connection.dialect, _entries, "case_id", "message").returning(_entries.c.ordinal)
-        new = (await self._connection.execute(statement, values)).scalar() is not None
+        statement = insert_new(self._connection.dialect, _entries, "case_id", "message")
+        new = (await self._connection.execute(statement, values)).rowcount == 1
         if new and entry.mail_id is not None:
             await self._link_mail(seal, entry.case, entry.message.id, entry.mail_id)
 
@@ -146,4 +148,4 @@ class SqlDecisions:
             "reason": seal_text(self._sealer, "decisions.reason", item, decision.reason),
             "at": at,
         }
-        await self._connection.execute(schema.decisions.insert(), values)
+        await self._connection.execute(_DECIDED, values)

@@ -43,6 +43,7 @@ class SqlQueue:
         self._connection = connection
         self._items = tables.items
         self._sql = queue_statements(tables, connection.dialect)
+        self._is_shared = connection.dialect.name == "postgresql"
         self._sealer = sealer
         self._touched: set[Lane] = set()
         self._leased: dict[Lane, _Lease] = {}
@@ -151,15 +152,17 @@ class SqlQueue:
         touched = sorted(self._touched | self._leased.keys() | self._freed.keys())
         if not touched:
             return
-        # Inserts or locks each, in order. The heads are read by the next statement, which sees all that the former
-        # holders of the locks committed.
-        await self._connection.execute(self._sql.lock, [{"lane": lane} for lane in touched])
-        await self._connection.execute(self._sql.settle, {"lanes": touched})
+        # Inserts or locks each, in order. The heads are read by the next statements, which see all that the former
+        # holders of the locks committed. SQLite has one writer, and a lane that was claimed is there.
+        if lanes := [{"lane": lane} for lane in touched if self._is_shared or lane not in self._leased]:
+            await self._connection.execute(self._sql.lock, lanes)
+        if heads := [{"wanted_lane": lane} for lane in touched if lane not in self._leased]:
+            await self._connection.execute(self._sql.settle, heads)
         for lane, owner in self._freed.items():
             await self._connection.execute(self._sql.free, {"wanted_lane": lane, "mine": owner})
         for lane, lease in self._leased.items():
             values = {"wanted_lane": lane, "owner": lease.owner, "leased_until": lease.until}
-            await self._connection.execute(self._sql.lease, values)
+            await self._connection.execute(self._sql.settle_and_lease, values)
         self._touched.clear()
         self._freed.clear()
         self._leased.clear()

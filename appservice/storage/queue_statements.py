@@ -34,14 +34,50 @@ _AT_ONCE: Final = 32
 """Lanes that may be in the middle of being claimed by others, when one more is looked for."""
 
 
-class QueueStatements:
-    """Of one queue on one kind of database. Parameters are named in the words after each."""
+class LaneStatements:
+    """About the lanes of one queue on one kind of database. Parameters are named in the words after each."""
 
     def __init__(self, tables: QueueTables, dialect: Dialect) -> None:
         items, lanes = tables.items, tables.lanes
-        wanted = items.c.id == bindparam("wanted")
         lane: BindParameter[str] = bindparam("wanted_lane")
         mine = and_(lanes.c.lane == lane, lanes.c.owner == bindparam("mine"))
+
+        oldest = select(lanes.c.lane).where(_is_free(lanes, "at")).order_by(lanes.c.head_seq)
+        self.claimable = oldest.limit(1) if dialect.name == "sqlite" else _first_to_be_had(oldest, tables)
+        """at"""
+        ready = and_(items.c.lane == lanes.c.lane, items.c.state == _READY, lanes.c.lane == lane, _is_free(lanes, "at"))
+        self.ready = select(items).where(ready).order_by(items.c.seq).limit(bindparam("most"))
+        """wanted_lane, at, most. Nothing if another has claimed the lane in the meantime."""
+        self.renew = update(lanes).where(mine)
+        """wanted_lane, mine, and the column leased_until"""
+        self.free = update(lanes).where(mine).values(owner=None, leased_until=None)
+        """wanted_lane, mine"""
+
+        self.lock = insert_or_lock(dialect, lanes, "lane")
+        """lane"""
+        of_lane = select(items.c.seq, items.c.due_at).where(items.c.lane == lanes.c.lane, items.c.state == _READY)
+        head = of_lane.order_by(items.c.seq).limit(1)
+        self.settle = (
+            update(lanes)
+            .where(lanes.c.lane == lane)
+            .values(
+                head_seq=head.with_only_columns(items.c.seq).scalar_subquery(),
+                ready_at=head.with_only_columns(items.c.due_at).scalar_subquery(),
+            )
+        )
+        """wanted_lane"""
+        self.settle_and_lease = self.settle.values(owner=bindparam("owner"), leased_until=bindparam("leased_until"))
+        """wanted_lane, owner, leased_until"""
+
+
+class QueueStatements(LaneStatements):
+    """All of one queue on one kind of database."""
+
+    def __init__(self, tables: QueueTables, dialect: Dialect) -> None:
+        super().__init__(tables, dialect)
+        items = tables.items
+        wanted = items.c.id == bindparam("wanted")
+        lane: BindParameter[str] = bindparam("wanted_lane")
 
         self.put = insert_new(dialect, items, "id").returning(items.c.lane)
         """Columns of items."""
@@ -80,33 +116,6 @@ class QueueStatements:
         ]
         self.stored_at = select(items.c.received_at).where(items.c.seq == bindparam("wanted_seq"))
         """wanted_seq"""
-
-        oldest = select(lanes.c.lane).where(_is_free(lanes, "at")).order_by(lanes.c.head_seq)
-        self.claimable = oldest.limit(1) if dialect.name == "sqlite" else _first_to_be_had(oldest, tables)
-        """at"""
-        ready = and_(items.c.lane == lanes.c.lane, items.c.state == _READY, lanes.c.lane == lane, _is_free(lanes, "at"))
-        self.ready = select(items).where(ready).order_by(items.c.seq).limit(bindparam("most"))
-        """wanted_lane, at, most. Nothing if another has claimed the lane in the meantime."""
-        self.lease = update(lanes).where(lanes.c.lane == lane)
-        """wanted_lane, and the columns owner and leased_until"""
-        self.renew = update(lanes).where(mine)
-        """wanted_lane, mine, and the column leased_until"""
-        self.free = update(lanes).where(mine).values(owner=None, leased_until=None)
-        """wanted_lane, mine"""
-
-        self.lock = insert_or_lock(dialect, lanes, "lane")
-        """lane"""
-        of_lane = select(items.c.seq, items.c.due_at).where(items.c.lane == lanes.c.lane, items.c.state == _READY)
-        head = of_lane.order_by(items.c.seq).limit(1)
-        self.settle = (
-            update(lanes)
-            .where(lanes.c.lane.in_(bindparam("lanes", expanding=True)))
-            .values(
-                head_seq=head.with_only_columns(items.c.seq).scalar_subquery(),
-                ready_at=head.with_only_columns(items.c.due_at).scalar_subquery(),
-            )
-        )
-        """lanes"""
 
 
 def _first_to_be_had(oldest: Select[str], tables: QueueTables) -> Select[str]:

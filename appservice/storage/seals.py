@@ -5,7 +5,7 @@ import hmac
 import secrets
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import MASTER_KEY_BYTES, Sealer
@@ -17,6 +17,7 @@ KEYS_PURPOSE: Final = "storage keys"
 LOOKUP: Final = "lookup"
 """The name of the key of lookups."""
 _CASE: Final = "case:"
+_SEALED: Final = select(schema.keys.c.sealed).where(schema.keys.c.name == bindparam("name"))
 
 
 class Seals:
@@ -93,7 +94,7 @@ def _name(case: CaseId) -> str:
 
 
 async def _key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes | None:
-    found = await connection.execute(select(schema.keys.c.sealed).where(schema.keys.c.name == name))
+    found = await connection.execute(_SEALED, {"name": name})
     sealed = found.scalar_one_or_none()
     return None if sealed is None else open_key(sealer, name, sealed)
 
