@@ -106,14 +106,7 @@ class Device:
             writing = self._writing[room] = _Writing(GroupSession())
             await self._share(http, room, writing.session)
         writing.left -= 1
-        payload = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": words}, "room_id": room}
-        content = {
-            "algorithm": MEGOLM,
-            "ciphertext": writing.session.encrypt(json.dumps(payload).encode()).to_base64(),
-            "session_id": writing.session.session_id,
-            "sender_key": self.account.curve25519_key.to_base64(),
-            "device_id": self.id,
-        }
+        content = written(writing.session, self.account, self.id, room, words)
         path = f"{_V3}/rooms/{quote(room)}/send/m.room.encrypted/{secrets.token_hex(8)}"
         return str((await http.call("PUT", path, self.token, content))["event_id"])
 
@@ -204,3 +197,15 @@ class Device:
 
     def _sign(self, data: bytes) -> str:
         return self.account.sign(data).to_base64()
+
+
+def written(session: GroupSession, account: Account, device: str, room: str, words: str) -> Json:
+    """Words, encrypted: the content of an event."""
+    payload = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": words}, "room_id": room}
+    return {
+        "algorithm": MEGOLM,
+        "ciphertext": session.encrypt(json.dumps(payload).encode()).to_base64(),
+        "session_id": session.session_id,
+        "sender_key": account.curve25519_key.to_base64(),
+        "device_id": device,
+    }
