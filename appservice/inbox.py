@@ -93,7 +93,7 @@ class InboxWork:
                 return await readers.encryption.receive(work, items)
             case "matrix.key_counts":
                 return [await readers.encryption.take_counts(work, item) for item in items]
-            case "device.unsigned":
+            case "device.unsigned" | "device.none":
                 return [await readers.unsigned.read(work, item) for item in items]
             case "time":
                 return [await readers.clock.read(work, item) for item in items]

@@ -111,6 +111,16 @@ def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
     return Decision(case, (*explain, Tell(DESK, told)), "unsigned-device", "the device's owner has not signed it")
 
 
+def decide_no_device(case: Case, person: Person) -> Decision:
+    """Nothing can be encrypted for somebody: a mistyped account, perhaps, that a stranger could take one day."""
+    text = (
+        f"{person.name} ({one_line(person.endpoint.address)}) has no device that could read here. Perhaps they have not"
+        " logged in yet with a client that encrypts; perhaps there is no such account: please check the spelling."
+        f" !party remove {person.name} takes them off."
+    )
+    return Decision(case, (Tell(DESK, text),), "no-device", "nothing can be encrypted for them")
+
+
 def decide_replaced(case: Case, person: Person) -> Decision:
     """The encryption identity of somebody in the case is another than the one we knew: they, or somebody else (B5)."""
     text = (

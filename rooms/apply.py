@@ -104,6 +104,7 @@ class Applier:
         case = decision.case
         if case != before:
             await self._work.cases.save(case)
+            await self._work.identities.expect(_matrix_users(case) - (_matrix_users(before) if before else set()))
             for person in before.people if before else ():
                 now = case.person(person.id)
                 if now is None or now.endpoint.id != person.endpoint.id:
@@ -181,6 +182,10 @@ def _way(
             return Lane(f"rooms:{case.id}"), ROOMS
         case _:
             assert_never(effect)
+
+
+def _matrix_users(case: Case) -> set[UserId]:
+    return {UserId(p.endpoint.address) for p in case.people if p.endpoint.network is Network.MATRIX}
 
 
 def _room_lane(case: Case, conversation: Conversation) -> Lane:

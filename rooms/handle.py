@@ -126,6 +126,10 @@ class Handler:
         """Somebody in the case uses a device that its owner has not signed."""
         await self._applier.apply(case, routing.decide_unsigned_device(case, person, device))
 
+    async def no_device(self, case: Case, person: Person) -> None:
+        """Somebody in the case has no device that anything could be encrypted for."""
+        await self._applier.apply(case, routing.decide_no_device(case, person))
+
     async def replaced_identity(self, case: Case, person: Person) -> None:
         """The encryption identity of somebody in the case is another than the known one."""
         await self._applier.apply(case, routing.decide_replaced(case, person))

@@ -331,6 +331,9 @@ class Identities(Protocol):
     async def known(self, users: Collection[UserId]) -> Mapping[UserId, Identity]:
         """What is known of those of whom anything is; none of it changes before the unit of work ends."""
 
+    async def expect(self, users: Collection[UserId]) -> None:
+        """These people matter from now on: what there is to know of them is asked for soon."""
+
     async def confirm(self, user: UserId, key: str) -> bool:
         """Believe in this key from now on; False, and nothing changed, when it is no longer the one there is."""
 

