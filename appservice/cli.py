@@ -27,6 +27,8 @@ from appservice.main import wire
 from appservice.matrix.errors import MatrixError
 from appservice.mistakes import ConfigError
 from appservice.probe import Finding, Verdict, check
+from appservice.status import of_database
+from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import StorageError
 from appservice.storage.resealing import reseal
 from bridges.email.server import PortTakenError
@@ -88,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
     probes = commands.add_parser("registration", help="check the homeserver").add_subparsers(required=True)
     _with_config(probes.add_parser("check", help="find by trying what the homeserver lacks"), _check_registration)
+
+    _with_config(commands.add_parser("status", help="say what is wrong, and what to do"), _status)
 
     cases = commands.add_parser("case", help="open and look at cases").add_subparsers(required=True)
     create = _with_config(cases.add_parser("create", help="open a case from a file"), _create_case)
@@ -205,6 +209,33 @@ def _check_registration(arguments: argparse.Namespace) -> int:
         found = [Finding(**each) for each in _ask(arguments, "GET", "/v1/check")["findings"]]
     except ServiceAway:
         found = list(asyncio.run(check(loaded, None)))
+    return _say(found)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    """Through the running service if there is one; else what its database tells."""
+    loaded = config.load(arguments.config)
+    try:
+        found = [Finding(**each) for each in _ask(arguments, "GET", "/v1/status")["findings"]]
+    except ServiceAway as away:
+        service = Finding("service", Verdict.BROKEN, str(away), "its log says why it stopped")
+        database = SqlDatabase(loaded.database.url.get_secret_value(), Sealer(loaded.secrets.masters))
+        found = [service, *asyncio.run(_looked_at(database))]
+    return _say(found)
+
+
+async def _looked_at(database: SqlDatabase) -> tuple[Finding, ...]:
+    try:
+        await database.open_to_look()
+        return await of_database(database)
+    except StorageError as error:
+        return (Finding("database", Verdict.BROKEN, str(error), "is it running, and is database.url right?"),)
+    finally:
+        await database.close()
+
+
+def _say(found: Sequence[Finding]) -> int:
+    """Print them; the exit code tells whether anything is broken."""
     for finding in found:
         remedy = f"\n         {finding.remedy}" if finding.remedy else ""
         print(f"{Verdict(finding.verdict).value:>7}  {finding.setting}: {finding.seen}{remedy}")

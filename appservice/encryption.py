@@ -52,9 +52,13 @@ UNSIGNED = Unproven(
 )
 
 
+SESSIONS = "session:"
+"""How the wait keys begin of what can't be decrypted yet."""
+
+
 def session_key(room: str, session: str) -> str:
     """What an event waits for whose key hasn't come."""
-    return f"session:{room}:{session}"
+    return f"{SESSIONS}{room}:{session}"
 
 
 def devices_key(user: str) -> str:

@@ -23,14 +23,16 @@ from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
-from appservice.probe import ProbeEcho, Store, probe_user
+from appservice.probe import ProbeEcho, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
+from appservice.reach import Reach
 from appservice.reading import EventReader
 from appservice.replaced import ReplacedReader
 from appservice.rounds import Rounds
 from appservice.seeking import Seeker
 from appservice.sending import OutboxWork
 from appservice.service import Condition, Gate, Parts, Service
+from appservice.status import Status
 from appservice.storage.database import SqlDatabase
 from appservice.storage.receiving import MailInbox, TransactionInbox
 from appservice.sweeping import Sweeper
@@ -89,7 +91,21 @@ def wire(config: Config) -> Service:
     deliverer = Deliverer(database, builder, encryption, _courier(config, database))
     aftermath = Aftermath(deliverer, database, matrix, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
-    gate, condition = Gate(arrivals), Condition(database)
+    gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
+    mail_server = _mail_server(config.email) if config.email else None
+    reach = Reach(matrix, config.appservice.registration.id, mail_server, lmtp)
+    metrics = ServiceMetrics(database, reach)
+    database.on_decisions(metrics.decided)
+    echo = ProbeEcho(gate, probe_user(config))
+    ports = WebPorts(
+        transactions=echo,
+        check=lambda: probe.check(config, echo),
+        status=Status(database, condition, reach),
+        readiness=condition,
+        metrics=metrics,
+        provisioning=InboxProvisioning(database),
+        trust=InboxTrust(database, verifications),
+    )
     parts = Parts(
         database=database,
         matrix=matrix,
@@ -109,8 +125,9 @@ def wire(config: Config) -> Service:
         codec=codec,
         house=house,
         condition=condition,
-        web=_web(config, database, gate, condition, verifications),
-        lmtp=_lmtp(config.email, database),
+        reach=reach,
+        web=_web(config, ports),
+        lmtp=lmtp,
     )
     return Service(config, parts)
 
@@ -125,23 +142,12 @@ def _house(config: Config) -> House:
     )
 
 
-def _web(
-    config: Config, database: SqlDatabase, store: Store, condition: Condition, verifications: Verifications
-) -> WebServer:
+def _web(config: Config, ports: WebPorts) -> WebServer:
     settings = WebSettings(
         hs_token=config.appservice.registration.hs_token.get_secret_value(),
         provisioning_token=config.secrets.provisioning_token.get_secret_value(),
         public_base_url=config.appservice.public_base_url,
         proxies=TrustedProxies(config.appservice.trusted_proxies),
-    )
-    echo = ProbeEcho(store, probe_user(config))
-    ports = WebPorts(
-        transactions=echo,
-        check=lambda: probe.check(config, echo),
-        readiness=condition,
-        metrics=ServiceMetrics(database),
-        provisioning=InboxProvisioning(database),
-        trust=InboxTrust(database, verifications),
     )
     listen = config.appservice.listen
     return WebServer(application(settings, ports), listen.host, listen.port)
@@ -172,12 +178,10 @@ def _trust(email: Email) -> Trust:
 def _courier(config: Config, database: SqlDatabase) -> Courier:
     if config.email is None:
         return NoMail()
-    smtp = config.email.smtp
-    server = MailServer(
-        smtp.host,
-        smtp.port,
-        _SECURITY[smtp.tls],
-        smtp.username,
-        smtp.password.get_secret_value() if smtp.password else None,
-    )
-    return MailCourier(database, server, _sender(config, config.email))
+    return MailCourier(database, _mail_server(config.email), _sender(config, config.email))
+
+
+def _mail_server(email: Email) -> MailServer:
+    smtp = email.smtp
+    password = smtp.password.get_secret_value() if smtp.password else None
+    return MailServer(smtp.host, smtp.port, _SECURITY[smtp.tls], smtp.username, password)

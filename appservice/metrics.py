@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from rooms.ports import Database, State
+from appservice.encryption import SESSIONS
+from appservice.reach import Reach
+from rooms.ports import Queue, State, Work
+
+
+class Questions(Protocol):
+    """A database that can be asked."""
+
+    def read(self) -> AbstractAsyncContextManager[Work]:
+        """The stores, for questions only."""
 
 
 class ServiceMetrics:
-    """`appservice.web.ports.Metrics`: what is measured when somebody looks."""
+    """`appservice.web.ports.Metrics`. Of the database, the same numbers in each process; of the rest, this one's."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Questions, reach: Reach) -> None:
+        self._database, self._reach = database, reach
         self.registry = CollectorRegistry()
-        self._items = Gauge("mediatrix_queue_items", "Queued items", ["queue", "state"], registry=self.registry)
-        self._age = Gauge(
-            "mediatrix_queue_oldest_seconds", "Age of the oldest waiting item", ["queue"], registry=self.registry
-        )
-        self._cases = Gauge("mediatrix_cases", "Stored cases", registry=self.registry)
+        self._items = self._gauge("queue_items", "Queued items", "queue", "state")
+        self._lanes = self._gauge("queue_lanes_leased", "Lanes that are being worked on", "queue")
+        self._oldest = self._gauge("queue_oldest_seconds", "Age of the oldest item that could go", "queue")
+        self._parked = self._gauge("queue_oldest_parked_seconds", "Age of the oldest item that waits", "queue")
+        self._undecryptable = self._gauge("undecryptable_events", "Events whose keys have not come")
+        self._cases = self._gauge("cases", "Stored cases")
+        self._reachable = self._gauge("reachable", "Whether that way worked when it was last tried", "way")
+        self._decisions = Counter("mediatrix_decisions", "Decisions of this process", ["rule"], registry=self.registry)
+
+    def decided(self, rules: Collection[str]) -> None:
+        """Decisions were stored, by these rules."""
+        for rule in rules:
+            self._decisions.labels(rule).inc()
 
     async def refresh(self) -> None:
         """Measure."""
         now = datetime.now(UTC)
-        async with self._database.begin() as work:
+        async with self._database.read() as work:
             self._cases.set(len(await work.cases.all_ids()))
+            self._undecryptable.set(await work.inbox.awaiting(SESSIONS))
             for name, queue in (("inbox", work.inbox), ("outbox", work.outbox)):
-                counts = await queue.counts()
-                for state in State:
-                    self._items.labels(name, state.value).set(counts.get(state, 0))
-                oldest = await queue.oldest()
-                self._age.labels(name).set((now - oldest).total_seconds() if oldest else 0)
+                await self._measure(name, queue, now)
+        for leg in self._reach.last:
+            self._reachable.labels(leg.name).set(leg.works)
+
+    async def _measure(self, name: str, queue: Queue, now: datetime) -> None:
+        counts = await queue.counts()
+        for state in State:
+            self._items.labels(name, state.value).set(counts.get(state, 0))
+        self._lanes.labels(name).set(await queue.leased(now))
+        for gauge, state in ((self._oldest, State.READY), (self._parked, State.PARKED)):
+            oldest = await queue.oldest(state)
+            gauge.labels(name).set((now - oldest).total_seconds() if oldest else 0)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"mediatrix_{name}", text, labels, registry=self.registry)

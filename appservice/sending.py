@@ -20,8 +20,11 @@ from rooms.provision import Report
 
 logger = logging.getLogger(__name__)
 
-LATE = 6
-"""After so many attempts in vain, which take about half a minute, the desk is told."""
+LATE = timedelta(seconds=30)
+"""What has been tried in vain for so long the desk is told of, once, and once more when it is sent after all."""
+LETTERS_FOR = timedelta(days=1)
+"""A letter is tried for so long: then it is given up, and a mediator decides whether it is still of use. What goes into
+a room is never given up: its reader has not seen what comes after it, either."""
 LOOK_AGAIN = timedelta(minutes=1)
 """What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
 LOOK_AGAIN_LOCKED = timedelta(hours=1)
@@ -43,20 +46,28 @@ class OutboxWork:
 
     def __init__(self, database: Database, deliverer: Delivers, codec: Codec, house: House) -> None:
         self._database, self._deliverer, self._codec, self._house = database, deliverer, codec, house
+        self._late: set[ItemId] = set()
+        """Of what was said in this process that it is late. Saying it again in another changes nothing."""
 
     async def one(self, item: Item) -> Fate:
         """Deliver one item."""
+        fate = await self._tried(item)
+        self._late.discard(item.id)
+        return fate
+
+    async def _tried(self, item: Item) -> Fate:
         outgoing = self._codec.load(item.body)
         try:
             outcome, report = await self._deliverer.deliver(item, outgoing)
         except Trouble as trouble:
-            if trouble.transient:
-                await self._late(item, outgoing, trouble.why)
+            if trouble.transient and not (isinstance(outgoing, Relay | Introduce) and _failing(item) >= LETTERS_FOR):
+                await self._is_late(item, outgoing, trouble.why)
                 raise
             return End(State.DEAD, f"{await self._described(item, outgoing)}: {trouble.why}")
         await self._report(item, report)
         match outcome:
             case Sent(result):
+                await self._is_sent_after_all(item, outgoing)
                 return Done(result)
             case Parked() | Cancelled():
                 return _set_aside(outcome, LOOK_AGAIN)
@@ -65,12 +76,22 @@ class OutboxWork:
             case _:
                 assert_never(outcome)
 
-    async def _late(self, item: Item, outgoing: Outgoing, why: str) -> None:
+    async def _is_late(self, item: Item, outgoing: Outgoing, why: str) -> None:
         """Still trying, for some time now: said once, so that nobody believes in a bridge that is down."""
-        if item.attempts != LATE or item.case is None or item.lane == f"room:{item.case}:desk":
+        if _failing(item) < LATE or item.id in self._late or item.case is None or _is_for_the_desk(item):
             return
-        text = f"Not sent yet, and being tried again: {await self._described(item, outgoing)}: {why}."
-        await self._tell(item, item.case, text)
+        described = await self._described(item, outgoing)
+        text = f"Not sent yet, and being tried again: {described}: {why}. I tell you when it is sent."
+        await self._tell(item_id(f"late/{item.id}/{item.failing_since}"), item.case, text)
+        self._late.add(item.id)
+
+    async def _is_sent_after_all(self, item: Item, outgoing: Outgoing) -> None:
+        if _failing(item) < LATE or item.case is None or _is_for_the_desk(item):
+            return
+        minutes = _failing(item) // timedelta(minutes=1)
+        after = f"after {minutes} minutes" if minutes > 1 else "after a moment"
+        text = f"Sent now, {after} of trying: {await self._described(item, outgoing)}."
+        await self._tell(item_id(f"sent/{item.id}/{item.failing_since}"), item.case, text)
 
     async def quick(self, work: Work, items: Sequence[Item]) -> Sequence[Fate]:
         """What may not go now is set aside, or cancelled, without leaving the unit of work."""
@@ -89,10 +110,10 @@ class OutboxWork:
 
     async def _ended(self, item: Item, state: State, why: str) -> None:
         logger.warning("an outbox item of kind %s ended as %s", item.kind, state)
-        if item.case is None or item.lane == f"room:{item.case}:desk":
+        if item.case is None or _is_for_the_desk(item):
             return
         word = "Not delivered" if state is State.DEAD else "Perhaps not delivered"
-        await self._tell(item, item.case, f"{word}: {why}. !dead lists, retries and discards.")
+        await self._tell(_derived(item, "ended"), item.case, f"{word}: {why}. !dead lists, retries and discards.")
 
     async def _report(self, item: Item, report: Report) -> None:
         if item.case is None or not (report.tell or report.failed):
@@ -103,9 +124,9 @@ class OutboxWork:
             if item.kind == MATRIX:
                 await handler.drift(item.case)
 
-    async def _tell(self, item: Item, case: CaseId, text: str) -> None:
+    async def _tell(self, item: ItemId, case: CaseId, text: str) -> None:
         async with self._database.begin() as work:
-            handler = Handler(work, self._codec, self._house, _derived(item, "ended"), datetime.now(UTC))
+            handler = Handler(work, self._codec, self._house, item, datetime.now(UTC))
             await handler.tell_desk(case, text)
 
     async def _described(self, item: Item, outgoing: Outgoing) -> str:
@@ -143,6 +164,16 @@ def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:
             return End(State.CANCELLED, why)
         case _:
             assert_never(outcome)
+
+
+def _failing(item: Item) -> timedelta:
+    """How long it has been tried in vain."""
+    return datetime.now(UTC) - item.failing_since if item.failing_since else timedelta(0)
+
+
+def _is_for_the_desk(item: Item) -> bool:
+    """Nothing is told at the desk about what is itself told at the desk."""
+    return item.lane == f"room:{item.case}:desk"
 
 
 def _derived(item: Item, what: str) -> ItemId:

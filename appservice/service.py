@@ -26,6 +26,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
 from appservice.mistakes import ConfigError, Mistake
 from appservice.probe import Store, Verdict
+from appservice.reach import Reach
 from appservice.rounds import Rounds
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
@@ -110,6 +111,7 @@ class Parts:
     house: House
     gate: Gate
     condition: Condition
+    reach: Reach
     web: WebServer
     lmtp: LmtpServer | None
 
@@ -148,6 +150,7 @@ class Service:
                 group.create_task(
                     self._every(parts.housekeeping.every, parts.housekeeping.round, parts.database.duty.taken)
                 )
+                group.create_task(self._every(parts.reach.every, parts.reach.look))
                 group.create_task(parts.rounds.go())
                 parts.condition.now()
                 on_ready()

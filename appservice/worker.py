@@ -269,11 +269,12 @@ class Worker:
         return True
 
     async def _again(self, item: Item, why: str) -> None:
-        due = datetime.now(UTC) + backoff(item.attempts)
+        at = datetime.now(UTC)
+        due = at + backoff(item.attempts)
         async with self._database.begin() as work:
             now = await self._queue(work).get(item.id)
             if now is not None and now.state is State.READY:
-                await self._queue(work).retry(item.id, due, why)
+                await self._queue(work).retry(item.id, due, why, item.failing_since or at)
 
     async def _may_have_left(self, item: Item) -> bool:
         """Whether a send was begun that can't be repeated: what can has stored the very bytes that it repeats (I5)."""

@@ -65,7 +65,8 @@ class Item:
     """One queued thing. `body` is plaintext here and sealed at rest.
 
     `progress` is what the worker stored on the way (the ciphertext that is about to leave, say); `result` what came
-    of it (an event id, an SMTP answer). `sending` tells that a send was begun and its outcome not yet stored.
+    of it (an event id, an SMTP answer). `sending` tells that a send was begun and its outcome not yet stored;
+    `failing_since` when it was first tried in vain, for as long as it is tried again.
     """
 
     id: ItemId
@@ -83,6 +84,7 @@ class Item:
     progress: bytes | None = None
     sending: bool = False
     result: str | None = None
+    failing_since: datetime | None = None
 
 
 class Queue(Protocol):
@@ -119,7 +121,7 @@ class Queue(Protocol):
     async def done(self, item: ItemId, result: str | None = None) -> None:
         """Finished."""
 
-    async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
+    async def retry(self, item: ItemId, due_at: datetime, note: str, failing_since: datetime) -> None:
         """Try again at that time, counting the attempt; the lane waits for it."""
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
@@ -143,8 +145,14 @@ class Queue(Protocol):
     async def counts(self) -> Mapping[State, int]:
         """How many items are in each state; for metrics."""
 
-    async def oldest(self) -> datetime | None:
-        """When the oldest item was stored that waits for anything but its own time; for metrics."""
+    async def oldest(self, state: State) -> datetime | None:
+        """When the oldest item was stored that is READY, or PARKED for anything but its own time; for metrics."""
+
+    async def awaiting(self, prefix: str) -> int:
+        """How many items are PARKED for something whose wait key begins so; for metrics."""
+
+    async def leased(self, at: datetime) -> int:
+        """How many lanes are being worked on at that time; for metrics."""
 
 
 def identity_wait_key(user: UserId) -> str:

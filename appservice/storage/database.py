@@ -1,7 +1,7 @@
 """The database: where units of work come from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from appservice.storage import sqlite
 from appservice.storage.duty import Duty
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
-from appservice.storage.migrate import migrate
+from appservice.storage.migrate import migrate, require_current
 from appservice.storage.seals import Seals, lookup_key
 from appservice.storage.wakeups import Wakeups
 from appservice.storage.work import SqlWork
@@ -35,6 +35,7 @@ class SqlDatabase:
         self._one_writer = self._writer.dialect.name == "sqlite"
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self._one_writer else nullcontext()
         self._wakeups = Wakeups(self._writer)
+        self._decided: list[Callable[[Collection[str]], None]] = []
         self.duty = Duty(self._writer)
         """Begun by a process that serves; the command line leaves it alone."""
 
@@ -45,6 +46,13 @@ class SqlDatabase:
         """
         self._wakeups.add(listener)
 
+    def on_decisions(self, listener: Callable[[Collection[str]], None]) -> None:
+        """Call it after each commit that stored decisions, with the rules that made them.
+
+        It must neither raise nor block.
+        """
+        self._decided.append(listener)
+
     async def open(self) -> None:
         """Connect, and bring the tables up to date.
 
@@ -54,11 +62,25 @@ class SqlDatabase:
             sqlite.make_private_file(self._writer.url)
         async with self._turn, _transaction(self._writer) as connection:
             await migrate(connection)
-            try:
-                self._seals = Seals(self._sealer, await lookup_key(connection, self._sealer))
-            except SealError as error:
-                raise UnusableDatabase("the database was sealed under another master key") from error
+            await self._unseal(connection)
         self._wakeups.start()
+
+    async def open_to_look(self) -> None:
+        """Connect for questions (`read`), and change nothing; whoever serves it is not disturbed.
+
+        Raises DatabaseUnavailable; UnusableDatabase where it is of another version, or sealed under another key.
+        """
+        if self._one_writer:
+            sqlite.require_file(self._writer.url)
+        async with _transaction(self._reader) as connection:
+            await require_current(connection)
+            await self._unseal(connection)
+
+    async def _unseal(self, connection: AsyncConnection) -> None:
+        try:
+            self._seals = Seals(self._sealer, await lookup_key(connection, self._sealer))
+        except SealError as error:
+            raise UnusableDatabase("the database was sealed under another master key") from error
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -78,6 +100,9 @@ class SqlDatabase:
                 await self._wakeups.tell_others(connection)
         if work.news:
             self._wakeups.call()
+        if work.decisions.rules:
+            for listener in self._decided:
+                listener(work.decisions.rules)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqlWork]:

@@ -137,6 +137,8 @@ class SqlDecisions:
     def __init__(self, connection: AsyncConnection, sealer: Sealer) -> None:
         self._connection = connection
         self._sealer = sealer
+        self.rules: list[str] = []
+        """By which rules was decided in this unit of work."""
 
     async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
         values = {
@@ -149,3 +151,4 @@ class SqlDecisions:
             "at": at,
         }
         await self._connection.execute(_DECIDED, values)
+        self.rules.append(decision.rule)

@@ -10,9 +10,9 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appservice.storage.errors import NewerSchema
+from appservice.storage.errors import NewerSchema, UnusableDatabase
 
-VERSION: Final = "0006"
+VERSION: Final = "0007"
 _ADVISORY_LOCK: Final = 0x6D656469617472  # "mediatr"
 
 
@@ -24,6 +24,13 @@ async def migrate(connection: AsyncConnection, to: str = VERSION) -> None:
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
     await connection.run_sync(_migrate, to)
+
+
+async def require_current(connection: AsyncConnection) -> None:
+    """Raises UnusableDatabase where it has another schema than this program's."""
+    found = await connection.run_sync(version)
+    if found != VERSION:
+        raise UnusableDatabase(f"the database has schema {found or 'none'}; a start of the service makes it {VERSION}")
 
 
 def _migrate(connection: Connection, to: str) -> None:

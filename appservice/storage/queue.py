@@ -106,8 +106,8 @@ class SqlQueue:
         sealed = seal_optional(self._sealer, self._column("result"), item, result)
         await self._change(item, state=State.DONE, result=sealed, body=None, progress=None)
 
-    async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
-        await self._change(item, note, count=True, state=State.READY, due_at=due_at)
+    async def retry(self, item: ItemId, due_at: datetime, note: str, failing_since: datetime) -> None:
+        await self._change(item, note, count=True, state=State.READY, due_at=due_at, failing_since=failing_since)
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
         await self._change(item, note, count=True, state=State.PARKED, wait_key=wait_key, due_at=due_at)
@@ -141,11 +141,17 @@ class SqlQueue:
         rows = await self._connection.execute(select(state, func.count()).group_by(state))
         return {State(name): count for name, count in rows}
 
-    async def oldest(self) -> datetime | None:
-        first = [(await self._connection.execute(statement)).scalar() for statement in self._sql.first_of]
-        seq = min((one for one in first if one is not None), default=None)
-        stored: datetime | None = (await self._connection.execute(self._sql.stored_at, {"wanted_seq": seq})).scalar()
+    async def oldest(self, state: State) -> datetime | None:
+        stored: datetime | None = (await self._connection.execute(self._sql.oldest[state])).scalar()
         return stored
+
+    async def awaiting(self, prefix: str) -> int:
+        values = {"prefix": prefix, "behind": prefix + chr(0x10FFFF)}
+        return (await self._connection.execute(self._sql.awaiting, values)).scalar_one()
+
+    async def leased(self, at: datetime) -> int:
+        await self.settle()
+        return (await self._connection.execute(self._sql.leased, {"at": at})).scalar_one()
 
     async def settle(self) -> None:
         """Bring the rows of the touched lanes up to date."""
@@ -171,7 +177,8 @@ class SqlQueue:
 
     async def _change(self, item: ItemId, note: str | None = None, *, count: bool = False, **values: Any) -> None:
         """Whatever an item waited for or was in the middle of is over, unless the new values say otherwise."""
-        changes = {"wanted": item, "due_at": None, "wait_key": None, "sending": False} | values
+        over = {"due_at": None, "wait_key": None, "sending": False, "failing_since": None}
+        changes = {"wanted": item, **over, **values}
         if note is not None:
             changes["note"] = seal_text(self._sealer, self._column("note"), item, note)
         await self._touch(self._sql.count_and_change if count else self._sql.change, changes)
@@ -200,6 +207,7 @@ class SqlQueue:
             "due_at": item.due_at,
             "wait_key": item.wait_key,
             "sending": item.sending,
+            "failing_since": item.failing_since,
             "body": self._sealer.seal(self._column("body"), item.id, item.body),
             "progress": self._sealed("progress", item.id, item.progress),
             "note": seal_optional(self._sealer, self._column("note"), item.id, item.note),
@@ -223,6 +231,7 @@ class SqlQueue:
             progress=self._opened("progress", found.id, found.progress),
             sending=found.sending,
             result=open_optional(self._sealer, self._column("result"), found.id, found.result),
+            failing_since=found.failing_since,
         )
 
     def _sealed(self, column: str, item: ItemId, value: bytes | None) -> bytes | None:

@@ -110,12 +110,18 @@ class QueueStatements(LaneStatements):
         """seqs"""
         self.next_due = select(func.min(items.c.due_at)).where(items.c.due_at > bindparam("at"))
         """at"""
-        self.first_of = [
-            select(items.c.seq).where(waiting, items.c.state != DONE).order_by(items.c.seq).limit(1)
-            for waiting in (items.c.state == _READY, and_(items.c.state == _PARKED, items.c.wait_key.is_not(None)))
-        ]
-        self.stored_at = select(items.c.received_at).where(items.c.seq == bindparam("wanted_seq"))
-        """wanted_seq"""
+
+        awaits = and_(items.c.state == _PARKED, items.c.wait_key.is_not(None))
+        self.oldest = {
+            state: select(items.c.received_at).where(waiting, items.c.state != DONE).order_by(items.c.seq).limit(1)
+            for state, waiting in ((State.READY, items.c.state == _READY), (State.PARKED, awaits))
+        }
+        """By state."""
+        begins = items.c.wait_key.between(bindparam("prefix"), bindparam("behind"))
+        self.awaiting = select(func.count()).where(awaits, begins)
+        """prefix, behind: the last text that begins so"""
+        self.leased = select(func.count()).where(tables.lanes.c.leased_until > bindparam("at"))
+        """at"""
 
 
 def _first_to_be_had(oldest: Select[str], tables: QueueTables) -> Select[str]:

@@ -83,6 +83,7 @@ def _queue(name: str) -> QueueTables:
         Column("progress", LargeBinary),
         Column("note", LargeBinary),
         Column("result", LargeBinary),
+        Column("failing_since", Moment),
         sqlite_autoincrement=True,
     )
     # Of each, only the rows that still matter, so that finished ones cost nothing.

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, CursorResult, Executable, create_engine, event
@@ -49,6 +50,12 @@ def make_private_file(url: URL) -> None:
     except OSError as error:
         reason = errno.errorcode.get(error.errno or 0, "an unknown error")
         raise DatabaseUnavailable(f"the database's file can't be opened ({reason})") from error
+
+
+def require_file(url: URL) -> None:
+    """Raises DatabaseUnavailable where there is no database yet: SQLite would make one by looking for it."""
+    if not Path(url.database or "").is_file():
+        raise DatabaseUnavailable("there is no database yet; the first start of the service makes it")
 
 
 def _engine(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncEngine:

@@ -42,10 +42,10 @@ class Metrics(Protocol):
 
 
 class SelfCheck(Protocol):
-    """Tries what the homeserver lacks, as `appservice.probe.check` does."""
+    """Looks what is wrong: with the homeserver (`appservice.probe.check`), or with all of it (`appservice.status`)."""
 
     async def __call__(self) -> tuple[Finding, ...]:
-        """What was found. Takes some seconds; never raises."""
+        """What was found. May take some seconds; never raises."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, TypeVar, assert_never
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from appservice.casefile import CaseFile
 from appservice.matrix.ids import is_identifier
 from appservice.mistakes import Mistake, explain
+from appservice.probe import Finding
 from appservice.web.bearer import TokenGate
 from appservice.web.bodies import json_object
 from appservice.web.errors import RequestRefused
@@ -38,12 +39,19 @@ class ProvisioningApi:
     """The routes under `/v1`."""
 
     def __init__(
-        self, gate: TokenGate, provisioning: Provisioning, trust: Trusting, check: SelfCheck, public_base_url: str
+        self,
+        gate: TokenGate,
+        provisioning: Provisioning,
+        trust: Trusting,
+        *,
+        check: SelfCheck,
+        status: SelfCheck,
+        public_base_url: str,
     ) -> None:
         self._gate = gate
         self._provisioning = provisioning
         self._trust = trust
-        self._check = check
+        self._check, self._status = check, status
         self._document = document(ENDPOINTS, public_base_url)
 
     def routes(self) -> list[web.RouteDef]:
@@ -56,6 +64,7 @@ class ProvisioningApi:
             "showTrust": self._show_trust,
             "judgeVerification": self._judge_verification,
             "checkHomeserver": self._check_homeserver,
+            "showStatus": self._show_status,
         }
         served = [web.route(each.method, each.path, handlers[each.operation]) for each in ENDPOINTS]
         return [*served, web.get("/v1/openapi.json", self._openapi)]
@@ -131,9 +140,11 @@ class ProvisioningApi:
 
     async def _check_homeserver(self, request: web.Request) -> web.Response:
         self._gate.check(request)
-        found = await self._check()
-        entries = (FindingEntry(setting=f.setting, verdict=f.verdict, seen=f.seen, remedy=f.remedy) for f in found)
-        return _json(FindingList(findings=tuple(entries)))
+        return _findings(await self._check())
+
+    async def _show_status(self, request: web.Request) -> web.Response:
+        self._gate.check(request)
+        return _findings(await self._status())
 
 
 ENDPOINTS: Final = (
@@ -166,7 +177,13 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", "/v1/check", "checkHomeserver", "Try what the homeserver lacks; some seconds", HTTPStatus.OK, FindingList
     ),
+    Endpoint("GET", "/v1/status", "showStatus", "What is wrong, and what to do", HTTPStatus.OK, FindingList),
 )
+
+
+def _findings(found: Sequence[Finding]) -> web.Response:
+    entries = (FindingEntry(setting=f.setting, verdict=f.verdict, seen=f.seen, remedy=f.remedy) for f in found)
+    return _json(FindingList(findings=tuple(entries)))
 
 
 async def _read(request: web.Request, model: type[Body]) -> Body:

@@ -63,16 +63,16 @@ class Judgement(_Schema):
 
 
 class FindingEntry(_Schema):
-    """One setting, and what was seen of it."""
+    """One setting, or part of the service, and what was seen of it."""
 
     setting: str
     verdict: str = Field(description="fine, advice, broken or unseen")
     seen: str
-    remedy: str = Field(description="what to write where; empty where nothing is wrong")
+    remedy: str = Field(description="what to do; empty where nothing is wrong")
 
 
 class FindingList(_Schema):
-    """What the homeserver lacks, and what it does not."""
+    """What is wrong, and what is not."""
 
     findings: tuple[FindingEntry, ...]
 

@@ -38,6 +38,7 @@ class WebPorts:
     provisioning: Provisioning
     trust: Trusting
     check: SelfCheck
+    status: SelfCheck
 
 
 def application(settings: WebSettings, ports: WebPorts) -> web.Application:
@@ -49,7 +50,12 @@ def application(settings: WebSettings, ports: WebPorts) -> web.Application:
     app.add_routes(HomeserverApi(homeserver_gate, ports.transactions, ports.metrics.registry).routes())
     app.add_routes(HealthApi(ports.readiness, ports.metrics).routes())
     provisioning = ProvisioningApi(
-        provisioning_gate, ports.provisioning, ports.trust, ports.check, settings.public_base_url
+        provisioning_gate,
+        ports.provisioning,
+        ports.trust,
+        check=ports.check,
+        status=ports.status,
+        public_base_url=settings.public_base_url,
     )
     app.add_routes(provisioning.routes())
     return app

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final, NoReturn
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from appservice.matrix.ids import is_identifier
 from appservice.matrix.transaction import parse
@@ -36,6 +36,7 @@ class HomeserverApi:
         self._gate = gate
         self._store = store
         self._accepted = Counter("mediatrix_transactions", "Transactions stored and acknowledged.", registry=registry)
+        self._last = Gauge("mediatrix_last_transaction_timestamp_seconds", "When the last came.", registry=registry)
         self._dropped = Counter(
             "mediatrix_transaction_items_dropped", "Items of transactions that could not be read.", registry=registry
         )
@@ -60,6 +61,7 @@ class HomeserverApi:
             self._dropped.inc(transaction.dropped)
         await self._store.accept(transaction)
         self._accepted.inc()
+        self._last.set_to_current_time()
         return web.json_response({})
 
     async def _ping(self, request: web.Request) -> web.Response:

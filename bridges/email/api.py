@@ -99,7 +99,35 @@ SendResult = Accepted | Refused | NotSent | Unknown
 
 async def send(mail: OutgoingMail, server: MailServer) -> SendResult:
     """Submit one mail over a connection of its own. Raises nothing that the network or the server can cause."""
-    client = SMTP(
+    client = _client(server)
+    try:
+        result = await _begin(client, mail) or await _transfer(client, mail.raw)
+        if isinstance(result, Accepted | Refused):
+            with suppress(SMTPException, OSError):
+                await client.quit(timeout=_FAREWELL_SECONDS)
+        return result
+    finally:
+        client.close()
+
+
+async def greet(server: MailServer) -> NotSent | None:
+    """Connect, log in and leave: why no mail could be sent now; None if one could be offered."""
+    client = _client(server)
+    try:
+        async with asyncio.timeout(BEGIN_SECONDS):
+            trouble = await _connect(client)
+        if trouble is None:
+            with suppress(SMTPException, OSError):
+                await client.quit(timeout=_FAREWELL_SECONDS)
+        return trouble
+    except TimeoutError:
+        return NotSent("the mail server was too slow")
+    finally:
+        client.close()
+
+
+def _client(server: MailServer) -> SMTP:
+    return SMTP(
         hostname=server.host,
         port=server.port,
         timeout=server.timeout,
@@ -109,14 +137,6 @@ async def send(mail: OutgoingMail, server: MailServer) -> SendResult:
         password=server.password,
         tls_context=server.tls_context,
     )
-    try:
-        result = await _begin(client, mail) or await _transfer(client, mail.raw)
-        if isinstance(result, Accepted | Refused):
-            with suppress(SMTPException, OSError):
-                await client.quit(timeout=_FAREWELL_SECONDS)
-        return result
-    finally:
-        client.close()
 
 
 async def _begin(client: SMTP, mail: OutgoingMail) -> Refused | NotSent | None:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _LINE_LIMIT: Final = 64 * 1024
 """RFC 5321 says 1000; some servers hand on longer lines, and to refuse them would lose mail."""
 _IDLE_SECONDS: Final = 120.0
+_GREETING_SECONDS: Final = 5.0
 
 _STORED: Final = "250 2.0.0 stored"
 _UNKNOWN: Final = "550 5.1.1 no such address"
@@ -115,6 +116,20 @@ class LmtpServer:
         except OSError as error:
             what = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
             raise PortTakenError(f"the LMTP port {self._host}:{self._port} {what}") from error
+
+    async def greets(self) -> bool:
+        """Whether whoever connects is greeted: tried, as a mail server would."""
+        if self._server is None:
+            return False
+        try:
+            async with asyncio.timeout(_GREETING_SECONDS):
+                reader, writer = await asyncio.open_connection(*self._server.sockets[0].getsockname()[:2])
+                try:
+                    return (await reader.readline()).startswith(b"220")
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return False
 
     async def stop(self) -> None:
         """Take no more connections, end those that are open, and wait for what is being stored."""

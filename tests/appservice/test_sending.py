@@ -1,11 +1,12 @@
 """What becomes of a sending is stored and, where a mediator must know, told at the desk without content."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from appservice.codec import JsonCodec
-from appservice.sending import LATE, LOOK_AGAIN, LOOK_AGAIN_LOCKED, OutboxWork
+from appservice.sending import LETTERS_FOR, LOOK_AGAIN, LOOK_AGAIN_LOCKED, OutboxWork
 from appservice.worker import Done, End, Fate, Park
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
@@ -56,6 +57,11 @@ def item_of(outgoing: Outgoing, *, attempts: int = 0, lane: str = "lane") -> Ite
     return Item(ItemId("i1"), Lane(lane), MATRIX, case, CODEC.dump(outgoing), at, attempts=attempts)
 
 
+def failing(item: Item, ago: timedelta) -> Item:
+    """The item, tried in vain for so long."""
+    return replace(item, attempts=3, failing_since=datetime.now(UTC) - ago)
+
+
 async def send(
     database: MemoryDatabase, item: Item, outcome: Outcome | Trouble, report: Report | None = None
 ) -> tuple[Fate, list[str]]:
@@ -102,13 +108,50 @@ async def test_a_no_for_good_is_told_with_its_reason(database: MemoryDatabase) -
     assert "550" in text
 
 
+NO_CONNECTION = Trouble("no connection", transient=True)
+
+
 async def test_a_no_for_now_is_tried_again_and_told_once_it_lasts(database: MemoryDatabase) -> None:
-    trouble = Trouble("no connection", transient=True)
-    for attempts in range(LATE + 3):
+    outbox = OutboxWork(database, Delivers(NO_CONNECTION, Report()), CODEC, HOUSE)
+    for seconds, notices in ((0, 0), (20, 0), (40, 1), (400, 1), (4000, 1)):
         with pytest.raises(Trouble):
-            await send(database, item_of(RELAY, attempts=attempts), trouble)
-        assert len(told(database)) == (1 if attempts >= LATE else 0)
-    assert "being tried again" in told(database)[0]
+            await outbox.one(failing(item_of(RELAY), timedelta(seconds=seconds)))
+        assert len(told(database)) == notices
+    assert "being tried again: a mail to Carl" in told(database)[0]
+
+
+async def test_another_process_that_goes_on_trying_does_not_tell_it_again(database: MemoryDatabase) -> None:
+    item = failing(item_of(RELAY), timedelta(minutes=5))
+    for _ in range(2):
+        with pytest.raises(Trouble):
+            await send(database, item, NO_CONNECTION)
+    assert len(told(database)) == 1
+
+
+async def test_what_is_sent_after_all_is_told_too(database: MemoryDatabase) -> None:
+    item = failing(item_of(RELAY), timedelta(minutes=5))
+    with pytest.raises(Trouble):
+        await send(database, item, NO_CONNECTION)
+    fate, (_, text) = await send(database, item, Sent("queued"))
+    assert fate == Done("queued")
+    assert text.startswith("Sent now, after 5 minutes of trying: a mail to Carl")
+
+
+async def test_what_failed_for_a_moment_is_no_news(database: MemoryDatabase) -> None:
+    assert await send(database, failing(item_of(RELAY), timedelta(seconds=5)), Sent("queued")) == (Done("queued"), [])
+
+
+async def test_a_letter_is_given_up_after_a_day(database: MemoryDatabase) -> None:
+    fate, (text,) = await send(database, failing(item_of(RELAY), LETTERS_FOR + timedelta(minutes=1)), NO_CONNECTION)
+    assert isinstance(fate, End)
+    assert fate.state is State.DEAD
+    assert text.startswith("Not delivered: a mail to Carl")
+
+
+async def test_what_goes_into_a_room_is_never_given_up(database: MemoryDatabase) -> None:
+    item = failing(item_of(Tell(JOINT, "x")), 10 * LETTERS_FOR)
+    with pytest.raises(Trouble):
+        await send(database, item, NO_CONNECTION)
 
 
 async def test_nothing_is_told_at_the_desk_about_the_desk(database: MemoryDatabase) -> None:

@@ -83,6 +83,9 @@ class MemoryDatabase:
         """Call it after each commit that put, woke or revived an item."""
         self._listeners.append(listener)
 
+    def on_decisions(self, listener: Callable[[Collection[str]], None]) -> None:
+        """Nobody counts them here."""
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["MemoryWork"]:
         """One unit of work: committed when the block ends, rolled back if it raises."""

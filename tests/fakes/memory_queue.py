@@ -8,6 +8,7 @@ from itertools import islice, takewhile
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
 
+_OVER = {"due_at": None, "wait_key": None, "sending": False, "failing_since": None}
 WAITING = frozenset({State.READY, State.PARKED})
 
 
@@ -92,8 +93,9 @@ class MemoryQueue:
     async def done(self, item: ItemId, result: str | None = None) -> None:
         self._change(item, state=State.DONE, result=result, body=b"", progress=None)
 
-    async def retry(self, item: ItemId, due_at: datetime, note: str) -> None:
-        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=self._attempts(item) + 1)
+    async def retry(self, item: ItemId, due_at: datetime, note: str, failing_since: datetime) -> None:
+        attempts = self._attempts(item) + 1
+        self._change(item, state=State.READY, due_at=due_at, note=note, attempts=attempts, failing_since=failing_since)
 
     async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
         changes = {"wait_key": wait_key, "due_at": due_at, "note": note, "attempts": self._attempts(item) + 1}
@@ -127,9 +129,15 @@ class MemoryQueue:
     async def counts(self) -> Mapping[State, int]:
         return {state: count for state in State if (count := len(self._in(state)))}
 
-    async def oldest(self) -> datetime | None:
-        waiting = (item for item in self._in(*WAITING) if item.state is State.READY or item.wait_key is not None)
+    async def oldest(self, state: State) -> datetime | None:
+        waiting = (item for item in self._in(state) if state is State.READY or item.wait_key is not None)
         return next((item.received_at for item in waiting), None)
+
+    async def awaiting(self, prefix: str) -> int:
+        return sum((item.wait_key or "").startswith(prefix) for item in self._in(State.PARKED) if item.wait_key)
+
+    async def leased(self, at: datetime) -> int:
+        return sum(self._leased(lane, at) for lane in self._table.leases)
 
     def _attempts(self, item: ItemId) -> int:
         return self._table.items[item].attempts if item in self._table.items else 0
@@ -140,7 +148,7 @@ class MemoryQueue:
     def _change(self, item: ItemId, **changes: object) -> None:
         """Whatever an item waited for or was in the middle of is over, unless the changes say otherwise."""
         if item in self._table.items:
-            self._set(self._table.items[item], **{"due_at": None, "wait_key": None, "sending": False, **changes})
+            self._set(self._table.items[item], **{**_OVER, **changes})
 
     def _set(self, item: Item, **changes: object) -> None:
         self._table.items[item.id] = replace(item, **changes)  # type: ignore[arg-type]

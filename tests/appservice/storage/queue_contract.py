@@ -25,6 +25,13 @@ def names(items: tuple[Item, ...]) -> list[str]:
     return [one.id for one in items]
 
 
+async def known(queue: Queue, name: str) -> Item:
+    """An item that must be there."""
+    found = await queue.get(ItemId(name))
+    assert found
+    return found
+
+
 async def fill(queue: Queue, *items: Item) -> None:
     """Put them all."""
     for one in items:
@@ -104,7 +111,7 @@ class QueueContract:
             await fill(work.inbox, item("a"), item("b"), item("c", "other"))
             assert names(await work.inbox.claim("me", AT, LEASE, 2)) == ["a", "b"]
             await work.inbox.mark_sending(ItemId("a"), b"progress")
-            await work.inbox.retry(ItemId("a"), AT + MINUTE, "no answer")
+            await work.inbox.retry(ItemId("a"), AT + MINUTE, "no answer", AT)
             await work.inbox.free("me", Lane("lane"))
         async with database.begin() as work:
             assert names(await work.inbox.claim("me", AT, LEASE, 2)) == ["c"]
@@ -180,7 +187,7 @@ class QueueContract:
     async def test_a_person_can_retry_what_was_given_up(self, database: WorkDatabase, state: State) -> None:
         async with database.begin() as work:
             await fill(work.outbox, item("a"), item("b"))
-            await work.outbox.retry(ItemId("a"), AT, "once")
+            await work.outbox.retry(ItemId("a"), AT, "once", AT)
             await work.outbox.mark_sending(ItemId("a"), b"progress")
             await work.outbox.stop(ItemId("a"), state, "no answer")
             assert names(await work.outbox.claim("me", AT, LEASE)) == ["b"]
@@ -221,24 +228,54 @@ class QueueContract:
         async with database.begin() as work:
             assert len(await work.outbox.in_state({State.READY})) == 500
 
-    async def test_the_oldest_waiting_item_is_known(self, database: WorkDatabase) -> None:
+    async def test_the_oldest_item_that_could_go_and_the_oldest_that_waits_are_known_apart(
+        self, database: WorkDatabase
+    ) -> None:
         async with database.begin() as work:
-            assert await work.inbox.oldest() is None
+            assert await work.inbox.oldest(State.READY) is None
             await fill(work.inbox, *(item(n, received_at=AT + i * MINUTE) for i, n in enumerate("abc")))
             await work.inbox.done(ItemId("a"))
             await work.inbox.park(ItemId("b"), "key", None, "")
-            assert await work.inbox.oldest() == AT + MINUTE
+            assert await work.inbox.oldest(State.PARKED) == AT + MINUTE
+            assert await work.inbox.oldest(State.READY) == AT + 2 * MINUTE
             await work.inbox.stop(ItemId("b"), State.DEAD, "")
-            assert await work.inbox.oldest() == AT + 2 * MINUTE
+            assert await work.inbox.oldest(State.PARKED) is None
             await work.inbox.done(ItemId("c"))
-            assert await work.inbox.oldest() is None
+            assert await work.inbox.oldest(State.READY) is None
 
     async def test_what_rests_until_its_own_time_is_not_waiting(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
             await fill(work.inbox, item("a", state=State.PARKED, due_at=AT + MINUTE))
-            assert await work.inbox.oldest() is None
+            assert await work.inbox.oldest(State.PARKED) is None
             await work.inbox.ripen(AT + MINUTE)
-            assert await work.inbox.oldest() == AT
+            assert await work.inbox.oldest(State.READY) == AT
+
+    async def test_what_waits_for_things_of_one_kind_is_counted(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, *(item(name) for name in "abcd"))
+            for name, key in (("a", "session:!r:x"), ("b", "session:!r:y"), ("c", "sessio"), ("d", "session:")):
+                await work.inbox.park(ItemId(name), key, None, "")
+            await work.inbox.stop(ItemId("b"), State.DEAD, "")
+            assert await work.inbox.awaiting("session:") == 2
+
+    async def test_lanes_that_are_being_worked_on_are_counted(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a", "first"), item("b", "second"))
+            await work.inbox.claim("me", AT, LEASE)
+        async with database.begin() as work:
+            assert await work.inbox.leased(AT) == 1
+            assert await work.inbox.leased(AT + 2 * LEASE) == 0
+
+    async def test_since_when_an_item_fails_is_known_for_as_long_as_it_is_tried_again(
+        self, database: WorkDatabase
+    ) -> None:
+        async with database.begin() as work:
+            await fill(work.outbox, item("a"))
+            await work.outbox.retry(ItemId("a"), AT + MINUTE, "no answer", AT)
+            await work.outbox.mark_sending(ItemId("a"), b"x")
+            assert (await known(work.outbox, "a")).failing_since == AT
+            await work.outbox.park(ItemId("a"), "key", None, "")
+            assert (await known(work.outbox, "a")).failing_since is None
 
     async def test_what_a_failed_unit_of_work_did_to_items_and_leases_is_undone(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
@@ -252,7 +289,7 @@ class QueueContract:
         missing = ItemId("never")
         async with database.begin() as work:
             await work.inbox.done(missing)
-            await work.inbox.retry(missing, AT, "")
+            await work.inbox.retry(missing, AT, "", AT)
             await work.inbox.park(missing, "key", None, "")
             await work.inbox.stop(missing, State.DEAD, "")
             await work.inbox.mark_sending(missing, None)

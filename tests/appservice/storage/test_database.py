@@ -47,7 +47,7 @@ async def write_secrets(database: SqlDatabase) -> None:
         await work.decisions.record(ItemId("i"), Decision(CASE, (), "rule", "s3cret reason"), AT)
         for name in "abc":
             await work.outbox.put(item(name, body=b"s3cret body", progress=b"s3cret progress"))
-        await work.outbox.retry(ItemId("a"), AT, "550 s3cret: no such user")
+        await work.outbox.retry(ItemId("a"), AT, "550 s3cret: no such user", AT)
         await work.outbox.done(ItemId("b"), "250 s3cret: stored")
 
 
@@ -384,7 +384,9 @@ async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str) -> None:
             await work.inbox.free("me", Lane("lane"))
             await work.inbox.next_due(AT)
             await work.inbox.wake("key")
-            await work.inbox.oldest()
+            await work.inbox.oldest(State.READY)
+            await work.inbox.oldest(State.PARKED)
+            await work.inbox.awaiting("session:")
             await work.inbox.in_state({State.DEAD})
             await work.inbox.done(ItemId("1"))
     plans = _plans(sqlite_url, asked)

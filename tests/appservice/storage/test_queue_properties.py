@@ -59,7 +59,7 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(lambda t: lambda q: q.ripen(t), _moments()),
     st.builds(lambda t: lambda q: q.next_due(t), _moments()),
     st.builds(lambda n: lambda q: q.done(n, "result"), st.sampled_from(NAMES)),
-    st.builds(lambda n, t: lambda q: q.retry(n, t, "note"), st.sampled_from(NAMES), _moments()),
+    st.builds(lambda n, t: lambda q: q.retry(n, t, "note", t), st.sampled_from(NAMES), _moments()),
     st.builds(
         lambda n, k, t: lambda q: q.park(n, k, t, "note"),
         st.sampled_from(NAMES),
@@ -74,7 +74,10 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     ),
     st.builds(lambda n, p: lambda q: q.mark_sending(n, p), st.sampled_from(NAMES), st.sampled_from([None, b"x"])),
     st.builds(lambda n: lambda q: q.revive(n), st.sampled_from(NAMES)),
-    st.just(lambda q: q.oldest()),
+    st.just(lambda q: q.oldest(State.READY)),
+    st.just(lambda q: q.oldest(State.PARKED)),
+    st.builds(lambda p: lambda q: q.awaiting(p), st.sampled_from(["", "k", "key", "lo", "x"])),
+    st.builds(lambda t: lambda q: q.leased(t), _moments()),
 )
 UNITS = st.lists(st.tuples(st.lists(ACTS, min_size=1, max_size=4), st.booleans()), max_size=14)
 """Units of work: what each does, and whether it is committed."""

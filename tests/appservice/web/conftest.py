@@ -110,6 +110,9 @@ class Service:
     async def check(self) -> tuple[Finding, ...]:
         return (Finding("registration.yaml: url", Verdict.BROKEN, "it does not reach us", "correct it"),)
 
+    async def status(self) -> tuple[Finding, ...]:
+        return (Finding("mail out", Verdict.BROKEN, "no connection", "is it running?"),)
+
 
 @pytest.fixture
 def service() -> Service:
@@ -131,6 +134,7 @@ async def client(service: Service) -> AsyncIterator[Client]:
         provisioning=service.provisioning,
         trust=service.trust,
         check=service.check,
+        status=service.status,
     )
     async with TestClient(TestServer(application(settings, ports))) as opened:
         yield opened

@@ -102,6 +102,13 @@ async def test_the_homeserver_is_checked_by_who_hears_it(client: Client) -> None
         assert response.status == 401
 
 
+async def test_the_status_is_told_to_whoever_has_the_token(client: Client) -> None:
+    status, found = await call(client, "GET", "/v1/status")
+    assert (status, found["findings"][0]["seen"]) == (200, "no connection")
+    async with client.get("/v1/status") as response:
+        assert response.status == 401
+
+
 @pytest.mark.parametrize("case", ["9999", "%00", "%ED%A0%80", "x" * 300])
 async def test_no_case_and_no_such_case_look_alike(client: Client, case: str) -> None:
     async with client.get(URL(f"/v1/cases/{case}", encoded=True), headers=TOKEN) as response:
@@ -158,6 +165,7 @@ async def test_requests_and_answers_fit_the_documents_schemas(client: Client) ->
     _, listed = await call(client, "GET", "/v1/cases")
     check(listed, "CaseList")
     check((await call(client, "GET", "/v1/check"))[1], "FindingList")
+    check((await call(client, "GET", "/v1/status"))[1], "FindingList")
     _, refused = await call(client, "POST", "/v1/cases", {})
     check(refused, "ErrorBody")
     with pytest.raises(jsonschema.ValidationError):

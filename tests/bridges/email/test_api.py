@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, Unknown, send
+from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, Unknown, greet, send
 from bridges.email.convert_out import OutgoingMail, Post, render
 from sandbox.mail import Behaviour, MailSandbox
 from tests.bridges.email.builders import AUTHSERV_ID, CARL, letter
@@ -90,6 +90,17 @@ async def test_a_refusal_is_for_now_or_for_good(
 async def test_a_lost_answer_is_unknown_and_not_a_failure(world: MailSandbox, behaviour: Behaviour) -> None:
     world.behaviour = behaviour
     assert isinstance(await send(MAIL, server(world.port)), Unknown)
+
+
+async def test_whether_mail_could_be_sent_is_known_without_sending_any(world: MailSandbox) -> None:
+    assert await greet(server(world.port)) is None
+    assert world.mailbox(CARL.spelled) == ()
+    port = world.port
+    await world.stop()
+    trouble = await greet(server(port))
+    assert trouble == NotSent("no connection to the mail server (SMTPConnectError)")
+    async with scripted([b"554 go away\r\n"]) as refusing:
+        assert isinstance(await greet(server(refusing)), NotSent)
 
 
 async def test_no_mail_server_is_safe_to_repeat() -> None:

@@ -199,6 +199,12 @@ async def test_a_client_that_goes_while_its_mail_is_stored_does_not_stop_the_sto
     assert len(service.inbox.stored) == 1
 
 
+async def test_whether_it_listens_is_tried(service: Service) -> None:
+    assert await service.server.greets()
+    await service.server.stop()
+    assert not await service.server.greets()
+
+
 async def test_a_taken_port_is_named(service: Service) -> None:
     second = LmtpServer(
         service.inbox, OWN_DOMAIN, host="127.0.0.1", port=service.server.port, cap=RateCap(service.clock)

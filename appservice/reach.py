@@ -1,0 +1,80 @@
+"""Whether the networks outside can be reached, each way: tried, never inferred from silence.
+
+homeserver    it answers us             deliveries    it reaches us (MSC2659), with the right token
+mail out      the mail server lets us in              mail in       whoever connects to our LMTP port is greeted
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from appservice.matrix.errors import MatrixError
+from appservice.matrix.homeserver import Homeserver
+from bridges.email.api import MailServer, greet
+from bridges.email.server import LmtpServer
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way, and what was seen of it when it was last tried. `remedy` is empty where it works."""
+
+    name: str
+    works: bool
+    seen: str
+    remedy: str = ""
+
+
+class Reach:
+    """Tries all of them."""
+
+    every = timedelta(minutes=1)
+
+    def __init__(
+        self, matrix: Homeserver, registration: str, mail_server: MailServer | None, lmtp: LmtpServer | None
+    ) -> None:
+        """`registration`: our id there. Without mail, its two legs are left out."""
+        self._matrix, self._registration = matrix, registration
+        self._mail_server, self._lmtp = mail_server, lmtp
+        self.last: tuple[Leg, ...] = ()
+        """What was seen last; nothing before the first look."""
+
+    async def look(self) -> tuple[Leg, ...]:
+        """Try each once, all at the same time. Never raises; takes as long as the slowest needs to fail."""
+        found = await asyncio.gather(self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in())
+        self.last = tuple(leg for leg in found if leg is not None)
+        return self.last
+
+    async def _homeserver(self) -> Leg:
+        try:
+            await self._matrix.accounts.whoami()
+        except MatrixError as error:
+            remedy = "is it running, and is homeserver.url right? mediatrix registration check says more"
+            return Leg("homeserver", False, f"the homeserver does not serve us: {error.errcode}", remedy)
+        return Leg("homeserver", True, "the homeserver answers")
+
+    async def _deliveries(self) -> Leg:
+        try:
+            await self._matrix.accounts.ping(self._registration, secrets.token_hex(8))
+        except MatrixError as error:
+            remedy = "nothing that people write comes in; mediatrix registration check says what to correct"
+            return Leg("deliveries", False, f"the homeserver does not reach us: {error.errcode}", remedy)
+        return Leg("deliveries", True, "the homeserver reaches us")
+
+    async def _mail_out(self) -> Leg | None:
+        if self._mail_server is None:
+            return None
+        trouble = await greet(self._mail_server)
+        if trouble is not None:
+            remedy = "letters wait, for a day at most; is the mail server running, and is email.smtp right?"
+            return Leg("mail out", False, trouble.reason, remedy)
+        return Leg("mail out", True, "the mail server lets us in")
+
+    async def _mail_in(self) -> Leg | None:
+        if self._lmtp is None:
+            return None
+        if not await self._lmtp.greets():
+            return Leg("mail in", False, "nobody answers at our LMTP port", "restart the service; its log says more")
+        return Leg("mail in", True, "mail is taken at our LMTP port")
