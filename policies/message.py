@@ -23,12 +23,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, by reference. `size` is in bytes, as the sender gave it."""
+    """A file, by reference. `size` is in bytes, as the sender gave it; `words` is what was written beside it."""
 
     name: str
     mime: str
     size: int
     ref: FileRef
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

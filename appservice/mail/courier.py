@@ -114,8 +114,8 @@ class MailCourier:
                 return mails.Post(author, body)
             case said.Edit(body=body):
                 return mails.Correction(author, body)
-            case File():
-                return mails.FileShared(author)
+            case File(words=words):
+                return mails.FileShared(author, words)
             case said.Removal():
                 return mails.Removed()
             case said.Reaction() | Unreadable():

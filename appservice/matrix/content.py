@@ -123,13 +123,19 @@ def _file(content: Mapping[str, Any], body: str) -> Content:
     """Only files encrypted like the message: a plain `url` would lie on the homeserver for all to read."""
     info, encrypted = _mapping(content.get("info")), _mapping(content.get("file"))
     name, mime, size = content.get("filename", body), info.get("mimetype"), info.get("size")
+    name = name if isinstance(name, str) else body
+    # Words beside a file stand in `body`, with the file's name apart (spec, "Media captions").
+    words = body if name != body else ""
     if not encrypted:
-        return Unreadable("it is a file that was uploaded without encryption")
+        return Unreadable("it is a file that was uploaded without encryption", words)
+    if not agree(words or name, content):
+        return _two_things(body, content)
     return File(
-        name if isinstance(name, str) else body,
+        name,
         mime if isinstance(mime, str) else "application/octet-stream",
         size if type(size) is int and size >= 0 else 0,
         FileRef(json.dumps(encrypted)),
+        words,
     )
 
 

@@ -67,9 +67,10 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class FileShared:
-    """Someone shared a file, which does not go by mail."""
+    """Someone shared a file, which does not go by mail; `text` is what they wrote beside it."""
 
     author: str
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,9 @@ def _said(content: Content) -> str:
         case Removed():
             return _rendered("removed")
         case FileShared():
-            return _rendered("file", author=one_line(content.author))
+            return _rendered(
+                "file", author=one_line(content.author), words=as_words(content.text) if content.text else ""
+            )
         case Invitation():
             return _rendered(
                 "invitation",

@@ -27,3 +27,12 @@ def test_new_words_for_no_message_are_not_taken_for_words() -> None:
     relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": "$a"}}
     assert read("m.room.message", content, relation).content == Edit(None, "no")
     assert read("m.room.message", {"msgtype": "m.text", "body": "no"}, {}).content == Text("no")
+
+
+def test_words_beside_a_file_are_kept_with_it() -> None:
+    content = {"msgtype": "m.file", "body": "my offer", "filename": "a.pdf", "file": {"url": "mxc://a/b"}}
+    file = read("m.room.message", content, {}).content
+    assert isinstance(file, File)
+    assert (file.name, file.words) == ("a.pdf", "my offer")
+    html = {"format": "org.matrix.custom.html", "formatted_body": "my <b>last</b> offer"}
+    assert isinstance(read("m.room.message", {**content, **html}, {}).content, Unreadable)

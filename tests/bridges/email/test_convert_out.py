@@ -85,6 +85,8 @@ def test_a_thread_names_only_the_mails_it_was_given() -> None:
 
 def test_a_file_is_announced_without_its_name() -> None:
     assert "ask the\nmediator" in text_of(letter(FileShared("Alice")))
+    assert "Beside it" not in text_of(letter(FileShared("Alice")))
+    assert "Beside it Alice wrote\n| my offer" in text_of(letter(FileShared("Alice", "my offer")))
 
 
 @pytest.mark.parametrize(
