@@ -1,0 +1,138 @@
+"""From a stored part of a webhook to what somebody said, or to what became of a message. Never raises."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from bridges.whatsapp.incoming import (
+    Change,
+    Incoming,
+    Pressed,
+    Progress,
+    Reacted,
+    Said,
+    Sender,
+    Shown,
+    Status,
+    Words,
+)
+from bridges.whatsapp.webhook import JsonObject, text
+from policies.telephone import normalised, user_id
+from policies.text import clean, technical
+
+WORDS_MOST: Final = 65_536
+"""Characters; WhatsApp takes 4,096 of a person, and may one day take more."""
+
+_MEDIA: Final[Mapping[str, str]] = MappingProxyType(
+    {"image": "a picture", "video": "a video", "audio": "a recording", "document": "a document", "sticker": "a sticker"}
+)
+_CARDS: Final = MappingProxyType(
+    {"location": "a place on the map", "contacts": "a contact card", "order": "an order from a catalogue"}
+)
+_CHANGES: Final = MappingProxyType(
+    {
+        "user_changed_number": Change.NUMBER,
+        "user_changed_user_id": Change.USER,
+        "customer_changed_number": Change.NUMBER,
+        "customer_identity_changed": Change.IDENTITY,
+    }
+)
+_EDITED: Final = "a changed version of an earlier message, which WhatsApp does not hand out"
+_DELETED: Final = "the deletion of an earlier message; what was passed on before stays"
+
+
+def read_message(body: JsonObject) -> Incoming:
+    """A message, from the body of its `Part`."""
+    message, contact = _object(body.get("message")), _object(body.get("contact"))
+    context = _object(message.get("context"))
+    return Incoming(
+        id=text(message.get("id")),
+        number=text(body.get("number")),
+        sender=_sender(message, contact),
+        said=_said(message),
+        quoted=text(context.get("id")) or None,
+        forwarded=bool(context.get("forwarded") or context.get("frequently_forwarded")),
+    )
+
+
+def read_status(body: JsonObject) -> Status:
+    """A report, from the body of its `Part`."""
+    status = _object(body.get("status"))
+    state = text(status.get("status"))
+    errors = status.get("errors")
+    codes = (_object(one).get("code") for one in errors) if isinstance(errors, list) else ()
+    return Status(
+        id=text(status.get("id")),
+        number=text(body.get("number")),
+        # A voice message that was played was read.
+        progress=Progress.READ if state == "played" else Progress(state) if state in set(Progress) else None,
+        ours=text(status.get("biz_opaque_callback_data")),
+        codes=tuple(code for code in codes if type(code) is int),
+    )
+
+
+def _sender(message: JsonObject, contact: JsonObject) -> Sender:
+    written_as = text(message.get("from"))
+    system, identity = _object(message.get("system")), _object(message.get("identity"))
+    named = (text(contact.get("user_id")), text(message.get("from_user_id")), written_as)
+    phones = (text(contact.get("wa_id")), written_as)
+    return Sender(
+        user=next(filter(None, map(user_id, named)), None),
+        phone=next(filter(None, (normalised(f"+{one.removeprefix('+')}") for one in phones)), None),
+        key=text(contact.get("identity_key_hash")) or text(identity.get("hash")) or None,
+        formerly=user_id(text(system.get("previous_user_id"))),
+    )
+
+
+def _said(message: JsonObject) -> Said:
+    kind = text(message.get("type"))
+    inner = _object(message.get(kind))
+    match kind:
+        case "text" if text(inner.get("body")).strip():
+            return Words(_words(inner.get("body")))
+        case "interactive":
+            return _chosen(inner)
+        case "button":
+            return Pressed(text(inner.get("payload")), _words(inner.get("text")))
+        case "image" | "video" | "audio" | "document" | "sticker":
+            what = "a voice message" if kind == "audio" and inner.get("voice") is True else _MEDIA[kind]
+            return Shown(what, _words(inner.get("caption")))
+        case "reaction":
+            return Reacted(_words(inner.get("emoji"))[:20])
+        case "location" | "contacts" | "order":
+            return Shown(_CARDS[kind], _words(inner.get("text")))
+        case "system":
+            return _CHANGES.get(text(inner.get("type"))) or Shown(
+                f"a notice of WhatsApp ({technical(text(inner.get('type')))})"
+            )
+        case _:
+            return _unsupported(kind, inner)
+
+
+def _unsupported(kind: str, inner: JsonObject) -> Said:
+    """What WhatsApp itself can't hand out, or what came after this was written."""
+    match text(inner.get("type")) or kind:
+        case "edit":
+            return Shown(_EDITED)
+        case "revoke":
+            return Shown(_DELETED)
+        case name:
+            return Shown(f"something of the kind {technical(name or 'unknown')}, which can't be shown")
+
+
+def _chosen(inner: JsonObject) -> Said:
+    for kind in ("button_reply", "list_reply"):
+        if inner.get("type") == kind and isinstance(inner.get(kind), dict):
+            chosen = _object(inner[kind])
+            return Pressed(text(chosen.get("id")), _words(chosen.get("title")))
+    return Shown("a filled-in form")
+
+
+def _words(value: object) -> str:
+    """A person's words, as they are, but for what steers a display; half of a surrogate pair becomes `?`."""
+    whole = text(value)[:WORDS_MOST].encode("utf-8", "replace").decode()
+    return clean(whole)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

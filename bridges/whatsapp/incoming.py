@@ -1,0 +1,93 @@
+"""What arrived from WhatsApp, as values: people's messages, and what became of ours."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote, as the network names them. Any of these may be missing; none is ever shown or logged.
+
+    `user` is the business-scoped id, `phone` in E.164, `key` the hash of their encryption identity; `formerly` is the
+    business-scoped id that this one replaces.
+    """
+
+    user: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+    formerly: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A button or a row of a list; `id` is what we gave it, `title` what stood on it."""
+
+    id: str = field(repr=False)
+    title: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Something that this bridge doesn't carry, in words: "a voice message". `caption`: the person's words with it."""
+
+    what: str
+    caption: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """An emoji on a message; an empty one takes it back."""
+
+    emoji: str
+
+
+@unique
+class Change(StrEnum):
+    """What can have changed about who somebody is."""
+
+    NUMBER = "the telephone number of that account was changed"
+    USER = "WhatsApp's own id of that account was changed"
+    IDENTITY = "the encryption identity of that account was changed"
+
+
+Said = Words | Pressed | Shown | Reacted | Change
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message. `number` is the id of our number that it came to, `quoted` the id of the message it answers."""
+
+    id: str
+    number: str
+    sender: Sender
+    said: Said
+    quoted: str | None = None
+    forwarded: bool = False
+
+
+@unique
+class Progress(StrEnum):
+    """How far a message of ours has come."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A report about one message of ours. `ours` is what we sent along with it; `codes` are why it failed."""
+
+    id: str
+    number: str
+    progress: Progress | None
+    ours: str = ""
+    codes: tuple[int, ...] = ()
