@@ -11,7 +11,7 @@ from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
 from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Reconcile, Relay, Tell
 from policies.plan import desk_label
-from rooms.apply import MATRIX, Codec, Outgoing, Say
+from rooms.apply import MATRIX, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
@@ -27,8 +27,6 @@ LETTERS_FOR = timedelta(days=1)
 a room is never given up: its reader has not seen what comes after it, either."""
 LOOK_AGAIN = timedelta(minutes=1)
 """What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
-LOOK_AGAIN_LOCKED = timedelta(hours=1)
-"""The same for what was set aside while nobody could change its case: no waking can have been missed."""
 
 
 class Delivers(Protocol):
@@ -100,7 +98,8 @@ class OutboxWork:
             stopped = await self._deliverer.stopped(work, item, self._codec.load(item.body))
             if stopped is None:
                 break
-            fates.append(_set_aside(stopped, LOOK_AGAIN_LOCKED))
+            # While nobody else could change its case: no waking can have been missed.
+            fates.append(_set_aside(stopped, REST_AT_MOST))
         return fates
 
     async def after(self, item: Item, fate: Fate) -> None:

@@ -5,11 +5,12 @@ This is the only place that makes outbox items, so it is the only place where an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
+from policies.delivery import Wait, may_relay
 from policies.effects import (
     ConfirmIdentity,
     DeadLetters,
@@ -33,7 +34,7 @@ from policies.effects import (
 )
 from policies.plan import room_key
 from rooms.clock import alarm
-from rooms.ports import Held, Item, ItemId, Lane, RoomId, UserId, Work, case_lane, identity_wait_key, item_id
+from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
 from rooms.shown import dead_text, headers_text, held_text, mails_text
 
 
@@ -76,6 +77,9 @@ class Signal:
 
 
 Outgoing = Effect | Say | Enter | Decline | Signal
+
+REST_AT_MOST = timedelta(hours=1)
+"""What waits for a change of its case, which wakes it, is looked at this often all the same."""
 
 MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
 """The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix."""
@@ -122,7 +126,10 @@ class Applier:
     async def _effect(self, case: Case, effect: Effect) -> None:
         match effect:
             case Post() | Tell() | Explain() | Pose() | Inform() | Relay() | Introduce() | Reconcile() | Preview():
-                await self._put(case.id, *_way(case, effect), effect)
+                # The case can't change meanwhile: what may not leave now waits from the beginning.
+                verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
+                wait = verdict if isinstance(verdict, Wait) else None
+                await self._put(case.id, *_way(case, effect), effect, wait=wait)
             case Hold(message, why):
                 await self._work.holds.put(Held(case.id, message, why, self._at))
             case Resume(key):
@@ -159,10 +166,16 @@ class Applier:
                 text = f"The new identity of {who.name} is confirmed, and what waited for it goes on."
                 await self._effect(other, Tell(DESK, text))
 
-    async def _put(self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing) -> None:
+    async def _put(
+        self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing, *, wait: Wait | None = None
+    ) -> None:
         self._parts += 1
         identity = item_id(f"{self._item}/{self._rule}/{self._parts}")
-        await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))
+        item = Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at)
+        if wait:
+            due = self._at + REST_AT_MOST
+            item = replace(item, state=State.PARKED, wait_key=wait.key, note=wait.why, due_at=due)
+        await self._work.outbox.put(item)
 
 
 def _way(

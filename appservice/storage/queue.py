@@ -57,8 +57,15 @@ class SqlQueue:
 
     async def put_all(self, items: Iterable[Item]) -> int:
         """Store many, in this order, in one statement; how many were new."""
-        rows = [self._written(item) for item in items]
-        return self._note_news(await self._touch(self._sql.put, rows)) if rows else 0
+        all_items = tuple(items)
+        rows = [self._written(item) for item in all_items]
+        if not rows:
+            return 0
+        new = (await self._connection.execute(self._sql.put, rows)).scalars().all()
+        # What waits is no lane's head.
+        self._touched.update({item.lane for item in all_items if item.state is State.READY}.intersection(new))
+        self.news = self.news or (bool(new) and any(item.wait_key is None for item in all_items))
+        return len(new)
 
     async def ripen(self, at: datetime) -> int:
         due = (await self._connection.execute(self._sql.due, {"at": at})).scalars().all()

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from appservice.codec import JsonCodec
-from appservice.sending import LETTERS_FOR, LOOK_AGAIN, LOOK_AGAIN_LOCKED, OutboxWork
+from appservice.sending import LETTERS_FOR, LOOK_AGAIN, OutboxWork
 from appservice.worker import Done, End, Fate, Park
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
-from rooms.apply import MATRIX, Outgoing, Say
+from rooms.apply import MATRIX, REST_AT_MOST, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, RoomId, State, Work
@@ -207,4 +207,4 @@ async def test_what_is_set_aside_while_its_case_is_locked_misses_no_waking_and_r
 ) -> None:
     outbox = OutboxWork(database, KeptBack(Cancelled(""), Report()), CODEC, HOUSE)
     async with database.begin() as work:
-        assert await outbox.quick(work, [item_of(RELAY)]) == [Park("key", "not yet", LOOK_AGAIN_LOCKED)]
+        assert await outbox.quick(work, [item_of(RELAY)]) == [Park("key", "not yet", REST_AT_MOST)]

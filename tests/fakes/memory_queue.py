@@ -43,7 +43,7 @@ class MemoryQueue:
             if item.id not in self._table.items:
                 self._table.items[item.id] = replace(item, seq=len(self._table.items) + 1)
                 new += 1
-        self.news = self.news or new > 0
+                self.news = self.news or item.wait_key is None
         return new
 
     async def ripen(self, at: datetime) -> int:

@@ -163,15 +163,15 @@ def a_log_line_shows_the_words(patch: Patch) -> None:
 def each_message_has_a_lane_of_its_own(patch: Patch) -> None:
     put = Applier._put
 
-    async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any) -> None:
+    async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any, **wait: Any) -> None:
         many = Lane(f"{lane}:{self._parts}:{self._item}")
-        await put(self, case, many if kind == apply.PEOPLE else lane, kind, outgoing)
+        await put(self, case, many if kind == apply.PEOPLE else lane, kind, outgoing, **wait)
 
     patch.setattr(Applier, "_put", wrong)
 
 
 def what_is_decided_second_is_dropped(patch: Patch) -> None:
-    async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any) -> None:
+    async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any, **wait: Any) -> None:
         self._parts += 1
         identity = ItemId(hashlib.sha256(f"{self._item}/{self._parts}".encode()).hexdigest()[:40])
         await self._work.outbox.put(Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at))

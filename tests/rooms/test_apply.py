@@ -24,7 +24,17 @@ from policies.effects import (
 from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
 from rooms.ports import Entry, Item, ItemId, ReplyAddress, RoomId, State
-from tests.policies.builders import both_sides, caucus_of, done, facts, message, named
+from tests.policies.builders import (
+    ALICE_JOINS,
+    CARL_JOINS,
+    both_sides,
+    case_with,
+    caucus_of,
+    done,
+    facts,
+    message,
+    named,
+)
 from tests.rooms.builders import BOT, CODEC, MIA, Site, applier, item_of
 
 CASE = both_sides()
@@ -203,3 +213,17 @@ async def test_what_belongs_to_another_case_is_not_shown(site: Site) -> None:
         await work.outbox.put(replace(item_of(Tell(JOINT, "x"), CASE.id, "lost"), case=CaseId("1043")))
         await work.outbox.stop(ItemId("lost"), State.DEAD, "of another case")
     assert "another case" not in await shown(site, DeadLetters("list"))
+
+
+async def test_words_that_may_not_leave_now_wait_from_the_beginning_in_their_place() -> None:
+    case = case_with(ALICE_JOINS, CARL_JOINS, "!open")
+    site = Site(case)
+    await site.change(case)
+    carl = named(case, "Carl")
+    await apply(site, Relay(M1, JOINT, named(case, "Alice").id, Text("x"), carl.id), Introduce(carl.id, JOINT))
+    relay, letter = items(site)
+    assert (relay.state, relay.wait_key) == (State.PARKED, channel_key(case, carl.endpoint.id))
+    assert relay.note == "no consent to words by mail is on record"
+    assert letter.state is State.READY
+    await apply(site, Resume(channel_key(case, carl.endpoint.id)), item="consent")
+    assert items(site)[0].state is State.READY
