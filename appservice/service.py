@@ -131,8 +131,8 @@ class Service:
             # Before the database is opened: a newer program must not change it below one that serves.
             parts.database.duty.begin()
             await parts.database.open()
-            parts.database.on_work(parts.inbox.wakeup)
-            parts.database.on_work(parts.outbox.wakeup)
+            parts.database.on_work(parts.inbox.wakeup, "inbox")
+            parts.database.on_work(parts.outbox.wakeup, "outbox")
             await parts.web.start()
             await self._require_homeserver()
             epoch = await self._count()

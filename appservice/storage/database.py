@@ -15,7 +15,7 @@ from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
 from appservice.storage.migrate import migrate, require_current
 from appservice.storage.seals import Seals, lookup_key
-from appservice.storage.wakeups import Wakeups
+from appservice.storage.wakeups import QUEUES, Wakeups
 from appservice.storage.work import SqlWork
 
 
@@ -39,12 +39,13 @@ class SqlDatabase:
         self.duty = Duty(self._writer)
         """Begun by a process that serves; the command line leaves it alone."""
 
-    def on_work(self, listener: Callable[[], None]) -> None:
-        """Call it after each commit, here or in another process, that put, woke or revived an item.
+    def on_work(self, listener: Callable[[], None], *queues: str) -> None:
+        """Call it after each commit, here or in another process, that put, woke or revived an item in one of these
+        queues ("inbox", "outbox"; none named: in any).
 
         It must neither raise nor block.
         """
-        self._wakeups.add(listener)
+        self._wakeups.add(listener, queues or QUEUES)
 
     def on_decisions(self, listener: Callable[[Collection[str]], None]) -> None:
         """Call it after each commit that stored decisions, with the rules that made them.
@@ -97,9 +98,8 @@ class SqlDatabase:
             yield work
             await work.settle()
             if work.news:
-                await self._wakeups.tell_others(connection)
-        if work.news:
-            self._wakeups.call()
+                await self._wakeups.tell_others(connection, work.news)
+        self._wakeups.call(work.news)
         if work.decisions.rules:
             for listener in self._decided:
                 listener(work.decisions.rules)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 logger = logging.getLogger(__name__)
 
+QUEUES: Final = frozenset({"inbox", "outbox"})
 _CHANNEL: Final = "mediatrix_work"
+_TELL: Final = text("SELECT pg_notify(:channel, :news)")
 _AGAIN: Final = 2.0
 """Seconds until a broken connection is made anew. What is missed meanwhile, a worker finds when it looks by itself."""
 
@@ -23,24 +25,25 @@ class Wakeups:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[tuple[frozenset[str], Callable[[], None]]] = []
         self._me = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, listener: Callable[[], None]) -> None:
-        """From now on, call this."""
-        self._listeners.append(listener)
+    def add(self, listener: Callable[[], None], queues: Collection[str]) -> None:
+        """From now on, call this about these queues."""
+        self._listeners.append((frozenset(queues), listener))
 
-    def call(self) -> None:
-        """Call the listeners of this process."""
-        for listener in self._listeners:
-            listener()
+    def call(self, queues: Collection[str]) -> None:
+        """Call those listeners of this process whom news of these queues concern."""
+        for concerned, listener in self._listeners:
+            if not concerned.isdisjoint(queues):
+                listener()
 
-    async def tell_others(self, connection: AsyncConnection) -> None:
+    async def tell_others(self, connection: AsyncConnection, queues: Collection[str]) -> None:
         """Tell the other processes, should this transaction be committed."""
         if self._is_shared:
-            values = {"channel": _CHANNEL, "me": self._me}
-            await connection.execute(text("SELECT pg_notify(:channel, :me)"), values)
+            values = {"channel": _CHANNEL, "news": " ".join((self._me, *sorted(queues)))}
+            await connection.execute(_TELL, values)
 
     def start(self) -> None:
         """Begin to hear what other processes tell."""
@@ -79,12 +82,13 @@ class Wakeups:
         """Until that connection breaks. `driver` is asyncpg's own."""
         broken = asyncio.Event()
 
-        def told(_connection: object, _pid: int, _channel: str, sender: str) -> None:
+        def told(_connection: object, _pid: int, _channel: str, news: str) -> None:
+            sender, *queues = news.split()
             if sender != self._me:
-                self.call()
+                self.call(queues)
 
         driver.add_termination_listener(lambda _connection: broken.set())
         await driver.add_listener(_CHANNEL, told)
         # Something may have been told before.
-        self.call()
+        self.call(QUEUES)
         await broken.wait()

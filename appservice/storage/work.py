@@ -34,9 +34,9 @@ class SqlWork:
         self.mails = SqlMailLedger(connection, seals)
 
     @property
-    def news(self) -> bool:
-        """Whether an item was put, woken or revived."""
-        return self.inbox.news or self.outbox.news
+    def news(self) -> list[str]:
+        """The queues in which an item was put, woken or revived."""
+        return [name for name, queue in (("inbox", self.inbox), ("outbox", self.outbox)) if queue.news]
 
     async def settle(self) -> None:
         """What must be done last, before the commit."""

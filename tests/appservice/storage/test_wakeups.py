@@ -66,3 +66,19 @@ async def test_a_broken_connection_is_made_anew(
         async with here.begin() as work:
             await work.inbox.put(item("a"))
         await eventually(lambda: "work" in heard)
+
+
+async def test_who_listens_for_one_queue_hears_nothing_of_the_other(
+    postgresql: Postgresql, postgresql_url: str
+) -> None:
+    async with opened(postgresql_url) as here, opened(postgresql_url) as there:
+        heard: list[str] = []
+        await both_listen(postgresql)
+        for database, where in ((here, "here"), (there, "there")):
+            for queue in ("inbox", "outbox"):
+                database.on_work(lambda said=f"{queue} {where}": heard.append(said), queue)  # type: ignore[misc]
+        async with here.begin() as work:
+            await work.outbox.put(item("a"))
+        await eventually(lambda: len(heard) > 1)
+        await asyncio.sleep(0.1)
+        assert sorted(heard) == ["outbox here", "outbox there"]
