@@ -1,9 +1,8 @@
 """The database: where units of work come from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -124,20 +123,25 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             async with connection.begin():
                 yield connection
         finally:
-            await _finish(connection.close())
+            await _finish(connection)
 
 
-async def _finish(closing: Coroutine[Any, Any, None]) -> None:
+async def _finish(connection: AsyncConnection) -> None:
     """A task that is cancelled while it gives its connection back does that first."""
-    task = asyncio.create_task(closing)
+    if connection.dialect.name == "sqlite":  # which waits for nothing
+        return await connection.close()
+    task = asyncio.create_task(connection.close())
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
+    return None
 
 
 async def _connect(engine: AsyncEngine) -> AsyncConnection:
+    if engine.dialect.name == "sqlite":
+        return await _opened(engine)
     opening = asyncio.ensure_future(_opened(engine))
     try:
         return await asyncio.shield(opening)
