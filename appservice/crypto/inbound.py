@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from vodozemac import ExportedSessionKey, InboundGroupSession, MegolmMessage, SessionKey
@@ -33,6 +34,8 @@ from appservice.crypto.untrusted import (
 from appservice.crypto.work import Work
 
 MEGOLM = "m.megolm.v1.aes-sha2"
+OPEN_SESSIONS = 512
+"""So many sessions are kept open in memory, less than 2 kB each."""
 
 
 # Keys
@@ -187,7 +190,6 @@ async def decrypt_events(store: CryptoStore, sealer: Sealer, events: Sequence[En
     good = [item for item in parsed if isinstance(item, _Parsed)]
     copies, withheld = await _sessions_of(store, good)
     lists = by_user(await store.device_lists({item.event.sender for item in good}))
-    opener = _Opener(sealer)
     readings: list[Reading] = []
     for item in parsed:
         if isinstance(item, Undecryptable):
@@ -195,7 +197,7 @@ async def decrypt_events(store: CryptoStore, sealer: Sealer, events: Sequence[En
             continue
         key = (item.event.room_id, item.session_id, item.event.sender)
         own = [(copy, *trust_in(copy, lists.get(item.event.sender))) for copy in copies.get(key, ())]
-        readings.append(_read(item, own, withheld.get(key), opener))
+        readings.append(_read(item, own, withheld.get(key), sealer))
     return await _without_replays(store, events, readings)
 
 
@@ -232,22 +234,13 @@ async def _sessions_of(
     return copies, withheld
 
 
-class _Opener:
-    """Unpickles each session once in a batch."""
-
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
-        self._open: dict[str, InboundGroupSession] = {}
-
-    def open(self, copy: StoredInbound) -> InboundGroupSession:
-        session = self._open.get(copy.pickle)
-        if session is None:
-            session = self._sealer.unpickle(InboundGroupSession.from_pickle, copy.pickle)
-            self._open[copy.pickle] = session
-        return session
+@lru_cache(maxsize=OPEN_SESSIONS)
+def _opened(sealer: Sealer, pickle: str) -> InboundGroupSession:
+    """A session that is read from again and again is unpickled once; it reads the same whatever it has read."""
+    return sealer.unpickle(InboundGroupSession.from_pickle, pickle)
 
 
-def _read(item: _Parsed, candidates: Sequence[_Candidate], withheld: StoredWithheld | None, opener: _Opener) -> Reading:
+def _read(item: _Parsed, candidates: Sequence[_Candidate], withheld: StoredWithheld | None, sealer: Sealer) -> Reading:
     def unread(reason: Unread, code: str = "") -> Undecryptable:
         return Undecryptable(item.event.event_id, item.event.room_id, reason, item.session_id, code)
 
@@ -261,7 +254,7 @@ def _read(item: _Parsed, candidates: Sequence[_Candidate], withheld: StoredWithh
     # owner to be that person, so the best of their trust counts.
     copy, trust, device_id = min(able, key=lambda candidate: list(DeviceTrust).index(candidate[1]))
     try:
-        plain = opener.open(copy).decrypt(item.message)
+        plain = _opened(sealer, copy.pickle).decrypt(item.message)
         payload = parse(plain.plaintext)
         event_type, content = required_text(payload, "type"), required_object(payload, "content")
     except ValueError:

@@ -55,6 +55,7 @@ class Sealer:
         self._masters = {_key_id(master): master for master in reversed(masters)}
         self._current = _key_id(masters[0])
         self._subkeys: dict[tuple[bytes, str], bytes] = {}
+        self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
 
     @property
     def key_id(self) -> str:
@@ -77,7 +78,7 @@ class Sealer:
         """Seal for one purpose and one place (`aad`: the row it belongs to). About 45 bytes longer."""
         header = _VERSION + self._current
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        cipher = AESGCM(self._subkey(self._current, purpose))
+        cipher = self._cipher(self._current, purpose)
         return header + nonce + cipher.encrypt(nonce, plaintext, _authenticated(header, purpose, aad))
 
     def open(self, purpose: str, aad: str, sealed: bytes) -> bytes:
@@ -88,7 +89,7 @@ class Sealer:
             raise SealError(f"a sealed value is damaged ({purpose})")
         if key_id not in self._masters:
             raise UnknownKey("sealed under a master key that is not configured")
-        cipher = AESGCM(self._subkey(key_id, purpose))
+        cipher = self._cipher(key_id, purpose)
         try:
             return cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], _authenticated(header, purpose, aad))
         except (InvalidTag, ValueError) as error:
@@ -117,6 +118,12 @@ class Sealer:
             return load(pickle, self._subkey(bytes.fromhex(key_id), _PICKLES))
         except (KeyError, ValueError) as error:
             raise SealError("a pickle does not open under the configured master keys") from error
+
+    def _cipher(self, key_id: bytes, purpose: str) -> AESGCM:
+        cipher = self._ciphers.get((key_id, purpose))
+        if cipher is None:
+            cipher = self._ciphers[key_id, purpose] = AESGCM(self._subkey(key_id, purpose))
+        return cipher
 
     def _subkey(self, key_id: bytes, purpose: str) -> bytes:
         subkey = self._subkeys.get((key_id, purpose))

@@ -1,11 +1,13 @@
 """Cases, the rooms that serve them, and the ghosts in those."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
 from appservice.storage.documents import Document
 from appservice.storage.errors import Conflict
@@ -18,6 +20,8 @@ from rooms.ports import RoomId, RoomRecord, Standing, UserId
 FIRST_CASE: Final = 1001
 _CASE: Final[Document[Case]] = Document(Case)
 _NO_CASE: Final = CaseId("")
+OPEN_CASES: Final = 256
+"""So many cases are kept open in memory, a few kB each."""
 
 # Built once: to build a statement anew costs more than to run it.
 _SEALED: Final = select(schema.cases.c.sealed).where(schema.cases.c.id == bindparam("case"))
@@ -59,7 +63,7 @@ class SqlCases:
         sealed = found.scalar_one_or_none()
         if sealed is None:
             return None
-        loaded = _CASE.load(self._seals.sealer.open("cases.sealed", case, sealed))
+        loaded = _opened(self._seals.sealer, case, sealed)
         if lock:
             self._locked[case] = loaded
         return loaded
@@ -191,3 +195,9 @@ class SqlGhosts:
         await self._connection.execute(insert_new(self._connection.dialect, schema.ghosts, "case_id", "person"), values)
         if await self.of_person(case, person) != ghost:
             raise Conflict
+
+
+@lru_cache(maxsize=OPEN_CASES)
+def _opened(sealer: Sealer, case: CaseId, sealed: bytes) -> Case:
+    """The very same bytes hold the very same case, whoever wrote them: those of busy cases are opened once."""
+    return _CASE.load(sealer.open("cases.sealed", case, sealed))

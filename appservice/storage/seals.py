@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import bindparam, select
@@ -40,13 +41,19 @@ async def lookup_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
 
 async def case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer | None:
     """What seals under that case's own key; None if it has none: nothing was sealed yet, or the key was destroyed."""
-    key = await _key(connection, sealer, _name(case))
-    return None if key is None else Sealer([key])
+    sealed = await _sealed_key(connection, _name(case))
+    return None if sealed is None else _case_sealer(sealer, _name(case), sealed)
 
 
 async def make_case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer:
     """The same, making the key if there is none."""
     return await case_seal(connection, sealer, case) or Sealer([await _make_key(connection, sealer, _name(case))])
+
+
+@lru_cache(maxsize=256)
+def _case_sealer(sealer: Sealer, name: str, sealed: bytes) -> Sealer:
+    """Whether the key is still there is asked each time; to open it and to derive keys from it, once."""
+    return Sealer([open_key(sealer, name, sealed)])
 
 
 def seal_text(sealer: Sealer, purpose: str, aad: str, value: str) -> bytes:
@@ -94,9 +101,13 @@ def _name(case: CaseId) -> str:
 
 
 async def _key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes | None:
-    found = await connection.execute(_SEALED, {"name": name})
-    sealed = found.scalar_one_or_none()
+    sealed = await _sealed_key(connection, name)
     return None if sealed is None else open_key(sealer, name, sealed)
+
+
+async def _sealed_key(connection: AsyncConnection, name: str) -> bytes | None:
+    sealed: bytes | None = (await connection.execute(_SEALED, {"name": name})).scalar_one_or_none()
+    return sealed
 
 
 async def _make_key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes:
