@@ -15,6 +15,7 @@ from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState, parse_state
 from rooms.ports import EventId, RoomId, UserId
 from tests.appservice.crypto.homeserver import FakeHomeserver
+from tests.fakes.accounts import FakeAccounts
 
 Json = dict[str, Any]
 Hazard = Callable[[str], Awaitable[None]]
@@ -99,6 +100,10 @@ class FakeSynapse:
         self.names: dict[UserId, str] = {}
         self.stream: list[Event] = []
         """What the service is still to be told, in order."""
+        self.history: list[Event] = []
+        """Every event, in order."""
+        self.complaints: list[str] = []
+        """What no service may do, though a homeserver lets it."""
         self.keys = FakeHomeserver()
         self.hazard: Hazard = _calm
         self.uploads: list[bytes] = []
@@ -128,6 +133,7 @@ class FakeSynapse:
         if state_key is not None:
             room.state[kind, state_key] = event
         room.timeline.append(event)
+        self.history.append(event)
         about_us = kind == "m.room.member" and str(state_key).startswith(self.ours)
         if about_us or any(user.startswith(self.ours) for user in room.joined):
             self.stream.append(event)
@@ -136,6 +142,17 @@ class FakeSynapse:
     def member(self, room: Room, sender: UserId, user: UserId, membership: str) -> None:
         """A change of somebody's membership, unchecked."""
         self.append(room, sender, "m.room.member", {"membership": membership}, user)
+
+    def transaction(self, most: int = 100) -> Json:
+        """What the service is to be told next. Should it fail, only the events of it are ever sent again."""
+        events = [event.raw for event in self.stream[:most]]
+        del self.stream[:most]
+        return {"events": events, "to_device": self.accounts.messages_for_a_transaction()}
+
+    def forget(self) -> None:
+        """The homeserver dies, and is started: what it had taken up for us in no transaction yet never comes."""
+        self.stream.clear()
+        self.accounts.messages_for_a_transaction()
 
     def events(self) -> Iterator[Event]:
         """Every event of every room."""
@@ -286,6 +303,8 @@ class FakeRooms:
                 raise refused("M_FORBIDDEN", 403)
             known = self._synapse.append(where, as_user, kind, dict(content))
             self._synapse.transactions[as_user, device, txn_id] = known
+        elif _content_of(self._synapse, room, known) != dict(content):
+            self._synapse.complaints.append(f"{as_user} sent something else under a transaction id that was used")
         await self._synapse.hazard("send")
         return known
 
@@ -298,19 +317,6 @@ class FakeRooms:
     def _known(self, user: UserId) -> None:
         if user not in self._synapse.users:
             raise refused("M_FORBIDDEN", 403)
-
-
-class FakeAccounts:
-    """`appservice.matrix.accounts.Accounts`, as far as the service uses it."""
-
-    def __init__(self, synapse: FakeSynapse) -> None:
-        self._synapse = synapse
-
-    async def set_display_name(self, user: UserId, name: str) -> None:
-        await self._synapse.hazard("set_display_name")
-        if user not in self._synapse.users:
-            raise refused("M_FORBIDDEN", 403)
-        self._synapse.names[user] = name
 
 
 class FakeMedia:
@@ -328,6 +334,10 @@ class FakeMedia:
 def refused(errcode: str, status: int) -> MatrixError:
     """The homeserver's no."""
     return MatrixError("fake", errcode, status, transient=False)
+
+
+def _content_of(synapse: FakeSynapse, room: RoomId, event: EventId) -> Json:
+    return next(one.content for one in synapse.room(room).timeline if one.event_id == event)
 
 
 async def _calm(call: str) -> None:

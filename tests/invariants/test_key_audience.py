@@ -6,7 +6,6 @@ devices, some of which their owners have not signed.
 
 import json
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,22 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appservice.casefile import CaseFile
-from appservice.crypto.ids import DeviceId
-from appservice.crypto.ids import EventId as CryptoEventId
-from appservice.crypto.ids import RoomId as CryptoRoomId
-from appservice.crypto.ids import UserId as CryptoUserId
-from appservice.crypto.inbound import Decrypted, EncryptedEvent
-from appservice.matrix.transaction import parse
 from appservice.reading import COMMAND
 from appservice.writing import Writer
 from policies.case import CaseId
 from rooms import deliver
-from rooms.ports import Item, ItemId, Lane, UserId
+from rooms.ports import Item, ItemId, Lane
 from rooms.provision import Fit
-from tests.appservice.crypto.people import Person
-from tests.appservice.crypto.service import Service as Client
-from tests.fakes.synapse import Event
 from tests.invariants.canaries import canaries_in
+from tests.invariants.devices import Clients
 from tests.invariants.people import Post, send_mail
 from tests.invariants.world import ALICE, BOB, BOT, CARL, DAN, MALLORY, MIA, World, opened
 
@@ -51,63 +42,6 @@ FILE = {
         },
     ],
 }
-
-
-@dataclass
-class Device:
-    """Somebody's device; `signed_at`: since when its owner's signature is on it."""
-
-    user: UserId
-    id: DeviceId
-    client: Client
-    signed_at: int | None
-    since: int
-
-
-@dataclass
-class Clients:
-    """Everybody's devices."""
-
-    world: World
-    people: dict[UserId, Person] = field(default_factory=dict)
-    devices: list[Device] = field(default_factory=list)
-
-    async def log_in(self, user: UserId, *, signed: bool) -> None:
-        """A new device."""
-        homeserver = self.world.synapse.keys
-        homeserver.users.add(user[1:].partition(":")[0])
-        person = self.people.setdefault(user, Person(homeserver, CryptoUserId(user)))
-        client = Client(homeserver)
-        async with client.database.begin() as tx:
-            me = await client.machine(person.user_id).create(tx, display_name="x", seeds=person.seeds, now_ms=1)
-        await client.send_outgoing(person.user_id)
-        if not signed:
-            signatures = homeserver.devices[person.user_id, me.device_id]["signatures"][person.user_id]
-            for key in [key for key in signatures if key != f"ed25519:{me.device_id}"]:
-                del signatures[key]
-        now = self.world.now
-        self.devices.append(Device(user, me.device_id, client, now if signed else None, now))
-        await self._changed(user)
-
-    async def sign(self, device: Device) -> None:
-        """The owner signs it after all."""
-        if device.signed_at is None:
-            self.people[device.user].sign_device(device.id)
-            device.signed_at = self.world.now
-            await self._changed(device.user)
-
-    async def _changed(self, user: UserId) -> None:
-        await self.world.service.parts.arrivals.accept(parse("lists", {"device_lists": {"changed": [user]}}))
-
-    async def reads(self, device: Device, event: Event) -> str | None:
-        """What a device makes of an event."""
-        me = CryptoUserId(device.user)
-        await device.client.receive(me)
-        encrypted = EncryptedEvent(
-            CryptoEventId(event.event_id), CryptoRoomId(event.room), CryptoUserId(event.sender), event.content
-        )
-        (reading,) = await device.client.read(encrypted)
-        return str(reading.content.get("body")) if isinstance(reading, Decrypted) else None
 
 
 async def rest(world: World) -> None:

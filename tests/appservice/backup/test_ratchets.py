@@ -11,8 +11,8 @@ from appservice.crypto.ids import RoomId, UserId
 from appservice.crypto.inbound import Decrypted, EncryptedEvent
 from appservice.crypto.machine import OlmMachine, old_devices_changed
 from appservice.crypto.outbound import Audience, Rotation
-from appservice.crypto.untrusted import unpadded
 from tests.appservice.crypto.homeserver import FakeHomeserver
+from tests.appservice.crypto.megolm import message_index
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
 from tests.appservice.crypto.people import ALICE, BOT, GHOST
 from tests.appservice.crypto.service import Service
@@ -85,7 +85,7 @@ class Case:
             self._note(self.ours.event(user, room, result.content))
 
     def _note(self, event: EncryptedEvent) -> None:
-        index = (str(event.content["session_id"]), _index(str(event.content["ciphertext"])))
+        index = (str(event.content["session_id"]), message_index(str(event.content["ciphertext"])))
         if index in self.used:
             raise ReusedIndex(index)
         self.used.add(index)
@@ -107,19 +107,6 @@ class Case:
         readings = await self.alice.read(*self.written)
         assert all(isinstance(reading, Decrypted) for reading in readings), readings
         return [reading for reading in readings if isinstance(reading, Decrypted)]
-
-
-def _index(ciphertext: str) -> int:
-    """The message index, in clear in a Megolm message: version, then field 1 as a varint (Megolm specification)."""
-    raw = unpadded(ciphertext)
-    assert raw[:2] == b"\x03\x08"
-    value = shift = 0
-    for byte in raw[2:]:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            break
-    return value
 
 
 @given(st.lists(ACTS, max_size=25))

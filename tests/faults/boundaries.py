@@ -1,0 +1,147 @@
+"""Where a process can be cut off: before and after every unit of work and every call outside, counted as they come.
+
+Nobody lists the boundaries: a scenario is played, each is passed and named, and the one whose turn it is cuts. Whoever
+plays it again and again, each time with the next, has cut at all of them when one time nothing was cut.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from appservice.crypto.sealing import Sealer
+from appservice.matrix.errors import NO_ANSWER, MatrixError
+from appservice.storage.database import SqlDatabase
+from appservice.storage.errors import DatabaseUnavailable
+from appservice.storage.work import SqlWork
+
+CALLS_LOST = 3
+"""So many calls of a homeserver that is away are not answered."""
+
+
+class Cut(StrEnum):
+    """What happens at a boundary."""
+
+    KILL = "the process is killed"
+    HOMESERVER = "the homeserver dies, and comes back"
+    DATABASE = "the database fails instead of committing"
+
+
+class Killed(BaseException):
+    """The process is killed: nothing that it still does has any effect."""
+
+
+@dataclass
+class Boundaries:
+    """Counts the boundaries, and cuts at one."""
+
+    on_homeserver: Callable[[], None] = lambda: None
+    """Called when the homeserver dies."""
+    watching: bool = False
+    """Whether it is the service that acts, not people."""
+    passed: list[tuple[str, tuple[Cut, ...]]] = field(default_factory=list)
+    """The boundaries since the last one was armed, and what can happen at each."""
+    fell: str | None = None
+    """The name of the boundary at which it was cut."""
+    _cut: Cut | None = None
+    _left: int = 0
+    _only: str | None = None
+    _dead: bool = False
+    _away: int = 0
+
+    def cut(self, cut: Cut, left: int, only: str | None = None) -> None:
+        """Cut when so many of the boundaries at which that can happen, or of those of one name, have been passed."""
+        self.passed, self.fell = [], None
+        self._cut, self._left, self._only = cut, left, only
+
+    def uncut(self) -> str | None:
+        """Cut no more; the name of where it was cut."""
+        self._cut = None
+        return self.fell
+
+    def places(self, cut: Cut) -> list[int]:
+        """Of the boundaries that were passed, one of each name, as `cut` counts them: now the first, now the last."""
+        names = [name for name, possible in self.passed if cut in possible]
+        last = {name: place for place, name in enumerate(names)}
+        return sorted(place if number % 2 else names.index(name) for number, (name, place) in enumerate(last.items()))
+
+    def restarted(self) -> None:
+        """Another process lives."""
+        self._dead = False
+
+    async def outside(self, call: str) -> None:
+        """Before and after a call of the homeserver or the mail server."""
+        name = call.removeprefix("/_matrix/client/v3").split("/m.")[0]
+        self._reach(name, Cut.KILL, *(() if name == "smtp" else (Cut.HOMESERVER,)))
+
+    def begin(self, where: str) -> None:
+        """Before a unit of work."""
+        self._reach(f"begin in {where}", Cut.KILL)
+
+    def end(self, where: str) -> None:
+        """All is done within a unit of work but the commit."""
+        self._reach(f"end in {where}", Cut.DATABASE)
+
+    def committed(self, where: str) -> None:
+        """After a commit."""
+        self._reach(f"commit in {where}", Cut.KILL)
+
+    def _reach(self, name: str, *possible: Cut) -> None:
+        if not self.watching:
+            return
+        if self._dead:
+            raise Killed
+        if self._away and Cut.HOMESERVER in possible:
+            self._away -= 1
+            raise _no_answer()
+        self.passed.append((name, possible))
+        if self._cut not in possible or self._only not in {None, name}:
+            return
+        if self._left:
+            self._left -= 1
+            return
+        cut, self._cut, self.fell = self._cut, None, name
+        self._fall(cut)
+
+    def _fall(self, cut: Cut) -> None:
+        match cut:
+            case Cut.KILL:
+                self._dead = True
+                raise Killed
+            case Cut.HOMESERVER:
+                self._away = CALLS_LOST
+                self.on_homeserver()
+                raise _no_answer()
+            case Cut.DATABASE:
+                raise DatabaseUnavailable("the disk is full")
+
+
+def _no_answer() -> MatrixError:
+    return MatrixError("fake", "M_UNKNOWN", NO_ANSWER, transient=True)
+
+
+class WatchedDatabase(SqlDatabase):
+    """Tells of each boundary."""
+
+    def __init__(self, url: str, sealer: Sealer, boundaries: Boundaries) -> None:
+        super().__init__(url, sealer)
+        self._boundaries = boundaries
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SqlWork]:
+        where = _caller()
+        self._boundaries.begin(where)
+        async with super().begin() as work:
+            yield work
+            self._boundaries.end(where)
+        self._boundaries.committed(where)
+
+
+def _caller() -> str:
+    """The function of the product that wants a unit of work."""
+    frame = sys._getframe(2)
+    while frame.f_back and "/appservice/" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"

@@ -1,0 +1,345 @@
+"""The whole service, with its real database and its real encryption, between a homeserver and a mail server in memory.
+
+Everything moves by hand, as in `tests.invariants.world`. There what is played is random and encryption is a table; here
+it is one scenario after another, cut at each boundary in turn, and everybody has real devices.
+"""
+
+import itertools
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Collection
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from appservice import main
+from appservice.casefile import CaseFile
+from appservice.crypto.machine import OlmMachine
+from appservice.crypto.sealing import Sealer
+from appservice.mail import courier
+from appservice.matrix.transaction import parse
+from appservice.reading import COMMAND
+from appservice.service import Service
+from appservice.storage.errors import DatabaseUnavailable
+from appservice.storage.receiving import MailInbox
+from bridges.email.convert_in import mail_identity
+from bridges.email.ids import parse_recipient, token_hash
+from bridges.email.proof import Trust
+from bridges.email.server import InboxVerdict, ReceivedMail
+from policies.case import DESK, JOINT, CaseId, Conversation
+from policies.plan import room_key
+from rooms.ports import Item, ItemId, Lane, State, UserId
+from tests.fakes.post_office import Delivered, PostOffice
+from tests.fakes.synapse import FakeSynapse, Room
+from tests.faults.boundaries import Boundaries, Killed, WatchedDatabase
+from tests.faults.clock import Clock, time_of_ours
+from tests.invariants.devices import Clients, Device
+from tests.invariants.world import ALICE, AUTHSERV_ID, BOB, CARL, MIA, REPLY_DOMAIN, configuration
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CASE = CaseId("1001")
+CONSENT = {"content_by_mail": True, "recorded_by": "Mia", "on": "2026-11-22", "wording": "By telephone"}
+FILE = {
+    "title": "Smith and Jones",
+    "mediators": [MIA],
+    "open": True,
+    "sides": [
+        {"name": "Smith", "people": [{"name": "Alice", "matrix": ALICE}]},
+        {
+            "name": "Jones",
+            "people": [
+                {"name": "Carl", "email": CARL, "consent": CONSENT},
+                {"name": "Bob", "matrix": BOB, "role": "counsel"},
+            ],
+        },
+    ],
+}
+PEOPLE = (MIA, ALICE, BOB)
+ROUNDS = 6
+"""How often time passes at most before all must have come to rest."""
+MOST_STEPS = 400
+
+
+class House:
+    """The service and those around it. Use `standing`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 0
+        self.boundaries = Boundaries()
+        self.synapse = FakeSynapse(lambda: self.now)
+        self.synapse.hazard = self.boundaries.outside
+        self.boundaries.on_homeserver = self.synapse.forget
+        self.post_office = PostOffice(lambda: self.now)
+        self.post_office.hazard = self.boundaries.outside
+        self.synapse.register(*PEOPLE)
+        self.clients = Clients(self)
+        self._url = f"sqlite:///{folder}/mediatrix.db"
+        self._sealer = Sealer(configuration().secrets.masters)
+        self._numbers = itertools.count(1)
+        self._processes = 0
+        self._again: list[Any] | None = None
+        """The events of the transaction that the service did not answer."""
+        self._shown: dict[tuple[str, str], str | None] = {}
+        self.noticed = 0
+        """How many notices of posts the desk was found to have."""
+
+    # --- the process
+
+    async def _start(self) -> None:
+        """A process, up to where it works off its queues; killed while it starts, it is started again."""
+        while True:
+            self._processes += 1
+            self.boundaries.restarted()
+            self.service = self._process()
+            self.database.duty.begin()
+            await self.database.open()
+            self.boundaries.watching = True
+            try:
+                await self.service._count()
+                await self.service.parts.rounds.go()
+            except (Killed, DatabaseUnavailable):
+                # Whatever starts processes starts another one.
+                await self.database.close()
+            else:
+                return
+
+    def _process(self) -> Service:
+        self.database: WatchedDatabase
+
+        def database(url: str, sealer: Sealer) -> WatchedDatabase:
+            self.database = WatchedDatabase(self._url, sealer, self.boundaries)
+            return self.database
+
+        with patch.multiple(main, SqlDatabase=database, Homeserver=lambda *_: self.synapse):
+            return main.wire(configuration())
+
+    async def restart(self) -> None:
+        """Killed: nothing is left but the database, the homeserver and the mail server as they are."""
+        await self.database.close()
+        await self._start()
+
+    async def stop(self) -> None:
+        """The end."""
+        await self.database.close()
+
+    async def alive(self, act: Awaitable[T]) -> T | None:
+        """Have the service do something; None if it failed, or was killed over it and another has taken its place."""
+        try:
+            return await act
+        except Killed:
+            await self.restart()
+        except AssertionError:
+            raise
+        except Exception:
+            # The service's own loops try again, too.
+            logger.debug("the service stumbles", exc_info=True)
+        return None
+
+    # --- what the service does
+
+    async def drain(self) -> None:
+        """All that is to be done is done, time and again, until only what waits for a person is left."""
+        for _ in range(ROUNDS):
+            await self.rest()
+            left = [item for item in await self.unfinished() if str(State.UNKNOWN) not in item]
+            if not left and not self._invited():
+                return
+
+    async def rest(self) -> None:
+        """All that is to be done is done, before and after some time has passed."""
+        await self.work_off()
+        await self.everyone_joins()
+        Clock.ahead += timedelta(minutes=2)
+        await self.alive(self.service.parts.housekeeping.round())
+        await self.work_off()
+
+    async def work_off(self) -> None:
+        """All that can be done at this time."""
+        for _ in range(MOST_STEPS):
+            if not await self._step():
+                return
+        raise AssertionError("the service never comes to rest")
+
+    async def _step(self) -> bool:
+        """Whether there was anything to do."""
+        parts, process = self.service.parts, self._processes
+        if await self._deliver():
+            return True
+        for each in (parts.inbox, parts.outbox):
+            each.wakeup()  # or it would wait until there is something
+            if await self.alive(each._next_lane(f"process {process}")):
+                return True
+        if await self.alive(parts.encryption.refresh_devices()):
+            return True
+        await self.alive(parts.encryption.flush_all())
+        return process != self._processes
+
+    async def _deliver(self) -> bool:
+        """The homeserver's next transaction; one that was not answered comes again, with nothing but its events."""
+        body = {"events": self._again} if self._again else self.synapse.transaction()
+        if not any(body.values()):
+            return False
+        self._again = body["events"]
+        await self.alive(self._accept(body))
+        return True
+
+    async def _accept(self, body: dict[str, Any]) -> None:
+        await self.service.parts.arrivals.accept(parse("1", body))
+        self._again = None
+
+    # --- what people do
+
+    @asynccontextmanager
+    async def calm(self) -> AsyncIterator[None]:
+        """People act: nothing is cut."""
+        before, self.boundaries.watching = self.boundaries.watching, False
+        try:
+            yield
+        finally:
+            self.boundaries.watching = before
+
+    async def everyone_joins(self) -> None:
+        """All invitations are accepted."""
+        async with self.calm():
+            for user, room in self._invited():
+                await self.synapse.rooms.join(room.id, as_user=user)
+
+    def _invited(self) -> list[tuple[UserId, Room]]:
+        rooms = self.synapse.all_rooms.values()
+        return [(user, room) for room in rooms for user in PEOPLE if room.membership(user) == "invite"]
+
+    async def begin(self) -> None:
+        """The service runs, and everybody has a device."""
+        await self._start()
+        async with self.calm():
+            for user in PEOPLE:
+                await self.clients.log_in(user, signed=True)
+
+    async def open_case(self) -> None:
+        """Through the API: everybody will be invited."""
+        body = {"file": CaseFile.model_validate(FILE).model_dump(mode="json")}
+        item = ItemId(f"api{next(self._numbers)}")
+        stored = Item(item, Lane("api"), COMMAND, None, json.dumps(body).encode(), datetime.now(UTC))
+        async with self.calm(), self.database.begin() as work:
+            await work.inbox.put(stored)
+
+    async def post(self, user: UserId, room: Room, text: str) -> None:
+        """Somebody writes in a room."""
+        async with self.calm():
+            client = self._device(user).client
+            await client.receive(self.clients.people[user].user_id)
+            event = await client.write(self.clients.people[user].user_id, room.id, room.joined, text)
+            txn = f"t{next(self._numbers)}"
+            await self.synapse.rooms.send(room.id, "m.room.encrypted", event.content, txn, as_user=user)
+
+    async def mail(self, letter: Delivered, text: str) -> None:
+        """Somebody answers a letter. The mail server tries until the mail was taken."""
+        token = parse_recipient(letter.reply_address, REPLY_DOMAIN)
+        assert token is not None
+        raw, hashed = _answer(letter, text), token_hash(token)
+        identity, same = mail_identity(hashed, raw)
+        received = ReceivedMail(token, hashed, letter.to, raw, identity, same, 1)
+        trust = Trust(AUTHSERV_ID, REPLY_DOMAIN)
+        while await self.alive(MailInbox(self.database, trust).accept(received)) is not InboxVerdict.STORED:
+            pass
+
+    async def rotate(self) -> None:
+        """Everybody's next words want a new key, which has to be shared first."""
+        async with self.calm():
+            for device in self.clients.devices:
+                async with device.client.database.begin() as tx:
+                    for room in self.synapse.all_rooms.values():
+                        machine = device.client.machine(self.clients.people[device.user].user_id)
+                        await machine.retire_session(tx, room.id, now_ms=1)
+            async with self.database.begin() as work:
+                for user, _ in await work.crypto.identities():
+                    for room in self.synapse.all_rooms.values():
+                        await OlmMachine(user, self._sealer).retire_session(work.crypto, room.id, now_ms=1)
+
+    # --- what can be seen
+
+    async def room(self, conversation: Conversation = JOINT, case: CaseId = CASE) -> Room:
+        """The room of a conversation."""
+        async with self.calm(), self.database.begin() as work:
+            record = await work.rooms.get(case, room_key(conversation))
+        assert record is not None
+        assert record.room_id is not None
+        return self.synapse.all_rooms[record.room_id]
+
+    def letter(self, address: str, room_label: str) -> Delivered:
+        """The last mail that somebody got of a room."""
+        return [mail for mail in self.post_office.mailbox(address) if room_label in mail.subject][-1]
+
+    def _device(self, user: UserId) -> Device:
+        return next(device for device in self.clients.devices if device.user == user)
+
+    async def reads(self, user: UserId, room: Room) -> list[str]:
+        """What somebody's device shows of a room, in order; each event that it can't decrypt is a complaint."""
+        texts = []
+        for event in room.timeline:
+            if event.type == "m.room.encrypted" and user in event.seen_by and event.sender != user:
+                key = (user, event.event_id)
+                if self._shown.get(key) is None:
+                    async with self.calm():
+                        self._shown[key] = await self.clients.reads(self._device(user), event)
+                shown = self._shown[key]
+                texts.append(f"UNDECRYPTABLE {event.sender}" if shown is None else shown)
+        return texts
+
+    async def items(self, state: State) -> int:
+        """How many items of the outbox are in a state."""
+        async with self.calm(), self.database.begin() as work:
+            return len(await work.outbox.in_state({state}))
+
+    async def discard_unknown(self) -> None:
+        """The mediator gives up what may have arrived."""
+        async with self.calm(), self.database.begin() as work:
+            for item in await work.outbox.in_state({State.UNKNOWN}):
+                await work.outbox.stop(item.id, State.CANCELLED, "discarded")
+
+    async def unfinished(self) -> list[str]:
+        """Items that ought to be done by now, or ended otherwise than they should."""
+        async with self.calm(), self.database.begin() as work:
+            states: Collection[State] = set(State) - {State.DONE, State.CANCELLED}
+            found = [*await work.inbox.in_state(states), *await work.outbox.in_state(states)]
+        return [f"{item.kind} {item.state}: {item.note}" for item in found]
+
+
+def _answer(letter: Delivered, text: str) -> bytes:
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"], message["Subject"] = letter.to, letter.reply_address, f"Re: {letter.subject}"
+    message["Message-ID"] = f"<{text.replace(' ', '')}@example.net>"
+    message.set_content(text, cte="quoted-printable")
+    domain = letter.to.partition("@")[2]
+    vouched = f"Authentication-Results: {AUTHSERV_ID}; dkim=pass header.d={domain}; dmarc=pass header.from={domain}\r\n"
+    return vouched.encode() + message.as_bytes()
+
+
+@asynccontextmanager
+async def standing(folder: Path) -> AsyncIterator[House]:
+    """A house with a case in session, whose joint room is open."""
+    async with empty(folder) as house:
+        await house.open_case()
+        await house.drain()
+        await house.post(MIA, await house.room(DESK), "!mode open")
+        await house.drain()
+        yield house
+
+
+@asynccontextmanager
+async def empty(folder: Path) -> AsyncIterator[House]:
+    """A house without a case."""
+    house = House(folder)
+    with patch.object(courier, "send", house.post_office.send), time_of_ours():
+        await house.begin()
+        try:
+            yield house
+        finally:
+            await house.stop()

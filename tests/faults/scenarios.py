@@ -1,0 +1,183 @@
+"""What goes on while something is cut off, and what must have come of it however it was cut."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from policies.case import DESK
+from rooms.ports import State, UserId
+from tests.appservice.crypto.megolm import message_index
+from tests.fakes.synapse import Room
+from tests.faults.boundaries import Cut
+from tests.faults.house import CASE, PEOPLE, House
+from tests.invariants.world import ALICE, BOB, BOT, CARL, MIA
+
+FAR = 10**6
+"""A boundary that is never reached."""
+ROOMS_OF_A_CASE = 7
+"""A desk, a joint room, two caucuses, and three Spaces."""
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that goes on, with a word of its own each time; and what must have come of it."""
+
+    name: str
+    goes_on: Callable[[House, str], Awaitable[None]]
+    kept: Callable[[House, str], Awaitable[None]]
+
+
+async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only: str | None = None) -> str | None:
+    """Play it once, cut there (`only`: of the boundaries of one name); the name, None if it was over before."""
+    word = f"{cut.name.lower()}{boundary}"
+    await house.rotate()
+    house.boundaries.cut(cut, boundary, only)
+    await scenario.goes_on(house, word)
+    fell = house.boundaries.uncut()
+    await house.drain()
+    try:
+        await scenario.kept(house, word)
+        await nothing_is_wrong(house)
+    except Broken as broken:
+        raise Broken(f"{cut.value}, at boundary {boundary}, {fell!r}: {broken}") from broken
+    await house.discard_unknown()
+    return fell
+
+
+async def nothing_is_wrong(house: House) -> None:
+    """Everything is done, but for mails that a person has to decide about; everybody can read everything."""
+    left = [item for item in await house.unfinished() if " unknown: a mail to Carl" not in item]
+    unread = [
+        text
+        for user in PEOPLE
+        for room in house.synapse.all_rooms.values()
+        for text in await house.reads(user, room)
+        if text.startswith(("UNDECRYPTABLE", "Not delivered")) or "could not be" in text
+    ]
+    sent = [event.content for event in house.synapse.history if event.type == "m.room.encrypted"]
+    indexes = Counter((content["session_id"], message_index(content["ciphertext"])) for content in sent)
+    twice = [index for index, count in indexes.items() if count > 1]
+    for what, found in (("left", left), ("unread", unread), ("used twice", twice), ("said", house.synapse.complaints)):
+        if found:
+            raise Broken(f"{what}: {found}")
+
+
+# --- from Matrix to mail
+
+
+async def alice_posts(house: House, word: str) -> None:
+    for text in _numbered(word):
+        await house.post(ALICE, await house.room(), text)
+    await house.work_off()
+
+
+async def carl_is_mailed(house: House, word: str) -> None:
+    """Once each at most, in order; what was under way when the process died, a mediator sees."""
+    mailed = [mail.text for mail in house.post_office.mailbox(CARL)]
+    found = [text for mail in mailed for text in _numbered(word) if f"| {text}\n" in mail]
+    unknown = await house.items(State.UNKNOWN)
+    _equal(found, [text for text in _numbered(word) if text in found], "mailed")
+    if len(found) + unknown < len(_numbered(word)):
+        raise Broken(f"mailed {found}, and {unknown} are unknown")
+    texts = await house.reads(MIA, await house.room(DESK))
+    if len([text for text in texts if "Perhaps not delivered" in text]) < unknown:
+        raise Broken("the desk was not told of what is unknown")
+    notices = [text for text in texts if text.startswith("Alice wrote in EVERYONE")]
+    if len(notices) - house.noticed != len(_numbered(word)):
+        raise Broken(f"the desk was told of {len(notices) - house.noticed} posts")
+    house.noticed = len(notices)
+
+
+# --- from mail to Matrix
+
+
+async def carl_writes(house: House, word: str) -> None:
+    letter = house.letter(CARL, "EVERYONE")
+    for text in _numbered(word):
+        await house.mail(letter, text)
+    await house.work_off()
+
+
+async def everyone_reads(house: House, word: str) -> None:
+    for user in PEOPLE:
+        shown = [text for text in await house.reads(user, await house.room()) if text.startswith(f"{word} ")]
+        _equal(shown, _numbered(word), f"what {user} reads")
+    if await house.items(State.UNKNOWN):
+        raise Broken("something is unknown that was no mail")
+
+
+# --- somebody is removed, and comes back
+
+
+async def bob_is_removed_and_comes_back(house: House, word: str) -> None:
+    desk = await house.room(DESK)
+    await house.post(MIA, desk, "!party remove Bob")
+    await house.drain()
+    await house.post(MIA, desk, await _code(house, desk))
+    await house.drain()
+    await house.post(ALICE, await house.room(), f"{word} without Bob")
+    await house.drain()
+    await house.post(MIA, desk, f"!party add Bob {BOB} as counsel on Jones")
+    await house.drain()
+    await house.mail(house.letter(CARL, "EVERYONE"), f"{word} with Bob")
+    await house.drain()
+
+
+async def _code(house: House, desk: Room) -> str:
+    asked = [text for text in await house.reads(MIA, desk) if "“yes " in text]
+    return asked[-1].partition("“")[2].partition("”")[0]
+
+
+async def bob_missed_what_was_said_without_him(house: House, word: str) -> None:
+    joint, desk = await house.room(), await house.room(DESK)
+    for user in PEOPLE:
+        shown = [text for text in await house.reads(user, joint) if text.startswith(f"{word} ")]
+        wanted = [f"{word} without Bob"] if user == MIA else []
+        _equal(shown, [*wanted, f"{word} with Bob"], f"what {user} reads")
+    if BOB not in joint.joined or BOB in desk.joined:
+        raise Broken("Bob is not where he belongs")
+
+
+# --- a case is opened
+
+
+async def a_case_is_opened(house: House, _: str) -> None:
+    await house.open_case()
+    await house.work_off()
+
+
+async def it_stands_once(house: House, _: str) -> None:
+    made = [room for room in house.synapse.all_rooms.values() if room.creator == BOT]
+    if len(made) != ROOMS_OF_A_CASE:
+        raise Broken(f"{len(made)} rooms were made")
+    ghosts = {user for user in house.synapse.users if user.startswith("@_mediatrix_")} - {BOT}
+    if len(ghosts) != 1:
+        raise Broken(f"{len(ghosts)} ghosts were made for one person")
+    for event in house.synapse.history:
+        if event.content.get("membership") == "leave":
+            raise Broken(f"{event.state_key} was sent away")
+    _equal(sorted((await house.room(case=CASE)).joined), sorted({BOT, *ghosts, *PEOPLE}), "who is in the joint room")
+    subjects = [mail.subject for mail in house.post_office.mailbox(CARL)]
+    if max(Counter(subjects).values(), default=0) > 1 or len(subjects) + await house.items(State.UNKNOWN) < 2:
+        raise Broken(f"Carl was sent {subjects}")
+
+
+def _numbered(word: str) -> list[str]:
+    return [f"{word} first", f"{word} second"]
+
+
+def _equal(found: list[str] | list[UserId], wanted: list[str] | list[UserId], what: str) -> None:
+    if found != wanted:
+        raise Broken(f"{what}: {found} instead of {wanted}")
+
+
+POST = Scenario("a post becomes a mail", alice_posts, carl_is_mailed)
+MAIL = Scenario("a mail becomes a post", carl_writes, everyone_reads)
+REMOVAL = Scenario(
+    "somebody is removed and comes back", bob_is_removed_and_comes_back, bob_missed_what_was_said_without_him
+)
+OPENING = Scenario("a case is opened", a_case_is_opened, it_stands_once)

@@ -1,0 +1,66 @@
+"""The process killed, the homeserver gone, the database failing, at every boundary of every kind of work, one by one.
+
+Whatever is cut where: nothing accepted is lost, nothing is doubled into Matrix or reordered within a conversation, no
+mail leaves twice by itself, and everybody can read everything in the end.
+"""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.faults.boundaries import Cut
+from tests.faults.house import empty, standing
+from tests.faults.scenarios import FAR, MAIL, OPENING, POST, REMOVAL, Scenario, cut_at
+
+EVERY = 30
+"""Among the tests that take seconds, only every so many boundaries are cut at."""
+
+
+@pytest.mark.parametrize("scenario", [POST, MAIL], ids=lambda scenario: scenario.name)
+async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        fell = [await cut_at(house, scenario, Cut.KILL, boundary) for boundary in range(5, 3 * EVERY, EVERY)]
+        assert None not in fell
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("cut", Cut)
+@pytest.mark.parametrize("scenario", [POST, MAIL], ids=lambda scenario: scenario.name)
+async def test_words_survive_every_boundary(scenario: Scenario, cut: Cut, tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        fell = []
+        for boundary in count():
+            name = await cut_at(house, scenario, cut, boundary)
+            if name is None:
+                break
+            fell.append(name)
+        expected = {
+            Cut.KILL: {"commit in receiving.accept", "smtp" if scenario is POST else "/sendToDevice", "send"},
+            Cut.HOMESERVER: {"/sendToDevice", "send"},
+            Cut.DATABASE: {"end in receiving.accept", "end in writing._encrypt"},
+        }
+        assert expected[cut] <= set(fell)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_removal_and_a_return_survive_each_kind_of_boundary(cut: Cut, tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        assert await cut_at(house, REMOVAL, cut, FAR) is None
+        places = house.boundaries.places(cut)
+        fell = {await cut_at(house, REMOVAL, cut, place) for place in places}
+        assert len(fell) > 3
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_case_is_opened_once_whatever_is_cut(cut: Cut, tmp_path: Path) -> None:
+    async with empty(tmp_path) as house:
+        assert await cut_at(house, OPENING, cut, FAR) is None
+        places = house.boundaries.places(cut)
+    for place in places:
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        async with empty(folder) as house:
+            await cut_at(house, OPENING, cut, place)

@@ -1,0 +1,139 @@
+"""The kill matrix can fail: each fault planted here is noticed at some boundary, and nothing is noticed without it."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appservice import writing
+from appservice.mail.courier import MailCourier
+from appservice.sending import OutboxWork
+from appservice.storage.receiving import MailInbox
+from appservice.sweeping import Sweeper
+from bridges.email.server import InboxVerdict
+from rooms.ports import Item
+from tests.fakes.synapse import FakeRooms
+from tests.faults.boundaries import Cut, Killed
+from tests.faults.house import House, standing
+from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
+
+pytestmark = pytest.mark.e2e
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A fault, and the scenario and the boundaries where it shows."""
+
+    plant: Callable[[Patch], None]
+    scenario: Scenario
+    boundary: str
+    cut: Cut = Cut.KILL
+
+    def __str__(self) -> str:
+        return f"{self.plant.__name__}, {self.cut.name.lower()} at {self.boundary}"
+
+
+def mails_are_acknowledged_before_they_are_stored(patch: Patch) -> None:
+    """Of events the same would do less harm: the bot's sweep finds them in their rooms."""
+    accept = MailInbox.accept
+
+    async def wrong(self: MailInbox, mail: Any) -> InboxVerdict:
+        async def later() -> None:
+            with suppress(Killed):
+                await accept(self, mail)
+
+        tasks.append(asyncio.create_task(later()))
+        return InboxVerdict.STORED
+
+    tasks: list[asyncio.Task[None]] = []
+    patch.setattr(MailInbox, "accept", wrong)
+
+
+def mails_are_acknowledged_though_the_database_failed(patch: Patch) -> None:
+    accept = MailInbox.accept
+
+    async def wrong(self: MailInbox, mail: Any) -> InboxVerdict:
+        await accept(self, mail)
+        return InboxVerdict.STORED
+
+    patch.setattr(MailInbox, "accept", wrong)
+
+
+def ciphertext_is_not_kept(patch: Patch) -> None:
+    patch.setattr(writing, "_stored", lambda item: None)
+
+
+def each_attempt_is_another_transaction(patch: Patch) -> None:
+    send = FakeRooms.send
+
+    async def wrong(self: FakeRooms, room: Any, kind: str, content: Any, txn_id: str, **who: Any) -> Any:
+        return await send(self, room, kind, content, secrets.token_hex(4), **who)
+
+    patch.setattr(FakeRooms, "send", wrong)
+
+
+def an_item_is_done_before_it_is_sent(patch: Patch) -> None:
+    one = OutboxWork.one
+
+    async def wrong(self: OutboxWork, item: Item) -> Any:
+        async with self._database.begin() as work:
+            await work.outbox.done(item.id)
+        return await one(self, item)
+
+    patch.setattr(OutboxWork, "one", wrong)
+
+
+def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:
+    carry = MailCourier.carry
+
+    async def wrong(self: MailCourier, item: Item, letter: Any) -> Any:
+        return await carry(self, replace(item, sending=False), letter)
+
+    patch.setattr(MailCourier, "carry", wrong)
+
+
+def nothing_is_swept(patch: Patch) -> None:
+    async def wrong(self: Sweeper, user: Any, device: Any) -> None:
+        return
+
+    patch.setattr(Sweeper, "_sweep", wrong)
+
+
+PLANTS = (
+    Plant(mails_are_acknowledged_before_they_are_stored, MAIL, "begin in receiving.accept"),
+    Plant(mails_are_acknowledged_though_the_database_failed, MAIL, "end in receiving.accept", Cut.DATABASE),
+    Plant(ciphertext_is_not_kept, MAIL, "send"),
+    Plant(each_attempt_is_another_transaction, MAIL, "send"),
+    Plant(an_item_is_done_before_it_is_sent, POST, "smtp"),
+    Plant(an_item_is_done_before_it_is_sent, MAIL, "/sendToDevice"),
+    Plant(a_mail_is_sent_again_after_a_crash, POST, "smtp"),
+    Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
+)
+
+
+@pytest.mark.parametrize("planted", PLANTS, ids=str)
+async def test_a_planted_fault_is_noticed(planted: Plant, monkeypatch: Patch, tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        assert await cut_at(house, planted.scenario, planted.cut, FAR) is None
+        planted.plant(monkeypatch)
+        await house.restart()
+        assert await was_noticed(house, planted)
+
+
+async def was_noticed(house: House, planted: Plant) -> bool:
+    """Whether it was, at any of the boundaries of that name."""
+    for boundary in count():
+        try:
+            if await cut_at(house, planted.scenario, planted.cut, boundary, planted.boundary) is None:
+                break
+        except Broken:
+            return True
+    return False
