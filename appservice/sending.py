@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, assert_never
+from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
@@ -112,14 +113,26 @@ class OutboxWork:
         if item.case is None or _is_for_the_desk(item):
             return
         word = "Not delivered" if state is State.DEAD else "Perhaps not delivered"
-        await self._tell(_derived(item, "ended"), item.case, f"{word}: {why}. !dead lists, retries and discards.")
+        text = f"{word}: {why}. !dead lists, retries and discards."
+        async with self._database.begin() as work:
+            await work.cases.load(item.case, lock=True)
+            now = await work.outbox.get(item.id)
+            if now is not None and now.state is State.READY:
+                # Ended in the same moment: each end is told, and once, however often a person has it tried again.
+                identity = item_id(f"ended/{item.id}/{uuid4()}")
+                await Handler(work, self._codec, self._house, identity, datetime.now(UTC)).tell_desk(item.case, text)
+                await work.outbox.stop(item.id, state, why)
 
     async def _report(self, item: Item, report: Report) -> None:
         if item.case is None or not (report.tell or report.failed):
             return
+        text = "\n".join([*report.tell, *report.failed])
         async with self._database.begin() as work:
-            handler = Handler(work, self._codec, self._house, _derived(item, "report"), datetime.now(UTC))
-            await handler.tell_desk(item.case, "\n".join([*report.tell, *report.failed]))
+            # Told again within the hour, as after a crash, it is told once; later it is news.
+            now = datetime.now(UTC)
+            identity = item_id(f"report/{item.id}/{item.attempts}/{now:%Y-%m-%dT%H}/{text}")
+            handler = Handler(work, self._codec, self._house, identity, now)
+            await handler.tell_desk(item.case, text)
             if item.kind == MATRIX:
                 await handler.drift(item.case)
 
@@ -173,8 +186,3 @@ def _failing(item: Item) -> timedelta:
 def _is_for_the_desk(item: Item) -> bool:
     """Nothing is told at the desk about what is itself told at the desk."""
     return item.lane == f"room:{item.case}:desk"
-
-
-def _derived(item: Item, what: str) -> ItemId:
-    """An id for what follows from an item's sending: new with each attempt, the same if the attempt is told twice."""
-    return item_id(f"{what}/{item.id}/{item.attempts}")

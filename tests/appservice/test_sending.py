@@ -66,6 +66,8 @@ async def send(
     database: MemoryDatabase, item: Item, outcome: Outcome | Trouble, report: Report | None = None
 ) -> tuple[Fate, list[str]]:
     """What became of an item, and what the desk was told."""
+    async with database.begin() as work:
+        await work.outbox.put(item)
     outbox = OutboxWork(database, Delivers(outcome, report or Report()), CODEC, HOUSE)
     fate = await outbox.one(item)
     await outbox.after(item, fate)
@@ -73,7 +75,8 @@ async def send(
 
 
 def told(database: MemoryDatabase) -> list[str]:
-    effects = [CODEC.load(item.body) for item in database.committed.outbox.items.values()]
+    items = database.committed.outbox.items.values()
+    effects = [CODEC.load(item.body) for item in items if item.lane == "room:1042:desk" and item.id != "i1"]
     return [effect.text for effect in effects if isinstance(effect, Tell) and effect.conversation == DESK]
 
 
@@ -193,6 +196,14 @@ async def test_the_same_end_is_told_once(database: MemoryDatabase) -> None:
     for _ in range(2):
         _, texts = await send(database, item_of(RELAY), Unanswered("no answer"))
     assert len(texts) == 1
+
+
+async def test_each_end_is_told_however_often_a_mediator_has_it_tried_again(database: MemoryDatabase) -> None:
+    for times in range(1, 4):
+        _, texts = await send(database, item_of(RELAY), Trouble("the mail server said no: 550", transient=False))
+        assert len(texts) == times
+        async with database.begin() as work:
+            assert await work.outbox.revive(ItemId("i1"))
 
 
 class KeptBack(Delivers):
