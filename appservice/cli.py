@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 
 from appservice import casefile, config, init, logs
+from appservice.auditing import verify
 from appservice.backups.file import BackupError
 from appservice.backups.restore import adopt, restore
 from appservice.backups.take import KEYS_NAME, take
@@ -133,6 +134,10 @@ def _backup_commands(commands: argparse._SubParsersAction[argparse.ArgumentParse
         "adopt", help="make the configured database count, though it is a copy that was put back, or a new one"
     )
     _with_config(adopted, _adopt)
+
+    audits = commands.add_parser("audit", help="the record of what was done").add_subparsers(required=True)
+    verify = _with_config(audits.add_parser("verify", help="say whether anything was changed, or is missing"), _audit)
+    verify.add_argument("--heads", type=Path, help="a file with heads that were posted to desks, copied as they are")
 
     keys = commands.add_parser("keys", help="master keys").add_subparsers(required=True)
     _with_config(keys.add_parser("rotate", help="seal everything anew under secrets.master_key"), _rotate)
@@ -276,6 +281,20 @@ def _adopt(arguments: argparse.Namespace) -> int:
     )
     print("Start the service now. Any other database of this homeserver is refused from then on.")
     return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    loaded = config.load(arguments.config)
+    kept = arguments.heads.read_text() if arguments.heads else ""
+    audit = asyncio.run(verify(loaded.database.url.get_secret_value(), Sealer(loaded.secrets.masters), kept))
+    for fault in audit.faults:
+        print(fault)
+    print(f"{audit.entries} entries of {audit.cases} cases: {'NOT in order' if audit.faults else 'in order'}.")
+    if audit.erased:
+        print(f"{audit.erased} of them are of cases whose keys were destroyed: they are there, and can't be read.")
+    if not arguments.heads:
+        print("That nothing was cut off at the end, only heads show that left the machine: --heads FILE.")
+    return 1 if audit.faults else 0
 
 
 def _rotate(arguments: argparse.Namespace) -> int:

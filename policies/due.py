@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from policies.answering import lapse
 from policies.case import Case
-from policies.effects import Decision, Due
+from policies.effects import Decision, Due, PostHeads
 from policies.floor import ended
 from policies.following import what_follows
 from policies.outcome import Facts
+from policies.record import HEADS_RULE
 
 
 def decide_due(case: Case, key: str, facts: Facts) -> Decision:
@@ -21,6 +22,8 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
     match what:
         case Due.ASK:
             return _ask_expired(case, of, facts)
+        case Due.HEADS:
+            return Decision(case, (PostHeads(),), HEADS_RULE, "what was recorded leaves the machine")
         case Due.FLOOR:
             return _floor_changes(case, facts)
         case _:

@@ -156,11 +156,25 @@ class ShowHeld:
     item: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ShowLog:
+    """Show at the desk the latest entries of the case's record."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostHeads:
+    """Post the signed heads of the case's chains to the desk, so that they leave the machine."""
+
+
 class Due(StrEnum):
     """What can be due in a case."""
 
     ASK = "ask"
     """A question may be answered no longer."""
+    HEADS = "heads"
+    """The heads of the record are to leave the machine."""
     FLOOR = "floor"
     """Something about who may speak in the joint room ends."""
 
@@ -194,6 +208,8 @@ Effect = (
     | Resume
     | DeadLetters
     | ShowHeld
+    | ShowLog
+    | PostHeads
     | Schedule
     | ShowMails
     | ShowHeaders

@@ -15,6 +15,7 @@ from policies.effects import (
     ConfirmIdentity,
     DeadLetters,
     Decision,
+    Due,
     Effect,
     Explain,
     Hold,
@@ -22,6 +23,7 @@ from policies.effects import (
     Introduce,
     Pose,
     Post,
+    PostHeads,
     Preview,
     Reconcile,
     Relay,
@@ -29,13 +31,18 @@ from policies.effects import (
     Schedule,
     ShowHeaders,
     ShowHeld,
+    ShowLog,
     ShowMails,
     Tell,
+    due_key,
 )
+from policies.message import Message
 from policies.plan import room_key
+from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from rooms.clock import alarm
 from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
-from rooms.shown import dead_text, headers_text, held_text, mails_text
+from rooms.record import Line, entry
+from rooms.shown import dead_text, headers_text, held_text, log_text, mails_text, signed_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +110,8 @@ class Applier:
         self.shown: str | None = None
         """What the desk was shown that holds no words of anybody: fit for the command line, too (A4)."""
 
-    async def apply(self, before: Case | None, decision: Decision) -> None:
-        """Store the decision and everything that follows from it."""
+    async def apply(self, before: Case | None, decision: Decision, about: Message | None = None) -> None:
+        """Store the decision, put it on record, and store everything that follows from it; `about` is what was said."""
         case = decision.case
         if case != before:
             await self._work.cases.save(case)
@@ -113,11 +120,24 @@ class Applier:
                 now = case.person(person.id)
                 if now is None or now.endpoint.id != person.endpoint.id:
                     await self._work.addresses.revoke(case.id, person.endpoint.id)
-        await self._work.decisions.record(self._item, decision, self._at)
+        await self._put_on_record(decision, about)
         # One item may be decided about twice: that it can't be decrypted yet, and what it says once it can be.
         self._rule = decision.rule
         for effect in decision.effects:
             await self._effect(case, effect)
+
+    async def _put_on_record(self, decision: Decision, about: Message | None) -> None:
+        """One entry in the chain of each audience; the first since heads were posted has the next ones posted."""
+        case = decision.case.id
+        slot, words = next_heads(case, self._at), in_words(decision, about)
+        lines: list[Line] = []
+        for part in parts(decision, about):
+            head = await self._work.record.head(case, part.audience.id)
+            lines.append(entry(case, part, head, rule=decision.rule, words=words, at=self._at))
+            if decision.rule != HEADS_RULE and (head is None or head.at < slot - HEADS_EVERY):
+                due = Schedule(slot, due_key(Due.HEADS))
+                await self._work.inbox.put(alarm(ItemId(f"heads/{case}"), case_lane(case), case, due, self._at))
+        await self._work.record.append(*lines)
 
     async def outside(self, outgoing: Say | Enter | Decline | Signal) -> None:
         """Something to be done in a room that is no case's matter."""
@@ -138,16 +158,30 @@ class Applier:
                 await self._confirm(case, person, key)
             case Schedule():
                 await self._work.inbox.put(alarm(self._item, case_lane(case.id), case.id, effect, self._at))
+            case ShowMails() | ShowHeaders() | ShowHeld() | ShowLog() | PostHeads() | DeadLetters():
+                text = await self._text(case, effect)
+                self.shown = text if isinstance(effect, ShowMails | PostHeads | DeadLetters) else self.shown
+                await self._effect(case, Tell(DESK, text))
+            case _:
+                assert_never(effect)
+
+    async def _text(
+        self, case: Case, effect: ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
+    ) -> str:
+        """What the desk asked to see."""
+        match effect:
             case ShowMails(person):
-                self.shown = await mails_text(self._work, case, person)
-                await self._effect(case, Tell(DESK, self.shown))
+                return await mails_text(self._work, case, person)
             case ShowHeaders(item):
-                await self._effect(case, Tell(DESK, await headers_text(self._work, case, item)))
+                return await headers_text(self._work, case, item)
             case ShowHeld(item):
-                await self._effect(case, Tell(DESK, await held_text(self._work, case, item)))
+                return await held_text(self._work, case, item)
+            case ShowLog(most):
+                return await log_text(self._work, case, most)
+            case PostHeads():
+                return await signed_heads(self._work, case, self._at)
             case DeadLetters(act, item):
-                self.shown = await dead_text(self._work, case, act, item)
-                await self._effect(case, Tell(DESK, self.shown))
+                return await dead_text(self._work, case, act, item)
             case _:
                 assert_never(effect)
 

@@ -85,7 +85,7 @@ class Handler:
         if at_desk or (isinstance(message.content, Text) and is_command(message.content.body)):
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
         decision = routing.decide(case, message, facts)
-        await self._applier.apply(case, decision)
+        await self._applier.apply(case, decision, message)
         return decision
 
     async def answer(self, case_id: CaseId, answer: Answering, received_at: datetime) -> Decision:

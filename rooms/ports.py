@@ -15,13 +15,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, Protocol
 
 from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
-from policies.effects import Decision
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
 
 if TYPE_CHECKING:
     from rooms.mails import Mails
+    from rooms.record import Record
 
 UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
@@ -346,13 +346,6 @@ class Identities(Protocol):
         """Believe in this key from now on; False, and nothing changed, when it is no longer the one there is."""
 
 
-class Decisions(Protocol):
-    """The record of every decision."""
-
-    async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
-        """Store rule, reason, policy version and the names of the effects; never content."""
-
-
 class Epochs(Protocol):
     """Cases that came out of a backup, and that no mediator has looked at since.
 
@@ -392,7 +385,7 @@ class Work(Protocol):
     @property
     def identities(self) -> Identities: ...
     @property
-    def decisions(self) -> Decisions: ...
+    def record(self) -> Record: ...
     @property
     def epochs(self) -> Epochs: ...
     @property

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TypeVar
 
 from policies.case import Case, PersonId
+from policies.membership import conversations
 from policies.message import Edit, Text, Unreadable
 from policies.plan import desk_label
-from policies.text import clean, one_line
+from policies.text import clean, moment, one_line
 from rooms.ports import State, Work
+from rooms.record import heads_text, signable
 
 T = TypeVar("T")
 
@@ -82,3 +85,19 @@ async def dead_text(work: Work, case: Case, act: str, number: str | None) -> str
 
 def _pick(items: tuple[T, ...], number: str) -> T | None:
     return items[int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(items) else None
+
+
+async def log_text(work: Work, case: Case, most: int) -> str:
+    """The latest entries of the case's record, without words of anybody."""
+    names = {conversation.id: desk_label(conversation, case) for conversation in conversations(case)}
+    lines = [
+        f"{moment(line.at)}, {names.get(line.audience, 'a room that is gone')}, {line.seq}: {one_line(line.words, 300)}"
+        for line in await work.record.last(case.id, most)
+    ]
+    return "\n".join(["On record, the latest last:", *lines])
+
+
+async def signed_heads(work: Work, case: Case, at: datetime) -> str:
+    """The heads of the case's chains as they are posted."""
+    heads = await work.record.heads(case.id)
+    return heads_text(case.id, heads, moment(at), await work.record.sign(signable(heads)))

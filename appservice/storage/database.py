@@ -99,9 +99,9 @@ class SqlDatabase:
             if work.news:
                 await self._wakeups.tell_others(connection, work.news)
         self._wakeups.call(work.news)
-        if work.decisions.rules:
+        if work.record.rules:
             for listener in self._decided:
-                listener(work.decisions.rules)
+                listener(work.record.rules)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqlWork]:

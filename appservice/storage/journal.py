@@ -1,6 +1,5 @@
 """What was said, what is held, and what was decided."""
 
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, select, update
@@ -12,13 +11,10 @@ from appservice.storage.documents import Document
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new
 from policies.case import CaseId
-from policies.effects import POLICY_VERSION, Decision
 from policies.message import Message, MessageId
-from rooms.ports import Entry, EventId, Held, ItemId
+from rooms.ports import Entry, EventId, Held
 
 _MESSAGE: Final[Document[Message]] = Document(Message)
-_DECIDED: Final = schema.decisions.insert().inline()
-"""Without asking for the number that the row got."""
 _entries, _mails = schema.journal, schema.journal_mails
 
 
@@ -129,26 +125,3 @@ class SqlHolds:
             )
             for found in await self._connection.execute(statement)
         )
-
-
-class SqlDecisions:
-    """`rooms.ports.Decisions` within one database transaction."""
-
-    def __init__(self, connection: AsyncConnection, sealer: Sealer) -> None:
-        self._connection = connection
-        self._sealer = sealer
-        self.rules: list[str] = []
-        """By which rules was decided in this unit of work."""
-
-    async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
-        values = {
-            "item": item,
-            "case_id": decision.case.id,
-            "rule": decision.rule,
-            "policy_version": POLICY_VERSION,
-            "effects": " ".join(type(effect).__name__ for effect in decision.effects),
-            "reason": seal_text(self._sealer, "decisions.reason", item, decision.reason),
-            "at": at,
-        }
-        await self._connection.execute(_DECIDED, values)
-        self.rules.append(decision.rule)

@@ -96,7 +96,6 @@ _SEALED: Final = (
     _bytes(schema.reply_addresses, "sealed", "reply_addresses.sealed", "token_hash"),
     _bytes(SENT_MAILS, "detail", "sent_mails.detail", "bounce_hash"),
     _bytes(schema.holds, "why", "holds.why", "case_id", "message"),
-    _bytes(schema.decisions, "reason", "decisions.reason", "item"),
     _pickle(crypto.IDENTITIES.table, "account", Pickled.ACCOUNT),
     _text(crypto.IDENTITIES.table, "seeds", SEEDS, "user_id"),
     _pickle(crypto.OLM_SESSIONS.table, "pickle", Pickled.OLM_SESSION),

@@ -241,18 +241,19 @@ holds = Table(
 """`why` is sealed."""
 Index("uq_holds_message", holds.c.case_id, holds.c.message, unique=True)
 
-decisions = Table(
-    "decisions",
+record = Table(
+    "record",
     metadata,
     ordinal(),
-    Column("item", Text, nullable=False),
     Column("case_id", Text, nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("policy_version", Integer, nullable=False),
-    Column("effects", Text, nullable=False),
-    Column("reason", LargeBinary, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("public", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
-"""`effects` are names, separated by spaces; `reason` is sealed."""
-Index("ix_decisions_case_id", decisions.c.case_id)
+"""A chain for each audience of each case. `public` is what is hashed; `sealed`, under the case's key, is private."""
+Index("uq_record_seq", record.c.case_id, record.c.audience, record.c.seq, unique=True)
+Index("ix_record_case_id", record.c.case_id, record.c.ordinal)

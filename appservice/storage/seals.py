@@ -18,6 +18,7 @@ KEYS_PURPOSE: Final = "storage keys"
 LOOKUP: Final = "lookup"
 """The name of the key of lookups."""
 _CASE: Final = "case:"
+_RECORD: Final = "record"
 _SEALED: Final = select(schema.keys.c.sealed).where(schema.keys.c.name == bindparam("name"))
 
 
@@ -37,6 +38,16 @@ class Seals:
 async def lookup_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
     """The key of lookups, made when it is first asked for. Raises SealError under another master key."""
     return await _key(connection, sealer, LOOKUP) or await _make_key(connection, sealer, LOOKUP)
+
+
+async def record_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
+    """The seed of the key that signs the record's heads, made when it is first asked for."""
+    return await existing_record_key(connection, sealer) or await _make_key(connection, sealer, _RECORD)
+
+
+async def existing_record_key(connection: AsyncConnection, sealer: Sealer) -> bytes | None:
+    """The same, if it was made."""
+    return await _key(connection, sealer, _RECORD)
 
 
 async def case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer | None:

@@ -37,8 +37,10 @@ from appservice.storage.engines import engines, translated_errors
 from appservice.storage.epoch_schema import EPOCHS
 from appservice.storage.errors import UnusableDatabase
 from appservice.storage.migrate import VERSION, migrate, version
+from appservice.storage.record import lines_of, public_key
 from appservice.storage.schema import INBOX, OUTBOX, metadata
 from appservice.storage.seals import Seals, lookup_key
+from rooms.record import Line
 
 Value = str | int | bool | bytes | None
 
@@ -114,6 +116,14 @@ class Snapshot:
     async def cases_of_ghosts(self) -> Mapping[str, str]:
         """The case of each ghost."""
         return await self._pairs(schema.ghosts.c.user_id, schema.ghosts.c.case_id)
+
+    def record(self, sealer: Sealer) -> AsyncIterator[Line]:
+        """Every entry of the record, by case, audience and number."""
+        return lines_of(self._connection, sealer)
+
+    async def record_key(self, sealer: Sealer) -> str:
+        """The public key that signs the record's heads."""
+        return await public_key(self._connection, sealer)
 
     async def rows(self, layout: Layout) -> AsyncIterator[Sequence[Value]]:
         """A table's rows, in the order of its columns."""

@@ -8,9 +8,10 @@ from appservice.storage.addresses import SqlReplyAddresses
 from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
 from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.epochs import SqlEpochs
-from appservice.storage.journal import SqlDecisions, SqlHolds, SqlJournal
+from appservice.storage.journal import SqlHolds, SqlJournal
 from appservice.storage.mails import SqlMailLedger
 from appservice.storage.queue import SqlQueue
+from appservice.storage.record import SqlRecord
 from appservice.storage.seals import Seals
 
 
@@ -27,7 +28,7 @@ class SqlWork:
         self.addresses = SqlReplyAddresses(connection, seals.sealer)
         self.journal = SqlJournal(connection, seals)
         self.holds = SqlHolds(connection, seals.sealer)
-        self.decisions = SqlDecisions(connection, seals.sealer)
+        self.record = SqlRecord(connection, seals)
         self.crypto = SqlCryptoStore(connection)
         self.identities = StoredIdentities(self.crypto)
         self.epochs = SqlEpochs(connection, seals)

@@ -1,4 +1,4 @@
-"""What waits for a mediator: what is held, and what could not be delivered."""
+"""What waits for a mediator, and what was done: what is held, what could not be delivered, what is on record."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from policies import effects
 from policies.case import Case
 from policies.commands.form import Form
 from policies.outcome import Done, Facts, Outcome
+
+LOG_MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,38 @@ class ShowDead:
         return Done(case, "", (effects.DeadLetters(self.act, self.item),))
 
 
+@dataclass(frozen=True, slots=True)
+class ShowLog:
+    """The latest entries of the case's record."""
+
+    most: int = 10
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing."""
+        return Done(case, "", (effects.ShowLog(self.most),))
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHeads:
+    """The heads of the record, signed."""
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Changes nothing."""
+        return Done(case, "", (effects.PostHeads(),))
+
+
+def _log(words: list[str]) -> ShowLog | ShowHeads | str:
+    match words:
+        case []:
+            return ShowLog()
+        case ["heads"]:
+            return ShowHeads()
+        case [number] if number.isdecimal() and 0 < int(number) <= LOG_MOST:
+            return ShowLog(int(number))
+        case _:
+            return f"How many entries: 1 to {LOG_MOST}"
+
+
 def _dead(words: list[str]) -> ShowDead | str:
     match [word.lower() for word in words]:
         case []:
@@ -43,7 +77,7 @@ def _dead(words: list[str]) -> ShowDead | str:
             return "Say retry or discard, and the number from the list"
 
 
-WaitingCommand = ShowHeld | ShowDead
+WaitingCommand = ShowHeld | ShowDead | ShowLog | ShowHeads
 
 FORMS: tuple[Form[WaitingCommand], ...] = (
     Form(
@@ -53,5 +87,6 @@ FORMS: tuple[Form[WaitingCommand], ...] = (
         "!held 1",
         lambda words: ShowHeld(words[0] if words else None),
     ),
+    Form("log", "!log [NUMBER] or !log heads", "what is on record; its heads, signed, to keep", "!log 20", _log),
     Form("dead", "!dead [retry|discard NUMBER]", "what could not be delivered", "!dead retry 1", _dead),
 )

@@ -2,22 +2,25 @@
 
 import asyncio
 import hashlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
-from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
-from policies.effects import Decision
+from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
 from policies.plan import RoomKey
 from rooms.mails import SentMail
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
+from rooms.record import Head, Line, Signature
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
 from tests.fakes.memory_queue import MemoryQueue, QueueTable
 
@@ -42,7 +45,7 @@ class MemoryTables:
     """The case as it was when a message was put into the journal; for tests to look at."""
     mails: dict[tuple[CaseId, str], MessageId] = field(default_factory=dict)
     holds: dict[tuple[CaseId, MessageId], Held] = field(default_factory=dict)
-    decisions: dict[int, tuple[ItemId, Decision, datetime]] = field(default_factory=dict)
+    record: dict[tuple[CaseId, ConversationId, int], Line] = field(default_factory=dict)
     epoch: dict[str, Epoch] = field(default_factory=dict)
     unconfirmed: dict[CaseId, None] = field(default_factory=dict)
     searched: dict[RoomId, Searched] = field(default_factory=dict)
@@ -117,7 +120,7 @@ class MemoryWork:
         self.addresses = MemoryAddresses(tables)
         self.journal = MemoryJournal(tables)
         self.holds = MemoryHolds(tables)
-        self.decisions = MemoryDecisions(tables)
+        self.record = MemoryRecord(tables)
         self.crypto = MemoryCryptoStore(tables.crypto)
         self.identities = StoredIdentities(self.crypto)
         self.epochs = MemoryEpochs(tables)
@@ -299,14 +302,33 @@ class MemoryHolds:
         return tuple(held for held in self._holds.values() if held.case == case)
 
 
-class MemoryDecisions:
-    """`Decisions`; what was recorded is in `MemoryTables.decisions`."""
+class MemoryRecord:
+    """`Record`."""
 
     def __init__(self, tables: MemoryTables) -> None:
-        self._decisions = tables.decisions
+        self._lines = tables.record
 
-    async def record(self, item: ItemId, decision: Decision, at: datetime) -> None:
-        self._decisions[len(self._decisions)] = (item, decision, at)
+    async def head(self, case: CaseId, audience: ConversationId) -> Head | None:
+        last = (n for n in reversed(self._lines.values()) if (n.case, n.audience) == (case, audience))
+        return next((Head(n.case, n.audience, n.seq, n.at, n.hash) for n in last), None)
+
+    async def heads(self, case: CaseId) -> tuple[Head, ...]:
+        last = {line.audience: line for line in self._lines.values() if line.case == case}
+        return tuple(Head(n.case, n.audience, n.seq, n.at, n.hash) for _, n in sorted(last.items()))
+
+    async def append(self, *lines: Line) -> None:
+        for line in lines:
+            if (line.case, line.audience, line.seq) in self._lines:
+                raise Conflict
+            self._lines[line.case, line.audience, line.seq] = line
+
+    async def last(self, case: CaseId, most: int) -> tuple[Line, ...]:
+        return tuple(line for line in self._lines.values() if line.case == case)[-most:]
+
+    async def sign(self, text: str) -> Signature:
+        key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+        public, signed = key.public_key().public_bytes_raw(), key.sign(text.encode())
+        return Signature(b64encode(public).decode().rstrip("="), b64encode(signed).decode().rstrip("="))
 
 
 class MemoryEpochs:

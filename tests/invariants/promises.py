@@ -10,8 +10,11 @@ from policies.case import DESK, JOINT, Case, CaseId, Kind, Network, Person, Phas
 from policies.effects import Post, Relay, Tell
 from policies.message import MessageId
 from policies.plan import desk_label, room_key
+from policies.record import digest
 from rooms.apply import Outgoing
+from rooms.clock import TIME
 from rooms.ports import Item, RoomId, State, UserId
+from rooms.record import Walk
 from tests.fakes.post_office import Delivered
 from tests.fakes.synapse import Event
 from tests.invariants.canaries import (
@@ -40,6 +43,7 @@ def kept(world: World) -> None:
     nothing_crosses(world)
     everything_arrives(world)
     levels_are_as_intended(world)
+    the_record_is_whole(world)
 
 
 def levels_are_as_intended(world: World) -> None:
@@ -59,6 +63,22 @@ def levels_are_as_intended(world: World) -> None:
         users = {_user(world, case, person): _level(case, person) for person in case.people}
         if levels["users"] != {user: level for user, level in users.items() if level}:
             raise Broken(f"in the joint room people have {levels['users']}, and not {users}")
+
+
+def the_record_is_whole(world: World) -> None:
+    """Every chain verifies, and every message that was handled stands in that of its audience (A1)."""
+    lines = sorted(world.database.committed.record.values(), key=lambda n: (n.case, n.audience, n.seq))
+    walk = Walk()
+    faults = [*(fault for line in lines for fault in walk.next(line)), *walk.end()]
+    if faults:
+        raise Broken(f"the record is not whole: {faults}")
+    kept = {
+        (line.case, line.audience, content) for line in lines for content in json.loads(line.private or "")["contents"]
+    }
+    for entry in world.database.committed.journal.values():
+        message = entry.message
+        if (entry.case, message.conversation.id, digest(message.content)) not in kept:
+            raise Broken(f"not on record: {message.id}")
 
 
 def _level(case: Case, person: Person) -> int:
@@ -170,7 +190,7 @@ def _check_records(world: World) -> None:
     items = [*tables.inbox.items.values(), *tables.outbox.items.values()]
     texts = [
         *(str(text) for item in items for text in (item.note, item.result, item.id, item.lane, item.wait_key)),
-        *(decision.reason + decision.rule for _, decision, _ in tables.decisions.values()),
+        *(line.public + (line.private or "") for line in tables.record.values()),
         *(held.why for held in tables.holds.values()),
         *(f"{record.reason} {record.room_id}" for record in tables.rooms.values()),
         *world.synapse.names.values(),
@@ -387,7 +407,8 @@ def _desk_texts(world: World, case: CaseId) -> Iterator[str]:
 
 def _check_nothing_stuck(world: World) -> None:
     """Nothing waits in the inbox; what died was refused for good."""
-    stuck = [item for item in _inbox(world) if item.state in ALIVE and not _came_too_late(item)]
+    resting = {item.id for item in _inbox(world) if item.kind == TIME and item.state is State.PARKED}
+    stuck = [i for i in _inbox(world) if i.state in ALIVE and not _came_too_late(i) and i.id not in resting]
     if stuck:
         raise Broken(f"the inbox has {stuck}")
     dead = [i for i in world.database.committed.outbox.items.values() if i.state in {State.DEAD, State.READY}]

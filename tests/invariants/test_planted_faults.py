@@ -12,13 +12,14 @@ from appservice import reading
 from appservice.mail import reader
 from appservice.mail.courier import MailCourier
 from bridges.email.proof import Proven
-from policies import membership, plan, routing
+from policies import membership, plan, record, routing
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Participation
 from policies.delivery import Go
 from policies.effects import Decision, Tell
 from policies.message import Message, SignedDevice
 from policies.plan import room_key
 from rooms import apply, deliver, provision, reconcile
+from rooms import record as chain
 from rooms.apply import Applier
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -210,6 +211,19 @@ def a_turn_is_forgotten_in_the_levels(patch: Patch) -> None:
 
 REMOVED: Phrase = (Command("!party remove Alice"), Rest(), Confirm(), Rest())
 LATE = Words(Form.TEXT, Sealing.LATE)
+
+
+def what_is_said_is_not_on_record(patch: Patch) -> None:
+    patch.setattr(apply, "parts", lambda decision, about: record.parts(decision, None))
+
+
+def an_entry_follows_another_than_the_last(patch: Patch) -> None:
+    def wrong(case: Any, part: Any, head: Any, **more: Any) -> Any:
+        return chain.entry(case, part, replace(head, hash="0" * 64) if head else None, **more)
+
+    patch.setattr(apply, "entry", wrong)
+
+
 LOCKED: Phrase = (Command("!mode locked"), Rest())
 TURN: Phrase = (Command("!turn Alice"), Rest())
 PLANTS = (
@@ -283,6 +297,8 @@ PLANTS = (
     ),
     Plant("an interpreter reads every side", an_interpreter_reads_every_side),
     Plant("anybody speaks, whatever the mode", anybody_speaks_whatever_the_mode, (*FULL, *LOCKED, *TALK)),
+    Plant("what is said is not on record", what_is_said_is_not_on_record),
+    Plant("an entry follows another than the last", an_entry_follows_another_than_the_last),
     Plant("a turn is forgotten in the levels", a_turn_is_forgotten_in_the_levels, (*FULL, *LOCKED, *TURN)),
 )
 

@@ -20,10 +20,10 @@ from policies.case import (
     PersonId,
     SideId,
 )
-from policies.effects import Decision, Tell
 from policies.mail import MailState
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
+from policies.record import Part
 from rooms.apply import MATRIX, PEOPLE
 from rooms.mails import SentMail
 from rooms.ports import (
@@ -40,6 +40,7 @@ from rooms.ports import (
     State,
     UserId,
 )
+from rooms.record import entry
 
 AT = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BOT = UserId("@_mediatrix_bot:example.org")
@@ -89,8 +90,8 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
             f"b{case}", case, PersonId("p2"), EndpointId("e2"), ItemId("mail"), MailState.ACCEPTED, AT, "250"
         )
         await work.mails.leaves(sent)
-        decision = Decision(Case(case, "x"), (Tell(DESK, "x"),), "rule", "reason")
-        await work.decisions.record(ItemId(f"i{case}"), decision, AT)
+        line = entry(case, Part(DESK, ("Tell",), ()), None, rule="rule", words="reason", at=AT)
+        await work.record.append(line)
         await work.inbox.put(item(case, "undecided"))
         await work.inbox.put(item(case, "decided"))
         await work.inbox.done(ItemId(f"decided{case}"), "handled")

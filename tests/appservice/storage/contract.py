@@ -32,7 +32,6 @@ from policies.case import (
     SideId,
     caucus,
 )
-from policies.effects import Decision, Hold, Reconcile
 from policies.mail import MailState
 from policies.message import (
     AuthenticatedMail,
@@ -51,8 +50,10 @@ from policies.message import (
     Unreadable,
 )
 from policies.plan import RoomKey
+from policies.record import Part
 from rooms.mails import SentMail
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.record import Head, Line, entry
 
 AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
 SMITH = CaseId("1001")
@@ -344,11 +345,39 @@ class DatabaseContract:
             assert await work.holds.of_case(SMITH) == (first, second)
             assert await work.holds.of_case(CaseId("1003")) == ()
 
-    async def test_decisions_are_recorded(self, database: WorkDatabase) -> None:
-        decision = Decision(CASE, (Reconcile(), Hold(MessageId("m1"), "why")), "rule", "reason \ud83d")
+    # --- the record
+
+    async def test_the_record_has_a_chain_for_each_audience_of_each_case(self, database: WorkDatabase) -> None:
+        part = Part(DESK, ("Tell",), ("digest",))
+        first = entry(SMITH, part, None, rule="rule", words="words \ud83d", at=AT)
         async with database.begin() as work:
-            await work.decisions.record(ItemId("i"), decision, AT)
-            await work.decisions.record(ItemId("i"), decision, AT)
+            assert await work.record.head(SMITH, DESK.id) is None
+            await work.record.append(first)
+            head = await work.record.head(SMITH, DESK.id)
+            assert head == Head(SMITH, DESK.id, 1, AT, first.hash)
+            second = entry(SMITH, part, head, rule="rule", words="more", at=AT)
+            await work.record.append(second)
+            joint = entry(SMITH, replace(part, audience=JOINT), None, rule="rule", words="x", at=AT)
+            await work.record.append(joint)
+            await work.record.append(entry(CaseId("1002"), part, None, rule="rule", words="other", at=AT))
+        async with database.begin() as work:
+            assert await work.record.last(SMITH, 2) == (second, joint)
+            assert [(h.audience, h.seq) for h in await work.record.heads(SMITH)] == [("desk", 2), ("joint", 1)]
+            assert await work.record.last(CaseId("1003"), 9) == ()
+
+    async def test_one_number_of_a_chain_is_given_once(self, database: WorkDatabase) -> None:
+        line = entry(SMITH, Part(DESK, (), ()), None, rule="rule", words="words", at=AT)
+        async with database.begin() as work:
+            await work.record.append(line)
+        with pytest.raises(Conflict):
+            await _append(database, line)
+
+    async def test_the_key_of_the_record_signs_always_alike(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            one = await work.record.sign("heads")
+        async with database.begin() as work:
+            assert await work.record.sign("heads") == one
+            assert (await work.record.sign("other")).key == one.key
 
     # --- mails
 
@@ -386,6 +415,11 @@ class DatabaseContract:
             assert await work.mails.by_bounce("nothing") is None
             assert await work.mails.to_person(SMITH, CARL, 2) == (mails[2], changed)
             assert await work.mails.to_person(SMITH, ALICE, 2) == ()
+
+
+async def _append(database: WorkDatabase, line: Line) -> None:
+    async with database.begin() as work:
+        await work.record.append(line)
 
 
 async def _write_and_fail(database: WorkDatabase) -> None:

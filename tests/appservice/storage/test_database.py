@@ -20,11 +20,12 @@ from appservice.storage import schema
 from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
-from policies.case import Case, CaseId, EndpointId, PersonId, SideId, caucus
-from policies.effects import Decision
+from policies.case import DESK, Case, CaseId, EndpointId, PersonId, SideId, caucus
 from policies.message import MessageId, Text
 from policies.plan import RoomKey
+from policies.record import Part
 from rooms.ports import Entry, Held, Item, ItemId, Lane, ReplyAddress, RoomRecord, Standing, State, UserId
+from rooms.record import entry
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.contract import CASE, SMITH, message
 from tests.appservice.storage.master import MASTER
@@ -44,7 +45,7 @@ async def write_secrets(database: SqlDatabase) -> None:
         await work.addresses.save(address, "hash")
         await work.journal.append(Entry(SMITH, message(1, Text("s3cret words")), None, "<s3cret@mail>"))
         await work.holds.put(Held(SMITH, MessageId("m1"), "s3cret why", AT))
-        await work.decisions.record(ItemId("i"), Decision(CASE, (), "rule", "s3cret reason"), AT)
+        await work.record.append(entry(SMITH, Part(DESK, (), ()), None, rule="rule", words="s3cret reason", at=AT))
         for name in "abc":
             await work.outbox.put(item(name, body=b"s3cret body", progress=b"s3cret progress"))
         await work.outbox.retry(ItemId("a"), AT, "550 s3cret: no such user", AT)
