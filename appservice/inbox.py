@@ -13,6 +13,7 @@ from appservice.clock import TimeReader
 from appservice.encryption import Encryption
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
+from appservice.portal.reader import PortalReader
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.provisioning import CommandReader
 from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE, EventReader
@@ -44,6 +45,7 @@ class Readers:
     replaced: ReplacedReader
     mails: MailReader | None
     reports: ReportReader
+    portal: PortalReader
 
 
 class InboxWork:
@@ -101,6 +103,8 @@ class InboxWork:
                 return [await readers.verifications.judged(work, item) for item in items]
             case "identity.replaced":
                 return [await readers.replaced.read(work, item) for item in items]
+            case "portal":
+                return [await readers.portal.read(work, item) for item in items]
             case "command":
                 return [await readers.commands.read(work, item) for item in items]
             case _:

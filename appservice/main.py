@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from aiohttp import web
+
 from appservice import probe
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.settling import Settling
@@ -23,6 +25,8 @@ from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
+from appservice.portal.page import ServicePortal
+from appservice.portal.reader import PortalReader
 from appservice.probe import ProbeEcho, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reach import Reach
@@ -45,6 +49,8 @@ from bridges.email.api import MailServer, Security
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
+from bridges.portal import views as portal
+from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
 from rooms.deliver import Courier, Deliverer, Letter, Outcome
 from rooms.handle import House
 from rooms.homeserver import Trouble
@@ -86,6 +92,7 @@ def wire(config: Config) -> Service:
         replaced=ReplacedReader(codec, house),
         mails=_mails(config.email, database, codec, house),
         reports=ReportReader(database, codec, house),
+        portal=PortalReader(codec, house),
     )
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
     deliverer = Deliverer(database, builder, encryption, _courier(config, database))
@@ -105,6 +112,7 @@ def wire(config: Config) -> Service:
         metrics=metrics,
         provisioning=InboxProvisioning(database),
         trust=InboxTrust(database, verifications),
+        pages=_pages(config, database),
     )
     parts = Parts(
         database=database,
@@ -153,6 +161,18 @@ def _web(config: Config, ports: WebPorts) -> WebServer:
     return WebServer(application(settings, ports), listen.host, listen.port)
 
 
+def _pages(config: Config, database: SqlDatabase) -> list[web.RouteDef]:
+    """The page behind the links, where anybody takes part by mail."""
+    if config.email is None:
+        return []
+    house = portal.House(config.organisation.name, config.organisation.telephone)
+    tries = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
+    secure = config.appservice.public_base_url.startswith("https:")
+    page = ServicePortal(database, JsonCodec())
+    caller = TrustedProxies(config.appservice.trusted_proxies).caller
+    return PortalPages(page, house, caller, tries, is_secure=secure).routes()
+
+
 def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: House) -> MailReader | None:
     if email is None:
         return None
@@ -168,7 +188,8 @@ def _lmtp(email: Email | None, database: SqlDatabase) -> LmtpServer | None:
 
 
 def _sender(config: Config, email: Email) -> Sender:
-    return Sender(config.organisation.name, config.organisation.telephone, email.reply_domain)
+    organisation = config.organisation
+    return Sender(organisation.name, organisation.telephone, email.reply_domain, config.appservice.public_base_url)
 
 
 def _trust(email: Email) -> Trust:

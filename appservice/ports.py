@@ -6,6 +6,7 @@ from typing import Protocol
 from appservice.crypto.store import CryptoStore
 from appservice.epoch import EpochStore
 from appservice.mail.ledger import MailLedger
+from appservice.portal.store import PortalStore
 from rooms.ports import Work
 
 
@@ -18,6 +19,8 @@ class ServiceWork(Work, Protocol):
     def epochs(self) -> EpochStore: ...
     @property
     def mails(self) -> MailLedger: ...
+    @property
+    def shelf(self) -> PortalStore: ...
 
 
 class ServiceDatabase(Protocol):

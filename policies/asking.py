@@ -21,7 +21,7 @@ from policies.agreement import Agreement
 from policies.ask import Accepting, Act, Adopting, Ask, Meaning, Mending, Removing
 from policies.case import Case, Conversation, PersonId
 from policies.effects import Due, Pose, Schedule, due_key
-from policies.message import AuthenticatedMail, Proof, SignedDevice, Unproven
+from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, Unproven
 from policies.outcome import Facts, Refused
 from policies.text import clean
 
@@ -143,5 +143,7 @@ def how(proof: Proof) -> str:
             return "encrypted, from a verified device of their own"
         case AuthenticatedMail():
             return "by mail from the address on record, vouched for by our mail server"
+        case PinnedLink():
+            return "on the page behind a link sent to the address on record, with the PIN given on another channel"
         case Unproven(why):
             return f"unproven: {why}"

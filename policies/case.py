@@ -88,6 +88,8 @@ class Endpoint:
     content_consent: Consent | None = None
     stopped: str | None = None
     """Why nothing is sent there for now, in words; None where all is well."""
+    enrolled: datetime | None = None
+    """Since when that person's own act shows that the address is theirs, and that they know what it can't protect."""
 
 
 def address_key(network: Network, address: str) -> str:

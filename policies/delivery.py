@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.case import Case, Conversation, EndpointId, Network, PersonId
+from policies.case import Case, Conversation, EndpointId, Network, Person, PersonId
 from policies.floor import objection
 from policies.membership import readers
 
@@ -58,9 +58,12 @@ def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
         return Cancel("the reader no longer takes part there")
     if person.endpoint.stopped is not None:
         return Wait(f"nothing is sent there for now: {person.endpoint.stopped}", channel_key(case, person.endpoint.id))
-    if person.endpoint.network is Network.EMAIL and person.endpoint.content_consent is None:
-        return Wait("no consent to words by mail is on record", channel_key(case, person.endpoint.id))
     return Go()
+
+
+def by_link(person: Person) -> bool:
+    """Whether no words go to that person's mailbox: only a link, behind which they are read (the default)."""
+    return person.endpoint.network is Network.EMAIL and person.endpoint.content_consent is None
 
 
 def floor_key(case: Case) -> str:

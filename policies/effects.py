@@ -136,6 +136,13 @@ class DeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
+class GivePin:
+    """Make somebody's PIN for the page behind their links, and show it at the desk, once."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
 class ShowMails:
     """List at the desk what became of the latest mails to somebody."""
 
@@ -211,6 +218,7 @@ Effect = (
     | ShowLog
     | PostHeads
     | Schedule
+    | GivePin
     | ShowMails
     | ShowHeaders
 )

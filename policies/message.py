@@ -80,6 +80,11 @@ class AuthenticatedMail:
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedLink:
+    """A link that went to that person's address on record, opened with a PIN that they have from another channel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unproven:
     """No proof of the author; `why` is in words, `remedy` is what the person can do about it.
 
@@ -90,7 +95,7 @@ class Unproven:
     remedy: str
 
 
-Proof = SignedDevice | AuthenticatedMail | Unproven
+Proof = SignedDevice | AuthenticatedMail | PinnedLink | Unproven
 
 
 @dataclass(frozen=True, slots=True)

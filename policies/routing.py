@@ -50,6 +50,20 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
 
 
+def decide_confirmed(case: Case, message: Message) -> Decision:
+    """Somebody says, with proof, that a mail which had none was theirs. Where it was meant to go was never certain
+    enough, so it goes to their own side; whoever wants to say it to all can do that on the page."""
+    author = case.person(message.author)
+    if author is None:
+        return _held(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
+    return _kept_private(case, message, author, "it came without proof, and was confirmed with the PIN") or Decision(
+        case,
+        (Tell(DESK, f"{author.name} says that the held mail of {message.at:%Y-%m-%d %H:%M} UTC was theirs."),),
+        "confirmed-mail",
+        "its author has no room of their own",
+    )
+
+
 def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
     """What follows from a command that came through the API or the CLI; its answer is told at the desk, too."""
     outcome = create(case, command, facts) if isinstance(command, NewCase) else perform(case, command, facts)
@@ -273,6 +287,35 @@ def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
             for c in _alone_with_mediators(case, message.author, message.conversation)
         ]
     return Decision(case, tuple(effects), rule, why)
+
+
+def _kept_private(case: Case, message: Message, author: Person, why: str) -> Decision | None:
+    """What is surely its author's, but not surely fit for where it was sent, goes to the author's own side, whatever it
+    quotes: too much said there harms nobody (I2). None for whoever has no such room, or several."""
+    own = caucuses_of(case, author.id)
+    words = message.content.words if isinstance(message.content, Unreadable) else None
+    if isinstance(message.content, Text):
+        words = message.content.body
+    if len(own) != 1 or not words or not words.strip():
+        return None
+    where, meant = own[0], label(message.conversation, case)
+    to_all = "" if message.conversation == where else f" It was written to {meant}, and NOT posted there."
+    notice = f"The next message is a mail of {author.name}'s, with all that was found in it, because {why}.{to_all}"
+    return Decision(
+        case,
+        (
+            Tell(where, notice),
+            Post(where, author.id, Text(words), message.id),
+            *(Relay(message.id, where, author.id, Text(words), to) for to in _bridged(case, where) if to != author.id),
+            Tell(
+                DESK,
+                f"{author.name} wrote to {desk_label(message.conversation, case)}; it stands in"
+                f" {desk_label(where, case)}, because {why}.",
+            ),
+        ),
+        "kept-private",
+        why,
+    )
 
 
 def _alone_with_mediators(case: Case, person: PersonId, conversation: Conversation) -> tuple[Conversation, ...]:

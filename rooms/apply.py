@@ -18,6 +18,7 @@ from policies.effects import (
     Due,
     Effect,
     Explain,
+    GivePin,
     Hold,
     Inform,
     Introduce,
@@ -143,13 +144,19 @@ class Applier:
         """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
-    async def _effect(self, case: Case, effect: Effect) -> None:
+    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901 (one arm a kind of effect)
         match effect:
             case Post() | Tell() | Explain() | Pose() | Inform() | Relay() | Introduce() | Reconcile() | Preview():
                 # The case can't change meanwhile: what may not leave now waits from the beginning.
                 verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
                 wait = verdict if isinstance(verdict, Wait) else None
                 await self._put(case.id, *_way(case, effect), effect, wait=wait)
+                if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
+                    await self._work.shelf.put(
+                        case.id, effect.author, self._named(), self._codec.dump(effect), self._at
+                    )
+            case GivePin(person):
+                await self._effect(case, Tell(DESK, await _pin_text(self._work, case, person)))
             case Hold(message, why):
                 await self._work.holds.put(Held(case.id, message, why, self._at))
             case Resume(key):
@@ -204,12 +211,30 @@ class Applier:
         self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing, *, wait: Wait | None = None
     ) -> None:
         self._parts += 1
-        identity = item_id(f"{self._item}/{self._rule}/{self._parts}")
-        item = Item(identity, lane, kind, case, self._codec.dump(outgoing), self._at)
+        item = Item(self._named(), lane, kind, case, self._codec.dump(outgoing), self._at)
         if wait:
             due = self._at + REST_AT_MOST
             item = replace(item, state=State.PARKED, wait_key=wait.key, note=wait.why, due_at=due)
         await self._work.outbox.put(item)
+
+    def _named(self) -> ItemId:
+        """The id of the outbox item that was made last."""
+        return item_id(f"{self._item}/{self._rule}/{self._parts}")
+
+
+def _reads_on_a_page(case: Case, person: PersonId) -> bool:
+    found = case.person(person)
+    return found is not None and found.endpoint.network is Network.EMAIL
+
+
+async def _pin_text(work: Work, case: Case, person: PersonId) -> str:
+    pin = await work.shelf.new_pin(case.id, person)
+    found = case.person(person)
+    name = found.name if found else "someone who left"
+    return (
+        f"The PIN of {name} is {pin}. Tell {name} by telephone, at a number that you already had, and never by mail:"
+        " whoever has a link and the PIN speaks as them. A former PIN has stopped working. It is not shown again."
+    )
 
 
 def _way(

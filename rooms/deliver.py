@@ -275,20 +275,12 @@ class Deliverer:
 
 
 def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:
-    """Why a letter may not leave now. What has no words of anybody in it needs no consent to words."""
+    """Why a letter may not leave now. Whether it goes with its words, or as a link to them, is the courier's affair."""
     if isinstance(effect, Pose | Inform):
         closed = _stopped(_may_address(case, effect))
         if closed:
             return closed
-    verdict = may_relay(case, effect.conversation, _addressee(effect))
-    without_words = isinstance(effect, Introduce | Inform) or (isinstance(effect, Pose) and not effect.of_the_case)
-    passes = without_words and _channel_is_open(case, _addressee(effect))
-    return _stopped(verdict) if not passes or isinstance(verdict, Cancel) else None
-
-
-def _channel_is_open(case: Case, to: PersonId) -> bool:
-    person = case.person(to)
-    return person is not None and person.endpoint.stopped is None
+    return _stopped(may_relay(case, effect.conversation, _addressee(effect)))
 
 
 def _may_address(case: Case, effect: Pose | Inform) -> Verdict:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from policies import due, lobby, routing
+from policies import due, lobby, portal, routing
 from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
@@ -20,10 +20,11 @@ from policies.commands.vocabulary import Command, is_command
 from policies.effects import Decision, Reconcile, Tell
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
-from policies.message import Content, Message, Proof, Text
+from policies.message import Content, Message, MessageId, PinnedLink, Proof, Text
 from policies.outcome import Facts
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
+from rooms.held import mine_id
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
 
@@ -146,6 +147,30 @@ class Handler:
     async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
         """A report came about a mail to somebody."""
         await self._applier.apply(case, decide_report(case, person, endpoint, report))
+
+    async def enrolled(self, case: Case, person: Person, *, words: bool) -> None:
+        """Somebody confirmed their address on the page, and maybe agreed to have words mailed."""
+        await self._applier.apply(case, portal.decide_enrolled(case, person, self._at, words=words))
+
+    async def paused(self, case: Case, person: Person) -> None:
+        """Somebody wants no mail for now."""
+        await self._applier.apply(case, portal.decide_paused(case, person))
+
+    async def locked(self, case: Case, person: Person) -> None:
+        """Too many wrong PINs were tried at somebody's link."""
+        await self._applier.apply(case, portal.decide_locked(case, person))
+
+    async def mine(self, case: Case, person: Person, held: MessageId) -> None:
+        """Somebody says, with proof, that an unproven mail in their name was theirs."""
+        entry = await self._work.journal.get(case.id, held)
+        again = mine_id(held)
+        if entry is None or entry.message.author != person.id or await self._work.journal.get(case.id, again):
+            return
+        if held not in {one.message for one in await self._work.holds.of_case(case.id)}:
+            return
+        message = replace(entry.message, id=again, proof=PinnedLink())
+        await self._work.journal.append(Entry(case.id, message))
+        await self._applier.apply(case, routing.decide_confirmed(case, message))
 
     async def automatic(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A machine answered for somebody, at their address for a conversation."""

@@ -22,6 +22,7 @@ from policies.plan import RoomKey
 if TYPE_CHECKING:
     from rooms.mails import Mails
     from rooms.record import Record
+    from rooms.shelf import Shelf
 
 UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
@@ -390,6 +391,8 @@ class Work(Protocol):
     def epochs(self) -> Epochs: ...
     @property
     def mails(self) -> Mails: ...
+    @property
+    def shelf(self) -> Shelf: ...
 
 
 class Database(Protocol):

@@ -74,8 +74,9 @@ class MailboxItem:
     @property
     def text(self) -> str:
         """What the person reads."""
-        content = self.message.get_content()
-        return "\n".join(str(content).splitlines())
+        body = self.message.get_body(("plain",))
+        assert isinstance(body, EmailMessage)
+        return "\n".join(str(body.get_content()).splitlines())
 
 
 class MailSandbox:

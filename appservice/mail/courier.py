@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from appservice.portal.store import LINK_LASTS, Whose
 from appservice.ports import ServiceDatabase, ServiceWork
 from bridges.email import convert_out as mails
 from bridges.email import ids
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, SendResult, Unknown, send
+from bridges.portal.ids import new_token
 from policies import message as said
 from policies.asking import in_words
 from policies.case import Case, Endpoint, Person
+from policies.delivery import by_link
 from policies.effects import Inform, Pose
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
@@ -29,6 +32,22 @@ class Sender:
     organisation: str
     telephone: str
     reply_domain: str
+    public_base_url: str
+    """Where people reach the page behind the links."""
+
+
+LINK_REST = timedelta(hours=4)
+"""So long nobody gets another link before the last one was opened: what is new lies ready behind that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """A mail about to leave: its names."""
+
+    mail_id: str
+    bounce_address: str = field(repr=False)
+    link: str = field(repr=False)
+    at: datetime
 
 
 class MailCourier:
@@ -38,35 +57,37 @@ class MailCourier:
         self._database, self._server, self._sender = database, server, sender
 
     async def carry(self, item: Item, letter: Letter) -> Outcome:
-        """Send one mail, once: a send that was begun and never answered is not repeated (I5)."""
+        """Send one mail, once: a send that was begun and never answered is not repeated (I5).
+
+        What it says lies ready on the page as well. Whoever did not agree to words by mail gets a link to the page, and
+        no other one before that was opened, or some hours have gone.
+        """
         if item.sending:
             return Unanswered("the service stopped while the mail was on its way")
         person = letter.case.person(letter.to)
         if person is None:
             raise Trouble("the reader is not in the case", transient=False)
-        domain = self._sender.reply_domain
-        mail_id = ids.message_id(item.id, domain)
-        bounce = ids.new_bounce_token()
-        leaving = SentMail(
-            ids.token_hash(bounce),
-            letter.case.id,
-            person.id,
-            person.endpoint.id,
-            item.id,
-            MailState.LEAVING,
-            datetime.now(UTC),
-        )
+        at, bounce, link = datetime.now(UTC), ids.new_bounce_token(), new_token()
+        state = MailState.LEAVING
+        leaving = SentMail(ids.token_hash(bounce), letter.case.id, person.id, person.endpoint.id, item.id, state, at)
+        whose = Whose(letter.case.id, person.id)
         async with self._database.begin() as work:
+            await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
+            if by_link(person) and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
+                return Sent("it lies ready; a link to it was sent before")
             # Written before it is marked as on its way: what can't be written has certainly not left.
-            address = await _address(work, letter, person.endpoint)
-            mail = self._mail(letter, person, address, mail_id, ids.token_address(bounce, domain))
+            away = _Away(ids.message_id(item.id, self._sender.reply_domain), self._address(bounce), link, at)
+            mail = await self._written(work, letter, person, away)
+            await work.shelf.add_link(link, whose, person.endpoint.id, at, at + LINK_LASTS)
             await work.mails.leaves(leaving)
             if letter.message:
-                await work.journal.link_mail(letter.case.id, letter.message, mail_id)
+                await work.journal.link_mail(letter.case.id, letter.message, away.mail_id)
             await work.outbox.mark_sending(item.id, None)
         result = await send(mail, self._server)
         async with self._database.begin() as work:
             await work.mails.mark(leaving.bounce_hash, *_known(result), datetime.now(UTC))
+            if isinstance(result, NotSent | Refused):
+                await work.shelf.drop_link(link)
         match result:
             case Accepted(reply):
                 return Sent(reply)
@@ -79,27 +100,43 @@ class MailCourier:
             case _:
                 assert_never(result)
 
-    def _mail(
-        self, letter: Letter, person: Person, address: ReplyAddress, mail_id: str, bounce_address: str
-    ) -> mails.OutgoingMail:
-        domain = self._sender.reply_domain
-        reply_address = ids.token_address(ids.ReplyToken(address.token), domain)
+    async def _written(self, work: ServiceWork, letter: Letter, person: Person, away: _Away) -> mails.OutgoingMail:
         recipient = ids.parse_address(person.endpoint.address)
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
-        thread = ids.message_id(f"thread/{address.token}", domain)
+        url = f"{self._sender.public_base_url}/p/{away.link}"
+        if by_link(person):
+            return mails.render_link(
+                mails.LinkLetter(
+                    organisation=self._sender.organisation,
+                    telephone=self._sender.telephone,
+                    url=url,
+                    pause_url=f"{url}/pause",
+                    is_first=person.endpoint.enrolled is None,
+                    from_address=f"noreply@{self._sender.reply_domain}",
+                    bounce_address=away.bounce_address,
+                    recipient=recipient,
+                    message_id=away.mail_id,
+                    at=away.at,
+                )
+            )
+        address = await _address(work, letter, person.endpoint)
         return mails.render(
             mails.Letter(
                 content=self._content(letter, person),
                 room=mails.MailRoom(letter.room_label, letter.conversation.kind),
-                reply_address=reply_address,
-                bounce_address=bounce_address,
+                reply_address=self._address(ids.ReplyToken(address.token)),
+                bounce_address=away.bounce_address,
                 recipient=recipient,
-                message_id=mail_id,
-                at=datetime.now(UTC),
-                references=(thread,),
+                message_id=away.mail_id,
+                at=away.at,
+                references=(ids.message_id(f"thread/{address.token}", self._sender.reply_domain),),
+                pause_url=f"{url}/pause",
             )
         )
+
+    def _address(self, token: ids.Token) -> str:
+        return ids.token_address(token, self._sender.reply_domain)
 
     def _content(self, letter: Letter, person: Person) -> mails.Content:
         author = letter.author or "Somebody"

@@ -10,6 +10,7 @@ from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.epochs import SqlEpochs
 from appservice.storage.journal import SqlHolds, SqlJournal
 from appservice.storage.mails import SqlMailLedger
+from appservice.storage.portal import SqlPortalStore
 from appservice.storage.queue import SqlQueue
 from appservice.storage.record import SqlRecord
 from appservice.storage.seals import Seals
@@ -33,6 +34,7 @@ class SqlWork:
         self.identities = StoredIdentities(self.crypto)
         self.epochs = SqlEpochs(connection, seals)
         self.mails = SqlMailLedger(connection, seals)
+        self.shelf = SqlPortalStore(connection, seals)
 
     @property
     def news(self) -> list[str]:

@@ -1,6 +1,7 @@
 """The server: its routes put together, and its listening socket."""
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,8 @@ class WebPorts:
     trust: Trusting
     check: SelfCheck
     status: SelfCheck
+    pages: Sequence[web.RouteDef] = ()
+    """The routes of pages that people open."""
 
 
 def application(settings: WebSettings, ports: WebPorts) -> web.Application:
@@ -58,6 +61,7 @@ def application(settings: WebSettings, ports: WebPorts) -> web.Application:
         public_base_url=settings.public_base_url,
     )
     app.add_routes(provisioning.routes())
+    app.add_routes(ports.pages)
     return app
 
 

@@ -24,7 +24,7 @@ _CLOSING: Final = "-##"
 _DIGEST_LENGTH: Final = 8
 _END: Final = re.compile(rf"##- [^#]{{0,60}}\b([a-z2-7]{{{_DIGEST_LENGTH}}}) -##")
 _QUOTE_PREFIX: Final = re.compile(r"[>\s]*")
-_ADDED_BY_CLIENTS: Final = re.compile(r"<(?:mailto|https?):[^<>]*>|[\s>*]+", re.IGNORECASE)
+_ADDED_BY_CLIENTS: Final = re.compile(r"<(?:mailto|https?):[^<>]*>|[\s>*|-]+", re.IGNORECASE)
 
 
 def framed(invitation: str, reply_address: str, content: str, end: str) -> str:
@@ -87,6 +87,7 @@ def _unquoted(line: str) -> str:
 
 
 def _digest(content: str) -> str:
-    """Over what survives quoting: not white space, quote marks, or the link targets that clients add."""
+    """Over what survives quoting, of the text and of the HTML: not white space, marks of quotes and lists, or the link
+    targets that clients add."""
     kept = _ADDED_BY_CLIENTS.sub("", content)
     return base64.b32encode(hashlib.sha256(kept.encode()).digest()).decode("ascii").lower()[:_DIGEST_LENGTH]

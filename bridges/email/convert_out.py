@@ -1,10 +1,11 @@
-"""From what we have to say to a mail: one room, one recipient, one reply address, plain text.
+"""From what we have to say to a mail: one room, one recipient, one reply address; the same in plain text and in HTML.
 
 Every mail begins with our anchor (see `anchor`), then says which room it is from and who reads what is answered. All
 that a person wrote, and all that a mediator named, stands behind a mark or on a labelled line, neutralised:
 no words of anybody can pass for a line of ours, and nothing can add a header.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
@@ -13,11 +14,11 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final, assert_never
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from bridges.email.anchor import framed
 from bridges.email.ids import EmailAddress
-from bridges.email.plaintext import as_words, one_line
+from bridges.email.plaintext import WORDS_MARK, as_words, one_line
 from policies.case import Kind
 
 _REFERENCES: Final = 10
@@ -28,7 +29,7 @@ _POLICY: Final = SMTP.clone(max_line_length=250)
 
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("bridges.email"),
-    autoescape=False,  # noqa: S701 - plain text; what comes in is neutralised by `plaintext`
+    autoescape=select_autoescape(["html"]),  # in plain text, what comes in is neutralised by `plaintext`
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -105,6 +106,27 @@ class Letter:
     message_id: str
     at: datetime
     references: tuple[str, ...] = ()
+    pause_url: str | None = field(default=None, repr=False)
+    """Where one press stops all mail to this person (RFC 8058)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLetter:
+    """A mail without words: that there is something, and where it can be read. It names no room, no case, nobody.
+
+    `is_first`: the one that invites. `from_address` takes no answers.
+    """
+
+    organisation: str
+    telephone: str
+    url: str = field(repr=False)
+    pause_url: str = field(repr=False)
+    is_first: bool
+    from_address: str = field(repr=False)
+    bounce_address: str = field(repr=False)
+    recipient: EmailAddress = field(repr=False)
+    message_id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +145,62 @@ def render(letter: Letter) -> OutgoingMail:
     Raises ValueError where an address or a Message-ID of the letter is none: those are ours, and can't be mended here.
     """
     local_part, _, domain = letter.reply_address.rpartition("@")
-    name = _header_text(letter.room.name)
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(name, local_part, domain)
-    message["To"] = Address("", letter.recipient.local_part, letter.recipient.domain)
-    message["Reply-To"] = Address(name, local_part, domain)
-    message["Subject"] = name
-    message["Date"] = format_datetime(letter.at)
-    message["Message-ID"] = letter.message_id
+    sender = Address(_header_text(letter.room.name), local_part, domain)
+    message = _headed(sender, letter.recipient, _header_text(letter.room.name), letter.message_id, letter.at)
+    message["Reply-To"] = sender
     if letter.references:
         message["In-Reply-To"] = letter.references[-1]
         message["References"] = " ".join(letter.references[-_REFERENCES:])
+    _pausable(message, letter.pause_url)
+    said = _text(letter)
+    _fill(message, said, _html(letter, said))
+    return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
+
+
+def render_link(letter: LinkLetter) -> OutgoingMail:
+    """Write a mail without words. Raises ValueError as `render` does."""
+    local_part, _, domain = letter.from_address.rpartition("@")
+    organisation = _header_text(letter.organisation)
+    name = "link-first" if letter.is_first else "link"
+    values = {
+        "organisation": one_line(letter.organisation),
+        "telephone": one_line(letter.telephone),
+        "url": letter.url,
+        "pause_url": letter.pause_url,
+    }
+    sender = Address(organisation, local_part, domain)
+    subject = f"{organisation}: an invitation" if letter.is_first else f"{organisation}: something new"
+    message = _headed(sender, letter.recipient, subject, letter.message_id, letter.at)
+    _pausable(message, letter.pause_url)
+    _fill(message, _rendered(name, **values), _TEMPLATES.get_template(f"en/{name}.html").render(values))
+    return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
+
+
+def _headed(sender: Address, to: EmailAddress, subject: str, message_id: str, at: datetime) -> EmailMessage:
+    """What every mail of ours has: a machine wrote it, and nothing that a machine answers comes back (RFC 3834)."""
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = sender
+    message["To"] = Address("", to.local_part, to.domain)
+    message["Subject"] = subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["X-Loop"] = domain
-    message.set_content(_text(letter), cte="quoted-printable")
-    return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
+    message["X-Loop"] = sender.domain
+    return message
+
+
+def _pausable(message: EmailMessage, url: str | None) -> None:
+    if url:
+        message["List-Unsubscribe"] = f"<{url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+
+def _fill(message: EmailMessage, text: str, html: str) -> None:
+    """The same twice. The boundary is made of the text, so that the same letter always gives the same bytes."""
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    message.set_boundary(f"=_{hashlib.sha256(text.encode()).hexdigest()[:32]}")
 
 
 def _header_text(text: str) -> str:
@@ -152,6 +214,44 @@ def _text(letter: Letter) -> str:
         room=one_line(letter.room.name), private=letter.room.audience is Kind.CAUCUS, said=_said(letter.content)
     )
     return framed("Please write your answer above this line", letter.reply_address, content, "end")
+
+
+def _html(letter: Letter, text: str) -> str:
+    """The same words as the text, in the same order: an answer is cut at the same marks, whichever it quotes."""
+    lines = text.strip("\n").split("\n")
+    head, paragraphs = _paragraphs(lines[3:-1])
+    return _TEMPLATES.get_template("en/letter.html").render(
+        marks=lines[:2],
+        end=lines[-1],
+        room=head,
+        private=letter.room.audience is Kind.CAUCUS,
+        paragraphs=paragraphs,
+        pause_url=letter.pause_url,
+    )
+
+
+def _paragraphs(lines: list[str]) -> tuple[str, list[tuple[str, str]]]:
+    """The first line, and the blocks of the rest: ours (`said`), lists of ours (`list`), and a person's (`words`)."""
+    blocks: list[tuple[str, list[str]]] = []
+    for line in lines[1:]:
+        mark = WORDS_MARK.strip()
+        kind = "words" if line.startswith(mark) else "list" if line.startswith(("- ", "  ")) else "said"
+        shown = line.removeprefix(mark).removeprefix(" ") if kind == "words" else line
+        if not line.strip():
+            blocks.append(("", []))
+        elif blocks and blocks[-1][0] == kind:
+            blocks[-1][1].append(shown)
+        else:
+            blocks.append((kind, [shown]))
+    return lines[0], [(kind, _joined(kind, block)) for kind, block in blocks if block]
+
+
+def _joined(kind: str, lines: list[str]) -> str:
+    """Our own lines were broken for plain text; a browser breaks them itself. A person's stay as they are."""
+    if kind == "words":
+        return "\n".join(lines)
+    text = " ".join(line.strip() for line in lines)
+    return "\n".join(item.strip() for item in f" {text}".split(" - ")[1:]) if kind == "list" else text
 
 
 def _said(content: Content) -> str:

@@ -7,11 +7,12 @@ from typing import Final
 
 PER_HOUR: Final = 60
 _HOUR: Final = 3600.0
+_MANY_KEYS: Final = 10_000
 
 
 @dataclass(slots=True)
 class RateCap:
-    """At most `limit` mails in any `window` seconds for each key. Memory is bounded by the keys in use.
+    """At most `limit` in any `window` seconds for each key. Keys whose time is over are forgotten.
 
     Only what was accepted counts: probes of a recipient, refusals and repeats after an error are free.
     """
@@ -34,4 +35,7 @@ class RateCap:
 
     def count(self, key: str) -> None:
         """One was accepted."""
+        if len(self._accepted) >= _MANY_KEYS:
+            for old in list(self._accepted):
+                self.is_full(old)
         self._accepted.setdefault(key, deque()).append(self.now())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from policies import effects
 from policies.case import Case, Consent, Network
 from policies.commands.form import Form
+from policies.commands.mail import introductions
 from policies.delivery import channel_key
 from policies.effects import Explain, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
@@ -36,7 +37,10 @@ class RecordConsent:
         return Done(
             case.with_person(replace(person, endpoint=endpoint)),
             f"On record: {person.name} agreed to have the words themselves sent by mail (“{self.wording}”).",
-            (Resume(channel_key(case, endpoint.id)),),
+            (
+                Resume(channel_key(case, endpoint.id)),
+                *(introductions(case, person) if person.endpoint.content_consent is None else ()),
+            ),
         )
 
 

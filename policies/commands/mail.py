@@ -85,7 +85,7 @@ class ChangeAddress:
             f" old reply addresses are refused. The consent to words by mail was given for the old mailbox; ask again:"
             f" !consent {person.name}: agreed by telephone to read the case by mail"
         )
-        return Done(moved, answer, (Resume(channel_key(case, person.endpoint.id)), *_introductions(moved, person)))
+        return Done(moved, answer, (Resume(channel_key(case, person.endpoint.id)), *introductions(moved, person)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,43 @@ class InviteAgain:
         person = _by_mail(case, self.name)
         if isinstance(person, Refused):
             return person
-        invited = _introductions(case, person)
+        invited = introductions(case, person)
         return Done(case, f"{person.name} is invited again, by {len(invited)} mail(s).", invited)
+
+
+@dataclass(frozen=True, slots=True)
+class GivePin:
+    """That person gets a PIN for the page behind the links; a former one stops working."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """The desk is shown it, once."""
+        person = _by_mail(case, self.name)
+        return person if isinstance(person, Refused) else Done(case, "", (effects.GivePin(person.id),))
+
+
+@dataclass(frozen=True, slots=True)
+class LinksOnly:
+    """No words go to that person's mailbox any more, only links."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """The consent is withdrawn; the old reply addresses are refused."""
+        person = _by_mail(case, self.name)
+        if isinstance(person, Refused):
+            return person
+        if person.endpoint.content_consent is None:
+            return Refused(f"{person.name} gets no words by mail as it is", f"!mail pin {person.name} gives them a PIN")
+        number = case.made + 1
+        endpoint = replace(person.endpoint, id=EndpointId(f"e{number}"), content_consent=None)
+        now = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
+        answer = (
+            f"From now on {person.name} gets links without words, and needs a PIN: !mail pin {person.name}. What was"
+            " mailed before stays where it is."
+        )
+        return Done(now, answer, (Resume(channel_key(case, person.endpoint.id)),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +170,8 @@ def _by_mail(case: Case, name: str) -> Person | Refused:
     return person
 
 
-def _introductions(case: Case, person: Person) -> tuple[Introduce, ...]:
+def introductions(case: Case, person: Person) -> tuple[Introduce, ...]:
+    """The first letters of all rooms of that person."""
     return tuple(Introduce(person.id, c) for c in conversations(case) if person.id in readers(case, c))
 
 
@@ -151,7 +187,7 @@ def _of(words: list[str]) -> str:
 
 _NAMELESS = "A name is missing"
 
-MailCommand = PauseMail | ResumeMail | ChangeAddress | InviteAgain | ShowMails | ShowHeaders
+MailCommand = PauseMail | ResumeMail | ChangeAddress | InviteAgain | GivePin | LinksOnly | ShowMails | ShowHeaders
 
 FORMS: tuple[Form[MailCommand], ...] = (
     Form(
@@ -188,6 +224,20 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "the first mail of each room is sent to somebody again",
         "!mail invite Carl",
         lambda words: InviteAgain(_of(words)) if words else _NAMELESS,
+    ),
+    Form(
+        "mail pin",
+        "!mail pin NAME",
+        "a PIN for the page behind somebody's links; tell it by telephone, never by mail",
+        "!mail pin Carl",
+        lambda words: GivePin(_of(words)) if words else _NAMELESS,
+    ),
+    Form(
+        "mail links",
+        "!mail links NAME",
+        "no words go to somebody's mailbox any more, only links (!consent is the other way)",
+        "!mail links Carl",
+        lambda words: LinksOnly(_of(words)) if words else _NAMELESS,
     ),
     Form(
         "mail headers",

@@ -198,8 +198,9 @@ def _welcome(case: Case, person: Person, command: AddPerson) -> str:
             how = "takes part by mail (consent on record; mail is not end-to-end encrypted)"
         case Network.EMAIL:
             how = (
-                "takes part by mail. Until the consent is on record, no words are mailed:"
-                f" !consent {person.name}: agreed by telephone to read the case by mail"
+                "takes part by mail. Links without words are mailed; behind them is a page that needs a PIN:"
+                f" !mail pin {person.name} makes one, to be told by telephone. If they want the words themselves"
+                f" mailed: !consent {person.name}: agreed by telephone to read the case by mail"
             )
         case _:
             assert_never(person.endpoint.network)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
+from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Tried, Whose
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId
@@ -23,6 +24,26 @@ from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, Room
 from rooms.record import Head, Line, Signature
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
 from tests.fakes.memory_queue import MemoryQueue, QueueTable
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Somebody's PIN, and the wrong ones that were tried."""
+
+    pin: str
+    wrong: int = 0
+    locked_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link that was sent."""
+
+    whose: Whose
+    endpoint: EndpointId
+    sent_at: datetime
+    until: datetime
+    opened: bool = False
 
 
 @dataclass
@@ -53,6 +74,10 @@ class MemoryTables:
     arrivals: dict[tuple[str, Likeness], None] = field(default_factory=dict)
     raw_mails: dict[tuple[CaseId, MessageId], bytes] = field(default_factory=dict)
     sent_mails: dict[str, SentMail] = field(default_factory=dict)
+    shelf: dict[tuple[CaseId, PersonId, ItemId], Laid] = field(default_factory=dict)
+    pins: dict[Whose, Pin] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    sessions: dict[str, tuple[Whose, datetime]] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
         """A copy that shares only frozen values."""
@@ -125,6 +150,7 @@ class MemoryWork:
         self.identities = StoredIdentities(self.crypto)
         self.epochs = MemoryEpochs(tables)
         self.mails = MemoryMailLedger(tables)
+        self.shelf = MemoryPortalStore(tables)
 
 
 class MemoryCases:
@@ -412,3 +438,65 @@ class MemoryMailLedger:
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
         found = [mail for mail in self._tables.sent_mails.values() if (mail.case, mail.person) == (case, person)]
         return tuple(reversed(found))[:most]
+
+
+class MemoryPortalStore:
+    """`PortalStore`. PINs are counted up, so that tests know them."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def put(self, case: CaseId, person: PersonId, item: ItemId, body: bytes, at: datetime) -> None:
+        self._tables.shelf.setdefault((case, person, item), Laid(item, body, at))
+
+    async def laid_for(self, case: CaseId, person: PersonId, most: int) -> Sequence[Laid]:
+        return tuple(laid for (c, p, _), laid in self._tables.shelf.items() if (c, p) == (case, person))[-most:]
+
+    async def new_pin(self, case: CaseId, person: PersonId) -> str:
+        before = self._tables.pins.get(Whose(case, person))
+        self._tables.pins[Whose(case, person)] = Pin(f"{int(before.pin) + 1 if before else 100_000:06d}")
+        await self.end_sessions(Whose(case, person))
+        return self._tables.pins[Whose(case, person)].pin
+
+    async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
+        self._tables.links[token] = Link(whose, endpoint, at, until)
+
+    async def drop_link(self, token: str) -> None:
+        self._tables.links.pop(token, None)
+
+    async def link(self, token: str, at: datetime) -> Whose | None:
+        found = self._tables.links.get(token)
+        return found.whose if found and found.until > at else None
+
+    async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
+        return any(
+            (link.whose, link.endpoint, link.opened) == (whose, endpoint, False) and link.sent_at > since
+            for link in self._tables.links.values()
+        )
+
+    async def try_pin(self, whose: Whose, pin: str, at: datetime) -> Tried:
+        known = self._tables.pins.get(whose)
+        if known is None:
+            return Tried.WRONG
+        if known.locked_until is not None and known.locked_until > at:
+            return Tried.LOCKED
+        if known.pin == pin:
+            self._tables.pins[whose] = Pin(known.pin)
+            return Tried.RIGHT
+        locks = known.wrong + 1 >= PIN_TRIES
+        self._tables.pins[whose] = Pin(known.pin, 0, at + PIN_LOCK) if locks else Pin(known.pin, known.wrong + 1)
+        return Tried.LOCKED_NOW if locks else Tried.WRONG
+
+    async def begin_session(self, token: str, whose: Whose, until: datetime) -> None:
+        for name, link in self._tables.links.items():
+            if link.whose == whose:
+                self._tables.links[name] = replace(link, opened=True)
+        self._tables.sessions[token] = (whose, until)
+
+    async def session(self, token: str, at: datetime) -> Whose | None:
+        whose, until = self._tables.sessions.get(token, (None, at))
+        return whose if until > at else None
+
+    async def end_sessions(self, whose: Whose) -> None:
+        for token in [token for token, (of, _) in self._tables.sessions.items() if of == whose]:
+            del self._tables.sessions[token]

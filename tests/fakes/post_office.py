@@ -1,5 +1,6 @@
 """A mail server in memory: takes what the service sends, keeps who got which mail, and says no when a test says so."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -28,12 +29,28 @@ class Delivered:
         return f"{self.subject}\n{self.text}"
 
 
+@dataclass(frozen=True)
+class LinkMail:
+    """A mail with nothing but a link in it."""
+
+    to: str
+    everything: str
+
+    @property
+    def link(self) -> str:
+        """The link's secret."""
+        (found,) = set(re.findall(r"/p/([A-Za-z0-9_-]{22,64})(?![A-Za-z0-9_-])", self.everything.replace("=\n", "")))
+        return str(found)
+
+
 class PostOffice:
     """Takes mail."""
 
     def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
         """`clock` tells when a mail arrived."""
         self.delivered: list[Delivered] = []
+        self.links: list[LinkMail] = []
+        """Mails without words."""
         self.envelopes: list[str] = []
         """The envelopes' senders."""
         self.verdicts: list[SendResult] = []
@@ -46,15 +63,22 @@ class PostOffice:
         await self.hazard("smtp")
         verdict = self.verdicts.pop(0) if self.verdicts else Accepted("queued")
         if isinstance(verdict, Accepted):
-            self.delivered.append(self._read(mail))
+            found = self._read(mail)
+            self.delivered += [found] if found else []
             self.envelopes.append(mail.envelope_from)
         await self.hazard("smtp")
         return verdict
 
-    def _read(self, mail: OutgoingMail) -> Delivered:
+    def _read(self, mail: OutgoingMail) -> Delivered | None:
         message = message_from_bytes(mail.raw, policy=default)
         assert isinstance(message, EmailMessage)
-        text = "\n".join(str(message.get_content()).splitlines())
+        body, html = message.get_body(("plain",)), message.get_body(("html",))
+        assert isinstance(body, EmailMessage)
+        assert isinstance(html, EmailMessage)
+        text = "\n".join(str(body.get_content()).splitlines())
+        if "Reply-To" not in message:
+            self.links.append(LinkMail(mail.recipient, f"{message}"))
+            return None
         address = parseaddr(str(message["Reply-To"]))[1]
         return Delivered(
             mail.recipient, address, str(message["Subject"]), text, str(message["Message-ID"]), self._clock()

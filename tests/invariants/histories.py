@@ -129,6 +129,11 @@ class Smtp:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Everybody who takes part by mail opens the page."""
+
+
+@dataclass(frozen=True)
 class Wait:
     """Time passes."""
 
@@ -140,7 +145,7 @@ class Restart:
 
 Step = (
     Command | Confirm | Say | Mail | Come | Go | Intrude | Keys | Work | Deliver | Repeat | Garbage | Rest | Fault
-    | Smtp | Wait | Restart
+    | Smtp | Wait | Look | Restart
 )  # fmt: skip
 
 ADDITIONS = (
@@ -176,6 +181,12 @@ ORDERS = (
     "!dead retry 1",
     "!dead discard 1",
     "!opne",
+    "!mail pause Carl",
+    "!mail resume Carl",
+    "!mail links Carl",
+    "!mail invite Carl",
+    "!mail pin Carl",
+    "!mail status Bea",
     "!help",
 )
 FLOOR = (
@@ -254,7 +265,7 @@ MISHAPS = _one(
     st.builds(Smtp, st.sampled_from(VERDICTS)),
     st.builds(Repeat, st.integers(0, 200), st.integers(1, 20)),
     st.builds(Garbage, NUMBERS, st.sampled_from(GARBAGE), st.sampled_from(MATRIX_PEOPLE)),
-    st.sampled_from((Keys(), Wait(), Restart())),
+    st.sampled_from((Keys(), Wait(), Look(), Restart())),
 )
 PHRASES = st.one_of(WRITING, WRITING, WRITING, MEDIATING, MEDIATING, MOVING, WORKING, WORKING, MISHAPS)
 
@@ -330,6 +341,7 @@ async def play(world: World, steps: tuple[Step, ...]) -> None:
         await happen(world, step)
     await world.finish()
     await world.ask_the_api()
+    await world.look()
 
 
 async def happen(world: World, step: Step) -> None:  # noqa: C901, PLR0912 (one arm a kind of step)
@@ -375,6 +387,8 @@ async def happen(world: World, step: Step) -> None:  # noqa: C901, PLR0912 (one 
         case Smtp(verdict):
             world.post_office.verdicts.append(verdict)
             world.refusals = True
+        case Look():
+            await world.look()
         case Wait():
             await world.time_passes()
         case Restart():

@@ -1,6 +1,7 @@
 """What the service promises of every history: nothing crosses, and everything arrives. Each function raises Broken."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from rooms.apply import Outgoing
 from rooms.clock import TIME
 from rooms.ports import Item, RoomId, State, UserId
 from rooms.record import Walk
-from tests.fakes.post_office import Delivered
+from tests.fakes.post_office import Delivered, LinkMail
 from tests.fakes.synapse import Event
 from tests.invariants.canaries import (
     Fate,
@@ -27,7 +28,7 @@ from tests.invariants.canaries import (
     speaking_level,
     words_of,
 )
-from tests.invariants.world import BOT, World
+from tests.invariants.world import BOT, Page, World
 
 CODEC = JsonCodec()
 ALIVE = {State.READY, State.PARKED, State.UNKNOWN, State.DEAD}
@@ -105,6 +106,10 @@ def nothing_crosses(world: World) -> None:
                     _check_reader(world, world.said[canary], reader, (envelope.made_at, envelope.made_at), "a key")
     for mail in world.post_office.delivered:
         _check_mail(world, mail)
+    for link in world.post_office.links:
+        _check_link(world, link)
+    for page in world.pages:
+        _check_page(world, page)
     _check_records(world)
 
 
@@ -180,8 +185,39 @@ def _check_mail(world: World, mail: Delivered) -> None:
         )
         if reader.endpoint.content_consent is None:
             raise Broken(f"a mail shows words without a consent to that: {said}")
+        if reader.endpoint.stopped is not None:
+            raise Broken(f"a mail went to a mailbox where nothing was to be sent: {said}")
         if mail.to not in {reader.endpoint.address for reader in said.readers}:
             raise Broken(f"a mail shows words to somebody who was no reader when they were said, or said them: {said}")
+
+
+def _check_link(world: World, link: LinkMail) -> None:
+    """A mail without words names nothing of any case: no room, no person, no number."""
+    for case, versions in world.chronicle.versions.items():
+        names = {person.name for _, version in versions for person in version.people}
+        if canaries_in(link.everything) or case in link.everything or names & set(re.findall(r"\w+", link.everything)):
+            raise Broken(f"a mail that should have nothing but a link in it says more: {link.everything}")
+
+
+def _check_page(world: World, page: Page) -> None:
+    """A page shows its person what was said by or for them, in rooms that they read when it is shown (I1)."""
+    if page.view is None:
+        return
+    for room in page.view.rooms:
+        for shown in room.shown:
+            for canary in canaries_in(shown.text):
+                said = world.said[canary]
+                if said.case != page.case or said.conversation is None or said.conversation.id != room.id:
+                    raise Broken(f"the page shows in {room.name} what was not said there: {said}")
+                if not world.chronicle.entitled(said.case, said.conversation, page.address, page.at, page.at):
+                    raise Broken(f"the page shows {page.address} a room that is not theirs: {said}")
+                theirs = said.author is not None and said.author.endpoint.address == page.address
+                if said.fate is not Fate.CARRIED or not (
+                    theirs or page.address in {reader.endpoint.address for reader in said.readers}
+                ):
+                    raise Broken(f"the page shows what was not said by its reader, or for them: {said}")
+    if canaries_in(str(page.view.questions) + str(page.view.doubtful) + page.view.name):
+        raise Broken(f"the page repeats words outside of a room: {page}")
 
 
 def _check_records(world: World) -> None:
@@ -305,8 +341,19 @@ def _check_mailed(world: World, said: Said, address: str, count: int) -> None:
     expected = 1 if said.fate is Fate.CARRIED and reader else 0
     if count == expected:
         return
-    if count > expected or not (_pending(world, said, reader) or _left(world, said, reader)):
+    waits = _pending(world, said, reader) or _left(world, said, reader) or _laid(world, said, reader)
+    if count > expected or not waits:
         raise Broken(f"mailed {count} times instead of {expected} to {address}: {said}")
+
+
+def _laid(world: World, said: Said, reader: Person | None) -> bool:
+    """Whether it lies ready on a reader's page: all that those get who did not agree to words by mail."""
+    tables = world.database.committed
+    return reader is not None and any(
+        said.canary.encode() in laid.body
+        for (case, who, _), laid in tables.shelf.items()
+        if (case, who) == (said.case, reader.id)
+    )
 
 
 def _pending(world: World, said: Said, reader: Person | None) -> bool:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from appservice import reading
-from appservice.mail import reader
+from appservice.mail import courier, reader
 from appservice.mail.courier import MailCourier
+from appservice.portal import page
+from appservice.portal.store import Laid
 from bridges.email.proof import Proven
 from policies import membership, plan, record, routing
-from policies.case import DESK, JOINT, Case, Conversation, Kind, Participation
+from policies.case import DESK, JOINT, Case, CaseId, Conversation, Kind, Participation
 from policies.delivery import Go
 from policies.effects import Decision, Tell
 from policies.message import Message, SignedDevice
@@ -26,6 +28,7 @@ from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane
 from rooms.provision import Fit
 from rooms.reconcile import Remove
+from tests.fakes.memory import MemoryPortalStore
 from tests.invariants.canaries import words_of
 from tests.invariants.histories import (
     FULL,
@@ -95,6 +98,18 @@ def every_room_is_taken_for_the_joint_room(patch: Patch) -> None:
 
 def sending_does_not_ask_again(patch: Patch) -> None:
     patch.setattr(deliver, "may_relay", lambda *_: Go())
+
+
+def words_are_mailed_without_a_consent(patch: Patch) -> None:
+    patch.setattr(courier, "by_link", lambda _: False)
+
+
+def the_page_shows_what_lies_ready_for_others(patch: Patch) -> None:
+    async def wrong(store: MemoryPortalStore, case: CaseId, *_: Any) -> tuple[Laid, ...]:
+        return tuple(laid for (of, _, _), laid in store._tables.shelf.items() if of == case)
+
+    patch.setattr(MemoryPortalStore, "laid_for", wrong)
+    patch.setattr(page, "readers", lambda case, _: frozenset(person.id for person in case.people))
 
 
 def the_removed_stay_in_the_rooms(patch: Patch) -> None:
@@ -234,8 +249,14 @@ PLANTS = (
     Plant(
         "sending does not ask again",
         sending_does_not_ask_again,
+        (*SETTLED, Command("!mail pause Carl"), Rest(), *TALK),
+    ),
+    Plant(
+        "words are mailed without a consent",
+        words_are_mailed_without_a_consent,
         (*SETTLED, Command("!party add Bea bea@example.com on Smith"), Rest(), *TALK),
     ),
+    Plant("the page shows what lies ready for others", the_page_shows_what_lies_ready_for_others),
     Plant("the removed stay in the rooms", the_removed_stay_in_the_rooms, (*FULL, *REMOVED, *TALK)),
     Plant(
         "keys go to everybody who joined",

@@ -10,8 +10,8 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,12 +21,15 @@ from unittest.mock import patch
 import yaml
 
 from appservice import config, logs, main
+from appservice.codec import JsonCodec
 from appservice.config import Config
 from appservice.encryption import Encryption
 from appservice.init import InitOptions, create
 from appservice.mail import courier
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.transaction import parse
+from appservice.portal.page import ServicePortal
+from appservice.portal.store import Whose
 from appservice.provisioning import InboxProvisioning
 from appservice.reading import COMMAND
 from appservice.service import BOT_NAME, Service
@@ -36,7 +39,8 @@ from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
-from policies.case import DESK, CaseId, Conversation
+from bridges.portal.views import View
+from policies.case import DESK, CaseId, Conversation, Network
 from policies.membership import conversations
 from policies.plan import room_key
 from rooms.homeserver import Trouble
@@ -113,6 +117,16 @@ def configuration() -> Config:
         return config.load(file, {})
 
 
+@dataclass(frozen=True)
+class Page:
+    """What the page behind the links showed somebody."""
+
+    case: CaseId
+    address: str
+    at: int
+    view: View | None
+
+
 class World:
     """The service and everything around it."""
 
@@ -136,6 +150,8 @@ class World:
         """When nothing was left to do."""
         self.intruders: set[tuple[UserId, RoomId]] = set()
         """Who was forced into which room by the homeserver's administrator."""
+        self.pages: list[Page] = []
+        """What people who get links were shown."""
         self.answers: list[str] = []
         """What the API said."""
         self.repeated = False
@@ -312,6 +328,19 @@ class World:
     async def ask_the_api(self) -> None:
         """Everything that the API can be asked."""
         self.answers += [status.model_dump_json() for status in await InboxProvisioning(self.database).cases()]
+
+    async def look(self) -> None:
+        """Everybody who takes part by mail opens the page."""
+        portal = ServicePortal(self.database, JsonCodec())
+        for case in list(self.database.committed.cases.values()):
+            for person in case.people:
+                if person.endpoint.network is Network.EMAIL:
+                    session = f"session-{next(self._numbers)}"
+                    until = datetime.now(UTC) + timedelta(minutes=5)
+                    async with self.calm(), self.database.begin() as work:
+                        await work.shelf.begin_session(session, Whose(case.id, person.id), until)
+                    view = await portal.view(session)
+                    self.pages.append(Page(case.id, person.endpoint.address, self.now, view))
 
     async def _accept(self, events: list[dict[str, Any]]) -> None:
         await self.service.parts.arrivals.accept(parse(f"{next(self._numbers)}", {"events": events}))

@@ -55,7 +55,8 @@ def test_nobody_in_matrix_is_introduced_by_mail() -> None:
 
 def test_without_a_consent_the_mediator_learns_how_to_record_one() -> None:
     answer = done(new_case(), CARL_JOINS).answer
-    assert "no words are mailed" in answer
+    assert "Links without words are mailed" in answer
+    assert "!mail pin Carl" in answer
     assert "!consent Carl:" in answer
 
 
@@ -300,7 +301,7 @@ def test_opening_twice_is_refused() -> None:
 
 def test_opening_introduces_the_joint_room_to_those_on_mail() -> None:
     outcome = done(case_with(ALICE_JOINS, CARL_JOINS), "!open")
-    assert of_kind(Introduce, outcome.effects) == [Introduce(named(outcome.case, "Carl").id, JOINT)]
+    assert of_kind(Introduce, outcome.effects) == [Introduce(named(outcome.case, "Carl").id, JOINT, as_link=True)]
     assert of_kind(Tell, outcome.effects) == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.case import JOINT, Phase
-from policies.delivery import Cancel, Go, Wait, channel_key, may_post, may_relay
+from policies.delivery import Cancel, Go, Wait, by_link, channel_key, may_post, may_relay
 from tests.policies.builders import CARL_JOINS, both_sides, case_with, caucus_of, done, facts, named
 
 
@@ -17,8 +17,16 @@ def test_what_may_go_goes() -> None:
     assert may_post(case, JOINT, None) == Go()
 
 
-def test_without_a_consent_words_wait_for_it() -> None:
+def test_without_a_consent_words_go_by_a_link_to_them() -> None:
     case = case_with(CARL_JOINS)
+    carl = named(case, "Carl")
+    assert isinstance(may_relay(case, caucus_of(case, "Jones"), carl.id), Go)
+    assert by_link(carl)
+    assert not by_link(named(done(case, "!consent Carl: yes").case, "Carl"))
+
+
+def test_words_wait_for_a_channel_that_is_stopped() -> None:
+    case = case_with(CARL_JOINS, "!mail pause Carl")
     carl = named(case, "Carl")
     verdict = may_relay(case, caucus_of(case, "Jones"), carl.id)
     assert isinstance(verdict, Wait)

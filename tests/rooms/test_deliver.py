@@ -146,15 +146,15 @@ async def test_a_letter_names_the_author_the_room_and_who_reads_it_but_nobody_el
     assert site.courier.carried[1].content is None
 
 
-async def test_words_wait_for_the_consent_and_the_first_letter_does_not() -> None:
-    site = Site(case_with(CARL_JOINS))
+async def test_everything_waits_for_a_channel_that_is_stopped() -> None:
+    site = Site(case_with(CARL_JOINS, "!mail pause Carl"))
     await site.change(site.case)
     carl, own = named(site.case, "Carl"), caucus_of(site.case, "Jones")
     outcome, _ = await site.deliver(Relay(M1, own, None, HELLO, carl.id))
     assert isinstance(outcome, Parked)
     assert outcome.key == f"channel:1042:{carl.endpoint.id}"
     first, _ = await site.deliver(Introduce(carl.id, own))
-    assert isinstance(first, Sent)
+    assert isinstance(first, Parked)
 
 
 # --- direct chats, rooms, and what is none of these

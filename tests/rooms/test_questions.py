@@ -51,14 +51,14 @@ async def test_a_bridged_person_is_asked_by_letter_even_before_a_consent_to_word
     assert letter.to == TO_CARL.to
 
 
-async def test_somebodys_words_wait_for_that_consent() -> None:
+async def test_a_question_about_somebodys_words_reaches_who_gets_links() -> None:
     case = done(CASE, "!party add Bea bea@example.net").case
     bea = named(case, "Bea").id
     site = await Site(case).begin()
     where = next(a.where for a in case.asks if a.asked == bea)
     code = next(a.code for a in case.asks if a.asked == bea)
     pose = Pose(bea, where, code, "May I?", "a secret", "All read it.", datetime(2026, 2, 1, tzinfo=UTC), True)
-    assert isinstance(await deliver(site, pose, PEOPLE), Parked)
+    assert isinstance(await deliver(site, pose, PEOPLE), Sent)
     assert isinstance(await deliver(site, Inform(bea, where, "noted"), PEOPLE), Sent)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
+from appservice.portal.store import Whose
 from appservice.storage.database import SqlDatabase
 from bridges.email.convert_in import Likeness
 from policies.case import (
@@ -90,6 +91,11 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
             f"b{case}", case, PersonId("p2"), EndpointId("e2"), ItemId("mail"), MailState.ACCEPTED, AT, "250"
         )
         await work.mails.leaves(sent)
+        whose = Whose(case, PersonId("p2"))
+        await work.shelf.put(case, whose.person, ItemId("laid"), SECRET.encode(), AT)
+        await work.shelf.new_pin(case, whose.person)
+        await work.shelf.add_link(f"link{case}", whose, EndpointId("e2"), AT, AT)
+        await work.shelf.begin_session(f"session{case}", whose, AT)
         line = entry(case, Part(DESK, ("Tell",), ()), None, rule="rule", words="reason", at=AT)
         await work.record.append(line)
         await work.inbox.put(item(case, "undecided"))

@@ -31,7 +31,7 @@ from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import both_sides, caucus_of, done, facts, named
 
-SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN)
+SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, "https://mediation.example.org")
 HOUSE = House("example.org", "_mediatrix_", OWN_DOMAIN, {})
 CODEC = JsonCodec()
 CASE = both_sides()

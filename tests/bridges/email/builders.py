@@ -44,7 +44,21 @@ def sent(text: str) -> str:
 
 def text_of(found: Letter) -> str:
     """What the recipient of a letter reads."""
-    return "\n".join(str(parsed(render(found).raw).get_content()).splitlines())
+    return plain_of(parsed(render(found).raw))
+
+
+def plain_of(message: EmailMessage) -> str:
+    """Its plain text."""
+    body = message.get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    return "\n".join(str(body.get_content()).splitlines())
+
+
+def html_of(found: Letter) -> str:
+    """The HTML of a letter."""
+    body = parsed(render(found).raw).get_body(("html",))
+    assert isinstance(body, EmailMessage)
+    return str(body.get_content())
 
 
 def parsed(raw: bytes) -> EmailMessage:

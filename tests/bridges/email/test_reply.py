@@ -19,6 +19,7 @@ from tests.bridges.email.builders import (
     letter,
     mail,
     parsed,
+    plain_of,
     sent,
 )
 
@@ -97,7 +98,7 @@ def test_a_forwarded_mail_is_held(line: str) -> None:
 
 def test_our_anchor_with_another_address_is_not_our_anchor() -> None:
     other = render(letter(Post("M", "from the other room"), token=OTHER_TOKEN))
-    text = CLIENTS["outlook"]("Fine.", parsed(other.raw).get_content())
+    text = CLIENTS["outlook"]("Fine.", plain_of(parsed(other.raw)))
     assert reason(text) is UnsafeReason.QUOTE_UNRECOGNISED
 
 

@@ -1,0 +1,173 @@
+"""The page as the service fills it: only what was decided for that very person, looked at again when it is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from appservice.portal.store import SESSION_LASTS, Laid, Tried, Whose
+from appservice.ports import ServiceWork
+from bridges.portal.ids import new_token
+from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
+from policies.case import DESK, Case, Person
+from policies.delivery import by_link
+from policies.effects import Inform, Pose, Post, Relay
+from policies.membership import conversations, readers
+from policies.message import Content, Edit, File, Reaction, Removal, Text, Unproven, Unreadable
+from policies.plan import label
+from policies.status import readers_text
+from rooms.apply import Codec
+from rooms.held import mine_id
+from rooms.ports import Item, ItemId, case_lane, item_id
+
+PORTAL: Final = "portal"
+"""The kind of an item that says what somebody did on the page."""
+SHOWN_MOST: Final = 300
+
+
+class PortalDatabase(Protocol):
+    """Where units of work come from."""
+
+    def begin(self) -> AbstractAsyncContextManager[ServiceWork]:
+        """A unit of work."""
+
+    def read(self) -> AbstractAsyncContextManager[ServiceWork]:
+        """The stores, for questions only."""
+
+
+class ServicePortal:
+    """`bridges.portal.views.Portal`."""
+
+    def __init__(
+        self, database: PortalDatabase, codec: Codec, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database, self._codec, self._clock = database, codec, clock
+
+    async def open(self, link: str, pin: str) -> str | Closed:
+        """A new session, if both are right and the person still takes part."""
+        now = self._clock()
+        async with self._database.begin() as work:
+            whose = await work.shelf.link(link, now)
+            if whose is None:
+                return Closed.WRONG
+            tried = await work.shelf.try_pin(whose, pin, now)
+            if tried is Tried.LOCKED_NOW:
+                await self._store(work, whose, f"locked/{now:%Y-%m-%dT%H:%M}", "locked", {})
+            if tried is not Tried.RIGHT:
+                return Closed.WRONG if tried is Tried.WRONG else Closed.LOCKED
+            session = new_token()
+            await work.shelf.begin_session(session, whose, now + SESSION_LASTS)
+        return session
+
+    async def view(self, session: str) -> View | None:
+        """What that session's person may see now."""
+        async with self._database.read() as work:
+            whose = await work.shelf.session(session, self._clock())
+            case = await work.cases.load(whose.case) if whose else None
+            person = case.person(whose.person) if case and whose else None
+            if whose is None or case is None or person is None:
+                return None
+            laid = await work.shelf.laid_for(case.id, person.id, SHOWN_MOST)
+            doubtful = await _doubtful(work, case, person)
+        return self.of_person(case, person, laid, doubtful)
+
+    def of_person(self, case: Case, person: Person, laid: Sequence[Laid], doubtful: tuple[Doubtful, ...]) -> View:
+        """The view of one person, of a case as it is now: a room that is theirs no more is not shown (I3)."""
+        things = [(one, self._codec.load(one.body)) for one in laid]
+        own = [c for c in conversations(case) if c != DESK and person.id in readers(case, c)]
+        rooms = tuple(
+            RoomView(
+                id=c.id,
+                name=label(c, case),
+                is_private=c.side is not None,
+                readers=readers_text(case, c),
+                shown=tuple(
+                    shown
+                    for one, thing in things
+                    if isinstance(thing, Relay | Post | Inform) and thing.conversation == c
+                    if (shown := _shown(case, person, one, thing))
+                ),
+            )
+            for c in own
+        )
+        open_codes = {ask.code for ask in case.asks if ask.asked == person.id and ask.expires > self._clock()}
+        posed = {thing.code: thing for _, thing in things if isinstance(thing, Pose) and thing.conversation in own}
+        questions = tuple(
+            Question(p.code, p.title, p.words, p.then, p.expires) for p in posed.values() if p.code in open_codes
+        )
+        return View(
+            name=person.name,
+            is_enrolled=person.endpoint.enrolled is not None,
+            gets_words=not by_link(person),
+            is_paused=person.endpoint.stopped is not None,
+            rooms=rooms,
+            questions=questions,
+            doubtful=doubtful,
+        )
+
+    async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
+        """Store an act of the session's person, to be handled like everything else that comes in."""
+        async with self._database.begin() as work:
+            whose = await work.shelf.session(session, self._clock())
+            if whose is None:
+                return False
+            await self._store(work, whose, nonce or new_token(), what, values)
+        return True
+
+    async def pause(self, link: str) -> None:
+        """Whoever has the link wants no more mail."""
+        async with self._database.begin() as work:
+            whose = await work.shelf.link(link, self._clock())
+            if whose is not None:
+                await self._store(work, whose, f"pause/{link}", "pause", {})
+
+    async def leave(self, session: str) -> None:
+        """That person's sessions end, on every computer."""
+        async with self._database.begin() as work:
+            whose = await work.shelf.session(session, self._clock())
+            if whose is not None:
+                await work.shelf.end_sessions(whose)
+
+    async def _store(self, work: ServiceWork, whose: Whose, nonce: str, what: str, values: Mapping[str, str]) -> None:
+        body = json.dumps({"person": whose.person, "what": what, "values": dict(values)}).encode()
+        identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, nonce))))
+        await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, self._clock()))
+
+
+async def _doubtful(work: ServiceWork, case: Case, person: Person) -> tuple[Doubtful, ...]:
+    """What came in that person's name by mail, and waits for a word of theirs."""
+    found = []
+    for held in await work.holds.of_case(case.id):
+        entry = await work.journal.get(case.id, held.message)
+        if entry is None or entry.message.author != person.id or entry.message.native:
+            continue
+        answered = await work.journal.get(case.id, mine_id(held.message))
+        if isinstance(entry.message.proof, Unproven) and answered is None:
+            found.append(Doubtful(held.message, entry.message.at))
+    return tuple(found)
+
+
+def _shown(case: Case, person: Person, one: Laid, thing: Relay | Post | Inform) -> Shown | None:
+    if isinstance(thing, Inform):
+        return Shown(None, thing.text, one.at)
+    text = _text(thing.content)
+    author = case.person(thing.author) if thing.author else None
+    name = author.name if author else "Someone who left" if thing.author else "Somebody"
+    return None if text is None else Shown(name, text, one.at, own=thing.author == person.id)
+
+
+def _text(content: Content) -> str | None:
+    match content:
+        case Text(body):
+            return body
+        case Edit(body=body):
+            return f"(corrects an earlier message)\n{body}"
+        case File():
+            return "(a file; please ask the mediator how you can see it)"
+        case Removal():
+            return "(an earlier message was removed; please disregard it)"
+        case Reaction() | Unreadable():
+            return None

@@ -1,0 +1,83 @@
+"""What was done on the page, from the inbox: said, answered, confirmed, paused; like any other word of theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from appservice.ports import ServiceWork
+from appservice.reading import message_id
+from appservice.worker import Fate, Finished
+from policies.asking import Answer
+from policies.case import Case, Conversation, Person
+from policies.membership import conversations
+from policies.message import Message, MessageId, PinnedLink, Text
+from policies.text import clean
+from rooms.apply import Codec
+from rooms.handle import Handler, House
+from rooms.ports import Item
+
+_HANDLED: Final = "handled"
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Who did what."""
+
+    item: Item
+    case: Case
+    person: Person
+    what: str
+    values: Mapping[str, str]
+
+
+class PortalReader:
+    """Reads acts of the page."""
+
+    def __init__(self, codec: Codec, house: House) -> None:
+        self._codec, self._house = codec, house
+
+    async def read(self, work: ServiceWork, item: Item) -> Fate:
+        """Have one act handled. Whoever takes part no more has done nothing."""
+        stored = json.loads(item.body)
+        case = await work.cases.load(item.case, lock=True) if item.case else None
+        person = case.person(stored["person"]) if case else None
+        if case and person:
+            handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+            await self._act(handler, _Act(item, case, person, stored["what"], stored["values"]))
+        await work.inbox.done(item.id, _HANDLED)
+        return Finished()
+
+    async def _act(self, handler: Handler, act: _Act) -> None:
+        item, case, person, values = act.item, act.case, act.person, act.values
+        match act.what:
+            case "say":
+                where = _conversation(case, values.get("room", ""))
+                if where:
+                    text = Text(clean(values.get("text", "").replace("\r\n", "\n")))
+                    at, name = item.received_at, message_id(item)
+                    said = Message(name, person.id, where, text, PinnedLink(), at, native=False)
+                    await handler.message(case.id, said, None, None)
+            case "answer":
+                code = values.get("code", "").upper()
+                ask = next((a for a in case.asks if a.code == code and a.asked == person.id), None)
+                if ask:
+                    answer = Answer(code, values.get("yes") == "yes", person.id, ask.where, PinnedLink())
+                    await handler.answer(case.id, answer, item.received_at)
+            case "enrol":
+                await handler.enrolled(case, person, words=values.get("words") == "yes")
+            case "mine":
+                await handler.mine(case, person, MessageId(values.get("message", "")))
+            case "pause":
+                await handler.paused(case, person)
+            case "locked":
+                await handler.locked(case, person)
+            case _:
+                raise ValueError("an act that the page does not have")
+
+
+def _conversation(case: Case, named: str) -> Conversation | None:
+    return next((c for c in conversations(case) if c.id == named), None)

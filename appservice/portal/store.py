@@ -1,0 +1,79 @@
+"""What the page keeps: what lies ready for whom, PINs, links and sessions. Secrets are kept as keyed hashes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from policies.case import CaseId, EndpointId, PersonId
+from rooms.ports import ItemId
+from rooms.shelf import Shelf
+
+PIN_DIGITS: Final = 6
+PIN_TRIES: Final = 5
+"""So many wrong PINs lock a person's links."""
+PIN_LOCK: Final = timedelta(minutes=30)
+LINK_LASTS: Final = timedelta(days=3)
+SESSION_LASTS: Final = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whom a link or a session belongs to."""
+
+    case: CaseId
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """One thing that lies ready for somebody."""
+
+    item: ItemId
+    body: bytes
+    at: datetime
+
+
+class Tried(Enum):
+    """What became of an attempt to open a link with a PIN."""
+
+    RIGHT = auto()
+    WRONG = auto()
+    LOCKED = auto()
+    """Too many were wrong; not even the right one opens now."""
+    LOCKED_NOW = auto()
+    """This was one too many."""
+
+
+class PortalStore(Shelf, Protocol):
+    """The page's store, within one unit of work. Tokens are handed in as they are, and stored as keyed hashes."""
+
+    async def laid_for(self, case: CaseId, person: PersonId, most: int) -> Sequence[Laid]:
+        """What lies ready for somebody, oldest first, at most so much of the latest."""
+
+    async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
+        """A link is about to be sent."""
+
+    async def drop_link(self, token: str) -> None:
+        """It was not sent after all."""
+
+    async def link(self, token: str, at: datetime) -> Whose | None:
+        """Whose link that is; None for unknown and expired ones."""
+
+    async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
+        """Whether a link was sent there since then that nobody has opened yet."""
+
+    async def try_pin(self, whose: Whose, pin: str, at: datetime) -> Tried:
+        """Whether that is the PIN. Counts the wrong ones, and forgets them after a right one."""
+
+    async def begin_session(self, token: str, whose: Whose, until: datetime) -> None:
+        """Somebody opened a link: their links count as opened."""
+
+    async def session(self, token: str, at: datetime) -> Whose | None:
+        """Whose session that is; None for unknown, ended and expired ones."""
+
+    async def end_sessions(self, whose: Whose) -> None:
+        """All sessions of that person end."""

@@ -1,0 +1,124 @@
+"""What the page behind the links keeps."""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.portal.store import PIN_DIGITS, PIN_LOCK, PIN_TRIES, Laid, Tried, Whose
+from appservice.storage.portal_schema import LINKS, PINS, SESSIONS, SHELF
+from appservice.storage.seals import Seals, case_seal, make_case_seal, row
+from appservice.storage.statements import insert_new, upsert
+from policies.case import CaseId, EndpointId, PersonId
+from rooms.ports import ItemId
+
+
+class SqlPortalStore:
+    """`appservice.portal.store.PortalStore` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        self._connection, self._seals = connection, seals
+
+    async def put(self, case: CaseId, person: PersonId, item: ItemId, body: bytes, at: datetime) -> None:
+        seal = await make_case_seal(self._connection, self._seals.sealer, case)
+        values = {
+            "case_id": case,
+            "person": person,
+            "item": item,
+            "sealed": seal.seal("shelf.sealed", row(case, person, item), body),
+            "at": at,
+        }
+        statement = insert_new(self._connection.dialect, SHELF, "case_id", "person", "item")
+        await self._connection.execute(statement, values)
+
+    async def laid_for(self, case: CaseId, person: PersonId, most: int) -> Sequence[Laid]:
+        theirs = SHELF.c.case_id == case, SHELF.c.person == person
+        statement = select(SHELF).where(*theirs).order_by(SHELF.c.ordinal.desc()).limit(most)
+        found = (await self._connection.execute(statement)).all()
+        seal = await case_seal(self._connection, self._seals.sealer, case) if found else None
+        if seal is None:
+            return ()
+        return tuple(
+            Laid(one.item, seal.open("shelf.sealed", row(case, person, one.item), one.sealed), one.at)
+            for one in reversed(found)
+        )
+
+    async def new_pin(self, case: CaseId, person: PersonId) -> str:
+        pin = "".join(secrets.choice("0123456789") for _ in range(PIN_DIGITS))
+        values = {
+            "case_id": case,
+            "person": person,
+            "lookup": self._pin(Whose(case, person), pin),
+            "wrong": 0,
+            "locked_until": None,
+        }
+        await self._connection.execute(upsert(self._connection.dialect, PINS, "case_id", "person"), values)
+        await self.end_sessions(Whose(case, person))
+        return pin
+
+    async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
+        values = {
+            "lookup": self._seals.lookup("link", token),
+            "case_id": whose.case,
+            "person": whose.person,
+            "endpoint": endpoint,
+            "sent_at": at,
+            "until": until,
+            "opened": False,
+        }
+        await self._connection.execute(LINKS.insert(), values)
+
+    async def drop_link(self, token: str) -> None:
+        await self._connection.execute(delete(LINKS).where(LINKS.c.lookup == self._seals.lookup("link", token)))
+
+    async def link(self, token: str, at: datetime) -> Whose | None:
+        same = LINKS.c.lookup == self._seals.lookup("link", token)
+        found = (await self._connection.execute(select(LINKS).where(same, LINKS.c.until > at))).one_or_none()
+        return None if found is None else Whose(found.case_id, found.person)
+
+    async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
+        theirs = LINKS.c.case_id == whose.case, LINKS.c.person == whose.person, LINKS.c.endpoint == endpoint
+        statement = select(LINKS.c.ordinal).where(*theirs, ~LINKS.c.opened, LINKS.c.sent_at > since).limit(1)
+        return (await self._connection.execute(statement)).one_or_none() is not None
+
+    async def try_pin(self, whose: Whose, pin: str, at: datetime) -> Tried:
+        theirs = PINS.c.case_id == whose.case, PINS.c.person == whose.person
+        found = (await self._connection.execute(select(PINS).where(*theirs).with_for_update())).one_or_none()
+        if found is None:
+            return Tried.WRONG
+        if found.locked_until is not None and found.locked_until > at:
+            return Tried.LOCKED
+        if hmac.compare_digest(found.lookup, self._pin(whose, pin)):
+            await self._connection.execute(update(PINS).where(*theirs).values(wrong=0, locked_until=None))
+            return Tried.RIGHT
+        locks = found.wrong + 1 >= PIN_TRIES
+        values = {"wrong": 0, "locked_until": at + PIN_LOCK} if locks else {"wrong": found.wrong + 1}
+        await self._connection.execute(update(PINS).where(*theirs).values(**values))
+        return Tried.LOCKED_NOW if locks else Tried.WRONG
+
+    async def begin_session(self, token: str, whose: Whose, until: datetime) -> None:
+        theirs = LINKS.c.case_id == whose.case, LINKS.c.person == whose.person
+        await self._connection.execute(update(LINKS).where(*theirs).values(opened=True))
+        await self._connection.execute(delete(SESSIONS).where(SESSIONS.c.until <= datetime.now(UTC)))
+        values = {
+            "lookup": self._seals.lookup("session", token),
+            "case_id": whose.case,
+            "person": whose.person,
+            "until": until,
+        }
+        await self._connection.execute(SESSIONS.insert(), values)
+
+    async def session(self, token: str, at: datetime) -> Whose | None:
+        same = SESSIONS.c.lookup == self._seals.lookup("session", token)
+        found = (await self._connection.execute(select(SESSIONS).where(same, SESSIONS.c.until > at))).one_or_none()
+        return None if found is None else Whose(found.case_id, found.person)
+
+    async def end_sessions(self, whose: Whose) -> None:
+        theirs = SESSIONS.c.case_id == whose.case, SESSIONS.c.person == whose.person
+        await self._connection.execute(delete(SESSIONS).where(*theirs))
+
+    def _pin(self, whose: Whose, pin: str) -> bytes:
+        return self._seals.lookup("pin", whose.case, whose.person, pin)

@@ -1,0 +1,50 @@
+"""The page as HTML: rendered on the server, everything of a person's escaped, nothing fetched from anywhere else."""
+
+from datetime import datetime
+from importlib.resources import files
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bridges.email.plaintext import tidied
+from bridges.portal.ids import form_mark, new_nonce
+from bridges.portal.views import House, View
+
+STYLE: Final = files("bridges.portal").joinpath("style.css").read_text()
+_PAGES: Final = Environment(
+    loader=PackageLoader("bridges.portal"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%d %B %Y, %H:%M} UTC"
+
+
+_PAGES.filters["moment"] = _moment
+_PAGES.filters["tidied"] = tidied
+
+
+def locked_door(house: House, *, problem: str | None = None, language: str = "en") -> str:
+    """The page that every link shows: a field for the PIN. It does not say whose link it is, or whether it is one."""
+    return _PAGES.get_template(f"{language}/door.html").render(house=house, problem=problem)
+
+
+def rooms(house: House, view: View, session: str, *, done: str | None = None, language: str = "en") -> str:
+    """What one person sees; before that, once, what they should know and confirm."""
+    name = "rooms" if view.is_enrolled else "welcome"
+    template = _PAGES.get_template(f"{language}/{name}.html")
+    return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
+
+
+def pause(house: House, *, language: str = "en") -> str:
+    """A button that stops mail; only to follow the link stops nothing, for machines do that."""
+    return _PAGES.get_template(f"{language}/pause.html").render(house=house)
+
+
+def plain(house: House, title: str, text: str, *, language: str = "en") -> str:
+    """A page that says one thing."""
+    return _PAGES.get_template(f"{language}/plain.html").render(house=house, title=title, text=text)

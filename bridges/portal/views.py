@@ -1,0 +1,97 @@
+"""What the page shows to one person: plain values, already decided to be theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that binds, still open. `words` is exactly what a yes is about."""
+
+    code: str
+    title: str
+    words: str = field(repr=False)
+    then: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One thing in a room. `author` is the mediator's name for them; None: the service itself, to this person."""
+
+    author: str | None
+    text: str = field(repr=False)
+    at: datetime
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoomView:
+    """A room of that person's, oldest thing first. `id` names it in forms."""
+
+    id: str
+    name: str
+    is_private: bool
+    readers: str = field(repr=False)
+    shown: tuple[Shown, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A mail that came in that person's name, unproven: was it theirs?"""
+
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the page shows."""
+
+    name: str
+    is_enrolled: bool
+    gets_words: bool
+    is_paused: bool
+    rooms: tuple[RoomView, ...]
+    questions: tuple[Question, ...]
+    doubtful: tuple[Doubtful, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Who runs the service, as people may check it."""
+
+    organisation: str
+    telephone: str
+
+
+class Closed(Enum):
+    """Why a link did not open. The page says the same of all but the lock."""
+
+    WRONG = auto()
+    LOCKED = auto()
+
+
+class Portal(Protocol):
+    """What the page needs of the service. Every act is stored before it returns."""
+
+    async def open(self, link: str, pin: str) -> str | Closed:
+        """A new session for whoever has both. Must not tell a wrong link from a wrong PIN."""
+
+    async def view(self, session: str) -> View | None:
+        """What that session's person may see now; None for no session."""
+
+    async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
+        """Store an act of that session's person: `say` (room, text), `answer` (code, yes), `enrol` (words), `mine`
+        (message), `pause`. The same nonce again is the same act. False for no session."""
+
+    async def pause(self, link: str) -> None:
+        """Whoever has the link wants no more mail. Silent about unknown links."""
+
+    async def leave(self, session: str) -> None:
+        """The session ends."""

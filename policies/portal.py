@@ -1,0 +1,46 @@
+"""What follows from what somebody does on the page behind their link, other than saying something or answering."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from policies.case import DESK, Case, Consent, Person
+from policies.commands.mail import introductions
+from policies.delivery import channel_key
+from policies.effects import Decision, Effect, Resume, Tell
+
+WORDING = "agreed on the page, with the PIN, to have the words themselves sent by mail"
+
+
+def decide_enrolled(case: Case, person: Person, at: datetime, *, words: bool) -> Decision:
+    """Somebody confirmed that the address is theirs, having read what mail can't protect; and maybe agreed to words."""
+    consent = Consent(person.name, at, WORDING) if words else person.endpoint.content_consent
+    endpoint = replace(person.endpoint, enrolled=person.endpoint.enrolled or at, content_consent=consent)
+    now = case.with_person(replace(person, endpoint=endpoint))
+    first = words and person.endpoint.content_consent is None
+    how = "by mail, with the words in it" if consent else "by links without words"
+    told = Tell(DESK, f"{person.name} has confirmed the address with the PIN, and reads {how}.")
+    goes_on: tuple[Effect, ...] = (Resume(channel_key(case, endpoint.id)), *introductions(now, person)) if first else ()
+    return Decision(now, (told, *goes_on), "enrolled", "the address is confirmed")
+
+
+def decide_paused(case: Case, person: Person) -> Decision:
+    """Somebody wants no mail for now."""
+    if person.endpoint.stopped is not None:
+        return Decision(case, (), "paused-already", "nothing is sent there already")
+    paused = replace(person, endpoint=replace(person.endpoint, stopped=f"{person.name} paused it"))
+    text = (
+        f"{person.name} wants no mail for now; what is said waits. Telephone if that surprises you."
+        f" !mail resume {person.name} goes on."
+    )
+    return Decision(case.with_person(paused), (Tell(DESK, text),), "paused", "the reader wants no mail for now")
+
+
+def decide_locked(case: Case, person: Person) -> Decision:
+    """Somebody has tried too many PINs at a link of that person's."""
+    text = (
+        f"ALARM: too many wrong PINs were tried at a link of {person.name}'s; it is locked for a while. Telephone"
+        f" {person.name}: !mail pin {person.name} makes a new PIN, and the old one stops working."
+    )
+    return Decision(case, (Tell(DESK, text),), "pin-locked", "too many wrong PINs")

@@ -1,0 +1,19 @@
+"""What lies ready for people who read on a page, and the PINs that open it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from policies.case import CaseId, PersonId
+from rooms.ports import ItemId
+
+
+class Shelf(Protocol):
+    """What each person may read on the page: exactly what was decided for them, and what they said themselves."""
+
+    async def put(self, case: CaseId, person: PersonId, item: ItemId, body: bytes, at: datetime) -> None:
+        """Store one thing (`body`: an outgoing one), under the case's key. The same item again changes nothing."""
+
+    async def new_pin(self, case: CaseId, person: PersonId) -> str:
+        """Make that person's PIN; a former one stops working. It can't be read again."""

@@ -1,0 +1,290 @@
+"""The page as the service fills it: what was decided for a person, and nothing else; acts count with link and PIN."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from appservice.codec import JsonCodec
+from appservice.mail import courier
+from appservice.mail.courier import LINK_REST, MailCourier, Sender
+from appservice.portal.page import PORTAL, ServicePortal
+from appservice.portal.reader import PortalReader
+from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
+from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security
+from bridges.portal.views import Closed, View
+from policies.case import DESK, JOINT, Case, Conversation
+from policies.effects import Inform, Introduce, Post, Relay, Tell
+from policies.message import Message, MessageId, PinnedLink, Text, Unproven
+from policies.plan import label
+from rooms.apply import Outgoing
+from rooms.deliver import Letter, Sent
+from rooms.handle import Handler, House
+from rooms.homeserver import Trouble
+from rooms.ports import Entry, Held, Item, ItemId, Lane, State
+from tests.bridges.email.builders import OWN_DOMAIN
+from tests.fakes.memory import MemoryDatabase
+from tests.fakes.post_office import PostOffice
+from tests.policies.builders import ALICE_JOINS, CARL_JOINS, case_with, caucus_of, done, facts, named
+
+CASE = case_with(ALICE_JOINS, CARL_JOINS, "!open")
+CARL = named(CASE, "Carl")
+OWN, OTHERS = caucus_of(CASE, "Jones"), caucus_of(CASE, "Smith")
+SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, "https://mediation.example.org")
+HOUSE = House("example.org", "_mediatrix_", OWN_DOMAIN, {})
+CODEC = JsonCodec()
+WHOSE = Whose(CASE.id, CARL.id)
+
+
+class Town:
+    """A case with Carl, who gets links; and time."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.database, self.post_office = MemoryDatabase(), PostOffice()
+        self.courier = MailCourier(self.database, MailServer("127.0.0.1", 25, Security.NONE), SENDER)
+        self.portal = ServicePortal(self.database, CODEC, lambda: self.now)
+        self._items = 0
+
+    async def begin(self, case: Case = CASE) -> "Town":
+        async with self.database.begin() as work:
+            await work.cases.save(case)
+            self.pin = await work.shelf.new_pin(case.id, CARL.id)
+        return self
+
+    async def relay(self, text: str, where: Conversation = OWN, author: str | None = "Mia") -> Sent:
+        """A mediator's words are carried to Carl."""
+        by = named(CASE, author).id if author else None
+        self._items += 1
+        effect = Relay(MessageId(f"m{self._items}"), where, by, Text(text), CARL.id)
+        return await self.carry(effect, where, Text(text))
+
+    async def carry(self, effect: Outgoing, where: Conversation, content: Text | None) -> Sent:
+        item = Item(ItemId(f"i{self._items}"), Lane("l"), "people", CASE.id, CODEC.dump(effect), self.now)
+        async with self.database.begin() as work:
+            await work.outbox.put(item)
+        case = self.database.committed.cases[CASE.id]
+        letter = Letter(case, where, label(where, CASE), CARL.id, (), "Mia", content, None)
+        outcome = await self.courier.carry(self.database.committed.outbox.items[item.id], letter)
+        assert isinstance(outcome, Sent)
+        return outcome
+
+    async def open(self, pin: str | None = None) -> str | Closed:
+        """Carl opens his last link."""
+        return await self.portal.open(self.post_office.links[-1].link, pin or self.pin)
+
+    async def view(self) -> View:
+        """What Carl sees."""
+        session = await self.open()
+        assert isinstance(session, str)
+        view = await self.portal.view(session)
+        assert view is not None
+        return view
+
+    async def do(self, what: str, **values: str) -> list[object]:
+        """Carl does something on the page, and it is handled."""
+        session = await self.open()
+        assert isinstance(session, str)
+        assert await self.portal.act(session, f"nonce{self._items}", what, values)
+        return await self.handle()
+
+    async def handle(self) -> list[object]:
+        """What was stored is read; what follows from it."""
+        before = set(self.database.committed.outbox.items)
+        for item in list(self.database.committed.inbox.items.values()):
+            if item.kind == PORTAL and item.state is State.READY:
+                async with self.database.begin() as work:
+                    await PortalReader(CODEC, HOUSE).read(work, item)
+        new = [item for key, item in self.database.committed.outbox.items.items() if key not in before]
+        return [CODEC.load(item.body) for item in new]
+
+    def carl(self) -> Case:
+        return self.database.committed.cases[CASE.id]
+
+
+@pytest.fixture
+async def town(monkeypatch: pytest.MonkeyPatch) -> Town:
+    town = Town()
+    monkeypatch.setattr(courier, "send", town.post_office.send)
+    return await town.begin()
+
+
+def texts(view: View) -> dict[str, list[str]]:
+    return {room.name: [shown.text for shown in room.shown] for room in view.rooms}
+
+
+async def test_words_go_to_the_page_and_only_a_link_to_the_mailbox(town: Town) -> None:
+    await town.relay("my secret offer")
+    (mail,) = town.post_office.links
+    assert not town.post_office.delivered
+    for fact in ("secret", "Mia", "Carl", "1042", "PRIVATE", "Smith", "Jones"):
+        assert fact not in mail.everything.partition("http")[0]
+    assert texts(await town.view()) == {"EVERYONE · 1042": [], "PRIVATE with mediator · 1042": ["my secret offer"]}
+
+
+async def test_no_other_link_is_sent_before_the_last_was_opened_or_has_rested(town: Town) -> None:
+    for text in ("one", "two", "three"):
+        await town.relay(text)
+    assert len(town.post_office.links) == 1
+    assert texts(await town.view())["PRIVATE with mediator · 1042"] == ["one", "two", "three"]
+    await town.relay("four")
+    assert len(town.post_office.links) == 2
+
+
+@pytest.mark.parametrize("verdict", [NotSent("down"), Refused(451, False, "later")])
+async def test_a_link_that_did_not_leave_is_sent_with_the_next_try(town: Town, verdict: NotSent | Refused) -> None:
+    town.post_office.verdicts = [verdict]
+    with pytest.raises(Trouble):
+        await town.relay("one")
+    assert not town.database.committed.links
+    town.post_office.verdicts = [Accepted("yes")]
+    await town.relay("two")
+    assert len(town.post_office.links) == 1
+    assert timedelta() < LINK_REST
+
+
+async def test_nothing_of_another_room_person_or_case_is_ever_shown(town: Town) -> None:
+    await town.relay("for all", JOINT)
+    async with town.database.begin() as work:  # what no decision for Carl ever put there
+        await work.shelf.put(CASE.id, named(CASE, "Alice").id, ItemId("x"), b"{}", town.now)
+        alien = Relay(MessageId("m"), OTHERS, None, Text("of the other side"), CARL.id)
+        await work.shelf.put(CASE.id, CARL.id, ItemId("y"), CODEC.dump(alien), town.now)
+    view = await town.view()
+    assert "of the other side" not in str(view)
+    assert {room.name for room in view.rooms} == {"EVERYONE · 1042", "PRIVATE with mediator · 1042"}
+
+
+async def test_who_takes_part_no_more_sees_nothing(town: Town) -> None:
+    await town.relay("hello")
+    session = await town.open()
+    assert isinstance(session, str)
+    async with town.database.begin() as work:
+        await work.cases.save(done(CASE, "!party remove Carl", facts(None)).case)
+    assert await town.portal.view(session) is None
+
+
+async def test_an_answer_counts_as_carls_with_link_and_pin_and_shows_as_his_own(town: Town) -> None:
+    await town.relay("what do you want?")
+    effects = await town.do("say", room=OWN.id, text="4,500 \u202eor more")
+    (post,) = [e for e in effects if isinstance(e, Post)]
+    assert (post.conversation, post.author, post.content) == (OWN, CARL.id, Text("4,500 or more"))
+    (entry,) = town.database.committed.journal.values()
+    assert entry.message.proof == PinnedLink()
+    (room,) = [room for room in (await town.view()).rooms if room.is_private]
+    assert [(shown.text, shown.own) for shown in room.shown] == [("what do you want?", False), ("4,500 or more", True)]
+
+
+@pytest.mark.parametrize("room", [OTHERS.id, DESK.id, "nonsense", ""])
+async def test_nobody_writes_into_a_room_that_is_not_theirs(town: Town, room: str) -> None:
+    await town.relay("hello")
+    effects = await town.do("say", room=room, text="let me in")
+    assert not [e for e in effects if isinstance(e, Post | Relay)]
+
+
+async def test_pressing_twice_says_it_once(town: Town) -> None:
+    await town.relay("hello")
+    session = await town.open()
+    assert isinstance(session, str)
+    for _ in range(2):
+        await town.portal.act(session, "one", "say", {"room": OWN.id, "text": "once"})
+    assert len([e for e in await town.handle() if isinstance(e, Post)]) == 1
+
+
+async def test_wrong_pins_lock_the_link_for_a_while_and_alarm_the_desk(town: Town) -> None:
+    await town.relay("hello")
+    assert [await town.open("999999") for _ in range(PIN_TRIES)] == [Closed.WRONG] * (PIN_TRIES - 1) + [Closed.LOCKED]
+    assert await town.open() is Closed.LOCKED
+    (alarm,) = [e for e in await town.handle() if isinstance(e, Tell)]
+    assert alarm.conversation == DESK
+    assert alarm.text.startswith("ALARM")
+    town.now += PIN_LOCK
+    assert isinstance(await town.open(), str)
+
+
+async def test_links_and_sessions_end(town: Town) -> None:
+    await town.relay("hello")
+    session = await town.open()
+    assert isinstance(session, str)
+    town.now += SESSION_LASTS
+    assert await town.portal.view(session) is None
+    assert not await town.portal.act(session, "n", "say", {"room": OWN.id, "text": "x"})
+    town.now += timedelta(days=3)
+    assert await town.open() is Closed.WRONG
+
+
+async def test_a_new_pin_ends_sessions_and_the_old_pin(town: Town) -> None:
+    await town.relay("hello")
+    session = await town.open()
+    assert isinstance(session, str)
+    async with town.database.begin() as work:
+        await work.shelf.new_pin(CASE.id, CARL.id)
+    assert await town.portal.view(session) is None
+    assert await town.open() is Closed.WRONG
+
+
+async def test_enrolling_is_on_record_and_words_come_by_mail_only_if_asked_for(town: Town) -> None:
+    await town.relay("hello")
+    assert not (await town.view()).is_enrolled
+    await town.do("enrol")
+    carl = named(town.carl(), "Carl").endpoint
+    assert carl.enrolled is not None
+    assert carl.content_consent is None
+    town._items += 1
+    effects = await town.do("enrol", words="yes")
+    consent = named(town.carl(), "Carl").endpoint.content_consent
+    assert consent is not None
+    assert consent.recorded_by == "Carl"
+    assert {e.conversation for e in effects if isinstance(e, Introduce)} == {OWN, JOINT}
+
+
+async def test_whoever_wants_no_mail_gets_none_and_can_still_read(town: Town) -> None:
+    await town.relay("hello")
+    await town.portal.pause(town.post_office.links[-1].link)
+    await town.portal.pause("unknown-unknown-unknown")
+    (told,) = [e for e in await town.handle() if isinstance(e, Tell)]
+    assert told.conversation == DESK
+    assert named(town.carl(), "Carl").endpoint.stopped == "Carl paused it"
+    assert (await town.view()).is_paused
+
+
+async def held(town: Town, where: Conversation) -> Message:
+    """A mail in Carl's name waits, for it had no proof."""
+    message = Message(
+        MessageId("held"), CARL.id, where, Text("I accept"), Unproven("no DKIM", ""), town.now, native=False
+    )
+    async with town.database.begin() as work:
+        await Handler(work, CODEC, HOUSE, ItemId("mail"), town.now).message(CASE.id, message, None, None)
+    return message
+
+
+@pytest.mark.parametrize("where", [OWN, JOINT], ids=str)
+async def test_a_mail_without_proof_can_be_claimed_and_then_goes_to_ones_own_side_alone(
+    town: Town, where: Conversation
+) -> None:
+    await town.relay("hello")
+    message = await held(town, where)
+    (doubtful,) = (await town.view()).doubtful
+    assert doubtful.message == message.id
+    assert "I accept" not in str(doubtful)
+    effects = await town.do("mine", message=message.id)
+    assert [e.conversation for e in effects if isinstance(e, Post)] == [OWN]
+    assert not (await town.view()).doubtful
+    town._items += 1
+    assert not [e for e in await town.do("mine", message=message.id) if isinstance(e, Post)]
+
+
+async def test_nobody_claims_what_came_in_anothers_name_or_is_not_held(town: Town) -> None:
+    await town.relay("hello")
+    alice = named(CASE, "Alice").id
+    foreign = Message(MessageId("hers"), alice, OTHERS, Text("x"), Unproven("x", ""), town.now, native=False)
+    async with town.database.begin() as work:
+        await work.journal.append(Entry(CASE.id, foreign, None, None))
+        await work.holds.put(Held(CASE.id, foreign.id, "x", town.now))
+    assert await town.do("mine", message="hers") == []
+
+
+async def test_what_the_service_says_to_one_person_is_shown_as_such(town: Town) -> None:
+    notice = Inform(CARL.id, OWN, "Your no is noted.")
+    town._items += 1
+    await town.carry(notice, OWN, Text("x"))
+    (room,) = [room for room in (await town.view()).rooms if room.is_private]
+    assert [(shown.author, shown.text) for shown in room.shown] == [(None, "Your no is noted.")]
