@@ -82,10 +82,14 @@ class Inform:
 
 @dataclass(frozen=True, slots=True)
 class Introduce:
-    """The first mail of a room to a person: what the address is for, and who reads it."""
+    """The first mail of a room to a person: what the address is for, and who reads it.
+
+    `as_link`: decided while they got links alone; if they have agreed to more by then, another one follows.
+    """
 
     person: PersonId
     conversation: Conversation
+    as_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policies.case import DESK, JOINT, Case, Network
-from policies.delivery import floor_key
+from policies.delivery import by_link, floor_key
 from policies.effects import Due, Effect, Introduce, Reconcile, Resume, Schedule, Tell, due_key
 from policies.floor import ends, floor_text
 from policies.membership import conversations, readers
@@ -25,7 +25,7 @@ def _rooms(before: Case, after: Case) -> tuple[Effect, ...]:
         Reconcile(leaving=frozenset(p.endpoint.address for p in before.people if after.person(p.id) is None)),
         *(Tell(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
         *(
-            Introduce(person, c)
+            Introduce(person, c, by_link(p))
             for c in changed
             for person in sorted(readers(after, c) - readers(before, c))
             if (p := after.person(person)) and p.endpoint.network is not Network.MATRIX

@@ -144,7 +144,7 @@ class Applier:
         """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
-    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901 (one arm a kind of effect)
+    async def _effect(self, case: Case, effect: Effect) -> None:
         match effect:
             case Post() | Tell() | Explain() | Pose() | Inform() | Relay() | Introduce() | Reconcile() | Preview():
                 # The case can't change meanwhile: what may not leave now waits from the beginning.

@@ -111,6 +111,8 @@ class Letter:
     """Questions and notices are the service's own, to this person. None: the first letter of that room."""
     message: MessageId | None
     reply_to: MessageId | None = None
+    as_link: bool = False
+    """A first letter that was meant to be a link."""
 
 
 IntoRoom = Post | Tell | Explain | Pose | Inform
@@ -340,7 +342,8 @@ def _letter(case: Case, effect: ToPerson) -> Letter:
     names = tuple(p.name for p in case.people if p.id in everyone and p.id != to)
     room = label(effect.conversation, case)
     if isinstance(effect, Introduce):
-        return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None)
+        link = effect.as_link
+        return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None, as_link=link)
     if isinstance(effect, Pose | Inform):
         return Letter(case, effect.conversation, room, to, names, author=None, content=effect, message=None)
     author = case.person(effect.author) if effect.author else None

@@ -51,6 +51,16 @@ class Correspondent:
         stage.require(f"it comes from {place.mailed}", mail.reply_address == place.mailed, mail.reply_address)
         return mail
 
+    async def gets_a_link(self) -> None:
+        """A mail without words: all that he gets before he agrees to more."""
+        stage = self.stage
+        with stage.expecting("a mail with nothing but a link"):
+            mail = await stage.world.mail.wait_for(ADDRESS, lambda mail: not mail.reply_address, timeout=stage.patience)
+        self._expected.add(mail.number)
+        said = mail.text.partition("http")[0]
+        stage.require("it names nobody, and no room", not {NAME, "PRIVATE", "1001"} & set(said.split()), said)
+        stage.aside(f"{NAME} has a mail with a link, and nothing else in it")
+
     async def has_it(self, place: Place, *fragments: str) -> None:
         """Like `is_mailed`, told in a line."""
         await self.is_mailed(place, *fragments)

@@ -68,8 +68,8 @@ class MailboxItem:
 
     @property
     def reply_address(self) -> str:
-        """Where an answer goes."""
-        return parseaddr(str(self.message["Reply-To"]))[1]
+        """Where an answer goes; empty for a mail without words, which takes none."""
+        return parseaddr(str(self.message.get("Reply-To", "")))[1]
 
     @property
     def text(self) -> str:

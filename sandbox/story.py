@@ -110,6 +110,7 @@ class _Story:
         await stage.command(
             mia, f"!party add Carl {correspondent.ADDRESS}", "Carl (party) is in", "by mail", "!consent Carl:"
         )
+        await self.carl.gets_a_link()
         self.his = await stage.enters(mia, self._private)
         await stage.command(mia, "!consent Carl: agreed by telephone to read the case by mail", "On record: Carl")
         await stage.command(mia, "!status", "Alice: party on Alice", "Carl: party on Carl", "consent recorded by Mia")

@@ -67,6 +67,11 @@ class MailCourier:
         person = letter.case.person(letter.to)
         if person is None:
             raise Trouble("the reader is not in the case", transient=False)
+        if letter.as_link and not by_link(person):
+            return Sent("a first letter with words in it follows")
+        return await self._send(item, letter, person)
+
+    async def _send(self, item: Item, letter: Letter, person: Person) -> Outcome:
         at, bounce, link = datetime.now(UTC), ids.new_bounce_token(), new_token()
         state = MailState.LEAVING
         leaving = SentMail(ids.token_hash(bounce), letter.case.id, person.id, person.endpoint.id, item.id, state, at)

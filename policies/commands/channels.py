@@ -34,12 +34,13 @@ class RecordConsent:
         by = case.person(facts.by) if facts.by else None
         consent = Consent(by.name if by else "the organisation", facts.at, self.wording)
         endpoint = replace(person.endpoint, content_consent=consent)
+        agreed = case.with_person(replace(person, endpoint=endpoint))
         return Done(
-            case.with_person(replace(person, endpoint=endpoint)),
+            agreed,
             f"On record: {person.name} agreed to have the words themselves sent by mail (“{self.wording}”).",
             (
                 Resume(channel_key(case, endpoint.id)),
-                *(introductions(case, person) if person.endpoint.content_consent is None else ()),
+                *(introductions(agreed, person) if person.endpoint.content_consent is None else ()),
             ),
         )
 

@@ -8,7 +8,7 @@ from policies import effects
 from policies.case import Case, EndpointId, Network, Person, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
-from policies.delivery import channel_key
+from policies.delivery import by_link, channel_key
 from policies.effects import Introduce, Resume
 from policies.membership import conversations, readers
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -172,7 +172,8 @@ def _by_mail(case: Case, name: str) -> Person | Refused:
 
 def introductions(case: Case, person: Person) -> tuple[Introduce, ...]:
     """The first letters of all rooms of that person."""
-    return tuple(Introduce(person.id, c) for c in conversations(case) if person.id in readers(case, c))
+    now = case.person(person.id) or person
+    return tuple(Introduce(now.id, c, by_link(now)) for c in conversations(case) if now.id in readers(case, c))
 
 
 def _change(words: list[str]) -> ChangeAddress | str:

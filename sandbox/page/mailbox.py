@@ -88,7 +88,8 @@ def _letter(file: Path) -> Letter:
     message = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
     number, name, _ = file.name.split(".")
     box = next(box for box in get_args(Box) if box == name)
-    text = "\n".join(str(message.get_content()).splitlines())
+    body = message.get_body(("plain",))
+    text = "\n".join(str(body.get_content() if isinstance(body, EmailMessage) else "").splitlines())
     return Letter(
         id=number,
         box=box,

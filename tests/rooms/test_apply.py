@@ -216,14 +216,14 @@ async def test_what_belongs_to_another_case_is_not_shown(site: Site) -> None:
 
 
 async def test_words_that_may_not_leave_now_wait_from_the_beginning_in_their_place() -> None:
-    case = case_with(ALICE_JOINS, CARL_JOINS, "!open")
+    case = case_with(ALICE_JOINS, CARL_JOINS, "!open", "!mail pause Carl")
     site = Site(case)
     await site.change(case)
     carl = named(case, "Carl")
     await apply(site, Relay(M1, JOINT, named(case, "Alice").id, Text("x"), carl.id), Introduce(carl.id, JOINT))
     relay, letter = items(site)
     assert (relay.state, relay.wait_key) == (State.PARKED, channel_key(case, carl.endpoint.id))
-    assert relay.note == "no consent to words by mail is on record"
+    assert relay.note == "nothing is sent there for now: a mediator paused it"
     assert letter.state is State.READY
     await apply(site, Resume(channel_key(case, carl.endpoint.id)), item="consent")
     assert items(site)[0].state is State.READY
