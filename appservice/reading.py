@@ -42,6 +42,8 @@ REPORT = "mail.report"
 
 AT_LEAST_EVERY = timedelta(minutes=1)
 """What waits behind something else is looked at this often even if nothing wakes it."""
+AT_ONCE = timedelta(seconds=0.5)
+"""The same, for what waits behind something that has only to be read."""
 
 _NOBODY = PersonId("nobody")
 """The author of what somebody said who is not in the case: a reader of nothing, so it is held."""
@@ -141,7 +143,9 @@ class EventReader:
         if record is None:
             return await self._elsewhere(reading)
         if behind := voices.same_as(item, event):
-            return Park(_behind(behind), "an earlier message of the same person waits", AT_LEAST_EVERY)
+            # One that was never set aside wakes nobody: it came at this very moment, through another process.
+            at_most = AT_LEAST_EVERY if behind.attempts else AT_ONCE
+            return Park(_behind(behind), "an earlier message of the same person waits", at_most)
         if event.get("state_key") is not None:
             await self._state(reading, record)
             return await self._finish(work, item, "state")
