@@ -5,23 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.forwarding import Plan, forwarding
-from benchmarks.results import Measure, keep, table
-from benchmarks.scene import scene
+from benchmarks import forwarding, opening, processes, stored
+from benchmarks.results import Benchmark, Measure, keep, table
 
 RESULTS = Path("var/bench.json")
-FULL = Plan(bare=30, attached=60, half_load=30, cases=100, busy=8)
-QUICK = Plan(bare=8, attached=15, half_load=8, cases=8, busy=8)
+BENCHMARKS = (forwarding.BENCHMARK, opening.BENCHMARK, stored.BENCHMARK, processes.BENCHMARK)
 
 
-async def measure(plan: Plan) -> list[Measure]:
-    """Everything, one after another: nothing else runs meanwhile."""
+async def measure(benchmarks: Sequence[Benchmark], *, quick: bool) -> list[Measure]:
+    """One after another: nothing else of ours runs meanwhile."""
     measures: list[Measure] = []
     with tempfile.TemporaryDirectory(prefix="mediatrix-bench-") as folder:
-        async with scene(Path(folder) / "forwarding") as desk:
-            measures += await forwarding(desk, plan)
+        for one in benchmarks:
+            measures += await one.take(Path(folder) / one.name, quick=quick)
     return measures
 
 
@@ -29,10 +28,12 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short and rough; nothing is kept")
-    quick = parser.parse_args().quick
-    measures = asyncio.run(measure(QUICK if quick else FULL))
+    parser.add_argument("--only", choices=[one.name for one in BENCHMARKS], help="one subject; nothing is kept")
+    wanted = parser.parse_args()
+    chosen = [one for one in BENCHMARKS if wanted.only in {None, one.name}]
+    measures = asyncio.run(measure(chosen, quick=wanted.quick))
     print(table(measures))
-    if not quick:
+    if not wanted.quick and wanted.only is None:
         keep(measures, RESULTS)
 
 

@@ -15,9 +15,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from benchmarks.results import Measure, at_least, at_most
-from benchmarks.scene import Desk, bare
+from benchmarks.results import Benchmark, Measure, at_least, at_most
+from benchmarks.scene import Desk, bare, scene
 from benchmarks.senders import Device
 from benchmarks.watch import Ledger, Stopwatch, Usage
 
@@ -44,8 +46,20 @@ class _Run:
     seconds: float
 
 
-async def forwarding(desk: Desk, plan: Plan) -> list[Measure]:
+FULL: Final = Plan(bare=30, attached=60, half_load=30, cases=100, busy=8)
+QUICK: Final = Plan(bare=8, attached=15, half_load=8, cases=8, busy=8)
+
+
+async def forwarding(folder: Path, *, quick: bool) -> list[Measure]:
     """Everything about messages that come from Matrix."""
+    async with scene(folder) as desk:
+        return await _measured(desk, QUICK if quick else FULL)
+
+
+BENCHMARK: Final = Benchmark("forwarding", forwarding)
+
+
+async def _measured(desk: Desk, plan: Plan) -> list[Measure]:
     opened = await desk.open_cases(plan.cases)
     rooms = opened[: plan.busy]
     async with bare(desk.world):

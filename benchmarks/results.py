@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 
 class Better(StrEnum):
@@ -30,6 +31,20 @@ class Measure:
     def reached(self) -> bool:
         """Whether the value is as good as the bar."""
         return self.value >= self.bar if self.better is Better.HIGHER else self.value <= self.bar
+
+
+class Take(Protocol):
+    """Takes the measures of one subject in a folder of its own; `quick`: short and rough."""
+
+    async def __call__(self, folder: Path, *, quick: bool) -> list[Measure]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One subject. Each module that measures something has one; `benchmarks.__main__` lists them."""
+
+    name: str
+    take: Take
 
 
 def at_least(name: str, value: float, bar: float, made_of: str) -> Measure:
