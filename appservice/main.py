@@ -51,9 +51,10 @@ from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
 from bridges.portal import views as portal
 from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
-from rooms.deliver import Courier, Deliverer, Letter, Outcome
+from rooms.deliver import Courier, Deliverer, Outcome
 from rooms.handle import House
 from rooms.homeserver import Trouble
+from rooms.letters import Letter
 from rooms.ports import Item
 
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
-from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Reconcile, Relay, Tell
+from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.plan import desk_label
 from rooms.apply import MATRIX, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
@@ -156,6 +156,8 @@ class OutboxWork:
             case Relay(conversation=where, to=reader) | Introduce(reader, where):
                 person = case.person(reader)
                 return f"a mail to {person.name if person else 'someone'} from {desk_label(where, case)}"
+            case Publish(number, where):
+                return f"the release {number} for {desk_label(where, case)}"
             case Pose(to, where) | Inform(to, where):
                 person = case.person(to)
                 kind = "a question" if isinstance(outgoing, Pose) else "a notice"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from policies.ask import Accepting, Adopting, Ask, Mending, Removing
+from policies.ask import Accepting, Adopting, Ask, Consenting, Mending, Passing, Removing
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement
 from policies.commands.people import removed
+from policies.commands.release import closed, consented, not_passed, passed
 from policies.commands.session import mended
 from policies.effects import Inform, Tell
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -36,6 +37,11 @@ def lapse(case: Case, ask: Ask) -> Done:
         case Accepting():
             text = f"{_name(case, ask)} has not answered whether they accept the agreement. !agreement send asks again."
             return Done(case, "", (Tell(DESK, text),))
+        case Consenting(number):
+            text = f"{number} is not released: {_name(case, ask)} has not answered."
+            return Done(closed(case, number), "", (Tell(DESK, text),))
+        case Passing(number):
+            return Done(not_passed(case, number), "")
         case _:
             assert_never(ask.act)
 
@@ -51,6 +57,10 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:
             return agreement.accepted(case, ask, given.proof, facts)
         case Adopting(text, confidentiality):
             return agreement.adopted(case, text, confidentiality, facts)
+        case Consenting(number):
+            return consented(case, ask, number, given.proof, facts)
+        case Passing(number):
+            return passed(case, number, facts)
         case _:
             assert_never(ask.act)
 
@@ -64,12 +74,20 @@ def _declined(case: Case, ask: Ask) -> Outcome:
                 ask.asked, ask.where, "Your no is noted, and the mediator knows. Nothing else follows from it."
             )
             return Done(case, f"{_name(case, ask)} does NOT accept the agreement to mediate. Talk to them.", (told,))
+        case Consenting(number):
+            told = Inform(ask.asked, ask.where, f"Your no is noted: {number} stays in this room.")
+            text = f"{number} is not released: {_name(case, ask)} said no."
+            return Done(closed(case, number), text, (told,))
+        case Passing(number):
+            return Done(not_passed(case, number), f"{number} is not released.")
         case _:
             assert_never(ask.act)
 
 
 def _void(case: Case, ask: Ask) -> Outcome:
     text = "What you answered is not what it was any more, so your answer is void; nothing was done."
+    if isinstance(ask.act, Consenting | Passing):
+        case = closed(case, ask.act.release)
     told = () if ask.where == DESK else (Inform(ask.asked, ask.where, text),)
     return replace(
         Done(case, f"An answer of {_name(case, ask)} is void: what was asked has changed since."), effects=told

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policies.agreement import Confidentiality
-from policies.names import Conversation, PersonId
+from policies.names import Conversation, PersonId, ReleaseId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,21 @@ class Adopting:
     confidentiality: Confidentiality
 
 
-Act = Removing | Mending | Accepting | Adopting
+@dataclass(frozen=True, slots=True)
+class Consenting:
+    """The asked person lets these words of theirs be shown to these readers."""
+
+    release: ReleaseId
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """The mediator has seen the preview: words are released, or their author is asked first."""
+
+    release: ReleaseId
+
+
+Act = Removing | Mending | Accepting | Adopting | Consenting | Passing
 
 
 @dataclass(frozen=True, slots=True)

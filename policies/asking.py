@@ -18,11 +18,13 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from policies.agreement import Agreement
-from policies.ask import Accepting, Act, Adopting, Ask, Meaning, Mending, Removing
+from policies.ask import Accepting, Act, Adopting, Ask, Consenting, Meaning, Mending, Passing, Removing
 from policies.case import Case, Conversation, PersonId
 from policies.effects import Due, Pose, Schedule, due_key
+from policies.membership import readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, Unproven
 from policies.outcome import Facts, Refused
+from policies.release import heading
 from policies.text import clean
 
 ASK_LASTS = timedelta(minutes=15)
@@ -79,6 +81,13 @@ def meaning(case: Case, act: Act) -> Meaning | None:
             return Meaning(case.agreement.words) if case.agreement else None
         case Adopting(text, confidentiality):
             return Meaning(Agreement(0, text, confidentiality).words)
+        case Consenting(number) | Passing(number):
+            release = case.release(number)
+            author = case.person(release.author) if release and release.is_open else None
+            if release is None or author is None or author.id not in readers(case, release.origin):
+                return None
+            words = f"{heading(author.name, reworded=release.reworded)}\n{release.words}"
+            return Meaning(words, readers(case, release.to))
         case _:
             assert_never(act)
 

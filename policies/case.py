@@ -18,9 +18,11 @@ from policies.names import (
     EndpointId,
     Kind,
     PersonId,
+    ReleaseId,
     SideId,
     caucus,
 )
+from policies.release import Release
 
 __all__ = [
     "DESK",
@@ -32,6 +34,7 @@ __all__ = [
     "EndpointId",
     "Kind",
     "PersonId",
+    "ReleaseId",
     "SideId",
     "caucus",
 ]  # People look for the parts of a case here.
@@ -91,6 +94,11 @@ class Endpoint:
     enrolled: datetime | None = None
     """Since when that person's own act shows that the address is theirs, and that they know what it can't protect."""
 
+    @property
+    def is_bridged(self) -> bool:
+        """Whether words reach it only over another network."""
+        return self.network is not Network.MATRIX
+
 
 def address_key(network: Network, address: str) -> str:
     """What two spellings of one address have in common."""
@@ -138,6 +146,8 @@ class Case:
     """All versions of the agreement to mediate; the last is the one that counts. None: no agreement is asked for."""
     acceptances: tuple[Acceptance, ...] = ()
     floor: Floor = AT_FIRST
+    releases: tuple[Release, ...] = ()
+    """All of them, for ever: what was released is provable, and what wasn't, too."""
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 
@@ -183,6 +193,16 @@ class Case:
         """That somebody accepted the agreement as it is now."""
         now = self.agreement
         return next((a for a in self.acceptances if now and a.person == person and a.sha256 == now.sha256), None)
+
+    def release(self, number: str) -> Release | None:
+        """The release of that number, in upper or lower case."""
+        return next((r for r in self.releases if r.id == number.upper()), None)
+
+    def with_release(self, release: Release) -> Case:
+        """The case with that release's new values, or with one more."""
+        known = any(r.id == release.id for r in self.releases)
+        changed = tuple(release if r.id == release.id else r for r in self.releases)
+        return replace(self, releases=changed if known else (*self.releases, release))
 
     def with_person(self, person: Person) -> Case:
         """The case with that person's new values in place of the old."""

@@ -51,6 +51,13 @@ def may_address(case: Case, conversation: Conversation, to: PersonId, code: str 
     return Go()
 
 
+def may_publish(case: Case, conversation: Conversation, audience: frozenset[PersonId]) -> Verdict:
+    """Whether released words may still be shown: only to those for whom they were released."""
+    if not readers(case, conversation) <= audience:
+        return Cancel("somebody reads there now for whom it was not released; release it again")
+    return Go()
+
+
 def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
     """Whether words may still be sent to a person's channel outside Matrix."""
     person = case.person(to)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from policies.case import Case, Conversation, PersonId
+from policies.case import Case, Conversation, PersonId, ReleaseId
 from policies.message import Content, MessageId
 
 
@@ -78,6 +78,21 @@ class Inform:
     to: PersonId
     conversation: Conversation
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Released words under our heading, into the room of a conversation, or to one bridged reader of it.
+
+    `audience`: for whom they were released. Should anybody else read there by the time of sending, they don't go.
+    """
+
+    release: ReleaseId
+    conversation: Conversation
+    heading: str
+    words: str
+    audience: frozenset[PersonId]
+    to: PersonId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +226,7 @@ Effect = (
     | Explain
     | Pose
     | Inform
+    | Publish
     | Introduce
     | Hold
     | Reconcile

@@ -18,6 +18,10 @@ MessageId = NewType("MessageId", str)
 """Opaque; made from the inbox item that brought the message, so the same item always makes the same id."""
 
 
+ReleaseId = NewType("ReleaseId", str)
+"""Of a release within its case, as mediators type it: "R3"."""
+
+
 class Kind(StrEnum):
     """The audiences that a case can have."""
 

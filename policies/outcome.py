@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from policies.agreement import Agreement
-from policies.case import Case, PersonId
+from policies.case import DESK, Case, Conversation, ConversationId, PersonId
 from policies.effects import Effect
 from policies.identity import Identity
+from policies.names import MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A message that a command replies to, with its newest words; None if it isn't words."""
+
+    message: MessageId
+    author: PersonId
+    words: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,12 @@ class Facts:
     """The encryption identities of the case's people in Matrix, for a command."""
     agreement: Agreement | None = None
     """The organisation's agreement to mediate, as it is now; None if it uses none."""
+    where: Conversation = DESK
+    """Where a command was given."""
+    quoted: Quoted | None = None
+    """What a command replies to."""
+    elsewhere: Mapping[str, frozenset[ConversationId]] = field(default_factory=dict)
+    """For the guard: where else in the case that was said which is at hand."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 

@@ -14,13 +14,14 @@ from policies.asking import Answer, read_answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
-from policies.commands.vocabulary import Command, is_command, parse
+from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.effects import Decision, Effect, Explain, Hold, Inform, Post, Reconcile, Relay, Tell
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
+from policies.guard import echoes
 from policies.membership import caucuses_of, may_join, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
-from policies.outcome import Done, Facts, Refused
+from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
 from policies.status import readers_text
 from policies.text import one_line, technical
@@ -182,6 +183,10 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
     given = read_answer(message.content.body) if isinstance(message.content, Text) else None
     if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
         return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
+    if isinstance(message.content, Text) and message.conversation.kind is Kind.CAUCUS:
+        command = heard_in_private(message.content.body, staff=case.is_staff(author.id))
+        if command:
+            return _commanded_in_private(case, command, author, facts)
     kept = _kept_back(case, message, author)
     if kept:
         return kept
@@ -189,7 +194,7 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
         where = desk_label(message.conversation, case)
         answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
         return Decision(case, (Tell(DESK, answer),), "command-elsewhere", "a command outside the desk is not words")
-    return _relayed(case, message, author, rule="said")
+    return _relayed(case, message, author, facts)
 
 
 def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
@@ -224,6 +229,23 @@ def _does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Dec
     )
     notice = Tell(DESK, f"{author.name} answered in {desk_label(answer.where, case)}, and it does not count: {why}")
     return Decision(case, (*told, notice), "void-answer", why, refused=True)
+
+
+def _commanded_in_private(case: Case, command: Command | Misunderstood, author: Person, facts: Facts) -> Decision:
+    """A mediator is answered at the desk, so that no party reads it; a party where it spoke. Nothing is passed on."""
+    if facts.before_restore:
+        outcome: Outcome = Refused("That was said before I was restored from a backup", "Say it again if it holds")
+    elif isinstance(command, Misunderstood):
+        outcome = Refused(command.problem, f"For example: {command.example}")
+    else:
+        outcome = perform(case, command, facts)
+    if case.is_staff(author.id):
+        return _told(case, outcome)
+    if isinstance(outcome, Refused):
+        told = Inform(author.id, facts.where, str(outcome))
+        notice = f"{author.name} gave a command in {desk_label(facts.where, case)}, and was told what would work."
+        return Decision(case, (told, Tell(DESK, notice)), "refused", str(outcome), refused=True)
+    return _told(case, outcome)
 
 
 def _told(case: Case, outcome: Done | Refused) -> Decision:
@@ -328,17 +350,33 @@ def _alone_with_mediators(case: Case, person: PersonId, conversation: Conversati
     return own if len(own) == 1 else ()
 
 
-def _relayed(case: Case, message: Message, author: Person, *, rule: str) -> Decision:
+def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Decision:
     effects: list[Effect] = []
     if not message.native:
         effects.append(Post(message.conversation, author.id, message.content, message.id, message.reply_to))
         effects += [Post(message.conversation, author.id, file, message.id) for file in message.files]
     effects += _relays(case, message, credited=author.id)
-    if not case.is_staff(author.id):
+    if case.is_staff(author.id):
+        effects += _echo_warning(case, message, facts)
+    else:
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
     after = spoken(case, author.id, message.at) if message.conversation == JOINT else case
     effects += what_follows(case, after)
-    return Decision(after, tuple(effects), rule, f"{message.conversation.kind}: its readers, nobody else")
+    return Decision(after, tuple(effects), "said", f"{message.conversation.kind}: its readers, nobody else")
+
+
+def _echo_warning(case: Case, message: Message, facts: Facts) -> list[Effect]:
+    """A mediator may have written in the wrong room, or have said more than they may (M11)."""
+    body = message.content.body if isinstance(message.content, Text | Edit) else ""
+    found = echoes(body, facts.elsewhere, frozenset({message.conversation.id}))
+    if not found:
+        return []
+    text = (
+        f"CAREFUL: what you wrote in {desk_label(message.conversation, case)} also stands in another private room:"
+        f" {', '.join(f'“{words}”' for words in found)}. If it should not be there, remove your message in your client"
+        " at once. Whoever has read it, and whoever got it by mail, has it."
+    )
+    return [Tell(DESK, text)]
 
 
 def _removed(case: Case, message: Message, author: Person) -> Decision:

@@ -13,7 +13,7 @@ from policies.text import moment
 def readers_text(case: Case, conversation: Conversation) -> str:
     """Who reads a room, and over which legs it is not end-to-end encrypted (B2). Shown in that room."""
     people = [p for p in case.people if p.id in readers(case, conversation)]
-    names = ", ".join(_reader(case, p) for p in people)
+    names = reader_names(case, conversation)
     bridged = any(p.endpoint.network is Network.EMAIL for p in people)
     caution = (
         " What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by mail."
@@ -27,6 +27,12 @@ def readers_text(case: Case, conversation: Conversation) -> str:
             return f"EVERYONE in the case reads this room: {names}.{caution}"
         case _:
             assert_never(conversation.kind)
+
+
+def reader_names(case: Case, conversation: Conversation) -> str:
+    """Everybody who reads a conversation, by name."""
+    everyone = readers(case, conversation)
+    return ", ".join(_reader(case, p) for p in case.people if p.id in everyone)
 
 
 def _reader(case: Case, person: Person) -> str:

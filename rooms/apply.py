@@ -26,6 +26,7 @@ from policies.effects import (
     Post,
     PostHeads,
     Preview,
+    Publish,
     Reconcile,
     Relay,
     Resume,
@@ -84,6 +85,8 @@ class Signal:
     content: str
 
 
+ToSend = Post | Tell | Explain | Pose | Inform | Publish | Relay | Introduce | Reconcile | Preview
+"""The effects that become outbox items."""
 Outgoing = Effect | Say | Enter | Decline | Signal
 
 REST_AT_MOST = timedelta(hours=1)
@@ -145,16 +148,15 @@ class Applier:
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
     async def _effect(self, case: Case, effect: Effect) -> None:
+        if isinstance(effect, ToSend):
+            # The case can't change meanwhile: what may not leave now waits from the beginning.
+            verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
+            wait = verdict if isinstance(verdict, Wait) else None
+            await self._put(case.id, *_way(case, effect), effect, wait=wait)
+            if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
+                await self._work.shelf.put(case.id, effect.author, self._named(), self._codec.dump(effect), self._at)
+            return
         match effect:
-            case Post() | Tell() | Explain() | Pose() | Inform() | Relay() | Introduce() | Reconcile() | Preview():
-                # The case can't change meanwhile: what may not leave now waits from the beginning.
-                verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
-                wait = verdict if isinstance(verdict, Wait) else None
-                await self._put(case.id, *_way(case, effect), effect, wait=wait)
-                if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
-                    await self._work.shelf.put(
-                        case.id, effect.author, self._named(), self._codec.dump(effect), self._at
-                    )
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await _pin_text(self._work, case, person)))
             case Hold(message, why):
@@ -237,9 +239,7 @@ async def _pin_text(work: Work, case: Case, person: PersonId) -> str:
     )
 
 
-def _way(
-    case: Case, effect: Post | Tell | Explain | Pose | Inform | Relay | Introduce | Reconcile | Preview
-) -> tuple[Lane, str]:
+def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
     """The lane and the kind of what is to be sent."""
     match effect:
         case Post(conversation=conversation) | Tell(conversation) | Explain(conversation=conversation):
@@ -248,6 +248,8 @@ def _way(
             person = case.person(to)
             bridged = person is not None and person.endpoint.network is not Network.MATRIX
             return (_person_lane(case, to), PEOPLE) if bridged else (_room_lane(case, conversation), MATRIX)
+        case Publish(conversation=conversation, to=reader):
+            return (_person_lane(case, reader), PEOPLE) if reader else (_room_lane(case, conversation), MATRIX)
         case Relay(to=to) | Introduce(to):
             return _person_lane(case, to), PEOPLE
         case Reconcile() | Preview():

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from policies.asking import in_words
-from policies.case import DESK, Case, CaseId, Conversation, PersonId
-from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_relay
-from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Reconcile, Relay, Tell
-from policies.membership import readers
+from policies.case import DESK, Case, CaseId
+from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
+from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Outgoing, Say, Signal
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
+from rooms.letters import Letter, ToPerson, addressee, letter_to
 from rooms.ports import (
     Database,
     EventId,
@@ -97,26 +97,7 @@ class Poster(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """Words on their way to one person's channel outside Matrix. Names and labels are as the person knows them."""
-
-    case: Case
-    conversation: Conversation
-    room_label: str
-    to: PersonId
-    readers: tuple[str, ...]
-    author: str | None
-    content: Content | Pose | Inform | None
-    """Questions and notices are the service's own, to this person. None: the first letter of that room."""
-    message: MessageId | None
-    reply_to: MessageId | None = None
-    as_link: bool = False
-    """A first letter that was meant to be a link."""
-
-
-IntoRoom = Post | Tell | Explain | Pose | Inform
-ToPerson = Relay | Introduce | Pose | Inform
+IntoRoom = Post | Tell | Explain | Pose | Inform | Publish
 
 
 class Courier(Protocol):
@@ -153,10 +134,11 @@ class Deliverer:
                 return await self._signal(item, outgoing), Report()
             case Post() | Tell() | Explain():
                 return await self._post(item, _case_of(item), outgoing)
-            case Pose() | Inform() if item.kind == MATRIX:
+            case Pose() | Inform() | Publish() if item.kind == MATRIX:
                 return await self._post(item, _case_of(item), outgoing)
-            case Relay() | Introduce() | Pose() | Inform():
-                return await self._carry(item, _case_of(item), outgoing), Report()
+            case Relay() | Introduce() | Pose() | Inform() | Publish():
+                outcome = await self._carry(item, _case_of(item), outgoing)
+                return outcome, _withheld(outgoing, outcome)
             case Reconcile(again, leaving):
                 report = await reconcile(self._database, self._homeserver, _case_of(item), again=again, leaving=leaving)
                 return Sent(f"{len(report.done)} changes"), report
@@ -210,13 +192,12 @@ class Deliverer:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             author = effect.author if isinstance(effect, Post) else None
-            addressed = _may_address(case, effect) if isinstance(effect, Pose | Inform) else Go()
-            stopped = _stopped(addressed) or _stopped(may_post(case, effect.conversation, author))
+            stopped = _stopped(_may_say(case, effect)) or _stopped(may_post(case, effect.conversation, author))
             record = await work.rooms.get(case_id, room_key(effect.conversation))
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
             quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
         if stopped:
-            return stopped, Report()
+            return stopped, _withheld(effect, stopped)
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
         if record is None or record.standing is not Standing.MADE or record.room_id is None or sender is None:
             return wait, Report()
@@ -273,24 +254,34 @@ class Deliverer:
             unconfirmed = await work.epochs.unconfirmed(case_id)
         if unconfirmed:
             return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
-        return _kept_back(case, effect) or await self._courier.carry(item, _letter(case, effect))
+        return _kept_back(case, effect) or await self._courier.carry(item, letter_to(case, effect))
+
+
+def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
+    """Released words that don't go after all are a mediator's matter."""
+    if not isinstance(effect, Publish) or not isinstance(outcome, Cancelled):
+        return Report()
+    return Report(tell=(f"{effect.release} is NOT shown everywhere: {outcome.why}.",))
 
 
 def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:
     """Why a letter may not leave now. Whether it goes with its words, or as a link to them, is the courier's affair."""
-    if isinstance(effect, Pose | Inform):
-        closed = _stopped(_may_address(case, effect))
-        if closed:
-            return closed
-    return _stopped(may_relay(case, effect.conversation, _addressee(effect)))
+    return _stopped(_may_say(case, effect)) or _stopped(may_relay(case, effect.conversation, addressee(effect)))
 
 
-def _may_address(case: Case, effect: Pose | Inform) -> Verdict:
-    return may_address(case, effect.conversation, effect.to, effect.code if isinstance(effect, Pose) else None)
-
-
-def _addressee(effect: ToPerson) -> PersonId:
-    return effect.person if isinstance(effect, Introduce) else effect.to
+def _may_say(case: Case, effect: IntoRoom | ToPerson) -> Verdict:
+    """Whether the service's own words may still be said, to whomever they are addressed."""
+    match effect:
+        case Pose(to, conversation, code):
+            return may_address(case, conversation, to, code)
+        case Inform(to, conversation):
+            return may_address(case, conversation, to)
+        case Publish(conversation=conversation, audience=audience):
+            return may_publish(case, conversation, audience)
+        case Post() | Tell() | Explain() | Relay() | Introduce():
+            return Go()
+        case _:
+            assert_never(effect)
 
 
 def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
@@ -311,6 +302,8 @@ def _words(effect: IntoRoom) -> Content:
             return content
         case Pose():
             return Text(in_words(effect))
+        case Publish(heading=heading, words=words):
+            return Text("\n".join([heading, *(f"> {line}".rstrip() for line in words.splitlines())]))
         case Tell() | Explain() | Inform():
             return Text(effect.text)
         case _:
@@ -323,7 +316,7 @@ def _expected_reader(effect: IntoRoom, case: Case) -> UserId | None:
         case Pose(to) | Inform(to):
             reader = case.person(to)
             return UserId(reader.endpoint.address) if reader else None
-        case Post() | Tell() | Explain():
+        case Post() | Tell() | Explain() | Publish():
             return _unsigned_reader(effect, case)
         case _:
             assert_never(effect)
@@ -335,29 +328,6 @@ def _unsigned_reader(effect: IntoRoom, case: Case) -> UserId | None:
         return None
     reader = case.person(effect.person)
     return UserId(reader.endpoint.address) if reader else None
-
-
-def _letter(case: Case, effect: ToPerson) -> Letter:
-    to, everyone = _addressee(effect), readers(case, effect.conversation)
-    names = tuple(p.name for p in case.people if p.id in everyone and p.id != to)
-    room = label(effect.conversation, case)
-    if isinstance(effect, Introduce):
-        link = effect.as_link
-        return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None, as_link=link)
-    if isinstance(effect, Pose | Inform):
-        return Letter(case, effect.conversation, room, to, names, author=None, content=effect, message=None)
-    author = case.person(effect.author) if effect.author else None
-    return Letter(
-        case,
-        effect.conversation,
-        room,
-        to,
-        names,
-        author.name if author else None,
-        effect.content,
-        effect.message,
-        effect.reply_to,
-    )
 
 
 def _case_of(item: Item) -> CaseId:

@@ -18,10 +18,12 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command
 from policies.effects import Decision, Reconcile, Tell
+from policies.guard import grams
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
-from policies.message import Content, Message, MessageId, PinnedLink, Proof, Text
-from policies.outcome import Facts
+from policies.membership import conversations
+from policies.message import Content, Edit, Message, MessageId, PinnedLink, Proof, Text
+from policies.outcome import Facts, Quoted
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.held import mine_id
@@ -83,11 +85,31 @@ class Handler:
         # Only what is said at a desk can be a command.
         at_desk = message.conversation == DESK
         facts = self._facts(message.author, await self._identities(case) if at_desk else {})
-        if at_desk or (isinstance(message.content, Text) and is_command(message.content.body)):
+        is_answer = isinstance(message.content, Text) and is_command(message.content.body)
+        if at_desk or is_answer:
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
+        facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=is_answer)
         decision = routing.decide(case, message, facts)
         await self._applier.apply(case, decision, message)
         return decision
+
+    async def _at_hand(self, case: Case, message: Message, facts: Facts, *, quotes: bool) -> Facts:
+        """The facts, with what a command replies to, and where else was said what is at hand (`policies.guard`)."""
+        entry = await self._work.journal.newest(case.id, message.reply_to) if quotes and message.reply_to else None
+        body = message.content.body if isinstance(message.content, Text | Edit) else ""
+        said = {
+            **grams(body),
+            **{gram: "" for release in case.releases if release.is_open for gram in grams(release.words)},
+        }
+        if entry and message.reply_to:
+            words = entry.message.content.body if isinstance(entry.message.content, Text | Edit) else None
+            facts = replace(facts, quoted=Quoted(message.reply_to, entry.message.author, words))
+            said |= grams(words or "")
+        at_work = case.is_staff(message.author) and message.conversation in conversations(case)
+        elsewhere = await self._work.echoes.where(case.id, said) if at_work else {}
+        if message.conversation != DESK and not quotes:
+            await self._work.echoes.note(case.id, message.conversation.id, grams(body))
+        return replace(facts, elsewhere=elsewhere)
 
     async def answer(self, case_id: CaseId, answer: Answering, received_at: datetime) -> Decision:
         """Somebody answered a question that binds, not in words in a conversation but by a link, say."""

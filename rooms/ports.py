@@ -18,6 +18,7 @@ from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
+from rooms.echoes import Echoes
 
 if TYPE_CHECKING:
     from rooms.mails import Mails
@@ -307,6 +308,9 @@ class Journal(Protocol):
     async def by_mail_id(self, case: CaseId, mail_id: str) -> Entry | None:
         """The message that a mail brought or carried."""
 
+    async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
+        """The message, or its author's last edit of it."""
+
     async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
         """The message now stands in Matrix as that event."""
 
@@ -381,6 +385,8 @@ class Work(Protocol):
     def addresses(self) -> ReplyAddresses: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def echoes(self) -> Echoes: ...
     @property
     def holds(self) -> Holds: ...
     @property

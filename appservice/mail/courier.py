@@ -16,11 +16,12 @@ from policies import message as said
 from policies.asking import in_words
 from policies.case import Case, Endpoint, Person
 from policies.delivery import by_link
-from policies.effects import Inform, Pose
+from policies.effects import Inform, Pose, Publish
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
-from rooms.deliver import Letter, Outcome, Sent, Unanswered
+from rooms.deliver import Outcome, Sent, Unanswered
 from rooms.homeserver import Trouble
+from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.ports import Item, ReplyAddress
 
@@ -152,6 +153,8 @@ class MailCourier:
                 return mails.Explanation(in_words(letter.content))
             case Inform(text=text):
                 return mails.Explanation(text)
+            case Publish(heading=heading, words=words):
+                return mails.Released(heading, words)
             case Text(body):
                 return mails.Post(author, body)
             case said.Edit(body=body):

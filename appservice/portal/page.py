@@ -14,7 +14,7 @@ from bridges.portal.ids import new_token
 from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
 from policies.case import DESK, Case, Person
 from policies.delivery import by_link
-from policies.effects import Inform, Pose, Post, Relay
+from policies.effects import Inform, Pose, Post, Publish, Relay
 from policies.membership import conversations, readers
 from policies.message import Content, Edit, File, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import label
@@ -87,7 +87,7 @@ class ServicePortal:
                 shown=tuple(
                     shown
                     for one, thing in things
-                    if isinstance(thing, Relay | Post | Inform) and thing.conversation == c
+                    if isinstance(thing, Relay | Post | Inform | Publish) and thing.conversation == c
                     if (shown := _shown(case, person, one, thing))
                 ),
             )
@@ -150,7 +150,9 @@ async def _doubtful(work: ServiceWork, case: Case, person: Person) -> tuple[Doub
     return tuple(found)
 
 
-def _shown(case: Case, person: Person, one: Laid, thing: Relay | Post | Inform) -> Shown | None:
+def _shown(case: Case, person: Person, one: Laid, thing: Relay | Post | Inform | Publish) -> Shown | None:
+    if isinstance(thing, Publish):
+        return Shown(thing.heading.removesuffix(":"), thing.words, one.at)
     if isinstance(thing, Inform):
         return Shown(None, thing.text, one.at)
     text = _text(thing.content)

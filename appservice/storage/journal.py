@@ -11,7 +11,7 @@ from appservice.storage.documents import Document
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new
 from policies.case import CaseId
-from policies.message import Message, MessageId
+from policies.message import Edit, Message, MessageId
 from rooms.ports import Entry, EventId, Held
 
 _MESSAGE: Final[Document[Message]] = Document(Message)
@@ -32,6 +32,7 @@ class SqlJournal:
             "case_id": entry.case,
             "message": entry.message.id,
             "event": entry.event,
+            "edits": entry.message.content.target if isinstance(entry.message.content, Edit) else None,
             "sealed": seal.seal("journal.sealed", row(entry.case, entry.message.id), _MESSAGE.dump(entry.message)),
         }
         statement = insert_new(self._connection.dialect, _entries, "case_id", "message")
@@ -41,6 +42,16 @@ class SqlJournal:
 
     async def get(self, case: CaseId, message: MessageId) -> Entry | None:
         return await self._first(case, _entries.c.message == message)
+
+    async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
+        last = (
+            select(_entries.c.message)
+            .where(_entries.c.case_id == case, _entries.c.edits == message)
+            .order_by(_entries.c.ordinal.desc())
+            .limit(1)
+        )
+        edit = (await self._connection.execute(last)).scalar_one_or_none()
+        return await self.get(case, message if edit is None else edit)
 
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         # An event may claim to answer anything; what is no identifier, PostgreSQL would refuse to look for.

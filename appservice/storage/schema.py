@@ -208,9 +208,11 @@ journal = Table(
     Column("message", Text, nullable=False),
     Column("event", Text),
     Column("sealed", LargeBinary, nullable=False),
+    Column("edits", Text),
     sqlite_autoincrement=True,
 )
-"""Sealed under the case's key."""
+"""Sealed under the case's key. `edits`: the message that this one changes."""
+_partial("ix_journal_edits", "edits IS NOT NULL", journal.c.case_id, journal.c.edits)
 Index("uq_journal_message", journal.c.case_id, journal.c.message, unique=True)
 _partial("ix_journal_event", "event IS NOT NULL", journal.c.case_id, journal.c.event)
 
@@ -227,6 +229,15 @@ journal_mails = Table(
 """The mails that brought or carried a message, in order; `sealed`, under the case's key, is the mail's own id."""
 Index("uq_journal_mails_lookup", journal_mails.c.case_id, journal_mails.c.lookup, unique=True)
 Index("ix_journal_mails_message", journal_mails.c.case_id, journal_mails.c.message)
+
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("lookup", LargeBinary, primary_key=True),
+    Column("conversation", Text, primary_key=True),
+)
+"""Which pieces of words were said in which conversation, as keyed hashes (`rooms.ports.Echoes`)."""
 
 holds = Table(
     "holds",

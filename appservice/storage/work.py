@@ -7,6 +7,7 @@ from appservice.storage import schema
 from appservice.storage.addresses import SqlReplyAddresses
 from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
 from appservice.storage.crypto import SqlCryptoStore
+from appservice.storage.echoes import SqlEchoes
 from appservice.storage.epochs import SqlEpochs
 from appservice.storage.journal import SqlHolds, SqlJournal
 from appservice.storage.mails import SqlMailLedger
@@ -28,6 +29,7 @@ class SqlWork:
         self.ghosts = SqlGhosts(connection)
         self.addresses = SqlReplyAddresses(connection, seals.sealer)
         self.journal = SqlJournal(connection, seals)
+        self.echoes = SqlEchoes(connection, seals)
         self.holds = SqlHolds(connection, seals.sealer)
         self.record = SqlRecord(connection, seals)
         self.crypto = SqlCryptoStore(connection)

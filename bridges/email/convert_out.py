@@ -91,7 +91,15 @@ class Explanation:
     text: str = field(repr=False)
 
 
-Content = Post | Correction | Removed | FileShared | Invitation | Explanation
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What someone said in private, released for this room. `heading` is ours, and says whose words they are."""
+
+    heading: str
+    text: str = field(repr=False)
+
+
+Content = Released | Post | Correction | Removed | FileShared | Invitation | Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +266,8 @@ def _said(content: Content) -> str:
     match content:
         case Post():
             return _rendered("post", author=one_line(content.author), words=as_words(content.text))
+        case Released():
+            return _rendered("released", heading=one_line(content.heading), words=as_words(content.text))
         case Correction():
             return _rendered("correction", author=one_line(content.author), words=as_words(content.text))
         case Removed():

@@ -37,6 +37,10 @@ class Form(Generic[C_co]):
     """Whether it is said in the direct chat with the bot."""
     desk: bool = True
     """Whether it is said at a case's desk."""
+    caucus: bool = False
+    """Whether mediators say it in a private room, too; it is answered at the desk."""
+    party: bool = False
+    """Whether a party says it, in its own private room."""
     alone: str | None = None
     """A shorter name, when nothing else is said."""
 

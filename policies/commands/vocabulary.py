@@ -7,12 +7,13 @@ subject's union and forms are added here, and nowhere else.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from policies.answering import answer
 from policies.asking import Answer, read_answer
-from policies.case import DESK, Case
-from policies.commands import agreement, channels, floor, mail, opening, people, session, sides, waiting
+from policies.case import DESK, Case, Kind
+from policies.commands import agreement, channels, floor, mail, opening, people, release, session, sides, waiting
 from policies.commands.agreement import AgreementCommand
 from policies.commands.channels import ChannelCommand
 from policies.commands.floor import FloorCommand
@@ -20,9 +21,11 @@ from policies.commands.form import Form, Misunderstood
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
 from policies.commands.people import PeopleCommand
+from policies.commands.release import ReleaseCommand
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.waiting import WaitingCommand
+from policies.effects import Inform
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome
 
@@ -35,6 +38,9 @@ class Help:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
+        if facts.where.kind is Kind.CAUCUS and facts.by:
+            lines = [form.line for form in FORMS.values() if form.party]
+            return Done(case, "", (Inform(facts.by, facts.where, "\n".join(["Here you can say:", *lines])),))
         return Done(case, help_text(self.topic, lobby=False))
 
 
@@ -58,6 +64,7 @@ Command = (
     | ChannelCommand
     | AgreementCommand
     | MailCommand
+    | ReleaseCommand
     | SessionCommand
     | FloorCommand
     | WaitingCommand
@@ -74,6 +81,7 @@ FORMS: dict[str, Form[Command]] = {
         *channels.FORMS,
         *agreement.FORMS,
         *mail.FORMS,
+        *release.FORMS,
         *session.FORMS,
         *floor.FORMS,
         *waiting.FORMS,
@@ -84,9 +92,12 @@ FORMS: dict[str, Form[Command]] = {
             "!help party add",
             lambda words: Help(" ".join(words) or None),
             lobby=True,
+            party=True,
         ),
     )
 }
+_COLON = re.compile(r"^([a-z]+):", re.IGNORECASE)
+"""“!release: words” is the command and a colon."""
 _ALONE = {form.alone: form for form in FORMS.values() if form.alone}
 
 
@@ -100,13 +111,23 @@ def parse(text: str) -> Command | Misunderstood:
     given = read_answer(text)
     if given:
         return GiveAnswer(*given)
-    words = text.strip().removeprefix("!").split()
+    words = _COLON.sub(r"\1 :", text.strip().removeprefix("!")).split()
     for length in (2, 1):
         form = FORMS.get(" ".join(words[:length]).lower()) if len(words) >= length else None
         if form:
             return form.understand(words[length:])
     alone = _ALONE.get(" ".join(words).lower())
     return alone.understand([]) if alone else _near_miss(words)
+
+
+def heard_in_private(text: str, *, staff: bool) -> Command | Misunderstood | None:
+    """The command that words in a private room are, of those that are heard there; None: they are words for people."""
+    if not text.lstrip().startswith("!"):
+        return None
+    words = _COLON.sub(r"\1 :", text.strip().removeprefix("!")).split()
+    form = FORMS.get(words[0].lower()) if words else None
+    heard = form is not None and (form.caucus if staff else form.party)
+    return form.understand(words[1:]) if form and heard else None
 
 
 def help_text(topic: str | None, *, lobby: bool) -> str:

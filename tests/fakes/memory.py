@@ -17,7 +17,7 @@ from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId
 from policies.mail import MailState
-from policies.message import MessageId
+from policies.message import Edit, MessageId
 from policies.plan import RoomKey
 from rooms.mails import SentMail
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
@@ -65,6 +65,7 @@ class MemoryTables:
     cases_then: dict[tuple[CaseId, MessageId], Case] = field(default_factory=dict)
     """The case as it was when a message was put into the journal; for tests to look at."""
     mails: dict[tuple[CaseId, str], MessageId] = field(default_factory=dict)
+    echoes: dict[tuple[CaseId, str, ConversationId], None] = field(default_factory=dict)
     holds: dict[tuple[CaseId, MessageId], Held] = field(default_factory=dict)
     record: dict[tuple[CaseId, ConversationId, int], Line] = field(default_factory=dict)
     epoch: dict[str, Epoch] = field(default_factory=dict)
@@ -144,6 +145,7 @@ class MemoryWork:
         self.ghosts = MemoryGhosts(tables)
         self.addresses = MemoryAddresses(tables)
         self.journal = MemoryJournal(tables)
+        self.echoes = MemoryEchoes(tables)
         self.holds = MemoryHolds(tables)
         self.record = MemoryRecord(tables)
         self.crypto = MemoryCryptoStore(tables.crypto)
@@ -297,6 +299,11 @@ class MemoryJournal:
         mails = (mail for (of, mail), carried in self._mails.items() if (of, carried) == (case, message))
         return Entry(entry.case, entry.message, entry.event, next(mails, None))
 
+    async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
+        of_case = (entry.message for (of, _), entry in self._entries.items() if of == case)
+        edits = [m.id for m in of_case if isinstance(m.content, Edit) and m.content.target == message]
+        return await self.get(case, edits[-1] if edits else message)
+
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         found = (message for (of, message), entry in self._entries.items() if (of, entry.event) == (case, event))
         message = next(found, None)
@@ -313,6 +320,23 @@ class MemoryJournal:
 
     async def link_mail(self, case: CaseId, message: MessageId, mail_id: str) -> None:
         self._mails.setdefault((case, mail_id), message)
+
+
+class MemoryEchoes:
+    """`Echoes`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._echoes = tables.echoes
+
+    async def note(self, case: CaseId, conversation: ConversationId, grams: Collection[str]) -> None:
+        self._echoes.update({(case, gram, conversation): None for gram in grams})
+
+    async def where(self, case: CaseId, grams: Collection[str]) -> Mapping[str, frozenset[ConversationId]]:
+        found: dict[str, frozenset[ConversationId]] = {}
+        for of, gram, conversation in self._echoes:
+            if of == case and gram in grams:
+                found[gram] = found.get(gram, frozenset()) | {conversation}
+        return found
 
 
 class MemoryHolds:

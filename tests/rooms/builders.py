@@ -9,9 +9,10 @@ from appservice.crypto.outbound import Rotation
 from policies.case import Case, CaseId, Conversation, Network
 from policies.plan import room_key
 from rooms.apply import MATRIX, Applier, Outgoing
-from rooms.deliver import Courier, Deliverer, Letter, Outcome, Poster, Posting, Sent
+from rooms.deliver import Courier, Deliverer, Outcome, Poster, Posting, Sent
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
+from rooms.letters import Letter
 from rooms.ports import EventId, Item, ItemId, Lane, RoomId, State, UserId
 from rooms.provision import Report, reconcile
 from tests.fakes.memory import MemoryDatabase, MemoryWork

@@ -20,9 +20,10 @@ from policies.effects import Post, Relay, Tell
 from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.plan import label
-from rooms.deliver import Letter, Outcome, Sent, Unanswered
+from rooms.deliver import Outcome, Sent, Unanswered
 from rooms.handle import House
 from rooms.homeserver import Trouble
+from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.ports import Item, ItemId, Lane, ReplyAddress, State
 from tests.bridges.email.builders import OWN_DOMAIN, PASSED, TOKEN, TRUST, mail

@@ -17,9 +17,10 @@ from policies.effects import Inform, Introduce, Post, Relay, Tell
 from policies.message import Message, MessageId, PinnedLink, Text, Unproven
 from policies.plan import label
 from rooms.apply import Outgoing
-from rooms.deliver import Letter, Sent
+from rooms.deliver import Sent
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
+from rooms.letters import Letter
 from rooms.ports import Entry, Held, Item, ItemId, Lane, State
 from tests.bridges.email.builders import OWN_DOMAIN
 from tests.fakes.memory import MemoryDatabase

@@ -271,6 +271,33 @@ class DatabaseContract:
             async with database.begin() as work:
                 await work.addresses.save(_address(JOINT, "t2"), "h2")
 
+    # --- what was said where
+
+    async def test_what_was_said_is_found_where_it_was_said_and_in_its_case_alone(self, database: WorkDatabase) -> None:
+        other = CaseId("1003")
+        async with database.begin() as work:
+            await work.echoes.note(SMITH, JOINT.id, ["n:40000", "s:a b c d e"])
+            await work.echoes.note(SMITH, caucus(SIDE_A).id, ["n:40000"])
+            await work.echoes.note(SMITH, caucus(SIDE_A).id, ["n:40000"])
+            await work.echoes.note(other, DESK.id, ["n:7"])
+        async with database.begin() as work:
+            found = await work.echoes.where(SMITH, [*(f"n:{n}" for n in range(1000)), "n:40000", "s:a b c d e"])
+            assert found == {
+                "n:40000": frozenset({JOINT.id, caucus(SIDE_A).id}),
+                "s:a b c d e": frozenset({JOINT.id}),
+            }
+            assert await work.echoes.where(SMITH, []) == {}
+
+    async def test_the_newest_words_of_a_message_are_its_last_edit(self, database: WorkDatabase) -> None:
+        first = message(1)
+        edits = [message(n, Edit(first.id, f"words {n}")) for n in (2, 3)]
+        async with database.begin() as work:
+            for said in (first, *edits, message(4)):
+                await work.journal.append(Entry(SMITH, said))
+            assert await work.journal.newest(SMITH, first.id) == Entry(SMITH, edits[1])
+            assert await work.journal.newest(SMITH, MessageId("m4")) == Entry(SMITH, message(4))
+            assert await work.journal.newest(SMITH, MessageId("m9")) is None
+
     # --- the journal
 
     @pytest.mark.parametrize("proof", [SignedDevice(), AuthenticatedMail(), Unproven("why", "remedy")])

@@ -1,0 +1,56 @@
+"""The cross-room guard: what of one private room's words, numbers and full names shows up in words for other readers.
+
+Private words are remembered as *grams*: every five words in a row, every number, every full name. Storage keeps keyed
+hashes of them. The guard only warns: it can't know what a mediator may say, and a gram that everybody has read is no
+secret. What is shorter than five words and has neither number nor name is not found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from policies.case import JOINT, ConversationId
+from policies.text import skeleton
+
+_RUN = 5
+_SHOWN = 4
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_NUMBER = re.compile(r"\d{1,3}(?:[ .,'’\u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)*")
+_CENTS = re.compile(r"[.,]\d{1,2}$")
+_NAME = re.compile(r"\b([^\W\d_a-z]\w+)[ \u00a0]([^\W\d_a-z]\w+)\b")
+
+Elsewhere = Mapping[str, frozenset[ConversationId]]
+"""In which conversations of the case each gram was said."""
+
+
+def grams(text: str) -> Mapping[str, str]:
+    """What is remembered of words, each with how it was written. A year is no number."""
+    found: dict[str, str] = {}
+    for number in _NUMBER.findall(text):
+        digits = re.sub(r"\D", "", _CENTS.sub("", number))
+        if len(digits) >= 3 and not re.fullmatch(r"(19|20)\d\d", number):
+            found[f"n:{digits.lstrip('0')}"] = number.strip()
+    for first, last in _NAME.findall(text):
+        if not first.isupper() and not last.isupper():
+            found[f"w:{skeleton(f'{first} {last}')}"] = f"{first} {last}"
+    words = _WORD.findall(text)
+    for start in range(len(words) - _RUN + 1):
+        run = " ".join(words[start : start + _RUN])
+        found[f"s:{skeleton(run)}"] = run
+    return found
+
+
+def echoes(text: str, elsewhere: Elsewhere, known: frozenset[ConversationId]) -> tuple[str, ...]:
+    """What of these words was said in a private room, but never where its new readers could read it.
+
+    `known`: the conversations that may have these words: where they come from, and where they go. What stood in the
+    joint room is known to all.
+    """
+    public = known | {JOINT.id}
+    hits = [
+        written
+        for gram, written in grams(text).items()
+        if (where := elsewhere.get(gram, frozenset())) and not where & public
+    ]
+    return tuple(dict.fromkeys(hits))[:_SHOWN]

@@ -1,0 +1,74 @@
+"""Words on their way out of a private room: exact words, readers, their author's consent, the mediator's act (M5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from policies.names import Conversation, MessageId, PersonId, ReleaseId
+
+CONSENT_LASTS = timedelta(days=7)
+"""So long a party may think about it. Silence is a no."""
+
+
+class Standing(StrEnum):
+    """Where a release stands."""
+
+    SUBMITTED = "submitted, and their own yes to the readers has not come yet"
+    QUEUED = "submitted; waits for a mediator"
+    PREVIEWED = "waits for the mediator's yes"
+    ASKED = "waits for their yes"
+    RELEASED = "released"
+    CLOSED = "not released"
+
+
+OPEN = frozenset({Standing.SUBMITTED, Standing.QUEUED, Standing.PREVIEWED, Standing.ASKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """Its author's yes. `binds` is the hash of the words and the readers that were shown."""
+
+    at: datetime
+    how: str
+    binds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`words` are shown exactly so; `reworded`: they are the mediator's. `source` is the message, if it was one."""
+
+    id: ReleaseId
+    author: PersonId
+    source: MessageId | None
+    words: str
+    reworded: bool
+    origin: Conversation
+    to: Conversation
+    standing: Standing
+    at: datetime
+    agreed: Agreed | None = None
+    by: PersonId | None = None
+    """The mediator who released it."""
+    released_at: datetime | None = None
+    readers: frozenset[PersonId] = frozenset()
+    """Who could read it when it was released."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still come of it."""
+        return self.standing in OPEN
+
+
+def heading(author: str, *, reworded: bool) -> str:
+    """What stands above released words, and nowhere else but above words that stand behind marks."""
+    if reworded:
+        return f"In the mediator’s words, agreed by {author}:"
+    return f"{author}’s words, released by the mediator:"
+
+
+def mark_of(words: str) -> str | None:
+    """The mark that its author put before a message: `privileged` is never passed on, `private` not without a yes."""
+    first = words.split(maxsplit=1)[0].strip("[]():,.–-!*_").casefold() if words.split() else ""
+    return first if first in {"privileged", "private"} else None

@@ -1,0 +1,40 @@
+"""The guard finds words, numbers and names of a private room, however they are written, and is quiet about the rest."""
+
+import pytest
+
+from policies.case import JOINT, ConversationId
+from policies.guard import echoes, grams
+
+HERS, HIS = ConversationId("caucus-s1"), ConversationId("caucus-s2")
+
+
+def heard(said: str, then: str, where: frozenset[ConversationId] = frozenset({HIS})) -> tuple[str, ...]:
+    return echoes(then, dict.fromkeys(grams(said), where), frozenset({HERS}))
+
+
+@pytest.mark.parametrize(
+    ("said", "then", "found"),
+    [
+        ("I can pay 35,000", "would 35000 do?", ("35000",)),
+        ("I can pay 35.000,00 €", "would 35,000 do?", ("35,000",)),
+        ("I can pay 35 000", "would 35'000.00 do?", ("35'000.00",)),
+        ("my sister Anna Weber owns half", "does Anna Weber know?", ("Anna Weber",)),
+        ("we will never ever sell the bakery", "you will NEVER ever  sell the, bakery!", ("will NEVER ever sell the",)),
+        ("call me at 10 or 12", "see you at 10 or 12", ()),
+        ("in 2026 I leave", "what about 2026?", ()),
+        ("my sister owns half", "does your brother know?", ()),
+        ("I can pay 35,000", "", ()),
+    ],
+)
+def test_what_was_said_in_private_is_found_again(said: str, then: str, found: tuple[str, ...]) -> None:
+    assert heard(said, then)[: len(found) or None] == found
+
+
+def test_what_everybody_has_read_is_no_secret() -> None:
+    assert heard("I can pay 35,000", "35,000", frozenset({HIS, JOINT.id})) == ()
+    assert heard("I can pay 35,000", "35,000", frozenset({HIS, HERS})) == ()
+
+
+def test_long_words_are_no_trouble() -> None:
+    assert len(grams("1" * 20_000)) == 1
+    assert grams("a" * 20_000) == {}
