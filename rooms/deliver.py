@@ -6,6 +6,7 @@ trouble makes a dead letter that the desk sees.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
@@ -32,6 +33,8 @@ from rooms.ports import (
     identity_wait_key,
 )
 from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_key
+
+AFTER_YOU = "what was said before it goes first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ class Deliverer:
             record = await work.rooms.get(case_id, room_key(effect.conversation))
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
             quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
+            ahead = await work.outbox.ahead_of(item)
         if stopped:
             return stopped, _withheld(effect, stopped)
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
@@ -223,11 +227,20 @@ class Deliverer:
             # A mediator's replaced identity must not keep the alarm about it from the others.
             but_for_the_frozen=isinstance(effect, Tell) and effect.conversation == DESK,
         )
+        await self._let_pass(item, ahead, wait.key)
         event = await self._poster.post(item, posting)
         if isinstance(effect, Post) and isinstance(effect.content, Text):
             async with self._database.begin() as work:
                 await work.journal.link_event(case_id, effect.message, event)
         return Sent(event), Report()
+
+    async def _let_pass(self, item: Item, ahead: Sequence[Item], key: str) -> None:
+        """What was set aside just as it was to be woken goes first: raises a transient Trouble, once, to let it."""
+        if item.note == AFTER_YOU or not any(other.wait_key == key for other in ahead):
+            return
+        async with self._database.begin() as work:
+            await work.outbox.wake(key)
+        raise Trouble(AFTER_YOU, transient=True)
 
     async def _not_while_mending(self, case_id: CaseId) -> None:
         """A room that is being put in order, say because somebody was taken off, is no cause for alarm yet.

@@ -1,5 +1,7 @@
 """What leaves is asked about once more, and goes to those alone who may have it now (I3, I9)."""
 
+from dataclasses import replace
+
 import pytest
 
 from appservice.matrix.rooms import NewRoom
@@ -7,9 +9,9 @@ from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Resume, Tell
 from policies.message import MessageId, Text
 from rooms.apply import Decline, Enter, Outgoing, Say
-from rooms.deliver import Cancelled, Parked, Sent
+from rooms.deliver import AFTER_YOU, Cancelled, Parked, Sent
 from rooms.homeserver import ReaderFrozen, Trouble
-from rooms.ports import Entry, RoomId, Standing
+from rooms.ports import Entry, RoomId, Standing, State
 from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
 from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site, item_of
 
@@ -54,6 +56,40 @@ async def test_nothing_is_said_to_an_empty_room() -> None:
     outcome, _ = await site.deliver(Tell(JOINT, "hello"))
     assert isinstance(outcome, Parked)
     assert not site.poster.posted
+
+
+async def test_what_was_set_aside_just_as_it_was_woken_goes_before_what_was_said_later() -> None:
+    site = await Site().begin()
+    first, second = (item_of(Tell(JOINT, text), site.case.id, text) for text in ("first", "second"))
+    async with site.database.begin() as work:
+        for item in (first, second):
+            await work.outbox.put(item)
+        # Nobody was in the room when it was looked at, and whoever came in woke nothing, for nothing waited yet.
+        await work.outbox.park(first.id, "room:1042:joint", None, "nobody has come into the room yet")
+    stored = site.database.committed.outbox.items
+    with pytest.raises(Trouble, match="goes first") as trouble:
+        await site.deliverer.deliver(stored[second.id], Tell(JOINT, "second"))
+    assert trouble.value.transient
+    woken = site.database.committed.outbox.items[first.id]
+    assert woken.state is State.READY
+    await site.deliverer.deliver(woken, Tell(JOINT, "first"))
+    async with site.database.begin() as work:
+        await work.outbox.done(first.id)
+    second = site.database.committed.outbox.items[second.id]
+    await site.deliverer.deliver(second, Tell(JOINT, "second"))
+    assert [posting.content for posting in site.poster.posted] == [Text("first"), Text("second")]
+
+
+async def test_what_can_not_go_even_when_woken_holds_nobody_up() -> None:
+    site = await Site().begin()
+    first, second = (item_of(Tell(JOINT, text), site.case.id, text) for text in ("first", "second"))
+    async with site.database.begin() as work:
+        for item in (first, second):
+            await work.outbox.put(item)
+        await work.outbox.park(first.id, "room:1042:joint", None, "whom it is for has not come into the room yet")
+    stored = site.database.committed.outbox.items
+    outcome, _ = await site.deliverer.deliver(replace(stored[second.id], note=AFTER_YOU), Tell(JOINT, "second"))
+    assert isinstance(outcome, Sent)
 
 
 async def test_nothing_is_said_before_the_room_stands() -> None:
