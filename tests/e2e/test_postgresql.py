@@ -1,9 +1,10 @@
-"""The main flow on PostgreSQL: a case, a party in Matrix and one by mail, both ways, and a power cut in the middle."""
+"""The main flow on PostgreSQL: a case, a party in Matrix and one by mail, both ways, and a power cut in the middle; and
+the database gone, and back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -12,25 +13,33 @@ import yaml
 from sandbox.client import Client
 from sandbox.node import Node
 from sandbox.world import MEDIATOR, World
+from tests.appservice.storage.postgresql import Postgresql
 from tests.appservice.storage.postgresql import running as postgresql
-from tests.e2e.cases import Staff, events_of, flaws, mail_address, new_ports, running
+from tests.e2e.cases import Staff, arriving, events_of, flaws, mail_address, new_ports, running, until
 from tests.e2e.conftest import SYNAPSE_PYTHON
+from tests.e2e.test_recovery import LONG, in_session
 
 pytest_plugins = ["tests.e2e.cases"]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgresql]:
+    """A PostgreSQL server of our own."""
+    with postgresql() as server:
+        yield server
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def staff(tmp_path_factory: pytest.TempPathFactory, case_node: Node) -> AsyncIterator[Staff]:
+async def staff(tmp_path_factory: pytest.TempPathFactory, case_node: Node, server: Postgresql) -> AsyncIterator[Staff]:
     """The mediator of a world whose service keeps everything in PostgreSQL."""
     folder = tmp_path_factory.mktemp("world-on-postgresql")
     world = World(folder, new_ports(), SYNAPSE_PYTHON, mediators=(MEDIATOR,))
-    with postgresql() as server:
-        await world.configure()
-        settings = yaml.safe_load(world.config.read_text())
-        settings["database"] = {"url": server.new_database().replace("postgresql://", "postgresql+asyncpg://")}
-        world.config.write_text(yaml.safe_dump(settings))
-        async with running(folder, case_node, world) as (_, staff):
-            yield staff
+    await world.configure()
+    settings = yaml.safe_load(world.config.read_text())
+    settings["database"] = {"url": server.new_database().replace("postgresql://", "postgresql+asyncpg://")}
+    world.config.write_text(yaml.safe_dump(settings))
+    async with running(folder, case_node, world) as (_, staff):
+        yield staff
 
 
 async def test_a_case_runs_on_postgresql_and_survives_a_kill(staff: Staff, case_node: Node) -> None:
@@ -62,3 +71,29 @@ async def test_a_case_runs_on_postgresql_and_survives_a_kill(staff: Staff, case_
     assert await flaws(alice) == []
     assert await flaws(staff.client) == []
     await alice.stop()
+
+
+async def test_a_database_that_goes_and_comes_back_loses_nothing_and_needs_nobody(
+    staff: Staff, case_node: Node, server: Postgresql
+) -> None:
+    world = staff.world
+    async with arriving(world, case_node) as arrive:
+        desk, alice = await asyncio.gather(staff.open_case(), arrive("alice"))
+        session = await in_session(desk, alice)
+        letter = await session.letter()
+        server.crash()
+        assert (await world.mail.deliver(session.carl, letter.reply_address, "Not taken")).startswith("451")
+        await alice.text(session.joint, "While the database was away")
+        server.start_again()
+        words = ["While the database was away", "When it was back"]
+        await alice.text(session.joint, words[1])
+        await session.carl_writes("Carl, when it was back")
+
+        async def all_mailed() -> bool:
+            return all(session.mailed(words).values())
+
+        await until(all_mailed, "all mailed", LONG)
+        await alice.wait_for_text(session.joint, "Carl, when it was back", LONG)
+        assert list(session.mailed(words).values()) == [1, 1]
+        assert "Not taken" not in [event.body for event in events_of(alice, session.joint)]
+        assert await flaws(alice) == []

@@ -43,13 +43,21 @@ class Postgresql:
     def _url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self._server.get_postmaster_info().socket_dir}"
 
+    def start_again(self) -> None:
+        """After it was stopped: with everything that was committed."""
+        self._server.ensure_postgres_running()
+
     def stop(self) -> None:
         """Stop at once, with no last writing of what nobody reads again."""
+        self.crash()
+        self._server.cleanup()
+
+    def crash(self) -> None:
+        """Die, and leave everybody who is connected without an answer."""
         process = self._server.get_postmaster_info().process
         assert process is not None
         process.send_signal(signal.SIGQUIT)
         process.wait(30)
-        self._server.cleanup()
 
 
 @contextmanager
