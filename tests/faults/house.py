@@ -7,7 +7,7 @@ it is one scenario after another, cut at each boundary in turn, and everybody ha
 import itertools
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -32,6 +32,7 @@ from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import DESK, JOINT, CaseId, Conversation
 from policies.plan import room_key
+from rooms.clock import TIME
 from rooms.ports import Item, ItemId, Lane, State, UserId
 from tests.fakes.post_office import Delivered, PostOffice
 from tests.fakes.synapse import FakeSynapse, Room
@@ -83,6 +84,8 @@ class House:
         self._url = f"sqlite:///{folder}/mediatrix.db"
         self._sealer = Sealer(configuration().secrets.masters)
         self._numbers = itertools.count(1)
+        self.next_transaction: Callable[[], dict[str, Any]] = self.synapse.transaction
+        """Makes what the service is told next."""
         self._processes = 0
         self._again: list[Any] | None = None
         """The events of the transaction that the service did not answer."""
@@ -183,7 +186,7 @@ class House:
 
     async def _deliver(self) -> bool:
         """The homeserver's next transaction; one that was not answered comes again, with nothing but its events."""
-        body = {"events": self._again} if self._again else self.synapse.transaction()
+        body = {"events": self._again} if self._again else self.next_transaction()
         if not any(body.values()):
             return False
         self._again = body["events"]
@@ -309,7 +312,7 @@ class House:
         async with self.calm(), self.database.begin() as work:
             states: Collection[State] = set(State) - {State.DONE, State.CANCELLED}
             found = [*await work.inbox.in_state(states), *await work.outbox.in_state(states)]
-        return [f"{item.kind} {item.state}: {item.note}" for item in found]
+        return [f"{item.kind} {item.state}: {item.note}" for item in found if item.kind != TIME]
 
 
 def _answer(letter: Delivered, text: str) -> bytes:

@@ -1,0 +1,77 @@
+"""Whatever comes in: nothing crashes, no bad item keeps a good one, and no flood to one case keeps another waiting.
+
+Single functions are tried with any shape where they are tested; here the whole service takes what was made of genuine
+transactions, beside the genuine.
+"""
+
+import random
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.house import House, standing
+from tests.faults.mutation import STRANGE, mutated
+from tests.invariants.world import ALICE, BOT, CARL, MALLORY, MIA
+
+ROUNDS, EACH = 8, 12
+
+
+class Enemy:
+    """Stands between the homeserver and the service, and sends more than there is."""
+
+    def __init__(self, house: House, chance: random.Random) -> None:
+        self.house, self.chance = house, chance
+        self.seen: list[dict[str, Any]] = []
+        self._numbers = count()
+
+    def transaction(self) -> dict[str, Any]:
+        """The genuine one, among others made of it, and of earlier ones."""
+        body = self.genuine()
+        if not any(body.values()):
+            return body
+        self.seen.append(body)
+        for name in ("events", "to_device"):
+            own = body[name]
+            bad = [self._bad(item) for item in own for _ in range(EACH)]
+            old = [item for earlier in self.seen[-5:-1] for item in earlier[name]]
+            others = [*bad, *self.chance.sample(old, min(len(old), 3)), *STRANGE[:8]]
+            for item in others:
+                own = [*own]
+                own.insert(self.chance.randrange(len(own) + 1), item)
+            body = {**body, name: own}
+        counts = {BOT: {"X": {"signed_curve25519": self.chance.choice(STRANGE)}}, MALLORY: self.chance.choice(STRANGE)}
+        return {**body, "device_one_time_keys_count": counts, "device_lists": {"changed": list(STRANGE)}}
+
+    def _bad(self, item: dict[str, Any]) -> dict[str, Any]:
+        bad = mutated(item, self.chance)
+        # The very message under its own name would be taken for the genuine one, which then is the replay.
+        return {**bad, "event_id": f"$bad{next(self._numbers)}"} if "event_id" in item else bad
+
+    def genuine(self) -> dict[str, Any]:
+        """As the homeserver has it."""
+        return self.house.synapse.transaction()
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.e2e), pytest.param(3, marks=pytest.mark.e2e)])
+async def test_the_good_arrives_whatever_comes_with_it(
+    seed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(seed)
+    async with standing(tmp_path) as house:
+        joint = await house.room()
+        enemy = Enemy(house, chance)
+        house.next_transaction = enemy.transaction
+        for number in range(ROUNDS):
+            await house.rotate()
+            await house.post(ALICE, joint, f"round {number} by Alice")
+            await house.mail(house.letter(CARL, "EVERYONE"), f"round {number} by Carl")
+            await house.work_off()
+        await house.drain()
+        by_alice, by_carl = ([f"round {number} by {who}" for number in range(ROUNDS)] for who in ("Alice", "Carl"))
+        mails = [mail.text for mail in house.post_office.mailbox(CARL)]
+        assert [text for mail in mails for text in by_alice if f"| {text}\n" in mail] == by_alice
+        assert [text for text in await house.reads(MIA, joint) if text.endswith("by Carl")] == by_carl
+        unforeseen = [record.getMessage() for record in caplog.records if "unexpectedly" in record.getMessage()]
+        assert unforeseen == []
