@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from policies.ask import Accepting, Adopting, Ask, Consenting, Mending, Passing, Removing
+from policies.ask import Accepting, Adopting, Ask, Consenting, Ending, Mending, Passing, Removing, Withdrawing
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement
+from policies.commands.course import ended, has_withdrawn
 from policies.commands.people import removed
 from policies.commands.release import closed, consented, not_passed, passed
 from policies.commands.session import mended
@@ -32,7 +33,7 @@ def lapse(case: Case, ask: Ask) -> Done:
     """Nobody answered in time. Silence is a no, and is told to who asked."""
     case = without(case, ask)
     match ask.act:
-        case Removing() | Mending() | Adopting():
+        case Removing() | Mending() | Adopting() | Withdrawing() | Ending():
             return Done(case, "")
         case Accepting():
             text = f"{_name(case, ask)} has not answered whether they accept the agreement. !agreement send asks again."
@@ -53,6 +54,11 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:
             return removed(case, person) if person else Done(case, "They take part no more already.")
         case Mending():
             return mended(case)
+        case Withdrawing(who):
+            leaving = case.person(who)
+            return has_withdrawn(case, leaving) if leaving else Done(case, "They take part no more already.")
+        case Ending(phase):
+            return ended(case, phase)
         case Accepting():
             return agreement.accepted(case, ask, given.proof, facts)
         case Adopting(text, confidentiality):
@@ -67,8 +73,11 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:
 
 def _declined(case: Case, ask: Ask) -> Outcome:
     match ask.act:
-        case Removing() | Mending() | Adopting():
+        case Removing() | Mending() | Adopting() | Ending():
             return Done(case, "Nothing is done.")
+        case Withdrawing():
+            own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)
+            return Done(case, f"{_name(case, ask)} said no: nobody withdraws.", own)
         case Accepting():
             told = Inform(
                 ask.asked, ask.where, "Your no is noted, and the mediator knows. Nothing else follows from it."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policies.agreement import Confidentiality
-from policies.names import Conversation, PersonId, ReleaseId
+from policies.names import Conversation, PersonId, Phase, ReleaseId
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,21 @@ class Passing:
     release: ReleaseId
 
 
-Act = Removing | Mending | Accepting | Adopting | Consenting | Passing
+@dataclass(frozen=True, slots=True)
+class Withdrawing:
+    """Somebody withdraws from the mediation."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The mediation is over, in this phase."""
+
+    phase: Phase
+
+
+Act = Removing | Mending | Accepting | Adopting | Consenting | Passing | Withdrawing | Ending
 
 
 @dataclass(frozen=True, slots=True)

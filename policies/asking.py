@@ -18,7 +18,19 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from policies.agreement import Agreement
-from policies.ask import Accepting, Act, Adopting, Ask, Consenting, Meaning, Mending, Passing, Removing
+from policies.ask import (
+    Accepting,
+    Act,
+    Adopting,
+    Ask,
+    Consenting,
+    Ending,
+    Meaning,
+    Mending,
+    Passing,
+    Removing,
+    Withdrawing,
+)
 from policies.case import Case, Conversation, PersonId
 from policies.effects import Due, Pose, Schedule, due_key
 from policies.membership import readers
@@ -75,6 +87,11 @@ def meaning(case: Case, act: Act) -> Meaning | None:
         case Removing(who):
             person = case.person(who)
             return Meaning(f"{person.name} takes part no more") if person else None
+        case Withdrawing(who):
+            person = case.person(who)
+            return Meaning(f"{person.name} withdraws from the mediation") if person else None
+        case Ending(phase):
+            return Meaning(f"the case is {phase}")
         case Mending():
             return Meaning("the rooms are brought to the plan")
         case Accepting():

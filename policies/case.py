@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
-from policies.mode import AT_FIRST, Floor
+from policies.mode import AT_FIRST, Floor, Spell
 from policies.names import (
     DESK,
     JOINT,
@@ -18,6 +18,7 @@ from policies.names import (
     EndpointId,
     Kind,
     PersonId,
+    Phase,
     ReleaseId,
     SideId,
     caucus,
@@ -34,6 +35,7 @@ __all__ = [
     "EndpointId",
     "Kind",
     "PersonId",
+    "Phase",
     "ReleaseId",
     "SideId",
     "caucus",
@@ -54,15 +56,6 @@ class Role(StrEnum):
 
 
 STAFF = frozenset({Role.MEDIATOR, Role.CO_MEDIATOR})
-
-
-class Phase(StrEnum):
-    """Where a case stands (R5)."""
-
-    INTAKE = "intake"
-    CONVENED = "convened"
-    IN_SESSION = "in session"
-    CLOSED = "closed"
 
 
 class Network(StrEnum):
@@ -148,6 +141,11 @@ class Case:
     floor: Floor = AT_FIRST
     releases: tuple[Release, ...] = ()
     """All of them, for ever: what was released is provable, and what wasn't, too."""
+    opened: bool = False
+    """Whether there is a joint room, wherever the case stands."""
+    pauses: tuple[Spell, ...] = ()
+    """Who paused, and until when; `policies.course` has what follows."""
+    withdrawn: tuple[PersonId, ...] = ()
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.case import Case, Conversation, EndpointId, Network, Person, PersonId
+from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
 from policies.floor import objection
 from policies.membership import readers
+from policies.mode import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ def may_publish(case: Case, conversation: Conversation, audience: frozenset[Pers
     """Whether released words may still be shown: only to those for whom they were released."""
     if not readers(case, conversation) <= audience:
         return Cancel("somebody reads there now for whom it was not released; release it again")
+    if case.phase in {Phase.PAUSED, Phase.CLOSED}:
+        return Wait(f"the mediation is {case.phase}", floor_key(case))
+    if conversation == JOINT and case.floor.mode is Mode.CLOSED:
+        return Wait("the joint room is closed", floor_key(case))
     return Go()
 
 

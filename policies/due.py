@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from policies.answering import lapse
 from policies.case import Case
+from policies.course import lapsed
 from policies.effects import Decision, Due, PostHeads
 from policies.floor import ended
 from policies.following import what_follows
@@ -24,6 +25,9 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
             return _ask_expired(case, of, facts)
         case Due.HEADS:
             return Decision(case, (PostHeads(),), HEADS_RULE, "what was recorded leaves the machine")
+        case Due.PAUSE:
+            after = lapsed(case, facts.at)
+            return Decision(after, what_follows(case, after), "pause-ended", "its time is over")
         case Due.FLOOR:
             return _floor_changes(case, facts)
         case _:

@@ -201,6 +201,8 @@ class Due(StrEnum):
     """A question may be answered no longer."""
     HEADS = "heads"
     """The heads of the record are to leave the machine."""
+    PAUSE = "pause"
+    """A pause ends."""
     FLOOR = "floor"
     """Something about who may speak in the joint room ends."""
 

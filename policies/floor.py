@@ -16,20 +16,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from policies.case import JOINT, Case, Conversation, PersonId, Role
+from policies.case import JOINT, Case, Conversation, PersonId, Phase, Role
+from policies.course import course_text, resting
 from policies.mode import Floor, Mode, Spell
 from policies.text import moment
 
 
 def everybody_may(case: Case) -> bool:
     """Whether parties may speak without being given the word."""
-    return case.floor.mode is Mode.OPEN and not case.floor.cooling and not case.floor.turn
+    floor = case.floor
+    return floor.mode is Mode.OPEN and not floor.cooling and not floor.turn and not resting(case, JOINT)
 
 
 def has_the_word(case: Case, person: PersonId) -> bool:
     """Whether it is that person's turn."""
     turn = case.floor.turn
-    return turn is not None and turn.person == person and not case.floor.cooling
+    return turn is not None and turn.person == person and not case.floor.cooling and not resting(case, JOINT)
 
 
 def silenced(case: Case, person: PersonId) -> bool:
@@ -49,8 +51,13 @@ def objection(case: Case, person: PersonId, conversation: Conversation, *, said:
 
     `said`: it was said when it might be; then it doesn't count that its author has to wait since.
     """
-    if conversation != JOINT:
-        return None
+    rest = resting(case, conversation)
+    if rest and (case.phase is Phase.CLOSED or not case.is_staff(person)):
+        return rest
+    return _in_joint(case, person, said=said) if conversation == JOINT else None
+
+
+def _in_joint(case: Case, person: PersonId, *, said: bool) -> str | None:
     floor = case.floor
     if floor.mode is Mode.CLOSED:
         return "the joint room is closed"
@@ -119,7 +126,9 @@ def _lasts(spell: Spell, at: datetime) -> bool:
 
 def floor_text(case: Case) -> str:
     """Who may write in the joint room, as all are told there. Mutes and waiting are told to whom they concern alone."""
-    floor = case.floor
+    floor, course = case.floor, course_text(case)
+    if course:
+        return course
     if floor.mode is Mode.CLOSED:
         return _until(_mode_text(floor.mode), floor.until)
     if floor.cooling:

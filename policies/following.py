@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from policies.case import DESK, JOINT, Case, Network
+from policies.course import course_text
 from policies.delivery import by_link, floor_key
-from policies.effects import Due, Effect, Introduce, Reconcile, Resume, Schedule, Tell, due_key
+from policies.effects import Due, Effect, Inform, Introduce, Reconcile, Resume, Schedule, Tell, due_key
 from policies.floor import ends, floor_text
-from policies.membership import conversations, readers
+from policies.membership import caucuses_of, conversations, readers
 from policies.plan import plan
 from policies.status import readers_text
 
@@ -38,5 +39,19 @@ def _floor(before: Case, after: Case) -> tuple[Effect, ...]:
     stood = JOINT in conversations(before) and JOINT in conversations(after)
     told = (Tell(JOINT, floor_text(after)),) if stood and floor_text(before) != floor_text(after) else ()
     alarms = tuple(Schedule(at, due_key(Due.FLOOR)) for at in sorted(ends(after.floor) - ends(before.floor)))
-    woken = (Resume(floor_key(after)),) if before.floor != after.floor else ()
-    return (*told, *alarms, *woken)
+    known = {pause.until for pause in before.pauses}
+    pauses = tuple(Schedule(p.until, due_key(Due.PAUSE)) for p in after.pauses if p.until and p.until not in known)
+    now, then = (after.floor, after.phase, after.withdrawn), (before.floor, before.phase, before.withdrawn)
+    return (*told, *_course(before, after), *alarms, *pauses, *((Resume(floor_key(after)),) if now != then else ()))
+
+
+def _course(before: Case, after: Case) -> tuple[Effect, ...]:
+    """Everybody learns in private that the mediation rests or goes on, in the same words, whoever brought it about."""
+    if course_text(before) == course_text(after):
+        return ()
+    text = course_text(after) or "The mediation goes on."
+    people = [p for p in after.people if not after.is_staff(p.id) and p.id not in after.withdrawn]
+    native = [p for p in people if p.endpoint.network is Network.MATRIX]
+    rooms = dict.fromkeys(own for p in native for own in caucuses_of(after, p.id)[:1])
+    bridged = (Inform(p.id, own, text) for p in people if p not in native for own in caucuses_of(after, p.id)[:1])
+    return (*(Tell(own, text) for own in rooms), *bridged)

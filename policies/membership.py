@@ -18,13 +18,11 @@ from policies.case import (
 _SIDED = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER})
 """Roles that sit in a caucus: that of their participation's side."""
 
-OPENED = frozenset({Phase.IN_SESSION})
-"""Phases in which the joint room exists for the parties."""
-
 
 def conversations(case: Case) -> tuple[Conversation, ...]:
     """The conversations that the case has now: the desk, each side's caucus, and the joint room once it was opened."""
-    joint = (JOINT,) if case.phase in OPENED else ()
+    # A case of before there were pauses is in session, and doesn't say that it was opened.
+    joint = (JOINT,) if case.opened or case.phase is Phase.IN_SESSION else ()
     return (DESK, *joint, *(caucus(side.id) for side in case.sides))
 
 

@@ -16,10 +16,19 @@ ConversationId = NewType("ConversationId", str)
 """`desk`, `joint` or `caucus-<side>`, unique within its case."""
 MessageId = NewType("MessageId", str)
 """Opaque; made from the inbox item that brought the message, so the same item always makes the same id."""
-
-
 ReleaseId = NewType("ReleaseId", str)
 """Of a release within its case, as mediators type it: "R3"."""
+
+
+class Phase(StrEnum):
+    """Where a case stands (R5)."""
+
+    INTAKE = "intake"
+    CONVENED = "convened"
+    IN_SESSION = "in session"
+    PAUSED = "paused"
+    SETTLED = "settled"
+    CLOSED = "closed"
 
 
 class Kind(StrEnum):

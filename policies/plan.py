@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NewType
 
-from policies.case import DESK, Case, Conversation, Kind, Network, PersonId, SideId
+from policies.case import DESK, Case, Conversation, Kind, Network, PersonId, Phase, SideId
+from policies.course import resting
 from policies.floor import everybody_may, has_the_word, rests, silenced
 from policies.membership import conversations, readers
 from policies.mode import Mode
@@ -123,23 +124,24 @@ def _levels(case: Case, everyone: frozenset[PersonId], conversation: Conversatio
     reactions, whose cleartext key has room for words.
     """
     joint = conversation.kind is Kind.JOINT
-    speak = _speaking(case) if joint else _EVERYBODY
+    speak = _speaking(case, conversation)
     more = max(speak, MEDIATOR_LEVEL)
     events = {
         "m.room.encrypted": speak,
         "m.room.message": speak,
         "m.reaction": speak,
         # In the joint room nobody but a mediator can take own words off the record; in private everybody may.
-        "m.room.redaction": more if joint else _EVERYBODY,
+        "m.room.redaction": more if joint else speak,
     }
     return Levels(_users(case, everyone, conversation), MappingProxyType(events), events_default=more)
 
 
-def _speaking(case: Case) -> int:
-    """What it takes to speak in the joint room."""
-    if case.floor.mode is Mode.CLOSED:
+def _speaking(case: Case, conversation: Conversation) -> int:
+    """What it takes to speak in a room."""
+    joint, rests_now = conversation.kind is Kind.JOINT, resting(case, conversation)
+    if (rests_now and case.phase is Phase.CLOSED) or (joint and case.floor.mode is Mode.CLOSED):
         return _NOBODY
-    return _EVERYBODY if everybody_may(case) else _WITH_THE_WORD
+    return _WITH_THE_WORD if rests_now or (joint and not everybody_may(case)) else _EVERYBODY
 
 
 def _space(

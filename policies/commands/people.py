@@ -25,6 +25,7 @@ from policies.commands.agreement import on_paper
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.sides import side_for, some_side
+from policies.course import without_person
 from policies.floor import without
 from policies.membership import sits_in_a_caucus
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -99,7 +100,7 @@ def removed(case: Case, person: Person) -> Outcome:
             f"{person.name} is the only mediator", "Add the successor first: !mediator add NAME @user:server"
         )
     left = replace(
-        case,
+        without_person(case, person.id),
         people=tuple(p for p in case.people if p.id != person.id),
         participations=tuple(p for p in case.participations if p.person != person.id),
         asks=tuple(a for a in case.asks if a.asked != person.id),

@@ -20,12 +20,12 @@ class OpenJoint:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Everyone is invited to the joint room."""
-        if case.phase is Phase.IN_SESSION:
-            return Refused("The joint session is open already", "!status shows where the case stands")
+        if case.phase not in {Phase.INTAKE, Phase.CONVENED}:
+            return Refused("The joint session is open already, or rests", "!status shows where the case stands")
         if not any(p.role is Role.PARTY for p in case.participations):
             return Refused("There is no party yet", "Add one first: !party add Carl carl@example.org")
         return Done(
-            replace(case, phase=Phase.IN_SESSION),
+            replace(case, phase=Phase.IN_SESSION, opened=True),
             "The joint session begins. Everyone is invited to the joint room; what is written there, all read."
             f" {floor_text(case)} !mode changes that.",
         )

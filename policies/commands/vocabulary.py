@@ -13,9 +13,22 @@ from dataclasses import dataclass
 from policies.answering import answer
 from policies.asking import Answer, read_answer
 from policies.case import DESK, Case, Kind
-from policies.commands import agreement, channels, floor, mail, opening, people, release, session, sides, waiting
+from policies.commands import (
+    agreement,
+    channels,
+    course,
+    floor,
+    mail,
+    opening,
+    people,
+    release,
+    session,
+    sides,
+    waiting,
+)
 from policies.commands.agreement import AgreementCommand
 from policies.commands.channels import ChannelCommand
+from policies.commands.course import CourseCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
 from policies.commands.mail import MailCommand
@@ -66,6 +79,7 @@ Command = (
     | MailCommand
     | ReleaseCommand
     | SessionCommand
+    | CourseCommand
     | FloorCommand
     | WaitingCommand
     | Help
@@ -83,6 +97,7 @@ FORMS: dict[str, Form[Command]] = {
         *mail.FORMS,
         *release.FORMS,
         *session.FORMS,
+        *course.FORMS,
         *floor.FORMS,
         *waiting.FORMS,
         Form(

@@ -93,7 +93,7 @@ def may_read(case: Case, person: PersonId, conversation: Conversation) -> bool:
         case Kind.DESK:
             return False
         case Kind.JOINT:
-            return case.phase is Phase.IN_SESSION and bool(seats)
+            return case.opened and bool(seats)
         case Kind.CAUCUS:
             return any(seat.role in _SIDED and seat.side == conversation.side for seat in seats)
 
@@ -108,9 +108,18 @@ def may_speak(case: Case, person: PersonId) -> bool:
 def speaking_level(case: Case) -> int:
     """The power that it takes to speak in the joint room."""
     floor = case.floor
-    if floor.mode is Mode.CLOSED:
+    if floor.mode is Mode.CLOSED or case.phase is Phase.CLOSED:
         return 100
-    return 0 if floor.mode is Mode.OPEN and floor.turn is None and floor.cooling is None else 50
+    rests = case.phase in {Phase.PAUSED, Phase.SETTLED}
+    return 0 if floor.mode is Mode.OPEN and floor.turn is None and floor.cooling is None and not rests else 50
+
+
+def private_level(case: Case, conversation: Conversation) -> int:
+    """The power that it takes to speak in a caucus."""
+    if case.phase is Phase.CLOSED:
+        return 100
+    gone = {seat.person for seat in case.participations if seat.side == conversation.side} & set(case.withdrawn)
+    return 50 if gone else 0
 
 
 def own_level(case: Case, person: PersonId) -> int:
@@ -120,7 +129,7 @@ def own_level(case: Case, person: PersonId) -> int:
         return 75
     if any(seat.role is Role.OBSERVER for seat in seats) or any(s.person == person for s in case.floor.muted):
         return -1
-    turn = case.floor.turn
+    turn = None if case.phase in {Phase.PAUSED, Phase.SETTLED, Phase.CLOSED} else case.floor.turn
     return 50 if turn and turn.person == person and case.floor.cooling is None else 0
 
 
@@ -136,6 +145,9 @@ def judge(said: Said, message: Message, case: Case) -> Fate:
     if not said.readable or (message.files and conversation.kind is Kind.JOINT):
         return Fate.HELD
     if conversation.kind is Kind.JOINT and not may_speak(case, message.author):
+        return Fate.HELD
+    power = 75 if is_staff(case, message.author) else 0
+    if conversation.kind is Kind.CAUCUS and power < private_level(case, conversation):
         return Fate.HELD
     return Fate.CARRIED
 

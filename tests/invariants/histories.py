@@ -189,6 +189,16 @@ ORDERS = (
     "!mail status Bea",
     "!help",
 )
+COURSE = (
+    "!pause",
+    "!pause for 2d",
+    "!resume",
+    "!resume",
+    "!withdraw Alice",
+    "!withdraw Carl",
+    "!resume Alice",
+    "!settle",
+)
 FLOOR = (
     "!mode open",
     "!mode open",
@@ -249,6 +259,7 @@ MEDIATING = st.one_of(
     _then(_command(st.just("!repair")), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.sampled_from(ORDERS)), RESTS),
     _then(_command(st.sampled_from(FLOOR)), RESTS),
+    _then(_command(st.sampled_from((*COURSE, "!close"))), RESTS, st.just((Confirm(),)), RESTS),
 )
 MOVING = _one(
     st.builds(Come, st.sampled_from(MATRIX_PEOPLE)),

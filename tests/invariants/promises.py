@@ -3,11 +3,12 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from appservice.codec import JsonCodec
-from policies.case import DESK, JOINT, Case, CaseId, Kind, Network, Person, Phase
+from policies.case import DESK, JOINT, Case, CaseId, Conversation, Kind, Network, Person, caucus
 from policies.effects import Post, Relay, Tell
 from policies.message import MessageId
 from policies.plan import desk_label, room_key
@@ -23,8 +24,10 @@ from tests.invariants.canaries import (
     Said,
     canaries_in,
     is_staff,
+    may_read,
     may_speak,
     own_level,
+    private_level,
     speaking_level,
     words_of,
 )
@@ -48,22 +51,31 @@ def kept(world: World) -> None:
 
 
 def levels_are_as_intended(world: World) -> None:
-    """In every joint room exactly those have the power to speak who may speak (M1, I9)."""
+    """In every room exactly those have the power to speak who may speak there (M1, R5, I9)."""
     tables = world.database.committed
     for case in tables.cases.values():
-        record = tables.rooms.get((case.id, room_key(JOINT)))
-        if record is None or record.room_id is None or case.phase is not Phase.IN_SESSION:
-            continue
-        levels = world.synapse.all_rooms[record.room_id].content("m.room.power_levels")
-        speak = speaking_level(case)
-        types = {"m.room.encrypted": speak, "m.room.message": speak, "m.reaction": speak}
-        if levels["events"] != {**types, "m.room.redaction": max(speak, 75)} or levels["events_default"] != max(
-            speak, 75
-        ):
-            raise Broken(f"the joint room takes {levels['events']} to speak, and not {speak}")
-        users = {_user(world, case, person): _level(case, person) for person in case.people}
-        if levels["users"] != {user: level for user, level in users.items() if level}:
-            raise Broken(f"in the joint room people have {levels['users']}, and not {users}")
+        for conversation in (JOINT, *(caucus(side.id) for side in case.sides)):
+            record = tables.rooms.get((case.id, room_key(conversation)))
+            if record is not None and record.room_id is not None:
+                levels = world.synapse.all_rooms[record.room_id].content("m.room.power_levels")
+                _check_levels(world, case, conversation, levels)
+
+
+def _check_levels(world: World, case: Case, conversation: Conversation, levels: Mapping[str, Any]) -> None:
+    joint = conversation == JOINT
+    speak = speaking_level(case) if joint else private_level(case, conversation)
+    types = {"m.room.encrypted": speak, "m.room.message": speak, "m.reaction": speak}
+    wanted = {**types, "m.room.redaction": max(speak, 75) if joint else speak}
+    if levels["events"] != wanted or levels["events_default"] != max(speak, 75):
+        raise Broken(f"{conversation.id} takes {levels['events']} to speak, and not {speak}")
+    people = [person for person in case.people if may_read(case, person.id, conversation)]
+    users = {_user(world, case, person): _level(case, person) if joint else _staff(case, person) for person in people}
+    if levels["users"] != {user: level for user, level in users.items() if level}:
+        raise Broken(f"in {conversation.id} people have {levels['users']}, and not {users}")
+
+
+def _staff(case: Case, person: Person) -> int:
+    return 75 if is_staff(case, person.id) else 0
 
 
 def the_record_is_whole(world: World) -> None:

@@ -50,8 +50,8 @@ def test_the_other_side_gets_nothing_and_says_nothing() -> None:
     assert isinstance(may_post(case, caucus_of(case, "Smith"), carl), Cancel)
 
 
-def test_a_room_that_is_closed_again_gets_nothing() -> None:
-    case = replace(both_sides(), phase=Phase.CLOSED)
+def test_a_room_that_is_no_more_gets_nothing() -> None:
+    case = replace(both_sides(), phase=Phase.CONVENED, opened=False)
     assert isinstance(may_relay(case, JOINT, named(case, "Carl").id), Cancel)
 
 

@@ -1,0 +1,86 @@
+"""The course of a mediation: paused, gone on with, withdrawn from, settled, closed; and what then rests (R5).
+
+    intake → convened → in session ⇄ paused → settled or closed, from where the mediator can go on
+
+Anybody may pause, and says so in private. The others learn that the mediation is paused, and not by whom. The joint
+room rests then; a private room stays a way to the mediator, who alone reads it, and to take the pause back. Somebody
+who withdraws has their private room rest, too. Nothing follows from either for what was said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from policies.case import DESK, Case, Conversation, Kind, PersonId, Phase
+from policies.mode import Spell
+from policies.text import moment
+
+ORGANISATION = PersonId("organisation")
+"""Who pauses through the API: nobody of the case."""
+PAUSABLE = frozenset({Phase.CONVENED, Phase.IN_SESSION, Phase.PAUSED})
+
+
+def resting(case: Case, conversation: Conversation) -> str | None:
+    """Why a room rests: then no party writes there, and in a closed case nobody."""
+    if conversation == DESK:
+        return None
+    if case.phase is Phase.CLOSED:
+        return "the mediation is closed"
+    if conversation.kind is Kind.CAUCUS:
+        here = {p.person for p in case.participations if p.side == conversation.side}
+        return "somebody of this side has withdrawn" if here & set(case.withdrawn) else None
+    if case.phase is Phase.PAUSED:
+        return "the mediation is paused"
+    return "the mediation is settled" if case.phase is Phase.SETTLED else None
+
+
+def paused(case: Case, by: PersonId, until: datetime | None) -> Case:
+    """The case after somebody paused; anew, if they had already."""
+    others = tuple(pause for pause in case.pauses if pause.person != by)
+    return replace(case, phase=Phase.PAUSED, pauses=(*others, Spell(by, until)))
+
+
+def withdrawn(case: Case, person: PersonId) -> Case:
+    """The case after somebody withdrew: paused, until the mediator goes on."""
+    left = tuple(dict.fromkeys((*case.withdrawn, person)))
+    return replace(paused(case, person, None), withdrawn=left)
+
+
+def without_pause(case: Case, by: PersonId) -> Case:
+    """The case without that person's pause; it goes on if that was the last."""
+    return _went_on(replace(case, pauses=tuple(pause for pause in case.pauses if pause.person != by)))
+
+
+def lapsed(case: Case, at: datetime) -> Case:
+    """The case without the pauses that end by then."""
+    return _went_on(replace(case, pauses=tuple(p for p in case.pauses if p.until is None or p.until > at)))
+
+
+def gone_on(case: Case) -> Case:
+    """The case after the mediator went on with it, from wherever it rested."""
+    return replace(case, pauses=(), phase=Phase.IN_SESSION if case.opened else Phase.CONVENED)
+
+
+def _went_on(case: Case) -> Case:
+    return gone_on(case) if case.phase is Phase.PAUSED and not case.pauses else case
+
+
+def without_person(case: Case, person: PersonId) -> Case:
+    """The case when somebody takes part no more: what they paused goes on with the others."""
+    return replace(without_pause(case, person), withdrawn=tuple(p for p in case.withdrawn if p != person))
+
+
+def course_text(case: Case) -> str | None:
+    """What everybody is told of where the mediation stands, while it rests; never by whom."""
+    match case.phase:
+        case Phase.PAUSED:
+            ends = [pause.until for pause in case.pauses]
+            until = f" until {moment(max(end for end in ends if end))}" if ends and all(ends) else ""
+            return f"The mediation is paused{until}. You reach the mediator in your private room."
+        case Phase.SETTLED:
+            return "The mediation is settled. Only the mediator writes to all now."
+        case Phase.CLOSED:
+            return "The mediation is closed. What was written can be read; nobody writes any more."
+        case _:
+            return None
