@@ -13,6 +13,8 @@ from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, 
 
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
 _WORDS = frozenset({"m.text", "m.notice", "m.emote"})
+_TURNING = frozenset("\u202d\u202e")
+"""Unicode's overrides of direction: clients obey them, and mail goes without them. No language needs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,16 @@ def read(event_type: str, content: Mapping[str, Any], outer: Mapping[str, Any]) 
             new = _mapping(content.get("m.new_content"))
             body = new.get("body")
             if isinstance(body, str) and _is_one_of(_WORDS, new.get("msgtype")):
-                return Said(Edit(None, body) if agree(body, new) else _two_things(body, new), target)
+                problem = _problem(body, new)
+                return Said(problem or Edit(None, body), target)
             return Said(Unreadable("it changes a message into something that is not words"), target)
         case "m.room.message" if "m.new_content" in content:
             return Said(Unreadable("it changes a message, and does not say which"))
         case "m.room.message":
             body = content.get("body")
-            repeated, words = _split_reply(body) if reply_to and isinstance(body, str) else ("", body)
-            return Said(_message(content, words), reply_to=reply_to, repeated=repeated)
+            who, repeated, words = _split_reply(body) if reply_to and isinstance(body, str) else ("", "", body)
+            answers = f"{who} {repeated}" if reply_to else None
+            return Said(_message(content, words, answers), reply_to=reply_to, repeated=repeated)
         case _:
             return Said(Unreadable(f"it is of a kind that I can't carry ({_kind(event_type)})"))
 
@@ -102,21 +106,31 @@ def with_target(content: Content, target: MessageId | None) -> Content:
             assert_never(content)
 
 
-def _message(content: Mapping[str, Any], body: object) -> Content:
+def _message(content: Mapping[str, Any], body: object, answers: str | None) -> Content:
     kind = content.get("msgtype")
     if not isinstance(body, str):
         return Unreadable("it has no words")
     if _is_one_of(_WORDS, kind):
-        return Text(body) if agree(body, content) else _two_things(body, content)
+        return _problem(body, content, answers) or Text(body)
     if _is_one_of(_FILES, kind):
         return _file(content, body)
     # Clients that don't know the kind show these words.
     return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})", body)
 
 
-def _two_things(words: str, content: Mapping[str, Any]) -> Unreadable:
-    """Whoever reads by another network would read something else than people in Matrix."""
-    return Unreadable("its plain and its formatted words differ", f"{words}\n\nFormatted:\n{formatted(content)}")
+def _problem(
+    words: str, content: Mapping[str, Any], answers: str | None = None, *, shown: str | None = None
+) -> Unreadable | None:
+    """Why whoever reads by another network would read something else than people in Matrix; None: they would not.
+
+    `shown` is what stands there for the mediator, where that is more than `words`.
+    """
+    shown = words if shown is None else shown
+    if _TURNING & set(words):
+        return Unreadable("it has signs in it that show words backwards", shown)
+    if agree(words, content, answers):
+        return None
+    return Unreadable("its plain and its formatted words differ", f"{shown}\n\nFormatted:\n{formatted(content)}")
 
 
 def _file(content: Mapping[str, Any], body: str) -> Content:
@@ -128,8 +142,9 @@ def _file(content: Mapping[str, Any], body: str) -> Content:
     words = body if name != body else ""
     if not encrypted:
         return Unreadable("it is a file that was uploaded without encryption", words)
-    if not agree(words or name, content):
-        return _two_things(body, content)
+    problem = _problem(words or name, content, shown=body)
+    if problem:
+        return problem
     return File(
         name,
         mime if isinstance(mime, str) else "application/octet-stream",
@@ -139,14 +154,14 @@ def _file(content: Mapping[str, Any], body: str) -> Content:
     )
 
 
-def _split_reply(body: str) -> tuple[str, str]:
-    """What a reply repeats of the message that it answers, and its own words (MSC2781)."""
+def _split_reply(body: str) -> tuple[str, str, str]:
+    """Whom a reply answers, what it repeats of that, and its own words (MSC2781)."""
     if not body.startswith("> <@"):
-        return "", body
+        return "", "", body
     lines = body.split("\n")
     first = next((i for i, line in enumerate(lines) if not line.startswith("> ")), len(lines))
-    repeated = "\n".join(line.removeprefix("> ") for line in lines[:first]).partition("> ")[2]
-    return repeated, "\n".join(lines[first:]).lstrip("\n")
+    who, _, repeated = "\n".join(line.removeprefix("> ") for line in lines[:first]).partition("> ")
+    return who.removeprefix("<"), repeated, "\n".join(lines[first:]).lstrip("\n")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

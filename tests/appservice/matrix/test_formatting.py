@@ -23,6 +23,10 @@ SAME = [
     ("-5 and 1.50 €", "<p>-5 and 1.50 €</p>"),
     ("fine 👍", "<b>fine</b> 👍"),
     ("two\nlines", "two<br>lines"),
+    ("~~no~~ yes", "<del>no</del> yes"),
+    ("rent > 500", "<p>rent &gt; 500</p>"),
+    ("<https://example.org/a>", '<p><a href="https://example.org/a">https://example.org/a</a></p>'),
+    ("write to carl@example.org", 'write to <a href="mailto:carl@example.org">carl@example.org</a>'),
 ]  # fmt: skip
 OTHER = [
     ("I agree", "<b>I do not agree</b>"),
@@ -36,6 +40,28 @@ OTHER = [
     ("I agree", "I <head>do not</head> agree"),
     ("I agree", "I <noscript>do not</noscript> agree"),
     ("I agree", '<ol start="7"><li>I agree</li></ol>'),
+    # Words that clients leave out, cover, colour away, move, or put a picture for.
+    ("I do not agree", "I do <style>not</style> agree"),
+    ("I do not agree", "I do <textarea>not</textarea> agree"),
+    ("I do not agree", 'I do <img alt="not"> agree'),
+    ("I do not agree", 'I do <span data-mx-color="#ffffff" data-mx-bg-color="#ffffff">not</span> agree'),
+    ("I do not agree", 'I do <span data-mx-spoiler="">not</span> agree'),
+    ("I do not agree", '<span data-mx-maths="I agree">I do not agree</span>'),
+    ("I agree if you pay", "I agree<details><summary>if</summary>you pay</details>"),
+    ("I agree if you pay", "<table>I agree<tr><td>if</td></tr>you pay</table>"),
+    ("I agree, I refuse", "<del>I agree,</del> I refuse"),
+    ("pay 104", "pay 10<sup>4</sup>"),
+    ("pay < 500", "pay &gt; 500"),
+    ("I agree", '<ol start="-7"><li>I agree</li></ol>'),
+    # Words that we would pass over, and clients don't.
+    ("I refuse", "<mx-reply>I agree</mx-reply>I refuse"),
+    ("I refuse", "<!--<mx-reply>-->I agree<!--</mx-reply>-->I refuse"),
+    ("I refuse", "<!-->I agree-->I refuse"),
+    ("I refuse", "<![CDATA[>I agree]]>I refuse"),
+    ("I refuse", '<b =">I agree">I refuse'),
+    # A link that leads elsewhere than it says.
+    ("https://example.org", '<a href="https://example.com">https://example.org</a>'),
+    ("sign here", '<a href="https://example.com">sign here</a>'),
 ]
 
 
@@ -85,11 +111,34 @@ def test_a_format_that_nobody_knows_is_not_shown_by_anybody() -> None:
 
 
 def test_a_reply_of_an_older_client_repeats_what_it_answers_twice() -> None:
-    html = '<mx-reply><blockquote><a href="x">In reply to</a> @a:b<br>old</blockquote></mx-reply><b>new</b>'
+    html = '<mx-reply><blockquote><a href="x">In reply to</a> @a:b<br>old<br>words</blockquote></mx-reply><b>new</b>'
     relation = {"m.relates_to": {"m.in_reply_to": {"event_id": "$a"}}}
     said = read("m.room.message", message("> <@a:b> old\n> words\n\n**new**", html), relation)
     assert (said.content, said.repeated) == (Text("**new**"), "old\nwords")
     assert with_repeated(said, Text("old words")) == Text("**new**")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<mx-reply>In reply to @a:b I agree</mx-reply>new",
+        "<mx-reply>In reply to @a:b old</mx-reply >I agree</mx-reply>new",
+        "<mx-reply>In reply to @a:b old</mx-reply>new<mx-reply>I agree</mx-reply>",
+        "new<mx-reply>In reply to @a:b old</mx-reply>",
+    ],
+)
+def test_a_reply_repeats_in_formatted_words_what_its_plain_ones_repeat_and_nothing_else(html: str) -> None:
+    relation = {"m.relates_to": {"m.in_reply_to": {"event_id": "$a"}}}
+    said = read("m.room.message", message("> <@a:b> old\n\nnew", html), relation)
+    assert isinstance(said.content, Unreadable)
+
+
+@pytest.mark.parametrize("sign", ["\u202d", "\u202e"])
+def test_words_that_clients_show_backwards_are_not_carried(sign: str) -> None:
+    content = read("m.room.message", {"msgtype": "m.text", "body": f"I pay {sign}5001"}, {}).content
+    assert isinstance(content, Unreadable)
+    rich = message("fine", f"<b>fine</b>{sign}")
+    assert isinstance(read("m.room.message", rich, {}).content, Unreadable)
 
 
 @pytest.mark.parametrize("quoted", [None, Text("other words"), Unreadable("why", "old words")])
