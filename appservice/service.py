@@ -43,6 +43,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BOT_NAME = "Mediatrix"
+MARK_EVERY = timedelta(seconds=20)
+"""A copy of the database that is put back is told apart once a mark was made after it was taken."""
+LAST_MARK_MOST = 3.0
+"""Seconds for the mark that is made at the end, so that no copy taken before it passes for the database itself."""
 CATCHING_UP_MOST = 20.0
 """Seconds that listening waits for what was lost; after that the sweeps in the background find it."""
 
@@ -122,6 +126,8 @@ class Service:
     def __init__(self, config: Config, parts: Parts) -> None:
         """Touches neither disk nor network."""
         self._config, self.parts = config, parts
+        self._counts = False
+        """Whether this process has begun to serve, on the database that counts."""
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled. Raises what keeps the service from starting; OlderDatabase also later, when another
@@ -136,11 +142,12 @@ class Service:
             await parts.web.start()
             await self._require_homeserver()
             epoch = await self._count()
+            self._counts = True
             parts.gate.open()
             if parts.lmtp:
                 await parts.lmtp.start()
             async with _ending_alone(OlderDatabase), asyncio.TaskGroup() as group:
-                group.create_task(self._every(timedelta(minutes=1), self._claim))
+                group.create_task(self._every(MARK_EVERY, self._claim))
                 if epoch.stage is not Stage.SETTLED:
                     group.create_task(self._settle())
                 group.create_task(parts.inbox.run())
@@ -245,8 +252,15 @@ class Service:
                 async with asyncio.timeout(pause.total_seconds()):
                     await early.wait()
 
+    async def _last_mark(self) -> None:
+        if self._counts:
+            with contextlib.suppress(OlderDatabase, Trouble, MatrixError, DatabaseUnavailable, TimeoutError):
+                async with asyncio.timeout(LAST_MARK_MOST):
+                    await self._claim()
+
     async def _stop(self) -> None:
         parts = self.parts
+        await self._last_mark()
         await parts.web.stop()
         if parts.lmtp:
             await parts.lmtp.stop()

@@ -1,0 +1,132 @@
+"""A copy of the database is put back, and made to count; and everything is sealed anew under another master key."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from sandbox.client import Client
+from sandbox.node import Node
+from sandbox.world import ServiceFailed, World
+from tests.e2e.cases import Desk, arriving, flaws, mail_address, running
+
+pytest_plugins = ["tests.e2e.cases"]
+
+LONG = 60.0
+
+
+def copied(database: Path, copy: Path) -> None:
+    """A copy as a snapshot of the disk has it, while the service runs."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def put_back(copy: Path, database: Path) -> None:
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
+    copied(copy, database)
+
+
+async def yes(desk: Desk, command: str, done: str) -> None:
+    """Say it, and confirm it with its code."""
+    question = await desk.ask(command, "say “yes")
+    await desk.ask("yes " + question.split("say “yes ")[1][:4].rstrip("”"), done)
+
+
+async def mailed(world: World, to: str, text: str) -> int:
+    """Wait until a text was mailed; how often it was."""
+    await world.mail.wait_for(to, lambda mail: text in mail.text, timeout=LONG)
+    return sum(text in mail.text for mail in world.mail.mailbox(to))
+
+
+def change(config: Path, **secret: object) -> None:
+    settings = yaml.safe_load(config.read_text())
+    settings["secrets"] = {k: v for k, v in (settings["secrets"] | secret).items() if v is not None}
+    config.write_text(yaml.safe_dump(settings))
+
+
+@dataclass(frozen=True)
+class Session:
+    """A case in session: Alice in Matrix, Carl by mail."""
+
+    desk: Desk
+    alice: Client
+    carl: str
+    joint: str
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def session(tmp_path_factory: pytest.TempPathFactory, case_node: Node) -> AsyncIterator[Session]:
+    async with (
+        running(tmp_path_factory.mktemp("adopting"), case_node) as (world, mia),
+        arriving(world, case_node) as arrive,
+    ):
+        desk, alice, carl = await mia.open_case(), await arrive("alice"), mail_address("carl")
+        await desk.add("Alice", alice.user_id)
+        await desk.add("Carl", carl)
+        await desk.ask("!consent Carl: by telephone", "On record")
+        await desk.caucus(alice)
+        joint = await desk.open(alice)
+        await desk.ask("!mode open", "open")
+        yield Session(desk, alice, carl, joint)
+
+
+async def test_a_copy_that_is_put_back_is_refused_until_it_is_adopted_and_repeats_nothing(session: Session) -> None:
+    desk, alice, carl, joint, world = session.desk, session.alice, session.carl, session.joint, session.desk.world
+    database, copy = world.config.parent / "mediatrix.db", world.folder / "copy.db"
+    await alice.text(joint, "before the copy")
+    await mailed(world, carl, "before the copy")
+    copied(database, copy)
+    await alice.text(joint, "after the copy")
+    await mailed(world, carl, "after the copy")
+
+    # Within seconds, so that only the mark at the end tells them apart.
+    await world.stop_service()
+    put_back(copy, database)
+    with pytest.raises(ServiceFailed, match="older copy of the one that ran last"):
+        await world.start_service()
+    assert "begins epoch 2" in await world.cli("adopt", "-c", str(world.config))
+    await world.start_service()
+    await desk.told("This case was restored from a backup of", within=LONG)
+    await yes(desk, "!repair", "being mended")
+    await alice.text(joint, "after the adoption")
+    for text in ("before the copy", "after the copy", "after the adoption"):
+        assert await mailed(world, carl, text) == 1
+    assert await flaws(alice) == []
+    assert await flaws(desk.mediator) == []
+
+
+async def test_everything_is_sealed_under_a_new_master_key_while_the_service_runs(session: Session) -> None:
+    alice, carl, joint, world = session.alice, session.carl, session.joint, session.desk.world
+    new = world.config.parent / "secrets" / "new.key"
+    new.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+    new.chmod(0o600)
+    old = yaml.safe_load(world.config.read_text())["secrets"]["master_key"]
+    await world.stop_service()
+    change(world.config, master_key={"file": "secrets/new.key"}, old_master_keys=[old])
+    await world.start_service()
+    await alice.text(joint, "under both keys")
+    printed = await world.cli("keys", "rotate", "-c", str(world.config))
+    assert "sealed anew" in printed
+    assert "sealed anew" not in await world.cli("keys", "rotate", "-c", str(world.config))
+    await mailed(world, carl, "under both keys")
+
+    await world.stop_service()
+    change(world.config, old_master_keys=None)
+    await world.start_service()
+    await alice.text(joint, "under the new key alone")
+    assert await mailed(world, carl, "under the new key alone") == 1
+    assert await flaws(alice) == []
+    await world.stop_service()
+    change(world.config, master_key=old)
+    with pytest.raises(ServiceFailed, match="sealed under another master key"):
+        await world.start_service()
