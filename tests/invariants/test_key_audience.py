@@ -26,6 +26,7 @@ from tests.invariants.people import Post, send_mail
 from tests.invariants.world import ALICE, BOB, BOT, CARL, DAN, MALLORY, MIA, World, opened
 
 CASE = CaseId("1001")
+CONSENT = {"content_by_mail": True, "recorded_by": "Mia", "on": "2026-01-05", "wording": "by telephone"}
 FILE = {
     "title": "Smith and Jones",
     "mediators": [MIA],
@@ -36,7 +37,7 @@ FILE = {
         {
             "name": "Jones",
             "people": [
-                {"name": "Carl", "email": CARL, "consent": None},
+                {"name": "Carl", "email": CARL, "consent": CONSENT},
                 {"name": "Bob", "matrix": BOB, "role": "counsel"},
             ],
         },
