@@ -136,7 +136,7 @@ class CommandReader:
         if isinstance(command, Misunderstood):
             answer = Answer(False, str(command), stored["case"])
         else:
-            answer = await handler.command(stored.get("case"), command)
+            answer = await handler.command(stored.get("case"), command, item.received_at)
         await work.inbox.done(item.id, _ANSWER.dump_json(answer).decode())
         return Finished()
 

@@ -31,6 +31,7 @@ from policies.membership import conversations, readers
 from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
 from policies.plan import room_key
 from rooms.apply import Codec
+from rooms.former import served_by
 from rooms.handle import Handler, House
 from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identity_wait_key
 
@@ -137,7 +138,7 @@ class EventReader:
     async def _read(self, reading: _Reading, voices: _Voices) -> Fate:
         work, item, event = reading.work, reading.item, reading.event
         room, sender = RoomId(event["room_id"]), UserId(event["sender"])
-        if self._is_ours(sender) and not self._invites_us(event):
+        if self._is_ours(sender) and not (self._invites_us(event) or _is_put_out(event)):
             return await self._finish(work, item, "our own")
         record = await work.rooms.by_room_id(room)
         if record is None:
@@ -147,7 +148,8 @@ class EventReader:
             at_most = AT_LEAST_EVERY if behind.attempts else AT_ONCE
             return Park(_behind(behind), "an earlier message of the same person waits", at_most)
         if event.get("state_key") is not None:
-            await self._state(reading, record)
+            if served_by(record)[1]:
+                await self._state(reading, record)
             return await self._finish(work, item, "state")
         heard = _heard(reading)
         if heard:
@@ -249,7 +251,7 @@ class EventReader:
         if reading.event["type"] == "m.room.message":
             await reading.handler.unencrypted_lobby(room, user)
         else:
-            await reading.handler.lobby(room, user, said.content, proof)
+            await reading.handler.lobby(room, user, said.content, proof, reading.item.received_at)
 
     # --- the room itself
 
@@ -354,6 +356,11 @@ def _undecrypted(why: str) -> Unproven:
     return Unproven(f"I could not decrypt it ({why})", remedy)
 
 
+def _is_put_out(event: Mapping[str, Any]) -> bool:
+    """Whether one of ours has left: we never leave rooms of ours, so the homeserver's administrator made us."""
+    return _membership(event) in {"leave", "ban"} and event.get("state_key") == event["sender"]
+
+
 def _behind(item: Item) -> str:
     return f"behind:{item.id}"
 
@@ -377,7 +384,7 @@ def _was_joined(event: Mapping[str, Any]) -> bool:
 
 
 def _conversation(case: Case, record: RoomRecord) -> Conversation | None:
-    return next((c for c in conversations(case) if room_key(c) == record.key), None)
+    return next((c for c in conversations(case) if room_key(c) == served_by(record)[0]), None)
 
 
 async def _message_of(work: Work, case: CaseId, conversation: Conversation, event: EventId | None) -> Message | None:

@@ -12,7 +12,7 @@ from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
 from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.plan import desk_label
-from rooms.apply import MATRIX, REST_AT_MOST, Codec, Outgoing, Say
+from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
@@ -59,7 +59,7 @@ class OutboxWork:
         try:
             outcome, report = await self._deliverer.deliver(item, outgoing)
         except Trouble as trouble:
-            if trouble.transient and not (isinstance(outgoing, Relay | Introduce) and _failing(item) >= LETTERS_FOR):
+            if trouble.transient and not (item.kind == PEOPLE and _failing(item) >= LETTERS_FOR):
                 await self._is_late(item, outgoing, trouble.why)
                 raise
             return End(State.DEAD, f"{await self._described(item, outgoing)}: {trouble.why}")
@@ -124,7 +124,7 @@ class OutboxWork:
                 await work.outbox.stop(item.id, state, why)
 
     async def _report(self, item: Item, report: Report) -> None:
-        if item.case is None or not (report.tell or report.failed):
+        if item.case is None or report == Report(report.done):
             return
         text = "\n".join([*report.tell, *report.failed])
         async with self._database.begin() as work:
@@ -133,6 +133,8 @@ class OutboxWork:
             identity = item_id(f"report/{item.id}/{item.attempts}/{now:%Y-%m-%dT%H}/{text}")
             handler = Handler(work, self._codec, self._house, identity, now)
             await handler.tell_desk(item.case, text)
+            for conversation in report.remade:
+                await handler.remade(item.case, conversation)
             if item.kind == MATRIX:
                 await handler.drift(item.case)
 

@@ -107,7 +107,7 @@ class Writer:
 
     async def post(self, item: Item, posting: Posting) -> EventId:
         """Put words into a room, exactly once, however often it is called for an item. Raises Trouble."""
-        leaving = _stored(item) or await self._written(item, posting)
+        leaving = _stored(item, posting.room) or await self._written(item, posting)
         try:
             event = await self._matrix.rooms.send(
                 posting.room,
@@ -245,12 +245,15 @@ async def _share_later(
     return await machine.share_later(work.crypto, key, newcomers, now_ms=now_ms(), unreachable=unreachable)
 
 
-def _stored(item: Item) -> Leaving | None:
+def _stored(item: Item, room: RoomId) -> Leaving | None:
     """What was about to leave when it was last tried, if the homeserver still knows that attempt from another.
 
-    Where it doesn't, only a person repeats it: the item was revived, and is encrypted anew.
+    Where it doesn't, only a person repeats it: the item was revived, and is encrypted anew. So is what was about to
+    leave for a room that another has taken the place of: nobody could read it here.
     """
     leaving = Leaving.load(item.progress) if item.progress else None
+    if leaving and leaving.key and leaving.key.room_id != room:
+        return None
     if leaving is None or time.time() - leaving.at <= FORGETS_TXN_IDS:
         return leaving
     if item.attempts == 0 and not item.sending:

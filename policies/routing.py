@@ -67,6 +67,8 @@ def decide_confirmed(case: Case, message: Message) -> Decision:
 
 def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
     """What follows from a command that came through the API or the CLI; its answer is told at the desk, too."""
+    if facts.before_restore:
+        return _before_restore(case, "a command through the API or the command line")
     outcome = create(case, command, facts) if isinstance(command, NewCase) else perform(case, command, facts)
     return _told(case, outcome)
 
@@ -107,6 +109,20 @@ def decide_tampering(case: Case, conversation: Conversation | None, by: str, wha
         " I am putting it back; ask your homeserver's administrator how it could happen."
     )
     return Decision(case, (Tell(DESK, text), Reconcile()), "tampering", "a room's settings were changed")
+
+
+def decide_remade(case: Case, conversation: Conversation) -> Decision:
+    """A room had to be made anew: each who comes into it learns why they are asked in again (R12).
+
+    Whoever reads by mail notices nothing: their address is that of the conversation.
+    """
+    why = (
+        "this room takes the place of the former one of this name, which can't be used any more. What was said there is"
+        " not shown here, and nothing that is written there now is read."
+    )
+    invited = [p for p in case.people if p.id in readers(case, conversation) and p.endpoint.network is Network.MATRIX]
+    told = tuple(Inform(person.id, conversation, f"{person.name}, {why}") for person in invited)
+    return Decision(case, told, "remade", "a room was lost")
 
 
 def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
@@ -201,17 +217,16 @@ def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
     if not isinstance(message.content, Text) or not is_command(message.content.body):
         return Decision(case, (), "desk-talk", "words among mediators")
     if facts.before_restore:
-        said = one_line(message.content.body)
-        text = (
-            f"Not carried out, for it was said before I was restored from a backup: {said}\nSay it again if it holds."
-        )
-        return Decision(
-            case, (Tell(DESK, text),), "before-restore", "it may have been carried out already", refused=True
-        )
+        return _before_restore(case, one_line(message.content.body))
     command = parse(message.content.body)
     if isinstance(command, Misunderstood):
         return Decision(case, (Tell(DESK, str(command)),), "misunderstood", "not a command")
     return _told(case, perform(case, command, facts))
+
+
+def _before_restore(case: Case, said: str) -> Decision:
+    text = f"Not carried out, for it was said before I was restored from a backup: {said}\nSay it again if it holds."
+    return Decision(case, (Tell(DESK, text),), "before-restore", text, refused=True)
 
 
 def _is_answer(case: Case, message: Message, code: str) -> bool:

@@ -43,6 +43,11 @@ IN_CLEAR = (
     " Start a new chat with me with encryption on, or turn it on in this room's settings, and write again."
 )
 
+BEFORE_RESTORE = (
+    "Not carried out, for it was said before I was restored from a backup: the case may be open already. If it is not,"
+    " say it again."
+)
+
 NOT_ENCRYPTED = (
     "I take no commands that were sent without encryption, and what you wrote may have been read on the server. This"
     " chat is encrypted: write again with a client that encrypts."
@@ -198,23 +203,32 @@ class Handler:
         """A machine answered for somebody, at their address for a conversation."""
         await self._applier.apply(case, decide_automatic(case, person, conversation))
 
+    async def remade(self, case_id: CaseId, conversation: Conversation) -> None:
+        """The room of a conversation was made anew: its readers are told."""
+        case = await self._case(case_id)
+        await self._applier.apply(case, routing.decide_remade(case, conversation))
+
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""
         case = await self._case(case_id)
         await self._applier.apply(case, Decision(case, (Tell(DESK, text),), "report", "the service reports"))
 
-    async def command(self, case_id: CaseId | None, command: Command) -> Answer:
+    async def command(self, case_id: CaseId | None, command: Command, received_at: datetime) -> Answer:
         """A command through the API or the CLI: in the name of the organisation."""
+        before_restore = await self._work.epochs.doubtful(received_at)
+        if case_id is None and before_restore:
+            return Answer(False, BEFORE_RESTORE, None)
         if case_id is None:
             return await self._open(command) if isinstance(command, NewCase) else Answer(False, lobby.DESK_ONLY, None)
         case = await self._work.cases.load(case_id, lock=True)
         if case is None:
             return Answer(False, f"There is no case {case_id}.", None)
-        decision = routing.decide_command(case, command, self._facts(None, await self._identities(case)))
+        facts = replace(self._facts(None, await self._identities(case)), before_restore=before_restore)
+        decision = routing.decide_command(case, command, facts)
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, self._applier.shown or decision.reason, case_id)
 
-    async def lobby(self, room: RoomId, user: UserId, content: Content, proof: Proof) -> None:
+    async def lobby(self, room: RoomId, user: UserId, content: Content, proof: Proof, received_at: datetime) -> None:
         """A mediator of the organisation wrote to the bot in a direct chat."""
         reply = lobby.decide(content, proof, await self._titles(user))
         match reply:
@@ -222,6 +236,8 @@ class Handler:
                 await self._applier.outside(Say(room, user, answer, to_unsigned_devices))
             case lobby.Silence():
                 return
+            case lobby.Open() if await self._work.epochs.doubtful(received_at):
+                await self._applier.outside(Say(room, user, BEFORE_RESTORE))
             case lobby.Open(command):
                 mediator = AddPerson(self._house.mediators[user], Network.MATRIX, user, Role.MEDIATOR)
                 opened = await self._open(NewCase(command.title, (mediator, *command.steps)))

@@ -10,8 +10,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from policies.case import Case, CaseId, Network, Person, PersonId
+from policies.case import Case, CaseId, Conversation, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
+from rooms.former import former_key
 from rooms.homeserver import Homeserver, Trouble
 from rooms.ports import Database, RoomId, RoomRecord, Standing, UserId, Work, confirm_wait_key
 from rooms.reconcile import (
@@ -20,6 +21,7 @@ from rooms.reconcile import (
     Membership,
     Remove,
     SetState,
+    beyond_repair,
     breach,
     desire,
     diff,
@@ -36,6 +38,8 @@ class Report:
     done: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     tell: tuple[str, ...] = ()
+    remade: tuple[Conversation, ...] = ()
+    """Those whose room was made anew: its readers are to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,9 @@ async def reconcile(
     report = Report()
     for wanted in plan(site.case):
         record = await _standing(site, wanted)
+        if record is not None and not site.only_narrow:
+            record, left = await _replaced_if_lost(site, wanted, record)
+            report = _joined(report, left)
         if record is not None:
             report = _joined(report, await _mend(site, wanted, record, again=again))
     return report
@@ -96,10 +103,12 @@ async def preview(database: Database, homeserver: Homeserver, case_id: CaseId) -
         async with database.begin() as work:
             record = await work.rooms.get(site.case.id, wanted.key)
         actual = await homeserver.state(record.room_id) if record and record.room_id else None
-        if actual is None:
+        desired = await _desired(site, wanted)
+        if record is None or record.room_id is None:
             lines.append(f"{wanted.name}: make the room")
+        elif actual is None or (lost := beyond_repair(desired, actual, homeserver.bot)):
+            lines.append(f"{wanted.name}: make the room anew, for {lost if actual else 'it is gone'}")
         else:
-            desired = await _desired(site, wanted)
             lines += [f"{wanted.name}: {in_words(change)}" for change in diff(desired, actual, again=True)]
     return tuple(lines)
 
@@ -178,6 +187,41 @@ async def _standing(site: _Site, wanted: WantedRoom) -> RoomRecord | None:
     return made
 
 
+async def _replaced_if_lost(site: _Site, wanted: WantedRoom, record: RoomRecord) -> tuple[RoomRecord | None, Report]:
+    """The record of the room that takes the place of one that can't serve any more (R12); else the same one.
+
+    What is still to be read of the former room belongs to the same conversation, so its record stays, under another
+    key. Everybody is put out of it: nobody must go on writing where nobody listens.
+    """
+    if record.room_id is None:
+        return record, Report()
+    actual = await site.homeserver.state(record.room_id)
+    lost = beyond_repair(await _desired(site, wanted), actual, site.homeserver.bot)
+    if lost is None:
+        return record, Report()
+    failed: list[str] = []
+    for user, membership in sorted(actual.members.items()) if actual else ():
+        if membership in {Membership.JOINED, Membership.INVITED}:
+            failed += await _put_out(site, wanted, record.room_id, Remove(user, membership))
+    former = replace(record, key=former_key(record), standing=Standing.SUSPENDED, reason=lost)
+    fresh = RoomRecord(site.case.id, wanted.key, Standing.CREATING, secrets.token_hex(16), reason=lost)
+    async with site.database.begin() as work:
+        # The fresh one first: a Matrix room has one record.
+        await work.rooms.save(fresh)
+        await work.rooms.save(former)
+    return await _standing(site, wanted), Report(failed=tuple(failed))
+
+
+async def _put_out(site: _Site, wanted: WantedRoom, room: RoomId, change: Remove) -> list[str]:
+    try:
+        await site.homeserver.change(room, change)
+    except Trouble as trouble:
+        if trouble.transient:
+            raise
+        return [f"{wanted.name}: could not {in_words(change)} in the former room: {trouble.why}"]
+    return []
+
+
 async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: bool) -> Report:
     """Bring one room to what is desired, and its record to how it then stands."""
     desired = await _desired(site, wanted)
@@ -233,10 +277,22 @@ async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: st
             await work.outbox.wake(room_wait_key(site.case.id, record.key))
     if wrong and (record.standing, record.reason) != (Standing.SUSPENDED, wrong):
         return Report(tell=(f"{wanted.name}: nothing is sent there any more: {wrong}",))
+    if not wrong and record.standing is Standing.MADE and record.reason:
+        text = (
+            f"{wanted.name} can't be used any more: {record.reason}. I made it anew, and whoever belongs there is"
+            " invited. What was said in the former room stays there. Your homeserver's administrator may know how it"
+            " happened."
+        )
+        return Report(tell=(text,), remade=(wanted.conversation,) if wanted.conversation else ())
     if not wrong and record.standing is Standing.SUSPENDED:
         return Report(tell=(f"{wanted.name}: the room is in order again, and what waited for it is sent",))
     return Report()
 
 
 def _joined(one: Report, other: Report) -> Report:
-    return Report((*one.done, *other.done), (*one.failed, *other.failed), (*one.tell, *other.tell))
+    return Report(
+        (*one.done, *other.done),
+        (*one.failed, *other.failed),
+        (*one.tell, *other.tell),
+        (*one.remade, *other.remade),
+    )

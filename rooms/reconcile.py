@@ -195,10 +195,8 @@ def breach(desired: Desired, actual: Actual, bot: UserId) -> str | None:
     extra = sorted(actual.joined - desired.members)
     if extra:
         return f"{', '.join(extra)} joined a room that is not theirs"
-    if actual.creator != bot or actual.version != ROOM_VERSION or actual.replaced:
-        return "the room is not the one we made"
-    if not desired.is_space and not actual.encrypted:
-        return "the room is not encrypted"
+    if lost := beyond_repair(desired, actual, bot):
+        return lost
     if actual.join_rule != "invite" or actual.history_visibility != "joined":
         return "who may join or read back was changed"
     if not _same_levels(desired, actual):
@@ -209,6 +207,19 @@ def breach(desired: Desired, actual: Actual, bot: UserId) -> str | None:
 def levels_digest(levels: Mapping[str, object]) -> str:
     """What tells a power-levels event from every other."""
     return hashlib.sha256(json.dumps(levels, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def beyond_repair(desired: Desired, actual: Actual | None, bot: UserId) -> str | None:
+    """Why this room can never serve its conversation again, so that another must take its place; None if it can."""
+    if actual is None:
+        return "I am not in it any more, or it is gone"
+    if actual.replaced:
+        return "somebody upgraded it"
+    if actual.creator != bot or actual.version != ROOM_VERSION:
+        return "it is not the one that I made"
+    if not desired.is_space and not actual.encrypted:
+        return "its encryption was tampered with"
+    return None
 
 
 def tampering(desired: Desired, actual: Actual, written: frozenset[str]) -> str | None:

@@ -87,7 +87,7 @@ class Table:
         self.asked += 1
         async with self.database.begin() as work:
             handler = Handler(work, CODEC, HOUSE, ItemId(f"confirm {self.asked}"), AT)
-            answer = await handler.command(CaseId(case), ConfirmIdentity("Alice", fingerprint))
+            answer = await handler.command(CaseId(case), ConfirmIdentity("Alice", fingerprint), datetime.now(UTC))
         return answer.ok, answer.text
 
     async def present(self) -> Ed25519Key:

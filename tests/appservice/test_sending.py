@@ -11,7 +11,7 @@ from appservice.worker import Done, End, Fate, Park
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
-from rooms.apply import MATRIX, REST_AT_MOST, Outgoing, Say
+from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, RoomId, State, Work
@@ -145,7 +145,8 @@ async def test_what_failed_for_a_moment_is_no_news(database: MemoryDatabase) -> 
 
 
 async def test_a_letter_is_given_up_after_a_day(database: MemoryDatabase) -> None:
-    fate, (text,) = await send(database, failing(item_of(RELAY), LETTERS_FOR + timedelta(minutes=1)), NO_CONNECTION)
+    item = replace(failing(item_of(RELAY), LETTERS_FOR + timedelta(minutes=1)), kind=PEOPLE)
+    fate, (text,) = await send(database, item, NO_CONNECTION)
     assert isinstance(fate, End)
     assert fate.state is State.DEAD
     assert text.startswith("Not delivered: a mail to Carl")

@@ -22,9 +22,9 @@ async def test_what_could_not_be_delivered_is_listed_and_held_words_are_not() ->
         await work.outbox.put(Item(lost, Lane("person:1:p3"), "people", CaseId(case.id), b"body", NOW))
         await work.outbox.stop(lost, State.DEAD, "a mail to Carl: no such mailbox")
         handler = Handler(work, JsonCodec(), HOUSE, ItemId("a"), NOW)
-        listed = await handler.command(case.id, ShowDead())
-        again = await Handler(work, JsonCodec(), HOUSE, ItemId("b"), NOW).command(case.id, ShowDead("retry", "1"))
-        held = await Handler(work, JsonCodec(), HOUSE, ItemId("c"), NOW).command(case.id, ShowHeld("1"))
+        listed = await handler.command(case.id, ShowDead(), NOW)
+        again = await Handler(work, JsonCodec(), HOUSE, ItemId("b"), NOW).command(case.id, ShowDead("retry", "1"), NOW)
+        held = await Handler(work, JsonCodec(), HOUSE, ItemId("c"), NOW).command(case.id, ShowHeld("1"), NOW)
         revived = await work.outbox.get(lost)
     assert "1. a mail to Carl: no such mailbox" in listed.text
     assert "Trying number 1 again" in again.text

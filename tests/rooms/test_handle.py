@@ -1,7 +1,10 @@
 """Items are handled: cases opened in the direct chat, strangers declined, arrivals told."""
 
+from datetime import timedelta
+
 import pytest
 
+from appservice.epoch import Epoch, Stage
 from policies.case import DESK, JOINT, CaseId, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
@@ -14,7 +17,7 @@ from rooms.handle import IN_CLEAR
 from rooms.ports import RoomId, State, UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, message, named
-from tests.rooms.builders import ALICE, BOT, CODEC, MIA, STRANGER, Site, handler
+from tests.rooms.builders import ALICE, AT, BOT, CODEC, MIA, STRANGER, Site, handler
 
 CHAT = RoomId("!chat")
 GHOST = UserId("@_mediatrix_abc:example.org")
@@ -28,7 +31,7 @@ def outbox(database: MemoryDatabase) -> list[Outgoing]:
 async def test_a_mediator_opens_a_case_and_is_its_mediator() -> None:
     database = MemoryDatabase()
     async with database.begin() as work:
-        await handler(work).lobby(CHAT, MIA, Text("!case new Smith and Jones"), SIGNED)
+        await handler(work).lobby(CHAT, MIA, Text("!case new Smith and Jones"), SIGNED, AT)
     (case,) = database.committed.cases.values()
     assert (case.id, case.title) == ("1001", "Smith and Jones")
     assert case.is_staff(named(case, "Mia").id)
@@ -41,7 +44,7 @@ async def test_a_mediator_opens_a_case_and_is_its_mediator() -> None:
 async def test_an_unproven_word_opens_nothing() -> None:
     database = MemoryDatabase()
     async with database.begin() as work:
-        await handler(work).lobby(CHAT, MIA, Text("!case new X"), Unproven("it is not proven", "Verify it"))
+        await handler(work).lobby(CHAT, MIA, Text("!case new X"), Unproven("it is not proven", "Verify it"), AT)
     assert not database.committed.cases
     (say,) = outbox(database)
     assert isinstance(say, Say)
@@ -52,8 +55,8 @@ async def test_only_cases_of_which_one_is_mediator_are_listed() -> None:
     site = Site(both_sides())
     await site.change(site.case)
     async with site.database.begin() as work:
-        await handler(work, "one").lobby(CHAT, MIA, Text("!case list"), SIGNED)
-        await handler(work, "other").lobby(CHAT, ALICE, Text("!case list"), SIGNED)
+        await handler(work, "one").lobby(CHAT, MIA, Text("!case list"), SIGNED, AT)
+        await handler(work, "other").lobby(CHAT, ALICE, Text("!case list"), SIGNED, AT)
     texts = {say.to: say.text for say in outbox(site.database) if isinstance(say, Say)}
     assert "Smith and Jones" in texts[MIA]
     assert "Smith" not in texts[ALICE].replace("!case new Smith and Jones", "")
@@ -96,9 +99,9 @@ async def test_a_command_of_the_api_is_answered_and_told_at_the_desk() -> None:
     site = Site()
     await site.change(site.case)
     async with site.database.begin() as work:
-        good = await handler(work, "one").command(site.case.id, OpenJoint())
-        bad = await handler(work, "two").command(CaseId("9999"), OpenJoint())
-        lost = await handler(work, "three").command(None, OpenJoint())
+        good = await handler(work, "one").command(site.case.id, OpenJoint(), AT)
+        bad = await handler(work, "two").command(CaseId("9999"), OpenJoint(), AT)
+        lost = await handler(work, "three").command(None, OpenJoint(), AT)
     assert not good.ok
     assert "open already" in good.text
     assert [tell.conversation for tell in outbox(site.database) if isinstance(tell, Tell)] == [DESK]
@@ -110,7 +113,7 @@ async def test_a_case_that_is_refused_leaves_nothing_behind() -> None:
     database = MemoryDatabase()
     wrong = NewCase("X", (AddPerson("Mia", Network.MATRIX, "@mia:elsewhere.example", Role.MEDIATOR),))
     async with database.begin() as work:
-        answer = await handler(work).command(None, wrong)
+        answer = await handler(work).command(None, wrong, AT)
     assert not answer.ok
     assert not database.committed.cases
     assert not outbox(database)
@@ -136,3 +139,24 @@ async def test_an_item_of_a_case_that_is_not_there_is_not_swallowed() -> None:
     with pytest.raises(LookupError):
         async with database.begin() as work:
             await handler(work).drift(CaseId("9999"))
+
+
+async def test_what_was_said_before_a_restore_opens_no_second_case_and_changes_none() -> None:
+    site = Site()
+    await site.change(site.case)
+    async with site.database.begin() as work:
+        await work.epochs.begin(Epoch(2, "x", 0, Stage.ANNOUNCED, AT, AT, doubt_until=AT))
+        opening = NewCase("X", (AddPerson("Mia", Network.MATRIX, MIA, Role.MEDIATOR),))
+        await handler(work, "one").lobby(CHAT, MIA, Text("!case new X"), SIGNED, AT)
+        opened = await handler(work, "two").command(None, opening, AT)
+        told = await handler(work, "three").command(site.case.id, OpenJoint(), AT)
+        later = await handler(work, "four").command(None, opening, AT + timedelta(seconds=1))
+    assert (opened.ok, told.ok, later.ok) == (False, False, True)
+    assert "before I was restored" in opened.text
+    assert "Say it again" in told.text
+    assert len(site.database.committed.cases) == 2
+    chat, desk, *_ = outbox(site.database)
+    assert isinstance(chat, Say)
+    assert "before I was restored" in chat.text
+    assert isinstance(desk, Tell)
+    assert "before I was restored" in desk.text

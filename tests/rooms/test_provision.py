@@ -1,18 +1,24 @@
 """The rooms of a case are made, manned and mended, through every interruption."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
 
+from appservice.epoch import Epoch, Stage
 from appservice.matrix.errors import MatrixError
 from policies.case import DESK, JOINT, Kind
+from policies.effects import Tell
 from policies.membership import conversations
+from rooms.former import served_by
 from rooms.homeserver import Trouble
-from rooms.ports import Standing, UserId
-from rooms.provision import Fit, fitness, preview
+from rooms.ports import UserId
+from rooms.provision import Fit, Report, fitness, preview
 from tests.fakes.synapse import Room
 from tests.policies.builders import caucus_of, done, facts
 from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site
+
+Lose = Callable[[Site, Room], Awaitable[None]]
 
 
 def joined(room: Room) -> set[UserId]:
@@ -144,31 +150,32 @@ async def test_settings_that_were_changed_are_put_right() -> None:
     assert room.content("m.room.history_visibility") == {"history_visibility": "joined"}
 
 
-async def test_a_room_that_cannot_be_mended_is_suspended_and_the_desk_told_once() -> None:
+async def test_a_lost_room_of_a_restored_case_is_suspended_until_a_mediator_has_looked() -> None:
     site = await Site().begin()
     room = site.room(JOINT)
     site.synapse.append(room, ALICE, "m.room.tombstone", {"replacement_room": "!x"}, "")
+    async with site.database.begin() as work:
+        await work.epochs.begin(Epoch(2, "x", 0, Stage.ANNOUNCED))
     report = await site.reconcile()
-    assert any("nothing is sent there" in text for text in report.tell)
-    record = site.database.committed.rooms[site.case.id, "joint"]  # type: ignore[index]
-    assert record.standing is Standing.SUSPENDED
+    assert any("nothing is sent there any more: somebody upgraded it" in text for text in report.tell)
+    assert site.room(JOINT).id == room.id
     assert (await site.reconcile()).tell == ()
-
-
-async def test_a_room_without_the_bot_is_suspended() -> None:
-    site = await Site().begin()
-    site.synapse.member(site.room(JOINT), MIA, BOT, "leave")
-    report = await site.reconcile()
-    assert any("the bot is not in the room" in text for text in report.tell)
+    await site.reconcile(again=True)
+    assert site.room(JOINT).id != room.id
 
 
 async def test_a_room_in_order_again_is_told_and_wakes_what_waited() -> None:
     site = await Site().begin()
     room = site.room(JOINT)
-    encryption = room.content("m.room.encryption")
-    site.synapse.append(room, ALICE, "m.room.encryption", {}, "")
+    site.synapse.append(room, ALICE, "m.room.join_rules", {"join_rule": "public"}, "")
+
+    async def refuse(call: str) -> None:
+        if call == "put_state":
+            raise MatrixError(call, "M_FORBIDDEN", 403, transient=False)
+
+    calm, site.synapse.hazard = site.synapse.hazard, refuse
     await site.reconcile()
-    site.synapse.append(room, BOT, "m.room.encryption", encryption, "")
+    site.synapse.hazard = calm
     report = await site.reconcile()
     assert any("in order again" in text for text in report.tell)
 
@@ -237,3 +244,127 @@ async def test_a_case_that_is_not_there_is_no_reason_to_try_again() -> None:
     with pytest.raises(Trouble) as caught:
         await site.reconcile()
     assert not caught.value.transient
+
+
+# --- rooms that are lost
+
+
+async def upgraded(site: Site, room: Room) -> None:
+    """Somebody has given themselves power, and upgraded the room."""
+    site.synapse.append(room, ALICE, "m.room.tombstone", {"replacement_room": "!theirs"}, "")
+    await site.changed(room.id)
+
+
+async def deleted(site: Site, room: Room) -> None:
+    """The homeserver's administrator deleted it."""
+    del site.synapse.all_rooms[room.id]
+    await site.changed(room.id)
+
+
+async def without_the_bot(site: Site, room: Room) -> None:
+    """The homeserver's administrator took the bot out."""
+    site.synapse.member(room, BOT, BOT, "leave")
+    await site.changed(room.id)
+
+
+async def with_other_encryption(site: Site, room: Room) -> None:
+    site.synapse.append(room, ALICE, "m.room.encryption", {"algorithm": "org.example.none"}, "")
+    await site.changed(room.id)
+
+
+LOSSES = pytest.mark.parametrize("lose", [upgraded, deleted, without_the_bot, with_other_encryption])
+
+
+@LOSSES
+async def test_a_lost_room_is_made_anew_and_nothing_goes_to_the_former_one(lose: Lose) -> None:
+    site = await Site().begin()
+    before = site.room(JOINT)
+    await lose(site, before)
+    report = await site.reconcile()
+    await site.everyone_joins()
+    after = site.room(JOINT)
+    assert after.id != before.id
+    assert joined(after) == {MIA, ALICE, site.ghost("Carl")}
+    assert report.remade == (JOINT,)
+    assert any("EVERYONE · 1042 can't be used any more" in text for text in report.tell)
+    await site.deliver(Tell(JOINT, "hello"))
+    assert [posting.room for posting in site.poster.posted] == [after.id]
+
+
+@LOSSES
+async def test_it_is_made_anew_once_and_the_desk_hears_of_it_once(lose: Lose) -> None:
+    site = await Site().begin()
+    await lose(site, site.room(DESK))
+    await site.reconcile()
+    await site.everyone_joins()
+    rooms = set(site.synapse.all_rooms)
+    report = await site.reconcile(again=True)
+    assert report == Report()
+    assert set(site.synapse.all_rooms) == rooms
+
+
+@pytest.mark.parametrize("lose", [upgraded, with_other_encryption])
+async def test_nobody_is_left_behind_where_nobody_listens(lose: Lose) -> None:
+    site = await Site().begin()
+    before = site.room(JOINT)
+    await lose(site, before)
+    await site.reconcile()
+    assert joined(before) == set()
+
+
+async def test_what_is_still_to_be_read_of_the_former_room_is_still_of_its_conversation() -> None:
+    site = await Site().begin()
+    before = site.room(JOINT)
+    await upgraded(site, before)
+    await site.reconcile()
+    async with site.database.begin() as work:
+        record = await work.rooms.by_room_id(before.id)
+    assert record
+    assert served_by(record) == ("joint", False)
+
+
+async def test_a_space_lists_the_room_that_took_the_place() -> None:
+    site = await Site().begin()
+    before = site.room(JOINT)
+    await deleted(site, before)
+    await site.reconcile()
+    space = site.room("space-desk")
+    listed = {key for (kind, key), event in space.state.items() if kind == "m.space.child" and event.content.get("via")}
+    assert site.room(JOINT).id in listed
+    assert before.id not in listed
+
+
+@pytest.mark.parametrize("after", range(4, 26, 2))
+async def test_an_interruption_anywhere_remakes_a_room_once(after: int) -> None:
+    site = await Site().begin()
+    await upgraded(site, site.room(JOINT))
+    rooms, left = len(site.synapse.all_rooms), after
+
+    async def hazard(call: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise MatrixError(call, "M_UNKNOWN", 0, transient=True)
+
+    site.synapse.hazard = hazard
+    for _ in range(3):
+        with suppress(Trouble):
+            await site.reconcile()
+    await site.everyone_joins()
+    assert len(site.synapse.all_rooms) == rooms + 1
+    assert joined(site.room(JOINT)) == {MIA, ALICE, site.ghost("Carl")}
+
+
+async def test_a_room_that_only_can_not_be_looked_at_now_is_not_made_anew() -> None:
+    site = await Site().begin()
+    before = site.room(JOINT).id
+
+    async def away(call: str) -> None:
+        if call == "state":
+            raise MatrixError(call, "M_CONNECTION_FAILED", 0, transient=True)
+
+    site.synapse.hazard = away
+    with pytest.raises(Trouble):
+        await site.reconcile()
+    assert site.room(JOINT).id == before
+    assert len(site.synapse.all_rooms) == len(conversations(site.case)) + 3

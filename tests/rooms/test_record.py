@@ -54,7 +54,7 @@ def faults(entries: list[Line], kept: str = "") -> list[str]:
 async def heads(site: Site) -> str:
     """The heads as they are posted to the desk."""
     async with site.database.begin() as work:
-        return (await handler(work, "heads").command(site.case.id, ShowHeads())).text
+        return (await handler(work, "heads").command(site.case.id, ShowHeads(), AT)).text
 
 
 async def test_what_was_said_stands_in_the_chain_of_its_audience_without_its_words() -> None:
