@@ -79,7 +79,10 @@ def _story(folder: Path) -> int:
 async def _play_story(place: Path) -> None:
     ports = Ports(free_port(), free_port(), free_port(), free_port())
     print("Starting a homeserver, the service, a mail server and Matrix clients …", flush=True)
-    async with World(place / "world", ports, _SYNAPSE) as world, Node(_NODE, log=place / "clients.log") as node:
+    async with (
+        World(place / "world", ports, _SYNAPSE, agreement=True) as world,
+        Node(_NODE, log=place / "clients.log") as node,
+    ):
         await story.play(world, node, lambda line: print(line, flush=True))
 
 

@@ -17,7 +17,7 @@ from tests.e2e.conftest import SYNAPSE_PYTHON
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path, Ports(*(free_port() for _ in range(4))), SYNAPSE_PYTHON) as world:
+    async with World(tmp_path, Ports(*(free_port() for _ in range(4))), SYNAPSE_PYTHON, agreement=True) as world:
         yield world
 
 

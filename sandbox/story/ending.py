@@ -1,0 +1,51 @@
+"""The end: nothing crossed, and nothing is missing."""
+
+import asyncio
+
+from sandbox import correspondent, sweep
+from sandbox.story.cast import ACCOUNTS, ALICES_LIMIT, CARLS_LIMIT, UNPROVEN, VALUATION, WORKSHEET, Cast
+from sandbox.sweep import Secret, Surface
+
+
+async def nothing_crossed(cast: Cast) -> None:
+    stage = cast.stage
+    stage.scene("Nothing crossed")
+    everyone = (cast.mia, cast.alice, cast.phone, cast.dora)
+    surfaces = [surface for actor in everyone for surface in await sweep.of_client(actor.name, actor.client)]
+    surfaces += [sweep.of_mail(correspondent.NAME, mail) for mail in cast.carl.mailbox]
+    surfaces += [Surface("an opened file", cast.hers.room, str(VALUATION + WORKSHEET))]
+    surfaces += [Surface("an opened file", cast.his.room, str(ACCOUNTS))]
+    surfaces += await asyncio.to_thread(sweep.of_folder, cast.world.folder)
+    found = sweep.leaks(surfaces, _secrets(cast))
+    stage.holds(
+        f"Of what was said in private nothing stands on any other of {len(surfaces)} surfaces: rooms as each client"
+        " shows them, mails, logs, databases, stored files",
+        not found,
+        "; ".join(found),
+    )
+    log = cast.world.log.read_text()
+    named = [
+        words for words in (correspondent.ADDRESS, cast.alice.client.user_id, str(cast.his.mailed)) if words in log
+    ]
+    stage.holds("The service's log names nobody", not named, named)
+    await stage.all_is_readable(everyone, cast.closed)
+    await stage.each_exactly_once()
+    notices = await stage.left_over_notices()
+    stage.holds("The desk was told nothing else", not notices, notices)
+    stage.holds("Carl had no other mail", not cast.carl.unexpected, cast.carl.unexpected)
+
+
+def _secrets(cast: Cast) -> list[Secret]:
+    hers, his = frozenset({cast.hers.room}), frozenset({cast.his.room, str(cast.his.mailed)})
+    return [
+        Secret(ALICES_LIMIT, hers),
+        Secret("I'll ask for a second valuation", hers),
+        Secret(CARLS_LIMIT, his),
+        Secret("I won't repeat that to Alice", his),
+        Secret(UNPROVEN, frozenset({cast.desk.room})),
+        Secret("We go on without Dora", hers),
+        *(Secret(marker, hers) for marker in ("ALICE-VALUATION", "MIA-WORKSHEET")),
+        Secret("CARL-ACCOUNTS", his),
+        # What all may read is no secret among them, but it must not lie about in the clear.
+        Secret("Tuesday suits me", frozenset({cast.joint.room, str(cast.joint.mailed)})),
+    ]

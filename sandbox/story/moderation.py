@@ -1,0 +1,61 @@
+"""The mediator runs the room: words cross by everybody's leave, and the joint room is locked and opened."""
+
+from sandbox.story.cast import Cast
+
+OFFER = "Between us: if the date is fixed, I could wait for half of the money."
+REWORDED = "Alice could wait for half of the money, if the date is fixed."
+
+
+async def words_cross(cast: Cast) -> None:
+    """In the mediator's words, agreed to by their author."""
+    stage, mia, alice, hers, joint = cast.stage, cast.mia, cast.alice, cast.hers, cast.joint
+    stage.scene("Words cross, with Alice's yes")
+    await stage.command(mia, "!mode released", "only the mediator writes")
+    offer = await stage.post(alice, hers, OFFER)
+    await stage.noticed(f"Alice wrote in {hers.name} (Alice).")
+    await stage.post(mia, hers, f"!release: {REWORDED}", reply_to=offer)
+    preview = await stage.told_at_the_desk("In the mediator’s words", REWORDED, "Who will read it: Mia (mediator)")
+    stage.proved("The preview names every reader; nobody else has heard of it")
+    stage.require("no mail of that", not cast.carl.unexpected, cast.carl.unexpected)
+    await stage.command(mia, f"yes {cast.code_in(preview)}", "Alice is asked")
+    asked = (await stage.hears(alice, hers, "may these words be shown")).body or ""
+    stage.show(hers.title, "the bot", asked)
+    await stage.react(alice, hers, offer, "👍")
+    await stage.post(alice, hers, f"yes {cast.code_in(asked)}")
+    await stage.told_at_the_desk("is released")
+    for reader in joint.readers:
+        shown = await stage.hears(reader, joint, REWORDED)
+        stage.require("the bot says whose words they are", shown.sender == cast.bot, shown)
+    stage.show(joint.title, "the bot", shown.body or "")
+    await cast.carl.has_it(joint, "In the mediator’s words, agreed by Alice", REWORDED)
+    await stage.hears(alice, hers, "was passed on")
+    stage.holds("Her own words stay where she wrote them", OFFER not in (shown.body or ""), shown.body)
+
+
+async def the_joint_room_is_locked(cast: Cast) -> None:
+    """Enforced by the homeserver, and for who writes by mail as well."""
+    stage, mia, alice, his, joint = cast.stage, cast.mia, cast.alice, cast.his, cast.joint
+    stage.scene("The joint room is locked")
+    await stage.command(mia, "!mode locked for 1h", "locked now")
+    await stage.hears(alice, joint, "only the mediator writes for now")
+    await stage.refused("a post of Alice's", alice.client.text(joint.room, "But I must say this."))
+    stage.proved("Alice's client is refused by the homeserver")
+    await cast.carl.answers(joint, "And I must say that.")
+    held = await stage.told_at_the_desk(f"Held: something from Carl for {joint.name}", "only the mediator writes")
+    stage.require("it does not say what", "And I must say that" not in held, held)
+    await stage.hears(mia, his, "because in the joint room only the mediator writes")
+    await cast.carl.has_it(his, "was not passed on")
+    before = await _announcements(cast)
+    await stage.command(mia, "!mode open", "Everybody may write here.")
+    await stage.until(
+        "all are told", lambda: _more_than(before, cast), lambda: "not that everybody may write in the joint room again"
+    )
+
+
+async def _announcements(cast: Cast) -> int:
+    timeline = await cast.alice.client.timeline(cast.joint.room)
+    return sum("Everybody may write here." in (event.body or "") for event in timeline)
+
+
+async def _more_than(before: int, cast: Cast) -> bool | None:
+    return await _announcements(cast) > before or None
