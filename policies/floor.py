@@ -72,7 +72,7 @@ def _in_joint(case: Case, person: PersonId, *, said: bool) -> str | None:
     if floor.turn:
         return "it is somebody else's turn to speak in the joint room"
     if floor.mode is not Mode.OPEN:
-        return "in the joint room only the mediator writes; the mediator can release it"
+        return "in the joint room only the mediator writes"
     if rests(case, person) and not said:
         return f"everybody waits {floor.slow} minutes between two posts in the joint room"
     return None

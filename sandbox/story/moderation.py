@@ -47,9 +47,13 @@ async def the_joint_room_is_locked(cast: Cast) -> None:
     await cast.carl.has_it(his, "was not passed on")
     before = await _announcements(cast)
     await stage.command(mia, "!mode open", "Everybody may write here.")
-    await stage.until(
-        "all are told", lambda: _more_than(before, cast), lambda: "not that everybody may write in the joint room again"
-    )
+    await _all_are_told_again(cast, before)
+
+
+async def _all_are_told_again(cast: Cast, before: int) -> None:
+    """In the joint room, that they may write: one time more than before."""
+    seen = "not that everybody may write there again"
+    await cast.stage.until("the joint room is told", lambda: _more_than(before, cast), lambda: seen)
 
 
 async def _announcements(cast: Cast) -> int:
@@ -59,3 +63,38 @@ async def _announcements(cast: Cast) -> int:
 
 async def _more_than(before: int, cast: Cast) -> bool | None:
     return await _announcements(cast) > before or None
+
+
+async def alice_pauses(cast: Cast) -> None:
+    """The others learn that the mediation rests, and not by whom."""
+    stage, alice, hers, joint, carl = cast.stage, cast.alice, cast.hers, cast.joint, cast.carl
+    stage.scene("Alice needs a pause")
+    await stage.post(alice, hers, "!pause for 2d")
+    await stage.told_at_the_desk("Alice paused the mediation")
+    answer = await stage.hears(alice, hers, "!resume takes it back")
+    stage.show(hers.title, "the bot", answer.body or "")
+    mail = await carl.is_mailed(cast.his, "The mediation is paused")
+    carl.show(mail, mail.text)
+    stage.holds("Carl is not told by whom", "Alice" not in mail.text, mail.text)
+    await stage.refused("a post of Alice's", alice.client.text(joint.room, "While it rests"))
+    await stage.post(alice, hers, "I want to sleep over it.")
+    await stage.noticed(f"Alice wrote in {hers.name} (Alice).")
+    before = await _announcements(cast)
+    await stage.post(alice, hers, "!resume")
+    await stage.told_at_the_desk("Alice took the pause back")
+    await carl.is_mailed(cast.his, "goes on")
+    await _all_are_told_again(cast, before)
+
+
+async def the_case_closes(cast: Cast) -> None:
+    """Nobody writes any more; what was written can be read."""
+    stage, mia, alice, hers, joint = cast.stage, cast.mia, cast.alice, cast.hers, cast.joint
+    stage.scene("The case closes")
+    asked = await stage.command(mia, "!close", "yes ")
+    await stage.command(mia, f"yes {cast.code_in(asked)}", "The case is closed")
+    await cast.carl.is_mailed(cast.his, "The mediation is closed")
+    for room in (hers, joint):
+        await stage.hears(alice, room, "The mediation is closed")
+        await stage.refused("a post of Alice's", alice.client.text(room.room, "One more thing."))
+    stage.proved("Nobody can write any more, not even the mediator")
+    await stage.command(mia, "!log 3", "")
