@@ -13,7 +13,9 @@ from policies.status import readers_text
 
 
 def what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
-    """All of it, in the order in which it should happen."""
+    """All of it, in the order in which it should happen. Most of what is said changes nothing."""
+    if before == after:
+        return ()
     return (*_rooms(before, after), *_floor(before, after))
 
 
