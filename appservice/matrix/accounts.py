@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nio.api import Api
-
 from appservice.matrix.client import V1, V3, Connection
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.ids import DeviceId, JsonObject, UserId
+from appservice.matrix.nio_parts import Api
 from appservice.matrix.path import path_of
 
 TO_DEVICE_ONLY: Final = {

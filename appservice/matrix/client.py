@@ -12,11 +12,11 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
-from nio.client.async_client import AsyncClient, AsyncClientConfig
 from yarl import URL
 
 from appservice.matrix.errors import NO_ANSWER, MatrixError, MediaTooLargeError
 from appservice.matrix.ids import DeviceId, JsonObject, UserId
+from appservice.matrix.nio_parts import AsyncClient, AsyncClientConfig
 
 CLIENT_API: Final = "/_matrix/client"
 V1: Final = f"{CLIENT_API}/v1"

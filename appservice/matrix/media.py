@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nio.api import Api
-from nio.crypto.attachments import decrypt_attachment, encrypt_attachment
-from nio.exceptions import EncryptionError
-
 from appservice.matrix.client import V1, Connection, expect_object
 from appservice.matrix.errors import MediaError, MediaTamperedError, MediaTooLargeError
 from appservice.matrix.ids import JsonObject, MediaUri, UserId
+from appservice.matrix.nio_parts import Api, EncryptionError, decrypt_attachment, encrypt_attachment
 from appservice.matrix.path import path_of
 
 MAX_SIZE: Final = 50 * 1024 * 1024

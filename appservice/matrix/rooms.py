@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nio.api import Api
-
 from appservice.matrix.client import V3, Connection
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.ids import DeviceId, EventId, JsonObject, RoomId, UserId
+from appservice.matrix.nio_parts import Api
 from appservice.matrix.path import path_of
 from appservice.matrix.state import RoomState, parse_state
 
