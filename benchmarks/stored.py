@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,71 +15,79 @@ from benchmarks.filling import WORDS, filler
 from benchmarks.results import Benchmark, Measure, at_most
 from benchmarks.scene import Desk, scene
 from benchmarks.watch import Ledger, Stopwatch, Usage
-from sandbox.world import World
 
 LIVE: Final = 10
 STARTS: Final = 3
-_PAUSE: Final = 0.03
-"""Seconds between one message and the next: nothing waits for anything."""
+SETTLING: Final = 10
+"""Seconds after which what follows a start is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """With so many cases: seconds of a message, seconds of a start, MB of memory after both."""
+@dataclass(slots=True)
+class _Side:
+    """One of the two services, and what was seen of it."""
 
-    message: float
-    start: float
-    megabytes: float
+    desk: Desk
+    rooms: Sequence[str]
+    starts: list[float] = field(default_factory=list)
+    """Seconds until it was ready."""
+    delays: list[float] = field(default_factory=list)
+    """Seconds from each message's acceptance to its outbox row."""
+
+    async def start(self) -> None:
+        """Stop it, and time its start."""
+        await self.desk.world.stop_service()
+        began = time.monotonic()
+        await self.desk.world.start_service()
+        self.starts.append(time.monotonic() - began)
+
+    async def message(self, ledger: Ledger, number: int) -> None:
+        """Time one message, with nothing else going on."""
+        watch = Stopwatch(ledger)
+        watch.accepted(await self.desk.mediators[0].write(self.desk.http, self.rooms[number % LIVE], WORDS))
+        looking = asyncio.create_task(watch.watch())
+        async with asyncio.timeout(60):
+            while watch.waiting:
+                await asyncio.sleep(0.001)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        if number >= LIVE:  # before, a key comes with each
+            self.delays += watch.delays
+
+    @property
+    def megabytes(self) -> float:
+        """What it holds in memory now."""
+        return Usage.of(self.desk.world.service_pid).megabytes
 
 
 async def stored(folder: Path, *, quick: bool) -> list[Measure]:
-    """Ten live cases, first alone, then beside all the others in the same database."""
-    over, messages = (1_000, 60) if quick else (9_990, 300)
-    async with scene(folder) as desk:
-        rooms = await desk.open_cases(LIVE)
-        few = await _look(desk, rooms, messages)
-        await desk.world.stop_service()
-        async with filler(desk.world.config) as fill:
+    """Ten live cases alone, and ten beside all the others in the same database: in turn, so that both meet the same."""
+    over, messages = (1_000, 40) if quick else (9_990, 200)
+    async with scene(folder / "few") as one, scene(folder / "many") as other:
+        few, many = [_Side(desk, await desk.open_cases(LIVE)) for desk in (one, other)]
+        await other.world.stop_service()
+        async with filler(other.world.config) as fill:
             await fill.over(over)
-        await desk.world.start_service()
-        many = await _look(desk, rooms, messages)
-    each = 1000 * 1000 * (many.megabytes - few.megabytes) / 1024 / over
-    message = f"{1000 * many.message:.1f} ÷ {1000 * few.message:.1f} ms from its acceptance to its outbox row"
+        for _ in range(STARTS):
+            await few.start()
+            await many.start()
+        await asyncio.sleep(SETTLING)
+        with closing(_ledger(one)) as of_few, closing(_ledger(other)) as of_many:
+            for number in range(LIVE + messages):
+                await few.message(of_few, number)
+                await many.message(of_many, number)
+        kib = 1e6 / 1024 * (many.megabytes - few.megabytes) / over
+        memory = f"KiB a case; {many.megabytes:.0f} MB with {over + LIVE} cases"
+    delay, usual = (1000 * statistics.median(side.delays) for side in (many, few))
+    start, short = (min(side.starts) for side in (many, few))
     return [
-        at_most("stored_message", many.message / few.message, 1.2, message),
-        at_most("stored_start", many.start / few.start, 1.5, f"{many.start:.2f} ÷ {few.start:.2f} s until ready"),
-        at_most("stored_kib", each, 50, f"KiB a case; {many.megabytes:.0f} MB with {over + LIVE} cases"),
+        at_most("stored_message", delay / usual, 1.2, f"{delay:.1f} ÷ {usual:.1f} ms from acceptance to outbox row"),
+        at_most("stored_start", start / short, 1.5, f"{start:.2f} ÷ {short:.2f} s until ready"),
+        at_most("stored_kib", kib, 50, memory),
     ]
 
 
 BENCHMARK: Final = Benchmark("stored", stored)
 
 
-async def _look(desk: Desk, rooms: Sequence[str], messages: int) -> _Seen:
-    starts = [await _start(desk.world) for _ in range(STARTS)]
-    await asyncio.sleep(5)  # what follows a start is done
-    delays = await _one_by_one(desk, rooms, messages)
-    return _Seen(statistics.median(delays), min(starts), Usage.of(desk.world.service_pid).megabytes)
-
-
-async def _start(world: World) -> float:
-    await world.stop_service()
-    began = time.monotonic()
-    await world.start_service()
-    return time.monotonic() - began
-
-
-async def _one_by_one(desk: Desk, rooms: Sequence[str], count: int) -> list[float]:
-    """Seconds from each message's acceptance to its outbox row."""
-    with closing(Ledger(desk.world.config.parent / "mediatrix.db")) as ledger:
-        watch = Stopwatch(ledger)
-        looking = asyncio.create_task(watch.watch())
-        for number in range(count):
-            watch.accepted(await desk.mediators[0].write(desk.http, rooms[number % len(rooms)], WORDS))
-            async with asyncio.timeout(60):
-                while watch.waiting:
-                    await asyncio.sleep(0.002)
-            await asyncio.sleep(_PAUSE)
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
-    return watch.delays[len(rooms) :]
+def _ledger(desk: Desk) -> Ledger:
+    return Ledger(desk.world.config.parent / "mediatrix.db")
