@@ -146,14 +146,17 @@ async def filler(config_file: Path) -> AsyncIterator[Filler]:
 
 
 async def _case(work: SqlWork, number: int) -> Case:
-    """One more case in session: two mediators of its own, a party in Matrix and one by mail."""
+    """One more case in session: two mediators, a party in Matrix, and one by mail, to whom nothing is sent."""
     people = [f"@{name}{number}:{_SERVER}" for name in ("mia", "max", "alice")]
     command = case_command(parse(case_file(people[:2], [people[2:], [mail(number)]]), "a benchmark"))
     facts = Facts(_AT, None, "4F2A", _SERVER, "_mediatrix_", "reply.example.org")
     made = create(Case(await work.cases.new_number(), command.title), command, facts)
     assert isinstance(made, Done), made
-    await work.cases.save(made.case)
-    return made.case
+    by_mail = made.case.people[-1]
+    paused = replace(by_mail, endpoint=replace(by_mail.endpoint, stopped="paused by a benchmark"))
+    case = made.case.with_person(paused)
+    await work.cases.save(case)
+    return case
 
 
 async def _rooms(work: SqlWork, case: Case) -> RoomId:

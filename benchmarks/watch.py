@@ -49,7 +49,8 @@ class Ledger:
 
     def unread(self) -> int:
         """How many inbox items wait or are being worked on."""
-        return self._number("SELECT count(*) FROM inbox WHERE state <> 'done'")
+        waiting = "state = 'ready' OR state = 'parked' AND wait_key IS NOT NULL"
+        return self._number(f"SELECT count(*) FROM inbox WHERE {waiting}")
 
     def building(self) -> int:
         """How many works on rooms are not finished."""
