@@ -104,7 +104,7 @@ def wire(config: Config) -> Service:
     reach = Reach(matrix, config.appservice.registration.id, mail_server, lmtp)
     metrics = ServiceMetrics(database, reach)
     database.on_decisions(metrics.decided)
-    echo = ProbeEcho(gate, probe_user(config))
+    echo = ProbeEcho(gate, probe_user(config), database)
     ports = WebPorts(
         transactions=echo,
         check=lambda: probe.check(config, echo),

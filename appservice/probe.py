@@ -8,6 +8,7 @@ its own, on a device that is deleted at the end; no other account, and no room, 
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ REACHED: Final = "config.yaml: homeserver.url"
 """The setting of the first finding: only while that is broken can waiting help."""
 PATIENCE: Final = 10.0
 """Seconds until a message counts as not delivered; it takes a few milliseconds."""
+
+_NOTE: Final = "probe "
+_NONCE: Final = re.compile("[0-9a-f]{32}")
 
 ANSWER: Final = 20.0
 """Seconds for one answer of the homeserver."""
@@ -62,13 +66,28 @@ class Store(Protocol):
         """Store it (see appservice.web.ports.TransactionStore)."""
 
 
-class ProbeEcho:
-    """Stands before the transaction store: takes the probe's own messages out, and remembers that they came."""
+class Notes(Protocol):
+    """What the processes of one service write to each other."""
 
-    def __init__(self, store: Store, probe: UserId) -> None:
+    def on_note(self, reader: Callable[[str], None]) -> None:
+        """Call it with each note."""
+
+    async def write_note(self, note: str) -> None:
+        """Write to every process that listens just now."""
+
+
+class ProbeEcho:
+    """Stands before the transaction store: takes the probe's own messages out, and remembers that they came.
+
+    A load balancer may bring them to another process than the one that asks: what nobody here awaits is passed on.
+    """
+
+    def __init__(self, store: Store, probe: UserId, notes: Notes) -> None:
         self._store = store
         self._probe = probe
-        self._awaited: dict[str, asyncio.Future[Transaction]] = {}
+        self._notes = notes
+        self._awaited: dict[str, asyncio.Future[bool]] = {}
+        notes.on_note(self._read)
 
     async def accept(self, transaction: Transaction) -> None:
         """Store what is not the probe's."""
@@ -78,13 +97,27 @@ class ProbeEcho:
             if ours
             else transaction
         )
+        counted = any(count.user == self._probe for count in transaction.key_counts)
         for message in ours:
-            awaited = self._awaited.get(str(message.content.get("nonce")))
-            if awaited is not None and not awaited.done():
-                awaited.set_result(transaction)
+            nonce = str(message.content.get("nonce"))
+            if nonce in self._awaited:
+                self._came(nonce, counted)
+            elif _NONCE.fullmatch(nonce):
+                await self._notes.write_note(f"{_NOTE}{nonce} {counted}")
 
-    async def hear(self, nonce: str, say: Callable[[], Awaitable[None]], patience: float) -> Transaction | None:
-        """The transaction that brings `nonce` after `say` sent it; None if it does not come in `patience` seconds."""
+    def _read(self, note: str) -> None:
+        if note.startswith(_NOTE):
+            nonce, _, counted = note.removeprefix(_NOTE).partition(" ")
+            self._came(nonce, counted == str(True))
+
+    def _came(self, nonce: str, counted: bool) -> None:
+        awaited = self._awaited.get(nonce)
+        if awaited is not None and not awaited.done():
+            awaited.set_result(counted)
+
+    async def hear(self, nonce: str, say: Callable[[], Awaitable[None]], patience: float) -> bool | None:
+        """Whether the transaction that brings `nonce` after `say` sent it has key counts, too; None if it does not
+        come in `patience` seconds."""
         self._awaited[nonce] = asyncio.get_running_loop().create_future()
         try:
             await say()
@@ -260,7 +293,7 @@ class _Probe:
         if heard is None:
             remedy = "set it to true, and receive_ephemeral in registration.yaml too; restart the homeserver"
             return _broken(setting, "messages for our devices do not arrive", remedy)
-        if not any(count.user == self._user for count in heard.key_counts):
+        if not heard:
             remedy = "set it to true, and org.matrix.msc3202 in registration.yaml too; restart the homeserver"
             where = "homeserver.yaml: experimental_features.msc3202_transaction_extensions"
             return _broken(where, "transactions come without key counts", remedy)

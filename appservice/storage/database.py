@@ -46,6 +46,15 @@ class SqlDatabase:
         """
         self._wakeups.add(listener, queues or QUEUES)
 
+    def on_note(self, reader: Callable[[str], None]) -> None:
+        """Call it with each note of any process that serves this database, this one's too; on SQLite there are none."""
+        self._wakeups.on_note(reader)
+
+    async def write_note(self, note: str) -> None:
+        """Write to every process that listens just now."""
+        async with self._turn, _transaction(self._writer) as connection:
+            await self._wakeups.write(connection, note)
+
     def on_decisions(self, listener: Callable[[Collection[str]], None]) -> None:
         """Call it after each commit that stored decisions, with the rules that made them.
 

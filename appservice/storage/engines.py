@@ -54,7 +54,7 @@ def _postgresql(url: URL) -> AsyncEngine:
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         hide_parameters=True,
-        pool_size=8,
+        pool_size=10,
         max_overflow=0,
         pool_timeout=30,
         connect_args={"timeout": 10, "server_settings": settings},

@@ -1,4 +1,7 @@
-"""Telling workers that there is something to do: those of this process, and on PostgreSQL those of the others too."""
+"""Telling workers that there is something to do: those of this process, and on PostgreSQL those of the others too.
+
+Processes also write notes to each other, of which none may matter: whoever does not listen just then misses them.
+"""
 
 import asyncio
 import contextlib
@@ -15,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 QUEUES: Final = frozenset({"inbox", "outbox"})
 _CHANNEL: Final = "mediatrix_work"
+_NOTES: Final = "mediatrix_notes"
 _TELL: Final = text("SELECT pg_notify(:channel, :news)")
 _AGAIN: Final = 2.0
 """Seconds until a broken connection is made anew. What is missed meanwhile, a worker finds when it looks by itself."""
@@ -26,12 +30,22 @@ class Wakeups:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._listeners: list[tuple[frozenset[str], Callable[[], None]]] = []
+        self._readers: list[Callable[[str], None]] = []
         self._me = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
 
     def add(self, listener: Callable[[], None], queues: Collection[str]) -> None:
         """From now on, call this about these queues."""
         self._listeners.append((frozenset(queues), listener))
+
+    def on_note(self, reader: Callable[[str], None]) -> None:
+        """From now on, call this with what any process writes."""
+        self._readers.append(reader)
+
+    async def write(self, connection: AsyncConnection, note: str) -> None:
+        """Write to the processes that listen, should this transaction be committed."""
+        if self._is_shared:
+            await connection.execute(_TELL, {"channel": _NOTES, "news": note})
 
     def call(self, queues: Collection[str]) -> None:
         """Call those listeners of this process whom news of these queues concern."""
@@ -87,8 +101,13 @@ class Wakeups:
             if sender != self._me:
                 self.call(queues)
 
+        def written(_connection: object, _pid: int, _channel: str, note: str) -> None:
+            for reader in self._readers:
+                reader(note)
+
         driver.add_termination_listener(lambda _connection: broken.set())
         await driver.add_listener(_CHANNEL, told)
+        await driver.add_listener(_NOTES, written)
         # Something may have been told before.
         self.call(QUEUES)
         await broken.wait()

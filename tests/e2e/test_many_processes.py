@@ -167,6 +167,12 @@ async def test_the_work_was_shared_and_nobody_stood_in_anybodys_way(session: Ses
     assert "deadlocks: 0" in stood
 
 
+async def test_the_check_of_the_homeserver_is_right_whichever_process_hears_its_message(session: Session) -> None:
+    for _ in range(PROCESSES):
+        found = await session.world.cli("registration", "check", "-c", str(session.world.config))
+        assert "messages for our devices arrive, with key counts" in found
+
+
 async def test_whichever_process_is_asked_answers_for_all(session: Session) -> None:
     for _ in range(PROCESSES):
         answer = await session.world.cli(

@@ -23,6 +23,7 @@ from appservice.web.server import WebServer
 from appservice.web.transactions import HomeserverApi
 from sandbox.ports import LOOPBACK, free_port
 from tests.e2e.conftest import StartHomeserver
+from tests.fakes.memory import MemoryDatabase
 
 SERVER = "mediatrix.localhost"
 FEATURES = "experimental_features"
@@ -91,7 +92,7 @@ async def installed(
     (folder / "config.yaml").write_text(text)
     loaded = config.load(folder / "config.yaml")
     stored = Stored()
-    echo = ProbeEcho(stored, probe_user(loaded))
+    echo = ProbeEcho(stored, probe_user(loaded), MemoryDatabase())
     gate = TokenGate(hs_token or loaded.appservice.registration.hs_token.get_secret_value(), TrustedProxies())
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(HomeserverApi(gate, echo, CollectorRegistry()).routes())

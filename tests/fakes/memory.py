@@ -112,6 +112,12 @@ class MemoryDatabase:
         """Call it after each commit that put, woke or revived an item."""
         self._listeners.append(listener)
 
+    def on_note(self, reader: Callable[[str], None]) -> None:
+        """There is one process."""
+
+    async def write_note(self, note: str) -> None:
+        """Nobody listens."""
+
     def on_decisions(self, listener: Callable[[Collection[str]], None]) -> None:
         """Nobody counts them here."""
 

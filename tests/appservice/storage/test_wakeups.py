@@ -82,3 +82,22 @@ async def test_who_listens_for_one_queue_hears_nothing_of_the_other(
         await eventually(lambda: len(heard) > 1)
         await asyncio.sleep(0.1)
         assert sorted(heard) == ["outbox here", "outbox there"]
+
+
+async def test_notes_reach_every_process_that_listens_and_wake_nobody(
+    postgresql: Postgresql, postgresql_url: str
+) -> None:
+    async with opened(postgresql_url) as here, opened(postgresql_url) as there:
+        read: list[str] = []
+        woken: list[str] = []
+        await both_listen(postgresql)
+        there.on_note(read.append)
+        there.on_work(lambda: woken.append("work"))
+        await here.write_note("hello")
+        await eventually(lambda: read == ["hello"])
+        assert woken == []
+
+
+async def test_on_sqlite_there_is_nobody_to_write_to(sqlite_url: str) -> None:
+    async with opened(sqlite_url) as database:
+        await database.write_note("hello")
