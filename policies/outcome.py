@@ -10,16 +10,25 @@ from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, PersonId
 from policies.effects import Effect
 from policies.identity import Identity
+from policies.message import Edit, Message, Text, Unproven
 from policies.names import MessageId
 
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A message that a command replies to, with its newest words; None if it isn't words."""
+    """A message that a command replies to, with its newest words; None if those are none, or nobody knows whose."""
 
     message: MessageId
     author: PersonId
     words: str | None
+
+
+def quoted_from(target: MessageId, newest: Message) -> Quoted:
+    """What a command replies to, by the newest version of that (I4)."""
+    content = newest.content
+    if isinstance(newest.proof, Unproven) or not isinstance(content, Text | Edit):
+        return Quoted(target, newest.author, None)
+    return Quoted(target, newest.author, content.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from policies.case import DESK, CaseId, Conversation
-from policies.effects import Decision, Effect, Explain, Inform, Introduce, Pose, Post, Relay, Tell
+from policies.effects import Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
 from policies.message import Content, Message, Text
 
 HEADS_EVERY = timedelta(days=1)
@@ -83,6 +83,8 @@ def _audience(effect: Effect) -> Conversation | None:
             return where
         case Pose(conversation=where) | Inform(conversation=where) | Introduce(conversation=where):
             return where
+        case Publish(conversation=where):
+            return where
         case _:
             return None
 
@@ -91,7 +93,7 @@ def _said(effect: Effect) -> str | None:
     match effect:
         case Post(content=content) | Relay(content=content):
             return digest(content)
-        case Tell(text=text) | Explain(text=text) | Inform(text=text) | Pose(words=text):
+        case Tell(text=text) | Explain(text=text) | Inform(text=text) | Pose(words=text) | Publish(words=text):
             return digest(Text(text))
         case _:
             return None

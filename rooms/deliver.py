@@ -212,6 +212,8 @@ class Deliverer:
         if all(self._homeserver.is_ours(user) for user in fit.audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()
+        if isinstance(effect, Publish) and not fit.audience | fit.awaited <= self._shown_to(effect, case, fit):
+            raise Trouble("its readers changed at this very moment", transient=True)
         special, expected = _unsigned_reader(effect, case), _expected_reader(effect, case)
         if expected and expected not in fit.audience:
             return replace(wait, why="whom it is for has not come into the room yet"), Report()
@@ -233,6 +235,12 @@ class Deliverer:
             async with self._database.begin() as work:
                 await work.journal.link_event(case_id, effect.message, event)
         return Sent(event), Report()
+
+    def _shown_to(self, effect: Publish, case: Case, fit: Fit) -> frozenset[UserId]:
+        """Who may have released words: for whom they were released, and users of ours. The case may have changed since
+        it was asked whether they may go."""
+        people = {UserId(p.endpoint.address) for p in case.people if p.id in effect.audience}
+        return frozenset(people | {user for user in fit.audience | fit.awaited if self._homeserver.is_ours(user)})
 
     async def _let_pass(self, item: Item, ahead: Sequence[Item], key: str) -> None:
         """What was set aside just as it was to be woken goes first: raises a transient Trouble, once, to let it."""

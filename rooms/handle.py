@@ -23,7 +23,7 @@ from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
 from policies.membership import conversations
 from policies.message import Content, Edit, Message, MessageId, PinnedLink, Proof, Text
-from policies.outcome import Facts, Quoted
+from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.held import mine_id
@@ -90,10 +90,10 @@ class Handler:
         # Only what is said at a desk can be a command.
         at_desk = message.conversation == DESK
         facts = self._facts(message.author, await self._identities(case) if at_desk else {})
-        is_answer = isinstance(message.content, Text) and is_command(message.content.body)
-        if at_desk or is_answer:
+        commands = isinstance(message.content, Text) and is_command(message.content.body)
+        if at_desk or commands:
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
-        facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=is_answer)
+        facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=commands)
         decision = routing.decide(case, message, facts)
         await self._applier.apply(case, decision, message)
         return decision
@@ -106,10 +106,11 @@ class Handler:
             **grams(body),
             **{gram: "" for release in case.releases if release.is_open for gram in grams(release.words)},
         }
-        if entry and message.reply_to:
-            words = entry.message.content.body if isinstance(entry.message.content, Text | Edit) else None
-            facts = replace(facts, quoted=Quoted(message.reply_to, entry.message.author, words))
-            said |= grams(words or "")
+        # Which message a command replies to, its homeserver could change: not to one of another room.
+        if entry and message.reply_to and entry.message.conversation == message.conversation:
+            quoted = quoted_from(message.reply_to, entry.message)
+            facts = replace(facts, quoted=quoted)
+            said |= grams(quoted.words or "")
         at_work = case.is_staff(message.author) and message.conversation in conversations(case)
         elsewhere = await self._work.echoes.where(case.id, said) if at_work else {}
         if message.conversation != DESK and not quotes:

@@ -309,7 +309,7 @@ class Journal(Protocol):
         """The message that a mail brought or carried."""
 
     async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
-        """The message, or its author's last edit of it."""
+        """The message, or its author's last edit of it; an edit without proof changes nothing."""
 
     async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
         """The message now stands in Matrix as that event."""

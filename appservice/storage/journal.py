@@ -11,7 +11,7 @@ from appservice.storage.documents import Document
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new
 from policies.case import CaseId
-from policies.message import Edit, Message, MessageId
+from policies.message import Edit, Message, MessageId, Unproven
 from rooms.ports import Entry, EventId, Held
 
 _MESSAGE: Final[Document[Message]] = Document(Message)
@@ -32,7 +32,7 @@ class SqlJournal:
             "case_id": entry.case,
             "message": entry.message.id,
             "event": entry.event,
-            "edits": entry.message.content.target if isinstance(entry.message.content, Edit) else None,
+            "edits": _changes(entry.message),
             "sealed": seal.seal("journal.sealed", row(entry.case, entry.message.id), _MESSAGE.dump(entry.message)),
         }
         statement = insert_new(self._connection.dialect, _entries, "case_id", "message")
@@ -136,3 +136,9 @@ class SqlHolds:
             )
             for found in await self._connection.execute(statement)
         )
+
+
+def _changes(message: Message) -> MessageId | None:
+    """Which message has new words by this one: not by what nobody knows its author wrote."""
+    content = message.content
+    return content.target if isinstance(content, Edit) and not isinstance(message.proof, Unproven) else None

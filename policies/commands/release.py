@@ -79,7 +79,7 @@ class ReleaseWords:
         if facts.where.kind is not Kind.CAUCUS or quoted is None or author is None or case.is_staff(author.id):
             return Refused("What is to be released?", "Reply !release to a party's message in a private room")
         if quoted.words is None:
-            return Refused("Only words can be released", "Write them yourself: " + _EXAMPLE)
+            return Refused("Only words, and surely their author’s, can be released", "Write them yourself: " + _EXAMPLE)
         if mark_of(quoted.words) == "privileged":
             return _PRIVILEGED
         reworded = self.words is not None

@@ -17,7 +17,7 @@ from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId
 from policies.mail import MailState
-from policies.message import Edit, MessageId
+from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
 from rooms.mails import SentMail
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
@@ -307,6 +307,7 @@ class MemoryJournal:
 
     async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
         of_case = (entry.message for (of, _), entry in self._entries.items() if of == case)
+        of_case = (message for message in of_case if not isinstance(message.proof, Unproven))
         edits = [m.id for m in of_case if isinstance(m.content, Edit) and m.content.target == message]
         return await self.get(case, edits[-1] if edits else message)
 

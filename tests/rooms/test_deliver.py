@@ -6,12 +6,16 @@ import pytest
 
 from appservice.matrix.rooms import NewRoom
 from policies.case import DESK, JOINT
-from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Resume, Tell
+from policies.effects import Explain, Introduce, Post, Preview, Publish, Reconcile, Relay, Resume, Tell
+from policies.membership import readers
 from policies.message import MessageId, Text
+from policies.names import ReleaseId
+from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import AFTER_YOU, Cancelled, Parked, Sent
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.ports import Entry, RoomId, Standing, State
+from rooms.provision import Fit
 from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
 from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site, item_of
 
@@ -28,6 +32,23 @@ async def test_a_notice_goes_to_those_who_are_wanted_and_have_joined() -> None:
     assert (posting.room, posting.sender, posting.is_notice) == (site.room(JOINT).id, BOT, True)
     assert posting.audience == {MIA, ALICE, site.ghost("Carl")}
     assert posting.only_for is None
+
+
+async def test_released_words_go_to_nobody_who_came_in_at_that_very_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = await Site().begin()
+    publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words:", "never", readers(site.case, JOINT))
+
+    async def wider(*_: object) -> Fit:
+        return Fit(frozenset({MIA, ALICE, site.ghost("Carl")}), frozenset({STRANGER}))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deliver, "fitness", wider)
+        with pytest.raises(Trouble) as trouble:
+            await site.deliver(publish)
+    assert trouble.value.transient
+    assert not site.poster.posted
+    outcome, _ = await site.deliver(publish)
+    assert isinstance(outcome, Sent)
 
 
 async def test_a_persons_words_are_posted_by_that_persons_ghost() -> None:

@@ -1,5 +1,6 @@
 """Items are handled: cases opened in the direct chat, strangers declined, arrivals told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,14 +10,14 @@ from policies.case import DESK, JOINT, CaseId, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.session import OpenJoint
-from policies.effects import Reconcile, Tell
+from policies.effects import Decision, Reconcile, Tell
 from policies.lobby import DESK_ONLY
-from policies.message import SignedDevice, Text, Unproven
+from policies.message import Edit, Message, MessageId, SignedDevice, Text, Unproven
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.handle import IN_CLEAR
-from rooms.ports import RoomId, State, UserId
+from rooms.ports import EventId, RoomId, State, UserId
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import both_sides, message, named
+from tests.policies.builders import both_sides, caucus_of, message, named
 from tests.rooms.builders import ALICE, AT, BOT, CODEC, MIA, STRANGER, Site, handler
 
 CHAT = RoomId("!chat")
@@ -160,3 +161,36 @@ async def test_what_was_said_before_a_restore_opens_no_second_case_and_changes_n
     assert "before I was restored" in chat.text
     assert isinstance(desk, Tell)
     assert "before I was restored" in desk.text
+
+
+async def hears(site: Site, said: Message) -> Decision:
+    async with site.database.begin() as work:
+        return await handler(work, said.id).message(site.case.id, said, EventId(f"${said.id}"), None)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+async def test_a_release_shows_nothing_that_somebody_else_may_have_written(edited: bool) -> None:
+    """A homeserver can put words, or new words for a message, into somebody's mouth; but proves nothing."""
+    site = await Site().begin()
+    where, forged = caucus_of(site.case, "Smith"), Unproven("not encrypted", "")
+    hers = message(site.case, "Alice", where, Text("never"), None if edited else forged)
+    hers = replace(hers, id=MessageId("hers"))
+    await hears(site, hers)
+    if edited:
+        change = message(site.case, "Alice", where, Edit(hers.id, "I accept four million"), forged)
+        await hears(site, replace(change, id=MessageId("change")))
+    command = replace(message(site.case, "Mia", where, Text("!release")), id=MessageId("c"), reply_to=hers.id)
+    (told,) = [e for e in (await hears(site, command)).effects if isinstance(e, Tell)]
+    assert "million" not in told.text
+    assert ("> never" in told.text) is edited
+
+
+async def test_a_release_shows_nothing_of_another_room_whatever_it_claims_to_answer() -> None:
+    site = await Site().begin()
+    hers = replace(message(site.case, "Alice", JOINT, Text("said to all")), id=MessageId("hers"))
+    await hears(site, hers)
+    where = caucus_of(site.case, "Smith")
+    command = replace(message(site.case, "Mia", where, Text("!release")), id=MessageId("c"), reply_to=hers.id)
+    decision = await hears(site, command)
+    assert decision.refused
+    assert not decision.case.releases

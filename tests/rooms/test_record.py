@@ -10,9 +10,10 @@ import pytest
 
 from policies.case import DESK, JOINT, Conversation
 from policies.commands.waiting import ShowHeads
-from policies.effects import Tell
+from policies.effects import Decision, Publish, Tell
 from policies.message import Content, File, FileRef, MessageId, Text
-from policies.record import HEADS_EVERY, digest, next_heads
+from policies.names import ReleaseId
+from policies.record import HEADS_EVERY, digest, next_heads, parts
 from rooms.ports import Item, State
 from rooms.record import Line, Walk, posted
 from tests.policies.builders import caucus_of, message
@@ -216,3 +217,13 @@ def test_a_digest_tells_contents_apart() -> None:
     files = (File("a", "text/plain", size, FileRef("r")) for size in (1, 2))
     contents: tuple[Content, ...] = (Text("a"), Text("b"), *files)
     assert len({digest(content) for content in contents}) == len(contents)
+
+
+def test_released_words_stand_in_the_chain_of_those_who_read_them() -> None:
+    site = Site()
+    publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words:", WORDS, frozenset())
+    decision = Decision(site.case, (Tell(DESK, "R1 is released"), publish), "answer", "R1 is released")
+    answer = message(site.case, "Alice", caucus_of(site.case, "Smith"), Text("yes 4F2A"))
+    asked, released = parts(decision, answer)
+    assert (released.audience, released.effects, released.contents) == (JOINT, ("Publish",), (digest(Text(WORDS)),))
+    assert "Publish" not in asked.effects

@@ -292,7 +292,8 @@ class DatabaseContract:
         first = message(1)
         edits = [message(n, Edit(first.id, f"words {n}")) for n in (2, 3)]
         async with database.begin() as work:
-            for said in (first, *edits, message(4)):
+            forged = message(5, Edit(first.id, "forged"), Unproven("why", ""))
+            for said in (first, *edits, forged, message(4)):
                 await work.journal.append(Entry(SMITH, said))
             assert await work.journal.newest(SMITH, first.id) == Entry(SMITH, edits[1])
             assert await work.journal.newest(SMITH, MessageId("m4")) == Entry(SMITH, message(4))
