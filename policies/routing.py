@@ -15,16 +15,16 @@ from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
-from policies.effects import Decision, Effect, Explain, Hold, Inform, Post, Reconcile, Relay, Tell
+from policies.effects import Decision, Effect, Explain, Hold, Inform, Post, Relay, Tell
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
-from policies.guard import echoes
 from policies.membership import caucuses_of, may_join, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
 from policies.status import readers_text
-from policies.text import one_line, technical
+from policies.text import one_line
+from policies.warning import echo_warning, sign_of_warning
 
 HELD_TILL_ACCEPTED = "its author has not accepted the agreement to mediate"
 HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
@@ -39,7 +39,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     match message.content:
         case Reaction():
             # Cleartext to the homeserver, so nobody's word: its Matrix readers see it, and it goes nowhere else (I4).
-            return Decision(case, (), "reaction", "a reaction binds nobody and is not carried")
+            told = sign_of_warning(case, message, author)
+            return Decision(case, told, "reaction", "a reaction binds nobody and is not carried")
         case Removal(target):
             return _removed(case, message, author) if target else Decision(case, (), "removal", "of nothing we carried")
         case Text() | Edit() | File() | Unreadable():
@@ -99,76 +100,6 @@ def decide_departure(case: Case, person: Person, conversation: Conversation) -> 
     where = desk_label(conversation, case)
     text = f"{person.name} left {where}, or turned the invitation down. !repair invites again."
     return Decision(case, (Tell(DESK, text),), "departure", "a reader left by itself")
-
-
-def decide_tampering(case: Case, conversation: Conversation | None, by: str, what: str) -> Decision:
-    """Somebody changed a room's settings, which only we may: they are put back, and the desk is alarmed (I9)."""
-    where = desk_label(conversation, case) if conversation else "a Space of this case"
-    text = (
-        f"ALARM: {one_line(by)} changed a setting ({one_line(what)}) of {where}, which nobody but me should be able to."
-        " I am putting it back; ask your homeserver's administrator how it could happen."
-    )
-    return Decision(case, (Tell(DESK, text), Reconcile()), "tampering", "a room's settings were changed")
-
-
-def decide_remade(case: Case, conversation: Conversation) -> Decision:
-    """A room had to be made anew: each who comes into it learns why they are asked in again (R12).
-
-    Whoever reads by mail notices nothing: their address is that of the conversation.
-    """
-    why = (
-        "this room takes the place of the former one of this name, which can't be used any more. What was said there is"
-        " not shown here, and nothing that is written there now is read."
-    )
-    invited = [p for p in case.people if p.id in readers(case, conversation) and p.endpoint.network is Network.MATRIX]
-    told = tuple(Inform(person.id, conversation, f"{person.name}, {why}") for person in invited)
-    return Decision(case, told, "remade", "a room was lost")
-
-
-def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
-    """Somebody has a device that its owner has not cross-signed: they are told how to put it right, where this device
-    can read it and no other side can, and the desk learns why they may seem not to read."""
-    remedy = (
-        f"Your device {technical(device)} gets nothing of this case, because you have not verified it. In your client's"
-        " settings, under Sessions, Devices or Encryption, verify it with another device of yours or with your recovery"
-        " key; if you have neither, set up (or reset) your identity there. What is written from then on it can read."
-    )
-    where = (DESK,) if case.is_staff(person.id) else caucuses_of(case, person.id)[:1]
-    explain = tuple(Explain(person.id, c, remedy, to_unsigned_devices=True) for c in where)
-    told = (
-        f"{person.name} has a device that is not verified ({technical(device)}). Nothing is encrypted for it;"
-        f" {person.name} {'is told' if where else 'must be told'} how to put that right."
-    )
-    return Decision(case, (*explain, Tell(DESK, told)), "unsigned-device", "the device's owner has not signed it")
-
-
-def decide_no_device(case: Case, person: Person) -> Decision:
-    """Nothing can be encrypted for somebody: a mistyped account, perhaps, that a stranger could take one day."""
-    text = (
-        f"{person.name} ({one_line(person.endpoint.address)}) has no device that could read here. Perhaps they have not"
-        " logged in yet with a client that encrypts; perhaps there is no such account: please check the spelling."
-        f" !party remove {person.name} takes them off."
-    )
-    return Decision(case, (Tell(DESK, text),), "no-device", "nothing can be encrypted for them")
-
-
-def decide_replaced(case: Case, person: Person) -> Decision:
-    """The encryption identity of somebody in the case is another than the one we knew: they, or somebody else (B5)."""
-    text = (
-        f"ALARM: the encryption identity of {person.name} was replaced. Until you have made sure that it is really"
-        " them, nothing is sent where they read, and what they write waits."
-        f" !identity {person.name} shows what is known, and how to confirm it."
-    )
-    return Decision(case, (Tell(DESK, text),), "identity-replaced", "an identity is another than the pinned one")
-
-
-def decide_unconfirmed(case: Case, author: Person, conversation: Conversation) -> Decision:
-    """Something came from an identity that nobody has confirmed: it waits, and the desk knows."""
-    text = (
-        f"Held: something from {author.name} in {desk_label(conversation, case)}, until you have confirmed the new"
-        f" identity of {author.name} (!identity {author.name}). Whoever reads that room in Matrix may have seen it."
-    )
-    return Decision(case, (Tell(DESK, text),), "identity-unconfirmed", "its author's identity is not confirmed")
 
 
 def decide_undecrypted(case: Case, author: Person | None, conversation: Conversation, why: str) -> Decision:
@@ -372,26 +303,12 @@ def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Deci
         effects += [Post(message.conversation, author.id, file, message.id) for file in message.files]
     effects += _relays(case, message, credited=author.id)
     if case.is_staff(author.id):
-        effects += _echo_warning(case, message, facts)
+        effects += echo_warning(case, message, facts)
     else:
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
     after = spoken(case, author.id, message.at) if message.conversation == JOINT else case
     effects += what_follows(case, after)
     return Decision(after, tuple(effects), "said", f"{message.conversation.kind}: its readers, nobody else")
-
-
-def _echo_warning(case: Case, message: Message, facts: Facts) -> list[Effect]:
-    """A mediator may have written in the wrong room, or have said more than they may (M11)."""
-    body = message.content.body if isinstance(message.content, Text | Edit) else ""
-    found = echoes(body, facts.elsewhere, frozenset({message.conversation.id}))
-    if not found:
-        return []
-    text = (
-        f"CAREFUL: what you wrote in {desk_label(message.conversation, case)} also stands in another private room:"
-        f" {', '.join(f'“{words}”' for words in found)}. If it should not be there, remove your message in your client"
-        " at once. Whoever has read it, and whoever got it by mail, has it."
-    )
-    return [Tell(DESK, text)]
 
 
 def _removed(case: Case, message: Message, author: Person) -> Decision:

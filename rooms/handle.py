@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from policies import due, lobby, portal, routing
+from policies import alarms, due, lobby, portal, routing
 from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
@@ -136,7 +136,7 @@ class Handler:
         case = await self._case(case_id)
         person = case.at_address(Network.MATRIX, by)
         name = person.name if person else by
-        await self._applier.apply(case, routing.decide_tampering(case, conversation, name, what))
+        await self._applier.apply(case, alarms.decide_tampering(case, conversation, name, what))
 
     async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
@@ -153,19 +153,19 @@ class Handler:
 
     async def unsigned_device(self, case: Case, person: Person, device: str) -> None:
         """Somebody in the case uses a device that its owner has not signed."""
-        await self._applier.apply(case, routing.decide_unsigned_device(case, person, device))
+        await self._applier.apply(case, alarms.decide_unsigned_device(case, person, device))
 
     async def no_device(self, case: Case, person: Person) -> None:
         """Somebody in the case has no device that anything could be encrypted for."""
-        await self._applier.apply(case, routing.decide_no_device(case, person))
+        await self._applier.apply(case, alarms.decide_no_device(case, person))
 
     async def replaced_identity(self, case: Case, person: Person) -> None:
         """The encryption identity of somebody in the case is another than the known one."""
-        await self._applier.apply(case, routing.decide_replaced(case, person))
+        await self._applier.apply(case, alarms.decide_replaced(case, person))
 
     async def unconfirmed(self, case: Case, author: Person, conversation: Conversation) -> None:
         """Something was said under an identity that nobody has confirmed yet; it waits for that."""
-        await self._applier.apply(case, routing.decide_unconfirmed(case, author, conversation))
+        await self._applier.apply(case, alarms.decide_unconfirmed(case, author, conversation))
 
     async def due(self, case_id: CaseId, key: str) -> None:
         """What was scheduled under that key is due; the time of handling is not before it."""
@@ -207,7 +207,7 @@ class Handler:
     async def remade(self, case_id: CaseId, conversation: Conversation) -> None:
         """The room of a conversation was made anew: its readers are told."""
         case = await self._case(case_id)
-        await self._applier.apply(case, routing.decide_remade(case, conversation))
+        await self._applier.apply(case, alarms.decide_remade(case, conversation))
 
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""

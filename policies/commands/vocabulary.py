@@ -22,6 +22,7 @@ from policies.commands import (
     opening,
     people,
     release,
+    report,
     session,
     sides,
     waiting,
@@ -35,6 +36,7 @@ from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
 from policies.commands.people import PeopleCommand
 from policies.commands.release import ReleaseCommand
+from policies.commands.report import Report
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.waiting import WaitingCommand
@@ -78,6 +80,7 @@ Command = (
     | AgreementCommand
     | MailCommand
     | ReleaseCommand
+    | Report
     | SessionCommand
     | CourseCommand
     | FloorCommand
@@ -96,6 +99,7 @@ FORMS: dict[str, Form[Command]] = {
         *agreement.FORMS,
         *mail.FORMS,
         *release.FORMS,
+        *report.FORMS,
         *session.FORMS,
         *course.FORMS,
         *floor.FORMS,

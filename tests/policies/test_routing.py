@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import routing
+from policies import alarms, routing
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Decision, Explain, Hold, Introduce, Post, Reconcile, Relay, Tell
 from policies.membership import caucuses_of, conversations, readers
@@ -298,6 +298,6 @@ def test_whoever_leaves_is_not_dragged_back() -> None:
 
 def test_tampering_alarms_the_desk_and_is_put_right() -> None:
     case = both_sides()
-    decision = routing.decide_tampering(case, JOINT, "Alice", "m.room.power_levels")
+    decision = alarms.decide_tampering(case, JOINT, "Alice", "m.room.power_levels")
     assert of_kind(Reconcile, decision.effects)
     assert [tell.conversation for tell in of_kind(Tell, decision.effects)] == [DESK]
