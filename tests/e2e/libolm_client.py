@@ -23,6 +23,9 @@ from tests.appservice.crypto.libolm_device import LibolmDevice
 V3 = "/_matrix/client/v3"
 Json = dict[str, Any]
 
+ONE_TIME_KEYS = 60
+"""More than there will be devices that open a session with it."""
+
 
 @dataclass
 class LibolmClient:
@@ -47,6 +50,7 @@ class LibolmClient:
         user, name = UserId(session.user_id), DeviceId(session.device_id)
         fake = FakeHomeserver()
         client = cls(homeserver, session, LibolmDevice(fake, user, name))
+        client.device.publish_one_time_keys(ONE_TIME_KEYS)
         auth = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": localpart},

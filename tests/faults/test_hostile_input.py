@@ -4,6 +4,7 @@ Single functions are tried with any shape where they are tested; here the whole 
 transactions, beside the genuine.
 """
 
+import asyncio
 import random
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from policies.case import DESK, CaseId
 from tests.faults.house import House, standing
 from tests.faults.mutation import STRANGE, mutated
 from tests.invariants.world import ALICE, BOT, CARL, MALLORY, MIA
@@ -75,3 +77,41 @@ async def test_the_good_arrives_whatever_comes_with_it(
         assert [text for text in await house.reads(MIA, joint) if text.endswith("by Carl")] == by_carl
         unforeseen = [record.getMessage() for record in caplog.records if "unexpectedly" in record.getMessage()]
         assert unforeseen == []
+
+
+FLOOD = 80
+
+
+@pytest.mark.e2e
+async def test_a_flood_to_one_case_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        other = CaseId("1002")
+        await house.open_case()
+        await house.drain()
+        await house.post(MIA, await house.room(DESK, other), "!mode open")
+        await house.drain()
+        for number in range(FLOOD):
+            await house.post(ALICE, await house.room(), f"flood {number}")
+        await house.post(ALICE, await house.room(case=other), "the other case")
+        while await house._deliver():
+            pass
+
+        async def slowly(call: str) -> None:
+            await asyncio.sleep(0.005)
+
+        house.post_office.hazard = slowly
+        before = len(house.post_office.delivered)
+        parts = house.service.parts
+        workers = [asyncio.create_task(worker.run()) for worker in (parts.inbox, parts.outbox)]
+        async with asyncio.timeout(60):
+            while len(house.post_office.delivered) < before + FLOOD + 1:  # noqa: ASYNC110 (nobody tells us)
+                await asyncio.sleep(0.05)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        mails = [mail.text for mail in house.post_office.delivered[before:]]
+        place = next(number for number, text in enumerate(mails) if "the other case" in text)
+        assert place < FLOOD // 2
+        assert [text for text in mails if "| flood" in text] == sorted(
+            (text for text in mails if "| flood" in text), key=lambda text: int(text.split("| flood ")[1].split()[0])
+        )

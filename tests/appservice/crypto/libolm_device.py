@@ -1,11 +1,12 @@
 """A device as deployed clients on libolm have it: signed by its owner, reading and writing Olm and Megolm."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from olm.account import Account
 from olm.group_session import InboundGroupSession, OutboundGroupSession
-from olm.session import InboundSession, OlmMessage, OlmPreKeyMessage, OutboundSession
+from olm.session import InboundSession, OlmMessage, OlmPreKeyMessage, OlmSessionError, OutboundSession
 
 from appservice.crypto.ids import DeviceId, EventId, RoomId, UserId
 from appservice.crypto.inbound import MEGOLM, EncryptedEvent
@@ -30,6 +31,8 @@ class LibolmDevice:
         self.curve25519: str = self.account.identity_keys["curve25519"]
         self.ed25519: str = self.account.identity_keys["ed25519"]
         self.sessions: dict[str, Any] = {}
+        """The newest with each device, which is written with."""
+        self.former: dict[str, list[Any]] = {}
         self.inbound: dict[str, Any] = {}
         self.outbound = OutboundGroupSession()
         self.seeds = CrossSigningSeeds.generate()
@@ -55,7 +58,12 @@ class LibolmDevice:
         self.homeserver.self_signing_keys[self.user_id] = with_signature(
             self._key("self_signing", self_signing), self.user_id, master, signer(self.seeds.master)
         )
-        self.account.generate_one_time_keys(5)
+        self.publish_one_time_keys(5)
+
+    def publish_one_time_keys(self, count: int) -> None:
+        """For so many more who want to open a session."""
+        name = (self.user_id, self.device_id)
+        self.account.generate_one_time_keys(count)
         for key_id, key in self.account.one_time_keys["curve25519"].items():
             self.homeserver.one_time_keys[name][f"signed_curve25519:{key_id}"] = with_signature(
                 {"key": key}, self.user_id, self.device_id, self.sign
@@ -88,17 +96,33 @@ class LibolmDevice:
             session = self._session_for(OlmPreKeyMessage(part["body"]), sender)
             plaintext = session.decrypt(OlmPreKeyMessage(part["body"]))
         else:
-            plaintext = self.sessions[sender].decrypt(OlmMessage(part["body"]))
+            plaintext = self._decrypt_with_any(OlmMessage(part["body"]), sender)
         payload: Json = json.loads(plaintext)
         return payload
 
     def _session_for(self, message: OlmPreKeyMessage, sender: str) -> Any:
-        session = self.sessions.get(sender)
-        if session is None or not session.matches(message):
-            session = InboundSession(self.account, message, sender)
-            self.account.remove_one_time_keys(session)
-            self.sessions[sender] = session
+        for known in self._sessions_with(sender):
+            if known.matches(message):
+                return known
+        session = InboundSession(self.account, message, sender)
+        self.account.remove_one_time_keys(session)
+        self._keep(sender, session)
         return session
+
+    def _decrypt_with_any(self, message: OlmMessage, sender: str) -> str:
+        """Both sides may have opened a session at once, and each then writes with its own."""
+        for session in self._sessions_with(sender):
+            with suppress(OlmSessionError):
+                plaintext: str = session.decrypt(message)
+                return plaintext
+        raise LookupError("no session reads it")
+
+    def _sessions_with(self, sender: str) -> list[Any]:
+        return [session for session in (self.sessions.get(sender), *self.former.get(sender, ())) if session]
+
+    def _keep(self, peer: str, session: Any) -> None:
+        self.former[peer] = self._sessions_with(peer)
+        self.sessions[peer] = session
 
     def open_session(self, user_id: UserId, device_id: DeviceId) -> str:
         """Claim a one-time key; the peer's curve key."""
@@ -106,7 +130,7 @@ class LibolmDevice:
         peer_key: str = device["keys"][f"curve25519:{device_id}"]
         keys = self.homeserver.one_time_keys[user_id, device_id]
         one_time_key = keys.pop(next(iter(keys)))
-        self.sessions[peer_key] = OutboundSession(self.account, peer_key, one_time_key["key"])
+        self._keep(peer_key, OutboundSession(self.account, peer_key, one_time_key["key"]))
         return peer_key
 
     def send_olm(self, user_id: UserId, device_id: DeviceId, event_type: str, content: Json) -> None:
