@@ -128,6 +128,10 @@ class Writer:
             return await self._encrypted(item, posting, posting.content.type, json.loads(posting.content.content))
         said = await self._uploaded(posting.sender, posting.content)
         content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
+        if posting.html:
+            content = contents.with_html(content, posting.html)
+        if posting.replaces:
+            content = contents.replacing(content, posting.replaces)
         if posting.in_clear:
             async with self._database.begin() as work:
                 return await _store(work, item, Leaving("m.room.message", content, posting.audience, None, time.time()))

@@ -146,6 +146,8 @@ class Case:
     pauses: tuple[Spell, ...] = ()
     """Who paused, and until when; `policies.course` has what follows."""
     withdrawn: tuple[PersonId, ...] = ()
+    boards: int = 0
+    """How many boards were posted to the desk; the last is kept up to date."""
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 

@@ -183,6 +183,11 @@ class ShowHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowBoard:
+    """Post the case's board to the desk; it is kept up to date there until there is a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShowLog:
     """Show at the desk the latest entries of the case's record."""
 
@@ -237,6 +242,7 @@ Effect = (
     | Resume
     | DeadLetters
     | ShowHeld
+    | ShowBoard
     | ShowLog
     | PostHeads
     | Schedule

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from policies.commands.form import Misunderstood
 from policies.commands.opening import ListCases, NewCase
 from policies.commands.vocabulary import Help, help_text, is_command, parse
+from policies.commands.waiting import ShowBoard
 from policies.message import Content, Proof, Text, Unproven, Unreadable
 
 DESK_ONLY = "That is said at a case's desk. Here you can open a case: !case new Smith and Jones"
@@ -33,7 +34,12 @@ class Silence:
     """Nothing is said: it wasn't words."""
 
 
-Reply = Answer | Open | Silence
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The board of all cases of that mediator."""
+
+
+Reply = Answer | Open | Board | Silence
 
 
 def decide(content: Content, proof: Proof, cases: Mapping[str, str]) -> Reply:
@@ -52,6 +58,8 @@ def _obey(text: str, cases: Mapping[str, str]) -> Reply:
     match command:
         case NewCase():
             return Open(command)
+        case ShowBoard():
+            return Board()
         case Help(topic):
             return Answer(help_text(topic, lobby=True))
         case ListCases():

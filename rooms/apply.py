@@ -31,6 +31,7 @@ from policies.effects import (
     Relay,
     Resume,
     Schedule,
+    ShowBoard,
     ShowHeaders,
     ShowHeld,
     ShowLog,
@@ -41,6 +42,7 @@ from policies.effects import (
 from policies.message import Message
 from policies.plan import room_key
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
+from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
 from rooms.record import Line, entry
@@ -55,6 +57,7 @@ class Say:
     to: UserId
     text: str
     to_unsigned_devices: bool = False
+    html: str | None = None
     in_clear: bool = False
     """For a chat that isn't encrypted: to say just that."""
 
@@ -85,9 +88,17 @@ class Signal:
     content: str
 
 
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The board of a case at its desk, as it is when this is sent. `update`: in the place of the one that stands."""
+
+    number: int
+    update: bool
+
+
 ToSend = Post | Tell | Explain | Pose | Inform | Publish | Relay | Introduce | Reconcile | Preview
 """The effects that become outbox items."""
-Outgoing = Effect | Say | Enter | Decline | Signal
+Outgoing = Effect | Say | Enter | Decline | Signal | Board
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
@@ -129,6 +140,16 @@ class Applier:
         self._rule = decision.rule
         for effect in decision.effects:
             await self._effect(case, effect)
+        if case.boards and before and before.boards == case.boards:
+            slot, end = slot_of(self._at)
+            await self._put_board(case, board_item(case.id, case.boards, slot), due_at=end)
+
+    async def _put_board(self, case: Case, identity: ItemId, *, due_at: datetime | None) -> None:
+        """Post a board, or bring it up to date then, without holding up what is said at the desk meanwhile."""
+        body = self._codec.dump(Board(case.boards, update=due_at is not None))
+        state = State.PARKED if due_at else State.READY
+        lane = _room_lane(case, DESK)
+        await self._work.outbox.put(Item(identity, lane, MATRIX, case.id, body, self._at, state=state, due_at=due_at))
 
     async def _put_on_record(self, decision: Decision, about: Message | None) -> None:
         """One entry in the chain of each audience; the first since heads were posted has the next ones posted."""
@@ -167,6 +188,8 @@ class Applier:
                 await self._confirm(case, person, key)
             case Schedule():
                 await self._work.inbox.put(alarm(self._item, case_lane(case.id), case.id, effect, self._at))
+            case ShowBoard():
+                await self._put_board(case, board_item(case.id, case.boards), due_at=None)
             case ShowMails() | ShowHeaders() | ShowHeld() | ShowLog() | PostHeads() | DeadLetters():
                 text = await self._text(case, effect)
                 self.shown = text if isinstance(effect, ShowMails | PostHeads | DeadLetters) else self.shown

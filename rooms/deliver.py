@@ -16,7 +16,8 @@ from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, 
 from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
-from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Outgoing, Say, Signal
+from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, Outgoing, Say, Signal
+from rooms.board import board_of
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import Letter, ToPerson, addressee, letter_to
 from rooms.ports import (
@@ -82,6 +83,10 @@ class Posting:
     awaited: frozenset[UserId] = frozenset()
     """Who belongs in the room, but had not come when it was looked at: for them, too, if they come in before it."""
     reply_to: EventId | None = None
+    html: str | None = None
+    """The same words with their form."""
+    replaces: EventId | None = None
+    """The earlier event in whose place this stands."""
     only_for: UserId | None = None
     """Readable, this once, by the unsigned devices of this member, too."""
     in_clear: bool = False
@@ -115,6 +120,8 @@ class Deliverer:
 
     def __init__(self, database: Database, homeserver: Homeserver, poster: Poster, courier: Courier) -> None:
         self._database, self._homeserver, self._poster, self._courier = database, homeserver, poster, courier
+        self._boards: dict[CaseId, str] = {}
+        """What each board shows, as far as this process has posted it."""
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         """Send one item; the report is what the desk must be told about it."""
@@ -125,16 +132,10 @@ class Deliverer:
 
     async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         match outgoing:
-            case Say():
-                return await self._say(item, outgoing), Report()
-            case Enter(room, user):
-                await self._homeserver.join(room, user)
-                return Sent("joined"), Report()
-            case Decline(room, user):
-                await self._homeserver.leave(room, user)
-                return Sent("declined"), Report()
-            case Signal():
-                return await self._signal(item, outgoing), Report()
+            case Say() | Enter() | Decline() | Signal():
+                return await self._outside(item, outgoing), Report()
+            case Board():
+                return await self._board(item, _case_of(item), outgoing)
             case Post() | Tell() | Explain():
                 return await self._post(item, _case_of(item), outgoing)
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
@@ -151,6 +152,21 @@ class Deliverer:
             case _:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
+    async def _outside(self, item: Item, outgoing: Say | Enter | Decline | Signal) -> Outcome:
+        match outgoing:
+            case Say():
+                return await self._say(item, outgoing)
+            case Signal():
+                return await self._signal(item, outgoing)
+            case Enter(room, user):
+                await self._homeserver.join(room, user)
+                return Sent("joined")
+            case Decline(room, user):
+                await self._homeserver.leave(room, user)
+                return Sent("declined")
+            case _:
+                assert_never(outgoing)
+
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
         if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform):
@@ -158,6 +174,17 @@ class Deliverer:
         return _kept_back(await _load(work, _case_of(item), lock=True), outgoing)
 
     # --- into Matrix
+
+    async def _board(self, item: Item, case_id: CaseId, board: Board) -> tuple[Outcome, Report]:
+        """As the case is now. What is shown already isn't shown again."""
+        async with self._database.begin() as work:
+            shown, stands = await board_of(work, case_id, board.number, update=board.update)
+        if shown is None or (board.update and self._boards.get(case_id) == shown.text):
+            return Cancelled("there is nothing to bring up to date, or a newer board stands"), Report()
+        outcome, report = await self._post(item, case_id, Tell(DESK, shown.text), html=shown.html, replaces=stands)
+        if isinstance(outcome, Sent):
+            self._boards[case_id] = shown.text
+        return outcome, report
 
     async def _say(self, item: Item, say: Say) -> Outcome:
         """In a direct chat only the one whom it is with may read."""
@@ -168,7 +195,14 @@ class Deliverer:
             return Cancelled("the direct chat was encrypted or decrypted in between")
         special = say.to if say.to_unsigned_devices else None
         posting = Posting(
-            say.room, self._homeserver.bot, actual.joined, Text(say.text), True, only_for=special, in_clear=say.in_clear
+            say.room,
+            self._homeserver.bot,
+            actual.joined,
+            Text(say.text),
+            is_notice=True,
+            html=say.html,
+            only_for=special,
+            in_clear=say.in_clear,
         )
         return Sent(await self._poster.post(item, posting))
 
@@ -191,7 +225,15 @@ class Deliverer:
         except ReaderFrozen as frozen:
             return Cancelled(frozen.why)
 
-    async def _post(self, item: Item, case_id: CaseId, effect: IntoRoom) -> tuple[Outcome, Report]:
+    async def _post(
+        self,
+        item: Item,
+        case_id: CaseId,
+        effect: IntoRoom,
+        *,
+        html: str | None = None,
+        replaces: EventId | None = None,
+    ) -> tuple[Outcome, Report]:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             author = effect.author if isinstance(effect, Post) else None
@@ -226,6 +268,8 @@ class Deliverer:
             awaited=fit.awaited,
             reply_to=quoted,
             only_for=special,
+            html=html,
+            replaces=replaces,
             # A mediator's replaced identity must not keep the alarm about it from the others.
             but_for_the_frozen=isinstance(effect, Tell) and effect.conversation == DESK,
         )

@@ -13,7 +13,8 @@ from policies import alarms, due, lobby, portal, routing
 from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
-from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Role
+from policies.board import NOTHING, Shown, cases_board
+from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command
@@ -26,6 +27,7 @@ from policies.message import Content, Edit, Message, MessageId, PinnedLink, Proo
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
+from rooms.board import backlogs_of
 from rooms.held import mine_id
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
@@ -239,6 +241,9 @@ class Handler:
                 return
             case lobby.Open() if await self._work.epochs.doubtful(received_at):
                 await self._applier.outside(Say(room, user, BEFORE_RESTORE))
+            case lobby.Board():
+                shown = await self._board_of(user)
+                await self._applier.outside(Say(room, user, shown.text, html=shown.html))
             case lobby.Open(command):
                 mediator = AddPerson(self._house.mediators[user], Network.MATRIX, user, Role.MEDIATOR)
                 opened = await self._open(NewCase(command.title, (mediator, *command.steps)))
@@ -267,6 +272,13 @@ class Handler:
             None, Decision(decision.case, (*decision.effects, steps), decision.rule, decision.reason)
         )
         return Answer(True, f"Case {case.id} is open. Its desk is “Desk · {case.id}”, where you are invited.", case.id)
+
+    async def _board_of(self, user: UserId) -> Shown:
+        """The board of all cases of which somebody is a mediator."""
+        found = [await self._work.cases.load(case) for case in await self._work.cases.of_matrix_user(user)]
+        mine = [c for c in found if c and (p := c.at_address(Network.MATRIX, user)) and c.is_staff(p.id)]
+        backlogs = await backlogs_of(self._work, [case.id for case in mine])
+        return cases_board((case, backlogs.get(case.id, NOTHING)) for case in mine if case.phase is not Phase.CLOSED)
 
     async def _titles(self, user: UserId) -> Mapping[str, str]:
         cases = [await self._work.cases.load(case) for case in await self._work.cases.of_matrix_user(user)]

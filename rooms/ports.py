@@ -337,6 +337,9 @@ class Holds(Protocol):
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
         """What is held in a case, oldest first."""
 
+    async def counts(self) -> Mapping[CaseId, tuple[int, datetime]]:
+        """How much is held in each case in which something is, and since when the oldest."""
+
 
 class Identities(Protocol):
     """People's encryption identities in Matrix. They are people's, not a case's: confirmed in one, in all."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from appservice.matrix.formatting import agree, formatted, same_words
+from appservice.matrix.formatting import HTML, agree, formatted, same_words
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
@@ -63,6 +63,17 @@ def redacted_event(event: Mapping[str, Any]) -> Said:
     """What an `m.room.redaction` says: from room version 11 the target stands in the content."""
     content = _mapping(event.get("content"))
     return Said(Removal(None), _event_id(content.get("redacts")) or _event_id(event.get("redacts")))
+
+
+def replacing(content: JsonObject, event: EventId) -> JsonObject:
+    """The same, in the place of an earlier message of the same sender (spec, "Event replacements")."""
+    relation = {"rel_type": "m.replace", "event_id": event}
+    return {**content, "body": f"* {content['body']}", "m.new_content": dict(content), "m.relates_to": relation}
+
+
+def with_html(content: JsonObject, html: str) -> JsonObject:
+    """The same, with the words as HTML besides."""
+    return {**content, "format": HTML, "formatted_body": html}
 
 
 def write(content: Content, reply_to: EventId | None, *, is_notice: bool) -> JsonObject:

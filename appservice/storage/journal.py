@@ -1,8 +1,10 @@
 """What was said, what is held, and what was decided."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
@@ -124,6 +126,11 @@ class SqlHolds:
             "at": held.at,
         }
         await self._connection.execute(insert_new(self._connection.dialect, schema.holds, "case_id", "message"), values)
+
+    async def counts(self) -> Mapping[CaseId, tuple[int, datetime]]:
+        held = schema.holds.c
+        counted = select(held.case_id, func.count(), func.min(held.at)).group_by(held.case_id)
+        return {case: (number, since) for case, number, since in await self._connection.execute(counted)}
 
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
         statement = select(schema.holds).where(schema.holds.c.case_id == case).order_by(schema.holds.c.ordinal)

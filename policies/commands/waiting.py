@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies import effects
 from policies.case import Case
@@ -33,6 +33,15 @@ class ShowDead:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """The outbox does it."""
         return Done(case, "", (effects.DeadLetters(self.act, self.item),))
+
+
+@dataclass(frozen=True, slots=True)
+class ShowBoard:
+    """Who is waited for, since when, what is due, and what did not arrive."""
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """A new board, which is kept up to date from now on."""
+        return Done(replace(case, boards=case.boards + 1), "", (effects.ShowBoard(),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,17 @@ def _dead(words: list[str]) -> ShowDead | str:
             return "Say retry or discard, and the number from the list"
 
 
-WaitingCommand = ShowHeld | ShowDead | ShowLog | ShowHeads
+WaitingCommand = ShowBoard | ShowHeld | ShowDead | ShowLog | ShowHeads
 
 FORMS: tuple[Form[WaitingCommand], ...] = (
+    Form(
+        "board",
+        "!board",
+        "who is waited for, since when, what is due next, and what did not arrive; kept up to date",
+        "!board",
+        lambda _: ShowBoard(),
+        lobby=True,
+    ),
     Form(
         "held",
         "!held [NUMBER]",

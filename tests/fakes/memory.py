@@ -355,6 +355,11 @@ class MemoryHolds:
     async def put(self, held: Held) -> None:
         self._holds.setdefault((held.case, held.message), held)
 
+    async def counts(self) -> Mapping[CaseId, tuple[int, datetime]]:
+        cases = {held.case for held in self._holds.values()}
+        times = {case: [held.at for held in self._holds.values() if held.case == case] for case in cases}
+        return {case: (len(at), min(at)) for case, at in times.items()}
+
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
         return tuple(held for held in self._holds.values() if held.case == case)
 

@@ -169,6 +169,7 @@ ADDITIONS = (
     "Carlos carl@example.net on Smith",
 )
 ORDERS = (
+    "!board",
     "!mediator add Ines @ines:example.org",
     "!side add Brown",
     "!side list",

@@ -372,6 +372,7 @@ class DatabaseContract:
                 await work.holds.put(held)
             assert await work.holds.of_case(SMITH) == (first, second)
             assert await work.holds.of_case(CaseId("1003")) == ()
+            assert await work.holds.counts() == {SMITH: (2, AT), CaseId("1002"): (1, AT)}
 
     # --- the record
 

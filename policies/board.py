@@ -1,0 +1,139 @@
+"""The board: for each case, who is waited for, since when, what is due next, and what did not arrive (R8).
+
+Words for mediators alone, as lines with a bold beginning: each client shows them, as HTML or as plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from typing import assert_never
+
+from policies.ask import Accepting, Act, Adopting, Consenting, Ending, Mending, Passing, Removing, Withdrawing
+from policies.case import Case
+from policies.floor import ends
+from policies.release import Standing
+from policies.text import moment
+
+SHOWN = 40
+"""Cases on one board; those with the nearest deadline come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What of a case waits in the stores: held messages, `since` the oldest; what was not delivered or decrypted."""
+
+    held: int = 0
+    since: datetime | None = None
+    undelivered: int = 0
+    undecrypted: int = 0
+
+
+NOTHING = Backlog()
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Who is waited for, for what, since when, and until when."""
+
+    who: str
+    what: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Words as they are posted: plain, and as HTML that says the same."""
+
+    text: str
+    html: str
+
+
+def waiting(case: Case, backlog: Backlog) -> tuple[Waiting, ...]:
+    """All who are waited for, the longest first."""
+    asked = [
+        Waiting(person.name, _what(ask.act), ask.at, ask.expires)
+        for ask in case.asks
+        if (person := case.person(ask.asked))
+    ]
+    queued = [r.at for r in case.releases if r.standing is Standing.QUEUED]
+    mine = [Waiting("a mediator", f"{len(queued)} to be released or returned (!queue)", min(queued))] if queued else []
+    if backlog.held and backlog.since:
+        mine.append(Waiting("a mediator", f"{backlog.held} held (!held)", backlog.since))
+    return tuple(sorted((*asked, *mine), key=lambda one: one.since))
+
+
+def deadline(case: Case) -> tuple[datetime, str] | None:
+    """What is due next, and when."""
+    due = [(ask.expires, f"{person.name}'s time is up") for ask in case.asks if (person := case.person(ask.asked))]
+    due += [(pause.until, "a pause ends") for pause in case.pauses if pause.until]
+    due += [(time, "something in the joint room ends") for time in ends(case.floor)]
+    return min(due, default=None)
+
+
+def case_board(case: Case, backlog: Backlog) -> Shown:
+    """One case, for its desk."""
+    lines = [(f"Board · {case.id}", f"{case.title} – {case.phase}")]
+    lines += [("Waiting for", _line(one)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
+    due = deadline(case)
+    lines.append(("Next", f"{moment(due[0])}, {due[1]}" if due else "nothing is due"))
+    lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
+    lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
+    return _shown(lines)
+
+
+def cases_board(cases: Iterable[tuple[Case, Backlog]]) -> Shown:
+    """All cases of a mediator, for the direct chat: those in which somebody is waited for, or something went wrong."""
+    rows = [(case, backlog) for case, backlog in cases]
+    busy = [(case, backlog) for case, backlog in rows if waiting(case, backlog) or backlog != NOTHING]
+    busy.sort(key=lambda row: (_urgency(*row), row[0].id))
+    lines: list[tuple[str, str]] = [(case.id, _summary(case, backlog)) for case, backlog in busy[:SHOWN]]
+    rest, quiet = len(busy) - len(lines), len(rows) - len(busy)
+    if rest:
+        lines.append(("And", f"{rest} more in which somebody is waited for"))
+    lines.append(("Quiet", f"{quiet} case{'' if quiet == 1 else 's'} in which nobody is waited for"))
+    return _shown(lines)
+
+
+def _urgency(case: Case, backlog: Backlog) -> datetime:
+    due = deadline(case)
+    return min([*([due[0]] if due else []), *(one.since for one in waiting(case, backlog))], default=_NEVER)
+
+
+def _summary(case: Case, backlog: Backlog) -> str:
+    parts = [f"{case.title} – {case.phase}", *(_line(one) for one in waiting(case, backlog)[:3])]
+    if backlog.undelivered:
+        parts.append(f"{backlog.undelivered} not delivered")
+    if backlog.undecrypted:
+        parts.append(f"{backlog.undecrypted} not decrypted")
+    return "; ".join(parts)
+
+
+def _line(one: Waiting) -> str:
+    until = f", until {moment(one.until)}" if one.until else ""
+    return f"{one.who}: {one.what}, since {moment(one.since)}{until}"
+
+
+def _shown(lines: list[tuple[str, str]]) -> Shown:
+    return Shown(
+        "\n".join(f"{head}: {text}" for head, text in lines),
+        "<br>".join(f"<strong>{escape(head)}:</strong> {escape(text)}" for head, text in lines),
+    )
+
+
+def _what(act: Act) -> str:
+    match act:
+        case Accepting():
+            return "accept the agreement"
+        case Consenting():
+            return "agree to a release"
+        case Withdrawing():
+            return "say whether they withdraw"
+        case Passing() | Removing() | Mending() | Adopting() | Ending():
+            return "confirm an act"
+        case _:
+            assert_never(act)
