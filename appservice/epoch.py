@@ -13,7 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from rooms.ports import Epochs, EventId, ItemId, RoomId
+from rooms.epochs import Epochs
+from rooms.ports import EventId, ItemId, RoomId
 
 ACCOUNT_DATA = "org.mediatrix.epoch"
 MARKER = "org.mediatrix.sent"

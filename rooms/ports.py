@@ -19,6 +19,7 @@ from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
 from rooms.echoes import Echoes
+from rooms.epochs import Epochs
 
 if TYPE_CHECKING:
     from rooms.mails import Mails
@@ -352,23 +353,6 @@ class Identities(Protocol):
 
     async def confirm(self, user: UserId, key: str) -> bool:
         """Believe in this key from now on; False, and nothing changed, when it is no longer the one there is."""
-
-
-class Epochs(Protocol):
-    """Cases that came out of a backup, and that no mediator has looked at since.
-
-    What was decided after the backup isn't known any more: who was removed, which room was closed, which mail was sent.
-    So an unconfirmed case only narrows: nobody is let in, no room is made, nothing leaves for another network.
-    """
-
-    async def unconfirmed(self, case: CaseId) -> bool:
-        """Whether the case is such a one."""
-
-    async def confirm(self, case: CaseId) -> None:
-        """A mediator has looked, and says that the case is as it should be."""
-
-    async def doubtful(self, received_at: datetime) -> bool:
-        """Whether what was received then may have been acted on by a database that was lost."""
 
 
 class Work(Protocol):
