@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from appservice.portal.store import SESSION_LASTS, Laid, Tried, Whose
+from appservice.portal.store import SESSION_LASTS, Laid, Link, Tried, Whose
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token
 from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
@@ -50,7 +50,8 @@ class ServicePortal:
         """A new session, if both are right and the person still takes part."""
         now = self._clock()
         async with self._database.begin() as work:
-            whose = await work.shelf.link(link, now)
+            sent = await work.shelf.link(link)
+            whose = await _current(work, sent) if sent and sent.until > now else None
             if whose is None:
                 return Closed.WRONG
             tried = await work.shelf.try_pin(whose, pin, now)
@@ -118,11 +119,12 @@ class ServicePortal:
         return True
 
     async def pause(self, link: str) -> None:
-        """Whoever has the link wants no more mail."""
+        """Whoever has the link wants no more mail; also with one of an old mail, and again after mail went on."""
         async with self._database.begin() as work:
-            whose = await work.shelf.link(link, self._clock())
+            sent = await work.shelf.link(link)
+            whose = await _current(work, sent) if sent else None
             if whose is not None:
-                await self._store(work, whose, f"pause/{link}", "pause", {})
+                await self._store(work, whose, f"pause/{self._clock():%Y-%m-%dT%H:%M}", "pause", {})
 
     async def leave(self, session: str) -> None:
         """That person's sessions end, on every computer."""
@@ -132,9 +134,18 @@ class ServicePortal:
                 await work.shelf.end_sessions(whose)
 
     async def _store(self, work: ServiceWork, whose: Whose, nonce: str, what: str, values: Mapping[str, str]) -> None:
-        body = json.dumps({"person": whose.person, "what": what, "values": dict(values)}).encode()
-        identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, nonce))))
+        """The same press twice is one act. A form that a browser shows again may be sent with other words: another."""
+        body = json.dumps({"person": whose.person, "what": what, "values": dict(values)}, sort_keys=True).encode()
+        identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, nonce, body.hex()))))
         await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, self._clock()))
+
+
+async def _current(work: ServiceWork, sent: Link) -> Whose | None:
+    """Whose link it is, if it was sent where they are still reached: who has a mailbox they left may not speak as them,
+    nor keep mail from them."""
+    case = await work.cases.load(sent.whose.case)
+    person = case.person(sent.whose.person) if case else None
+    return sent.whose if person and person.endpoint.id == sent.endpoint else None
 
 
 async def _doubtful(work: ServiceWork, case: Case, person: Person) -> tuple[Doubtful, ...]:

@@ -12,7 +12,7 @@ from appservice.ports import ServiceWork
 from appservice.reading import message_id
 from appservice.worker import Fate, Finished
 from policies.asking import Answer
-from policies.case import Case, Conversation, Person
+from policies.case import JOINT, Case, Conversation, Person
 from policies.membership import conversations
 from policies.message import Message, MessageId, PinnedLink, Text
 from policies.text import clean
@@ -80,4 +80,5 @@ class PortalReader:
 
 
 def _conversation(case: Case, named: str) -> Conversation | None:
-    return next((c for c in conversations(case) if c.id == named), None)
+    """The room that a form named. What was written for all just as the joint room went is kept for the mediator."""
+    return JOINT if named == JOINT.id else next((c for c in conversations(case) if c.id == named), None)

@@ -29,6 +29,15 @@ class Whose:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A link that was sent to an endpoint of somebody, and until when it opens something."""
+
+    whose: Whose
+    endpoint: EndpointId
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Laid:
     """One thing that lies ready for somebody."""
 
@@ -60,8 +69,8 @@ class PortalStore(Shelf, Protocol):
     async def drop_link(self, token: str) -> None:
         """It was not sent after all."""
 
-    async def link(self, token: str, at: datetime) -> Whose | None:
-        """Whose link that is; None for unknown and expired ones."""
+    async def link(self, token: str) -> Link | None:
+        """The link, expired or not; None for unknown ones."""
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         """Whether a link was sent there since then that nobody has opened yet."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appservice.portal.store import PIN_DIGITS, PIN_LOCK, PIN_TRIES, Laid, Tried, Whose
+from appservice.portal.store import PIN_DIGITS, PIN_LOCK, PIN_TRIES, Laid, Link, Tried, Whose
 from appservice.storage.portal_schema import LINKS, PINS, SESSIONS, SHELF
 from appservice.storage.seals import Seals, case_seal, make_case_seal, row
 from appservice.storage.statements import insert_new, upsert
@@ -74,10 +74,10 @@ class SqlPortalStore:
     async def drop_link(self, token: str) -> None:
         await self._connection.execute(delete(LINKS).where(LINKS.c.lookup == self._seals.lookup("link", token)))
 
-    async def link(self, token: str, at: datetime) -> Whose | None:
+    async def link(self, token: str) -> Link | None:
         same = LINKS.c.lookup == self._seals.lookup("link", token)
-        found = (await self._connection.execute(select(LINKS).where(same, LINKS.c.until > at))).one_or_none()
-        return None if found is None else Whose(found.case_id, found.person)
+        found = (await self._connection.execute(select(LINKS).where(same))).one_or_none()
+        return None if found is None else Link(Whose(found.case_id, found.person), found.endpoint, found.until)
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         theirs = LINKS.c.case_id == whose.case, LINKS.c.person == whose.person, LINKS.c.endpoint == endpoint

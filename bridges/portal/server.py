@@ -87,6 +87,9 @@ class PortalPages:
         return _page(render.locked_door(self._house))
 
     async def _open(self, request: web.Request) -> web.Response:
+        # Another site could have somebody enter with a link and PIN of its own, and write where it reads.
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+            return _page(render.locked_door(self._house), HTTPStatus.FORBIDDEN)
         caller = self._caller(request)
         if self._tries.is_full(caller):
             problem = "Too many tries from here. Please wait ten minutes, or call."

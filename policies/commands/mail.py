@@ -78,6 +78,7 @@ class ChangeAddress:
             address=self.address,
             content_consent=None,
             stopped=None,
+            enrolled=None,
         )
         moved = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
         answer = (

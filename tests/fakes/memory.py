@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
-from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Tried, Whose
+from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Link, Tried, Whose
 from appservice.storage.errors import Conflict
 from bridges.email.convert_in import Likeness
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId
@@ -36,7 +36,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Link:
+class SentLink:
     """A link that was sent."""
 
     whose: Whose
@@ -77,7 +77,7 @@ class MemoryTables:
     sent_mails: dict[str, SentMail] = field(default_factory=dict)
     shelf: dict[tuple[CaseId, PersonId, ItemId], Laid] = field(default_factory=dict)
     pins: dict[Whose, Pin] = field(default_factory=dict)
-    links: dict[str, Link] = field(default_factory=dict)
+    links: dict[str, SentLink] = field(default_factory=dict)
     sessions: dict[str, tuple[Whose, datetime]] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
@@ -495,14 +495,14 @@ class MemoryPortalStore:
         return self._tables.pins[Whose(case, person)].pin
 
     async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
-        self._tables.links[token] = Link(whose, endpoint, at, until)
+        self._tables.links[token] = SentLink(whose, endpoint, at, until)
 
     async def drop_link(self, token: str) -> None:
         self._tables.links.pop(token, None)
 
-    async def link(self, token: str, at: datetime) -> Whose | None:
+    async def link(self, token: str) -> Link | None:
         found = self._tables.links.get(token)
-        return found.whose if found and found.until > at else None
+        return Link(found.whose, found.endpoint, found.until) if found else None
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         return any(

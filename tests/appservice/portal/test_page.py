@@ -1,5 +1,6 @@
 """The page as the service fills it: what was decided for a person, and nothing else; acts count with link and PIN."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from appservice.portal.reader import PortalReader
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security
 from bridges.portal.views import Closed, View
-from policies.case import DESK, JOINT, Case, Conversation
+from policies.case import DESK, JOINT, Case, Conversation, Phase
 from policies.effects import Inform, Introduce, Post, Relay, Tell
 from policies.message import Message, MessageId, PinnedLink, Text, Unproven
 from policies.plan import label
@@ -188,6 +189,46 @@ async def test_pressing_twice_says_it_once(town: Town) -> None:
     for _ in range(2):
         await town.portal.act(session, "one", "say", {"room": OWN.id, "text": "once"})
     assert len([e for e in await town.handle() if isinstance(e, Post)]) == 1
+
+
+async def test_other_words_from_a_form_that_a_browser_shows_again_are_said_too(town: Town) -> None:
+    await town.relay("hello")
+    session = await town.open()
+    assert isinstance(session, str)
+    for text in ("first", "second"):
+        await town.portal.act(session, "one", "say", {"room": OWN.id, "text": text})
+    assert [e.content for e in await town.handle() if isinstance(e, Post)] == [Text("first"), Text("second")]
+
+
+async def test_what_was_written_for_all_as_the_joint_room_went_is_kept_for_the_mediator(town: Town) -> None:
+    await town.relay("hello")
+    async with town.database.begin() as work:
+        await work.cases.save(replace(CASE, phase=Phase.INTAKE))
+    effects = await town.do("say", room=JOINT.id, text="before you close")
+    assert not [e for e in effects if isinstance(e, Post | Relay)]
+    assert [held.message for held in town.database.committed.holds.values()]
+
+
+async def test_links_to_a_mailbox_that_was_left_open_and_stop_nothing(town: Town) -> None:
+    await town.relay("hello")
+    await town.do("enrol")
+    async with town.database.begin() as work:
+        await work.cases.save(done(CASE, "!mail address Carl carl@example.com", facts(None)).case)
+    assert await town.open() is Closed.WRONG
+    await town.portal.pause(town.post_office.links[-1].link)
+    assert not await town.handle()
+    assert named(town.carl(), "Carl").endpoint.enrolled is None
+
+
+async def test_mail_is_stopped_again_and_by_an_old_mail(town: Town) -> None:
+    await town.relay("hello")
+    for _ in range(2):
+        town.now += timedelta(days=4)
+        await town.portal.pause(town.post_office.links[-1].link)
+        await town.handle()
+        assert named(town.carl(), "Carl").endpoint.stopped
+        async with town.database.begin() as work:
+            await work.cases.save(done(town.carl(), "!mail resume Carl", facts(None)).case)
 
 
 async def test_wrong_pins_lock_the_link_for_a_while_and_alarm_the_desk(town: Town) -> None:

@@ -189,6 +189,14 @@ async def test_nothing_and_too_much_are_refused(browser: Browser, values: dict[s
     assert not browser.portal.acts
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_no_other_site_has_somebody_enter_as_somebody_else(browser: Browser, site: str) -> None:
+    answer = await browser.http.post(f"/p/{LINK}", data={"pin": PIN}, headers={"Sec-Fetch-Site": site})
+    assert answer.status == 403
+    assert "Set-Cookie" not in answer.headers
+    assert not browser.portal.sessions
+
+
 async def test_many_tries_from_one_place_are_stopped_whatever_the_link(browser: Browser) -> None:
     answers = [(await browser.enter(pin=f"{n:06d}", link=new_token())).status for n in range(21)]
     assert answers == [403] * 20 + [429]
