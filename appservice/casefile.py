@@ -15,6 +15,7 @@ from appservice.matrix.ids import UserId, is_user_id
 from appservice.mistakes import ConfigError, explain, mistaken
 from policies.case import STAFF, Role
 from policies.mode import Mode
+from policies.telephone import normalised
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -43,6 +44,14 @@ def email_address(text: str) -> str:
     if len(text) > 254 or _EMAIL.fullmatch(text) is None:
         raise mistaken("not an email address", "write it bare, like carl@example.org")
     return text
+
+
+def telephone(text: str) -> str:
+    """A telephone number with its country. For validators."""
+    number = normalised(text)
+    if number is None:
+        raise mistaken("not a telephone number with its country", 'write it in quotes, like "+34600123456"')
+    return number
 
 
 def _side_role(role: Role) -> Role:
@@ -87,21 +96,24 @@ class PersonEntry(_Strict):
     email: Annotated[str, AfterValidator(email_address)] | None = Field(
         default=None, description="an email address, like carl@example.org"
     )
-    consent: ConsentEntry | None = Field(default=None, description="the consent to have content sent by mail")
+    whatsapp: Annotated[str, AfterValidator(telephone)] | None = Field(
+        default=None, description='a number on WhatsApp with its country, like "+34600123456"'
+    )
+    consent: ConsentEntry | None = Field(default=None, description="the consent to have content sent by that channel")
     accepted: AcceptanceEntry | None = Field(
         default=None, description="that the agreement to mediate was accepted on paper; else they are asked"
     )
 
     @model_validator(mode="after")
     def _one_channel(self) -> Self:
-        if (self.matrix is None) == (self.email is None):
-            raise mistaken("needs one channel", "give either `matrix` or `email`")
+        if sum(channel is not None for channel in (self.matrix, self.email, self.whatsapp)) != 1:
+            raise mistaken("needs one channel", "give one of `matrix`, `email` and `whatsapp`")
         return self
 
     @property
     def address(self) -> str:
         """The channel's address, whichever it is."""
-        return self.matrix or self.email or ""
+        return self.matrix or self.email or self.whatsapp or ""
 
 
 class SideEntry(_Strict):

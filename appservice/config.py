@@ -47,6 +47,7 @@ MOST_WORDS: Final = 20_000
 """Characters of a text that goes to people in one message."""
 PLACEHOLDER: Final = "still the example's placeholder"
 
+_NUMBER_ID: Final = r"^[0-9]{5,20}$"
 _SQLITE: Final = "sqlite+aiosqlite:///"
 _POSTGRES: Final = "postgresql+asyncpg://"
 
@@ -304,6 +305,45 @@ class Email(_Section):
     smtp: Smtp = Field(default=Smtp(), description="where mail goes out")
 
 
+class WhatsAppTemplate(_Section):
+    """The approved message that asks somebody to write, so that they can be written to."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,512}$", description="its name at Meta")
+    language: str = Field(
+        default="en", pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$", description="its language, like en or en_GB"
+    )
+
+
+class WhatsApp(_Section):
+    """The WhatsApp bridge, on the Cloud API."""
+
+    enabled: bool = Field(default=True, description="whether there is a WhatsApp bridge")
+    private_number: Annotated[str, Field(pattern=_NUMBER_ID)] = Field(
+        description="Meta's id of our number for private rooms (phone number id), in quotes"
+    )
+    joint_number: Annotated[str, Field(pattern=_NUMBER_ID)] | None = Field(
+        default=None,
+        description="Meta's id of our number for joint rooms; without it, what parties write is private",
+    )
+    template: WhatsAppTemplate = Field(description="the message that asks somebody to write")
+    app_secret: Secret = Field(description="the app's secret, which signs webhooks, as {file: PATH} or {env: NAME}")
+    verify_token: Annotated[SecretStr, BeforeValidator(_token)] = Field(
+        description="the token of the webhook's subscription"
+    )
+    access_token: Secret = Field(description="the system user's token, which opens the Cloud API")
+    graph_base_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        default="https://graph.facebook.com", description="the URL of the Cloud API"
+    )
+    graph_version: str = Field(default="v26.0", pattern=r"^v[0-9]{1,3}\.[0-9]$", description="its version")
+
+    @model_validator(mode="after")
+    def _two_numbers(self) -> Self:
+        if self.private_number == self.joint_number:
+            remedy = "give the id of another number, or leave joint_number out"
+            raise mistaken("the same number for private and joint rooms", remedy, at="joint_number")
+        return self
+
+
 class AgreementToMediate(_Section):
     """What everyone accepts before the joint room (M2)."""
 
@@ -358,6 +398,9 @@ class Config(_Section):
     email: Annotated[Email | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the email bridge"
     )
+    whatsapp: Annotated[WhatsApp | None, BeforeValidator(_unless_disabled)] = Field(
+        default=None, description="the WhatsApp bridge"
+    )
     agreement: Annotated[AgreementToMediate | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the agreement to mediate"
     )
@@ -409,7 +452,7 @@ def _placeholders(value: object, where: str = "") -> Iterable[Mistake]:
     match value:
         case str() if is_placeholder(value):
             yield Mistake(where, PLACEHOLDER, "put your own value here")
-        case dict() if where == "email" and value.get("enabled") is False:
+        case dict() if where in {"email", "whatsapp"} and value.get("enabled") is False:
             return
         case dict():
             for key, inner in value.items():

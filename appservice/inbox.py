@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ from appservice.seeking import Seeker
 from appservice.storage.receiving import KEY_COUNTS
 from appservice.trust import JUDGEMENT, Verifications
 from appservice.unsigned import UnsignedReader
+from appservice.whatsapp.webhooks import KIND as WEBHOOK
+from appservice.whatsapp.webhooks import WebhookWork
 from appservice.worker import End, Fate, Park
 from rooms.apply import Codec
 from rooms.clock import TIME
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who reads which kind of item. `mails` is None where mail isn't set up."""
+    """Who reads which kind of item. `mails` and `webhooks` are None where mail or WhatsApp isn't set up."""
 
     events: EventReader
     encryption: Encryption
@@ -46,6 +48,21 @@ class Readers:
     mails: MailReader | None
     reports: ReportReader
     portal: PortalReader
+    webhooks: WebhookWork | None
+
+    def each(self, kind: str) -> Callable[[ServiceWork, Item], Awaitable[Fate]] | None:
+        """Who reads the items of a kind one by one."""
+        if self.webhooks and kind.startswith(f"{WEBHOOK}."):
+            return self.webhooks.read
+        return {
+            "device.unsigned": self.unsigned.read,
+            "device.none": self.unsigned.read,
+            "time": self.clock.read,
+            "verification.judgement": self.verifications.judged,
+            "identity.replaced": self.replaced.read,
+            "portal": self.portal.read,
+            "command": self.commands.read,
+        }.get(kind)
 
 
 class InboxWork:
@@ -95,18 +112,8 @@ class InboxWork:
                 return await readers.encryption.receive(work, items)
             case "matrix.key_counts":
                 return [await readers.encryption.take_counts(work, item) for item in items]
-            case "device.unsigned" | "device.none":
-                return [await readers.unsigned.read(work, item) for item in items]
-            case "time":
-                return [await readers.clock.read(work, item) for item in items]
-            case "verification.judgement":
-                return [await readers.verifications.judged(work, item) for item in items]
-            case "identity.replaced":
-                return [await readers.replaced.read(work, item) for item in items]
-            case "portal":
-                return [await readers.portal.read(work, item) for item in items]
-            case "command":
-                return [await readers.commands.read(work, item) for item in items]
+            case _ if read := readers.each(kind):
+                return [await read(work, item) for item in items]
             case _:
                 raise Trouble(f"nothing reads items of kind {kind}", transient=False)
 

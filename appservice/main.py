@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from appservice.backups.settling import Settling
 from appservice.building import Builder, Namespace
 from appservice.clock import TimeReader
 from appservice.codec import JsonCodec
-from appservice.config import Config, Email, Tls
+from appservice.config import Config, Email, Tls, WhatsApp
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
 from appservice.encryption import Encryption, Us
@@ -44,6 +44,13 @@ from appservice.trust import Verifications
 from appservice.unsigned import UnsignedReader
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
+from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
+from appservice.whatsapp.courier import Template, WhatsAppCourier
+from appservice.whatsapp.numbers import Numbers
+from appservice.whatsapp.reader import WebhookReader
+from appservice.whatsapp.rendering import Voice
+from appservice.whatsapp.statuses import StatusReader
+from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
 from appservice.worker import Worker
 from bridges.email.api import MailServer, Security
 from bridges.email.proof import Trust
@@ -51,22 +58,13 @@ from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
 from bridges.portal import views as portal
 from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
-from rooms.deliver import Courier, Deliverer, Outcome
+from bridges.whatsapp.api import CloudApi, Graph
+from bridges.whatsapp.pace import Pace
+from policies.case import Network
+from rooms.deliver import Courier, Deliverer
 from rooms.handle import House
-from rooms.homeserver import Trouble
-from rooms.letters import Letter
-from rooms.ports import Item
 
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
-
-
-@dataclass(frozen=True, slots=True)
-class NoMail:
-    """Stands in where mail isn't set up: nobody can have been added by mail."""
-
-    async def carry(self, item: Item, letter: Letter) -> Outcome:
-        """Refuse, visibly."""
-        raise Trouble("mail is not set up on this server", transient=False)
 
 
 def wire(config: Config) -> Service:
@@ -94,9 +92,12 @@ def wire(config: Config) -> Service:
         mails=_mails(config.email, database, codec, house),
         reports=ReportReader(database, codec, house),
         portal=PortalReader(codec, house),
+        webhooks=_webhooks(config.whatsapp, codec, house),
     )
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
-    deliverer = Deliverer(database, builder, encryption, _courier(config, database))
+    cloud = _cloud(config.whatsapp) if config.whatsapp else None
+    couriers = _couriers(config, database, codec, house, cloud)
+    deliverer = Deliverer(database, builder, encryption, couriers)
     aftermath = Aftermath(deliverer, database, matrix, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
@@ -113,7 +114,7 @@ def wire(config: Config) -> Service:
         metrics=metrics,
         provisioning=InboxProvisioning(database),
         trust=InboxTrust(database, verifications),
-        pages=_pages(config, database),
+        pages=[*_pages(config, database), *_hooks(config.whatsapp, database, gate)],
     )
     parts = Parts(
         database=database,
@@ -137,6 +138,7 @@ def wire(config: Config) -> Service:
         reach=reach,
         web=_web(config, ports),
         lmtp=lmtp,
+        cloud=cloud,
     )
     return Service(config, parts)
 
@@ -148,6 +150,7 @@ def _house(config: Config) -> House:
         reply_domain=config.email.reply_domain if config.email else None,
         mediators={user: mediator_name(user) for user in config.mediators},
         agreement=config.agreement.first_version if config.agreement else None,
+        whatsapp=config.whatsapp is not None,
     )
 
 
@@ -197,10 +200,50 @@ def _trust(email: Email) -> Trust:
     return Trust(email.authserv_id, email.reply_domain, email.accept_spf, frozenset(email.arc_sealers))
 
 
-def _courier(config: Config, database: SqlDatabase) -> Courier:
-    if config.email is None:
-        return NoMail()
-    return MailCourier(database, _mail_server(config.email), _sender(config, config.email))
+def _couriers(
+    config: Config, database: SqlDatabase, codec: JsonCodec, house: House, cloud: CloudApi | None
+) -> Mapping[Network, Courier]:
+    couriers: dict[Network, Courier] = {}
+    if config.email:
+        couriers[Network.EMAIL] = MailCourier(database, _mail_server(config.email), _sender(config, config.email))
+    if config.whatsapp and cloud:
+        template, organisation = config.whatsapp.template, config.organisation
+        voice = Voice(organisation.name, organisation.telephone, one_number=config.whatsapp.joint_number is None)
+        couriers[Network.WHATSAPP] = WhatsAppCourier(
+            database,
+            cloud,
+            _numbers(config.whatsapp),
+            codec,
+            house,
+            template=Template(template.name, template.language),
+            voice=voice,
+            pace=Pace(time.monotonic),
+        )
+    return couriers
+
+
+def _cloud(whatsapp: WhatsApp) -> CloudApi:
+    token = whatsapp.access_token.get_secret_value()
+    return CloudApi(Graph(whatsapp.graph_base_url, token, whatsapp.graph_version))
+
+
+def _webhooks(whatsapp: WhatsApp | None, codec: JsonCodec, house: House) -> WebhookWork | None:
+    if whatsapp is None:
+        return None
+    return WebhookWork(WebhookReader(codec, house, _numbers(whatsapp)), StatusReader(codec, house))
+
+
+def _numbers(whatsapp: WhatsApp) -> Numbers:
+    return Numbers(whatsapp.private_number, whatsapp.joint_number)
+
+
+def _hooks(whatsapp: WhatsApp | None, database: SqlDatabase, gate: Gate) -> list[web.RouteDef]:
+    if whatsapp is None:
+        return []
+    secrets = WebhookSecrets(
+        app_secret=whatsapp.app_secret.get_secret_value(), verify_token=whatsapp.verify_token.get_secret_value()
+    )
+    return WhatsAppApi(secrets, WebhookInbox(database, gate.passed)).routes()
 
 
 def _mail_server(email: Email) -> MailServer:

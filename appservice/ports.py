@@ -7,6 +7,7 @@ from appservice.crypto.store import CryptoStore
 from appservice.epoch import EpochStore
 from appservice.mail.ledger import MailLedger
 from appservice.portal.store import PortalStore
+from appservice.whatsapp.ledger import WhatsAppLedger
 from rooms.ports import Work
 
 
@@ -21,6 +22,8 @@ class ServiceWork(Work, Protocol):
     def mails(self) -> MailLedger: ...
     @property
     def shelf(self) -> PortalStore: ...
+    @property
+    def whatsapp(self) -> WhatsAppLedger: ...
 
 
 class ServiceDatabase(Protocol):

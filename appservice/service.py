@@ -34,6 +34,7 @@ from appservice.sweeping import Sweeper
 from appservice.web.server import WebServer
 from appservice.worker import Worker
 from bridges.email.server import LmtpServer
+from bridges.whatsapp.api import CloudApi
 from rooms.apply import Codec
 from rooms.handle import House
 from rooms.homeserver import Trouble
@@ -64,11 +65,15 @@ class Gate:
 
     async def accept(self, transaction: Transaction) -> None:
         """Store a transaction. Raises DatabaseUnavailable if that has to wait for too long."""
+        await self.passed()
+        await self._store.accept(transaction)
+
+    async def passed(self) -> None:
+        """Wait until it is open. Raises DatabaseUnavailable if that takes too long."""
         try:
             await asyncio.wait_for(self._opened.wait(), CATCHING_UP_MOST)
         except TimeoutError:
             raise DatabaseUnavailable("the service is still starting") from None
-        await self._store.accept(transaction)
 
 
 class Condition:
@@ -118,6 +123,8 @@ class Parts:
     reach: Reach
     web: WebServer
     lmtp: LmtpServer | None
+    cloud: CloudApi | None
+    """WhatsApp's, where that is set up."""
 
 
 class Service:
@@ -264,6 +271,8 @@ class Service:
         await parts.web.stop()
         if parts.lmtp:
             await parts.lmtp.stop()
+        if parts.cloud:
+            await parts.cloud.close()
         await parts.matrix.close()
         await parts.database.close()
 

@@ -54,6 +54,15 @@ email:
     # username: mediatrix                # where the server wants one; default none
     # password: {file: secrets/smtp.password}
 
+whatsapp:
+  enabled: false                         # whether there is a WhatsApp bridge; default true where this section stands
+  private_number: "100000000000001"      # Meta's id (phone number id) of your number for private rooms
+  # joint_number: "100000000000002"      # that of a second one, for joint rooms; without it, parties write in private
+  template: {name: new_message, language: en}              # the approved message that asks somebody to write
+  app_secret: {file: secrets/whatsapp-app.secret}          # the secret of your app at Meta, which signs webhooks
+  verify_token: {file: secrets/whatsapp-verify.token}      # a word of yours, which you give Meta with the webhook's URL
+  access_token: {file: secrets/whatsapp-access.token}      # the token of your system user at Meta
+
 agreement:                               # what everyone accepts, in private, before they come into the joint room
   enabled: $agreement_enabled            # whether there is one; default true where this section stands
   file: agreement.md                     # its text, in Markdown: yours to write; see the mediators' handbook

@@ -34,7 +34,7 @@ from policies.ask import (
 from policies.case import Case, Conversation, PersonId
 from policies.effects import Due, Pose, Schedule, due_key
 from policies.membership import readers
-from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, Unproven
+from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.outcome import Facts, Refused
 from policies.release import heading
 from policies.text import clean
@@ -171,5 +171,7 @@ def how(proof: Proof) -> str:
             return "by mail from the address on record, vouched for by our mail server"
         case PinnedLink():
             return "on the page behind a link sent to the address on record, with the PIN given on another channel"
+        case SignedWebhook():
+            return "by WhatsApp, from the account on record"
         case Unproven(why):
             return f"unproven: {why}"

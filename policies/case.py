@@ -63,6 +63,7 @@ class Network(StrEnum):
 
     MATRIX = "matrix"
     EMAIL = "email"
+    WHATSAPP = "whatsapp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,24 @@ class Consent:
     recorded_by: str
     on: datetime
     wording: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """By what a network tells one person from another: its own id of them, their number, the hash of their encryption
+    identity. What it never said is None. A number alone is nobody: it is given to somebody else one day."""
+
+    user: str | None = None
+    phone: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """It may be another person by now. `why` is in words; `now` is what the network shows of whoever is there."""
+
+    why: str
+    now: Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,15 @@ class Endpoint:
     """Why nothing is sent there for now, in words; None where all is well."""
     enrolled: datetime | None = None
     """Since when that person's own act shows that the address is theirs, and that they know what it can't protect."""
+    seen: Seen | None = None
+    """Who was there when the channel was first used, where the network tells."""
+    doubt: Doubt | None = None
+    """Until a mediator has made sure who is there, nothing is sent and nothing is believed."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All by which its person is found on that network."""
+        return frozenset({self.address, *([self.seen.user] if self.seen and self.seen.user else [])})
 
     @property
     def is_bridged(self) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
 from policies.floor import objection
 from policies.membership import readers
 from policies.mode import Mode
+
+CARRIED_BY: Mapping[Network, str] = MappingProxyType(
+    {Network.MATRIX: "in Matrix", Network.EMAIL: "by mail", Network.WHATSAPP: "by WhatsApp"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,13 @@ def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
     person = case.person(to)
     if person is None or to not in readers(case, conversation):
         return Cancel("the reader no longer takes part there")
+    if person.endpoint.doubt is not None:
+        return Wait("it may be another person who reads there now", channel_key(case, person.endpoint.id))
     if person.endpoint.stopped is not None:
         return Wait(f"nothing is sent there for now: {person.endpoint.stopped}", channel_key(case, person.endpoint.id))
+    if person.endpoint.network is Network.WHATSAPP and person.endpoint.content_consent is None:
+        # WhatsApp wants an opt-in before anything at all is sent.
+        return Wait("no consent to WhatsApp is on record", channel_key(case, person.endpoint.id))
     return Go()
 
 

@@ -163,7 +163,7 @@ class GivePin:
 
 @dataclass(frozen=True, slots=True)
 class ShowMails:
-    """List at the desk what became of the latest mails to somebody."""
+    """List at the desk what became of the latest mails, or WhatsApp messages, to somebody."""
 
     person: PersonId
 

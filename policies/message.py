@@ -85,6 +85,11 @@ class PinnedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedWebhook:
+    """Delivered by WhatsApp, signed with our app's secret, from whoever was on that channel from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unproven:
     """No proof of the author; `why` is in words, `remedy` is what the person can do about it.
 
@@ -95,7 +100,7 @@ class Unproven:
     remedy: str
 
 
-Proof = SignedDevice | AuthenticatedMail | PinnedLink | Unproven
+Proof = SignedDevice | AuthenticatedMail | PinnedLink | SignedWebhook | Unproven
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ class Facts:
     """What a command replies to."""
     elsewhere: Mapping[str, frozenset[ConversationId]] = field(default_factory=dict)
     """For the guard: where else in the case that was said which is at hand."""
+    whatsapp: bool = False
+    """Whether there is a WhatsApp bridge."""
+    engaged: frozenset[str] = frozenset()
+    """Which of the names on WhatsApp that the act is about take part in another case."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 

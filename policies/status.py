@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import assert_never
 
 from policies.case import JOINT, Case, Conversation, Kind, Network, Person
+from policies.delivery import CARRIED_BY
 from policies.floor import floor_text
 from policies.membership import conversations, readers
 from policies.text import moment
+
+CAUTIONS: Mapping[Network, str] = MappingProxyType(
+    {
+        Network.EMAIL: (
+            " What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by"
+            " mail."
+        ),
+        Network.WHATSAPP: (
+            " What goes by WhatsApp passes Meta's servers, which can read it, and can be forwarded; reactions and files"
+            " don't travel by WhatsApp."
+        ),
+    }
+)
 
 
 def readers_text(case: Case, conversation: Conversation) -> str:
     """Who reads a room, and over which legs it is not end-to-end encrypted (B2). Shown in that room."""
     people = [p for p in case.people if p.id in readers(case, conversation)]
     names = reader_names(case, conversation)
-    bridged = any(p.endpoint.network is Network.EMAIL for p in people)
-    caution = (
-        " What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by mail."
-        if bridged
-        else ""
-    )
+    caution = "".join(CAUTIONS[n] for n in Network if n in CAUTIONS and any(p.endpoint.network is n for p in people))
     match conversation.kind:
         case Kind.DESK | Kind.CAUCUS:
             return f"PRIVATE. Who reads this room: {names}. Nobody else does.{caution}"
@@ -37,7 +48,8 @@ def reader_names(case: Case, conversation: Conversation) -> str:
 
 def _reader(case: Case, person: Person) -> str:
     roles = "/".join(sorted({p.role for p in case.roles(person.id)} - {"party"}))
-    notes = [*([roles] if roles else []), *(["by mail"] if person.endpoint.network is Network.EMAIL else [])]
+    network = person.endpoint.network
+    notes = [*([roles] if roles else []), *([CARRIED_BY[network]] if network is not Network.MATRIX else [])]
     return f"{person.name} ({', '.join(notes)})" if notes else person.name
 
 
@@ -83,12 +95,13 @@ def _person_line(case: Case, person: Person) -> str:
     match person.endpoint.network:
         case Network.MATRIX:
             channel = f"in Matrix as {person.endpoint.address}"
-        case Network.EMAIL:
+        case Network.EMAIL | Network.WHATSAPP as network:
             consent = person.endpoint.content_consent
             agreed = (
                 f"consent recorded by {consent.recorded_by} on {consent.on:%Y-%m-%d}" if consent else "NO CONSENT yet"
             )
-            channel = f"by mail at {person.endpoint.address}, {agreed}"
+            doubt = f", BUT {person.endpoint.doubt.why}: !identity {person.name}" if person.endpoint.doubt else ""
+            channel = f"{CARRIED_BY[network]} at {person.endpoint.address}, {agreed}{doubt}"
         case _:
             assert_never(person.endpoint.network)
     return f"– {person.name}: {seats}; {channel}"

@@ -6,12 +6,12 @@ trouble makes a dead letter that the desk sees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from policies.asking import in_words
-from policies.case import DESK, Case, CaseId
+from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
 from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.message import Content, MessageId, Text
@@ -118,8 +118,11 @@ class Courier(Protocol):
 class Deliverer:
     """Sends outbox items."""
 
-    def __init__(self, database: Database, homeserver: Homeserver, poster: Poster, courier: Courier) -> None:
-        self._database, self._homeserver, self._poster, self._courier = database, homeserver, poster, courier
+    def __init__(
+        self, database: Database, homeserver: Homeserver, poster: Poster, couriers: Mapping[Network, Courier]
+    ) -> None:
+        """`couriers`: of the networks outside Matrix that are set up."""
+        self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
         self._boards: dict[CaseId, str] = {}
         """What each board shows, as far as this process has posted it."""
 
@@ -319,7 +322,14 @@ class Deliverer:
             unconfirmed = await work.epochs.unconfirmed(case_id)
         if unconfirmed:
             return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
-        return _kept_back(case, effect) or await self._courier.carry(item, letter_to(case, effect))
+        kept_back = _kept_back(case, effect)
+        if kept_back:
+            return kept_back
+        reader = case.person(addressee(effect))
+        courier = self._couriers.get(reader.endpoint.network) if reader else None
+        if courier is None:
+            raise Trouble("the channel of whom it is for is not set up on this server", transient=False)
+        return await courier.carry(item, letter_to(case, effect))
 
 
 def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:

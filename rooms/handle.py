@@ -15,9 +15,10 @@ from policies.asking import Answer as Answering
 from policies.asking import code_from
 from policies.board import NOTHING, Shown, cases_board
 from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
+from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
-from policies.commands.vocabulary import Command, is_command
+from policies.commands.vocabulary import Command, is_command, parse
 from policies.effects import Decision, Reconcile, Tell
 from policies.guard import grams
 from policies.identity import Identity
@@ -66,6 +67,8 @@ class House:
     mediators: Mapping[UserId, str]
     agreement: Agreement | None = None
     """The organisation's agreement to mediate; None: it uses none."""
+    whatsapp: bool = False
+    """Whether there is a WhatsApp bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Handler:
         if at_desk or commands:
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
         facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=commands)
+        if at_desk and isinstance(message.content, Text):
+            facts = replace(facts, engaged=await self._engaged(case, parse(message.content.body)))
         decision = routing.decide(case, message, facts)
         await self._applier.apply(case, decision, message)
         return decision
@@ -211,6 +216,11 @@ class Handler:
         case = await self._case(case_id)
         await self._applier.apply(case, alarms.decide_remade(case, conversation))
 
+    async def follow(self, case: Case, decision: Decision) -> Case:
+        """A network reported something of a channel or of a delivery: its policy has decided what follows."""
+        await self._applier.apply(case, decision)
+        return decision.case
+
     async def tell_desk(self, case_id: CaseId, text: str) -> None:
         """Something went wrong, or was repaired, that the mediators must know."""
         case = await self._case(case_id)
@@ -227,7 +237,7 @@ class Handler:
         if case is None:
             return Answer(False, f"There is no case {case_id}.", None)
         facts = replace(self._facts(None, await self._identities(case)), before_restore=before_restore)
-        decision = routing.decide_command(case, command, facts)
+        decision = routing.decide_command(case, command, replace(facts, engaged=await self._engaged(case, command)))
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, self._applier.shown or decision.reason, case_id)
 
@@ -264,7 +274,8 @@ class Handler:
 
     async def _open(self, command: NewCase) -> Answer:
         case = Case(await self._work.cases.new_number(), command.title)
-        decision = routing.decide_command(case, command, self._facts(None, {}))
+        facts = replace(self._facts(None, {}), engaged=await self._engaged(case, command))
+        decision = routing.decide_command(case, command, facts)
         if decision.refused:
             return Answer(False, decision.reason, None)
         steps = Tell(DESK, NEXT_STEPS.format(case=case.id, server=self._house.server_name))
@@ -291,6 +302,16 @@ class Handler:
             raise LookupError("an item names a case that isn't there")
         return case
 
+    async def _engaged(self, case: Case, command: Command | Misunderstood) -> frozenset[str]:
+        """Which of the names on WhatsApp that a command may be about take part in another case."""
+        steps = command.steps if isinstance(command, NewCase) else (command,)
+        names = {name for step in steps if isinstance(step, AddPerson) for name in step.on_whatsapp}
+        for person in case.people:
+            if person.endpoint.doubt:
+                names |= {name for name in (person.endpoint.doubt.now.user, person.endpoint.doubt.now.phone) if name}
+        found = {name: await self._work.cases.of_address(Network.WHATSAPP, name) for name in sorted(names)}
+        return frozenset(name for name, cases in found.items() if set(cases) - {case.id})
+
     async def _identities(self, case: Case) -> Mapping[PersonId, Identity]:
         users = {UserId(p.endpoint.address): p.id for p in case.people if p.endpoint.network is Network.MATRIX}
         return {users[user]: identity for user, identity in (await self._work.identities.known(users)).items()}
@@ -306,4 +327,5 @@ class Handler:
             house.reply_domain,
             identities,
             house.agreement,
+            whatsapp=house.whatsapp,
         )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, Protocol
 
-from policies.case import Case, CaseId, Conversation, EndpointId, PersonId
+from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
@@ -23,6 +23,7 @@ from rooms.epochs import Epochs
 
 if TYPE_CHECKING:
     from rooms.mails import Mails
+    from rooms.messages import SentMessages
     from rooms.record import Record
     from rooms.shelf import Shelf
 
@@ -185,6 +186,9 @@ class Cases(Protocol):
 
     async def all_ids(self) -> tuple[CaseId, ...]:
         """Every case, oldest first."""
+
+    async def of_address(self, network: Network, address: str) -> tuple[CaseId, ...]:
+        """The cases in which whoever is reached there takes part, by any name of that channel, oldest first."""
 
     async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
         """The cases in which that Matrix user takes part, oldest first."""
@@ -386,6 +390,8 @@ class Work(Protocol):
     def mails(self) -> Mails: ...
     @property
     def shelf(self) -> Shelf: ...
+    @property
+    def whatsapp(self) -> SentMessages: ...
 
 
 class Database(Protocol):

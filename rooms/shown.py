@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from policies.case import Case, PersonId
+from policies.case import Case, Network, PersonId
 from policies.membership import conversations
 from policies.message import Edit, Text, Unreadable
 from policies.plan import desk_label
 from policies.text import clean, moment, one_line
+from rooms.mails import SentMail
+from rooms.messages import SentPart
 from rooms.ports import State, Work
 from rooms.record import heads_text, signable
 
@@ -42,18 +45,21 @@ async def held_text(work: Work, case: Case, number: str | None) -> str:
 
 
 async def mails_text(work: Work, case: Case, person: PersonId) -> str:
-    """What became of the latest mails to somebody."""
+    """What became of the latest mails, or WhatsApp messages, to somebody."""
     named = case.person(person)
     name = named.name if named else "someone who left"
-    mails = await work.mails.to_person(case.id, person, MAILS_SHOWN)
+    by_whatsapp = named is not None and named.endpoint.network is Network.WHATSAPP
+    ledger = work.whatsapp if by_whatsapp else work.mails
+    sent: Sequence[SentMail | SentPart] = await ledger.to_person(case.id, person, MAILS_SHOWN)
     lines = [
-        f"{mail.at:%Y-%m-%d %H:%M} UTC: {mail.state.in_words}{f' ({one_line(mail.detail)})' if mail.detail else ''}"
-        for mail in mails
+        f"{one.at:%Y-%m-%d %H:%M} UTC: {one.state.in_words}{f' ({one_line(one.detail)})' if one.detail else ''}"
+        for one in sent
     ]
     stopped = (
         f"Nothing is sent to {name} for now: {named.endpoint.stopped}." if named and named.endpoint.stopped else ""
     )
-    return "\n".join([*filter(None, [stopped]), f"The latest mails to {name}:", *(lines or ["none yet"])])
+    latest = f"The latest {'WhatsApp messages' if by_whatsapp else 'mails'} to {name}:"
+    return "\n".join([*filter(None, [stopped]), latest, *(lines or ["none yet"])])
 
 
 async def headers_text(work: Work, case: Case, number: str) -> str:

@@ -74,7 +74,7 @@ class SqlCases:
         await self._connection.execute(statement, {"id": case.id, "sealed": sealed})
         of_case = schema.case_addresses.c.case_id == case.id
         await self._connection.execute(delete(schema.case_addresses).where(of_case))
-        lookups = {self._lookup(person.endpoint.network, person.endpoint.address) for person in case.people}
+        lookups = {self._lookup(p.endpoint.network, name) for p in case.people for name in p.endpoint.names}
         if lookups:
             statement = insert_new(self._connection.dialect, schema.case_addresses, "case_id", "lookup")
             await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(lookups)])
@@ -85,11 +85,14 @@ class SqlCases:
         return tuple(found.scalars())
 
     async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
+        return await self.of_address(Network.MATRIX, user)
+
+    async def of_address(self, network: Network, address: str) -> tuple[CaseId, ...]:
         addresses = schema.case_addresses
         statement = (
             select(schema.cases.c.id)
             .join(addresses, addresses.c.case_id == schema.cases.c.id)
-            .where(addresses.c.lookup == self._lookup(Network.MATRIX, user))
+            .where(addresses.c.lookup == self._lookup(network, address))
             .order_by(schema.cases.c.ordinal)
         )
         return tuple((await self._connection.execute(statement)).scalars())

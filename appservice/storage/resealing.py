@@ -22,6 +22,7 @@ from appservice.storage.errors import UnusableDatabase
 from appservice.storage.mail_schema import SENT_MAILS
 from appservice.storage.seals import KEYS_PURPOSE, row
 from appservice.storage.transfer import require_file, require_schema
+from appservice.storage.whatsapp_schema import SENT_PARTS
 from appservice.trust import VERIFICATION_PURPOSE
 
 _AT_ONCE: Final = 500
@@ -95,6 +96,7 @@ _SEALED: Final = (
     _bytes(schema.rooms, "reason", "rooms.reason", "case_id", "key"),
     _bytes(schema.reply_addresses, "sealed", "reply_addresses.sealed", "token_hash"),
     _bytes(SENT_MAILS, "detail", "sent_mails.detail", "bounce_hash"),
+    _bytes(SENT_PARTS, "detail", "whatsapp_sent.detail", "item"),
     _bytes(schema.holds, "why", "holds.why", "case_id", "message"),
     _pickle(crypto.IDENTITIES.table, "account", Pickled.ACCOUNT),
     _text(crypto.IDENTITIES.table, "seeds", SEEDS, "user_id"),

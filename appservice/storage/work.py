@@ -15,6 +15,7 @@ from appservice.storage.portal import SqlPortalStore
 from appservice.storage.queue import SqlQueue
 from appservice.storage.record import SqlRecord
 from appservice.storage.seals import Seals
+from appservice.storage.whatsapp import SqlWhatsAppLedger
 
 
 class SqlWork:
@@ -37,6 +38,7 @@ class SqlWork:
         self.epochs = SqlEpochs(connection, seals)
         self.mails = SqlMailLedger(connection, seals)
         self.shelf = SqlPortalStore(connection, seals)
+        self.whatsapp = SqlWhatsAppLedger(connection, seals)
 
     @property
     def news(self) -> list[str]:

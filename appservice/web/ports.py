@@ -23,6 +23,15 @@ class TransactionStore(Protocol):
         """
 
 
+class WebhookStore(Protocol):
+    """Where WhatsApp's webhooks are kept until the worker reads them."""
+
+    async def accept(self, body: bytes) -> None:
+        """Store every part of a webhook that was found to be signed, in one database transaction, and return when that
+        is committed. Whatever is there already is passed over. Raises DatabaseUnavailable, and then nothing was stored.
+        """
+
+
 class Readiness(Protocol):
     """Whether the service is accepting and storing."""
 

@@ -41,7 +41,7 @@ class WebPorts:
     check: SelfCheck
     status: SelfCheck
     pages: Sequence[web.RouteDef] = ()
-    """The routes of pages that people open."""
+    """The routes of pages that people open, and of what other networks call."""
 
 
 def application(settings: WebSettings, ports: WebPorts) -> web.Application:

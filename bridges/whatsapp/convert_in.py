@@ -75,13 +75,18 @@ def _sender(message: JsonObject, contact: JsonObject) -> Sender:
     written_as = text(message.get("from"))
     system, identity = _object(message.get("system")), _object(message.get("identity"))
     named = (text(contact.get("user_id")), text(message.get("from_user_id")), written_as)
-    phones = (text(contact.get("wa_id")), written_as)
+    changed = text(system.get("wa_id")) or text(system.get("new_wa_id"))
+    phones = (changed, text(contact.get("wa_id")), written_as)
     return Sender(
         user=next(filter(None, map(user_id, named)), None),
-        phone=next(filter(None, (normalised(f"+{one.removeprefix('+')}") for one in phones)), None),
+        phone=next(filter(None, map(_phone, phones)), None),
         key=text(contact.get("identity_key_hash")) or text(identity.get("hash")) or None,
-        formerly=user_id(text(system.get("previous_user_id"))),
+        formerly=(user_id(text(system.get("previous_user_id"))) or _phone(written_as)) if system else None,
     )
+
+
+def _phone(digits: str) -> str | None:
+    return normalised(f"+{digits.removeprefix('+')}")
 
 
 def _said(message: JsonObject) -> Said:

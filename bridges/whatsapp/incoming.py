@@ -9,7 +9,7 @@ class Sender:
     """Who wrote, as the network names them. Any of these may be missing; none is ever shown or logged.
 
     `user` is the business-scoped id, `phone` in E.164, `key` the hash of their encryption identity; `formerly` is the
-    business-scoped id that this one replaces.
+    id or the number that these replace, in a message that says so.
     """
 
     user: str | None = field(default=None, repr=False)

@@ -8,11 +8,12 @@ from policies import effects
 from policies.case import Case, Consent, Network
 from policies.commands.form import Form
 from policies.commands.mail import introductions
-from policies.delivery import channel_key
+from policies.delivery import CARRIED_BY, by_link, channel_key
 from policies.effects import Explain, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.whatsapp import account_confirmed, account_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,17 @@ class RecordConsent:
             return Refused(
                 f"{person.name} reads in Matrix, end-to-end encrypted; no consent is needed", "!status shows all"
             )
+        carried = CARRIED_BY[person.endpoint.network]
         by = case.person(facts.by) if facts.by else None
         consent = Consent(by.name if by else "the organisation", facts.at, self.wording)
         endpoint = replace(person.endpoint, content_consent=consent)
         agreed = case.with_person(replace(person, endpoint=endpoint))
         return Done(
             agreed,
-            f"On record: {person.name} agreed to have the words themselves sent by mail (“{self.wording}”).",
+            f"On record: {person.name} agreed to have the words themselves sent {carried} (“{self.wording}”).",
             (
                 Resume(channel_key(case, endpoint.id)),
-                *(introductions(agreed, person) if person.endpoint.content_consent is None else ()),
+                *(introductions(agreed, person) if by_link(person) else ()),
             ),
         )
 
@@ -56,6 +58,8 @@ class ShowIdentity:
         person = case.named(self.name)
         if person is None:
             return no_such_person(case, self.name)
+        if person.endpoint.network is Network.WHATSAPP:
+            return Done(case, account_text(person))
         return Done(case, identity_text(person.name, facts.identities.get(person.id)))
 
 
@@ -73,6 +77,8 @@ class ConfirmIdentity:
             return no_such_person(case, self.name)
         if person.id == facts.by:
             return Refused("Nobody confirms themselves", "Another mediator does, or your administrator")
+        if person.endpoint.network is Network.WHATSAPP:
+            return account_confirmed(case, person, self.fingerprint, facts)
         key = to_confirm(facts.identities.get(person.id), self.fingerprint)
         if isinstance(key, Unconfirmable):
             return Refused(key.why, f"!identity {person.name} shows what is known")
@@ -101,21 +107,21 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
     Form(
         "consent",
         "!consent NAME: WORDING",
-        "records that somebody agreed to have the words themselves sent by mail",
+        "records that somebody agreed to have the words themselves sent by mail or WhatsApp",
         "!consent Carl: agreed by telephone to read the case by mail",
         _consent,
     ),
     Form(
         "identity",
         "!identity NAME",
-        "what is known of somebody's encryption identity",
+        "what is known of somebody's encryption identity, or account on WhatsApp",
         "!identity Alice",
         lambda words: ShowIdentity(" ".join(words)) if words else "A name is missing",
     ),
     Form(
         "confirm",
         "!confirm NAME: FINGERPRINT",
-        "believes in somebody's new encryption identity, after you made sure that it is theirs",
+        "believes in somebody's new encryption identity or account, after you made sure that it is theirs",
         "!confirm Alice: AbCd EfGh IjKl",
         _confirm,
     ),

@@ -29,10 +29,12 @@ from policies.course import without_person
 from policies.floor import without
 from policies.membership import sits_in_a_caucus
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.telephone import contact, spellings, user_id
 from policies.text import name_problem, skeleton
 
 ROLES = tuple(role.value for role in Role)
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_NUMBER_PART = re.compile(r"[0-9()./-]+")
 _MATRIX_ID = re.compile(r"@[a-z0-9._=/+-]+:(?P<server>\S+)")
 
 
@@ -50,12 +52,19 @@ class AddPerson:
     accepted: Consent | None = None
     """That the agreement to mediate was accepted on paper."""
 
+    @property
+    def on_whatsapp(self) -> frozenset[str]:
+        """The name on WhatsApp that this is about, and its other spellings; none for other networks."""
+        if self.network is not Network.WHATSAPP:
+            return frozenset()
+        return frozenset({self.address}) | spellings(self.address)
+
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """They are in, unless the address or the name can't be used."""
         problem = address_problem(self, facts)
         if problem:
             return problem
-        known = case.at_address(self.network, self.address)
+        known = next(filter(None, (case.at_address(self.network, a) for a in (self.address, *self.on_whatsapp))), None)
         if known:
             return _add_again(case, self, known)
         wrong = name_problem(self.name)
@@ -118,6 +127,8 @@ def address_problem(command: AddPerson, facts: Facts) -> Refused | None:
             return _matrix_problem(command, facts)
         case Network.EMAIL:
             return _mail_problem(command, facts)
+        case Network.WHATSAPP:
+            return _whatsapp_problem(command, facts)
         case _:
             assert_never(command.network)
 
@@ -153,6 +164,27 @@ def _mail_problem(command: AddPerson, facts: Facts) -> Refused | None:
         return Refused(f"“{command.address}” is not a mail address", "For example: !party add Carl carl@example.org")
     if command.address.rpartition("@")[2].casefold() == facts.reply_domain.casefold():
         return Refused("That is one of our own reply addresses", "Give the address at which the person reads mail")
+    return None
+
+
+def _whatsapp_problem(command: AddPerson, facts: Facts) -> Refused | None:
+    if not facts.whatsapp:
+        return Refused("WhatsApp is not set up on this server", "Ask your administrator, or use another channel")
+    if not sits_in_a_caucus(command.role) or command.role is Role.INTERPRETER:
+        # Whatever comes without a choice goes to its author's one private room.
+        return Refused(
+            f"{command.role} is not a part that can be taken by WhatsApp: it needs exactly one private room",
+            "Use a Matrix id or a mail address",
+        )
+    if contact(command.address) != command.address:
+        return Refused(
+            f"“{command.address}” is no telephone number with its country", "For example: !party add Bea +34600123456"
+        )
+    if command.on_whatsapp & facts.engaged:
+        return Refused(
+            f"{command.address} takes part in another case, and what they write could not be told apart",
+            "Remove them there first, or use another channel here",
+        )
     return None
 
 
@@ -203,16 +235,25 @@ def _welcome(case: Case, person: Person, command: AddPerson) -> str:
                 f" !mail pin {person.name} makes one, to be told by telephone. If they want the words themselves"
                 f" mailed: !consent {person.name}: agreed by telephone to read the case by mail"
             )
+        case Network.WHATSAPP if person.endpoint.content_consent:
+            how = "takes part by WhatsApp (consent on record; Meta's servers can read it)"
+        case Network.WHATSAPP:
+            how = (
+                "takes part by WhatsApp. Until the consent is on record, nothing is sent:"
+                f" !consent {person.name}: agreed by telephone to take part by WhatsApp, which Meta can read"
+            )
         case _:
             assert_never(person.endpoint.network)
     return f"{person.name} ({command.role}) is in{where}, and {how}."
 
 
 def _person(words: list[str], role: Role) -> AddPerson | str:
-    at = next((i for i, word in enumerate(words) if "@" in word), None)
+    at = next((i for i, word in enumerate(words) if "@" in word or _begins_a_number(word)), None)
     if at is None:
-        return "An address is missing: a Matrix id such as @alice:example.org, or a mail address"
+        return "An address is missing: a Matrix id such as @alice:example.org, a mail address, or a telephone number"
     name, address, rest = " ".join(words[:at]).strip("\"'“”"), words[at], words[at + 1 :]
+    while "@" not in address and rest and _NUMBER_PART.fullmatch(rest[0]):
+        address, rest = f"{address} {rest[0]}", rest[1:]
     if not name:
         return "A name is missing"
     side: str | None = None
@@ -227,8 +268,18 @@ def _person(words: list[str], role: Role) -> AddPerson | str:
                 side, rest = " ".join(rest[1:end]), rest[end:]
             case _:
                 return f"I don't understand “{' '.join(rest)}”"
-    network = Network.MATRIX if address.startswith("@") else Network.EMAIL
-    return AddPerson(name, network, address, role, side)
+    return AddPerson(name, *_channel(address), role, side)
+
+
+def _begins_a_number(word: str) -> bool:
+    return word.startswith(("+", "00")) or user_id(word) is not None
+
+
+def _channel(address: str) -> tuple[Network, str]:
+    """The network of an address, and the address in its one spelling."""
+    if "@" not in address:
+        return Network.WHATSAPP, contact(address) or address
+    return (Network.MATRIX if address.startswith("@") else Network.EMAIL), address
 
 
 PeopleCommand = AddPerson | RemovePerson
@@ -237,7 +288,7 @@ FORMS: tuple[Form[PeopleCommand], ...] = (
     Form(
         "party add",
         "!party add NAME ADDRESS [as ROLE] [on SIDE]",
-        "somebody takes part: with a Matrix id of this homeserver, or a mail address",
+        "somebody takes part: with a Matrix id of this homeserver, a mail address, or a number on WhatsApp",
         "!party add Carl carl@example.org",
         lambda words: _person(words, Role.PARTY),
     ),

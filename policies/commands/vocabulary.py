@@ -26,6 +26,7 @@ from policies.commands import (
     session,
     sides,
     waiting,
+    whatsapp,
 )
 from policies.commands.agreement import AgreementCommand
 from policies.commands.channels import ChannelCommand
@@ -40,6 +41,7 @@ from policies.commands.report import Report
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.waiting import WaitingCommand
+from policies.commands.whatsapp import WhatsAppCommand
 from policies.effects import Inform
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome
@@ -85,6 +87,7 @@ Command = (
     | CourseCommand
     | FloorCommand
     | WaitingCommand
+    | WhatsAppCommand
     | Help
     | GiveAnswer
 )
@@ -104,6 +107,7 @@ FORMS: dict[str, Form[Command]] = {
         *course.FORMS,
         *floor.FORMS,
         *waiting.FORMS,
+        *whatsapp.FORMS,
         Form(
             "help",
             "!help [COMMAND]",

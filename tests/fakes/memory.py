@@ -14,12 +14,14 @@ from appservice.crypto.identities import StoredIdentities
 from appservice.epoch import Epoch, Searched, Stage
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Link, Tried, Whose
 from appservice.storage.errors import Conflict
+from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
-from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId
+from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId, address_key
 from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
 from rooms.mails import SentMail
+from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
 from rooms.record import Head, Line, Signature
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
@@ -79,6 +81,8 @@ class MemoryTables:
     pins: dict[Whose, Pin] = field(default_factory=dict)
     links: dict[str, SentLink] = field(default_factory=dict)
     sessions: dict[str, tuple[Whose, datetime]] = field(default_factory=dict)
+    threads: dict[tuple[CaseId, EndpointId, str], Thread] = field(default_factory=dict)
+    sent_parts: dict[tuple[ItemId, int], SentPart] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
         """A copy that shares only frozen values."""
@@ -159,6 +163,7 @@ class MemoryWork:
         self.epochs = MemoryEpochs(tables)
         self.mails = MemoryMailLedger(tables)
         self.shelf = MemoryPortalStore(tables)
+        self.whatsapp = MemoryWhatsAppLedger(tables)
 
 
 class MemoryCases:
@@ -179,6 +184,18 @@ class MemoryCases:
 
     async def all_ids(self) -> tuple[CaseId, ...]:
         return tuple(self._tables.cases)
+
+    async def of_address(self, network: Network, address: str) -> tuple[CaseId, ...]:
+        key = address_key(network, address)
+        return tuple(
+            case.id
+            for case in self._tables.cases.values()
+            if any(
+                key in {address_key(network, name) for name in person.endpoint.names}
+                for person in case.people
+                if person.endpoint.network is network
+            )
+        )
 
     async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
         return tuple(case.id for case in self._tables.cases.values() if case.at_address(Network.MATRIX, user))
@@ -536,3 +553,26 @@ class MemoryPortalStore:
     async def end_sessions(self, whose: Whose) -> None:
         for token in [token for token, (of, _) in self._tables.sessions.items() if of == whose]:
             del self._tables.sessions[token]
+
+
+class MemoryWhatsAppLedger:
+    """`WhatsAppLedger`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
+        return self._tables.threads.get((case, endpoint, number), Thread())
+
+    async def keep_thread(self, case: CaseId, endpoint: EndpointId, number: str, thread: Thread) -> None:
+        self._tables.threads[case, endpoint, number] = thread
+
+    async def keep(self, part: SentPart) -> None:
+        self._tables.sent_parts[part.item, part.part] = part
+
+    async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
+        return tuple(part for (of, _), part in sorted(self._tables.sent_parts.items()) if of == item)
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
+        found = [part for part in self._tables.sent_parts.values() if (part.case, part.person) == (case, person)]
+        return tuple(reversed(found))[:most]

@@ -72,7 +72,7 @@ class Site:
             make_ghost=self._make_ghost,
         )
         self.poster, self.courier = RecordingPoster(), RecordingCourier()
-        self.deliverer = Deliverer(self.database, self.builder, self.poster, self.courier)
+        self.deliverer = Deliverer(self.database, self.builder, self.poster, dict.fromkeys(Network, self.courier))
 
     async def _make_ghost(self, ghost: UserId, name: str) -> None:
         self.synapse.register(ghost)

@@ -7,6 +7,7 @@ from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
 from appservice.portal.store import Whose
 from appservice.storage.database import SqlDatabase
+from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
 from policies.case import (
     DESK,
@@ -25,8 +26,10 @@ from policies.mail import MailState
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from policies.record import Part
+from policies.whatsapp import WhatsAppState
 from rooms.apply import MATRIX, PEOPLE
 from rooms.mails import SentMail
+from rooms.messages import SentPart
 from rooms.ports import (
     Entry,
     EventId,
@@ -91,6 +94,11 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
             f"b{case}", case, PersonId("p2"), EndpointId("e2"), ItemId("mail"), MailState.ACCEPTED, AT, "250"
         )
         await work.mails.leaves(sent)
+        part = SentPart(
+            ItemId(f"mail{case}"), 0, 1, case, PersonId("p2"), EndpointId("e2"), WhatsAppState.SENT, AT, "sent"
+        )
+        await work.whatsapp.keep(part)
+        await work.whatsapp.keep_thread(case, EndpointId("e2"), "111", Thread(AT))
         whose = Whose(case, PersonId("p2"))
         await work.shelf.put(case, whose.person, ItemId("laid"), SECRET.encode(), AT)
         await work.shelf.new_pin(case, whose.person)

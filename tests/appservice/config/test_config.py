@@ -54,6 +54,43 @@ def test_what_init_writes_is_right(installation: Path) -> None:
     assert loaded.email is None
 
 
+WHATSAPP = {
+    "private_number": "111111111",
+    "template": {"name": "new_message"},
+    "app_secret": {"env": "APP"},
+    "verify_token": {"env": "VERIFY"},
+    "access_token": {"env": "ACCESS"},
+}
+WHATSAPP_SECRETS = {"APP": "a" * 32, "VERIFY": "q8Rk2mZp7xWv4nTb9sLc6hYd3fGj5tBe", "ACCESS": "b" * 40}
+
+
+def test_whatsapp_is_off_until_its_section_says_otherwise(installation: Path) -> None:
+    assert config.load(installation / "config.yaml").whatsapp is None
+    file = edited(installation, lambda raw: raw.update(whatsapp=WHATSAPP))
+    loaded = config.load(file, WHATSAPP_SECRETS).whatsapp
+    assert loaded is not None
+    assert (loaded.joint_number, loaded.graph_base_url) == (None, "https://graph.facebook.com")
+    assert not any(secret in repr(loaded) for secret in WHATSAPP_SECRETS.values())
+
+
+def test_each_mistake_in_the_whatsapp_section_is_named(installation: Path) -> None:
+    wrong = {
+        "private_number": "+34 600",
+        "template": {"name": "New Message"},
+        "app_secret": "in clear",
+        "graph_base_url": "http://graph.example.org",
+        "graph_version": "latest",
+    }
+    file = edited(installation, lambda raw: raw.update(whatsapp=WHATSAPP | wrong))
+    found = mistakes(file, WHATSAPP_SECRETS)
+    assert set(found) == {f"whatsapp.{name}" for name in wrong if name != "template"} | {"whatsapp.template.name"}
+
+
+def test_one_number_can_not_be_both(installation: Path) -> None:
+    file = edited(installation, lambda raw: raw.update(whatsapp=WHATSAPP | {"joint_number": "111111111"}))
+    assert "whatsapp.joint_number" in mistakes(file, WHATSAPP_SECRETS)
+
+
 def test_no_secret_shows_when_a_configuration_is_printed(installation: Path) -> None:
     loaded = config.load(installation / "config.yaml")
     for name in ("master.key", "provisioning.token"):

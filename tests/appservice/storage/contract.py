@@ -9,6 +9,7 @@ import pytest
 
 from appservice.ports import ServiceWork
 from appservice.storage.errors import Conflict
+from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
 from policies.agreement import Acceptance, Agreement, Confidentiality
 from policies.ask import Accepting
@@ -28,6 +29,7 @@ from policies.case import (
     PersonId,
     Phase,
     Role,
+    Seen,
     Side,
     SideId,
     caucus,
@@ -51,7 +53,9 @@ from policies.message import (
 )
 from policies.plan import RoomKey
 from policies.record import Part
+from policies.whatsapp import WhatsAppState
 from rooms.mails import SentMail
+from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.record import Head, Line, entry
 
@@ -444,6 +448,46 @@ class DatabaseContract:
             assert await work.mails.by_bounce("nothing") is None
             assert await work.mails.to_person(SMITH, CARL, 2) == (mails[2], changed)
             assert await work.mails.to_person(SMITH, ALICE, 2) == ()
+
+    # --- WhatsApp
+
+    async def test_what_is_known_of_each_part_of_a_message_can_change(self, database: WideDatabase) -> None:
+        sent = [
+            SentPart(ItemId(f"i{n // 2}"), n % 2, 2, SMITH, CARL, EndpointId("e2"), WhatsAppState.LEAVING, AT, "Ω")
+            for n in range(4)
+        ]
+        async with database.begin() as work:
+            for part in reversed(sent):
+                await work.whatsapp.keep(part)
+            changed = replace(sent[1], state=WhatsAppState.READ, detail="", message=MessageId("m1"))
+            await work.whatsapp.keep(changed)
+        async with database.begin() as work:
+            assert await work.whatsapp.of_item(ItemId("i0")) == (sent[0], changed)
+            assert await work.whatsapp.of_item(ItemId("i9")) == ()
+            assert await work.whatsapp.to_person(SMITH, CARL, 3) == (sent[0], changed, sent[2])
+            assert await work.whatsapp.to_person(SMITH, ALICE, 2) == ()
+
+    async def test_when_somebody_last_wrote_to_a_number_is_known(self, database: WideDatabase) -> None:
+        thread = Thread(AT, AT + timedelta(hours=1))
+        async with database.begin() as work:
+            await work.whatsapp.keep_thread(SMITH, EndpointId("e2"), "111", Thread(AT))
+            await work.whatsapp.keep_thread(SMITH, EndpointId("e2"), "111", thread)
+            await work.whatsapp.keep_thread(SMITH, EndpointId("e2"), "222", Thread())
+        async with database.begin() as work:
+            assert await work.whatsapp.thread(SMITH, EndpointId("e2"), "111") == thread
+            assert await work.whatsapp.thread(SMITH, EndpointId("e2"), "222") == Thread()
+            assert await work.whatsapp.thread(SMITH, EndpointId("e3"), "111") == Thread()
+
+    async def test_somebody_on_whatsapp_is_found_by_their_number_and_their_id(self, database: WorkDatabase) -> None:
+        seen = Seen("ES.4711", "+34600123456")
+        endpoint = Endpoint(EndpointId("e1"), Network.WHATSAPP, "+34600123456", seen=seen)
+        async with database.begin() as work:
+            await work.cases.save(Case(SMITH, "x", people=(Person(PersonId("p1"), "Bea", endpoint),)))
+        async with database.begin() as work:
+            for name in ("+34600123456", "ES.4711"):
+                assert await work.cases.of_address(Network.WHATSAPP, name) == (SMITH,)
+            assert await work.cases.of_address(Network.WHATSAPP, "ES.4712") == ()
+            assert await work.cases.of_address(Network.EMAIL, "+34600123456") == ()
 
 
 async def _append(database: WorkDatabase, line: Line) -> None:

@@ -173,11 +173,15 @@ def test_a_damaged_payload_is_read_and_none_of_its_messages_is_lost(data: st.Dat
     holder[key] = data.draw(JSON)
     assert _all_read(parts(payload))
     kept = json.dumps([part.body for part in parts(payload)], sort_keys=True)
-    for value in payload.get("entry", []) if isinstance(payload.get("entry"), list) else []:
-        for change in value.get("changes", []) if isinstance(value.get("changes"), list) else []:
-            inner = change.get("value")
-            for one in inner.get("messages", []) if isinstance(inner, dict) else []:
-                assert not isinstance(one, dict) or json.dumps(one, sort_keys=True) in kept
+    for entry in _list(payload, "entry"):
+        for change in _list(entry, "changes"):
+            for one in _list(change.get("value"), "messages"):
+                assert json.dumps(one, sort_keys=True) in kept
+
+
+def _list(value: object, key: str) -> list[Json]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _all_read(found: tuple[Part, ...]) -> bool:

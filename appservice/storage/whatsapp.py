@@ -1,0 +1,84 @@
+"""What is kept of WhatsApp beside what is said."""
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appservice.storage.seals import Seals, open_text, seal_text
+from appservice.storage.statements import upsert
+from appservice.storage.whatsapp_schema import SENT_PARTS, THREADS
+from appservice.whatsapp.ledger import Thread
+from policies.case import CaseId, EndpointId, PersonId
+from policies.whatsapp import WhatsAppState
+from rooms.messages import SentPart
+from rooms.ports import ItemId
+
+_DETAIL = "whatsapp_sent.detail"
+
+
+class SqlWhatsAppLedger:
+    """`appservice.whatsapp.ledger.WhatsAppLedger` within one database transaction."""
+
+    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+        self._connection, self._seals = connection, seals
+
+    async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
+        columns = THREADS.c
+        statement = select(columns.heard_at, columns.nudged_at).where(
+            columns.case_id == case, columns.endpoint == endpoint, columns.number == number
+        )
+        found = (await self._connection.execute(statement)).one_or_none()
+        return Thread() if found is None else Thread(found.heard_at, found.nudged_at)
+
+    async def keep_thread(self, case: CaseId, endpoint: EndpointId, number: str, thread: Thread) -> None:
+        values = {
+            "case_id": case,
+            "endpoint": endpoint,
+            "number": number,
+            "heard_at": thread.heard_at,
+            "nudged_at": thread.nudged_at,
+        }
+        statement = upsert(self._connection.dialect, THREADS, "case_id", "endpoint", "number")
+        await self._connection.execute(statement, values)
+
+    async def keep(self, part: SentPart) -> None:
+        place = part.item
+        values = {
+            "item": part.item,
+            "part": part.part,
+            "parts": part.parts,
+            "case_id": part.case,
+            "person": part.person,
+            "endpoint": part.endpoint,
+            "message": part.message,
+            "state": part.state,
+            "detail": seal_text(self._seals.sealer, _DETAIL, place, part.detail),
+            "at": part.at,
+        }
+        await self._connection.execute(upsert(self._connection.dialect, SENT_PARTS, "item", "part"), values)
+
+    async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
+        return await self._found(SENT_PARTS.c.item == item, order=SENT_PARTS.c.part, most=10_000)
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
+        theirs = SENT_PARTS.c.case_id == case, SENT_PARTS.c.person == person
+        return await self._found(*theirs, order=SENT_PARTS.c.ordinal.desc(), most=most)
+
+    async def _found(
+        self, *conditions: ColumnElement[bool], order: ColumnElement[int], most: int
+    ) -> tuple[SentPart, ...]:
+        statement = select(SENT_PARTS).where(*conditions).order_by(order).limit(most)
+        return tuple(
+            SentPart(
+                item=found.item,
+                part=found.part,
+                parts=found.parts,
+                case=found.case_id,
+                person=found.person,
+                endpoint=found.endpoint,
+                message=found.message,
+                state=WhatsAppState(found.state),
+                at=found.at,
+                detail=open_text(self._seals.sealer, _DETAIL, found.item, found.detail),
+            )
+            for found in await self._connection.execute(statement)
+        )

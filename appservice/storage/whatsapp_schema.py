@@ -1,0 +1,36 @@
+"""The tables of what is kept of WhatsApp beside what is said."""
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
+
+from appservice.storage.schema import Moment, metadata, ordinal
+
+SENT_PARTS = Table(
+    "whatsapp_sent",
+    metadata,
+    ordinal(),
+    Column("item", Text, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("message", Text),
+    Column("state", Text, nullable=False),
+    Column("detail", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What is known of each message that left; `detail` is sealed."""
+Index("uq_whatsapp_sent_item", SENT_PARTS.c.item, SENT_PARTS.c.part, unique=True)
+Index("ix_whatsapp_sent_case_id_person", SENT_PARTS.c.case_id, SENT_PARTS.c.person)
+
+THREADS = Table(
+    "whatsapp_threads",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("heard_at", Moment),
+    Column("nudged_at", Moment),
+)
+"""One person and one number of ours; `number` is Meta's id of ours, which is no telephone number."""

@@ -1,0 +1,232 @@
+"""Letters out, by WhatsApp: each part leaves once, in its window, and what is known of it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Protocol, assert_never
+
+from appservice.ports import ServiceDatabase
+from appservice.whatsapp.ledger import Thread, window_key
+from appservice.whatsapp.numbers import Numbers
+from appservice.whatsapp.rendering import Voice, content
+from bridges.whatsapp.api import Accepted, NotSent, Refused, SendResult, Unknown
+from bridges.whatsapp.convert_out import Addressee, Json, addressed, render, template
+from bridges.whatsapp.faults import Remedy, fault
+from bridges.whatsapp.pace import Pace
+from policies.case import Case, Doubt, Person, Seen
+from policies.delivery import channel_key
+from policies.message import MessageId
+from policies.whatsapp import WhatsAppState, decide_doubt, further
+from rooms.apply import Codec
+from rooms.deliver import Outcome, Parked, Sent, Unanswered
+from rooms.handle import Handler, House
+from rooms.homeserver import Trouble
+from rooms.letters import Letter
+from rooms.messages import SentPart
+from rooms.ports import Item, item_id
+
+_STOPPED: Final = "the service stopped while it was on its way"
+_WAITS: Final = "they have not written for 24 hours; they were asked to"
+
+
+class Sends(Protocol):
+    """Hands messages to the network, as `bridges.whatsapp.api.CloudApi` does."""
+
+    async def send(self, number: str, message: Json) -> SendResult:
+        """Send one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The message that asks somebody to write, so that they can be written to. Its words say nothing of the case."""
+
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One person and the number of ours that a letter goes over."""
+
+    case: Case
+    person: Person
+    number: str
+
+    @property
+    def key(self) -> str:
+        return window_key(self.case.id, self.person.endpoint.id, self.number)
+
+    @property
+    def addressee(self) -> Addressee:
+        seen = self.person.endpoint.seen or Seen()
+        return Addressee(self.person.endpoint.address, seen.user, seen.key)
+
+
+class WhatsAppCourier:
+    """Carries letters by WhatsApp."""
+
+    def __init__(
+        self,
+        database: ServiceDatabase,
+        network: Sends,
+        numbers: Numbers,
+        codec: Codec,
+        house: House,
+        *,
+        template: Template,
+        voice: Voice,
+        pace: Pace,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database, self._network, self._numbers, self._template = database, network, numbers, template
+        self._voice, self._codec, self._house, self._pace, self._clock = voice, codec, house, pace, clock
+
+    async def carry(self, item: Item, letter: Letter) -> Outcome:
+        """Send what is left of one letter, each part once: what was begun and never answered is not repeated (I5)."""
+        person = letter.case.person(letter.to)
+        if person is None:
+            raise Trouble("the reader is not in the case", transient=False)
+        line = _Line(letter.case, person, self._numbers.of(letter.conversation))
+        messages = render(letter.conversation.kind, letter.case.id, content(letter, person, self._voice))
+        async with self._database.begin() as work:
+            begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
+            thread = await work.whatsapp.thread(line.case.id, person.endpoint.id, line.number)
+        if item.sending and any(part.state.uncertain for part in begun.values()):
+            return Unanswered(_STOPPED)
+        left = [n for n in range(len(messages)) if n not in begun or not begun[n].state.left]
+        if left and not thread.is_open(self._clock()):
+            return await self._nudge(item, line, thread)
+        for number in left:
+            stopped = await self._part(item, line, letter.message, messages, number)
+            if stopped:
+                return stopped
+        return Sent(f"{len(messages)} messages")
+
+    async def _part(
+        self, item: Item, line: _Line, said: MessageId | None, messages: Sequence[Json], number: int
+    ) -> Outcome | None:
+        """Send one part; what keeps the rest from being sent, if anything."""
+        if not self._pace.may_send(line.number, line.person.endpoint.address):
+            raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
+        endpoint = line.person.endpoint.id
+        leaving = SentPart(
+            item.id,
+            number,
+            len(messages),
+            line.case.id,
+            line.person.id,
+            endpoint,
+            WhatsAppState.LEAVING,
+            self._clock(),
+            message=said,
+        )
+        async with self._database.begin() as work:
+            await work.whatsapp.keep(leaving)
+            await work.outbox.mark_sending(item.id, None)
+        result = await self._network.send(
+            line.number, addressed(messages[number], line.addressee, f"{item.id}/{number}")
+        )
+        async with self._database.begin() as work:
+            # A report may have come before the answer.
+            now = next(part for part in await work.whatsapp.of_item(item.id) if part.part == number)
+            known = replace(now, state=further(now.state, _known(result)), detail=_said(result), at=self._clock())
+            await work.whatsapp.keep(known)
+            if isinstance(result, Accepted) and said:
+                await work.journal.link_mail(line.case.id, said, result.wamid)
+        return None if known.state.left else await self._stopped(item, line, result)
+
+    async def _stopped(self, item: Item, line: _Line, result: SendResult) -> Outcome:
+        """What becomes of an item of which a part was not taken. Raises Trouble."""
+        match result:
+            case Accepted():
+                raise Trouble("WhatsApp reports that it failed", transient=False)
+            case Unknown(reason):
+                return Unanswered(reason)
+            case NotSent(reason):
+                raise Trouble(reason, transient=True)
+            case Refused(code):
+                return await self._refused(item, line, code)
+            case _:
+                assert_never(result)
+
+    async def _refused(self, item: Item, line: _Line, code: int) -> Outcome:
+        wrong = fault(code)
+        match wrong.remedy:
+            case Remedy.RETRY | Remedy.ALARM:
+                raise Trouble(f"{wrong.words} ({code})", transient=True)
+            case Remedy.GIVE_UP:
+                raise Trouble(f"{wrong.words} ({code})", transient=False)
+            case Remedy.WINDOW:
+                thread = Thread()
+                async with self._database.begin() as work:
+                    before = await work.whatsapp.thread(line.case.id, line.person.endpoint.id, line.number)
+                    thread = replace(before, heard_at=None)
+                    await work.whatsapp.keep_thread(line.case.id, line.person.endpoint.id, line.number, thread)
+                return await self._nudge(item, line, thread)
+            case Remedy.VERIFY:
+                await self._doubt(item, line, wrong.words)
+                return Parked(channel_key(line.case, line.person.endpoint.id), wrong.words)
+            case _:
+                assert_never(wrong.remedy)
+
+    async def _nudge(self, item: Item, line: _Line, thread: Thread) -> Outcome:
+        """Ask them to write, once, and wait for it. That they were is written down before: better never than twice."""
+        parked = Parked(line.key, _WAITS)
+        if thread.is_nudged:
+            return parked
+        nudged = replace(thread, nudged_at=self._clock())
+        await self._keep(line, nudged)
+        asked = template(self._template.name, self._template.language)
+        result = await self._network.send(line.number, addressed(asked, line.addressee, f"{item.id}/n"))
+        match result:
+            case Accepted() | Unknown():
+                return parked
+            case NotSent(reason):
+                await self._keep(line, thread)
+                raise Trouble(reason, transient=True)
+            case Refused(code):
+                await self._keep(line, thread)
+                if fault(code).remedy is Remedy.WINDOW:
+                    raise Trouble(f"WhatsApp does not take our template ({code})", transient=True)
+                return await self._refused(item, line, code)
+            case _:
+                assert_never(result)
+
+    async def _keep(self, line: _Line, thread: Thread) -> None:
+        async with self._database.begin() as work:
+            await work.whatsapp.keep_thread(line.case.id, line.person.endpoint.id, line.number, thread)
+
+    async def _doubt(self, item: Item, line: _Line, why: str) -> None:
+        async with self._database.begin() as work:
+            case = await work.cases.load(line.case.id, lock=True)
+            person = case.person(line.person.id) if case else None
+            if case and person and person.endpoint.doubt is None:
+                now = replace(person.endpoint.seen or Seen(), key=None)
+                handler = Handler(work, self._codec, self._house, item_id(f"doubt/{item.id}"), self._clock())
+                await handler.follow(case, decide_doubt(case, person, Doubt(why, now)))
+
+
+def _known(result: SendResult) -> WhatsAppState:
+    match result:
+        case Accepted():
+            return WhatsAppState.ACCEPTED
+        case Unknown():
+            return WhatsAppState.UNKNOWN
+        case NotSent() | Refused():
+            return WhatsAppState.REFUSED
+        case _:
+            assert_never(result)
+
+
+def _said(result: SendResult) -> str:
+    match result:
+        case Accepted():
+            return ""
+        case Unknown(reason) | NotSent(reason):
+            return reason
+        case Refused(code):
+            return f"{code}: {fault(code).words}"
+        case _:
+            assert_never(result)

@@ -1,0 +1,53 @@
+"""What is kept of WhatsApp beside what is said: what left and what became of it, and when somebody last wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from policies.case import CaseId, EndpointId
+from rooms.messages import SentMessages, SentPart
+from rooms.ports import ItemId
+
+WINDOW: Final = timedelta(hours=24)
+"""So long after somebody has written, anything may be written to them; later only a template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One person and one number of ours. `heard_at`: when they last wrote to it; `nudged_at`: when they were last sent
+    the template that asks them to."""
+
+    heard_at: datetime | None = None
+    nudged_at: datetime | None = None
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether anything may be written there."""
+        return self.heard_at is not None and at < self.heard_at + WINDOW
+
+    @property
+    def is_nudged(self) -> bool:
+        """Whether they were asked to write, and have not."""
+        return self.nudged_at is not None and (self.heard_at is None or self.heard_at < self.nudged_at)
+
+
+class WhatsAppLedger(SentMessages, Protocol):
+    """The ledger, within one unit of work."""
+
+    async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
+        """What is known of that channel with that number of ours; empty before the first."""
+
+    async def keep_thread(self, case: CaseId, endpoint: EndpointId, number: str, thread: Thread) -> None:
+        """Store in place of what was known."""
+
+    async def keep(self, part: SentPart) -> None:
+        """Store; one with the same item and number is replaced."""
+
+    async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
+        """The parts of an item that were begun, by number."""
+
+
+def window_key(case: CaseId, endpoint: EndpointId, number: str) -> str:
+    """What deliveries wait for until somebody writes to that number of ours."""
+    return f"window:{case}:{endpoint}:{number}"

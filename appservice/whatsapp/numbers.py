@@ -1,0 +1,30 @@
+"""Our own numbers, and the one conversation that each is for, given the person who writes (I2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies.case import JOINT, Case, Conversation, Kind, PersonId
+from policies.membership import caucuses_of
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The ids of our numbers. With two, each person knows two contacts: one is private, the other read by everyone.
+
+    With one, everything from it is private.
+    """
+
+    private: str
+    joint: str | None = None
+
+    def of(self, conversation: Conversation) -> str:
+        """From which number a conversation is sent."""
+        return self.joint if self.joint and conversation.kind is Kind.JOINT else self.private
+
+    def conversation(self, number: str, case: Case, person: PersonId) -> Conversation | None:
+        """For which conversation something is that a person wrote to that number; None if that isn't certain."""
+        if self.joint and number == self.joint:
+            return JOINT
+        own = caucuses_of(case, person)
+        return own[0] if number == self.private and len(own) == 1 else None

@@ -1,0 +1,188 @@
+"""Webhooks from the inbox: who it is, what they said, and what became of our messages; one unit of work each.
+
+message ── who is it? ── nobody who takes part ──▶ dead letter, which a person sees
+   │         └─ may be another person by now ──▶ doubt: held, and both directions rest
+   ├─ STOP, START, HELP ──▶ the service itself
+   ├─ a button ──▶ an answer, if it is that person's, of that question, about those words
+   └─ words ──▶ the one conversation of that number and that person
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import assert_never
+
+from appservice.ports import ServiceWork
+from appservice.reading import message_id
+from appservice.whatsapp.ledger import window_key
+from appservice.whatsapp.numbers import Numbers
+from appservice.whatsapp.rendering import PressedAnswer, read_answer_id
+from appservice.worker import End, Fate, Finished
+from bridges.whatsapp.convert_in import read_message
+from bridges.whatsapp.incoming import Change, Incoming, Pressed, Reacted, Sender, Shown, Words
+from policies.asking import Answer
+from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
+from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
+from policies.telephone import spellings
+from policies.whatsapp import decide_doubt, decide_keyword, decide_reaction, decide_seen, recognise
+from rooms.apply import Codec
+from rooms.handle import Handler, House
+from rooms.ports import Item, State, item_id
+
+NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
+UNPLACED = End(State.DEAD, "a WhatsApp message came to a number that is not set up")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One message, by somebody who takes part, and where it was written."""
+
+    item: Item
+    incoming: Incoming
+    case: Case
+    person: Person
+    where: Conversation
+
+    @property
+    def doubt(self) -> Doubt | None:
+        return self.person.endpoint.doubt
+
+    @property
+    def proof(self) -> Proof:
+        why = f"it may be another person who writes there now: {self.doubt.why}" if self.doubt else ""
+        return Unproven(why, "") if why else SignedWebhook()
+
+    def in_case(self, case: Case) -> _Written:
+        """The same, in the case as it is now."""
+        return replace(self, case=case, person=next(p for p in case.people if p.id == self.person.id))
+
+
+class WebhookReader:
+    """Reads messages from the inbox."""
+
+    def __init__(self, codec: Codec, house: House, numbers: Numbers) -> None:
+        self._codec, self._house, self._numbers = codec, house, numbers
+
+    async def read(self, work: ServiceWork, item: Item) -> Fate:
+        """Read one message, and have it handled."""
+        incoming = read_message(json.loads(item.body))
+        found = await find(work, incoming.sender)
+        if found is None:
+            return NOBODYS
+        case, person = found
+        where = self._numbers.conversation(incoming.number, case, person.id)
+        if where is None:
+            return UNPLACED
+        written = await self._recognised(work, _Written(item, incoming, case, person, where))
+        if not isinstance(incoming.said, Change):
+            await self._heard(work, written)
+            await self._said(work, written)
+        await work.inbox.done(item.id, "handled")
+        return Finished()
+
+    async def _recognised(self, work: ServiceWork, written: _Written) -> _Written:
+        """With what is known now of who is there."""
+        case, person, incoming = written.case, written.person, written.incoming
+        now = Seen(incoming.sender.user, incoming.sender.phone, incoming.sender.key)
+        known = recognise(person.endpoint, now)
+        if isinstance(incoming.said, Change) and not isinstance(known, Doubt):
+            known = Doubt(incoming.said.value, now)
+        if isinstance(known, Doubt):
+            decision = decide_doubt(case, person, known)
+            return written.in_case(await self._handler(work, written, "doubt").follow(case, decision))
+        if known == person.endpoint.seen or person.endpoint.doubt:
+            return written
+        decision = decide_seen(case, person, known)
+        return written.in_case(await self._handler(work, written, "seen").follow(case, decision))
+
+    async def _heard(self, work: ServiceWork, written: _Written) -> None:
+        """They have written: for a day, anything may be written to them from that number."""
+        if written.doubt:
+            return
+        case, endpoint, number = written.case.id, written.person.endpoint.id, written.incoming.number
+        thread, at = await work.whatsapp.thread(case, endpoint, number), written.item.received_at
+        heard = at if thread.heard_at is None else max(at, thread.heard_at)
+        await work.whatsapp.keep_thread(case, endpoint, number, replace(thread, heard_at=heard))
+        await work.outbox.wake(window_key(case, endpoint, number))
+
+    async def _said(self, work: ServiceWork, written: _Written) -> None:
+        case, incoming, item = written.case, written.incoming, written.item
+        handler = self._handler(work, written)
+        if not written.doubt and await self._for_us(handler, written):
+            return
+        quoted = await work.journal.by_mail_id(case.id, incoming.quoted) if incoming.quoted else None
+        message = Message(
+            message_id(item),
+            written.person.id,
+            written.where,
+            _content(incoming),
+            written.proof,
+            item.received_at,
+            native=False,
+            reply_to=quoted.message.id if quoted and quoted.message.conversation == written.where else None,
+        )
+        await handler.message(case.id, message, None, incoming.id or None)
+
+    async def _for_us(self, handler: Handler, written: _Written) -> bool:
+        """Whether it was for the service itself: a keyword, a reaction, or the answer to a question."""
+        case, person = written.case, written.person
+        match written.incoming.said:
+            case Words(text) if decision := decide_keyword(case, person, text):
+                await handler.follow(case, decision)
+                return True
+            case Reacted(emoji):
+                await handler.follow(case, decide_reaction(case, person, emoji))
+                return True
+            case Pressed(pressed) if given := read_answer_id(pressed):
+                await handler.answer(case.id, self._answer(written, given), written.item.received_at)
+                return True
+            case _:
+                return False
+
+    def _answer(self, written: _Written, given: PressedAnswer) -> Answer:
+        """What a button says. One of another question that had the same code answers none."""
+        case, person = written.case, written.person
+        wanted = (given.code, person.id, given.binds)
+        ask = next((a for a in case.asks if (a.code, a.asked, a.binds) == wanted), None)
+        if ask:
+            return Answer(given.code, given.yes, person.id, ask.where, written.proof)
+        private = self._numbers.conversation(self._numbers.private, case, person.id) or DESK
+        return Answer(f"{given.code} (closed)", given.yes, person.id, private, written.proof)
+
+    def _handler(self, work: ServiceWork, written: _Written, of: str | None = None) -> Handler:
+        cause = item_id(f"{of}/{written.item.id}") if of else written.item.id
+        return Handler(work, self._codec, self._house, cause, datetime.now(UTC))
+
+
+async def find(work: ServiceWork, sender: Sender) -> tuple[Case, Person] | None:
+    """Who takes part under one of these names, the surest first; None for nobody, and where several could be meant."""
+    others = sorted(spellings(sender.phone)) if sender.phone else []
+    for name in filter(None, (sender.user, sender.formerly, sender.phone, *others)):
+        cases = [await work.cases.load(case, lock=True) for case in await work.cases.of_address(Network.WHATSAPP, name)]
+        people = [(case, person) for case in cases if case for person in on_whatsapp(case, name)]
+        if people:
+            return people[0] if len(people) == 1 else None
+    return None
+
+
+def on_whatsapp(case: Case, name: str) -> list[Person]:
+    """Who is found in a case by a name on WhatsApp."""
+    return [p for p in case.people if p.endpoint.network is Network.WHATSAPP and name in p.endpoint.names]
+
+
+def _content(incoming: Incoming) -> Content:
+    match incoming.said:
+        case Words(text) if not incoming.forwarded:
+            return Text(text)
+        case Words(text):
+            return Unreadable("it was forwarded from another chat, so the words may be somebody else's", text)
+        case Shown(what, caption):
+            return Unreadable(f"it is {what}; the bridge to WhatsApp carries words only", caption)
+        case Pressed(title=title):
+            return Unreadable("it is a button that nobody here has shown them", title)
+        case Reacted() | Change():
+            return Unreadable("it may be another person's")
+        case _:
+            assert_never(incoming.said)

@@ -1,0 +1,97 @@
+"""Webhooks between the web and the readers: stored, whole, part by part, in one unit of work; then read one by one.
+
+What is no message and no report (a template was judged, a number's quality changed, a shape that nobody knew when this
+was written) is kept, and logged without its content.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from appservice.matrix.transaction import UnreadableJsonError, read_json
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.whatsapp.reader import WebhookReader, find
+from appservice.whatsapp.statuses import StatusReader, ours
+from appservice.worker import Fate, Finished
+from bridges.whatsapp.convert_in import read_message, read_status
+from bridges.whatsapp.webhook import Part, PartKind, parts
+from policies.case import CaseId
+from rooms.ports import Item, Lane, case_lane, item_id
+
+logger = logging.getLogger(__name__)
+
+KIND: Final = "whatsapp"
+"""How the kinds of such items begin; `PartKind` follows after a dot."""
+_STRANGERS: Final = Lane("whatsapp:strangers")
+_OTHERS: Final = Lane("whatsapp:others")
+
+
+class WebhookInbox:
+    """Stores webhooks: `appservice.web.ports.WebhookStore`."""
+
+    def __init__(
+        self,
+        database: ServiceDatabase,
+        opened: Callable[[], Awaitable[None]],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`opened` waits until this database is known to be the one that counts."""
+        self._database, self._opened, self._clock = database, opened, clock
+
+    async def accept(self, body: bytes) -> None:
+        """Store each part once, behind whatever else its case has to deal with. Raises DatabaseUnavailable, and then
+        nothing was stored."""
+        await self._opened()
+        at = self._clock()
+        async with self._database.begin() as work:
+            for part in parts(_payload(body)):
+                case = await _case(work, part)
+                lane = case_lane(case) if case else _OTHERS if part.kind is PartKind.OTHER else _STRANGERS
+                identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
+                await work.inbox.put(Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at))
+
+
+class WebhookWork:
+    """Reads whatever a webhook brought."""
+
+    def __init__(self, messages: WebhookReader, statuses: StatusReader) -> None:
+        self._messages, self._statuses = messages, statuses
+
+    async def read(self, work: ServiceWork, item: Item) -> Fate:
+        """Read one part, and have it handled in the caller's unit of work."""
+        match PartKind(item.kind.removeprefix(f"{KIND}.")):
+            case PartKind.MESSAGE:
+                return await self._messages.read(work, item)
+            case PartKind.STATUS:
+                return await self._statuses.read(work, item)
+            case PartKind.OTHER:
+                logger.warning("WhatsApp sent something that is neither a message nor a report; it is kept")
+                await work.inbox.done(item.id, "kept")
+                return Finished()
+
+
+async def _case(work: ServiceWork, part: Part) -> CaseId | None:
+    """The case of whoever wrote, or of the message that is reported about."""
+    match part.kind:
+        case PartKind.MESSAGE:
+            found = await find(work, read_message(part.body).sender)
+            return found[0].id if found else None
+        case PartKind.STATUS:
+            about, _ = ours(read_status(part.body).ours)
+            sent = await work.outbox.get(about) if about else None
+            return sent.case if sent else None
+        case PartKind.OTHER:
+            return None
+
+
+def _payload(body: bytes) -> object:
+    """The JSON of a body; what is none is kept as text, for it was signed."""
+    try:
+        return read_json(body)
+    except UnreadableJsonError:
+        return body.decode("utf-8", "replace")

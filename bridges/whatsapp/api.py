@@ -1,0 +1,126 @@
+"""Handing one message to the Cloud API, and saying honestly what is known afterwards (Graph v26.0, messages).
+
+nothing of it sent …………………… NotSent: safe to repeat
+an error with a code ………………… Refused: `faults` says what it calls for
+200 with the message's id …… Accepted
+anything else ……………………………… Unknown: it may be on its way, so nobody but a person repeats it
+
+There is no idempotency key; what we send along (`biz_opaque_callback_data`) comes back with each status.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    InvalidUrlClientError,
+)
+
+from bridges.whatsapp.convert_out import Json
+
+_MOST: Final = 64 * 1024
+"""Bytes of an answer."""
+SECONDS: Final = 30.0
+_CONNECT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The network has taken charge of it. The id holds the number of the person: never log it."""
+
+    wamid: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It was not taken, for the reason that the code says (`faults`)."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """It certainly did not leave; trying again is safe. `reason` is for the operator, without numbers."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It was sent and the answer was lost: it may arrive or not. Never repeated but by a person."""
+
+    reason: str
+
+
+SendResult = Accepted | Refused | NotSent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Where the Cloud API is, and what opens it."""
+
+    base_url: str
+    access_token: str = field(repr=False)
+    version: str = "v26.0"
+
+
+class CloudApi:
+    """The Cloud API. Opens its connections when they are first needed; `close` once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._session: ClientSession | None = None
+
+    async def send(self, number: str, message: Json) -> SendResult:
+        """Send one message from that number of ours. Raises nothing that the network can cause."""
+        url = f"{self._graph.base_url}/{self._graph.version}/{number}/messages"
+        headers = {"Authorization": f"Bearer {self._graph.access_token}"}
+        try:
+            async with self._opened().post(url, json=message, headers=headers, allow_redirects=False) as response:
+                body = await response.content.read(_MOST)
+                return _result(response.status, body)
+        except (ClientConnectorError, ConnectionTimeoutError, InvalidUrlClientError) as error:
+            return NotSent(f"no connection to WhatsApp ({type(error).__name__})")
+        except (TimeoutError, ClientError, OSError) as error:
+            return Unknown(f"WhatsApp did not answer ({type(error).__name__})")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session:
+            await self._session.close()
+
+    def _opened(self) -> ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = ClientSession(timeout=ClientTimeout(total=SECONDS, connect=_CONNECT_SECONDS))
+        return self._session
+
+
+def _result(status: int, body: bytes) -> SendResult:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if status == 200:
+        wamid = _wamid(answer)
+        return Accepted(wamid) if wamid else Unknown("WhatsApp's answer names no message")
+    error = answer.get("error") if isinstance(answer, dict) else None
+    code = error.get("code") if isinstance(error, Mapping) else None
+    if type(code) is int:
+        return Refused(code)
+    # Without a code it was not the API that answered: below 500 nothing was taken, above nobody knows.
+    return (
+        NotSent(f"something before WhatsApp answered {status}") if status < 500 else Unknown(f"the answer was {status}")
+    )
+
+
+def _wamid(answer: Any) -> str | None:
+    messages = answer.get("messages") if isinstance(answer, dict) else None
+    first = messages[0] if isinstance(messages, list) and messages else None
+    wamid = first.get("id") if isinstance(first, dict) else None
+    return wamid if isinstance(wamid, str) and wamid else None

@@ -1,0 +1,139 @@
+"""From what we have to say to the messages that the Cloud API takes (Graph v26.0, messages).
+
+Each begins with whom it is read by (`LABELS`), and every line of a person's words stands behind a mark (`words`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, assert_never
+
+from bridges.whatsapp.words import LIMIT, formatted, in_parts, quoted, units
+from policies.case import Kind
+from policies.telephone import user_id
+from policies.text import one_line
+
+Json = dict[str, Any]
+BUTTON_BODY: Final = 1_024
+TITLE: Final = 20
+LABELS: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        Kind.CAUCUS: "🔒 PRIVATE – only your side and the mediator read this",
+        Kind.JOINT: "👥 JOINT – everyone in the mediation reads this",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What someone said; `did` is how: wrote, or changed an earlier message to."""
+
+    author: str
+    did: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Somebody's words, passed on by the mediator; `heading` is ours, and says whose they are."""
+
+    heading: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The service's own words."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """What can be pressed. `id` comes back with it."""
+
+    id: str = field(repr=False)
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with buttons: `title` and `then` are ours, `words` are what it is about."""
+
+    title: str
+    words: str = field(repr=False)
+    then: str
+    buttons: tuple[Button, ...]
+
+
+Content = Post | Released | Notice | Question
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a message is for: a number or a business-scoped id; `key` is the identity that it is meant for."""
+
+    name: str = field(repr=False)
+    user: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+
+
+def render(audience: Kind, case: str, content: Content) -> tuple[Json, ...]:
+    """The messages that say it, in order, without whom they are for."""
+    label = f"{LABELS[audience]} · {one_line(case, 20)}"
+    match content:
+        case Post(author, did, text):
+            return _words(label, f"*{one_line(author, 60)}* {did}:", formatted(text))
+        case Released(heading, text):
+            return _words(label, one_line(heading, 150), text)
+        case Notice(text):
+            return tuple(_text(f"{label}\n{part}") for part in in_parts(text.split("\n"), LIMIT - units(label) - 1))
+        case Question(title, words, then, buttons):
+            said = in_parts(quoted(words), LIMIT - units(label) - 200)
+            last = f"{label}\n{title}\n{said[0] if said else ''}\n{then}"
+            if len(said) <= 1 and units(last) <= BUTTON_BODY:
+                return (_buttons(last, buttons),)
+            shown = (_text(f"{label}\n{title}\n{part}") for part in said)
+            return (*shown, _buttons(f"{label}\n{title}\n{then}", buttons))
+        case _:
+            assert_never(content)
+
+
+def template(name: str, language: str) -> Json:
+    """A message that may begin a conversation: its words are approved by Meta, and say nothing of the case."""
+    return {"type": "template", "template": {"name": name, "language": {"code": language}}}
+
+
+def addressed(message: Json, to: Addressee, ours: str) -> Json:
+    """The message as it is sent. `ours` comes back with every status.
+
+    A business-scoped id in `to` would be taken and lost, so it goes into `recipient`.
+    """
+    user = to.user or user_id(to.name)
+    whom = {"recipient": user} if user else {"to": to.name.removeprefix("+")}
+    key = {"recipient_identity_key_hash": to.key} if to.key else {}
+    return {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        **whom,
+        **key,
+        "biz_opaque_callback_data": ours,
+        **message,
+    }
+
+
+def _words(label: str, heading: str, text: str) -> tuple[Json, ...]:
+    said = in_parts(quoted(text) or ["(no words)"], LIMIT - units(label) - 200)
+    return tuple(_text(f"{label}\n{heading}\n{part}") for part in said)
+
+
+def _text(body: str) -> Json:
+    return {"type": "text", "text": {"body": body, "preview_url": False}}
+
+
+def _buttons(body: str, buttons: tuple[Button, ...]) -> Json:
+    replies = [{"type": "reply", "reply": {"id": button.id, "title": button.title[:TITLE]}} for button in buttons]
+    return {
+        "type": "interactive",
+        "interactive": {"type": "button", "body": {"text": body}, "action": {"buttons": replies}},
+    }

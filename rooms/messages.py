@@ -1,0 +1,38 @@
+"""What the use cases know of the WhatsApp messages that carry words: what became of each part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from policies.case import CaseId, EndpointId, PersonId
+from policies.message import MessageId
+from policies.whatsapp import WhatsAppState
+from rooms.ports import ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """One message of ours: an item of the outbox goes out as one or more, of which this is number `part`.
+
+    `detail` is what the network said of it, never a number or words; `message` is whose words it carries, if anybody's.
+    """
+
+    item: ItemId
+    part: int
+    parts: int
+    case: CaseId
+    person: PersonId
+    endpoint: EndpointId
+    state: WhatsAppState
+    at: datetime
+    detail: str = ""
+    message: MessageId | None = None
+
+
+class SentMessages(Protocol):
+    """What is kept of them, to be looked at."""
+
+    async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
+        """The latest messages to somebody, newest first."""

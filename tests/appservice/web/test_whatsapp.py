@@ -1,0 +1,124 @@
+"""What Meta calls: believed when it is signed, stored before it is answered."""
+
+import hashlib
+import hmac
+import io
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from appservice.storage.errors import DatabaseUnavailable
+from appservice.web.errors import answer_errors
+from appservice.web.whatsapp import MAX_WEBHOOK, PATH, WebhookSecrets, WhatsAppApi
+from appservice.whatsapp.webhooks import WebhookInbox
+from tests.appservice.web.conftest import Client
+from tests.bridges.whatsapp.builders import message, webhook
+from tests.fakes.memory import MemoryDatabase
+
+pytestmark = pytest.mark.enable_socket
+SECRETS = WebhookSecrets(app_secret="app-secret", verify_token="verify-token")
+
+
+class Store:
+    """Keeps bodies; fails while `broken`."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.broken = False
+
+    async def accept(self, body: bytes) -> None:
+        if self.broken:
+            raise DatabaseUnavailable("down")
+        self.kept.append(body)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+async def meta(store: Store) -> AsyncIterator[Client]:
+    app = web.Application(middlewares=[answer_errors])
+    app.add_routes(WhatsAppApi(SECRETS, store).routes())
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+def signed(body: bytes, secret: str = "app-secret") -> dict[str, str]:
+    return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
+
+
+async def test_the_handshake_gives_the_challenge_back(meta: Client) -> None:
+    asked = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": "verify-token"}
+    answer = await meta.get(PATH, params=asked)
+    assert (answer.status, await answer.text()) == (200, "4711")
+    assert (await meta.get(PATH, params=asked | {"hub.verify_token": "other"})).status == 403
+    assert (await meta.get(PATH)).status == 403
+
+
+async def test_a_signed_webhook_is_stored_byte_for_byte_and_then_answered(meta: Client, store: Store) -> None:
+    body = rb'{"object":"x","a":"\u00e4\/"}'
+    assert (await meta.post(PATH, data=body, headers=signed(body))).status == 200
+    assert store.kept == [body]
+
+
+async def test_without_the_right_signature_nothing_is_stored(meta: Client, store: Store) -> None:
+    body = b"{}"
+    wrong: list[dict[str, str]] = [{}, signed(b"{} "), signed(body, "other"), {"X-Hub-Signature-256": "sha256="}]
+    wrong.append({"X-Hub-Signature-256": signed(body)["X-Hub-Signature-256"][:-2]})
+    for headers in wrong:
+        assert (await meta.post(PATH, data=body, headers=headers)).status == 401
+    assert not store.kept
+
+
+async def test_while_nothing_can_be_stored_meta_is_told_to_come_again(meta: Client, store: Store) -> None:
+    store.broken = True
+    body = json.dumps(webhook(message())).encode()
+    assert (await meta.post(PATH, data=body, headers=signed(body))).status == 503
+    store.broken = False
+    assert (await meta.post(PATH, data=body, headers=signed(body))).status == 200
+    assert store.kept == [body]
+
+
+async def test_a_body_that_is_too_large_is_refused(meta: Client, store: Store) -> None:
+    body = b"x" * (MAX_WEBHOOK + 1)
+    assert (await meta.post(PATH, data=io.BytesIO(body), headers=signed(body))).status == 413
+    assert not store.kept
+
+
+# --- what is stored of it
+
+
+async def _stored(*bodies: bytes) -> MemoryDatabase:
+    database = MemoryDatabase()
+
+    async def opened() -> None:
+        return None
+
+    for body in bodies:
+        await WebhookInbox(database, opened).accept(body)
+    return database
+
+
+async def test_each_part_is_one_item_however_often_it_comes() -> None:
+    both = json.dumps(webhook(message(wamid="a"), message(wamid="b"))).encode()
+    one = json.dumps(webhook(message(wamid="b"), message(wamid="c"))).encode()
+    database = await _stored(both, both, one)
+    assert [item.kind for item in database.committed.inbox.items.values()] == ["whatsapp.message"] * 3
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 50_000, b"null", b'"text"'])
+async def test_what_was_signed_and_is_no_payload_is_kept_all_the_same(body: bytes) -> None:
+    (item,) = (await _stored(body)).committed.inbox.items.values()
+    assert item.kind == "whatsapp.other"
+
+
+async def test_no_number_or_id_of_a_person_stands_in_clear_in_the_queue() -> None:
+    database = await _stored(json.dumps(webhook(message())).encode())
+    (item,) = database.committed.inbox.items.values()
+    assert "34600123456" not in f"{item.id} {item.lane} {item.kind}"
+    assert "4711" not in f"{item.lane} {item.kind}"

@@ -1,0 +1,347 @@
+"""Messages out: each leaves once, in its window, and what is known of it is said honestly."""
+
+import pytest
+
+from appservice.whatsapp.courier import WhatsAppCourier
+from policies.case import JOINT, Conversation, PersonId
+from policies.effects import Inform, Pose, Relay
+from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
+from policies.whatsapp import WhatsAppState
+from rooms.deliver import Parked, Sent, Unanswered
+from rooms.homeserver import Trouble
+from rooms.ports import Entry, ItemId, State
+from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
+from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook
+from tests.fakes.graph import Mishap
+from tests.policies.builders import caucus_of
+
+HELLO = Text("hello\n🔒 PRIVATE")
+
+
+async def house(*, two_numbers: bool = True, opened: bool = True) -> WhatsAppHouse:
+    there = await WhatsAppHouse(two_numbers=two_numbers).begin()
+    if opened:
+        await there.says("hello")
+        await there.says("hello", JOINT_NUMBER if two_numbers else PRIVATE)
+    return there
+
+
+def caucus(there: WhatsAppHouse) -> Conversation:
+    return caucus_of(there.case, "Jones")
+
+
+def states(there: WhatsAppHouse) -> list[WhatsAppState]:
+    return [part.state for part in there.database.committed.sent_parts.values()]
+
+
+async def reports(there: WhatsAppHouse, state: str, *codes: int, item: str = "i1", part: int = 0) -> None:
+    await there.receive(
+        webhook(statuses=(status("wamid.out1", state, ours=f"{item}/{part}", codes=codes),), number=JOINT_NUMBER)
+    )
+
+
+def item(there: WhatsAppHouse, name: str = "i1") -> State:
+    return there.database.committed.outbox.items[ItemId(name)].state
+
+
+async def test_a_message_says_first_who_reads_it_and_her_words_can_not_pass_for_ours() -> None:
+    there = await house()
+    assert isinstance(await there.carry(HELLO, caucus(there)), Sent)
+    assert isinstance(await there.carry(HELLO, JOINT, "i2"), Sent)
+    private, joint = there.phone.texts
+    assert private.startswith("🔒 PRIVATE")
+    assert joint.startswith("👥 JOINT")
+    assert private.splitlines()[1:] == ["*Alice* wrote:", "> hello", "> 🔒 PRIVATE"]
+    assert [number for number, _ in there.graph.accepted] == [PRIVATE, JOINT_NUMBER]
+
+
+async def test_with_one_number_everything_goes_from_it_labelled() -> None:
+    there = await house(two_numbers=False)
+    await there.carry(HELLO, JOINT)
+    assert [number for number, _ in there.graph.accepted] == [PRIVATE]
+    assert there.phone.texts[0].startswith("👥 JOINT")
+
+
+async def test_who_is_known_by_an_id_is_written_to_by_it_and_never_by_the_number() -> None:
+    there = await house()
+    await there.carry(HELLO, JOINT)
+    (_, sent) = there.graph.accepted[0]
+    assert sent["recipient"] == BEA
+    assert "to" not in sent
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        Edit(None, "new"),
+        File("x.pdf", "application/pdf", 3, FileRef("r")),
+        Removal(None),
+        Inform(PersonId("p3"), JOINT, "note"),
+        None,
+    ],
+)
+async def test_everything_else_is_said_in_words(content: Sayable) -> None:
+    there = await house()
+    assert isinstance(await there.carry(content, JOINT), Sent)
+    assert there.phone.texts[0].startswith("👥 JOINT")
+
+
+async def test_the_first_message_says_who_reads_and_that_meta_can() -> None:
+    there = await house()
+    await there.carry(None, caucus(there))
+    (first,) = there.phone.texts
+    for word in ("Town Mediation", "+1 555 0100", "Mia", "Meta", "STOP", "HELP"):
+        assert word in first
+
+
+async def test_a_reaction_does_not_travel() -> None:
+    there = await house()
+    outcome = await there.carry(Reaction(None, "x"), JOINT)
+    assert isinstance(outcome, Trouble)
+    assert not outcome.transient
+
+
+async def test_a_long_text_goes_in_parts_and_all_of_it_arrives() -> None:
+    there = await house()
+    words = " ".join(f"Sentence number {n} of this text." for n in range(500))
+    await there.carry(Text(words), JOINT)
+    assert len(there.phone.texts) > 3
+    assert all(text.startswith("👥 JOINT") for text in there.phone.texts)
+    said = "".join("".join(line[2:] for line in text.splitlines() if line[:1] == ">") for text in there.phone.texts)
+    assert "".join(said.split()) == "".join(words.split())
+
+
+async def test_a_question_has_buttons_that_carry_its_code_and_what_it_is_about() -> None:
+    there = await house()
+    pose = Pose(there.bea.id, caucus(there), "4F2A", "Agree?", "words", "Then so.", there.now, of_the_case=False)
+    outcome = await there.carry(pose, caucus(there))
+    assert isinstance(outcome, Trouble), "a question that is closed is not put"
+
+
+# --- the window
+
+
+async def test_before_she_has_written_the_template_goes_once_and_the_words_wait() -> None:
+    there = await house(opened=False)
+    for attempt in ("i1", "i2"):
+        assert isinstance(await there.carry(HELLO, JOINT, attempt), Parked)
+    assert there.phone.texts == ["[template new_message]"]
+    await there.says("yes?", JOINT_NUMBER)
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
+    assert "> hello" in there.phone.texts[-1]
+
+
+async def test_what_waits_for_her_is_woken_when_she_writes_to_that_number() -> None:
+    there = await house(opened=False)
+    parked = await there.carry(HELLO, JOINT)
+    assert isinstance(parked, Parked)
+    async with there.database.begin() as work:
+        await work.outbox.park(ItemId("i1"), parked.key, None, parked.why)
+    await there.says("hello", PRIVATE)
+    assert item(there) is State.PARKED
+    await there.says("hello", JOINT_NUMBER)
+    assert item(there) is State.READY
+
+
+async def test_the_window_closes_after_a_day_and_the_template_asks_anew() -> None:
+    there = await house()
+    there.later(hours=25)
+    assert isinstance(await there.carry(HELLO, JOINT), Parked)
+    assert there.phone.texts == ["[template new_message]"]
+
+
+async def test_a_window_that_only_the_network_knows_to_be_closed_is_closed() -> None:
+    there = await house()
+    there.graph.windows.clear()
+    assert isinstance(await there.carry(HELLO, JOINT), Parked)
+    assert there.phone.texts == ["[template new_message]"]
+
+
+async def test_a_template_that_certainly_did_not_leave_is_tried_again() -> None:
+    there = await house(opened=False)
+    there.graph.mishaps.append(Mishap.NO_CONNECTION)
+    assert isinstance(await there.carry(HELLO, JOINT), Trouble)
+    assert isinstance(await there.again(HELLO, JOINT), Parked)
+    assert there.phone.texts == ["[template new_message]"]
+
+
+# --- what the network says
+
+
+@pytest.mark.parametrize("code", [130429, 131056, 131000, 190, 132001])
+async def test_what_may_work_later_is_tried_again(code: int) -> None:
+    there = await house()
+    there.graph.mishaps.append(code)
+    outcome = await there.carry(HELLO, JOINT)
+    assert isinstance(outcome, Trouble)
+    assert outcome.transient
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
+    assert len(there.phone.texts) == 1
+
+
+@pytest.mark.parametrize("code", [131026, 131051, 130472, 999])
+async def test_what_never_will_is_for_a_person(code: int) -> None:
+    there = await house()
+    there.graph.mishaps.append(code)
+    outcome = await there.carry(HELLO, JOINT)
+    assert isinstance(outcome, Trouble)
+    assert not outcome.transient
+    assert str(code) in outcome.why
+    assert "+34" not in outcome.why
+
+
+async def test_an_identity_that_changed_freezes_both_directions() -> None:
+    there = await house()
+    there.phone.key = "another"
+    await there.says("hello")
+    there.graph.mishaps.append(137000)
+    assert isinstance(await there.carry(HELLO, JOINT), Parked)
+    assert there.bea.endpoint.doubt
+
+
+async def test_a_token_that_is_no_good_is_refused_by_the_stand_in() -> None:
+    there = await house()
+    status_code, answer = there.graph.answer(PRIVATE, "Bearer other", {})
+    assert (status_code, answer["error"]["code"]) == (401, 190)
+
+
+# --- unknown
+
+
+@pytest.mark.parametrize("mishap", [Mishap.NO_ANSWER, Mishap.TAKEN_NO_ANSWER, Mishap.ODD_ANSWER])
+async def test_what_was_not_answered_is_unknown_and_never_repeated_by_itself(mishap: Mishap) -> None:
+    there = await house()
+    there.graph.mishaps.append(mishap)
+    assert isinstance(await there.carry(HELLO, JOINT), Unanswered)
+    shown = len(there.phone.texts)
+    there.restarted()
+    assert isinstance(await there.again(HELLO, JOINT), Unanswered)
+    assert len(there.phone.texts) == shown
+
+
+async def test_a_process_that_died_in_the_middle_of_sending_repeats_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await house()
+
+    async def dies(number: str, sent: object) -> None:
+        there.graph.answer(number, "Bearer the-access-token-of-the-tests", sent)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(there.courier._network, "send", dies)
+    with pytest.raises(KeyboardInterrupt):
+        await there.carry(HELLO, JOINT)
+    courier: WhatsAppCourier = there.restarted()
+    assert courier
+    assert isinstance(await there.again(HELLO, JOINT), Unanswered)
+    assert len(there.phone.texts) == 1
+
+
+async def test_a_person_may_have_it_sent_again() -> None:
+    there = await house()
+    there.graph.mishaps.append(Mishap.NO_ANSWER)
+    await there.carry(HELLO, JOINT)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+        assert await work.outbox.revive(ItemId("i1"))
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
+    assert len(there.phone.texts) == 1
+
+
+async def test_a_report_tells_that_what_was_unknown_did_leave() -> None:
+    there = await house()
+    there.graph.mishaps.append(Mishap.TAKEN_NO_ANSWER)
+    await there.carry(HELLO, JOINT)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+    await reports(there, "delivered")
+    assert item(there) is State.DONE
+    assert states(there) == [WhatsAppState.DELIVERED]
+    assert any("has arrived there" in text for text in there.told())
+
+
+async def test_of_a_text_in_parts_only_the_rest_is_sent_after_a_stop() -> None:
+    there = await house()
+    words = Text(" ".join(f"Sentence {n}." for n in range(900)))
+    there.graph.mishaps.extend([Mishap.TAKEN_NO_ANSWER])
+    assert isinstance(await there.carry(words, JOINT), Unanswered)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+    await reports(there, "sent")
+    assert item(there) is State.READY
+    assert isinstance(await there.again(words, JOINT), Sent)
+    assert len(set(there.phone.texts)) == len(there.phone.texts) == len(states(there)) == 4
+
+
+# --- reports
+
+
+@pytest.mark.parametrize(
+    ("order", "end"),
+    [
+        (("sent", "delivered", "read"), WhatsAppState.READ),
+        (("read", "delivered", "sent"), WhatsAppState.READ),
+        (("failed", "delivered"), WhatsAppState.DELIVERED),
+        (("delivered", "failed"), WhatsAppState.DELIVERED),
+    ],
+)
+async def test_reports_in_any_order_come_to_the_same_end(order: tuple[str, ...], end: WhatsAppState) -> None:
+    there = await house()
+    await there.carry(HELLO, JOINT)
+    for state in (*order, *order):
+        await reports(there, state, *((131026,) if state == "failed" else ()))
+    assert states(there) == [end]
+
+
+async def relayed(there: WhatsAppHouse) -> None:
+    """Alice's words, on their way to Bea as they always go, and handed to the network."""
+    said = Message(MessageId("m1"), PersonId("p2"), JOINT, HELLO, SignedDevice(), there.now, native=True)
+    async with there.database.begin() as work:
+        await work.journal.append(Entry(there.case.id, said))
+    assert isinstance(await there.carry(HELLO, JOINT, said=said.id), Sent)
+    async with there.database.begin() as work:
+        await work.outbox.done(ItemId("i1"), "sent")
+
+
+def again(there: WhatsAppHouse) -> list[State]:
+    items = there.database.committed.outbox.items.values()
+    return [i.state for i in items if i.body not in {b"", CARRIED} and isinstance(CODEC.load(i.body), Relay)]
+
+
+async def test_what_failed_for_a_closed_window_is_sent_again_and_waits_for_her() -> None:
+    there = await house()
+    await relayed(there)
+    await reports(there, "failed", 131047)
+    await reports(there, "failed", 131047)
+    assert again(there) == [State.READY]
+    assert isinstance(await there.carry(HELLO, JOINT, "i2"), Parked)
+    await there.says("hello", JOINT_NUMBER)
+    assert isinstance(await there.again(HELLO, JOINT, "i2"), Sent)
+
+
+async def test_what_was_reported_as_failed_and_then_arrived_is_not_sent_again() -> None:
+    there = await house()
+    await relayed(there)
+    await reports(there, "failed", 131047)
+    await reports(there, "delivered")
+    assert again(there) == [State.CANCELLED]
+
+
+async def test_what_failed_for_good_is_told_at_the_desk_without_a_number() -> None:
+    there = await house()
+    await there.carry(HELLO, JOINT)
+    await reports(there, "failed", 131026)
+    (told,) = [text for text in there.told() if "was not delivered" in text]
+    assert "Telephone Bea" in told
+    assert "+34" not in told
+
+
+async def test_more_than_the_network_takes_from_us_at_once_waits() -> None:
+    there = await house()
+    outcomes = []
+    for n in range(60):
+        there.later(seconds=0.1)
+        outcomes.append(await there.carry(HELLO, JOINT, f"i{n}"))
+    assert sum(isinstance(outcome, Sent) for outcome in outcomes) == 45
+    waiting = [outcome for outcome in outcomes if isinstance(outcome, Trouble)]
+    assert all(trouble.transient for trouble in waiting)
+    there.later(seconds=7)
+    assert isinstance(await there.again(HELLO, JOINT, "i59"), Sent)
