@@ -262,11 +262,19 @@ class Worker:
             # Before it is stored: whoever dies in between tells it again, which is harmless, rather than never (I5).
             await self._after(item, fate)
         if not isinstance(fate, Finished):
-            async with self._database.begin() as work:
-                await _store(self._queue(work), item, fate)
+            await self._became(item, fate)
         if not isinstance(fate, End):
             await self._after(item, fate)
         return True
+
+    async def _became(self, item: Item, fate: Fate) -> None:
+        """Store it. A process that stood still for longer than its lease may find that another has taken the item over:
+        what that one ended stays ended, unless it is known here that it was done."""
+        async with self._database.begin() as work:
+            queue = self._queue(work)
+            now = None if isinstance(fate, Done) else await queue.get(item.id)
+            if now is None or now.state is State.READY:
+                await _store(queue, item, fate)
 
     async def _again(self, item: Item, why: str) -> None:
         at = datetime.now(UTC)

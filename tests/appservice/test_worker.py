@@ -250,6 +250,36 @@ def test_waits_double_to_a_limit_and_never_march_in_step(attempts: int) -> None:
     assert len(waits) > 1
 
 
+@pytest.mark.parametrize("fate", [Park("key", "waits"), End(State.DEAD, "it failed")])
+async def test_what_another_process_has_done_meanwhile_stays_done(fate: Fate) -> None:
+    bench = Bench()
+
+    async def work(item: Item) -> Fate:
+        """This process stood still for longer than its lease."""
+        async with bench.database.begin() as other:
+            await other.outbox.done(item.id, "by another")
+        return fate
+
+    worker = Worker("test", bench.database, lambda work: work.outbox, work, bench.after)
+    await bench.put("a1")
+    await worker._one(bench.database.committed.outbox.items[ItemId("a1")])
+    assert bench.database.committed.outbox.items[ItemId("a1")].state is State.DONE
+
+
+async def test_what_is_known_to_be_done_is_no_longer_unknown() -> None:
+    bench = Bench()
+
+    async def work(item: Item) -> Fate:
+        async with bench.database.begin() as other:
+            await other.outbox.stop(item.id, State.UNKNOWN, "its process was silent")
+        return Done("sent")
+
+    worker = Worker("test", bench.database, lambda work: work.outbox, work, bench.after)
+    await bench.put("a1")
+    await worker._one(bench.database.committed.outbox.items[ItemId("a1")])
+    assert bench.database.committed.outbox.items[ItemId("a1")].result == "sent"
+
+
 async def test_a_wakeup_is_not_missed_and_does_not_last() -> None:
     wakeup = workers.Wakeup()
     wakeup()
