@@ -103,6 +103,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:
             author = case.person(release.author) if release and release.is_open else None
             if release is None or author is None or author.id not in readers(case, release.origin):
                 return None
+            if author.id in case.withdrawn:
+                return None
             words = f"{heading(author.name, reworded=release.reworded)}\n{release.words}"
             return Meaning(words, readers(case, release.to))
         case _:

@@ -17,6 +17,8 @@ from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.text import moment
 
+WITHDRAWAL_LASTS = timedelta(days=1)
+"""So long a party may answer whether they really withdraw: the question may come to them as a link in a mail."""
 _NOTHING = Refused("There is nothing to pause: it has not begun, or is over", "Ask the mediator where it stands")
 
 
@@ -150,7 +152,7 @@ def _asked(case: Case, party: Person, facts: Facts) -> Outcome:
     own = caucuses_of(case, party.id)[:1]
     if not own or case.phase not in PAUSABLE:
         return _NOTHING
-    case, ask, alarm = put(case, Withdrawing(party.id), party.id, own[0], facts)
+    case, ask, alarm = put(case, Withdrawing(party.id), party.id, own[0], facts, lasts=WITHDRAWAL_LASTS)
     pose = Pose(
         party.id,
         own[0],

@@ -52,8 +52,8 @@ def test_where_nothing_waits_the_board_says_so() -> None:
 def test_a_question_names_whom_it_was_put_to_since_when_and_until_when() -> None:
     case = done(CASE, "!withdraw", facts(named(CASE, "Alice").id)).case
     text = case_board(case, NOTHING).text
-    assert "Alice: say whether they withdraw, since 2026-01-05 10:00 UTC, until 2026-01-05 10:15 UTC" in text
-    assert "Next: 2026-01-05 10:15 UTC, Alice's time is up" in text
+    assert "Alice: say whether they withdraw, since 2026-01-05 10:00 UTC, until 2026-01-06 10:00 UTC" in text
+    assert "Next: 2026-01-06 10:00 UTC, Alice's time is up" in text
 
 
 def test_what_waits_for_a_mediator_stands_there_the_oldest_first() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from policies import routing
-from policies.agreement import Agreement, Confidentiality
+from policies.agreement import Acceptance, Agreement, Confidentiality
 from policies.asking import in_words
 from policies.case import DESK, JOINT, Case, Conversation
+from policies.course import withdrawn
 from policies.delivery import Cancel, Go, may_publish
 from policies.due import decide_due
 from policies.effects import Decision, Inform, Pose, Publish, Relay, Tell
@@ -323,3 +324,23 @@ def test_an_author_who_left_can_not_be_spoken_for() -> None:
     gone = done(case, "!party remove Alice", facts(None)).case
     assert gone.asks == ()
     assert says(gone, "Mia", "!release", **quoting()).refused
+
+
+@pytest.mark.parametrize("mode", list(Confidentiality))
+def test_nothing_of_somebody_who_has_withdrawn_is_released_whatever_they_agreed_to_before(
+    mode: Confidentiality,
+) -> None:
+    case = says(CASE, "Alice", f"!submit: {LIMIT}").case
+    [ask] = case.asks
+    queued = says(case, "Alice", f"yes {ask.code}").case
+    [release] = queued.releases
+    assert release.standing is Standing.QUEUED
+    text = Agreement(1, "Be kind.", mode)
+    accepted = Acceptance(release.author, text.sha256, AT, "signed")
+    gone = replace(withdrawn(queued, release.author), agreements=(text,), acceptances=(accepted,))
+    refusal = says(gone, "Mia", "!release R1", DESK)
+    assert refusal.refused
+    shown, preview = previewed(queued, "!release R1")
+    late = says(withdrawn(shown, release.author), "Mia", f"yes {code_in(preview)}", DESK)
+    assert not published(late)
+    assert not published(says(gone, "Mia", "!release", **quoting()))
