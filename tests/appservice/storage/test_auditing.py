@@ -15,6 +15,7 @@ from policies.record import Part
 from rooms.record import entry, heads_text, signable
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.master import MASTER
+from tests.appservice.storage.postgresql import Postgresql
 
 AT = datetime(2026, 1, 5, 10, tzinfo=UTC)
 CASE = CaseId("1001")
@@ -103,3 +104,11 @@ async def test_the_private_part_cannot_be_exchanged(url: str) -> None:
     joint = select(record.c.sealed).where(record.c.audience == "joint").scalar_subquery()
     await run(url, update(record).where(record.c.seq == 3).values(sealed=joint))
     assert [fault for fault in (await audit(url)).faults if "private part" in fault]
+
+
+async def test_it_is_the_same_on_postgresql(postgresql: Postgresql) -> None:
+    url = postgresql.new_database()
+    kept = await written(url)
+    assert await audit(url, kept) == Audit(1, 4, 0, ())
+    await run(url, delete(record).where(record.c.seq == 2))
+    assert (await audit(url, kept)).faults
