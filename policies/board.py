@@ -12,7 +12,7 @@ from html import escape
 from typing import assert_never
 
 from policies.ask import Accepting, Act, Adopting, Consenting, Ending, Mending, Passing, Removing, Withdrawing
-from policies.case import Case
+from policies.case import Case, Phase
 from policies.floor import ends
 from policies.release import Standing
 from policies.text import moment
@@ -87,16 +87,18 @@ def case_board(case: Case, backlog: Backlog) -> Shown:
 
 
 def cases_board(cases: Iterable[tuple[Case, Backlog]]) -> Shown:
-    """All cases of a mediator, for the direct chat: those in which somebody is waited for, or something went wrong."""
-    rows = [(case, backlog) for case, backlog in cases]
-    busy = [(case, backlog) for case, backlog in rows if waiting(case, backlog) or backlog != NOTHING]
+    """Of a mediator's cases those in which somebody is waited for, or something went wrong, for the direct chat."""
+    busy = [row for row in cases if _urgency(*row) != _NEVER or row[1] != NOTHING]
     busy.sort(key=lambda row: (_urgency(*row), row[0].id))
     lines: list[tuple[str, str]] = [(case.id, _summary(case, backlog)) for case, backlog in busy[:SHOWN]]
-    rest, quiet = len(busy) - len(lines), len(rows) - len(busy)
-    if rest:
-        lines.append(("And", f"{rest} more in which somebody is waited for"))
-    lines.append(("Quiet", f"{quiet} case{'' if quiet == 1 else 's'} in which nobody is waited for"))
-    return _shown(lines)
+    others = "more than these wait for somebody; what is urgent comes first" if busy[SHOWN:] else "nobody is waited for"
+    return _shown([*lines, ("In the others", others)])
+
+
+def urgency(case: Case) -> datetime | None:
+    """Since when a case waits for somebody, or what is due next, whichever is earlier; None: it waits for nobody."""
+    time = _urgency(case, NOTHING)
+    return None if time == _NEVER or case.phase is Phase.CLOSED else time
 
 
 def _urgency(case: Case, backlog: Backlog) -> datetime:

@@ -39,21 +39,32 @@ class Board:
     """The board of all cases of that mediator."""
 
 
-Reply = Answer | Open | Board | Silence
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All cases of that mediator."""
 
 
-def decide(content: Content, proof: Proof, cases: Mapping[str, str]) -> Reply:
-    """What the bot does about what a mediator of the organisation wrote to it. `cases`: the mediator's, by number."""
+Reply = Answer | Open | Board | Listing | Silence
+
+
+def decide(content: Content, proof: Proof) -> Reply:
+    """What the bot does about what a mediator of the organisation wrote to it."""
     if not isinstance(content, Text | Unreadable):
         return Silence()
     if isinstance(proof, Unproven):
         return Answer(f"I can't act on that: {proof.why}. {proof.remedy}", to_unsigned_devices=True)
     if isinstance(content, Unreadable) or not is_command(content.body):
         return Answer("I understand commands. " + help_text(None, lobby=True))
-    return _obey(content.body, cases)
+    return _obey(content.body)
 
 
-def _obey(text: str, cases: Mapping[str, str]) -> Reply:
+def listing(cases: Mapping[str, str]) -> str:
+    """A mediator's cases, by number."""
+    listed = "\n".join(f"{number} – {title}" for number, title in cases.items())
+    return listed or "You have no case yet. Open one: !case new Smith and Jones"
+
+
+def _obey(text: str) -> Reply:
     command = parse(text)
     match command:
         case NewCase():
@@ -63,8 +74,7 @@ def _obey(text: str, cases: Mapping[str, str]) -> Reply:
         case Help(topic):
             return Answer(help_text(topic, lobby=True))
         case ListCases():
-            listed = "\n".join(f"{number} – {title}" for number, title in cases.items())
-            return Answer(listed or "You have no case yet. Open one: !case new Smith and Jones")
+            return Listing()
         case Misunderstood():
             return Answer(str(command))
         case _:

@@ -9,7 +9,7 @@ from itertools import chain
 
 from policies.board import Backlog, Shown, case_board
 from policies.case import CaseId
-from rooms.ports import EventId, Item, ItemId, State, Work, item_id
+from rooms.ports import EventId, Item, ItemId, State, UserId, Work, item_id
 
 UPDATED_EVERY = 5
 """Seconds within which all that changes is shown at once."""
@@ -45,6 +45,17 @@ async def backlog_of(work: Work, case: CaseId) -> Backlog:
     undelivered = await work.outbox.in_state(_ENDED, case)
     parked = await work.inbox.in_state((State.PARKED,), case)
     return Backlog(len(held), held[0].at if held else None, len(undelivered), sum(map(_lacks_its_key, parked)))
+
+
+async def busy(work: Work, user: UserId, most: int) -> tuple[CaseId, ...]:
+    """So many of somebody's cases, or somewhat more, as a board of them needs: however many there are besides."""
+    theirs = set(await work.cases.of_matrix_user(user))
+    held = sorted((since, case) for case, (_, since) in (await work.holds.counts()).items() if case in theirs)
+    ended = [item.case for item in await work.outbox.in_state(_ENDED) if item.case in theirs]
+    parked = await work.inbox.in_state((State.PARKED,))
+    closed = [item.case for item in parked if _lacks_its_key(item) and item.case in theirs]
+    some = (*await work.cases.urgent(user, most), *(case for _, case in held[:most]), *ended, *closed)
+    return tuple(dict.fromkeys(case for case in some if case))[: 3 * most]
 
 
 async def backlogs_of(work: Work, cases: Collection[CaseId]) -> Mapping[CaseId, Backlog]:

@@ -13,7 +13,7 @@ from policies import alarms, due, lobby, portal, routing
 from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
-from policies.board import NOTHING, Shown, cases_board
+from policies.board import NOTHING, SHOWN, Shown, cases_board
 from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
@@ -28,7 +28,7 @@ from policies.message import Content, Edit, Message, MessageId, PinnedLink, Proo
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
-from rooms.board import backlogs_of
+from rooms.board import backlogs_of, busy
 from rooms.held import mine_id
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
@@ -243,7 +243,7 @@ class Handler:
 
     async def lobby(self, room: RoomId, user: UserId, content: Content, proof: Proof, received_at: datetime) -> None:
         """A mediator of the organisation wrote to the bot in a direct chat."""
-        reply = lobby.decide(content, proof, await self._titles(user))
+        reply = lobby.decide(content, proof)
         match reply:
             case lobby.Answer(answer, to_unsigned_devices):
                 await self._applier.outside(Say(room, user, answer, to_unsigned_devices))
@@ -251,6 +251,8 @@ class Handler:
                 return
             case lobby.Open() if await self._work.epochs.doubtful(received_at):
                 await self._applier.outside(Say(room, user, BEFORE_RESTORE))
+            case lobby.Listing():
+                await self._applier.outside(Say(room, user, lobby.listing(await self._titles(user))))
             case lobby.Board():
                 shown = await self._board_of(user)
                 await self._applier.outside(Say(room, user, shown.text, html=shown.html))
@@ -286,9 +288,10 @@ class Handler:
 
     async def _board_of(self, user: UserId) -> Shown:
         """The board of all cases of which somebody is a mediator."""
-        found = [await self._work.cases.load(case) for case in await self._work.cases.of_matrix_user(user)]
+        ids = await busy(self._work, user, SHOWN + 1)
+        found = [await self._work.cases.load(case) for case in ids]
         mine = [c for c in found if c and (p := c.at_address(Network.MATRIX, user)) and c.is_staff(p.id)]
-        backlogs = await backlogs_of(self._work, [case.id for case in mine])
+        backlogs = await backlogs_of(self._work, ids)
         return cases_board((case, backlogs.get(case.id, NOTHING)) for case in mine if case.phase is not Phase.CLOSED)
 
     async def _titles(self, user: UserId) -> Mapping[str, str]:

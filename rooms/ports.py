@@ -193,6 +193,9 @@ class Cases(Protocol):
     async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
         """The cases in which that Matrix user takes part, oldest first."""
 
+    async def urgent(self, user: UserId, most: int) -> tuple[CaseId, ...]:
+        """Those of them that wait for somebody (`policies.board.urgency`), the most urgent first."""
+
 
 class Standing(StrEnum):
     """How far a room is."""

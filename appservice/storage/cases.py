@@ -13,6 +13,7 @@ from appservice.storage.documents import Document
 from appservice.storage.errors import Conflict
 from appservice.storage.seals import Seals, make_case_seal, open_optional, row, seal_optional
 from appservice.storage.statements import insert_new, upsert
+from policies.board import urgency
 from policies.case import Case, CaseId, Network, PersonId, address_key
 from policies.plan import RoomKey
 from rooms.ports import RoomId, RoomRecord, Standing, UserId
@@ -71,7 +72,7 @@ class SqlCases:
     async def save(self, case: Case) -> None:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
         statement = upsert(self._connection.dialect, schema.cases, "id")
-        await self._connection.execute(statement, {"id": case.id, "sealed": sealed})
+        await self._connection.execute(statement, {"id": case.id, "sealed": sealed, "urgent_at": urgency(case)})
         of_case = schema.case_addresses.c.case_id == case.id
         await self._connection.execute(delete(schema.case_addresses).where(of_case))
         lookups = {self._lookup(p.endpoint.network, name) for p in case.people for name in p.endpoint.names}
@@ -94,6 +95,17 @@ class SqlCases:
             .join(addresses, addresses.c.case_id == schema.cases.c.id)
             .where(addresses.c.lookup == self._lookup(network, address))
             .order_by(schema.cases.c.ordinal)
+        )
+        return tuple((await self._connection.execute(statement)).scalars())
+
+    async def urgent(self, user: UserId, most: int) -> tuple[CaseId, ...]:
+        addresses, at = schema.case_addresses, schema.cases.c.urgent_at
+        statement = (
+            select(schema.cases.c.id)
+            .join(addresses, addresses.c.case_id == schema.cases.c.id)
+            .where(addresses.c.lookup == self._lookup(Network.MATRIX, user), at.is_not(None))
+            .order_by(at, schema.cases.c.ordinal)
+            .limit(most)
         )
         return tuple((await self._connection.execute(statement)).scalars())
 

@@ -134,8 +134,10 @@ cases = Table(
     ordinal(),
     Column("id", Text, nullable=False, unique=True),
     Column("sealed", LargeBinary, nullable=False),
+    Column("urgent_at", Moment),
     sqlite_autoincrement=True,
 )
+"""`urgent_at`: since when somebody is waited for, or what is due next, whichever is earlier."""
 
 case_addresses = Table(
     "case_addresses",

@@ -23,4 +23,4 @@ async def test_a_board_is_kept_up_to_date_in_its_place(mia: Staff, arrive: Arriv
     assert newer.content["m.new_content"]["formatted_body"].startswith("<strong>Board")
     assert not newer.shield
     asked = await mia.client.text(mia.lobby, "!board")
-    await told(mia.client, mia.lobby, "in which nobody is waited for", after=asked)
+    await told(mia.client, mia.lobby, "In the others: nobody is waited for", after=asked)

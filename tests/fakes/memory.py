@@ -16,6 +16,7 @@ from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Link, Tried, Whos
 from appservice.storage.errors import Conflict
 from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
+from policies.board import urgency
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId, address_key
 from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
@@ -199,6 +200,11 @@ class MemoryCases:
 
     async def of_matrix_user(self, user: UserId) -> tuple[CaseId, ...]:
         return tuple(case.id for case in self._tables.cases.values() if case.at_address(Network.MATRIX, user))
+
+    async def urgent(self, user: UserId, most: int) -> tuple[CaseId, ...]:
+        cases = (c for c in self._tables.cases.values() if c.at_address(Network.MATRIX, user))
+        urgent = sorted((at, case.id) for case in cases if (at := urgency(case)))
+        return tuple(case for _, case in urgent[:most])
 
 
 class MemoryRooms:

@@ -58,6 +58,7 @@ from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.record import Head, Line, entry
+from tests.policies.builders import both_sides
 
 AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
 SMITH = CaseId("1001")
@@ -155,6 +156,20 @@ class DatabaseContract:
             assert await work.cases.of_matrix_user(UserId("carl@example.org")) == ()
             await work.cases.save(replace(CASE, people=()))
             assert await work.cases.of_matrix_user(alice) == ("1003",)
+
+    async def test_cases_that_wait_for_somebody_are_found_by_urgency(self, database: WorkDatabase) -> None:
+        case, mia = both_sides(), UserId("@mia:example.org")
+        ask = replace(CASE.asks[0], asked=case.people[0].id, expires=AT + timedelta(days=9))
+        times = {"a": AT, "b": AT + timedelta(minutes=1)}
+        waits = {n: replace(case, id=CaseId(n), asks=(replace(ask, at=at),)) for n, at in times.items()}
+        async with database.begin() as work:
+            for one in (waits["b"], waits["a"], replace(case, id=CaseId("c"))):
+                await work.cases.save(one)
+            assert await work.cases.urgent(mia, 9) == ("a", "b")
+            assert await work.cases.urgent(mia, 1) == ("a",)
+            assert await work.cases.urgent(UserId("@nobody:example.org"), 9) == ()
+            await work.cases.save(replace(waits["a"], asks=()))
+            assert await work.cases.urgent(mia, 9) == ("b",)
 
     # --- rooms and ghosts
 
