@@ -112,6 +112,6 @@ def _where(conversation: Conversation, readers: str, voice: Voice) -> str:
     if voice.one_number:
         return (
             f"what comes marked 👥 JOINT is read by {readers}, too. What you write yourself is always private, even as"
-            " an answer to a joint message: only the mediator can pass it on."
+            " an answer to a joint message. For words that all should read, write !submit: and the words."
         )
     return f"{readers}, which is everyone in the mediation. What is private, write to our private number only."
