@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
-from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
+from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.plan import desk_label
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
@@ -155,7 +155,7 @@ class OutboxWork:
                 return f"what {person.name if person else 'someone'} wrote for {desk_label(where, case)}"
             case Tell(where) | Explain(conversation=where):
                 return f"a notice for {desk_label(where, case)}"
-            case Relay(conversation=where, to=reader) | Introduce(reader, where):
+            case Relay(conversation=where, to=reader) | Introduce(reader, where) | AskWhose(reader, where):
                 person = case.person(reader)
                 return f"a mail to {person.name if person else 'someone'} from {desk_label(where, case)}"
             case Publish(number, where):

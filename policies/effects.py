@@ -108,6 +108,15 @@ class Introduce:
 
 
 @dataclass(frozen=True, slots=True)
+class AskWhose:
+    """A mail came in somebody's name, unproven: their own mailbox is asked whether it was theirs, by a link without a
+    word of it, at most once a day. Nothing goes to whoever wrote it."""
+
+    to: PersonId
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A message that waits for a mediator; `why` is shown at the desk, without content."""
 
@@ -235,6 +244,7 @@ Effect = (
     | Inform
     | Publish
     | Introduce
+    | AskWhose
     | Hold
     | Reconcile
     | Preview

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from policies.case import DESK, CaseId, Conversation
-from policies.effects import Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.effects import AskWhose, Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
 from policies.message import Content, Message, Text
 
 HEADS_EVERY = timedelta(days=1)
@@ -81,7 +81,12 @@ def _audience(effect: Effect) -> Conversation | None:
     match effect:
         case Post(conversation=where) | Relay(conversation=where) | Tell(where) | Explain(conversation=where):
             return where
-        case Pose(conversation=where) | Inform(conversation=where) | Introduce(conversation=where):
+        case (
+            Pose(conversation=where)
+            | Inform(conversation=where)
+            | Introduce(conversation=where)
+            | AskWhose(conversation=where)
+        ):
             return where
         case Publish(conversation=where):
             return where

@@ -15,7 +15,7 @@ from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
-from policies.effects import Decision, Effect, Explain, Hold, Inform, Post, Relay, Tell
+from policies.effects import AskWhose, Decision, Effect, Explain, Hold, Inform, Post, Relay, Tell
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.membership import caucuses_of, may_join, readers
@@ -204,8 +204,11 @@ def _told(case: Case, outcome: Done | Refused) -> Decision:
 def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> Decision:
     """Not proven to be its author's: shown as nobody's word, passed on to nobody, and the author learns the remedy."""
     decision = _held(case, message, proof.why, rule="unproven")
-    if author.endpoint.network is not Network.MATRIX or not proof.remedy:
-        # Whoever wrote that mail isn't known; an answer would only be a second letter to a stranger or a victim.
+    if author.endpoint.network is Network.EMAIL:
+        # Whoever wrote that mail isn't known, and gets no answer; the mailbox on record is asked.
+        asked = AskWhose(author.id, message.conversation)
+        return Decision(case, (*decision.effects, asked), decision.rule, decision.reason)
+    if not proof.remedy:
         return decision
     text = f"What you wrote was not passed on: {proof.why}. {proof.remedy}"
     private = _alone_with_mediators(case, author.id, message.conversation)
@@ -216,7 +219,15 @@ def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> 
 def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decision:
     """Held; and if it was seen in Matrix, its author learns that those on other networks did not get it (B3)."""
     decision = _held(case, message, why, rule="unreadable")
-    if not message.native or set(_bridged(case, message.conversation)) <= {author.id}:
+    if not message.native:
+        where = label(message.conversation, case)
+        text = (
+            f"Your mail to {where} was not posted, because {why}. The mediator has it. To have it posted, write a new"
+            " mail to the same address, with your words alone and above everything else."
+        )
+        own = _alone_with_mediators(case, author.id, message.conversation)
+        return replace(decision, effects=(*decision.effects, *(Inform(author.id, c, text) for c in own)))
+    if set(_bridged(case, message.conversation)) <= {author.id}:
         return decision
     where = label(message.conversation, case)
     text = f"Something from you in {where} did not reach those who read it by mail, because {why}."

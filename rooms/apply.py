@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import Wait, may_relay
 from policies.effects import (
+    AskWhose,
     ConfirmIdentity,
     DeadLetters,
     Decision,
@@ -178,6 +179,11 @@ class Applier:
                 await self._work.shelf.put(case.id, effect.author, self._named(), self._codec.dump(effect), self._at)
             return
         match effect:
+            case AskWhose(to):
+                # Named after the day, so that there is one a day.
+                name = item_id(f"whose/{case.id}/{to}/{self._at:%Y-%m-%d}")
+                body = self._codec.dump(effect)
+                await self._work.outbox.put(Item(name, _person_lane(case, to), PEOPLE, case.id, body, self._at))
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await _pin_text(self._work, case, person)))
             case Hold(message, why):

@@ -13,7 +13,7 @@ from typing import Protocol, assert_never
 from policies.asking import in_words
 from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
-from policies.effects import Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
+from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, Outgoing, Say, Signal
@@ -143,7 +143,7 @@ class Deliverer:
                 return await self._post(item, _case_of(item), outgoing)
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
                 return await self._post(item, _case_of(item), outgoing)
-            case Relay() | Introduce() | Pose() | Inform() | Publish():
+            case Relay() | Introduce() | Pose() | Inform() | AskWhose() | Publish():
                 outcome = await self._carry(item, _case_of(item), outgoing)
                 return outcome, _withheld(outgoing, outcome)
             case Reconcile(again, leaving):
@@ -172,7 +172,7 @@ class Deliverer:
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
-        if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform):
+        if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform | AskWhose):
             return None
         return _kept_back(await _load(work, _case_of(item), lock=True), outgoing)
 
@@ -353,7 +353,7 @@ def _may_say(case: Case, effect: IntoRoom | ToPerson) -> Verdict:
             return may_address(case, conversation, to)
         case Publish(conversation=conversation, audience=audience):
             return may_publish(case, conversation, audience)
-        case Post() | Tell() | Explain() | Relay() | Introduce():
+        case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose():
             return Go()
         case _:
             assert_never(effect)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies.case import Case, Conversation, PersonId
-from policies.effects import Inform, Introduce, Pose, Publish, Relay
+from policies.effects import AskWhose, Inform, Introduce, Pose, Publish, Relay
 from policies.membership import readers
 from policies.message import Content, MessageId
 from policies.plan import label
 from rooms.homeserver import Trouble
 
-ToPerson = Relay | Introduce | Pose | Inform | Publish
+ToPerson = Relay | Introduce | Pose | Inform | AskWhose | Publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Letter:
     to: PersonId
     readers: tuple[str, ...]
     author: str | None
-    content: Content | Pose | Inform | Publish | None
+    content: Content | Pose | Inform | AskWhose | Publish | None
     """Questions and notices are the service's own, to this person. None: the first letter of that room."""
     message: MessageId | None
     reply_to: MessageId | None = None
@@ -35,7 +35,14 @@ class Letter:
 def addressee(effect: ToPerson) -> PersonId:
     """Whom it is for. Raises Trouble for released words that are for a room."""
     match effect:
-        case Introduce(person) | Relay(to=person) | Pose(person) | Inform(person) | Publish(to=str() as person):
+        case (
+            Introduce(person)
+            | Relay(to=person)
+            | Pose(person)
+            | Inform(person)
+            | AskWhose(person)
+            | Publish(to=str() as person)
+        ):
             return person
         case _:
             raise Trouble("a letter to nobody", transient=False)
@@ -49,7 +56,7 @@ def letter_to(case: Case, effect: ToPerson) -> Letter:
     if isinstance(effect, Introduce):
         link = effect.as_link
         return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None, as_link=link)
-    if isinstance(effect, Pose | Inform | Publish):
+    if isinstance(effect, Pose | Inform | AskWhose | Publish):
         return Letter(case, effect.conversation, room, to, names, author=None, content=effect, message=None)
     author = case.person(effect.author) if effect.author else None
     return Letter(

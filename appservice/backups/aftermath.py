@@ -21,7 +21,7 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.sending import Delivers
-from policies.effects import Explain, Introduce, Post, Reconcile, Relay, Tell
+from policies.effects import AskWhose, Explain, Introduce, Post, Reconcile, Relay, Tell
 from policies.message import Text
 from policies.plan import room_key
 from rooms.apply import Outgoing, Say, Signal
@@ -79,7 +79,7 @@ class Aftermath:
     async def _already(self, item: Item, outgoing: Outgoing, epoch: Epoch) -> Outcome | None:
         """What became of an item in the life of the lost database; None if it is to be sent now."""
         match outgoing:
-            case Relay() | Introduce():
+            case Relay() | Introduce() | AskWhose():
                 async with self._database.begin() as work:
                     doubtful = _first_look(item) and await _doubtful(work, item, outgoing, epoch)
                 return Unanswered(MAYBE) if doubtful else None

@@ -16,7 +16,7 @@ from policies import message as said
 from policies.asking import in_words
 from policies.case import Case, Endpoint, Person
 from policies.delivery import by_link
-from policies.effects import Inform, Pose, Publish
+from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
 from rooms.deliver import Outcome, Sent, Unanswered
@@ -79,7 +79,8 @@ class MailCourier:
         whose = Whose(letter.case.id, person.id)
         async with self._database.begin() as work:
             await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
-            if by_link(person) and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
+            is_news = by_link(person) and not isinstance(letter.content, AskWhose)
+            if is_news and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
                 return Sent("it lies ready; a link to it was sent before")
             # Written before it is marked as on its way: what can't be written has certainly not left.
             away = _Away(ids.message_id(item.id, self._sender.reply_domain), self._address(bounce), link, at)
@@ -111,14 +112,14 @@ class MailCourier:
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
         url = f"{self._sender.public_base_url}/p/{away.link}"
-        if by_link(person):
+        if by_link(person) or isinstance(letter.content, AskWhose):
             return mails.render_link(
                 mails.LinkLetter(
                     organisation=self._sender.organisation,
                     telephone=self._sender.telephone,
                     url=url,
                     pause_url=f"{url}/pause",
-                    is_first=person.endpoint.enrolled is None,
+                    kind=_kind(letter, person),
                     from_address=f"noreply@{self._sender.reply_domain}",
                     bounce_address=away.bounce_address,
                     recipient=recipient,
@@ -163,7 +164,7 @@ class MailCourier:
                 return mails.FileShared(author, words)
             case said.Removal():
                 return mails.Removed()
-            case said.Reaction() | Unreadable():
+            case said.Reaction() | Unreadable() | AskWhose():
                 raise Trouble("this does not travel by mail", transient=False)
             case _:
                 assert_never(letter.content)
@@ -197,3 +198,9 @@ def _known(result: SendResult) -> tuple[MailState, str]:
             return MailState.REFUSED, f"{code} {why}"
         case _:
             assert_never(result)
+
+
+def _kind(letter: Letter, person: Person) -> mails.LinkKind:
+    if isinstance(letter.content, AskWhose):
+        return mails.LinkKind.WHOSE
+    return mails.LinkKind.FIRST if person.endpoint.enrolled is None else mails.LinkKind.NEWS

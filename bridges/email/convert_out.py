@@ -12,6 +12,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from enum import StrEnum, unique
 from typing import Final, assert_never
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -118,18 +119,34 @@ class Letter:
     """Where one press stops all mail to this person (RFC 8058)."""
 
 
+@unique
+class LinkKind(StrEnum):
+    """What a link is sent for; the value is the template's name."""
+
+    FIRST = "link-first"
+    NEWS = "link"
+    WHOSE = "link-whose"
+
+
+_SUBJECTS: Final = {
+    LinkKind.FIRST: "an invitation",
+    LinkKind.NEWS: "something new",
+    LinkKind.WHOSE: "did you write to us?",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LinkLetter:
     """A mail without words: that there is something, and where it can be read. It names no room, no case, nobody.
 
-    `is_first`: the one that invites. `from_address` takes no answers.
+    `from_address` takes no answers.
     """
 
     organisation: str
     telephone: str
     url: str = field(repr=False)
     pause_url: str = field(repr=False)
-    is_first: bool
+    kind: LinkKind
     from_address: str = field(repr=False)
     bounce_address: str = field(repr=False)
     recipient: EmailAddress = field(repr=False)
@@ -169,7 +186,6 @@ def render_link(letter: LinkLetter) -> OutgoingMail:
     """Write a mail without words. Raises ValueError as `render` does."""
     local_part, _, domain = letter.from_address.rpartition("@")
     organisation = _header_text(letter.organisation)
-    name = "link-first" if letter.is_first else "link"
     values = {
         "organisation": one_line(letter.organisation),
         "telephone": one_line(letter.telephone),
@@ -177,7 +193,7 @@ def render_link(letter: LinkLetter) -> OutgoingMail:
         "pause_url": letter.pause_url,
     }
     sender = Address(organisation, local_part, domain)
-    subject = f"{organisation}: an invitation" if letter.is_first else f"{organisation}: something new"
+    name, subject = letter.kind.value, f"{organisation}: {_SUBJECTS[letter.kind]}"
     message = _headed(sender, letter.recipient, subject, letter.message_id, letter.at)
     _pausable(message, letter.pause_url)
     _fill(message, _rendered(name, **values), _TEMPLATES.get_template(f"en/{name}.html").render(values))

@@ -38,7 +38,7 @@ _IN_WORDS = {
     UnsafeReason.QUOTE_UNRECOGNISED: "it seems to quote another message, and where the quote begins is not certain",
     UnsafeReason.ANSWERED_IN_QUOTE: "there are words inside or below the quoted message",
     UnsafeReason.FORWARDED: "it looks like a forwarded message",
-    UnsafeReason.HTML_QUOTE: "it is formatted mail without a plain text version, and quotes another message",
+    UnsafeReason.HTML_QUOTE: "it is formatted mail without a plain text version, and quotes something that is not ours",
     UnsafeReason.SEVERAL_BODIES: "it has several bodies that may differ",
     UnsafeReason.OTHER_RECIPIENTS: "it was addressed to others as well",
     UnsafeReason.NO_WORDS: "no words of the sender were found in it",
@@ -82,12 +82,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a mail says: text with LF line ends, files, and what stands in the way of reading it."""
+    """What a mail says: text with LF line ends, files, and what stands in the way of reading it.
+
+    Of HTML that quotes something, `above` is the text without what the client marked as quoted; else None.
+    """
 
     text: str = field(repr=False)
     attachments: tuple[Attachment, ...] = ()
     obstacle: UnsafeReason | None = None
-    quotes_in_html: bool = False
+    above: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

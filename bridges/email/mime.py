@@ -13,6 +13,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import Final
 
+from bridges.email.html import text_of, without_quotes
 from bridges.email.incoming import Attachment, Body, UnsafeReason
 from bridges.email.plaintext import tidied
 
@@ -112,16 +113,10 @@ def _body(message: Message, limits: Limits) -> Body:
         if obstacle is None and source.strip():
             obstacle = UnsafeReason.SEVERAL_BODIES
         return Body(plain[: limits.text], tuple(found.attachments), obstacle)
-    text = tidied(_without_tags(source)) if source.strip() and len(source) <= limits.text else ""
-    return Body(text, tuple(found.attachments), obstacle, _HTML_QUOTE.search(source) is not None)
-
-
-def _without_tags(source: str) -> str:
-    # Only now: it takes a while, and some MB, and most mails have a plain text.
-    from inscriptis import get_text  # type: ignore[import-untyped]
-
-    text: str = get_text(source)
-    return text
+    if len(source) > limits.text:
+        return Body("", tuple(found.attachments), obstacle)
+    above = text_of(without_quotes(source)) if _HTML_QUOTE.search(source) else None
+    return Body(text_of(source), tuple(found.attachments), obstacle, above)
 
 
 def _walk(part: Message, limits: Limits, depth: int, may_go_on: Callable[[], bool]) -> _Found:

@@ -13,6 +13,7 @@ from bridges.email.incoming import Clean, IncomingMail, Reading, Unsafe, UnsafeR
 from bridges.email.plaintext import WORDS_MARK, without_signature
 
 _LONGEST_MARK: Final = 200
+_LAYOUT: Final = re.compile(r"[\s>*|-]+")
 _FORWARD: Final = re.compile(
     r"\s*(?:-{2,}.*(?:forward|weitergeleitet|transféré|reenviad|inoltrat|doorgestuurd|encaminhad).*-{2,}"
     r"|Begin forwarded message:|Anfang der weitergeleiteten Nachricht:|Début du message réexpédié\s?:)\s*",
@@ -30,11 +31,14 @@ def read_reply(mail: IncomingMail, reply_address: str, room_name: str) -> Readin
     if reason is not None:
         return Unsafe(reason, shown)
     lines = mail.body.text.split("\n")
-    words = _cut(lines, reply_address, room_name)
+    above = mail.body.above
+    words = (
+        _cut(lines, reply_address, room_name)
+        if above is None
+        else _cut_html(lines, above.split("\n"), reply_address, room_name)
+    )
     if isinstance(words, UnsafeReason):
         return Unsafe(words, shown)
-    if mail.body.quotes_in_html:
-        return Unsafe(UnsafeReason.HTML_QUOTE, shown)
     text = "\n".join(line.rstrip() for line in without_signature(words)).strip()
     return Clean(text) if text else Unsafe(UnsafeReason.NO_WORDS, shown)
 
@@ -58,6 +62,27 @@ def _cut(lines: list[str], reply_address: str, room_name: str) -> list[str] | Un
     if words is None:
         return UnsafeReason.QUOTE_UNRECOGNISED
     return _quote_left(words) or words
+
+
+def _cut_html(lines: list[str], above: list[str], reply_address: str, room_name: str) -> list[str] | UnsafeReason:
+    """What stands outside of all that the client marked as quoted; but only if all the rest is our own mail, untouched,
+    and nothing follows it: else an answer within the quote, or another mail, would go unseen."""
+    cut = cut_at_anchor(lines, reply_address)
+    if cut is None:
+        return UnsafeReason.HTML_QUOTE
+    if cut.answered_below:
+        return UnsafeReason.ANSWERED_IN_QUOTE
+    if not _bare("\n".join(cut.above)).startswith(_bare("\n".join(above))):
+        return UnsafeReason.HTML_QUOTE
+    words = without_attribution(above, reply_address, room_name)
+    if words is None:
+        return UnsafeReason.QUOTE_UNRECOGNISED
+    return _quote_left(words) or words
+
+
+def _bare(text: str) -> str:
+    """What is left of a text whatever its layout."""
+    return _LAYOUT.sub("", text)
 
 
 def _quote_left(lines: list[str]) -> UnsafeReason | None:

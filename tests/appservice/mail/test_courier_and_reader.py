@@ -16,7 +16,7 @@ from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, 
 from bridges.email.convert_in import likeness, mail_identity
 from bridges.email.ids import BounceToken, parse_recipient, token_address, token_hash
 from policies.case import DESK, JOINT, Case, Conversation, Endpoint, EndpointId
-from policies.effects import Post, Relay, Tell
+from policies.effects import AskWhose, Inform, Post, Relay, Tell
 from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.plan import label
@@ -49,7 +49,9 @@ class Desk:
         self.courier = MailCourier(self.database, server, SENDER)
         self.reader = MailReader(self.database, CODEC, HOUSE, TRUST, settle=timedelta())
 
-    async def carry(self, content: Content | None = None, where: Conversation = JOINT, item: str = "i1") -> Outcome:
+    async def carry(
+        self, content: Content | AskWhose | None = None, where: Conversation = JOINT, item: str = "i1"
+    ) -> Outcome:
         """Carry a letter to Carl, as an item of the outbox."""
         async with self.database.begin() as work:
             await work.outbox.put(Item(ItemId(item), Lane("l"), "people", CASE.id, b"x", AT))
@@ -190,6 +192,31 @@ async def test_what_is_not_certain_is_held_and_posted_nowhere(desk: Desk, raw: b
     assert not [effect for effect in desk.effects() if isinstance(effect, Relay)]
     (held,) = desk.why_held()
     assert why in held
+
+
+async def test_the_mailbox_on_record_is_asked_whose_an_unproven_mail_was_once_a_day_and_without_a_word_of_it(
+    desk: Desk,
+) -> None:
+    await desk.address(JOINT)
+    for number in range(3):
+        raw = mail("I accept 4711", sender="eve@example.net").replace(b"<1@", b"<%d@" % number)
+        await desk.reader.read(await desk.receive(raw))
+    (asked,) = [effect for effect in desk.effects() if isinstance(effect, AskWhose)]
+    assert asked.to == CARL.id
+    await desk.carry(asked)
+    (link,) = desk.post_office.links
+    assert link.to == "carl@example.net"
+    assert not {"4711", "eve@example.net", "EVERYONE", "1042", "Carl"} & set(link.everything.split())
+    assert link.link
+
+
+async def test_who_wrote_what_can_not_be_posted_learns_why_and_what_would_work(desk: Desk) -> None:
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail("hello\n\n> what somebody said\n", PASSED)))
+    (told,) = [effect for effect in desk.effects() if isinstance(effect, Inform)]
+    assert (told.to, told.conversation) == (CARL.id, caucus_of(CASE, "Jones"))
+    assert "was not posted" in told.text
+    assert "what somebody said" not in told.text
 
 
 async def test_one_mail_to_two_of_our_addresses_is_held(desk: Desk) -> None:

@@ -1,11 +1,13 @@
 """Mails for the tests: what we send, and what people's clients make of it in an answer."""
 
+import re
 import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, default
+from html import escape
 
 from bridges.email.convert_out import Content, Letter, MailRoom, Post, render
 from bridges.email.ids import BounceToken, EmailAddress, ReplyToken, message_id, token_address
@@ -150,3 +152,70 @@ CLIENTS: dict[str, Callable[[str, str], str]] = {
     "no introduction": _in_language(""),
 }
 """How clients write the plain text of an answer, by client: (words, our text) → the text of the answer."""
+
+
+def _html_mail(words: str, *quoting: str) -> str:
+    body = "".join(f"<div>{line}</div>" if line else "<div><br></div>" for line in escape(words).split("\n"))
+    return f"<html><head><style>p {{}}</style></head><body>{body}{''.join(quoting)}</body></html>"
+
+
+def _inner(original: str) -> str:
+    """What clients keep of a mail's HTML: its body."""
+    found = re.search(r"<body[^>]*>(.*)</body>", original, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def _html_gmail(words: str, original: str) -> str:
+    wrote = f'<div class="gmail_attr">On Mon, Jan 5, 2026 at 10:00 AM {ROOM.name} &lt;{ADDRESS}&gt; wrote:<br></div>'
+    quote = f'<blockquote class="gmail_quote" style="margin:0">{_inner(original)}</blockquote>'
+    return _html_mail(words, f'<br><div class="gmail_quote gmail_quote_container">{wrote}{quote}</div>')
+
+
+def _html_apple(words: str, original: str) -> str:
+    wrote = f"<div>Am 05.01.2026 um 10:00 schrieb {ROOM.name} &lt;{ADDRESS}&gt;:</div>"
+    return _html_mail(words, f'<div><br><blockquote type="cite">{wrote}<br>{_inner(original)}</blockquote></div>')
+
+
+def _html_thunderbird(words: str, original: str) -> str:
+    wrote = f'<div class="moz-cite-prefix">Le 05/01/2026 à 10:00, {ROOM.name} a écrit :<br></div>'
+    return _html_mail(words, wrote, f'<blockquote type="cite" cite="mid:1@x">{_inner(original)}</blockquote>')
+
+
+def _html_outlook(words: str, original: str) -> str:
+    head = f"<b>From:</b> {ROOM.name} &lt;{ADDRESS}&gt;<br><b>Sent:</b> Monday<br><b>To:</b> Carl<br><b>Subject:</b> Re"
+    return _html_mail(words, f'<hr><div id="divRplyFwdMsg" dir="ltr">{head}</div><div>{_inner(original)}</div>')
+
+
+def _html_yahoo(words: str, original: str) -> str:
+    wrote = f"<div>El lunes, 5 de enero de 2026, {ROOM.name} escribió:</div>"
+    return _html_mail(
+        words, f'<div id="ydp1yahoo_quoted_1" class="yahoo_quoted">{wrote}<div>{_inner(original)}</div></div>'
+    )
+
+
+def _html_proton(words: str, original: str) -> str:
+    quote = f'<blockquote type="cite">{_inner(original)}</blockquote>'
+    return _html_mail(words, f'<div class="protonmail_quote">Op 5 jan 2026 schreef {ROOM.name}:<br>{quote}</div>')
+
+
+HTML_CLIENTS: dict[str, Callable[[str, str], str]] = {
+    "gmail": _html_gmail,
+    "apple mail, german": _html_apple,
+    "thunderbird, french": _html_thunderbird,
+    "outlook": _html_outlook,
+    "yahoo, spanish": _html_yahoo,
+    "proton, dutch": _html_proton,
+}
+"""How clients write the HTML of an answer that has no plain part: (words, our HTML) → theirs."""
+
+
+def html_mail(source: str, *headers: str) -> bytes:
+    """A mail of Carl's that is HTML and nothing else."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = "Carl <carl@example.net>"
+    message["To"] = ADDRESS
+    message["Subject"] = f"Re: {ROOM.name}"
+    message["Message-ID"] = "<1@example.net>"
+    message.set_content(source, subtype="html", cte="quoted-printable")
+    return "".join(f"{line}\r\n" for line in headers).encode() + message.as_bytes()

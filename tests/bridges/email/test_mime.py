@@ -40,7 +40,7 @@ def test_of_alternatives_the_plain_one_is_read() -> None:
 def test_formatted_mail_is_read_as_text() -> None:
     body = read_body(message("Content-Type: text/html", body=b"<p>Dear M,</p><p>I <b>agree</b>.<br>Carl</p>"))
     assert body.text.split() == ["Dear", "M,", "I", "agree.", "Carl"]
-    assert not body.quotes_in_html
+    assert body.above is None
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_formatted_mail_is_read_as_text() -> None:
     ["<blockquote type=cite>x</blockquote>", '<div class="gmail_quote">x</div>', "<div id=divRplyFwdMsg>x</div>"],
 )
 def test_a_quote_in_formatted_mail_is_seen(html: str) -> None:
-    assert read_body(message("Content-Type: text/html", body=f"<p>Yes</p>{html}".encode())).quotes_in_html
+    assert read_body(message("Content-Type: text/html", body=f"<p>Yes</p>{html}".encode())).above is not None
 
 
 def test_an_empty_plain_alternative_does_not_hide_the_words() -> None:
