@@ -8,7 +8,7 @@ from typing import assert_never
 from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question, Released
 from policies import message as said
 from policies.case import Case, Conversation, Kind, Person
-from policies.effects import Inform, Pose, Publish
+from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import File, Text, Unreadable
 from policies.text import moment
 from rooms.homeserver import Trouble
@@ -44,7 +44,7 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
             return _file(author, words)
         case said.Removal():
             return Notice("An earlier message was removed from the room. What you got by WhatsApp can't be taken back.")
-        case said.Reaction() | Unreadable():
+        case said.Reaction() | Unreadable() | AskWhose():
             raise Trouble("this does not travel by WhatsApp", transient=False)
         case _:
             assert_never(letter.content)

@@ -1,0 +1,141 @@
+"""The page behind the links, and mails as their readers see them, in a real Chromium: accessible, and looked at.
+
+Skipped where there is no Chromium; `.ci/root/20-page` installs it. With MEDIATRIX_PICTURES=1 the pictures in docs/ are
+taken anew.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bridges.email.convert_out import (
+    Invitation,
+    LinkKind,
+    LinkLetter,
+    MailRoom,
+    OutgoingMail,
+    Post,
+    render,
+    render_link,
+)
+from bridges.email.ids import EmailAddress
+from bridges.email.rate import RateCap
+from bridges.portal.server import PortalPages
+from bridges.portal.views import View
+from policies.case import Kind
+from tests.bridges.email.builders import BOUNCES, letter, parsed
+from tests.bridges.portal.test_server import HOUSE, LINK, PIN, VIEW, FakePortal
+from tests.e2e.chromium import Tab, chromium
+from tests.e2e.test_demo_page import AXE, needs_chromium
+
+pytestmark = [pytest.mark.e2e, needs_chromium, pytest.mark.asyncio(loop_scope="session")]
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+WIDE, NARROW = (900, 900), (390, 844)
+OF_A_PAGE = ("landmark-one-main", "region", "page-has-heading-one")
+"""Rules for whole pages: a mail stands within its reader's mail program."""
+VIOLATIONS = "axe.run({rules: %s}).then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`))"
+AT = datetime(2026, 1, 5, 10, tzinfo=UTC)
+JOINT = MailRoom("EVERYONE · 1042", Kind.JOINT)
+
+
+def link(kind: LinkKind) -> OutgoingMail:
+    """A mail without words."""
+    url = "https://mediation.example.org/p/secret"
+    organisation, telephone, noreply = "Town Mediation", "+1 555 0100", "noreply@reply.example.org"
+    carl = EmailAddress("carl", "example.net")
+    return render_link(
+        LinkLetter(organisation, telephone, url, f"{url}/pause", kind, noreply, BOUNCES, carl, "<1@x.example>", AT)
+    )
+
+
+MAILS = {
+    "mail-private": lambda: render(
+        letter(Post("Mia", "Dear Carl,\n\nthank you for yesterday. What matters most to you?"))
+    ),
+    "mail-everyone": lambda: render(
+        letter(Post("Alice", "I could do Tuesday, from 10 on.\nOr any day after."), room=JOINT)
+    ),
+    "mail-invitation": lambda: render(letter(Invitation("Town Mediation", "Mia Moss", "+1 555 0100", "Carl"))),
+    "mail-link": lambda: link(LinkKind.NEWS),
+    "mail-link-first": lambda: link(LinkKind.FIRST),
+    "mail-link-whose": lambda: link(LinkKind.WHOSE),
+}
+PAGES = {"page-rooms": VIEW, "page-welcome": replace(VIEW, is_enrolled=False)}
+
+
+async def _mail(request: web.Request) -> web.Response:
+    body = parsed(MAILS[request.match_info["name"]]().raw).get_body(("html",))
+    assert body is not None
+    return web.Response(text=str(body.get_content()), content_type="text/html")
+
+
+async def _nothing(_: web.Request) -> web.Response:
+    return web.Response(status=204)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def portal() -> AsyncIterator[tuple[str, FakePortal]]:
+    """The page on a free port, and the mails beside it."""
+    portal, app = FakePortal(), web.Application()
+    pages = PortalPages(portal, HOUSE, lambda _: "", RateCap(lambda: 0.0, limit=1000), is_secure=False)
+    app.add_routes([*pages.routes(), web.get("/mail/{name}", _mail), web.get("/favicon.ico", _nothing)])
+    async with TestServer(app) as server:
+        yield str(server.make_url("")), portal
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
+    """A browser."""
+    async with chromium(tmp_path) as tab:
+        yield tab
+
+
+async def looked_at(tab: Tab, name: str) -> None:
+    """No violation, in light and dark, wide and narrow, nothing cut off; and a picture, if they are wanted."""
+    await tab.evaluate(AXE.read_text())
+    rules = {rule: {"enabled": False} for rule in OF_A_PAGE} if name.startswith("mail") else {}
+    without = json.dumps(rules)
+    for scheme in ("dark", "light"):
+        await tab.prefer(scheme)
+        for size in (NARROW, WIDE):
+            await tab.resize(*size)
+            found = await tab.evaluate(VIOLATIONS.replace("%s", without))
+            assert not found, f"{name}, {scheme}: {found}"
+            assert await tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert not tab.complaints
+    if os.environ.get("MEDIATRIX_PICTURES"):
+        PICTURES.mkdir(exist_ok=True)
+        (PICTURES / f"{name}.png").write_bytes(await tab.picture(whole=True))
+
+
+@pytest.mark.parametrize("name", MAILS)
+async def test_a_mail_can_be_read_by_everybody(tab: Tab, portal: tuple[str, FakePortal], name: str) -> None:
+    await tab.open(f"{portal[0]}mail/{name}" if portal[0].endswith("/") else f"{portal[0]}/mail/{name}")
+    await tab.until("document.readyState === 'complete'")
+    await looked_at(tab, name)
+
+
+@pytest.mark.parametrize("name", ["page-door", *PAGES])
+async def test_a_page_can_be_used_by_everybody_and_fetches_nothing_from_elsewhere(
+    tab: Tab, portal: tuple[str, FakePortal], name: str
+) -> None:
+    base, fake = portal[0].rstrip("/"), portal[1]
+    view: View = PAGES.get(name, VIEW)
+    fake.shown = view
+    await tab.open(f"{base}/p/{LINK}")
+    await tab.until("document.querySelector('#pin') !== null")
+    if name != "page-door":
+        await tab.evaluate(f"document.querySelector('#pin').value = '{PIN}', document.forms[0].submit()")
+        await tab.until("document.readyState === 'complete' && document.querySelector('#pin') === null")
+    await tab.call("Page.setBypassCSP", enabled=True)  # or axe-core could not be put in
+    await looked_at(tab, name)
+    assert all(address.startswith(base) for address in tab.requested if not address.startswith("about:"))
