@@ -102,7 +102,7 @@ def wire(config: Config) -> Service:
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
     mail_server = _mail_server(config.email) if config.email else None
-    reach = Reach(matrix, config.appservice.registration.id, mail_server, lmtp)
+    reach = Reach(database, matrix, bot, config.appservice.registration.id, mail_server=mail_server, lmtp=lmtp)
     metrics = ServiceMetrics(database, reach)
     database.on_decisions(metrics.decided)
     echo = ProbeEcho(gate, probe_user(config), database)

@@ -1,6 +1,6 @@
 """Whether the networks outside can be reached, each way: tried, never inferred from silence.
 
-homeserver    it answers us             deliveries    it reaches us (MSC2659), with the right token
+homeserver    it serves the bot         deliveries    it reaches us (MSC2659), with the right token
 mail out      the mail server lets us in              mail in       whoever connects to our LMTP port is greeted
 """
 
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.ids import DeviceId
+from appservice.ports import ServiceWork
+from appservice.storage.errors import StorageError
 from bridges.email.api import MailServer, greet
 from bridges.email.server import LmtpServer
+from rooms.ports import UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +33,30 @@ class Leg:
     remedy: str = ""
 
 
+class Questions(Protocol):
+    """A database that can be asked."""
+
+    def read(self) -> AbstractAsyncContextManager[ServiceWork]:
+        """The stores, for questions only."""
+
+
 class Reach:
     """Tries all of them."""
 
     every = timedelta(minutes=1)
 
     def __init__(
-        self, matrix: Homeserver, registration: str, mail_server: MailServer | None, lmtp: LmtpServer | None
+        self,
+        database: Questions,
+        matrix: Homeserver,
+        bot: UserId,
+        registration: str,
+        *,
+        mail_server: MailServer | None,
+        lmtp: LmtpServer | None,
     ) -> None:
-        """`registration`: our id there. Without mail, its two legs are left out."""
-        self._matrix, self._registration = matrix, registration
+        """`registration`: our id at the homeserver. Without mail, its two legs are left out."""
+        self._database, self._matrix, self._bot, self._registration = database, matrix, bot, registration
         self._mail_server, self._lmtp = mail_server, lmtp
         self.last: tuple[Leg, ...] = ()
         """What was seen last; nothing before the first look."""
@@ -49,11 +69,23 @@ class Reach:
 
     async def _homeserver(self) -> Leg:
         try:
-            await self._matrix.accounts.whoami()
+            await self._matrix.accounts.whoami(self._bot, await self._device())
         except MatrixError as error:
+            if error.errcode == "M_UNKNOWN_DEVICE":
+                seen = "the bot's device is gone, so nothing can be encrypted; was its account deactivated?"
+                return Leg("homeserver", False, seen, "docs/runbook.md, The bot was deactivated, has the steps")
             remedy = "is it running, and is homeserver.url right? mediatrix registration check says more"
             return Leg("homeserver", False, f"the homeserver does not serve us: {error.errcode}", remedy)
-        return Leg("homeserver", True, "the homeserver answers")
+        return Leg("homeserver", True, "the homeserver answers, and knows the bot's device")
+
+    async def _device(self) -> DeviceId | None:
+        """The bot's, if it has one and the database tells."""
+        try:
+            async with self._database.read() as work:
+                identity = await work.crypto.identity(self._bot)
+        except StorageError:
+            return None
+        return identity.device_id if identity is not None and identity.ready else None
 
     async def _deliveries(self) -> Leg:
         try:
