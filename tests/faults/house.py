@@ -30,7 +30,8 @@ from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
-from policies.case import DESK, JOINT, CaseId, Conversation
+from policies.case import DESK, JOINT, CaseId, Conversation, Kind
+from policies.membership import conversations, readers
 from policies.plan import room_key
 from rooms.clock import TIME
 from rooms.ports import Item, ItemId, Lane, State, UserId
@@ -275,6 +276,15 @@ class House:
         assert record is not None
         assert record.room_id is not None
         return self.synapse.all_rooms[record.room_id]
+
+    async def caucus_of(self, name: str) -> Conversation:
+        """The private room of somebody's side."""
+        async with self.calm(), self.database.begin() as work:
+            case = await work.cases.load(CASE)
+        person = case.named(name) if case else None
+        assert case is not None
+        assert person is not None
+        return next(c for c in conversations(case) if c.kind is Kind.CAUCUS and person.id in readers(case, c))
 
     def letter(self, address: str, room_label: str) -> Delivered:
         """The last mail that somebody got of a room."""

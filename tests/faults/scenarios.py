@@ -1,5 +1,6 @@
 """What goes on while something is cut off, and what must have come of it however it was cut."""
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -127,8 +128,8 @@ async def bob_is_removed_and_comes_back(house: House, word: str) -> None:
     await house.drain()
 
 
-async def _code(house: House, desk: Room) -> str:
-    asked = [text for text in await house.reads(MIA, desk) if "“yes " in text]
+async def _code(house: House, room: Room, user: UserId = MIA) -> str:
+    asked = [text for text in await house.reads(user, room) if "“yes " in text]
     return asked[-1].partition("“")[2].partition("”")[0]
 
 
@@ -140,6 +141,34 @@ async def bob_missed_what_was_said_without_him(house: House, word: str) -> None:
         _equal(shown, [*wanted, f"{word} with Bob"], f"what {user} reads")
     if BOB not in joint.joined or BOB in desk.joined:
         raise Broken("Bob is not where he belongs")
+
+
+# --- words are released
+
+
+async def alices_words_are_released(house: House, word: str) -> None:
+    """She submits them and agrees; the mediator looks at them and releases them."""
+    desk, private = await house.room(DESK), await house.room(await house.caucus_of("Alice"))
+    await house.post(ALICE, private, f"!submit: {word} released")
+    await house.drain()
+    await house.post(ALICE, private, await _code(house, private, ALICE))
+    await house.drain()
+    numbers = [found for text in await house.reads(MIA, desk) for found in re.findall(r"\bR\d+\b", text)]
+    await house.post(MIA, desk, f"!release {numbers[-1]}")
+    await house.drain()
+    await house.post(MIA, desk, await _code(house, desk))
+    await house.drain()
+
+
+async def they_stand_once_where_all_read(house: House, word: str) -> None:
+    quoted = f"> {word} released"
+    for user in PEOPLE:
+        shown = [text for text in await house.reads(user, await house.room()) if quoted in text]
+        if len(shown) != 1:
+            raise Broken(f"{user} reads {shown}")
+    mailed = [mail for mail in house.post_office.mailbox(CARL) if f"{word} released" in mail.text]
+    if len(mailed) > 1 or len(mailed) + await house.items(State.UNKNOWN) < 1:
+        raise Broken(f"Carl was mailed {len(mailed)} times")
 
 
 # --- a case is opened
@@ -180,4 +209,5 @@ MAIL = Scenario("a mail becomes a post", carl_writes, everyone_reads)
 REMOVAL = Scenario(
     "somebody is removed and comes back", bob_is_removed_and_comes_back, bob_missed_what_was_said_without_him
 )
+RELEASE = Scenario("words are released", alices_words_are_released, they_stand_once_where_all_read)
 OPENING = Scenario("a case is opened", a_case_is_opened, it_stands_once)
