@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from policies.ask import Ending, Withdrawing
 from policies.asking import put
-from policies.case import Case, Person, Phase
+from policies.case import Case, Person, Phase, Role
 from policies.commands.confirming import confirm
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
@@ -77,7 +77,7 @@ class Withdraw:
         person = case.named(self.name) if self.name else None
         if person is None:
             return no_such_person(case, self.name or "nobody")
-        if case.is_staff(person.id) or case.phase not in PAUSABLE:
+        if not _is_party(case, person) or case.phase not in PAUSABLE:
             return Refused(f"{person.name} can't withdraw now", f"!party remove {person.name} takes them off the case")
         words = f"{person.name} is told, their private room rests, and the mediation is paused until you go on."
         return confirm(case, Withdrawing(person.id), f"!withdraw {person.name}", facts, words=words)
@@ -117,6 +117,11 @@ def ended(case: Case, phase: Phase) -> Done:
     return Done(replace(case, phase=phase, pauses=()), f"The case is {phase}. !resume would go on with it.")
 
 
+def _is_party(case: Case, person: Person) -> bool:
+    """Whether the dispute is theirs. Others leave instead: an interpreter may sit on two sides, and silence both."""
+    return any(p.role is Role.PARTY for p in case.roles(person.id))
+
+
 def _party(case: Case, facts: Facts) -> Person | None:
     """The party who gave the command in private; None: a mediator, or the organisation."""
     return None if facts.by is None or case.is_staff(facts.by) else case.person(facts.by)
@@ -152,6 +157,8 @@ def _asked(case: Case, party: Person, facts: Facts) -> Outcome:
     own = caucuses_of(case, party.id)[:1]
     if not own or case.phase not in PAUSABLE:
         return _NOTHING
+    if not _is_party(case, party):
+        return Refused("Only a party withdraws, for its private room rests then", "Ask the mediator to take you off")
     case, ask, alarm = put(case, Withdrawing(party.id), party.id, own[0], facts, lasts=WITHDRAWAL_LASTS)
     pose = Pose(
         party.id,

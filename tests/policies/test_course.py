@@ -290,3 +290,10 @@ def test_while_it_rests_nothing_that_is_released_is_shown() -> None:
     assert may_publish(CASE, JOINT, readers) == Go()
     for case in (after(CASE, "!pause"), after(CASE, "!mode closed"), confirmed(CASE, "!close").case):
         assert isinstance(may_publish(case, JOINT, readers), Wait)
+
+
+def test_only_a_party_silences_its_private_room_by_withdrawing() -> None:
+    case = both_sides("!party add Ines @ines:example.org on Smith as interpreter")
+    ines = named(case, "Ines").id
+    assert "Only a party" in refused(case, "!withdraw", replace(facts(ines), where=caucus_of(case, "Smith")))
+    assert "can't withdraw" in refused(case, "!withdraw Ines")
