@@ -94,7 +94,7 @@ async def _run_demo(folder: Path, port: int) -> None:
     _same_ports(folder, port)
     ports = Ports.above(port)
     print("Mediatrix demo: a mediation on this machine. Ctrl-C ends everything.\n", flush=True)
-    world = World(folder, ports, _SYNAPSE)
+    world = World(folder, ports, _SYNAPSE, agreement=True)
     async with contextlib.AsyncExitStack() as stack:
         with _progress("a homeserver (Synapse), the service, and a mail server"):
             await stack.enter_async_context(world)
@@ -107,6 +107,8 @@ async def _run_demo(folder: Path, port: int) -> None:
             with _progress(f"the case of {_CASE.relative_to(_ROOT)}, opened with `mediatrix case create`"):
                 await world.cli("case", "create", str(_CASE), "-c", str(world.config))
                 await _enter_rooms(mia, 5)
+                await _enter_rooms(alice, 2)
+                await _accept(alice)
                 await _enter_rooms(alice, 3)
             with _progress("a few opening lines"):
                 await _opening_lines(mia, alice, mailbox)
@@ -151,6 +153,13 @@ async def _enter_rooms(client: Client, count: int) -> None:
                 if room.membership == "invite":
                     await client.join(room.room_id)
             await asyncio.sleep(0.1)
+
+
+async def _accept(client: Client) -> None:
+    """Accepts the agreement to mediate, as a party does: in private, with the code."""
+    asked = await client.wait_for(lambda e: "this is the agreement to mediate" in (e.body or ""), "it", _PATIENCE)
+    code = (asked.body or "").rpartition("“yes ")[2].partition("”")[0]
+    await client.text(asked.room_id, f"yes {code}")
 
 
 async def _opening_lines(mia: Client, alice: Client, mailbox: Mailbox) -> None:
