@@ -15,7 +15,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState
 from rooms.homeserver import Trouble
-from rooms.ports import RoomId, Rooms, UserId
+from rooms.ports import EventId, RoomId, Rooms, UserId
 from rooms.reconcile import ROOM_VERSION, Actual, Change, Desired, Invite, Join, Membership, Remove, SetState
 
 MARKER = "org.mediatrix.marker"
@@ -168,6 +168,13 @@ class Builder:
         finally:
             async with self._database.begin() as work:
                 await work.rooms.note_change([room])
+
+    async def redact(self, room: RoomId, event: EventId, key: str) -> EventId:
+        """Take an event's content away."""
+        try:
+            return await self._matrix.rooms.redact(room, event, key, as_user=self._bot)
+        except MatrixError as error:
+            raise trouble(error) from error
 
     async def join(self, room: RoomId, ours: UserId) -> None:
         """Accept an invitation."""

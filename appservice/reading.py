@@ -227,6 +227,7 @@ class EventReader:
             proof,
             reading.item.received_at,
             native=True,
+            in_clear=event["type"] == "m.room.message",
             reply_to=quoted.id if quoted else None,
         )
         await reading.handler.message(case_id, message, EventId(event["event_id"]), None)

@@ -10,7 +10,20 @@ from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Park
 from policies.case import CaseId
-from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
+from policies.effects import (
+    AskWhose,
+    Explain,
+    Inform,
+    Introduce,
+    Pose,
+    Post,
+    Preview,
+    Publish,
+    Reconcile,
+    Redact,
+    Relay,
+    Tell,
+)
 from policies.plan import desk_label
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
@@ -158,6 +171,8 @@ class OutboxWork:
             case Relay(conversation=where, to=reader) | Introduce(reader, where) | AskWhose(reader, where):
                 person = case.person(reader)
                 return f"a mail to {person.name if person else 'someone'} from {desk_label(where, case)}"
+            case Redact(where):
+                return f"the removal of a message in {desk_label(where, case)}"
             case Publish(number, where):
                 return f"the release {number} for {desk_label(where, case)}"
             case Pose(to, where) | Inform(to, where):

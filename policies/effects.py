@@ -125,6 +125,14 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Redact:
+    """Take a message out of a conversation's room. Who has read it has read it, and files stay on the server."""
+
+    conversation: Conversation
+    message: MessageId
+
+
+@dataclass(frozen=True, slots=True)
 class Reconcile:
     """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves.
 
@@ -246,6 +254,7 @@ Effect = (
     | Introduce
     | AskWhose
     | Hold
+    | Redact
     | Reconcile
     | Preview
     | ConfirmIdentity

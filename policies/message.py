@@ -120,3 +120,5 @@ class Message:
     native: bool
     reply_to: MessageId | None = None
     files: tuple[File, ...] = ()
+    in_clear: bool = False
+    """It was posted in Matrix without encryption."""

@@ -52,6 +52,8 @@ class Facts:
     """Where a command was given."""
     quoted: Quoted | None = None
     """What a command replies to."""
+    edited_at: datetime | None = None
+    """When that was said which an edit changes."""
     elsewhere: Mapping[str, frozenset[ConversationId]] = field(default_factory=dict)
     """For the guard: where else in the case that was said which is at hand."""
     whatsapp: bool = False

@@ -15,13 +15,14 @@ from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
-from policies.effects import AskWhose, Decision, Effect, Explain, Hold, Inform, Post, Relay, Tell
+from policies.effects import AskWhose, Decision, Effect, Explain, Hold, Inform, Post, Redact, Relay, Tell
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.membership import caucuses_of, may_join, readers
 from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
+from policies.rules import Breach, breach
 from policies.status import readers_text
 from policies.text import one_line
 from policies.warning import echo_warning, sign_of_warning
@@ -47,6 +48,9 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
             pass
         case _:
             assert_never(message.content)
+    broken = breach(case, message, facts)
+    if broken:
+        return _broken(case, message, author, broken)
     if isinstance(message.proof, Unproven):
         return _unproven(case, message, author, message.proof)
     return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
@@ -199,6 +203,18 @@ def _told(case: Case, outcome: Done | Refused) -> Decision:
         return Decision(case, (Tell(DESK, str(outcome)),), "refused", str(outcome), refused=True)
     answer = (Tell(DESK, outcome.answer),) if outcome.answer else ()
     return Decision(outcome.case, (*answer, *outcome.effects), "command", outcome.answer or "The desk shows it.")
+
+
+def _broken(case: Case, message: Message, author: Person, broken: Breach) -> Decision:
+    """It is taken away, kept for the mediators, and its author learns why, in private (M7)."""
+    decision = _held(case, message, broken.why, rule=broken.rule)
+    text = (
+        f"What you wrote in {label(message.conversation, case)} was taken away, because {broken.why}. {broken.remedy}"
+    )
+    private = _alone_with_mediators(case, author.id, message.conversation)
+    explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
+    effects = (Redact(message.conversation, message.id), *decision.effects, *explain)
+    return Decision(case, effects, broken.rule, broken.why)
 
 
 def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> Decision:

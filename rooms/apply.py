@@ -29,6 +29,7 @@ from policies.effects import (
     Preview,
     Publish,
     Reconcile,
+    Redact,
     Relay,
     Resume,
     Schedule,
@@ -97,7 +98,7 @@ class Board:
     update: bool
 
 
-ToSend = Post | Tell | Explain | Pose | Inform | Publish | Relay | Introduce | Reconcile | Preview
+ToSend = Post | Tell | Explain | Pose | Inform | Publish | Relay | Introduce | Redact | Reconcile | Preview
 """The effects that become outbox items."""
 Outgoing = Effect | Say | Enter | Decline | Signal | Board
 
@@ -271,7 +272,12 @@ async def _pin_text(work: Work, case: Case, person: PersonId) -> str:
 def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
     """The lane and the kind of what is to be sent."""
     match effect:
-        case Post(conversation=conversation) | Tell(conversation) | Explain(conversation=conversation):
+        case (
+            Post(conversation=conversation)
+            | Tell(conversation)
+            | Explain(conversation=conversation)
+            | Redact(conversation)
+        ):
             return _room_lane(case, conversation), MATRIX
         case Pose(to, conversation) | Inform(to, conversation):
             person = case.person(to)

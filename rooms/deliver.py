@@ -10,10 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from policies.asking import in_words
 from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
-from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Preview, Publish, Reconcile, Relay, Tell
+from policies.effects import (
+    AskWhose,
+    Explain,
+    Inform,
+    Introduce,
+    Pose,
+    Post,
+    Preview,
+    Publish,
+    Reconcile,
+    Redact,
+    Relay,
+    Tell,
+)
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, Outgoing, Say, Signal
@@ -33,6 +45,7 @@ from rooms.ports import (
     confirm_wait_key,
     identity_wait_key,
 )
+from rooms.postings import IntoRoom, expected_reader, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_key
 
 AFTER_YOU = "what was said before it goes first"
@@ -105,9 +118,6 @@ class Poster(Protocol):
         """
 
 
-IntoRoom = Post | Tell | Explain | Pose | Inform | Publish
-
-
 class Courier(Protocol):
     """Carries letters to one network outside Matrix."""
 
@@ -139,6 +149,8 @@ class Deliverer:
                 return await self._outside(item, outgoing), Report()
             case Board():
                 return await self._board(item, _case_of(item), outgoing)
+            case Redact():
+                return await self._redact(item, _case_of(item), outgoing), Report()
             case Post() | Tell() | Explain():
                 return await self._post(item, _case_of(item), outgoing)
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
@@ -209,6 +221,15 @@ class Deliverer:
         )
         return Sent(await self._poster.post(item, posting))
 
+    async def _redact(self, item: Item, case_id: CaseId, effect: Redact) -> Outcome:
+        """Even in a room that is suspended: it takes away, and shows nobody anything."""
+        async with self._database.begin() as work:
+            record = await work.rooms.get(case_id, room_key(effect.conversation))
+            event = await _event_of(work, case_id, effect.message)
+        if record is None or record.room_id is None or event is None:
+            return Cancelled("it does not stand in a room of ours")
+        return Sent(await self._homeserver.redact(record.room_id, event, item.id))
+
     async def _signal(self, item: Item, signal: Signal) -> Outcome:
         """To whoever reads that room, if it is fit to be written to now: it is of no use later."""
         async with self._database.begin() as work:
@@ -259,14 +280,14 @@ class Deliverer:
             return replace(wait, why="nobody has come into the room yet"), Report()
         if isinstance(effect, Publish) and not fit.audience | fit.awaited <= self._shown_to(effect, case, fit):
             raise Trouble("its readers changed at this very moment", transient=True)
-        special, expected = _unsigned_reader(effect, case), _expected_reader(effect, case)
+        special, expected = unsigned_reader(effect, case), expected_reader(effect, case)
         if expected and expected not in fit.audience:
             return replace(wait, why="whom it is for has not come into the room yet"), Report()
         posting = Posting(
             record.room_id,
             sender,
             fit.audience,
-            _words(effect),
+            words_of(effect),
             is_notice=not isinstance(effect, Post),
             awaited=fit.awaited,
             reply_to=quoted,
@@ -369,40 +390,6 @@ def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
             return Cancelled(why)
         case _:
             assert_never(verdict)
-
-
-def _words(effect: IntoRoom) -> Content:
-    match effect:
-        case Post(content=content):
-            return content
-        case Pose():
-            return Text(in_words(effect))
-        case Publish(heading=heading, words=words):
-            return Text("\n".join([heading, *(f"> {line}".rstrip() for line in words.splitlines())]))
-        case Tell() | Explain() | Inform():
-            return Text(effect.text)
-        case _:
-            assert_never(effect)
-
-
-def _expected_reader(effect: IntoRoom, case: Case) -> UserId | None:
-    """Who must be in the room: what is for somebody alone is of no use to the others, and can't be read later."""
-    match effect:
-        case Pose(to) | Inform(to):
-            reader = case.person(to)
-            return UserId(reader.endpoint.address) if reader else None
-        case Post() | Tell() | Explain() | Publish():
-            return _unsigned_reader(effect, case)
-        case _:
-            assert_never(effect)
-
-
-def _unsigned_reader(effect: IntoRoom, case: Case) -> UserId | None:
-    """The member whose unsigned devices may read this, too: only ever for an explanation, which is without content."""
-    if not isinstance(effect, Explain) or not effect.to_unsigned_devices:
-        return None
-    reader = case.person(effect.person)
-    return UserId(reader.endpoint.address) if reader else None
 
 
 def _case_of(item: Item) -> CaseId:

@@ -14,7 +14,7 @@ from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
 from policies.board import NOTHING, SHOWN, Shown, cases_board
-from policies.case import DESK, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
+from policies.case import DESK, JOINT, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
@@ -120,6 +120,9 @@ class Handler:
             said |= grams(quoted.words or "")
         at_work = case.is_staff(message.author) and message.conversation in conversations(case)
         elsewhere = await self._work.echoes.where(case.id, said) if at_work else {}
+        if isinstance(message.content, Edit) and message.content.target and message.conversation == JOINT:
+            target = await self._work.journal.get(case.id, message.content.target)
+            facts = replace(facts, edited_at=target.message.at if target else None)
         if message.conversation != DESK and not quotes:
             await self._work.echoes.note(case.id, message.conversation.id, grams(body))
         return replace(facts, elsewhere=elsewhere)

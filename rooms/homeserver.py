@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rooms.ports import RoomId, UserId
+from rooms.ports import EventId, RoomId, UserId
 from rooms.reconcile import Actual, Change, Desired
 
 
@@ -49,6 +49,9 @@ class Homeserver(Protocol):
 
     async def change(self, room: RoomId, change: Change) -> None:
         """Carry out one change; harmless if it is done already."""
+
+    async def redact(self, room: RoomId, event: EventId, key: str) -> EventId:
+        """Take an event's content away, as the bot; `key` makes a repeat the same act."""
 
     async def join(self, room: RoomId, ours: UserId) -> None:
         """One of our users accepts an invitation."""

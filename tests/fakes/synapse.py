@@ -308,6 +308,19 @@ class FakeRooms:
         await self._synapse.hazard("send")
         return known
 
+    async def redact(self, room: RoomId, event: EventId, txn_id: str, *, as_user: UserId) -> EventId:
+        """The redaction is an event of its own; what it takes away is still seen by this fake."""
+        await self._synapse.hazard("redact")
+        where = self._inside(room, as_user)
+        known = self._synapse.transactions.get((as_user, None, txn_id))
+        if known is None:
+            if where.level(as_user) < where.act("redact"):
+                raise refused("M_FORBIDDEN", 403)
+            known = self._synapse.append(where, as_user, "m.room.redaction", {"redacts": event})
+            self._synapse.transactions[as_user, None, txn_id] = known
+        await self._synapse.hazard("redact")
+        return known
+
     def _inside(self, room: RoomId, user: UserId) -> Room:
         where = self._synapse.room(room)
         if user not in where.joined:

@@ -6,7 +6,7 @@ import pytest
 
 from appservice.matrix.rooms import NewRoom
 from policies.case import DESK, JOINT
-from policies.effects import Explain, Introduce, Post, Preview, Publish, Reconcile, Relay, Resume, Tell
+from policies.effects import Explain, Introduce, Post, Preview, Publish, Reconcile, Redact, Relay, Resume, Tell
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
@@ -280,3 +280,22 @@ async def test_what_is_nothing_to_send_is_refused() -> None:
     site = await Site().begin()
     with pytest.raises(Trouble):
         await site.deliver(Resume("x"))
+
+
+async def test_a_message_is_taken_out_of_its_room_by_the_bot_and_once() -> None:
+    site = await Site().begin()
+    room = site.room(JOINT)
+    event = site.synapse.append(room, ALICE, "m.room.message", {"body": "in clear"})
+    async with site.database.begin() as work:
+        await work.journal.append(Entry(site.case.id, message(site.case, "Alice", JOINT), event))
+    for _ in range(2):
+        outcome, _report = await site.deliver(Redact(JOINT, M1))
+        assert isinstance(outcome, Sent)
+    redactions = [e for e in room.timeline if e.type == "m.room.redaction"]
+    assert [(e.sender, e.content["redacts"]) for e in redactions] == [(BOT, event)]
+
+
+async def test_what_stands_nowhere_is_not_taken_away() -> None:
+    site = await Site().begin()
+    outcome, _ = await site.deliver(Redact(JOINT, M1))
+    assert isinstance(outcome, Cancelled)

@@ -1,0 +1,48 @@
+"""What goes into the room of a conversation: its words, and who must be there for it to be of use."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from policies.asking import in_words
+from policies.case import Case
+from policies.effects import Explain, Inform, Pose, Post, Publish, Tell
+from policies.message import Content, Text
+from rooms.ports import UserId
+
+IntoRoom = Post | Tell | Explain | Pose | Inform | Publish
+
+
+def words_of(effect: IntoRoom) -> Content:
+    """Its words, or its file."""
+    match effect:
+        case Post(content=content):
+            return content
+        case Pose():
+            return Text(in_words(effect))
+        case Publish(heading=heading, words=words):
+            return Text("\n".join([heading, *(f"> {line}".rstrip() for line in words.splitlines())]))
+        case Tell() | Explain() | Inform():
+            return Text(effect.text)
+        case _:
+            assert_never(effect)
+
+
+def expected_reader(effect: IntoRoom, case: Case) -> UserId | None:
+    """Who must be in the room: what is for somebody alone is of no use to the others, and can't be read later."""
+    match effect:
+        case Pose(to) | Inform(to):
+            reader = case.person(to)
+            return UserId(reader.endpoint.address) if reader else None
+        case Post() | Tell() | Explain() | Publish():
+            return unsigned_reader(effect, case)
+        case _:
+            assert_never(effect)
+
+
+def unsigned_reader(effect: IntoRoom, case: Case) -> UserId | None:
+    """The member whose unsigned devices may read this, too: only ever for an explanation, which is without content."""
+    if not isinstance(effect, Explain) or not effect.to_unsigned_devices:
+        return None
+    reader = case.person(effect.person)
+    return UserId(reader.endpoint.address) if reader else None
