@@ -15,10 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, CursorResult, Executable, create_engine, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, CursorResult, Executable, create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
 from sqlalchemy.util import await_
 
@@ -77,11 +76,8 @@ def _engine(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncE
         max_overflow=0,
         creator=connect,
     )
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
+    assert isinstance(engine.dialect, Dialect)
+    engine.dialect.begins_with = begin
     return _Engine(engine)
 
 
@@ -90,6 +86,8 @@ class Dialect(SQLiteDialect_pysqlite):
 
     is_async = True
     supports_statement_cache = True
+    begins_with = _BEGIN_READING
+    """How transactions begin. The driver begins none, and an event for it would cost something with each statement."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -100,16 +98,11 @@ class Dialect(SQLiteDialect_pysqlite):
         """Tasks wait for a connection, not the thread."""
         return AsyncAdaptedQueuePool
 
-    def do_execute(
-        self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
-    ) -> None:
-        """At once, unless it has to wait for another process."""
-        if statement != _BEGIN_WRITING:
-            cursor.execute(statement, parameters)
-            return
-        connection: _Connection = cursor.connection
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """At once, unless it has to wait for another process. The pool's proxy of a `_Connection`."""
+        connection: _Connection = dbapi_connection.dbapi_connection
         try:
-            cursor.execute(statement, parameters)
+            connection.execute(self.begins_with)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
