@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from policies.case import JOINT, ConversationId
 from policies.text import skeleton
@@ -24,8 +26,12 @@ Elsewhere = Mapping[str, frozenset[ConversationId]]
 """In which conversations of the case each gram was said."""
 
 
+@lru_cache(maxsize=32)
 def grams(text: str) -> Mapping[str, str]:
-    """What is remembered of words, each with how it was written. A year is no number."""
+    """What is remembered of words, each with how it was written. A year is no number.
+
+    Of the same words it is asked some times in a row: when they are looked for, judged and noted.
+    """
     found: dict[str, str] = {}
     for number in _NUMBER.findall(text):
         digits = re.sub(r"\D", "", _CENTS.sub("", number))
@@ -35,10 +41,11 @@ def grams(text: str) -> Mapping[str, str]:
         if not first.isupper() and not last.isupper():
             found[f"w:{skeleton(f'{first} {last}')}"] = f"{first} {last}"
     words = _WORD.findall(text)
+    folded = [skeleton(word) for word in words]
     for start in range(len(words) - _RUN + 1):
-        run = " ".join(words[start : start + _RUN])
-        found[f"s:{skeleton(run)}"] = run
-    return found
+        run = " ".join(filter(None, folded[start : start + _RUN]))
+        found[f"s:{run}"] = " ".join(words[start : start + _RUN])
+    return MappingProxyType(found)
 
 
 def echoes(text: str, elsewhere: Elsewhere, known: frozenset[ConversationId]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage import schema
@@ -14,6 +14,9 @@ from policies.case import CaseId, ConversationId
 _AT_ONCE: Final = 500
 """SQL variables in one statement: databases have limits."""
 _echoes = schema.echoes
+_WHERE: Final = select(_echoes.c.lookup, _echoes.c.conversation).where(
+    _echoes.c.case_id == bindparam("case"), _echoes.c.lookup.in_(bindparam("lookups", expanding=True))
+)
 
 
 class SqlEchoes:
@@ -22,6 +25,8 @@ class SqlEchoes:
     def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
+        self._lookups: dict[tuple[CaseId, str], bytes] = {}
+        """What was looked for is noted next."""
 
     async def note(self, case: CaseId, conversation: ConversationId, grams: Collection[str]) -> None:
         """Keep the hashes of these."""
@@ -40,13 +45,13 @@ class SqlEchoes:
         found: dict[str, frozenset[ConversationId]] = {}
         for start in range(0, len(lookups), _AT_ONCE):
             some = lookups[start : start + _AT_ONCE]
-            statement = select(_echoes.c.lookup, _echoes.c.conversation).where(
-                _echoes.c.case_id == case, _echoes.c.lookup.in_(some)
-            )
-            for row in await self._connection.execute(statement):
+            for row in await self._connection.execute(_WHERE, {"case": case, "lookups": some}):
                 gram = wanted[bytes(row.lookup)]
                 found[gram] = found.get(gram, frozenset()) | {row.conversation}
         return found
 
     def _lookup(self, case: CaseId, gram: str) -> bytes:
-        return self._seals.lookup("echo", case, gram)[:16]
+        found = self._lookups.get((case, gram))
+        if found is None:
+            found = self._lookups[case, gram] = self._seals.lookup("echo", case, gram)[:16]
+        return found

@@ -1,9 +1,12 @@
 """The guard finds words, numbers and names of a private room, however they are written, and is quiet about the rest."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policies.case import JOINT, ConversationId
 from policies.guard import echoes, grams
+from policies.text import skeleton
 
 HERS, HIS = ConversationId("caucus-s1"), ConversationId("caucus-s2")
 
@@ -38,3 +41,9 @@ def test_what_everybody_has_read_is_no_secret() -> None:
 def test_long_words_are_no_trouble() -> None:
     assert len(grams("1" * 20_000)) == 1
     assert grams("a" * 20_000) == {}
+
+
+@given(st.lists(st.text("abDEüöñÅßIl1O0е٣Αﬁ½①Ⅻ'’\u0301\u200b", min_size=1, max_size=4), min_size=5, max_size=9))
+def test_a_run_is_folded_word_by_word_as_it_is_in_one(words: list[str]) -> None:
+    runs = {gram.removeprefix("s:"): run for gram, run in grams(" ".join(words)).items() if gram.startswith("s:")}
+    assert all(skeleton(run) == gram for gram, run in runs.items())
