@@ -122,6 +122,9 @@ class Queue(Protocol):
     async def ahead_of(self, item: Item) -> tuple[Item, ...]:
         """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500."""
 
+    async def waits_ahead(self, item: Item, wait_key: str) -> bool:
+        """Whether an item that was stored in its lane before it is parked under that key."""
+
     async def done(self, item: ItemId, result: str | None = None) -> None:
         """Finished."""
 

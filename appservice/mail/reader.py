@@ -52,6 +52,10 @@ class _Said:
     like: Likeness
 
 
+_NEXT = timedelta(seconds=1)
+"""So soon a mail is looked at again that would have overtaken another."""
+
+
 class MailReader:
     """Reads mails from the inbox."""
 
@@ -76,11 +80,16 @@ class MailReader:
         stored = StoredMail.load(item.body)
         async with self._database.begin() as work:
             addressed = await self._addressed(work, stored)
+            settling = f"mail.settling:{stored.token_hash}"
+            is_behind = await work.inbox.waits_ahead(item, settling)
         if addressed is None:
             return _NOBODYS
         left = item.received_at + self._settle - self._clock()
         if left > timedelta() and not _is_own_caucus(addressed):
-            return Park("mail.settling", "whether the same mail comes to another address, too", left)
+            return Park(settling, "whether the same mail comes to another address, too", left)
+        if is_behind:
+            # What waited its time is about to be ready again: nobody overtakes themselves.
+            return Park(settling, "an earlier mail of the same person waits", _NEXT)
         said = await asyncio.to_thread(self._read, stored, addressed)
         async with self._database.begin() as work:
             return await self._handle(work, item, stored, said)

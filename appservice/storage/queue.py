@@ -109,6 +109,10 @@ class SqlQueue:
         values = {"wanted_lane": item.lane, "before": item.seq, "most": AT_MOST}
         return tuple(map(self._read, await self._connection.execute(self._sql.ahead, values)))
 
+    async def waits_ahead(self, item: Item, wait_key: str) -> bool:
+        values = {"wanted_lane": item.lane, "before": item.seq, "key": wait_key}
+        return (await self._connection.execute(self._sql.waiting, values)).first() is not None
+
     async def done(self, item: ItemId, result: str | None = None) -> None:
         sealed = seal_optional(self._sealer, self._column("result"), item, result)
         await self._change(item, state=State.DONE, result=sealed, body=None, progress=None)

@@ -91,6 +91,10 @@ class QueueStatements(LaneStatements):
         both = union_all(*ahead).subquery()
         self.ahead = select(both).order_by(both.c.seq).limit(bindparam("most"))
         """wanted_lane, before, most"""
+        key = items.c.wait_key == bindparam("key")
+        behind = select(items.c.seq).where(key, items.c.state == _PARKED, items.c.lane == lane)
+        self.waiting = behind.where(items.c.seq < bindparam("before")).limit(1)
+        """key, wanted_lane, before"""
         self.change = update(items).where(wanted).returning(items.c.lane)
         """wanted, and the columns to be changed"""
         self.count_and_change = self.change.values(attempts=items.c.attempts + 1)

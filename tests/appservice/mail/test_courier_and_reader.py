@@ -282,6 +282,29 @@ async def test_a_mail_to_all_waits_whether_it_comes_to_another_address_too(desk:
     assert desk.why_held() == ["it was sent to several of our addresses at once"]
 
 
+async def test_a_mail_to_all_does_not_overtake_an_earlier_one_that_is_about_to_be_ready(desk: Desk) -> None:
+    await desk.address(JOINT)
+    at = [AT]
+    reader = MailReader(desk.database, CODEC, HOUSE, TRUST, settle=timedelta(seconds=15), clock=lambda: at[0])
+    first = await desk.receive(mail("first", PASSED))
+    fate = await reader.read(first)
+    assert isinstance(fate, Park)
+    async with desk.database.begin() as work:
+        await work.inbox.park(first.id, fate.key, AT + timedelta(seconds=15), fate.why)
+    received = await desk.receive(mail("second", PASSED).replace(b"<1@", b"<2@"))
+    async with desk.database.begin() as work:
+        second = await work.inbox.get(received.id)
+    assert second is not None
+    at[0] += timedelta(seconds=16)
+    waits = await reader.read(second)
+    assert isinstance(waits, Park)
+    async with desk.database.begin() as work:
+        await work.inbox.wake(fate.key)
+    assert await reader.read(first) == Finished()
+    assert await reader.read(second) == Finished()
+    assert [post.content for post in desk.posts()] == [Text("first"), Text("second")]
+
+
 async def test_a_mail_to_ones_own_side_waits_for_nothing_and_a_mail_like_it_is_another(desk: Desk) -> None:
     own = caucus_of(CASE, "Jones")
     await desk.address(own)

@@ -155,6 +155,11 @@ class QueueContract:
             last = await work.inbox.get(ItemId("e"))
             assert last is not None
             assert names(await work.inbox.ahead_of(last)) == ["b", "c"]
+            assert await work.inbox.waits_ahead(last, "key")
+            assert not await work.inbox.waits_ahead(last, "other key")
+            first = await work.inbox.get(ItemId("b"))
+            assert first is not None
+            assert not await work.inbox.waits_ahead(first, "key")
 
     async def test_a_parked_item_is_ready_when_its_time_has_come(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
