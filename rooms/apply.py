@@ -137,6 +137,7 @@ class Applier:
                 now = case.person(person.id)
                 if now is None or now.endpoint.id != person.endpoint.id:
                     await self._work.addresses.revoke(case.id, person.endpoint.id)
+                    await self._work.shelf.end_sessions(case.id, person.id)
         await self._put_on_record(decision, about)
         # One item may be decided about twice: that it can't be decrypted yet, and what it says once it can be.
         self._rule = decision.rule

@@ -17,3 +17,6 @@ class Shelf(Protocol):
 
     async def new_pin(self, case: CaseId, person: PersonId) -> str:
         """Make that person's PIN; a former one stops working. It can't be read again."""
+
+    async def end_sessions(self, case: CaseId, person: PersonId) -> None:
+        """Whatever page is open for that person closes."""

@@ -131,7 +131,7 @@ class ServicePortal:
         async with self._database.begin() as work:
             whose = await work.shelf.session(session, self._clock())
             if whose is not None:
-                await work.shelf.end_sessions(whose)
+                await work.shelf.end_sessions(whose.case, whose.person)
 
     async def _store(self, work: ServiceWork, whose: Whose, nonce: str, what: str, values: Mapping[str, str]) -> None:
         """The same press twice is one act. A form that a browser shows again may be sent with other words: another."""

@@ -83,6 +83,3 @@ class PortalStore(Shelf, Protocol):
 
     async def session(self, token: str, at: datetime) -> Whose | None:
         """Whose session that is; None for unknown, ended and expired ones."""
-
-    async def end_sessions(self, whose: Whose) -> None:
-        """All sessions of that person end."""

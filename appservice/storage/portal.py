@@ -56,7 +56,7 @@ class SqlPortalStore:
             "locked_until": None,
         }
         await self._connection.execute(upsert(self._connection.dialect, PINS, "case_id", "person"), values)
-        await self.end_sessions(Whose(case, person))
+        await self.end_sessions(case, person)
         return pin
 
     async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
@@ -116,8 +116,8 @@ class SqlPortalStore:
         found = (await self._connection.execute(select(SESSIONS).where(same, SESSIONS.c.until > at))).one_or_none()
         return None if found is None else Whose(found.case_id, found.person)
 
-    async def end_sessions(self, whose: Whose) -> None:
-        theirs = SESSIONS.c.case_id == whose.case, SESSIONS.c.person == whose.person
+    async def end_sessions(self, case: CaseId, person: PersonId) -> None:
+        theirs = SESSIONS.c.case_id == case, SESSIONS.c.person == person
         await self._connection.execute(delete(SESSIONS).where(*theirs))
 
     def _pin(self, whose: Whose, pin: str) -> bytes:

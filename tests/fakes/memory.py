@@ -514,7 +514,7 @@ class MemoryPortalStore:
     async def new_pin(self, case: CaseId, person: PersonId) -> str:
         before = self._tables.pins.get(Whose(case, person))
         self._tables.pins[Whose(case, person)] = Pin(f"{int(before.pin) + 1 if before else 100_000:06d}")
-        await self.end_sessions(Whose(case, person))
+        await self.end_sessions(case, person)
         return self._tables.pins[Whose(case, person)].pin
 
     async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
@@ -556,8 +556,9 @@ class MemoryPortalStore:
         whose, until = self._tables.sessions.get(token, (None, at))
         return whose if until > at else None
 
-    async def end_sessions(self, whose: Whose) -> None:
-        for token in [token for token, (of, _) in self._tables.sessions.items() if of == whose]:
+    async def end_sessions(self, case: CaseId, person: PersonId) -> None:
+        theirs = Whose(case, person)
+        for token in [token for token, (of, _) in self._tables.sessions.items() if of == theirs]:
             del self._tables.sessions[token]
 
 

@@ -14,6 +14,8 @@ from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security
 from bridges.portal.views import Closed, View
 from policies.case import DESK, JOINT, Case, Conversation, Phase
+from policies.commands.form import Misunderstood
+from policies.commands.vocabulary import parse
 from policies.effects import Inform, Introduce, Post, Relay, Tell
 from policies.message import Message, MessageId, PinnedLink, Text, Unproven
 from policies.plan import label
@@ -251,6 +253,18 @@ async def test_links_and_sessions_end(town: Town) -> None:
     assert not await town.portal.act(session, "n", "say", {"room": OWN.id, "text": "x"})
     town.now += timedelta(days=3)
     assert await town.open() is Closed.WRONG
+
+
+async def test_an_open_page_closes_when_its_reader_has_another_mailbox(town: Town) -> None:
+    await town.relay("hello")
+    session = await town.open()
+    assert isinstance(session, str)
+    command = parse("!mail address Carl carl@example.com")
+    assert not isinstance(command, Misunderstood)
+    async with town.database.begin() as work:
+        answer = await Handler(work, CODEC, HOUSE, ItemId("move"), town.now).command(CASE.id, command, town.now)
+    assert answer.ok, answer
+    assert await town.portal.view(session) is None
 
 
 async def test_a_new_pin_ends_sessions_and_the_old_pin(town: Town) -> None:
