@@ -23,6 +23,7 @@ from tests.appservice.crypto.libolm_device import LibolmDevice
 V3 = "/_matrix/client/v3"
 Json = dict[str, Any]
 
+_WITHOUT_GAPS = json.dumps({"room": {"timeline": {"limit": 1000}}})
 ONE_TIME_KEYS = 60
 """More than there will be devices that open a session with it."""
 
@@ -96,7 +97,7 @@ class LibolmClient:
     async def sync(self) -> None:
         """Take in what has come, keys first."""
         since = f"&since={self.since}" if self.since else ""
-        answer = await self._call("GET", f"/sync?timeout=1000{since}", None)
+        answer = await self._call("GET", f"/sync?timeout=1000&filter={quote(_WITHOUT_GAPS)}{since}", None)
         self.since = answer["next_batch"]
         inbox = self.device.homeserver.inbox[self.device.user_id, self.device.device_id]
         inbox += [e for e in answer.get("to_device", {}).get("events", []) if e["type"] == "m.room.encrypted"]

@@ -84,10 +84,15 @@ class LibolmDevice:
         for event in self.homeserver.inbox.pop((self.user_id, self.device_id), []):
             payload = self.read_olm(event["content"])
             if payload["type"] == "m.room_key":
-                key = payload["content"]
-                self.inbound[key["session_id"]] = InboundGroupSession(key["session_key"])
+                self._keep_room_key(payload["content"])
             payloads.append(payload)
         return payloads
+
+    def _keep_room_key(self, key: Json) -> None:
+        """Of two shares of one session the one counts that reads more."""
+        known, found = self.inbound.get(key["session_id"]), InboundGroupSession(key["session_key"])
+        if known is None or found.first_known_index < known.first_known_index:
+            self.inbound[key["session_id"]] = found
 
     def read_olm(self, content: Json) -> Json:
         """One Olm message to us."""
