@@ -4,7 +4,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridges.email.convert_out import (
@@ -124,8 +124,10 @@ def test_every_line_of_words_is_marked_narrow_and_harmless(words: str) -> None:
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S", "M")), min_size=1))
+@example("\u115f")
+@example("| x")
 def test_no_visible_character_of_the_words_is_lost(words: str) -> None:
-    said = "".join(line.removeprefix(WORDS_MARK) for line in as_words(words).split("\n"))
+    said = "".join(line.removeprefix(WORDS_MARK.strip()) for line in as_words(words).split("\n"))
     assert "".join(said.split()) == "".join(
         words.translate(dict.fromkeys(map(ord, "\u115f\u1160\u2800\u3164\uffa0"))).split()
     )
