@@ -55,7 +55,11 @@ class Correspondent:
         """A mail without words: all that he gets before he agrees to more."""
         stage = self.stage
         with stage.expecting("a mail with nothing but a link"):
-            mail = await stage.world.mail.wait_for(ADDRESS, lambda mail: not mail.reply_address, timeout=stage.patience)
+            mail = await stage.world.mail.wait_for(
+                ADDRESS,
+                lambda mail: mail.number not in self._expected and not mail.reply_address,
+                timeout=stage.patience,
+            )
         self._expected.add(mail.number)
         said = mail.text.partition("http")[0]
         stage.require("it names nobody, and no room", not {NAME, "PRIVATE", "1001"} & set(said.split()), said)

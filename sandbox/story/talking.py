@@ -96,6 +96,7 @@ async def a_mail_that_proves_nothing(cast: Cast) -> None:
     words = f"I give in: I'll pay {UNPROVEN}."
     await cast.carl.answers(joint, words, stamp=Stamp.NONE)
     await stage.told_at_the_desk(f"Held: something from Carl for {joint.name}")
+    await cast.carl.gets_a_link()  # by which he can say whether it was his
     held = await stage.hears(mia, his, "Held for the mediator, and not posted")
     stage.show(his.title, "the bot", held.body or "")
     await stage.command(mia, "!held", "Held", "1.")
