@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from appservice.portal.store import LINK_LASTS, Whose
 from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.storage.errors import DatabaseUnavailable
 from bridges.email import convert_out as mails
 from bridges.email import ids
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, SendResult, Unknown, send
@@ -24,6 +26,8 @@ from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.ports import Item, ReplyAddress
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,11 @@ class MailCourier:
                 await work.journal.link_mail(letter.case.id, letter.message, away.mail_id)
             await work.outbox.mark_sending(item.id, None)
         result = await send(mail, self._server)
-        async with self._database.begin() as work:
-            await work.mails.mark(leaving.bounce_hash, *_known(result), datetime.now(UTC))
-            if isinstance(result, NotSent | Refused):
-                await work.shelf.drop_link(link)
+        try:
+            await self._note(leaving, link, result)
+        except DatabaseUnavailable:
+            # What became of the mail is known all the same, and the item's own end is stored as soon as that can be.
+            logger.warning("what became of a mail could not be noted")
         match result:
             case Accepted(reply):
                 return Sent(reply)
@@ -106,6 +111,13 @@ class MailCourier:
                 raise Trouble(f"the mail server said no: {code} {why}", transient=not permanent)
             case _:
                 assert_never(result)
+
+    async def _note(self, leaving: SentMail, link: str, result: SendResult) -> None:
+        """For `!mail status`, and a link that never left opens nothing."""
+        async with self._database.begin() as work:
+            await work.mails.mark(leaving.bounce_hash, *_known(result), datetime.now(UTC))
+            if isinstance(result, NotSent | Refused):
+                await work.shelf.drop_link(link)
 
     async def _written(self, work: ServiceWork, letter: Letter, person: Person, away: _Away) -> mails.OutgoingMail:
         recipient = ids.parse_address(person.endpoint.address)

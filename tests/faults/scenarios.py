@@ -49,9 +49,13 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
     return fell
 
 
+_TO_DECIDE = ("people unknown: a mail to Carl", "people unknown: the release")
+"""Mails that may have left, in the words of the desk."""
+
+
 async def nothing_is_wrong(house: House) -> None:
     """Everything is done, but for mails that a person has to decide about; everybody can read everything."""
-    left = [item for item in await house.unfinished() if " unknown: a mail to Carl" not in item]
+    left = [item for item in await house.unfinished() if not item.startswith(_TO_DECIDE)]
     unread = [
         text
         for user in PEOPLE
