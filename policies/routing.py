@@ -143,7 +143,7 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
         return kept
     if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
         where = desk_label(message.conversation, case)
-        answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on to people on mail."
+        answer = f"Commands are heard at this desk only. What you wrote in {where} was not passed on outside of Matrix."
         return Decision(case, (Tell(DESK, answer),), "command-elsewhere", "a command outside the desk is not words")
     return _relayed(case, message, author, facts)
 
@@ -237,16 +237,20 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
     decision = _held(case, message, why, rule="unreadable")
     if not message.native:
         where = label(message.conversation, case)
+        anew = (
+            "write a new mail to the same address, with your words alone and above everything else"
+            if author.endpoint.network is Network.EMAIL
+            else "write it anew, in words of your own"
+        )
         text = (
-            f"Your mail to {where} was not posted, because {why}. The mediator has it. To have it posted, write a new"
-            " mail to the same address, with your words alone and above everything else."
+            f"What you sent to {where} was not posted, because {why}. The mediator has it. To have it posted, {anew}."
         )
         own = _alone_with_mediators(case, author.id, message.conversation)
         return replace(decision, effects=(*decision.effects, *(Inform(author.id, c, text) for c in own)))
     if set(_bridged(case, message.conversation)) <= {author.id}:
         return decision
     where = label(message.conversation, case)
-    text = f"Something from you in {where} did not reach those who read it by mail, because {why}."
+    text = f"Something from you in {where} did not reach those who read it outside of Matrix, because {why}."
     own = _alone_with_mediators(case, author.id, message.conversation)
     return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
 

@@ -98,6 +98,9 @@ class MailCourier:
         try:
             await self._note(leaving, link, result)
         except DatabaseUnavailable:
+            if isinstance(result, NotSent | Refused):
+                # The link that never left would keep the next one back: nobody may take this for delivered.
+                raise
             # What became of the mail is known all the same, and the item's own end is stored as soon as that can be.
             logger.warning("what became of a mail could not be noted")
         match result:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policies import alarms, routing
 from policies.case import DESK, JOINT, Case, Conversation
-from policies.effects import Decision, Explain, Hold, Introduce, Post, Reconcile, Relay, Tell
+from policies.effects import Decision, Explain, Hold, Inform, Introduce, Post, Reconcile, Relay, Tell
 from policies.membership import caucuses_of, conversations, readers
 from policies.message import (
     AuthenticatedMail,
@@ -25,7 +25,7 @@ from policies.message import (
     Unproven,
     Unreadable,
 )
-from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
+from tests.policies.builders import both_sides, caucus_of, done, facts, message, named, of_kind
 
 UNPROVEN = Unproven("its author is not proven", "Do this")
 FILE = File("x.pdf", "application/pdf", 3, FileRef("{}"))
@@ -217,13 +217,22 @@ def test_what_cannot_be_read_is_held_with_its_reason() -> None:
     assert of_kind(Hold, decision.effects) == [Hold(MessageId("m1"), "its quote is unclear")]
 
 
+def test_whoever_sent_what_cannot_be_read_is_told_how_to_say_it_on_their_own_network() -> None:
+    case = done(both_sides(), "!party add Bea +34600123456 on Jones", replace(facts(), whatsapp=True)).case
+    for name, anew, never in (("Carl", "write a new mail", "WhatsApp"), ("Bea", "write it anew, in words", "mail to")):
+        decision = decide(message(case, name, caucus_of(case, "Jones"), Unreadable("it is unclear", "secret")), case)
+        [told] = of_kind(Inform, decision.effects)
+        assert anew in told.text
+        assert never not in told.text
+
+
 def test_the_author_learns_what_did_not_reach_those_who_read_by_mail() -> None:
     case = both_sides()
     poll = Unreadable("it is of a kind that I can't carry (poll)", "secret")
     decision = decide(replace(message(case, "Alice", JOINT, poll), native=True), case)
     [explained] = of_kind(Explain, decision.effects)
     assert explained.conversation == caucus_of(case, "Smith")
-    assert "did not reach those who read it by mail" in explained.text
+    assert "did not reach those who read it outside of Matrix" in explained.text
     alone = decide(replace(message(case, "Alice", caucus_of(case, "Smith"), poll), native=True), case)
     assert of_kind(Explain, alone.effects) == []
 

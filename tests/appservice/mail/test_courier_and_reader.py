@@ -11,6 +11,7 @@ from appservice.mail.courier import MailCourier, Sender
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.mail.stored import StoredMail
+from appservice.storage.errors import DatabaseUnavailable
 from appservice.worker import End, Finished, Park
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, SendResult, Unknown
 from bridges.email.convert_in import likeness, mail_identity
@@ -125,6 +126,19 @@ async def test_each_kind_of_letter_can_be_read(desk: Desk, content: Content | No
     (found,) = desk.post_office.delivered
     assert shown in found.text
     assert "secret name" not in found.text
+
+
+async def test_a_mail_of_which_nothing_could_be_noted_counts_as_sent_only_if_it_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wrong(*_: object) -> None:
+        raise DatabaseUnavailable("the disk is full")
+
+    monkeypatch.setattr(MailCourier, "_note", wrong)
+    assert isinstance(await desk.carry(Text("hello")), Sent)
+    desk.post_office.verdicts.append(NotSent("down"))
+    with pytest.raises(DatabaseUnavailable):
+        await desk.carry(Text("hello"), item="i2")
 
 
 async def test_what_mail_cannot_carry_is_refused_and_has_not_left(desk: Desk) -> None:
