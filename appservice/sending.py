@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Park
-from policies.case import CaseId
+from policies.case import CaseId, Network
 from policies.effects import (
     AskWhose,
     Explain,
@@ -170,7 +170,8 @@ class OutboxWork:
                 return f"a notice for {desk_label(where, case)}"
             case Relay(conversation=where, to=reader) | Introduce(reader, where) | AskWhose(reader, where):
                 person = case.person(reader)
-                return f"a mail to {person.name if person else 'someone'} from {desk_label(where, case)}"
+                letter = "a WhatsApp message" if person and person.endpoint.network is Network.WHATSAPP else "a mail"
+                return f"{letter} to {person.name if person else 'someone'} from {desk_label(where, case)}"
             case Redact(where):
                 return f"the removal of a message in {desk_label(where, case)}"
             case Publish(number, where):

@@ -161,7 +161,8 @@ def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
 
 def _before_restore(case: Case, said: str) -> Decision:
     text = f"Not carried out, for it was said before I was restored from a backup: {said}\nSay it again if it holds."
-    return Decision(case, (Tell(DESK, text),), "before-restore", text, refused=True)
+    reason = "It was said before I was restored from a backup. Say it again if it holds."
+    return Decision(case, (Tell(DESK, text),), "before-restore", reason, refused=True)
 
 
 def _is_answer(case: Case, message: Message, code: str) -> bool:

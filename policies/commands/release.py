@@ -18,7 +18,7 @@ from policies.ask import Ask, Consenting, Passing
 from policies.asking import how, meaning, put
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId, caucus
 from policies.commands.form import Form
-from policies.effects import Effect, Inform, Pose, Publish
+from policies.effects import Effect, Inform, Pose, Publish, Tell
 from policies.guard import echoes
 from policies.membership import caucuses_of, conversations, readers
 from policies.message import Proof
@@ -58,7 +58,8 @@ class ReleaseWords:
             if isinstance(outcome, Refused):
                 return outcome
             case, shown, effects = outcome.case, [*shown, outcome.answer], [*effects, *outcome.effects]
-        return Done(case, "\n\n".join(shown), tuple(effects))
+        # Not as the answer, which goes on record: these are somebody's words.
+        return Done(case, "", (Tell(DESK, "\n\n".join(shown)), *effects))
 
     def _chosen(
         self, case: Case, facts: Facts, target: Conversation | None, number: str | None

@@ -17,7 +17,7 @@ from policies.effects import Decision, Inform, Pose, Publish, Relay, Tell
 from policies.guard import grams
 from policies.membership import readers
 from policies.message import AuthenticatedMail, Proof, Reaction, Text, Unproven
-from policies.outcome import Quoted
+from policies.outcome import Done, Quoted
 from policies.release import CONSENT_LASTS, Standing
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind
 
@@ -43,11 +43,25 @@ def code_in(text: str) -> str:
     return text.rpartition("“yes ")[2].partition("”")[0]
 
 
+def shown(preview: Done) -> str:
+    """What the desk sees of a preview."""
+    [told] = of_kind(Tell, preview.effects)
+    assert told.conversation == DESK
+    return told.text
+
+
 def previewed(case: Case = CASE, command: str = "!release", **known: Any) -> tuple[Case, str]:
     decision = says(case, "Mia", command, **(quoting() | known))
     [told] = of_kind(Tell, decision.effects)
     assert told.conversation == DESK
     return decision.case, told.text
+
+
+def test_the_words_of_a_preview_are_not_what_goes_on_record() -> None:
+    decision = says(CASE, "Mia", "!release", **quoting())
+    [told] = of_kind(Tell, decision.effects)
+    assert "40,000 by June" in told.text
+    assert "40,000" not in decision.reason
 
 
 def asked(command: str = "!release", case: Case = CASE) -> tuple[Case, Pose]:
@@ -165,7 +179,7 @@ def test_a_party_submits_agrees_and_the_mediator_decides() -> None:
     assert any("submits R1" in t.text for t in of_kind(Tell, queued.effects) if t.conversation == DESK)
     assert "R1: Alice" in done(queued.case, "!queue").answer
     preview = done(queued.case, "!release R1", facts(code="7RR7"))
-    assert "released at once" in preview.answer
+    assert "released at once" in shown(preview)
     decision = says(preview.case, "Mia", "yes 7RR7", DESK)
     assert [p.words for p in published(decision)] == ["I can live with June"] * 2
     assert done(decision.case, "!queue").answer == "Nothing waits."
@@ -190,7 +204,7 @@ def test_several_at_once_each_with_its_own_code() -> None:
     preview = done(case, "!release R1 R2", facts(code="7RR7"))
     codes = {a.code for a in preview.case.asks}
     assert len(codes) == 2
-    assert all(code in preview.answer for code in codes)
+    assert all(code in shown(preview) for code in codes)
 
 
 def test_a_submission_is_given_back_with_a_private_note() -> None:
