@@ -62,9 +62,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """That somebody accepted those exact words; `how` says in words what proves it."""
+    """That somebody accepted those exact words; `how` says in words what proves it. An acceptance of the same words in
+    an earlier version is none of the version that counts: everyone was asked anew."""
 
     person: PersonId
     sha256: str
     at: datetime
     how: str
+    version: int = 1

@@ -220,7 +220,8 @@ class Case:
     def accepted(self, person: PersonId) -> Acceptance | None:
         """That somebody accepted the agreement as it is now."""
         now = self.agreement
-        return next((a for a in self.acceptances if now and a.person == person and a.sha256 == now.sha256), None)
+        theirs = (a for a in self.acceptances if a.person == person)
+        return next((a for a in theirs if now and (a.version, a.sha256) == (now.version, now.sha256)), None)
 
     def release(self, number: str) -> Release | None:
         """The release of that number, in upper or lower case."""

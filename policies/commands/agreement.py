@@ -144,7 +144,7 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
     person, now = case.person(ask.asked), case.agreement
     if person is None or now is None:
         raise LookupError("an agreement that isn't there was accepted")
-    case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof)))
+    case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof), now.version))
     told = (
         f"{person.name}, your yes to the agreement to mediate (version {now.version}) is on record since"
         f" {facts.at:%Y-%m-%d %H:%M} UTC. Your copy stands above. SHA-256 of its words: {now.sha256}"
@@ -163,7 +163,7 @@ def on_paper(case: Case, person: Person, given: Consent) -> Case:
         return case
     said = f"not through the service, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
     case = replace(case, asks=tuple(a for a in case.asks if (a.act, a.asked) != (Accepting(), person.id)))
-    return _with(case, Acceptance(person.id, now.sha256, given.on, said))
+    return _with(case, Acceptance(person.id, now.sha256, given.on, said, now.version))
 
 
 def adopted(case: Case, text: str, confidentiality: Confidentiality, facts: Facts) -> Outcome:

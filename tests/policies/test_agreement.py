@@ -153,6 +153,15 @@ def test_another_confidentiality_is_a_new_version() -> None:
     assert "one of strict" in str(parse("!agreement mode loud"))
 
 
+def test_a_former_version_that_comes_again_is_asked_anew() -> None:
+    case = said(CASE, "Alice", yes("Alice")).case
+    for mode, code in (("no-secrets", "7QQ7"), ("strict", "8QQ8")):
+        case = done(case, f"!agreement mode {mode}", facts(code=code)).case
+        case = done(case, f"yes {code}").case
+    assert case.agreements[-1].sha256 == case.agreements[0].sha256
+    assert names(case) == {"Mia"}
+
+
 def test_the_desk_sees_who_has_accepted_and_the_exact_words() -> None:
     shown = done(said(CASE, "Alice", yes("Alice")).case, "!agreement").answer
     assert f"> {AGREEMENT.text}" in shown
