@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from appservice import yamlfile
 from appservice.matrix.ids import UserId, is_user_id
-from appservice.mistakes import ConfigError, explain, mistaken
+from appservice.setup import yamlfile
+from appservice.setup.mistakes import ConfigError, explain, mistaken
 from policies.case import STAFF, Role
 from policies.mode import Mode
 from policies.telephone import normalised

@@ -17,21 +17,22 @@ from typing import Any
 
 import aiohttp
 
-from appservice import casefile, config, init, logs
-from appservice.auditing import verify
+from appservice import casefile, logs
 from appservice.backups.file import BackupError
 from appservice.backups.restore import adopt, restore
 from appservice.backups.take import KEYS_NAME, take
 from appservice.crypto.sealing import Sealer
-from appservice.epoch import OlderDatabase
 from appservice.main import wire
 from appservice.matrix.errors import MatrixError
-from appservice.mistakes import ConfigError
-from appservice.probe import Finding, Verdict, check
-from appservice.status import of_database
+from appservice.setup import config, init
+from appservice.setup.mistakes import ConfigError
+from appservice.setup.probe import Finding, Verdict, check
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import StorageError
 from appservice.storage.resealing import reseal
+from appservice.upkeep.auditing import verify
+from appservice.upkeep.epoch import OlderDatabase
+from appservice.upkeep.status import of_database
 from bridges.email.server import PortTakenError
 from policies.identity import grouped
 from rooms.homeserver import Trouble

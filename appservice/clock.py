@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from appservice.e2ee.trust import Verifications
 from appservice.ports import ServiceWork
-from appservice.trust import Verifications
 from appservice.worker import Fate, Finished
 from rooms.apply import Codec
 from rooms.clock import scheduled

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appservice.clock import TimeReader
-from appservice.encryption import Encryption
+from appservice.e2ee.encryption import Encryption
+from appservice.e2ee.replaced import ReplacedReader
+from appservice.e2ee.seeking import Seeker
+from appservice.e2ee.trust import JUDGEMENT, Verifications
+from appservice.e2ee.unsigned import UnsignedReader
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.portal.reader import PortalReader
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.provisioning import CommandReader
 from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE, EventReader
-from appservice.replaced import ReplacedReader
-from appservice.seeking import Seeker
 from appservice.storage.receiving import KEY_COUNTS
-from appservice.trust import JUDGEMENT, Verifications
-from appservice.unsigned import UnsignedReader
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
 from appservice.worker import End, Fate, Park

@@ -8,17 +8,19 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from appservice import probe
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.settling import Settling
 from appservice.building import Builder, Namespace
 from appservice.clock import TimeReader
 from appservice.codec import JsonCodec
-from appservice.config import Config, Email, Tls, WhatsApp
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
-from appservice.encryption import Encryption, Us
-from appservice.housekeeping import Housekeeping
+from appservice.e2ee.encryption import Encryption, Us
+from appservice.e2ee.replaced import ReplacedReader
+from appservice.e2ee.seeking import Seeker
+from appservice.e2ee.sweeping import Sweeper
+from appservice.e2ee.trust import Verifications
+from appservice.e2ee.unsigned import UnsignedReader
 from appservice.inbox import InboxWork, Readers
 from appservice.mail.courier import MailCourier, Sender
 from appservice.mail.reader import MailReader
@@ -27,21 +29,19 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
 from appservice.portal.page import ServicePortal
 from appservice.portal.reader import PortalReader
-from appservice.probe import ProbeEcho, probe_user
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
-from appservice.reach import Reach
 from appservice.reading import EventReader
-from appservice.replaced import ReplacedReader
-from appservice.rounds import Rounds
-from appservice.seeking import Seeker
 from appservice.sending import OutboxWork
 from appservice.service import Condition, Gate, Parts, Service
-from appservice.status import Status
+from appservice.setup import probe
+from appservice.setup.config import Config, Email, Tls, WhatsApp
+from appservice.setup.probe import ProbeEcho, probe_user
 from appservice.storage.database import SqlDatabase
 from appservice.storage.receiving import MailInbox, TransactionInbox
-from appservice.sweeping import Sweeper
-from appservice.trust import Verifications
-from appservice.unsigned import UnsignedReader
+from appservice.upkeep.housekeeping import Housekeeping
+from appservice.upkeep.reach import Reach
+from appservice.upkeep.rounds import Rounds
+from appservice.upkeep.status import Status
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
 from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi

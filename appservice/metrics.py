@@ -9,8 +9,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from appservice.encryption import SESSIONS
-from appservice.reach import Reach
+from appservice.e2ee.encryption import SESSIONS
+from appservice.upkeep.reach import Reach
 from rooms.ports import Queue, State, Work
 
 

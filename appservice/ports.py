@@ -4,9 +4,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from appservice.crypto.store import CryptoStore
-from appservice.epoch import EpochStore
 from appservice.mail.ledger import MailLedger
 from appservice.portal.store import PortalStore
+from appservice.upkeep.epoch import EpochStore
 from appservice.whatsapp.ledger import WhatsAppLedger
 from rooms.ports import Work
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from appservice.casefile import AcceptanceEntry, CaseFile, ConsentEntry, PersonEntry
+from appservice.e2ee.trust import JUDGEMENT, Verifications
 from appservice.ports import ServiceDatabase
 from appservice.reading import COMMAND
-from appservice.trust import JUDGEMENT, Verifications
 from appservice.web.ports import Missing, Refused
 from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 from appservice.worker import Fate, Finished

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self, assert_never
 
+from appservice.e2ee.patience import TELL, rest
+from appservice.e2ee.trust import Heard, Verifications, read_in_room
+from appservice.e2ee.unsigned import look
 from appservice.matrix.content import Said, read, redacted_event, with_repeated, with_target
-from appservice.patience import TELL, rest
 from appservice.ports import ServiceWork
-from appservice.trust import Heard, Verifications, read_in_room
-from appservice.unsigned import look
 from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers

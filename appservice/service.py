@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from appservice import probe
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.claim import claim
 from appservice.backups.settling import Settling
-from appservice.config import Config
-from appservice.encryption import Encryption
-from appservice.epoch import Epoch, OlderDatabase, Stage
-from appservice.housekeeping import Housekeeping
+from appservice.e2ee.encryption import Encryption
+from appservice.e2ee.sweeping import Sweeper
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
-from appservice.mistakes import ConfigError, Mistake
-from appservice.probe import Store, Verdict
-from appservice.reach import Reach
-from appservice.rounds import Rounds
+from appservice.setup import probe
+from appservice.setup.config import Config
+from appservice.setup.mistakes import ConfigError, Mistake
+from appservice.setup.probe import Store, Verdict
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.sweeping import Sweeper
+from appservice.upkeep.epoch import Epoch, OlderDatabase, Stage
+from appservice.upkeep.housekeeping import Housekeeping
+from appservice.upkeep.reach import Reach
+from appservice.upkeep.rounds import Rounds
 from appservice.web.server import WebServer
 from appservice.worker import Worker
 from bridges.email.server import LmtpServer

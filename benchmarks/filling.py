@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from vodozemac import Account, GroupSession, InboundGroupSession
 
-from appservice import config
 from appservice.casefile import parse
 from appservice.codec import JsonCodec
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key, MegolmSessionId
@@ -29,6 +28,7 @@ from appservice.crypto.rows import (
 )
 from appservice.crypto.sealing import Sealer
 from appservice.provisioning import case_command
+from appservice.setup import config
 from appservice.storage.database import SqlDatabase
 from appservice.storage.work import SqlWork
 from benchmarks.scene import case_file, mail

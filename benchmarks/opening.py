@@ -22,7 +22,7 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
-from appservice import config
+from appservice.setup import config
 from benchmarks.results import Benchmark, Measure, at_most
 from benchmarks.scene import SYNAPSE, Desk, case_file
 from benchmarks.senders import Http

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from appservice import config
+from appservice.setup import config
 from benchmarks.senders import Device, Http
 from sandbox.homeserver import Homeserver
 from sandbox.ports import free_port

@@ -15,9 +15,9 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from appservice import config
 from appservice.matrix.rooms import ROOM_VERSION
-from appservice.registration import SENDER_LOCALPART
+from appservice.setup import config
+from appservice.setup.registration import SENDER_LOCALPART
 from sandbox.ports import LOOPBACK
 from sandbox.world import World
 

@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from appservice.building import trouble
-from appservice.epoch import MARKER, Epoch, Searched
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.sending import Delivers
+from appservice.upkeep.epoch import MARKER, Epoch, Searched
 from policies.effects import AskWhose, Explain, Introduce, Post, Reconcile, Relay, Tell
 from policies.message import Text
 from policies.plan import room_key

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from appservice.epoch import ACCOUNT_DATA, Epoch, Stage, compare, written
 from appservice.matrix.ids import JsonObject
 from appservice.ports import ServiceDatabase
+from appservice.upkeep.epoch import ACCOUNT_DATA, Epoch, Stage, compare, written
 from rooms.ports import UserId
 
 

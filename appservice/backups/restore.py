@@ -19,10 +19,10 @@ from appservice.backups.lines import FORMAT, Head, KeyHead, Tail, row_of
 from appservice.backups.take import case_seals, digest_of, fingerprint
 from appservice.crypto.machine import OlmMachine, old_devices_changed
 from appservice.crypto.sealing import Sealer, SealError
-from appservice.epoch import Epoch, Stage
 from appservice.storage.afresh import AfreshWork
 from appservice.storage.seals import LOOKUP, seal_key
 from appservice.storage.transfer import KEYS, Filling, Value, filling, in_place
+from appservice.upkeep.epoch import Epoch, Stage
 
 _EVERYBODY: Final = 2**31 - 1
 _ROWS_AT_ONCE: Final = 500

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from appservice.encryption import Encryption
-from appservice.epoch import Epoch, Stage
+from appservice.e2ee.encryption import Encryption
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
+from appservice.upkeep.epoch import Epoch, Stage
 from rooms.apply import Codec
 from rooms.handle import Handler, House
 from rooms.ports import UserId, item_id

@@ -8,11 +8,11 @@ from typing import Final
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appservice.epoch import Epoch, Searched, Stage
 from appservice.storage import schema
 from appservice.storage.epoch_schema import EPOCHS, SEARCHED, SENT, UNCONFIRMED
 from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
+from appservice.upkeep.epoch import Epoch, Searched, Stage
 from policies.case import CaseId
 from rooms.ports import EventId, ItemId, RoomId
 
@@ -21,7 +21,7 @@ _MARKER_LETTERS: Final = 32
 
 
 class SqlEpochs:
-    """`appservice.epoch.EpochStore` within one database transaction."""
+    """`appservice.upkeep.epoch.EpochStore` within one database transaction."""
 
     def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
         self._connection = connection

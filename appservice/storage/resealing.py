@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from appservice.crypto.account import SEEDS
 from appservice.crypto.pickles import Pickled, resealed
 from appservice.crypto.sealing import Sealer, SealError
+from appservice.e2ee.trust import VERIFICATION_PURPOSE
 from appservice.storage import crypto_schema as crypto
 from appservice.storage import schema
 from appservice.storage.engines import engines, translated_errors
@@ -23,7 +24,6 @@ from appservice.storage.mail_schema import SENT_MAILS
 from appservice.storage.seals import KEYS_PURPOSE, row
 from appservice.storage.transfer import require_file, require_schema
 from appservice.storage.whatsapp_schema import SENT_PARTS
-from appservice.trust import VERIFICATION_PURPOSE
 
 _AT_ONCE: Final = 500
 _PASSES: Final = 5

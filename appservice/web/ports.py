@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from appservice.casefile import CaseFile
 from appservice.matrix.transaction import Transaction
-from appservice.probe import Finding
+from appservice.setup.probe import Finding
 from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
 
 
@@ -51,7 +51,7 @@ class Metrics(Protocol):
 
 
 class SelfCheck(Protocol):
-    """Looks what is wrong: with the homeserver (`appservice.probe.check`), or with all of it (`appservice.status`)."""
+    """Looks what is wrong: with the homeserver (`setup.probe.check`), or with all of it (`upkeep.status`)."""
 
     async def __call__(self) -> tuple[Finding, ...]:
         """What was found. May take some seconds; never raises."""

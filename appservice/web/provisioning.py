@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from appservice.casefile import CaseFile
 from appservice.matrix.ids import is_identifier
-from appservice.mistakes import Mistake, explain
-from appservice.probe import Finding
+from appservice.setup.mistakes import Mistake, explain
+from appservice.setup.probe import Finding
 from appservice.web.bearer import TokenGate
 from appservice.web.bodies import json_object
 from appservice.web.errors import RequestRefused

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appservice import casefile
-from appservice.mistakes import ConfigError, Mistake
+from appservice.setup.mistakes import ConfigError, Mistake
 from policies.case import Role
 
 TEXT = """\

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from appservice import cli, config
+from appservice import cli
 from appservice.crypto.sealing import Sealer
-from appservice.init import InitOptions, create
+from appservice.setup import config
+from appservice.setup.init import InitOptions, create
 from appservice.storage.database import SqlDatabase
 from sandbox.ports import free_port
 

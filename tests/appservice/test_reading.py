@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from appservice.codec import JsonCodec
 from appservice.crypto.ids import UserId
+from appservice.e2ee.trust import Verifications
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, Closed, EventReader, Opened
-from appservice.trust import Verifications
 from policies.case import DESK, Conversation, Kind
 from policies.effects import Explain, Tell
 from policies.message import SignedDevice, Unreadable

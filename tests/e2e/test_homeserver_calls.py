@@ -10,13 +10,13 @@ import pytest_asyncio
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from appservice import config
-from appservice.init import InitOptions, create
 from appservice.matrix.errors import MatrixError, MediaTamperedError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId, MediaUri, UserId
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.transaction import Transaction
+from appservice.setup import config
+from appservice.setup.init import InitOptions, create
 from appservice.web.bearer import TokenGate
 from appservice.web.errors import answer_errors
 from appservice.web.proxies import TrustedProxies

@@ -11,11 +11,11 @@ import yaml
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from appservice import config
-from appservice.config import Config
-from appservice.init import InitOptions, create
 from appservice.matrix.transaction import Transaction
-from appservice.probe import Finding, ProbeEcho, Verdict, check, probe_user
+from appservice.setup import config
+from appservice.setup.config import Config
+from appservice.setup.init import InitOptions, create
+from appservice.setup.probe import Finding, ProbeEcho, Verdict, check, probe_user
 from appservice.web.bearer import TokenGate
 from appservice.web.errors import answer_errors
 from appservice.web.proxies import TrustedProxies

@@ -11,9 +11,9 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appservice.crypto.identities import StoredIdentities
-from appservice.epoch import Epoch, Searched, Stage
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Link, Tried, Whose
 from appservice.storage.errors import Conflict
+from appservice.upkeep.epoch import Epoch, Searched, Stage
 from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
 from policies.board import urgency

@@ -1,7 +1,7 @@
 """Encryption as a promise kept by a table: every ciphertext is a number, and the table knows who holds its key.
 
-Stands in for `appservice.encryption.Encryption` where a test asks *who could read what*, not *how*. The table is the
-world's, not the service's: it outlives a crash.
+Stands in for `appservice.e2ee.encryption.Encryption` where a test asks *who could read what*, not *how*. The table
+is the world's, not the service's: it outlives a crash.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from appservice.building import trouble
-from appservice.encryption import UNSIGNED, session_key
+from appservice.e2ee.encryption import UNSIGNED, session_key
 from appservice.matrix import content as contents
 from appservice.matrix.errors import MatrixError
 from appservice.ports import ServiceDatabase, ServiceWork
@@ -84,7 +84,7 @@ class Envelopes:
 
 
 class SealedEncryption:
-    """`appservice.encryption.Encryption`, as the service uses it."""
+    """`appservice.e2ee.encryption.Encryption`, as the service uses it."""
 
     def __init__(self, envelopes: Envelopes, database: ServiceDatabase, matrix: FakeSynapse) -> None:
         """The table is shared by every process that ever ran."""

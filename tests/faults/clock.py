@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from unittest.mock import patch
 
-from appservice import exchange, sweeping
+from appservice.e2ee import exchange, sweeping
 from appservice.storage import documents
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from appservice import writing
+from appservice.e2ee import writing
+from appservice.e2ee.sweeping import Sweeper
 from appservice.mail.courier import MailCourier
 from appservice.sending import OutboxWork
 from appservice.storage.receiving import MailInbox
-from appservice.sweeping import Sweeper
 from bridges.email.server import InboxVerdict
 from rooms.ports import Item
 from tests.fakes.synapse import FakeRooms

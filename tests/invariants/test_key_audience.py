@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appservice.casefile import CaseFile
+from appservice.e2ee.writing import Writer
 from appservice.reading import COMMAND
-from appservice.writing import Writer
 from policies.case import CaseId
 from rooms import deliver
 from rooms.ports import Item, ItemId, Lane

@@ -20,11 +20,9 @@ from unittest.mock import patch
 
 import yaml
 
-from appservice import config, logs, main
+from appservice import logs, main
 from appservice.codec import JsonCodec
-from appservice.config import Config
-from appservice.encryption import Encryption
-from appservice.init import InitOptions, create
+from appservice.e2ee.encryption import Encryption
 from appservice.mail import courier
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.transaction import parse
@@ -33,6 +31,9 @@ from appservice.portal.store import Whose
 from appservice.provisioning import InboxProvisioning
 from appservice.reading import COMMAND
 from appservice.service import BOT_NAME, Service
+from appservice.setup import config
+from appservice.setup.config import Config
+from appservice.setup.init import InitOptions, create
 from appservice.storage.receiving import MailInbox
 from appservice.worker import Worker
 from bridges.email.convert_in import mail_identity

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from appservice.epoch import Epoch, Stage
+from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT, CaseId, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from appservice.epoch import Epoch, Stage
 from appservice.matrix.errors import MatrixError
+from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT, Kind
 from policies.effects import Tell
 from policies.membership import conversations

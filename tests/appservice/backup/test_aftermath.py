@@ -10,8 +10,8 @@ import pytest
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.claim import claim
 from appservice.codec import JsonCodec
-from appservice.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
 from appservice.matrix.errors import MatrixError
+from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
 from policies.case import DESK, JOINT, Case, CaseId, PersonId
 from policies.effects import Introduce, Post, Reconcile, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text

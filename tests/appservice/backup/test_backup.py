@@ -21,7 +21,6 @@ from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.outbound import Audience, Encrypted, Rotation
 from appservice.crypto.sealing import Sealer
-from appservice.epoch import Stage
 from appservice.storage import crypto_schema, epoch_schema, mail_schema, migrate, portal_schema, schema, whatsapp_schema
 from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.database import SqlDatabase
@@ -29,6 +28,7 @@ from appservice.storage.engines import engines
 from appservice.storage.errors import NewerSchema, UnusableDatabase
 from appservice.storage.schema import metadata
 from appservice.storage.transfer import Layout, layouts
+from appservice.upkeep.epoch import Stage
 from policies.case import CaseId
 from policies.message import MessageId, Text
 from rooms.ports import EventId, Item, ItemId, Lane, State

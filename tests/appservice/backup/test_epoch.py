@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.crypto.sealing import Sealer
-from appservice.epoch import Epoch, OlderDatabase, Searched, Stage, compare, written
 from appservice.storage.database import SqlDatabase
+from appservice.upkeep.epoch import Epoch, OlderDatabase, Searched, Stage, compare, written
 from policies.case import Case, CaseId
 from rooms.ports import EventId, ItemId, RoomId
 from tests.appservice.storage.master import MASTER

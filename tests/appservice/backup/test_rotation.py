@@ -12,13 +12,13 @@ from appservice.crypto.machine import OlmMachine
 from appservice.crypto.outbound import Audience, Encrypted, Prepared, Rotation
 from appservice.crypto.rows import StoredOlmSession, StoredVerification
 from appservice.crypto.sealing import Sealer
+from appservice.e2ee.trust import VERIFICATION_PURPOSE
 from appservice.storage import crypto_schema, resealing, schema
 from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import UnusableDatabase
 from appservice.storage.resealing import reseal
 from appservice.storage.schema import metadata
-from appservice.trust import VERIFICATION_PURPOSE
 from policies.message import MessageId, Text
 from rooms.ports import ItemId, State
 from tests.appservice.backup.filled import BOT, SECRET, fill, item

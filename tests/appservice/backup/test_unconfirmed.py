@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from appservice.epoch import Epoch, Stage
+from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT
 from policies.effects import Relay
 from policies.message import MessageId, Text

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
-from appservice.auditing import Audit, verify
 from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
 from appservice.storage.engines import engines
+from appservice.upkeep.auditing import Audit, verify
 from policies.case import DESK, JOINT, CaseId
 from policies.record import Part
 from rooms.record import entry, heads_text, signable

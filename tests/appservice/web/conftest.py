@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from appservice.casefile import CaseFile
 from appservice.matrix.transaction import Transaction
-from appservice.probe import Finding, Verdict
+from appservice.setup.probe import Finding, Verdict
 from appservice.web.ports import Missing, Refused
 from appservice.web.proxies import TrustedProxies
 from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from appservice import config
-from appservice.init import create
 from appservice.main import wire
+from appservice.setup import config
+from appservice.setup.init import create
 from appservice.web.whatsapp import PATH
-from tests.appservice.config.test_config import OPTIONS, WHATSAPP, WHATSAPP_SECRETS
+from tests.appservice.setup.config.test_config import OPTIONS, WHATSAPP, WHATSAPP_SECRETS
 
 
 def paths(folder: Path, whatsapp: dict[str, Any]) -> set[str]:

@@ -1,0 +1,1 @@
+"""End-to-end encryption at work: the machines of `crypto` driven on the network, for the bot and every ghost."""

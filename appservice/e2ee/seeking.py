@@ -1,0 +1,30 @@
+"""Looks for keys that have not come, as the ladder of `appservice.e2ee.patience` says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from appservice.e2ee.encryption import Encryption
+from appservice.e2ee.patience import ASK, SWEEP
+from appservice.e2ee.sweeping import Sweeper
+from rooms.ports import Item, RoomId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Seeker:
+    """Looks for keys."""
+
+    encryption: Encryption
+    sweeper: Sweeper
+    bot: UserId
+
+    async def seek(self, item: Item) -> None:
+        """Do what the event's rung asks for. Outside of any unit of work."""
+        if item.attempts == SWEEP:
+            await self.sweeper.sweep_user(self.bot)
+        elif item.attempts == ASK:
+            event = json.loads(item.body)
+            session = event["content"].get("session_id") if isinstance(event["content"], dict) else None
+            if isinstance(session, str):
+                await self.encryption.ask_for_key(RoomId(event["room_id"]), session, UserId(event["sender"]))

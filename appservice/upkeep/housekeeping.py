@@ -1,0 +1,62 @@
+"""What is done now and then, by one process at a time: sweeps, lists looked at again, what nobody needs any more.
+
+    every five minutes   every device in use is swept
+                         device lists are marked that nobody asked for again in a day: a homeserver forgets to tell
+                         of some changes (Synapse never sends `device_lists.left`)
+    every hour           what encryption remembers of long ago is forgotten
+
+All of it bears being done twice, so it matters little if two processes believe for a moment that it is theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Protocol
+
+from appservice.crypto.machine import old_devices_changed
+from appservice.e2ee.exchange import now_ms
+from appservice.e2ee.sweeping import Sweeper
+from appservice.ports import ServiceDatabase
+
+LISTS_FOR = timedelta(days=1)
+"""How long a list of somebody's devices is believed without asking again."""
+LISTS_AT_ONCE = 100
+"""So many lists are asked for again in one round: one request."""
+REMEMBERED_FOR = timedelta(days=30)
+"""How long digests of Olm messages are kept, against replays, and with whom a former session of a room was shared, for
+answers to those who ask for its key."""
+_PRUNE_EVERY = timedelta(hours=1).total_seconds()
+
+
+class Duty(Protocol):
+    """Whether it is on this process to do it."""
+
+    @property
+    def is_ours(self) -> bool: ...
+
+
+class Housekeeping:
+    """One round after another."""
+
+    every = timedelta(minutes=5)
+
+    def __init__(self, database: ServiceDatabase, duty: Duty, sweeper: Sweeper) -> None:
+        self._database, self._duty, self._sweeper = database, duty, sweeper
+        self._pruned_at: float | None = None
+
+    async def round(self) -> None:
+        """One round, if this process is on duty. Raises MatrixError, DatabaseUnavailable."""
+        if not self._duty.is_ours:
+            return
+        async with self._database.begin() as work:
+            await old_devices_changed(work.crypto, before_ms=_ago(LISTS_FOR), limit=LISTS_AT_ONCE)
+        if self._pruned_at is None or time.monotonic() - self._pruned_at >= _PRUNE_EVERY:
+            async with self._database.begin() as work:
+                await work.crypto.prune(_ago(REMEMBERED_FOR))
+            self._pruned_at = time.monotonic()
+        await self._sweeper.sweep_all()
+
+
+def _ago(time_ago: timedelta) -> int:
+    return now_ms() - int(time_ago / timedelta(milliseconds=1))

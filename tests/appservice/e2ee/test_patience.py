@@ -1,0 +1,150 @@
+"""The ladder: what is done, rung by rung, about an event whose key has not come, and what people hear of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from appservice.codec import JsonCodec
+from appservice.e2ee.encryption import Encryption, session_key
+from appservice.e2ee.patience import ASK, RESTS, SWEEP, TELL
+from appservice.e2ee.seeking import Seeker
+from appservice.e2ee.sweeping import Sweeper
+from appservice.e2ee.trust import Verifications
+from appservice.ports import ServiceWork
+from appservice.reading import EVENT, Closed, EventReader, Opened
+from appservice.worker import Fate, Finished, Park
+from policies.case import DESK, Kind
+from policies.effects import Explain, Tell
+from policies.membership import conversations
+from policies.message import SignedDevice, Unreadable
+from policies.plan import room_key
+from rooms.handle import House
+from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId
+from tests.appservice.crypto.people import ALICE, BOT
+from tests.appservice.crypto.service import SEALER
+from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import ALICE_JOINS, done, new_case
+
+CODEC = JsonCodec()
+MIA = UserId("@mia:example.org")
+ROOM, SESSION = RoomId("!caucus"), "SESSION"
+KEY = session_key(ROOM, SESSION)
+
+
+@dataclass
+class Locked:
+    """Decrypts nothing until the key has come."""
+
+    key_came: bool = False
+
+    async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
+        plain = Opened("m.room.message", {"msgtype": "m.text", "body": "hello"}, SignedDevice())
+        return [plain if self.key_came else Closed(KEY, "no key", False) for _ in events]
+
+
+@dataclass
+class Sought:
+    """What was done to find the key."""
+
+    acts: list[str] = field(default_factory=list)
+
+    async def sweep_user(self, user: UserId) -> None:
+        self.acts.append(f"swept {user}")
+
+    async def ask_for_key(self, room: RoomId, session: str, sender: UserId) -> None:
+        self.acts.append(f"asked {sender} for {session}")
+
+
+class Ladder:
+    """An event of Alice's in her caucus, climbing."""
+
+    def __init__(self) -> None:
+        self.database, self.lock, self.sought = MemoryDatabase(), Locked(), Sought()
+        self.case = done(new_case(), ALICE_JOINS).case
+        house = House("example.org", "_mediatrix_", None, {MIA: "Mia"})
+        self.reader = EventReader(
+            self.lock, Verifications(SEALER, CODEC, BOT, [MIA]), CODEC, house, BOT, is_ours=lambda user: user == BOT
+        )
+        self.seeker = Seeker(cast(Encryption, self.sought), cast(Sweeper, self.sought), BOT)
+        content = {"algorithm": "m.megolm.v1.aes-sha2", "session_id": SESSION}
+        event = {"event_id": "$e", "type": "m.room.encrypted", "room_id": ROOM, "sender": ALICE, "content": content}
+        body = json.dumps(event | {"origin_server_ts": 0}).encode()
+        self.item = Item(ItemId("e"), Lane("l"), EVENT, self.case.id, body, datetime.now(UTC))
+
+    async def begin(self) -> Ladder:
+        (caucus,) = [c for c in conversations(self.case) if c.kind is Kind.CAUCUS]
+        async with self.database.begin() as work:
+            await work.cases.save(self.case)
+            await work.rooms.save(RoomRecord(self.case.id, room_key(caucus), Standing.MADE, "", ROOM))
+            await work.inbox.put(self.item)
+        return self
+
+    async def climb(self) -> Fate:
+        """Look at it once more, as the worker does."""
+        async with self.database.begin() as work:
+            item = await work.inbox.get(self.item.id)
+            assert item
+            (fate,) = await self.reader.read(work, [item])
+            if isinstance(fate, Park):
+                await work.inbox.park(item.id, fate.key, None, fate.why)
+        if isinstance(fate, Park):
+            await self.seeker.seek(item)
+        return fate
+
+    async def told(self) -> list[str]:
+        """Who hears what."""
+        async with self.database.begin() as work:
+            effects = [CODEC.load(item.body) for item in await work.outbox.in_state([State.READY])]
+        return [
+            f"{'desk' if effect.conversation == DESK else 'private'}: {effect.text}"
+            for effect in effects
+            if isinstance(effect, Tell | Explain)
+        ]
+
+
+async def test_each_rung_is_climbed_in_turn_and_each_rest_is_longer() -> None:
+    ladder = await Ladder().begin()
+    for attempts, rest in enumerate(RESTS):
+        assert await ladder.climb() == Park(KEY, "no key", rest)
+        if attempts < SWEEP:
+            assert ladder.sought.acts == []
+        elif attempts < ASK:
+            assert ladder.sought.acts == [f"swept {BOT}"]
+        else:
+            assert ladder.sought.acts == [f"swept {BOT}", f"asked {ALICE} for {SESSION}"]
+    assert list(RESTS) == sorted(RESTS)
+
+
+async def test_people_are_told_once_with_the_remedy_when_looking_was_in_vain() -> None:
+    ladder = await Ladder().begin()
+    for attempts in range(len(RESTS)):
+        await ladder.climb()
+        assert len(await ladder.told()) == (2 if attempts >= TELL else 0)
+    assert {text.partition(":")[0] for text in await ladder.told()} == {"desk", "private"}
+    assert any("send it again" in text for text in await ladder.told())
+
+
+@pytest.mark.parametrize("late", range(len(RESTS)))
+async def test_whenever_the_key_comes_the_words_are_read(late: int) -> None:
+    ladder = await Ladder().begin()
+    for _ in range(late):
+        await ladder.climb()
+    ladder.lock.key_came = True
+    assert isinstance(await ladder.climb(), Finished)
+    (entry,) = ladder.database.committed.journal.values()
+    assert not isinstance(entry.message.content, Unreadable)
+
+
+async def test_at_the_end_it_is_held_as_unreadable() -> None:
+    ladder = await Ladder().begin()
+    for _ in RESTS:
+        await ladder.climb()
+    assert isinstance(await ladder.climb(), Finished)
+    (entry,) = ladder.database.committed.journal.values()
+    assert isinstance(entry.message.content, Unreadable)

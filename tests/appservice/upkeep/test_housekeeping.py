@@ -1,0 +1,90 @@
+"""Housekeeping: done by whoever is on duty; old lists are asked for again, and what is long past is forgotten."""
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import pytest
+
+from appservice.crypto.ids import MessageDigest
+from appservice.crypto.rows import StoredOlmMessage
+from appservice.e2ee.exchange import now_ms
+from appservice.e2ee.sweeping import Sweeper
+from appservice.upkeep.housekeeping import LISTS_FOR, REMEMBERED_FOR, Housekeeping
+from rooms.ports import UserId
+from tests.fakes.memory import MemoryDatabase
+
+BOT, ALICE, BOB = (UserId(f"@{name}:example.org") for name in ("_mediatrix_bot", "alice", "bob"))
+NEW, OLD = MessageDigest("new"), MessageDigest("old")
+
+
+@dataclass
+class Duty:
+    is_ours: bool = True
+
+
+@dataclass
+class Sweeps:
+    count: int = 0
+    broken: bool = False
+
+    async def sweep_all(self) -> None:
+        self.count += 1
+        if self.broken:
+            raise OSError("no homeserver")
+
+
+@pytest.fixture
+async def database() -> MemoryDatabase:
+    """With a fresh and an old list of devices, and digests of a message of today and one of long ago."""
+    database = MemoryDatabase()
+    async with database.begin() as work:
+        await work.crypto.track([ALICE, BOB])
+        for row in await work.crypto.device_lists([ALICE, BOB]):
+            age = 0 if row.user_id == ALICE else int(LISTS_FOR.total_seconds() * 1000) + 1
+            fetched = replace(row, fetched=row.changed, fetched_at_ms=now_ms() - age)
+            await work.crypto.put_device_list(fetched)
+        long_ago = now_ms() - int(REMEMBERED_FOR.total_seconds() * 1000) - 1
+        digests = [StoredOlmMessage(BOT, NEW, now_ms()), StoredOlmMessage(BOT, OLD, long_ago)]
+        await work.crypto.put_olm_messages(digests)
+    return database
+
+
+async def stale(database: MemoryDatabase) -> list[str]:
+    """Whose devices are to be asked for."""
+    async with database.begin() as work:
+        return list(await work.crypto.stale_people(10))
+
+
+async def remembered(database: MemoryDatabase) -> frozenset[MessageDigest]:
+    """Which messages would be known again."""
+    async with database.begin() as work:
+        return await work.crypto.seen_olm_messages(BOT, [NEW, OLD])
+
+
+def housekeeping(database: MemoryDatabase, duty: Duty, sweeps: Sweeps) -> Housekeeping:
+    return Housekeeping(database, duty, cast(Sweeper, sweeps))
+
+
+async def test_a_round_sweeps_and_has_old_lists_asked_for_again_and_forgets_what_is_long_past(
+    database: MemoryDatabase,
+) -> None:
+    sweeps = Sweeps()
+    await housekeeping(database, Duty(), sweeps).round()
+    assert sweeps.count == 1
+    assert await stale(database) == [BOB]
+    assert await remembered(database) == {NEW}
+
+
+async def test_whoever_is_not_on_duty_does_nothing(database: MemoryDatabase) -> None:
+    sweeps = Sweeps()
+    await housekeeping(database, Duty(is_ours=False), sweeps).round()
+    assert sweeps.count == 0
+    assert await stale(database) == []
+    assert await remembered(database) == {NEW, OLD}
+
+
+async def test_a_homeserver_that_can_not_be_swept_keeps_nothing_else_from_being_done(database: MemoryDatabase) -> None:
+    with pytest.raises(OSError, match="no homeserver"):
+        await housekeeping(database, Duty(), Sweeps(broken=True)).round()
+    assert await stale(database) == [BOB]
+    assert await remembered(database) == {NEW}

@@ -1,0 +1,86 @@
+"""After a start every case that goes on is looked at, whatever fails, and the homeserver is not overrun."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from appservice.storage.errors import DatabaseUnavailable
+from appservice.upkeep import rounds
+from appservice.upkeep.rounds import AT_ONCE, Rounds
+from policies.case import CaseId, Phase
+from tests.fakes.memory import MemoryDatabase, MemoryWork
+from tests.policies.builders import both_sides
+from tests.rooms.builders import CODEC, HOUSE
+
+
+class Flaky(MemoryDatabase):
+    """A database that sometimes is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[MemoryWork]:
+        async with super().begin() as work:
+            yield work
+            if self.failures:
+                self.failures -= 1
+                raise DatabaseUnavailable("gone")
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long it rested, each time."""
+    taken: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        taken.append(seconds)
+
+    monkeypatch.setattr("appservice.upkeep.rounds.asyncio.sleep", sleep)
+    return taken
+
+
+@pytest.fixture
+def database() -> Flaky:
+    """Empty."""
+    return Flaky()
+
+
+async def open_cases(database: MemoryDatabase, count: int, phase: Phase = Phase.INTAKE) -> list[CaseId]:
+    """Store cases."""
+    numbers = []
+    async with database.begin() as work:
+        for _ in range(count):
+            numbers.append(await work.cases.new_number())
+            await work.cases.save(replace(both_sides(), id=numbers[-1], phase=phase))
+    return numbers
+
+
+def looked_at(database: MemoryDatabase) -> list[CaseId | None]:
+    """The cases whose rooms are to be compared with the plan."""
+    return [item.case for item in database.committed.outbox.items.values() if item.kind == "rooms"]
+
+
+async def test_each_case_is_looked_at_once_with_rests_between(database: Flaky, rests: list[float]) -> None:
+    cases = await open_cases(database, AT_ONCE + 1)
+    await Rounds(database, CODEC, HOUSE).go()
+    assert looked_at(database) == cases
+    assert rests == [AT_ONCE * rounds.REST, 0]
+
+
+async def test_cases_that_are_over_are_passed_over_without_a_rest(database: Flaky, rests: list[float]) -> None:
+    await open_cases(database, 2 * AT_ONCE, Phase.CLOSED)
+    live = await open_cases(database, 1)
+    await Rounds(database, CODEC, HOUSE).go()
+    assert looked_at(database) == live
+    assert sum(rests) == 0
+
+
+async def test_a_database_that_fails_holds_them_up_and_does_not_end_them(database: Flaky, rests: list[float]) -> None:
+    cases = await open_cases(database, 2)
+    database.failures = 2
+    await Rounds(database, CODEC, HOUSE).go()
+    assert looked_at(database) == cases
