@@ -98,7 +98,11 @@ async def test_an_upgraded_room_is_made_anew_by_us_and_nobody_is_left_in_the_oth
     joint = await comes_back(case.alice, name, case.joint)
     assert joint != upgraded["replacement_room"]
     assert await comes_back(mia.client, name, case.joint) == joint
-    assert not await sits_in(mia.world, case.alice.user_id, case.joint, case.alice)
+
+    async def put_out() -> bool:
+        return not await sits_in(mia.world, case.alice.user_id, case.joint, case.alice)
+
+    await until(put_out, "Alice out of the room that is no longer ours")
     await case.carl_writes("To the new room")
     for reader in (case.alice, mia.client):
         await reader.wait_for_text(joint, "To the new room", LONG)

@@ -30,6 +30,7 @@ PROGRAMS = ("postfix", "dovecot", "rspamd")
 MAILBOXES = ("carl@example.net", "dora@example.com", "bea@example.net")
 OUTSIDE = "203.0.113.7"
 PATIENCE = 120.0
+_LATER = 450
 _QUIET = (
     "asn", "fuzzy_check", "greylist", "hfilter", "history_redis", "mx_check", "neural", "once_received", "phishing",
     "ratelimit", "rbl", "replies", "reputation", "rspamd_update", "surbl", "url_redirector", "whitelist",
@@ -46,7 +47,21 @@ class MailHost:
     ours: int
 
     def send(self, envelope_from: str, recipients: list[str], raw: bytes, *, client: str = OUTSIDE) -> dict[str, int]:
-        """Hand in a mail from the network address `client`; the answer to each recipient that was refused."""
+        """Hand in a mail from the network address `client`; the answer to each recipient that was refused.
+
+        Who is told to try again later does so, as every mail server does: Postfix says it while it asks the service
+        whether it knows an address, and a slow machine takes longer to answer than Postfix waits.
+        """
+        deadline = time.monotonic() + PATIENCE
+        refused: dict[str, int] = {}
+        waiting = recipients
+        while waiting:
+            answers = self._offer(envelope_from, waiting, raw, client)
+            waiting = [address for address, code in answers.items() if code == _LATER and time.monotonic() < deadline]
+            refused.update((address, code) for address, code in answers.items() if address not in waiting)
+        return refused
+
+    def _offer(self, envelope_from: str, recipients: list[str], raw: bytes, client: str) -> dict[str, int]:
         with smtplib.SMTP("127.0.0.1", self.smtp, timeout=30) as smtp:
             smtp.ehlo("outside.example.net")
             code, answer = smtp.docmd(f"XCLIENT ADDR={client} NAME=[UNAVAILABLE]")
