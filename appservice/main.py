@@ -51,7 +51,7 @@ from appservice.whatsapp.reader import WebhookReader
 from appservice.whatsapp.rendering import Voice
 from appservice.whatsapp.statuses import StatusReader
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
-from appservice.worker import Worker
+from appservice.worker import SENDING_MOST, Worker
 from bridges.email.api import MailServer, Security
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
@@ -125,7 +125,14 @@ def wire(config: Config) -> Service:
         unsent=inbox.unsent,
         inbox=Worker("inbox", database, lambda work: work.inbox, inbox.one, inbox.after, quick=inbox.quick),
         outbox=Worker(
-            "outbox", database, lambda work: work.outbox, outbox.one, outbox.after, quick=outbox.quick, tasks=8
+            "outbox",
+            database,
+            lambda work: work.outbox,
+            outbox.one,
+            outbox.after,
+            quick=outbox.quick,
+            tasks=8,
+            at_most=SENDING_MOST,
         ),
         rounds=Rounds(database, codec, house),
         sweeper=sweeper,

@@ -5,7 +5,7 @@
 
 What becomes of an item is a value (`Fate`). Should anything in a quick unit of work raise, nothing of it is stored, and
 the items are taken one by one. There an exception that nobody foresaw makes a dead letter after a few tries and never
-stops the worker: one bad item must not delay the next person's.
+stops the worker: one bad item must not delay the next person's. A database that fails is no fault of the item's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,18 +23,21 @@ from typing import assert_never
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
 from rooms.homeserver import Trouble
-from rooms.ports import Item, Lane, Queue, State
+from rooms.ports import Item, ItemId, Lane, Queue, State
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)
 """How long a lane of a process that was killed rests; who lives prolongs its lease for as long as the work takes."""
 ITEM_MOST = timedelta(seconds=60)
-"""How long one item may take before it is tried again."""
+"""How long one item may take before it is tried again, where nobody outside is asked."""
+SENDING_MOST = timedelta(minutes=5)
+"""The same, where somebody is: several calls, each longer than its own limit. So a homeserver that hangs is a trouble
+with a name, and not a surprise that makes dead letters."""
 RETRY_FIRST = timedelta(seconds=0.5)
 RETRY_MOST = timedelta(minutes=5)
 SURPRISES_MOST = 5
-"""After so many exceptions that nobody foresaw, an item is dead."""
+"""After so many exceptions that nobody foresaw, in this process, an item is dead."""
 BATCH = 50
 """How many items of a lane are taken at once."""
 RIPEN_EVERY = timedelta(seconds=1)
@@ -120,14 +124,17 @@ class Worker:
         *,
         quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]] = nothing_quick,
         tasks: int = 4,
+        at_most: timedelta = ITEM_MOST,
     ) -> None:
         """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items.
 
-        `after` is told what became of each item, once that is stored; of an end, before.
+        `after` is told what became of each item, once that is stored; of an end, before. `at_most`: for one item.
         """
         self._name, self._database, self._queue = name, database, queue
         self._quick, self._work, self._after = quick, work, after
-        self._tasks = tasks
+        self._tasks, self._at_most = tasks, at_most
+        self._surprises: Counter[ItemId] = Counter()
+        """How often each item failed as nobody foresaw: attempts count also what failed for good reasons."""
         self._looking = asyncio.Lock()
         self._ripe_at = datetime.min.replace(tzinfo=UTC)
         self.wakeup = Wakeup()
@@ -157,7 +164,7 @@ class Worker:
                 await self.wakeup.wait(claimed)
                 return False
         for item, fate in zip(claimed.items, claimed.fates, strict=False):
-            await self._after(item, fate)
+            await self._follow(item, fate)
         if left := claimed.items[len(claimed.fates) :]:
             await self._one_by_one(owner, left)
         return True
@@ -241,7 +248,7 @@ class Worker:
     async def _one(self, item: Item) -> bool:
         """Work on one item and store what became of it; False if the lane has to wait."""
         try:
-            async with asyncio.timeout(ITEM_MOST.total_seconds()):
+            async with asyncio.timeout(self._at_most.total_seconds()):
                 fate = await self._work(item)
         except Trouble as trouble:
             if trouble.transient:
@@ -250,22 +257,52 @@ class Worker:
             fate = End(State.DEAD, trouble.why)
         except Exception as surprise:
             logger.exception("an item of kind %s failed unexpectedly", item.kind)
-            why = f"an unexpected {type(surprise).__name__}"
-            if await self._may_have_left(item):
-                fate = End(State.UNKNOWN, f"{why} while it was being sent")
-            elif item.attempts + 1 < SURPRISES_MOST:
-                await self._again(item, why)
+            end = await self._surprised(item, surprise)
+            if end is None:
                 return False
-            else:
-                fate = End(State.DEAD, f"{why}; the log has it")
+            fate = end
         if isinstance(fate, End):
             # Before it is stored: whoever dies in between tells it again, which is harmless, rather than never (I5).
-            await self._after(item, fate)
+            await self._announce(item, fate)
         if not isinstance(fate, Finished):
             await self._became(item, fate)
         if not isinstance(fate, End):
-            await self._after(item, fate)
+            await self._follow(item, fate)
+        self._surprises.pop(item.id, None)
         return True
+
+    async def _surprised(self, item: Item, surprise: Exception) -> End | None:
+        """What something that nobody foresaw makes of an item; None: it is tried again."""
+        why = f"an unexpected {type(surprise).__name__}"
+        if await self._may_have_left(item):
+            return End(State.UNKNOWN, f"{why} while it was being sent")
+        if isinstance(surprise, DatabaseUnavailable) or not self._is_hopeless(item):
+            await self._again(item, why)
+            return None
+        return End(State.DEAD, f"{why}; the log has it")
+
+    def _is_hopeless(self, item: Item) -> bool:
+        """Whether this surprise was the last one that is borne with."""
+        self._surprises[item.id] += 1
+        return self._surprises[item.id] >= SURPRISES_MOST
+
+    async def _announce(self, item: Item, end: End) -> None:
+        """Tell of an end that is about to be stored; until that was tried often enough, it is not stored."""
+        try:
+            await self._after(item, end)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            if not self._is_hopeless(item):
+                raise
+            logger.exception("nobody could be told of an item of kind %s that ended as %s", item.kind, end.state)
+
+    async def _follow(self, item: Item, fate: Fate) -> None:
+        """Do what follows from what is stored already: whatever fails there, the next one has its turn."""
+        try:
+            await self._after(item, fate)
+        except Exception:
+            logger.warning("what follows from an item of kind %s failed", item.kind, exc_info=True)
 
     async def _became(self, item: Item, fate: Fate) -> None:
         """Store it. A process that stood still for longer than its lease may find that another has taken the item over:

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appservice import worker as workers
+from appservice.matrix.client import REQUEST_TIMEOUT
 from appservice.ports import ServiceWork
+from appservice.storage.errors import DatabaseUnavailable
 from appservice.worker import RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
+from bridges.email.api import BEGIN_SECONDS, MailServer
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
@@ -225,6 +228,51 @@ async def test_a_failure_to_tell_of_an_end_loses_neither_the_item_nor_the_worker
     assert bench.done["b"] == ["b0"]
 
 
+async def test_an_end_that_can_never_be_told_holds_nobody_up() -> None:
+    bench = Bench({"a0": [Trouble("never", transient=False)] * SURPRISES_MOST})
+    await bench.put("a0", "a1")
+
+    async def failing(item: Item, fate: Fate) -> None:
+        if isinstance(fate, End):
+            raise RuntimeError("it can't be told")
+
+    bench.after = failing  # type: ignore[method-assign]
+    await bench.run()
+    assert bench.state("a0") is State.DEAD
+    assert bench.done["a"] == ["a1"]
+
+
+async def test_what_waited_long_for_the_network_survives_a_surprise() -> None:
+    plan: list[Failure] = [Trouble("the homeserver is away", transient=True)] * SURPRISES_MOST
+    bench = Bench({"a0": [*plan, RuntimeError("surprise")]})
+    await bench.put("a0")
+    await bench.run()
+    assert bench.done == {"a": ["a0"]}
+
+
+async def test_a_database_that_fails_again_and_again_is_no_fault_of_the_item() -> None:
+    bench = Bench({"a0": [DatabaseUnavailable("a deadlock")] * (SURPRISES_MOST + 1)})
+    await bench.put("a0", "a1")
+    await bench.run()
+    assert bench.done == {"a": ["a0", "a1"]}
+
+
+async def test_what_can_not_be_told_of_what_was_done_at_once_keeps_the_rest_from_nothing() -> None:
+    bench = Bench()
+    bench.quick_fates = {"a0": Park("key", "waits"), "a1": Done()}
+    await bench.put("a0", "a1", "a2")
+    told: list[str] = []
+
+    async def failing(item: Item, fate: Fate) -> None:
+        told.append(item.id)
+        raise Trouble("the homeserver is away", transient=True)
+
+    bench.after = failing  # type: ignore[method-assign]
+    assert await bench.worker()._next_lane("test")
+    assert told == ["a0", "a1", "a2"]
+    assert bench.done["a"] == ["a2"]
+
+
 async def test_what_can_be_done_at_once_is_and_the_rest_follows_in_order() -> None:
     bench = Bench()
     bench.quick_fates = {"a0": Done("quick"), "a1": End(State.CANCELLED, "not any more"), "a3": Done("quick")}
@@ -240,6 +288,12 @@ async def test_a_surprise_on_the_quick_way_sends_everything_the_slow_way() -> No
     await bench.put("a0", "a1", "a2")
     await bench.run()
     assert bench.done["a"] == ["a0", "a1", "a2"]
+
+
+def test_whoever_does_not_answer_is_given_up_before_the_item_is() -> None:
+    assert workers.SENDING_MOST.total_seconds() > 2 * max(
+        REQUEST_TIMEOUT, BEGIN_SECONDS + MailServer("localhost", 25).timeout
+    )
 
 
 @given(st.integers(0, 60))
