@@ -24,7 +24,7 @@ from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE, EventReader
 from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
-from appservice.worker import End, Fate, Park
+from appservice.worker import Done, End, Fate, Park
 from rooms.apply import Codec
 from rooms.clock import TIME
 from rooms.handle import Handler, House
@@ -112,6 +112,8 @@ class InboxWork:
                 return await readers.encryption.receive(work, items)
             case "matrix.key_counts":
                 return [await readers.encryption.take_counts(work, item) for item in items]
+            case "matrix.beside":
+                return [Done()] * len(items)
             case _ if read := readers.each(kind):
                 return [await read(work, item) for item in items]
             case _:

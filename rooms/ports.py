@@ -143,6 +143,9 @@ class Queue(Protocol):
     async def mark_sending(self, item: ItemId, progress: bytes | None) -> None:
         """Store that a send begins, and what is about to leave, before it leaves."""
 
+    async def forget(self, kind: str, before: datetime) -> int:
+        """Delete the DONE items of a kind that were stored before that, whose ids nobody will meet again; how many."""
+
     async def revive(self, item: ItemId) -> bool:
         """A person retries a DEAD or UNKNOWN item: READY, attempts 0. False if it is neither."""
 

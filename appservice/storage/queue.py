@@ -138,6 +138,10 @@ class SqlQueue:
         values = {"wanted": item, "state": State.READY, "attempts": 0}
         return self._note_news(await self._touch(self._sql.revive, values)) > 0
 
+    async def forget(self, kind: str, before: datetime) -> int:
+        over = {"forgotten": kind, "before": before}
+        return (await self._connection.execute(self._sql.forget, over)).rowcount
+
     async def in_state(self, states: Collection[State], case: CaseId | None = None) -> tuple[Item, ...]:
         items = self._items
         statement = select(items).where(items.c.state.in_(states)).order_by(items.c.seq).limit(AT_MOST)

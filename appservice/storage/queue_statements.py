@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    delete,
     func,
     literal_column,
     or_,
@@ -91,6 +92,9 @@ class QueueStatements(LaneStatements):
         both = union_all(*ahead).subquery()
         self.ahead = select(both).order_by(both.c.seq).limit(bindparam("most"))
         """wanted_lane, before, most"""
+        past = and_(items.c.kind == bindparam("forgotten"), items.c.received_at < bindparam("before"))
+        self.forget = delete(items).where(past, items.c.state == DONE)
+        """forgotten: a kind; before"""
         key = items.c.wait_key == bindparam("key")
         behind = select(items.c.seq).where(key, items.c.state == _PARKED, items.c.lane == lane)
         self.waiting = behind.where(items.c.seq < bindparam("before")).limit(1)

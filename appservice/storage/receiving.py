@@ -5,6 +5,7 @@ item under its own identity, so that whatever comes again is stored once. The ho
 identity: they begin anew when it restarts.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -29,6 +30,12 @@ KEY_COUNTS: Final = "matrix.key_counts"
 """The kind of an item that says: a device of ours runs out of one-time keys, or its fallback key was used.
 
 Its body is `{"user_id", "device_id", "one_time_keys": int | null, "unused_fallback_types": [str] | null}`.
+"""
+
+BESIDE: Final = "matrix.beside"
+"""The kind of an item from which nothing follows: receipts and typing, key counts and device lists, as they came.
+
+Its body is an object of lists named after the fields of `Transaction`.
 """
 
 _KEY_ALGORITHM: Final = "signed_curve25519"
@@ -99,8 +106,14 @@ class TransactionInbox:
                 await work.crypto.mark_changed(changed)
             # Before anything is sent there again, whoever sends it looks at the room as it is now.
             await work.rooms.note_change({RoomId(e.room_id) for e in transaction.events if e.state_key is not None})
-            items = (*_to_device(transaction, at), *_key_counts(transaction, at), *_events(transaction, cases, at))
-            await work.inbox.put_all(items)
+            await work.inbox.put_all(
+                (
+                    *_to_device(transaction, at),
+                    *_key_counts(transaction, at),
+                    *_events(transaction, cases, at),
+                    *_beside(transaction, at),
+                )
+            )
         if changed:
             self._on_device_lists()
 
@@ -171,13 +184,13 @@ def _events(transaction: Transaction, cases: Mapping[RoomId, CaseId], at: dateti
 
 
 def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
-    """Only counts that call for something: they come with nearly every transaction, for every user of ours in a room.
+    """Counts that call for something, each as an item: they come with nearly every transaction, for every user of ours
+    in a room.
 
     Once a minute is often enough for each, and whoever acts on it asks the homeserver again: they are old news.
     """
     counts = {(one.user, one.device): one.one_time_keys.get(_KEY_ALGORITHM, 0) for one in transaction.key_counts}
     unused = {(one.user, one.device): one.unused for one in transaction.fallback_keys}
-    minute = f"{at:%Y-%m-%dT%H:%M}"
     for user, device in sorted(counts.keys() | unused.keys()):
         count, fallback = counts.get((user, device)), unused.get((user, device))
         enough = (count is None or count > LOW_ONE_TIME_KEYS) and (fallback is None or _KEY_ALGORITHM in fallback)
@@ -189,8 +202,27 @@ def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
             "one_time_keys": count,
             "unused_fallback_types": None if fallback is None else sorted(fallback),
         }
-        identity = _identity(KEY_COUNTS, user, device, minute)
+        identity = _identity(KEY_COUNTS, user, device, _minute(at))
         yield Item(identity, _crypto_lane(user), KEY_COUNTS, None, _json(body), at)
+
+
+def _beside(transaction: Transaction, at: datetime) -> Iterator[Item]:
+    """What came beside events and messages, in one item; the same again within the minute is stored once."""
+    parts = {
+        "ephemeral": transaction.ephemeral,
+        "key_counts": [[one.user, one.device, one.one_time_keys] for one in transaction.key_counts],
+        "fallback_keys": [[one.user, one.device, sorted(one.unused)] for one in transaction.fallback_keys],
+        "devices_changed": sorted(transaction.devices_changed),
+        "devices_left": sorted(transaction.devices_left),
+    }
+    if any(parts.values()):
+        body = _json(parts)
+        identity = _identity(BESIDE, _minute(at), hashlib.sha256(body).hexdigest())
+        yield Item(identity, Lane("beside"), BESIDE, None, body, at)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M}"
 
 
 def _crypto_lane(user: str) -> Lane:

@@ -18,10 +18,11 @@ class QueueTable:
 
     items: dict[ItemId, Item] = field(default_factory=dict)
     leases: dict[Lane, tuple[str, datetime]] = field(default_factory=dict)
+    last_seq: int = 0
 
     def copy(self) -> "QueueTable":
         """A copy that shares only frozen values."""
-        return QueueTable(dict(self.items), dict(self.leases))
+        return QueueTable(dict(self.items), dict(self.leases), self.last_seq)
 
 
 class MemoryQueue:
@@ -41,7 +42,8 @@ class MemoryQueue:
         new = 0
         for item in items:
             if item.id not in self._table.items:
-                self._table.items[item.id] = replace(item, seq=len(self._table.items) + 1)
+                self._table.last_seq += 1
+                self._table.items[item.id] = replace(item, seq=self._table.last_seq)
                 new += 1
                 self.news = self.news or item.wait_key is None
         return new
@@ -132,6 +134,12 @@ class MemoryQueue:
 
     async def counts(self) -> Mapping[State, int]:
         return {state: count for state in State if (count := len(self._in(state)))}
+
+    async def forget(self, kind: str, before: datetime) -> int:
+        past = [item for item in self._in(State.DONE) if item.kind == kind and item.received_at < before]
+        for item in past:
+            del self._table.items[item.id]
+        return len(past)
 
     async def oldest(self, state: State) -> datetime | None:
         waiting = (item for item in self._in(state) if state is State.READY or item.wait_key is not None)

@@ -205,6 +205,21 @@ class QueueContract:
         assert (revived.id, revived.body, revived.attempts, revived.sending) == ("a", b"body of a", 0, False)
         assert (revived.due_at, revived.progress) == (None, b"progress")
 
+    async def test_what_is_long_done_can_be_forgotten(self, database: WorkDatabase) -> None:
+        old = [item("done", kind="passing"), item("waits", kind="passing"), item("other", kind="lasting")]
+        new = replace(item("new", kind="passing"), received_at=AT + 2 * MINUTE)
+        async with database.begin() as work:
+            for one in (*old, new):
+                await work.inbox.put(one)
+            for name in ("done", "other", "new"):
+                await work.inbox.done(ItemId(name))
+        async with database.begin() as work:
+            assert await work.inbox.forget("passing", AT + MINUTE) == 1
+        async with database.begin() as work:
+            left = [name for name in ("done", "waits", "other", "new") if await work.inbox.get(ItemId(name))]
+            assert left == ["waits", "other", "new"]
+            assert await work.inbox.put(item("afresh"))
+
     async def test_what_was_cancelled_or_done_is_not_revived(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
             await fill(work.outbox, item("a"), item("b"))

@@ -13,7 +13,7 @@ from appservice.matrix.transaction import Transaction, parse
 from appservice.reading import EVENT, MAIL, TO_DEVICE
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.storage.receiving import KEY_COUNTS, MailInbox, TransactionInbox
+from appservice.storage.receiving import BESIDE, KEY_COUNTS, MailInbox, TransactionInbox
 from bridges.email.ids import ReplyToken, token_hash
 from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
@@ -52,6 +52,11 @@ def transaction(txn: str = "1", **parts: object) -> Transaction:
 
 
 async def stored(database: Database) -> list[Item]:
+    """The inbox, without what nothing follows from."""
+    return [item for item in await everything(database) if item.kind != BESIDE]
+
+
+async def everything(database: Database) -> list[Item]:
     """The inbox."""
     async with database.begin() as work:
         return list(await work.inbox.in_state(tuple(State)))
@@ -176,6 +181,33 @@ async def test_low_key_counts_are_stored_again_but_not_with_every_transaction(da
     for _ in times:
         await inbox.accept(transaction(device_one_time_keys_count={GHOST: {"DEV": {"signed_curve25519": 3}}}))
     assert [item.received_at for item in await stored(database)] == [times[0], times[2], times[3]]
+
+
+async def test_what_comes_beside_is_stored_too_as_it_came_and_the_same_within_the_minute_once(
+    database: Database,
+) -> None:
+    times = [AT, AT + timedelta(seconds=1), AT + timedelta(minutes=1), AT + timedelta(minutes=1)]
+    clock = iter(times)
+    inbox = TransactionInbox(database, clock=lambda: next(clock))
+    typing = {"type": "m.typing", "room_id": "!desk", "content": {"user_ids": [ALICE]}}
+    parts: dict[str, Any] = {
+        "ephemeral": [typing],
+        "device_one_time_keys_count": {GHOST: {"DEV": {"signed_curve25519": 50}}},
+        "device_unused_fallback_key_types": {GHOST: {"DEV": ["signed_curve25519"]}},
+        "device_lists": {"changed": [ALICE], "left": ["@bob:example.org"]},
+    }
+    for _ in times[:3]:
+        await inbox.accept(parse("1", {"events": [event(1)]} | parts))
+    await inbox.accept(transaction(ephemeral=[typing]))
+    beside = [item for item in await everything(database) if item.kind == BESIDE]
+    assert [item.received_at for item in beside] == [times[0], times[2], times[3]]
+    assert json.loads(beside[0].body) == {
+        "ephemeral": [typing],
+        "key_counts": [[GHOST, "DEV", {"signed_curve25519": 50}]],
+        "fallback_keys": [[GHOST, "DEV", ["signed_curve25519"]]],
+        "devices_changed": [ALICE],
+        "devices_left": ["@bob:example.org"],
+    }
 
 
 async def test_workers_are_told_of_what_is_new_and_only_of_that(database: Database) -> None:

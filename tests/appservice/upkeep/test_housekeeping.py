@@ -1,6 +1,7 @@
 """Housekeeping: done by whoever is on duty; old lists are asked for again, and what is long past is forgotten."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -9,8 +10,9 @@ from appservice.crypto.ids import MessageDigest
 from appservice.crypto.rows import StoredOlmMessage
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.sweeping import Sweeper
-from appservice.upkeep.housekeeping import LISTS_FOR, REMEMBERED_FOR, Housekeeping
-from rooms.ports import UserId
+from appservice.storage.receiving import BESIDE
+from appservice.upkeep.housekeeping import LISTS_FOR, PASSING_FOR, REMEMBERED_FOR, Housekeeping
+from rooms.ports import Item, ItemId, Lane, UserId
 from tests.fakes.memory import MemoryDatabase
 
 BOT, ALICE, BOB = (UserId(f"@{name}:example.org") for name in ("_mediatrix_bot", "alice", "bob"))
@@ -73,6 +75,20 @@ async def test_a_round_sweeps_and_has_old_lists_asked_for_again_and_forgets_what
     assert sweeps.count == 1
     assert await stale(database) == [BOB]
     assert await remembered(database) == {NEW}
+
+
+async def test_what_came_beside_long_ago_is_forgotten_once_it_was_read(database: MemoryDatabase) -> None:
+    now = datetime.now(UTC)
+    times = {"read": now - PASSING_FOR * 2, "unread": now - PASSING_FOR * 2, "fresh": now}
+    async with database.begin() as work:
+        for name, at in times.items():
+            await work.inbox.put(Item(ItemId(name), Lane("beside"), BESIDE, None, b"{}", at))
+        for name in ("read", "fresh"):
+            await work.inbox.done(ItemId(name))
+    await housekeeping(database, Duty(), Sweeps()).round()
+    async with database.begin() as work:
+        left = [name for name in times if await work.inbox.get(ItemId(name))]
+    assert left == ["unread", "fresh"]
 
 
 async def test_whoever_is_not_on_duty_does_nothing(database: MemoryDatabase) -> None:
