@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 
-GRACE = 10.0  # seconds between a polite request to end and SIGKILL
+GRACE = 30.0  # seconds between a polite request to end and SIGKILL
 
 
 def tied_to_us(*command: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 from sandbox.node import Node
 from sandbox.seen import Device, Emoji, File, Json, Member, Room, Seen, SeenEvent, SeenMembership, parse
 
-TIMEOUT = 15.0  # seconds that a wait lasts unless told otherwise
+TIMEOUT = 120.0  # seconds that a wait lasts at most unless told otherwise: what works takes far less
 DEVICE_POLL = 0.05  # seconds
 
 Isolation = Literal["all", "onlySigned"]

@@ -30,7 +30,7 @@ _NODE: Final = Path(sys.executable).with_name("node")
 _CASE: Final = _ROOT / "docs" / "demo-case.yaml"
 
 PASSWORDS: Final = {"mia": "mia-the-mediator", "alice": "alice-in-the-demo"}
-_PATIENCE: Final = 30.0  # seconds for everyone's invitations
+_PATIENCE: Final = 120.0  # seconds for everyone's invitations
 
 
 class CannotStart(Exception):

@@ -23,7 +23,7 @@ import yaml
 from sandbox.children import end, tied_to_us
 from sandbox.ports import LOOPBACK, require_free
 
-START_TIMEOUT = 60.0  # seconds; about 3 on an idle machine
+START_TIMEOUT = 120.0  # seconds; about 3 on an idle machine
 POLL = 0.05  # seconds between two looks at /health
 OPEN = {"per_second": 100_000, "burst_count": 100_000}  # a rate limit that nobody meets
 

@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from sandbox.ports import require_free
 
-_STEP_SECONDS: Final = 10.0
+_STEP_SECONDS: Final = 120.0
 
 
 class Behaviour(Enum):

@@ -1,9 +1,16 @@
 """Loopback ports for the sandbox's servers: free ones, and a clear word about taken ones."""
 
 import errno
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
+
+_FIRST, _LAST = 15_000, 32_767
+"""Below those that Linux gives to outgoing connections: a port among them can be taken, between being found free and
+being listened on or while its server is restarted, by any connection of any program, even by a client's own that
+knocks at it meanwhile."""
+_given: set[int] = set()
 
 
 class PortTaken(Exception):
@@ -16,15 +23,27 @@ class PortTaken(Exception):
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on at this moment, and that this process was not given before."""
+    return free_ports_in_a_row(1)
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """The first of so many loopback ports in a row, all of them as from `free_port`."""
+    while True:
+        first = _FIRST + secrets.randbelow(_LAST - count - _FIRST)
+        row = range(first, first + count)
+        if _given.isdisjoint(row) and all(map(_is_free, row)):
+            _given.update(row)
+            return first
 
 
 def require_free(port: int, purpose: str) -> None:
     """Raises PortTaken when the port can't be listened on; `purpose` completes "wanted for …"."""
+    if not _is_free(port):
+        raise PortTaken(port, purpose)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,4 +51,5 @@ def require_free(port: int, purpose: str) -> None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            raise PortTaken(port, purpose) from None
+            return False
+        return True

@@ -26,8 +26,8 @@ AUTHSERV_ID = "mx.reply.example.org"
 REPLY_DOMAIN = "reply.example.org"
 MEDIATOR = "mia"
 JOINT_DELAY = 1  # seconds
-_READY = 60.0
-_STOP = 15.0
+_READY = 120.0
+_STOP = 60.0
 
 
 class ServiceFailed(Exception):

@@ -9,6 +9,7 @@ import {
 import { Ledger } from "./ledger.js";
 
 const TIMELINE_LIMIT = 500; // events a room in one sync: the driver should never meet a gap
+const KNOCK_AFTER = 300; // ms
 
 /** Unlocks secret storage with the account's password, which is also its recovery passphrase here. */
 function recoveryWith(password) {
@@ -33,6 +34,7 @@ export class Account {
     /** @type {Ledger} */ ledger;
     #password;
     #joined = new Set();
+    #knock;
 
     /**
      * Logs in as a new device, syncs, and cross-signs it unless `crossSign` is false. The user's first such device
@@ -84,6 +86,7 @@ export class Account {
     }
 
     async stop() {
+        clearTimeout(this.#knock);
         this.client.stopClient();
     }
 
@@ -113,7 +116,8 @@ export class Account {
 
     #listen(tell) {
         this.ledger = new Ledger(this.client, (seen) => tell({ event: "timeline", seen }));
-        this.client.on(ClientEvent.Sync, () => {
+        this.client.on(ClientEvent.Sync, (state) => {
+            if (state === SyncState.Reconnecting || state === SyncState.Error) this.#knockSoon();
             const joined = this.client.getRooms().filter((room) => room.getMyMembership() === "join");
             const known = joined.filter((room) => room.currentState.getStateEvents("m.room.create", ""));
             this.#joined = new Set(known.map((room) => room.roomId));
@@ -130,6 +134,12 @@ export class Account {
                 direct: Boolean(mine?.getContent().is_direct),
             });
         });
+    }
+
+    /** As a person does who presses “try again”: by itself the SDK waits for up to ten seconds. */
+    #knockSoon() {
+        clearTimeout(this.#knock);
+        this.#knock = setTimeout(() => this.client.retryImmediately(), KNOCK_AFTER);
     }
 
     async #sync() {

@@ -7,6 +7,7 @@ export class Ledger {
     #tell;
     #rooms = new Map(); // room id → Map(event id → MatrixEvent), in order of arrival
     #redacted = new Set();
+    #told = Promise.resolve(); // one description at a time: the order of arrival is told, and the newest version last
 
     /** @param tell called with each event as plain data, again under the same id when it is decrypted or redacted */
     constructor(client, tell) {
@@ -48,7 +49,10 @@ export class Ledger {
     #changed(event) {
         const known = this.#rooms.get(event.getRoomId())?.get(event.getId());
         if (known !== event) return; // the SDK keeps a copy of its own for local echoes
-        this.#describe(event).then(this.#tell, (error) => console.error("can't describe an event", error));
+        this.#told = this.#told
+            .then(() => this.#describe(event))
+            .then(this.#tell)
+            .catch((error) => console.error("can't describe an event", error));
     }
 
     async #describe(event) {

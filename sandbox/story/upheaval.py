@@ -1,5 +1,6 @@
 """What life brings: a new telephone, a power failure, a lawyer who comes and goes."""
 
+from sandbox.seen import SeenEvent
 from sandbox.story.cast import Cast
 
 
@@ -18,8 +19,14 @@ async def a_new_telephone(cast: Cast) -> None:
     await cast.carl.answers(cast.joint, "Tuesday suits me.")
     await cast.carl.is_heard(cast.joint, "Tuesday suits me.")
     stage.proved("The new device reads Mia and Carl's ghost, and is read, with no warning")
-    timeline = [event for room in (hers, cast.joint) for event in await cast.phone.client.timeline(room.room)]
-    old = [event for event in timeline if event.event_id in earlier and event.encrypted and not event.redacted]
+    old: list[SeenEvent] = []
+
+    async def tried() -> bool | None:
+        timeline = [event for room in (hers, cast.joint) for event in await cast.phone.client.timeline(room.room)]
+        old[:] = [event for event in timeline if event.event_id in earlier and event.encrypted and not event.redacted]
+        return not any(event.pending for event in old) or None
+
+    await stage.until("the new device has tried to read what is old", tried, lambda: old)
     stage.holds(
         f"The {len(old)} messages from before it existed stay closed to it",
         bool(old) and all(event.failure and not event.content for event in old),

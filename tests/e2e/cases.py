@@ -7,6 +7,7 @@ this module already, so pytest can't rewrite its assertions; this tells it not t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -168,21 +169,28 @@ async def sits_in(world: World, user: str, room: str, watcher: Client) -> bool:
     return any(m.user_id == user and m.membership == "join" for m in await watcher.members(room))
 
 
-async def flaws(client: Client, *rooms: str) -> list[SeenEvent]:
-    """What this client shows with a warning shield, or can't decrypt; in these rooms, if any are given.
+async def flaws(
+    client: Client, *rooms: str, expected: Callable[[SeenEvent], bool] = lambda _: False
+) -> list[SeenEvent]:
+    """What this client shows with a warning shield, or can't decrypt, in the end; in these rooms, if any are given.
 
-    Waits for what is being decrypted at this moment.
+    Waits for what is being decrypted, for keys and for devices that are being looked up: for all but what is
+    `expected` to be flawed.
     """
+    shown: list[SeenEvent] = []
 
-    def shown() -> list[SeenEvent]:
-        newest = {seen.event_id: seen for seen in client.seen if isinstance(seen, SeenEvent)}
-        return [event for event in newest.values() if not rooms or event.room_id in rooms]
+    async def all_well() -> bool:
+        wanted = rooms or [room.room_id for room in await client.rooms()]
+        shown[:] = [event for room in wanted for event in await client.timeline(room)]
+        return not any(event.pending or (_is_flawed(event) and not expected(event)) for event in shown)
 
-    async def settled() -> bool:
-        return not any(event.pending for event in shown())
+    with contextlib.suppress(NotSeen):
+        await until(all_well, f"everything readable at {client.user_id}")
+    return [event for event in shown if event.pending or _is_flawed(event)]
 
-    await until(settled, f"everything decrypted, or given up, at {client.user_id}")
-    return [event for event in shown() if event.shield or event.failure]
+
+def _is_flawed(event: SeenEvent) -> bool:
+    return bool(event.shield or event.failure)
 
 
 def mail_address(name: str) -> str:

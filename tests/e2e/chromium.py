@@ -19,7 +19,7 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
 )
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def installed() -> str | None:

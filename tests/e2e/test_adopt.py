@@ -21,8 +21,6 @@ from tests.e2e.cases import Desk, arriving, flaws, mail_address, running
 
 pytest_plugins = ["tests.e2e.cases"]
 
-LONG = 60.0
-
 
 def copied(database: Path, copy: Path) -> None:
     """A copy as a snapshot of the disk has it, while the service runs."""
@@ -44,7 +42,7 @@ async def yes(desk: Desk, command: str, done: str) -> None:
 
 async def mailed(world: World, to: str, text: str) -> int:
     """Wait until a text was mailed; how often it was."""
-    await world.mail.wait_for(to, lambda mail: text in mail.text, timeout=LONG)
+    await world.mail.wait_for(to, lambda mail: text in mail.text)
     return sum(text in mail.text for mail in world.mail.mailbox(to))
 
 
@@ -96,7 +94,7 @@ async def test_a_copy_that_is_put_back_is_refused_until_it_is_adopted_and_repeat
         await world.start_service()
     assert "begins epoch 2" in await world.cli("adopt", "-c", str(world.config))
     await world.start_service()
-    await desk.told("This case was restored from a backup of", within=LONG)
+    await desk.told("This case was restored from a backup of")
     await yes(desk, "!repair", "being mended")
     await alice.text(joint, "after the adoption")
     for text in ("before the copy", "after the copy", "after the adoption"):

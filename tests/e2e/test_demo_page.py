@@ -18,12 +18,12 @@ import pytest
 import pytest_asyncio
 
 from sandbox.children import end
-from sandbox.ports import PortTaken, free_port, require_free
+from sandbox.ports import free_ports_in_a_row, require_free
 from tests.e2e.chromium import Tab, chromium, installed
 
 AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 START = 120.0  # seconds, on a machine that does much else
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 needs_chromium = pytest.mark.skipif(
     os.environ.get("MEDIATRIX_PAGE") != "required" and not (installed() and AXE.exists()),
@@ -52,18 +52,6 @@ class Demo:
         return state
 
 
-def five_free_ports() -> int:
-    """The first of five in a row that nobody listens on."""
-    while True:
-        first = free_port()
-        try:
-            for port in range(first, first + 5):
-                require_free(port, "the demo")
-        except (PortTaken, OverflowError):
-            continue
-        return first
-
-
 async def start_demo(folder: Path, port: int) -> Demo:
     """As `make demo` does: with a folder below the one where it is started."""
     process = await asyncio.create_subprocess_exec(
@@ -86,7 +74,7 @@ async def start_demo(folder: Path, port: int) -> Demo:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
-    demo = await start_demo(tmp_path_factory.mktemp("demo") / "kept", five_free_ports())
+    demo = await start_demo(tmp_path_factory.mktemp("demo") / "kept", free_ports_in_a_row(5))
     yield demo
     await end(demo.process)
 

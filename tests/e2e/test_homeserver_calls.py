@@ -28,7 +28,7 @@ from tests.e2e.conftest import StartHomeserver
 SERVER = "mediatrix.localhost"
 BOT, GHOST = UserId(f"@_mediatrix_bot:{SERVER}"), UserId(f"@_mediatrix_g1:{SERVER}")
 BOT_DEVICE, GHOST_DEVICE = DeviceId("BOT1"), DeviceId("GHOST1")
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.client import Client
+from sandbox.client import TIMEOUT, Client
 from sandbox.node import CommandFailed
 from tests.e2e.cases import Arrive, Desk, Staff, enter, mail_address, told, until
 
@@ -131,15 +131,15 @@ async def test_a_party_by_mail_meets_the_same_rule_and_what_is_timed_ends_by_its
     letter = await mail.wait_for(case.carl, lambda mail: mail.subject.startswith("EVERYONE"))
     await case.set("!mode released", "The joint room is released now", 50)
     assert (await mail.deliver(case.carl, letter.reply_address, "Against the mode")).startswith("250")
-    held = await case.desk.told("Held: something from Carl for EVERYONE", within=30)
+    held = await case.desk.told("Held: something from Carl for EVERYONE")
     assert "only the mediator writes" in held
     await case.set("!turn Carl", "Carl has the word", 50)
     assert (await mail.deliver(case.carl, letter.reply_address, "In my turn")).startswith("250")
-    await case.alice.wait_for_text(case.joint, "In my turn", within=30)
+    await case.alice.wait_for_text(case.joint, "In my turn")
     assert "Against the mode" not in {event.body for event in await case.alice.timeline(case.joint)}
     await case.silent(case.alice)
     await case.set("!mode open", "The joint room is open now", 0)
     await case.set("!mode locked for 1m", "The joint room is locked now", 50)
     await case.silent(case.alice)
-    await until(lambda: _open(case), "the room open again", within=90)
+    await until(lambda: _open(case), "the room open again", within=60 + TIMEOUT)
     await says(case.alice, case.joint, "After its time", mia.client)

@@ -17,7 +17,7 @@ from tests.appservice.storage.postgresql import Postgresql
 from tests.appservice.storage.postgresql import running as postgresql
 from tests.e2e.cases import Staff, arriving, events_of, flaws, mail_address, new_ports, running, until
 from tests.e2e.conftest import SYNAPSE_PYTHON
-from tests.e2e.test_recovery import LONG, in_session
+from tests.e2e.test_recovery import in_session
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -61,7 +61,7 @@ async def test_a_case_runs_on_postgresql_and_survives_a_kill(staff: Staff, case_
     await world.kill_service()
     await alice.text(joint, "While nobody listened")
     await world.start_service()
-    await world.mail.wait_for(carl, lambda mail: "While nobody listened" in mail.text, timeout=60)
+    await world.mail.wait_for(carl, lambda mail: "While nobody listened" in mail.text)
     assert (await world.mail.deliver(carl, mail.reply_address, "Carl to all", in_reply_to=mail)).startswith("250")
     answered = await alice.wait_for_text(joint, "Carl to all")
     assert answered.sender.startswith("@_mediatrix_")
@@ -92,8 +92,8 @@ async def test_a_database_that_goes_and_comes_back_loses_nothing_and_needs_nobod
         async def all_mailed() -> bool:
             return all(session.mailed(words).values())
 
-        await until(all_mailed, "all mailed", LONG)
-        await alice.wait_for_text(session.joint, "Carl, when it was back", LONG)
+        await until(all_mailed, "all mailed")
+        await alice.wait_for_text(session.joint, "Carl, when it was back")
         assert list(session.mailed(words).values()) == [1, 1]
         assert "Not taken" not in [event.body for event in events_of(alice, session.joint)]
         assert await flaws(alice) == []

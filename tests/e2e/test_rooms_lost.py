@@ -14,7 +14,6 @@ from tests.e2e.test_rooms_enforced import Admin, in_session
 
 pytest_plugins = ["tests.e2e.cases"]
 
-LONG = 30.0
 LOST = "can't be used any more"
 
 
@@ -29,7 +28,7 @@ class Destroyer(Admin):
         async def done() -> bool:
             return bool((await self._call("GET", gone))["status"] == "complete")
 
-        await until(done, "the room deleted", LONG)
+        await until(done, "the room deleted")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -47,7 +46,7 @@ async def other_room_named(client: Client, name: str, than: str) -> str:
         found[:] = [r.room_id for r in await client.rooms() if r.name == name and r.membership == "invite"]
         return bool(found) and than not in found
 
-    await until(invited, f"{client.user_id} invited to another {name}", LONG)
+    await until(invited, f"{client.user_id} invited to another {name}")
     return found[0]
 
 
@@ -55,7 +54,7 @@ async def comes_back(client: Client, name: str, than: str) -> str:
     """They accept the invitation to the room that takes the place of another, and are told so; its id."""
     room = await other_room_named(client, name, than)
     await enter_room(client, room)
-    await told(client, room, "takes the place of the former one", within=LONG)
+    await told(client, room, "takes the place of the former one")
     return room
 
 
@@ -75,10 +74,10 @@ async def test_a_room_opened_to_everyone_is_closed_again_and_the_desk_alarmed(
     ):
         await admin.make_admin(case.joint, case.alice.user_id)
         await case.alice.send_state(case.joint, kind, content)
-        await case.desk.told(f"ALARM: Alice changed a setting ({kind})", within=LONG)
-        await until(closed, "the join rules and the history set right", LONG)
+        await case.desk.told(f"ALARM: Alice changed a setting ({kind})")
+        await until(closed, "the join rules and the history set right")
     await case.carl_writes("After it was closed again")
-    await case.alice.wait_for_text(case.joint, "After it was closed again", LONG)
+    await case.alice.wait_for_text(case.joint, "After it was closed again")
     assert await flaws(case.alice) == []
 
 
@@ -94,7 +93,7 @@ async def test_an_upgraded_room_is_made_anew_by_us_and_nobody_is_left_in_the_oth
         "POST", f"/_matrix/client/v3/rooms/{quote(case.joint)}/upgrade", {"new_version": "12"}
     )
     await mia.world.start_service()
-    await case.desk.told(f"{name} {LOST}: somebody upgraded it", within=LONG)
+    await case.desk.told(f"{name} {LOST}: somebody upgraded it")
     joint = await comes_back(case.alice, name, case.joint)
     assert joint != upgraded["replacement_room"]
     assert await comes_back(mia.client, name, case.joint) == joint
@@ -105,10 +104,10 @@ async def test_an_upgraded_room_is_made_anew_by_us_and_nobody_is_left_in_the_oth
     await until(put_out, "Alice out of the room that is no longer ours")
     await case.carl_writes("To the new room")
     for reader in (case.alice, mia.client):
-        await reader.wait_for_text(joint, "To the new room", LONG)
+        await reader.wait_for_text(joint, "To the new room")
     await case.desk.ask("!mode open", "open")
     await case.alice.text(joint, "From the new room")
-    await mia.world.mail.wait_for(case.carl, lambda mail: "From the new room" in mail.text, timeout=LONG)
+    await mia.world.mail.wait_for(case.carl, lambda mail: "From the new room" in mail.text)
     assert await flaws(case.alice, joint) == []
 
 
@@ -119,9 +118,9 @@ async def test_deleted_rooms_are_made_anew_even_the_desk(mia: Staff, arrive: Arr
     caucus = await comes_back(case.alice, private, case.caucus)
     new_desk = await other_room_named(mia.client, desk, case.desk.room)
     await enter_room(mia.client, new_desk)
-    await told(mia.client, new_desk, f"{desk} {LOST}", within=LONG)
+    await told(mia.client, new_desk, f"{desk} {LOST}")
     await case.alice.text(caucus, "Is anybody there?")
-    await told(mia.client, new_desk, "Alice wrote in PRIVATE", within=LONG)
+    await told(mia.client, new_desk, "Alice wrote in PRIVATE")
     await mia.client.text(new_desk, "!status")
-    await told(mia.client, new_desk, f"Case {case.desk.number}", within=LONG)
+    await told(mia.client, new_desk, f"Case {case.desk.number}")
     assert await flaws(case.alice, caucus) == []

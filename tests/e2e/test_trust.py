@@ -27,7 +27,7 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
     assert f"“{alice.device_id}”, signed by this identity" in shown
 
     await alice.reset_identity()
-    await desk.told("ALARM: the encryption identity of Alice was replaced", within=30)
+    await desk.told("ALARM: the encryption identity of Alice was replaced")
 
     # Nothing is believed …
     await alice.text(joint, "In between, to all")
@@ -48,7 +48,7 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
     await desk.ask(command[:-3], "At least 12 characters")
     so_far = events_of(mia.client, desk.room)[-1].event_id
     await alice.reset_identity()
-    await desk.told("ALARM: the encryption identity of Alice was replaced", after=so_far, within=30)
+    await desk.told("ALARM: the encryption identity of Alice was replaced", after=so_far)
     await desk.ask(command, "it may have been replaced again")
     assert not any("Carl to all" in (event.body or "") for event in events_of(alice, joint))
     assert not any("In between" in mail.text for mail in desk.world.mail.mailbox(carl))
@@ -77,7 +77,7 @@ async def compared(world: World, user: str, shown: Emoji) -> str:
         found[:] = about[0].split()[-1:]
         return bool(about[1]) and "   ".join(shown.emoji) in about[2] and str(list(shown.numbers)) in about[2]
 
-    await until(listed, "the same emoji at the machine", within=30)
+    await until(listed, "the same emoji at the machine")
     return found[0]
 
 
@@ -92,7 +92,7 @@ async def test_a_mediators_own_replaced_identity_is_not_heard_and_the_others_and
     await told(otto.client, desk.room, "Otto: co-mediator")
 
     await otto.client.reset_identity()
-    await desk.told("ALARM: the encryption identity of Otto was replaced", within=30)
+    await desk.told("ALARM: the encryption identity of Otto was replaced")
     await otto.client.text(desk.room, "!side add Whisper")
     await desk.told("Held: something from Otto")
     shown = await desk.ask("!identity Otto", "identity was REPLACED")
@@ -156,6 +156,6 @@ async def test_emoji_that_differ_verify_nobody_whoever_says_so(mia: Staff, otto:
     async def forgotten() -> bool:
         return code not in await world.cli("trust", "show", "-c", str(world.config))
 
-    await until(forgotten, "the denied verification gone", within=30)
+    await until(forgotten, "the denied verification gone")
     assert not await mia.client.is_verified(bot)
     assert await flaws(mia.client) == []

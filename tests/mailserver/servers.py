@@ -62,7 +62,7 @@ class MailHost:
         return refused
 
     def _offer(self, envelope_from: str, recipients: list[str], raw: bytes, client: str) -> dict[str, int]:
-        with smtplib.SMTP("127.0.0.1", self.smtp, timeout=30) as smtp:
+        with smtplib.SMTP("127.0.0.1", self.smtp, timeout=PATIENCE) as smtp:
             smtp.ehlo("outside.example.net")
             code, answer = smtp.docmd(f"XCLIENT ADDR={client} NAME=[UNAVAILABLE]")
             assert code == 220, answer
@@ -104,17 +104,17 @@ def running(folder: Path, names: Mapping[str, str]) -> Iterator[MailHost]:
     rspamd = _rspamd(folder, milter, names)
     dovecot = _dovecot(folder, boxes)
     try:
-        _until_open(milter)
-        _until_open(boxes)
+        until_open(milter)
+        until_open(boxes)
         _postfix(folder, host, milter, boxes)
-        _until_open(host.smtp)
+        until_open(host.smtp)
         yield host
     finally:
         with open(os.devnull, "wb") as null:  # noqa: PTH123 - the null device
             subprocess.run(["postfix", "-c", str(folder / "postfix"), "abort"], check=False, stdout=null, stderr=null)
         for process in (rspamd, dovecot):
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
 
 
 def _rspamd(folder: Path, port: int, names: Mapping[str, str]) -> "subprocess.Popen[bytes]":
@@ -271,12 +271,12 @@ def _detached(command: list[str]) -> "subprocess.Popen[bytes]":
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
-def _until_open(port: int) -> None:
+def until_open(port: int) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -40,7 +40,7 @@ from rooms.letters import Letter
 from rooms.ports import Item, ItemId, Lane, State
 from tests.appservice.storage.master import MASTER
 from tests.mailserver.dkim import Signer
-from tests.mailserver.servers import PROGRAMS, REPOSITORY, MailHost, running
+from tests.mailserver.servers import PATIENCE, PROGRAMS, REPOSITORY, MailHost, running, until_open
 from tests.mailserver.taker import TRUST
 from tests.policies.builders import both_sides, caucus_of, done, facts, named
 
@@ -67,7 +67,6 @@ CASE = both_sides()
 CARL, OWN = named(CASE, "Carl"), caucus_of(CASE, "Jones")
 HOUSE = House("example.org", "_mediatrix_", TRUST.own_domain, {})
 CODEC = JsonCodec()
-PATIENCE = 30.0
 
 
 class Doorman(MailInbox):
@@ -421,7 +420,7 @@ async def test_a_process_killed_between_the_commit_and_its_answer_neither_loses_
     marker = tmp_path / "died"
     command = (sys.executable, "-m", "tests.mailserver.taker", service.url, str(service.host.ours), str(marker))
     first = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
-    await asyncio.sleep(3)
+    await asyncio.to_thread(until_open, service.host.ours)
     await service.send(NET.sign(reply(letter, "once")), address_of(letter))
     try:
         assert await asyncio.wait_for(first.wait(), PATIENCE) == -signal.SIGKILL
