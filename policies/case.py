@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
+from policies.document import Document, DocumentId
 from policies.mode import AT_FIRST, Floor, Spell
 from policies.names import (
     DESK,
@@ -169,6 +170,8 @@ class Case:
     floor: Floor = AT_FIRST
     releases: tuple[Release, ...] = ()
     """All of them, for ever: what was released is provable, and what wasn't, too."""
+    documents: tuple[Document, ...] = ()
+    """All of them, with everything that was ever granted."""
     opened: bool = False
     """Whether there is a joint room, wherever the case stands."""
     pauses: tuple[Spell, ...] = ()
@@ -232,6 +235,19 @@ class Case:
         known = any(r.id == release.id for r in self.releases)
         changed = tuple(release if r.id == release.id else r for r in self.releases)
         return replace(self, releases=changed if known else (*self.releases, release))
+
+    def document(self, number: str) -> Document | None:
+        """The document of that number, in upper or lower case."""
+        return next((d for d in self.documents if d.id == number.upper()), None)
+
+    def with_document(self, document: Document) -> Case:
+        """The case with that document's new values, or with one more."""
+        changed = tuple(document if d.id == document.id else d for d in self.documents)
+        return replace(self, documents=changed if self.document(document.id) else (*self.documents, document))
+
+    def new_document_id(self) -> DocumentId:
+        """The id of the next document; none is ever deleted."""
+        return DocumentId(f"D{len(self.documents) + 1}")
 
     def with_person(self, person: Person) -> Case:
         """The case with that person's new values in place of the old."""
