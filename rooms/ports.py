@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rooms.messages import SentMessages
     from rooms.record import Record
     from rooms.shelf import Shelf
+    from rooms.vault import Vault
 
 UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
@@ -401,6 +402,8 @@ class Work(Protocol):
     def shelf(self) -> Shelf: ...
     @property
     def whatsapp(self) -> SentMessages: ...
+    @property
+    def vault(self) -> Vault: ...
 
 
 class Database(Protocol):

@@ -15,6 +15,7 @@ from appservice.storage.portal import SqlPortalStore
 from appservice.storage.queue import SqlQueue
 from appservice.storage.record import SqlRecord
 from appservice.storage.seals import Seals
+from appservice.storage.vault import SqlVault
 from appservice.storage.whatsapp import SqlWhatsAppLedger
 
 
@@ -39,6 +40,7 @@ class SqlWork:
         self.mails = SqlMailLedger(connection, seals)
         self.shelf = SqlPortalStore(connection, seals)
         self.whatsapp = SqlWhatsAppLedger(connection, seals)
+        self.vault = SqlVault(connection, seals)
 
     @property
     def news(self) -> list[str]:

@@ -18,6 +18,7 @@ from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
 from policies.board import urgency
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId, address_key
+from policies.document import BlobId, DocumentId
 from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
@@ -25,6 +26,7 @@ from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
 from rooms.record import Head, Line, Signature
+from rooms.vault import Blob, Media
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
 from tests.fakes.memory_queue import MemoryQueue, QueueTable
 
@@ -84,6 +86,8 @@ class MemoryTables:
     sessions: dict[str, tuple[Whose, datetime]] = field(default_factory=dict)
     threads: dict[tuple[CaseId, EndpointId, str], Thread] = field(default_factory=dict)
     sent_parts: dict[tuple[ItemId, int], SentPart] = field(default_factory=dict)
+    blobs: dict[BlobId, tuple[Blob, bool]] = field(default_factory=dict)
+    media: dict[ItemId, Media] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
         """A copy that shares only frozen values."""
@@ -165,6 +169,7 @@ class MemoryWork:
         self.mails = MemoryMailLedger(tables)
         self.shelf = MemoryPortalStore(tables)
         self.whatsapp = MemoryWhatsAppLedger(tables)
+        self.vault = MemoryVault(tables)
 
 
 class MemoryCases:
@@ -583,3 +588,41 @@ class MemoryWhatsAppLedger:
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         found = [part for part in self._tables.sent_parts.values() if (part.case, part.person) == (case, person)]
         return tuple(reversed(found))[:most]
+
+
+class MemoryVault:
+    """`Vault`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def begin(self, blob: Blob) -> None:
+        assert blob.id not in self._tables.blobs
+        self._tables.blobs[blob.id] = (blob, False)
+
+    async def keep(self, blob: BlobId) -> None:
+        self._tables.blobs[blob] = (self._tables.blobs[blob][0], True)
+
+    async def get(self, case: CaseId, blob: BlobId) -> Blob | None:
+        found, whole = self._tables.blobs.get(blob, (None, False))
+        return found if found and whole and found.case == case else None
+
+    async def known(self, blobs: Collection[BlobId]) -> frozenset[BlobId]:
+        return frozenset(blobs) & self._tables.blobs.keys()
+
+    async def unfinished(self, before: datetime) -> tuple[BlobId, ...]:
+        begun = sorted((b.at, b.id) for b, whole in self._tables.blobs.values() if not whole and b.at < before)
+        return tuple(blob for _, blob in begun)
+
+    async def forget(self, blobs: Collection[BlobId]) -> None:
+        for blob in blobs:
+            self._tables.blobs.pop(blob, None)
+
+    async def note(self, media: Media) -> None:
+        self._tables.media[media.item] = media
+
+    async def media(self, item: ItemId) -> Media | None:
+        return self._tables.media.get(item)
+
+    async def posted(self, case: CaseId, document: DocumentId) -> tuple[Media, ...]:
+        return tuple(m for m in self._tables.media.values() if (m.case, m.document) == (case, document))

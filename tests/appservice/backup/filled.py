@@ -22,6 +22,7 @@ from policies.case import (
     PersonId,
     SideId,
 )
+from policies.document import BlobId
 from policies.mail import MailState
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
@@ -45,6 +46,7 @@ from rooms.ports import (
     UserId,
 )
 from rooms.record import entry
+from rooms.vault import Blob, Media
 
 AT = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BOT = UserId("@_mediatrix_bot:example.org")
@@ -99,6 +101,9 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
         )
         await work.whatsapp.keep(part)
         await work.whatsapp.keep_thread(case, EndpointId("e2"), "111", Thread(AT))
+        await work.vault.begin(Blob(BlobId(f"b{case}"), case, b"k" * 32, AT))
+        await work.vault.keep(BlobId(f"b{case}"))
+        await work.vault.note(Media(ItemId(f"file{case}"), case, CAUCUS, AT, "mxc://example.org/x"))
         whose = Whose(case, PersonId("p2"))
         await work.shelf.put(case, whose.person, ItemId("laid"), SECRET.encode(), AT)
         await work.shelf.new_pin(case, whose.person)

@@ -21,7 +21,16 @@ from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.outbound import Audience, Encrypted, Rotation
 from appservice.crypto.sealing import Sealer
-from appservice.storage import crypto_schema, epoch_schema, mail_schema, migrate, portal_schema, schema, whatsapp_schema
+from appservice.storage import (
+    crypto_schema,
+    epoch_schema,
+    mail_schema,
+    migrate,
+    portal_schema,
+    schema,
+    vault_schema,
+    whatsapp_schema,
+)
 from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
@@ -404,7 +413,7 @@ async def test_a_backup_of_an_older_schema_is_migrated(
 ) -> None:
     """As an earlier version of the program would have made it: without the tables and columns that came later."""
     later = {crypto_schema.VERIFICATIONS.table.name, crypto_schema.MASTER_KEYS.table.name}
-    for came_later in (epoch_schema, mail_schema, portal_schema, whatsapp_schema):
+    for came_later in (epoch_schema, mail_schema, portal_schema, vault_schema, whatsapp_schema):
         later |= {table.name for table in vars(came_later).values() if isinstance(table, Table)}
     later |= {schema.record.name, schema.room_levels.name, schema.echoes.name}
     async with opened(sqlite_url) as database:

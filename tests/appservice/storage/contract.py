@@ -34,6 +34,7 @@ from policies.case import (
     SideId,
     caucus,
 )
+from policies.document import BlobId, DocumentId
 from policies.mail import MailState
 from policies.message import (
     AuthenticatedMail,
@@ -58,6 +59,7 @@ from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.record import Head, Line, entry
+from rooms.vault import Blob, Media
 from tests.policies.builders import both_sides
 
 AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
@@ -481,6 +483,44 @@ class DatabaseContract:
             assert await work.whatsapp.of_item(ItemId("i9")) == ()
             assert await work.whatsapp.to_person(SMITH, CARL, 3) == (sent[0], changed, sent[2])
             assert await work.whatsapp.to_person(SMITH, ALICE, 2) == ()
+
+    # --- the vault
+
+    async def test_the_key_of_some_bytes_is_had_once_they_are_whole_and_by_their_case_alone(
+        self, database: WorkDatabase
+    ) -> None:
+        blob, other = Blob(BlobId("b1"), SMITH, b"k" * 32, AT), Blob(BlobId("b2"), SMITH, b"l" * 32, AT)
+        async with database.begin() as work:
+            await work.vault.begin(blob)
+            await work.vault.begin(other)
+            assert await work.vault.get(SMITH, blob.id) is None
+            await work.vault.keep(blob.id)
+        async with database.begin() as work:
+            assert await work.vault.get(SMITH, blob.id) == blob
+            assert await work.vault.get(CaseId("1002"), blob.id) is None
+            assert await work.vault.known([blob.id, other.id, BlobId("b3")]) == {blob.id, other.id}
+            assert await work.vault.unfinished(AT) == ()
+            assert await work.vault.unfinished(AT + timedelta(seconds=1)) == (other.id,)
+            await work.vault.forget([other.id, BlobId("b3")])
+            assert await work.vault.known([blob.id, other.id]) == {blob.id}
+
+    async def test_a_file_at_the_homeserver_is_known_until_it_is_gone(self, database: WorkDatabase) -> None:
+        begun = [Media(ItemId(f"i{n}"), SMITH, JOINT, AT, document=DocumentId("D1"), version=1) for n in range(2)]
+        there = replace(begun[0], uri="mxc://example.org/a", event=EventId("$e"))
+        async with database.begin() as work:
+            for media in begun:
+                await work.vault.note(media)
+            await work.vault.note(there)
+            await work.vault.note(Media(ItemId("i2"), SMITH, caucus(SideId("s1")), AT, "mxc://example.org/b"))
+        async with database.begin() as work:
+            assert await work.vault.posted(SMITH, DocumentId("D1")) == (there, begun[1])
+            assert await work.vault.posted(CaseId("1002"), DocumentId("D1")) == ()
+            assert await work.vault.media(ItemId("i1")) == begun[1]
+            brought = await work.vault.media(ItemId("i2"))
+            assert brought is not None
+            assert brought.conversation == caucus(SideId("s1"))
+            await work.vault.note(replace(there, gone=AT))
+            assert await work.vault.posted(SMITH, DocumentId("D1")) == (replace(there, gone=AT), begun[1])
 
     async def test_when_somebody_last_wrote_to_a_number_is_known(self, database: WideDatabase) -> None:
         thread = Thread(AT, AT + timedelta(hours=1))

@@ -1,0 +1,1 @@
+"""Documents: kept, examined, shown, and who may."""
