@@ -24,7 +24,7 @@ from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE, EventReader
 from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
-from appservice.worker import Done, End, Fate, Park
+from appservice.worker import Done, End, Fate, Finished, Park, is_still_due
 from rooms.apply import Codec
 from rooms.clock import TIME
 from rooms.handle import Handler, House
@@ -81,6 +81,8 @@ class InboxWork:
         if item.kind == REPORT:
             return await self._readers.reports.read(item)
         async with self._database.begin() as work:
+            if not await is_still_due(work.inbox, item):
+                return Finished()
             (fate,) = await self._dispatch(work, item.kind, [item])
         return fate
 

@@ -342,6 +342,16 @@ async def _store(queue: Queue, item: Item, fate: Fate) -> None:
             assert_never(fate)
 
 
+async def is_still_due(queue: Queue, item: Item) -> bool:
+    """Whether an item that was claimed before is still to be done; nobody else ends it before this unit of work does.
+
+    It is not where another process has taken it over, because this one stood still for longer than its lease, or
+    because their clocks differ. What came behind it may be done by now, too, so that to do it again is no repetition.
+    """
+    now = await queue.get(item.id, lock=True)
+    return now is not None and now.state is State.READY
+
+
 def backoff(attempts: int) -> timedelta:
     """How long to wait after so many failed attempts: doubling, with jitter so that lanes don't march in step."""
     wait: timedelta = min(RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)

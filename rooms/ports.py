@@ -117,8 +117,11 @@ class Queue(Protocol):
     async def next_due(self, at: datetime) -> datetime | None:
         """The earliest time after `at` at which an item that is waiting for its time may run; None if none waits."""
 
-    async def get(self, item: ItemId) -> Item | None:
-        """The item, whatever its state."""
+    async def get(self, item: ItemId, *, lock: bool = False) -> Item | None:
+        """The item, whatever its state; with `lock`, no other unit of work can change it until this one ends.
+
+        An item is locked before its case.
+        """
 
     async def ahead_of(self, item: Item) -> tuple[Item, ...]:
         """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500."""

@@ -25,7 +25,7 @@ from rooms.deliver import Outcome, Sent, Unanswered
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
-from rooms.ports import Item, ReplyAddress
+from rooms.ports import Item, ReplyAddress, State
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,8 @@ class MailCourier:
         leaving = SentMail(ids.token_hash(bounce), letter.case.id, person.id, person.endpoint.id, item.id, state, at)
         whose = Whose(letter.case.id, person.id)
         async with self._database.begin() as work:
+            if await _is_with_another(work, item):
+                return Unanswered("another process has begun to send it")
             await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
             is_news = by_link(person) and not isinstance(letter.content, AskWhose)
             if is_news and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
@@ -187,6 +189,12 @@ class MailCourier:
     def _invitation(self, case: Case, person: Person) -> mails.Invitation:
         mediator = next((p.name for p in case.people if case.is_staff(p.id)), self._sender.organisation)
         return mails.Invitation(self._sender.organisation, mediator, self._sender.telephone, person.name)
+
+
+async def _is_with_another(work: ServiceWork, item: Item) -> bool:
+    """Whether another process has taken it over, because this one stood still for longer than its lease (I5)."""
+    now = await work.outbox.get(item.id, lock=True)
+    return now is None or now.sending or now.state is not State.READY
 
 
 async def _address(work: ServiceWork, letter: Letter, endpoint: Endpoint) -> ReplyAddress:

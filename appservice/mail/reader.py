@@ -13,7 +13,7 @@ from typing import assert_never
 from appservice.mail.stored import StoredMail
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import message_id
-from appservice.worker import End, Fate, Finished, Park
+from appservice.worker import End, Fate, Finished, Park, is_still_due
 from bridges.email import ids
 from bridges.email.convert_in import Likeness, likeness, read_mail
 from bridges.email.incoming import Attachment, Clean, IncomingMail, Unsafe
@@ -95,6 +95,8 @@ class MailReader:
             return await self._handle(work, item, stored, said)
 
     async def _handle(self, work: ServiceWork, item: Item, stored: StoredMail, said: _Said) -> Fate:
+        if not await is_still_due(work.inbox, item):
+            return Finished()
         addressed = await self._addressed(work, stored)
         if addressed is None:
             return _NOBODYS

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from appservice.mail.stored import StoredMail
 from appservice.ports import ServiceDatabase
-from appservice.worker import Fate, Finished
+from appservice.worker import Fate, Finished, is_still_due
 from bridges.email.reports import read_report
 from policies.mail import MailState
 from rooms.apply import Codec
@@ -29,6 +29,8 @@ class ReportReader:
         report = await asyncio.to_thread(read_report, stored.raw)
         now = datetime.now(UTC)
         async with self._database.begin() as work:
+            if not await is_still_due(work.inbox, item):
+                return Finished()
             mail = await work.mails.by_bounce(stored.token_hash)
             case = await work.cases.load(mail.case, lock=True) if mail else None
             person = case.person(mail.person) if case and mail else None

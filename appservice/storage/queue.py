@@ -101,8 +101,9 @@ class SqlQueue:
         due: datetime | None = (await self._connection.execute(self._sql.next_due, {"at": at})).scalar()
         return due
 
-    async def get(self, item: ItemId) -> Item | None:
-        found = (await self._connection.execute(self._sql.get, {"wanted": item})).one_or_none()
+    async def get(self, item: ItemId, *, lock: bool = False) -> Item | None:
+        statement = self._sql.locked if lock else self._sql.get
+        found = (await self._connection.execute(statement, {"wanted": item})).one_or_none()
         return None if found is None else self._read(found)
 
     async def ahead_of(self, item: Item) -> tuple[Item, ...]:

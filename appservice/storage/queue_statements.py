@@ -84,6 +84,8 @@ class QueueStatements(LaneStatements):
         """Columns of items."""
         self.get = select(items).where(wanted)
         """wanted"""
+        self.locked = self.get.with_for_update()
+        """wanted"""
         # Of each state on its own, for each has its own index.
         ahead = (
             select(items).where(items.c.lane == lane, items.c.seq < bindparam("before"), items.c.state == state)

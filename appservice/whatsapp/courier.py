@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
 
-from appservice.ports import ServiceDatabase
+from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.whatsapp.ledger import Thread, window_key
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.rendering import Voice, content
@@ -25,9 +25,10 @@ from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.messages import SentPart
-from rooms.ports import Item, item_id
+from rooms.ports import Item, State, item_id
 
 _STOPPED: Final = "the service stopped while it was on its way"
+_TAKEN_OVER: Final = "another process has begun to send it"
 _WAITS: Final = "they have not written for 24 hours; they were asked to"
 
 
@@ -91,50 +92,51 @@ class WhatsAppCourier:
         line = _Line(letter.case, person, self._numbers.of(letter.conversation))
         messages = render(letter.conversation.kind, letter.case.id, content(letter, person, self._voice))
         async with self._database.begin() as work:
+            now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
             thread = await work.whatsapp.thread(line.case.id, person.endpoint.id, line.number)
+        if now is None or now.state is not State.READY or now.sending != item.sending:
+            # This process stood still for longer than its lease.
+            return Unanswered(_TAKEN_OVER)
         if item.sending and any(part.state.uncertain for part in begun.values()):
             return Unanswered(_STOPPED)
         left = [n for n in range(len(messages)) if n not in begun or not begun[n].state.left]
         if left and not thread.is_open(self._clock()):
             return await self._nudge(item, line, thread)
         for number in left:
-            stopped = await self._part(item, line, letter.message, messages, number)
+            leaving = self._leaving(item, line, letter.message, number, len(messages))
+            stopped = await self._part(item, line, leaving, messages[number], begun.get(number))
             if stopped:
                 return stopped
         return Sent(f"{len(messages)} messages")
 
+    def _leaving(self, item: Item, line: _Line, said: MessageId | None, number: int, parts: int) -> SentPart:
+        """A part as it is known while it leaves."""
+        endpoint, state = line.person.endpoint.id, WhatsAppState.LEAVING
+        return SentPart(
+            item.id, number, parts, line.case.id, line.person.id, endpoint, state, self._clock(), message=said
+        )
+
     async def _part(
-        self, item: Item, line: _Line, said: MessageId | None, messages: Sequence[Json], number: int
+        self, item: Item, line: _Line, leaving: SentPart, message: Json, before: SentPart | None
     ) -> Outcome | None:
-        """Send one part; what keeps the rest from being sent, if anything."""
+        """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything."""
         if not self._pace.may_send(line.number, line.person.endpoint.address):
             raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
-        endpoint = line.person.endpoint.id
-        leaving = SentPart(
-            item.id,
-            number,
-            len(messages),
-            line.case.id,
-            line.person.id,
-            endpoint,
-            WhatsAppState.LEAVING,
-            self._clock(),
-            message=said,
-        )
         async with self._database.begin() as work:
+            stored = await work.outbox.get(item.id, lock=True)
+            if stored is None or stored.state is not State.READY or await _part_of(work, leaving) != before:
+                return Unanswered(_TAKEN_OVER)
             await work.whatsapp.keep(leaving)
             await work.outbox.mark_sending(item.id, None)
-        result = await self._network.send(
-            line.number, addressed(messages[number], line.addressee, f"{item.id}/{number}")
-        )
+        result = await self._network.send(line.number, addressed(message, line.addressee, f"{item.id}/{leaving.part}"))
         async with self._database.begin() as work:
             # A report may have come before the answer.
-            now = next(part for part in await work.whatsapp.of_item(item.id) if part.part == number)
+            now = await _part_of(work, leaving) or leaving
             known = replace(now, state=further(now.state, _known(result)), detail=_said(result), at=self._clock())
             await work.whatsapp.keep(known)
-            if isinstance(result, Accepted) and said:
-                await work.journal.link_mail(line.case.id, said, result.wamid)
+            if isinstance(result, Accepted) and leaving.message:
+                await work.journal.link_mail(line.case.id, leaving.message, result.wamid)
         return None if known.state.left else await self._stopped(item, line, result)
 
     async def _stopped(self, item: Item, line: _Line, result: SendResult) -> Outcome:
@@ -206,6 +208,11 @@ class WhatsAppCourier:
                 now = replace(person.endpoint.seen or Seen(), key=None)
                 handler = Handler(work, self._codec, self._house, item_id(f"doubt/{item.id}"), self._clock())
                 await handler.follow(case, decide_doubt(case, person, Doubt(why, now)))
+
+
+async def _part_of(work: ServiceWork, part: SentPart) -> SentPart | None:
+    """What is known of it now."""
+    return next((one for one in await work.whatsapp.of_item(part.item) if one.part == part.part), None)
 
 
 def _known(result: SendResult) -> WhatsAppState:

@@ -85,7 +85,7 @@ class MemoryQueue:
         waiting = (item.due_at for item in self._in(*WAITING) if item.due_at is not None)
         return min((due for due in waiting if due > at), default=None)
 
-    async def get(self, item: ItemId) -> Item | None:
+    async def get(self, item: ItemId, *, lock: bool = False) -> Item | None:
         return self._table.items.get(item)
 
     async def ahead_of(self, item: Item) -> tuple[Item, ...]:

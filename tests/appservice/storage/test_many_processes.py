@@ -114,3 +114,23 @@ async def test_what_is_done_in_one_lane_may_wake_another_while_something_arrives
             await arriving
         async with database.read() as work:
             assert await work.inbox.counts() == {State.READY: 3, State.DONE: 1}
+
+
+async def test_whoever_asks_for_a_locked_item_waits_and_sees_what_became_of_it(migrated_postgresql_url: str) -> None:
+    async with opened(migrated_postgresql_url) as database:
+        async with database.begin() as work:
+            await work.inbox.put(item("a"))
+
+        async def state() -> State:
+            async with database.begin() as work:
+                found = await work.inbox.get(ItemId("a"), lock=True)
+            assert found is not None
+            return found.state
+
+        async with database.begin() as work:
+            await work.inbox.get(ItemId("a"), lock=True)
+            other = asyncio.create_task(state())
+            done, _ = await asyncio.wait([other], timeout=0.2)
+            assert not done
+            await work.inbox.done(ItemId("a"))
+        assert await other is State.DONE

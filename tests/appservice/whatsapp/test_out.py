@@ -1,14 +1,19 @@
 """Messages out: each leaves once, in its window, and what is known of it is said honestly."""
 
+from dataclasses import replace
+
 import pytest
 
 from appservice.whatsapp.courier import WhatsAppCourier
+from bridges.whatsapp.api import SendResult
+from bridges.whatsapp.convert_out import Json
 from policies.case import JOINT, Conversation, PersonId
 from policies.effects import Inform, Pose, Relay
 from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
 from policies.whatsapp import WhatsAppState
-from rooms.deliver import Parked, Sent, Unanswered
+from rooms.deliver import Outcome, Parked, Sent, Unanswered
 from rooms.homeserver import Trouble
+from rooms.letters import Letter
 from rooms.ports import Entry, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
 from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook
@@ -232,6 +237,26 @@ async def test_a_process_that_died_in_the_middle_of_sending_repeats_nothing(monk
     courier: WhatsAppCourier = there.restarted()
     assert courier
     assert isinstance(await there.again(HELLO, JOINT), Unanswered)
+    assert len(there.phone.texts) == 1
+
+
+async def test_a_process_that_stood_still_does_not_send_what_another_has_begun_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = await house()
+    taken: list[Outcome | Trouble] = []
+    genuine = there.courier._network.send
+
+    async def slowly(number: str, sent: Json) -> SendResult:
+        stored = there.database.committed.outbox.items[ItemId("i1")]
+        letter = Letter(there.case, JOINT, "EVERYONE · 1042", there.bea.id, ("Mia",), "Alice", HELLO, None)
+        monkeypatch.setattr(there.courier._network, "send", genuine)
+        taken.append(await there.courier.carry(replace(stored, sending=False), letter))
+        return await genuine(number, sent)
+
+    monkeypatch.setattr(there.courier._network, "send", slowly)
+    assert isinstance(await there.carry(HELLO, JOINT), Sent)
+    assert isinstance(taken[0], Unanswered)
     assert len(there.phone.texts) == 1
 
 
