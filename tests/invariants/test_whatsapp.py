@@ -73,7 +73,8 @@ def hooks(draw: st.DrawFn) -> Hook:
             return Hook(webhook(statuses=(status(wamid, draw(st.sampled_from(["sent", "failed", "x"]))),)), number)
         case 2:
             stranger = message(wamid=wamid, **{"from": "4915112345678", "from_user_id": "DE.9z9"})
-            return Hook(webhook(stranger, contacts=[contact("DE.9z9", "+4915112345678"), contact()]), number)
+            both = [contact("DE.9z9", "+4915112345678"), contact()]
+            return Hook(webhook(stranger, contacts=both, number=number), number)
         case _:
             words = draw(_WORDS)
             keyword = words.strip(" .!").casefold() in STOP | START | HELP
