@@ -27,6 +27,7 @@ from tests.fakes.memory import MemoryDatabase
 
 SERVER = "mediatrix.localhost"
 FEATURES = "experimental_features"
+WHAT_BRINGS_MESSAGES = "msc2409_to_device_messages_enabled"
 OPEN_TO_STRANGERS = {
     "presence": {"enabled": True},
     "enable_registration": True,
@@ -54,8 +55,8 @@ class Installed:
     stored: Stored
     echo: ProbeEcho
 
-    async def check(self, *, running: bool = True) -> tuple[Finding, ...]:
-        return await check(self.config, self.echo if running else None, patience=3)
+    async def check(self, *, running: bool = True, patience: float = 60) -> tuple[Finding, ...]:
+        return await check(self.config, self.echo if running else None, patience=patience)
 
 
 @asynccontextmanager
@@ -146,7 +147,7 @@ async def test_each_missing_setting_is_named(
     start_homeserver: StartHomeserver, tmp_path: Path, setting: str, told: dict[str, Any], overrides: dict[str, Any]
 ) -> None:
     async with installed(start_homeserver, tmp_path, registration=told, overrides=overrides) as service:
-        findings = await service.check()
+        findings = await service.check(patience=3 if setting.endswith(WHAT_BRINGS_MESSAGES) else 60)
     assert not_fine(findings) == {setting: Verdict.BROKEN}
     assert findings[-1].remedy
 

@@ -57,7 +57,7 @@ async def there() -> AsyncIterator[FakeHomeserver]:
 
 @pytest.fixture
 async def matrix(there: FakeHomeserver) -> AsyncIterator[Homeserver]:
-    async with Homeserver(there.url, TOKEN, timeout=0.5, max_media=10) as opened:
+    async with Homeserver(there.url, TOKEN, timeout=60, max_media=10) as opened:
         yield opened
 
 
@@ -136,13 +136,14 @@ def test_the_homeservers_wish_for_a_pause_is_passed_on(body: bytes, header: str 
     assert refusal("GET /x", 429, body, header).retry_after_ms == wish
 
 
-async def test_no_answer_is_transient_and_asked_for_once(there: FakeHomeserver, matrix: Homeserver) -> None:
+async def test_no_answer_is_transient_and_asked_for_once(there: FakeHomeserver) -> None:
     async def never() -> web.StreamResponse:
         await asyncio.sleep(5)
         return web.Response()
 
     there.answer = never
-    error = await failure(matrix.rooms.join(RoomId("!room"), as_user=GHOST))
+    async with Homeserver(there.url, TOKEN, timeout=0.5) as impatient:
+        error = await failure(impatient.rooms.join(RoomId("!room"), as_user=GHOST))
     assert (error.errcode, error.status, error.transient) == ("TIMEOUT", NO_ANSWER, True)
     assert len(there.requests) == 1
 

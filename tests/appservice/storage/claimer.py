@@ -1,9 +1,10 @@
 """A process that works off the inbox until nothing is left: run several, and see that no two are ever in one lane.
 
-    python -m tests.appservice.storage.claimer URL DIRECTORY NAME [careless]
+    python -m tests.appservice.storage.claimer URL DIRECTORY NAME [careless | briefly]
 
 It keeps a file for the lane it works in, and says `overlap` when another's is there already; it says the id of each
-item that it has done. A careless one ignores the leases of others: the fault that the test must see.
+item that it has done. A careless one ignores the leases of others, and begins when another one does: the fault that the
+test must see. One that claims briefly soon loses what it claimed.
 """
 
 import asyncio
@@ -21,14 +22,14 @@ from appservice.storage.schema import INBOX
 from rooms.ports import Item, Lane, State
 from tests.appservice.storage.master import MASTER
 
-LEASE = timedelta(seconds=1.5)
+LEASE, BRIEFLY = timedelta(minutes=2), timedelta(seconds=1.5)
 
 
-async def work_off(database: SqlDatabase, directory: Path, name: str) -> None:
+async def work_off(database: SqlDatabase, directory: Path, name: str, lease: timedelta) -> None:
     """Claim and do, until every item is done."""
     while True:
         async with database.begin() as work:
-            items = await work.inbox.claim(name, datetime.now(UTC), LEASE, limit=3)
+            items = await work.inbox.claim(name, datetime.now(UTC), lease, limit=3)
         if items:
             await _work_in(database, directory / items[0].lane, name, items)
             continue
@@ -70,13 +71,21 @@ async def _take_anything(self: SqlQueue, at: datetime) -> Lane | None:
     return lane
 
 
+async def _begin_together(directory: Path, name: str) -> None:
+    (directory / f"{name} is here").touch()
+    while len(list(directory.glob("* is here"))) < 2:  # noqa: ASYNC110, ASYNC240 (files have no event for it)
+        await asyncio.sleep(0.01)
+
+
 async def main(url: str, directory: str, name: str, *faults: str) -> None:
     """The process."""
-    if faults:
+    if "careless" in faults:
         SqlQueue._claimable = _take_anything  # type: ignore[method-assign]
     database = SqlDatabase(url, Sealer([MASTER]))
     await database.open()
-    await work_off(database, Path(directory), name)
+    if "careless" in faults:
+        await _begin_together(Path(directory), name)
+    await work_off(database, Path(directory), name, BRIEFLY if "briefly" in faults else LEASE)
     await database.close()
 
 

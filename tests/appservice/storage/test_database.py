@@ -235,22 +235,25 @@ async def test_two_that_wait_for_each_other_end_in_one_unavailability(postgresql
         async with database.begin() as work:
             for case in (first, second):
                 await work.cases.save(Case(case, "t"))
+        both = asyncio.Barrier(2)
         outcomes = await asyncio.gather(
-            _lock_both(database, first, second), _lock_both(database, second, first), return_exceptions=True
+            _lock_both(database, first, second, both),
+            _lock_both(database, second, first, both),
+            return_exceptions=True,
         )
     assert [type(outcome) for outcome in outcomes].count(DatabaseUnavailable) == 1
     assert outcomes.count(None) == 1
 
 
-async def _lock_both(database: SqlDatabase, first: CaseId, second: CaseId) -> None:
+async def _lock_both(database: SqlDatabase, first: CaseId, second: CaseId, both: asyncio.Barrier) -> None:
     async with database.begin() as work:
         await work.cases.load(first, lock=True)
-        await asyncio.sleep(0.2)
+        await both.wait()
         await work.cases.load(second, lock=True)
 
 
 async def test_reading_waits_for_no_writer_and_sees_only_what_was_committed(sql: SqlDatabase) -> None:
-    async with asyncio.timeout(5), sql.begin() as writing:
+    async with asyncio.timeout(60), sql.begin() as writing:
         await writing.inbox.put(item("a"))
         async with sql.read() as reading:
             assert await reading.inbox.get(ItemId("a")) is None
@@ -287,7 +290,7 @@ async def test_a_cancelled_unit_of_work_leaves_nothing_and_holds_up_nobody(sql: 
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(5), sql.begin() as work:
+    async with asyncio.timeout(60), sql.begin() as work:
         assert await work.inbox.counts() == {}
         assert await work.inbox.put(item("a"))
 
@@ -303,7 +306,7 @@ async def test_units_of_work_cancelled_at_any_moment_leave_all_or_nothing(sql: S
         await asyncio.sleep(number * 0.0002)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    async with asyncio.timeout(5), sql.begin() as work:
+    async with asyncio.timeout(60), sql.begin() as work:
         inbox, outbox = [await queue.in_state({State.READY}) for queue in (work.inbox, work.outbox)]
         assert [one.id for one in inbox] == [one.id for one in outbox]
         assert await work.inbox.claim("me", AT, LEASE, 50) == inbox

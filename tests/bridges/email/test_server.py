@@ -30,6 +30,8 @@ class FakeInbox:
     verdict: InboxVerdict = InboxVerdict.STORED
     down: bool = False
     gate: asyncio.Event | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a mail waits at the gate."""
 
     async def knows(self, token_hash: str) -> bool:
         if self.down:
@@ -41,6 +43,7 @@ class FakeInbox:
 
     async def accept(self, mail: ReceivedMail) -> InboxVerdict:
         if self.gate:
+            self.reached.set()
             await self.gate.wait()
         if self.down:
             raise ConnectionError("the database is down")
@@ -128,7 +131,7 @@ async def test_while_the_database_is_down_the_mail_server_keeps_the_mail(service
 async def test_a_database_that_goes_down_after_rcpt_gives_451_to_each_recipient(service: Service) -> None:
     service.inbox.gate = asyncio.Event()
     offer = asyncio.create_task(service.offer(ADDRESS, OTHER_ADDRESS))
-    await asyncio.sleep(0.05)
+    await service.inbox.reached.wait()
     service.inbox.down = True
     service.inbox.gate.set()
     assert await offer == ["451", "451"]
@@ -190,7 +193,7 @@ async def test_two_mails_without_message_id_are_two(service: Service) -> None:
 async def test_a_client_that_goes_while_its_mail_is_stored_does_not_stop_the_storing(service: Service) -> None:
     service.inbox.gate = asyncio.Event()
     offer = asyncio.create_task(service.offer(ADDRESS))
-    await asyncio.sleep(0.05)
+    await service.inbox.reached.wait()
     offer.cancel()
     await asyncio.gather(offer, return_exceptions=True)
     await asyncio.sleep(0.05)
