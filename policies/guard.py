@@ -1,14 +1,18 @@
 """The cross-room guard: what of one private room's words, numbers and full names shows up in words for other readers.
 
-Private words are remembered as *grams*: every five words in a row, every number, every full name. Storage keeps keyed
-hashes of them. The guard only warns: it can't know what a mediator may say, and a gram that everybody has read is no
-secret. What is shorter than five words and has neither number nor name is not found.
+Private words are remembered as *grams*: every five words in a row, every number, every full name, every short line that
+has a number. Storage keeps keyed hashes of them. A gram that everybody has read is no secret. What is shorter than five
+words and has neither number nor name is not found.
+
+A mediator is only warned: nobody can know what a mediator may say. A mail for all that repeats a run of words, or a
+line, of its author's own private rooms is not posted, for mail programs quote without asking. Only of their own: to be
+stopped by the words of another side would tell that somebody said them there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -40,6 +44,9 @@ def grams(text: str) -> Mapping[str, str]:
     for first, last in _NAME.findall(text):
         if not first.isupper() and not last.isupper():
             found[f"w:{skeleton(f'{first} {last}')}"] = f"{first} {last}"
+    for line in text.splitlines():
+        if len(short := _WORD.findall(line)) < _RUN and _NUMBER.search(line):
+            found[f"l:{skeleton(' '.join(short))}"] = " ".join(short)
     words = _WORD.findall(text)
     folded = [skeleton(word) for word in words]
     for start in range(len(words) - _RUN + 1):
@@ -58,6 +65,14 @@ def echoes(text: str, elsewhere: Elsewhere, known: frozenset[ConversationId]) ->
     hits = [
         written
         for gram, written in grams(text).items()
-        if (where := elsewhere.get(gram, frozenset())) and not where & public
+        # That a mediator writes the same short line in two rooms is no sign of anything: of its number, it is.
+        if not gram.startswith("l:") and (where := elsewhere.get(gram, frozenset())) and not where & public
     ]
     return tuple(dict.fromkeys(hits))[:_SHOWN]
+
+
+def repeats(text: str, elsewhere: Elsewhere, private: Collection[ConversationId]) -> bool:
+    """Whether these words repeat some that were said in one of these private rooms, and never to all: as a mail does
+    that quotes them. A number or a name alone is no quote."""
+    places = (elsewhere.get(gram, frozenset()) for gram in grams(text) if gram.startswith(("s:", "l:")))
+    return any(JOINT.id not in where and not where.isdisjoint(private) for where in places)

@@ -59,11 +59,14 @@ class Removal:
 class Unreadable:
     """Something that can't be carried or safely read.
 
-    `why` is in words, without content; `words` is what could be made out, for nobody's eyes but the mediator's.
+    `why` is in words, without content; `words` is what could be made out, for nobody's eyes but the mediator's. `own`
+    is what of it is probably its author's own: fit for the author's own side, where they are asked about it; None: it
+    went to others, or can't be told from what it brings.
     """
 
     why: str
     words: str = ""
+    own: str | None = None
 
 
 Content = Text | File | Edit | Reaction | Removal | Unreadable

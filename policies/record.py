@@ -42,7 +42,9 @@ def parts(decision: Decision, about: Message | None) -> tuple[Part, ...]:
     """
     first = about.conversation if about else DESK
     where = {audience for effect in decision.effects if (audience := _audience(effect)) and audience != DESK}
-    said = (digest(about.content),) if about else ()
+    # Of a mail that can't be told apart, what of it stands there may be less than what came.
+    posted = (digest(e.content) for e in decision.effects if isinstance(e, Post) and e.conversation == first)
+    said = tuple(dict.fromkeys([digest(about.content), *posted])) if about else ()
     rest = sorted(where - {first}, key=lambda audience: audience.id)
     return (
         Part(first, _names(e for e in decision.effects if _audience(e) in {None, DESK, first}), said),

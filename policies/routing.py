@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from policies.acts import create, perform, take
+from policies.aside import ATTACHED, objection_to, put_aside
 from policies.asking import Answer, read_answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
 from policies.commands.form import Misunderstood
@@ -130,7 +131,8 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
 def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decision:
     """What its author certainly said, where parties read."""
     if isinstance(message.content, Unreadable):
-        return _unreadable(case, message, author, message.content.why)
+        why = message.content.why
+        return _aside(case, message, author, why, facts) or _unreadable(case, message, author, why)
     given = read_answer(message.content.body) if isinstance(message.content, Text) else None
     if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
         return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
@@ -138,7 +140,7 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
         command = heard_in_private(message.content.body, staff=case.is_staff(author.id))
         if command:
             return _commanded_in_private(case, command, author, facts)
-    kept = _kept_back(case, message, author)
+    kept = _kept_back(case, message, author, facts)
     if kept:
         return kept
     if case.is_staff(author.id) and isinstance(message.content, Text) and is_command(message.content.body):
@@ -256,10 +258,13 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
     return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
 
 
-def _kept_back(case: Case, message: Message, author: Person) -> Decision | None:
+def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> Decision | None:
     """Proven and readable, and yet not for where it was said, or not now."""
+    unfit = objection_to(case, message, facts)
+    if unfit:
+        return _aside(case, message, author, unfit, facts) or _held(case, message, unfit, rule="unfit")
     if message.files and message.conversation.kind is not Kind.CAUCUS:
-        return _held(case, message, "it has files, which stay private when they come by mail", rule="bridged-files")
+        return _held(case, message, ATTACHED, rule="bridged-files")
     why = objection(case, author.id, message.conversation)
     if why is None:
         return None
@@ -269,6 +274,17 @@ def _kept_back(case: Case, message: Message, author: Person) -> Decision | None:
     private = _alone_with_mediators(case, author.id, message.conversation)
     told = tuple(Inform(author.id, own, text) for own in private)
     return replace(decision, effects=(*decision.effects, *told))
+
+
+def _aside(case: Case, message: Message, author: Person, why: str, facts: Facts) -> Decision | None:
+    """Into its author's own room, and its author is asked; None where it can only be held."""
+    aside = put_aside(case, message, author, why, facts)
+    if aside is None:
+        return None
+    kept = aside.kept
+    posts = [Post(kept.conversation, author.id, content, kept.id) for content in (kept.content, *kept.files)]
+    effects = (*aside.effects, *posts, *_relays(case, kept, credited=author.id))
+    return Decision(aside.case, effects, "put-aside", why)
 
 
 def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:

@@ -41,7 +41,8 @@ from policies.effects import (
     Tell,
     due_key,
 )
-from policies.message import Message
+from policies.guard import grams
+from policies.message import Message, Text
 from policies.plan import room_key
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from rooms.board import board_item, slot_of
@@ -177,6 +178,8 @@ class Applier:
             verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
             wait = verdict if isinstance(verdict, Wait) else None
             await self._put(case.id, *_way(case, effect), effect, wait=wait)
+            if heard := _remembered(effect):
+                await self._work.echoes.note(case.id, heard[0].id, grams(heard[1]))
             if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
                 await self._work.shelf.put(case.id, effect.author, self._named(), self._codec.dump(effect), self._at)
             return
@@ -292,6 +295,21 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             return Lane(f"rooms:{case.id}"), ROOMS
         case _:
             assert_never(effect)
+
+
+def _remembered(effect: ToSend) -> tuple[Conversation, str] | None:
+    """Words that parties will read, and where, for the guard (`policies.guard`). What they post in Matrix themselves
+    was remembered when it was handled."""
+    match effect:
+        case (
+            Post(where, content=Text(words))
+            | Publish(conversation=where, words=words, to=None)
+            | Inform(_, where, words)
+            | Pose(conversation=where, words=words, of_the_case=True)
+        ) if where != DESK:
+            return where, words
+        case _:
+            return None
 
 
 def _matrix_users(case: Case) -> set[UserId]:

@@ -24,12 +24,12 @@ from policies.guard import grams
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
 from policies.membership import conversations
-from policies.message import Content, Edit, Message, MessageId, PinnedLink, Proof, Text
+from policies.message import AuthenticatedMail, Content, Edit, Message, MessageId, PinnedLink, Proof, Text
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
-from rooms.held import mine_id
+from rooms.held import mine_id, stands_elsewhere
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
 
@@ -91,7 +91,6 @@ class Handler:
     async def message(self, case_id: CaseId, message: Message, event: EventId | None, mail_id: str | None) -> Decision:
         """Somebody said something in a conversation of a case."""
         case = await self._case(case_id)
-        await self._work.journal.append(Entry(case_id, message, event, mail_id))
         # Only what is said at a desk can be a command.
         at_desk = message.conversation == DESK
         facts = self._facts(message.author, await self._identities(case) if at_desk else {})
@@ -102,13 +101,17 @@ class Handler:
         if at_desk and isinstance(message.content, Text):
             facts = replace(facts, engaged=await self._engaged(case, parse(message.content.body)))
         decision = routing.decide(case, message, facts)
+        for entry in (Entry(case_id, message, event, mail_id), *stands_elsewhere(case_id, message, decision)):
+            await self._work.journal.append(entry)
+        if message.native and message.conversation != DESK and not commands:
+            await self._work.echoes.note(case_id, message.conversation.id, grams(_words_of(message)))
         await self._applier.apply(case, decision, message)
         return decision
 
     async def _at_hand(self, case: Case, message: Message, facts: Facts, *, quotes: bool) -> Facts:
         """The facts, with what a command replies to, and where else was said what is at hand (`policies.guard`)."""
         entry = await self._work.journal.newest(case.id, message.reply_to) if quotes and message.reply_to else None
-        body = message.content.body if isinstance(message.content, Text | Edit) else ""
+        body = _words_of(message)
         said = {
             **grams(body),
             **{gram: "" for release in case.releases if release.is_open for gram in grams(release.words)},
@@ -119,12 +122,11 @@ class Handler:
             facts = replace(facts, quoted=quoted)
             said |= grams(quoted.words or "")
         at_work = case.is_staff(message.author) and message.conversation in conversations(case)
-        elsewhere = await self._work.echoes.where(case.id, said) if at_work else {}
+        by_mail = isinstance(message.proof, AuthenticatedMail) and message.conversation == JOINT
+        elsewhere = await self._work.echoes.where(case.id, said) if at_work or by_mail else {}
         if isinstance(message.content, Edit) and message.content.target and message.conversation == JOINT:
             target = await self._work.journal.get(case.id, message.content.target)
             facts = replace(facts, edited_at=target.message.at if target else None)
-        if message.conversation != DESK and not quotes:
-            await self._work.echoes.note(case.id, message.conversation.id, grams(body))
         return replace(facts, elsewhere=elsewhere)
 
     async def answer(self, case_id: CaseId, answer: Answering, received_at: datetime) -> Decision:
@@ -335,3 +337,7 @@ class Handler:
             house.agreement,
             whatsapp=house.whatsapp,
         )
+
+
+def _words_of(message: Message) -> str:
+    return message.content.body if isinstance(message.content, Text | Edit) else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from appservice.mail.lines import remember_lines
 from appservice.portal.store import LINK_LASTS, Whose
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
@@ -93,6 +94,7 @@ class MailCourier:
             mail = await self._written(work, letter, person, away)
             await work.shelf.add_link(link, whose, person.endpoint.id, at, at + LINK_LASTS)
             await work.mails.leaves(leaving)
+            await remember_lines(work.echoes, whose.case, whose.person, letter.conversation, mail.text)
             if letter.message:
                 await work.journal.link_mail(letter.case.id, letter.message, away.mail_id)
             await work.outbox.mark_sending(item.id, None)

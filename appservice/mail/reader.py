@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from appservice.mail.lines import known_lines
 from appservice.mail.stored import StoredMail
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import message_id
@@ -91,6 +92,11 @@ class MailReader:
             # What waited its time is about to be ready again: nobody overtakes themselves.
             return Park(settling, "an earlier mail of the same person waits", _NEXT)
         said = await asyncio.to_thread(self._read, stored, addressed)
+        if isinstance(said.content, Unreadable) and said.content.own is not None:
+            case, person, where = addressed.case.id, addressed.person.id, addressed.address.conversation
+            async with self._database.begin() as work:
+                sent = await known_lines(work.echoes, case, person, where, said.content.words)
+            said = await asyncio.to_thread(self._read, stored, addressed, sent)
         async with self._database.begin() as work:
             return await self._handle(work, item, stored, said)
 
@@ -131,28 +137,30 @@ class MailReader:
         person = case.person(address.person) if case and address else None
         return _Addressed(case, person, address) if case and person and address else None
 
-    def _read(self, stored: StoredMail, addressed: _Addressed) -> _Said:
-        """What the mail says, and what proves it. Pure, and slow where somebody wants it to be."""
+    def _read(self, stored: StoredMail, addressed: _Addressed, sent: Collection[str] = ()) -> _Said:
+        """What the mail says, and what proves it; `sent`: those of its lines that are known to be ours. Pure, and slow
+        where somebody wants it to be."""
         mail = read_mail(stored.raw, null_sender=not stored.envelope_from)
         like = likeness(stored.raw)
         proof = self._proof(mail, addressed.person)
         if proof is None:
             return _Said(Unreadable("a machine wrote it"), None, (), like)
-        content = self._content(mail, addressed.case, addressed.address)
+        content = self._content(mail, addressed, sent)
         if stored.recipients > 1:
             content = _unreadable(_SEVERAL, content)
         # Files of whoever wrote it are kept only where that is known: else anybody could fill the journal.
         files = () if isinstance(proof, said.Unproven) else tuple(_file(a) for a in mail.body.attachments)
         return _Said(content, proof, files, like)
 
-    def _content(self, mail: IncomingMail, case: Case, address: ReplyAddress) -> Content:
+    def _content(self, mail: IncomingMail, addressed: _Addressed, sent: Collection[str]) -> Content:
+        address = addressed.address
         reply_address = ids.token_address(ids.ReplyToken(address.token), self._trust.own_domain)
-        reading = read_reply(mail, reply_address, label(address.conversation, case))
+        reading = read_reply(mail, reply_address, label(address.conversation, addressed.case), sent)
         match reading:
             case Clean(text):
                 return Text(text)
-            case Unsafe(reason, text):
-                return Unreadable(reason.in_words, text)
+            case Unsafe(reason, text, own):
+                return Unreadable(reason.in_words, text, own)
             case _:
                 assert_never(reading)
 

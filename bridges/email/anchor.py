@@ -43,6 +43,7 @@ class Cut:
     """
 
     above: list[str]
+    below: list[str]
     answered_below: bool
 
 
@@ -56,7 +57,7 @@ def cut_at_anchor(lines: list[str], reply_address: str) -> Cut | None:
     above = lines[:position]
     if above and _is_mark(above[-1]):
         above = above[:-1]
-    return Cut(above, _is_answered(below))
+    return Cut(above, below, _is_answered(below))
 
 
 def shows_mark(line: str) -> bool:
@@ -86,8 +87,12 @@ def _unquoted(line: str) -> str:
     return line[match.end() :] if match else line
 
 
-def _digest(content: str) -> str:
-    """Over what survives quoting, of the text and of the HTML: not white space, marks of quotes and lists, or the link
+def bare(text: str) -> str:
+    """What survives quoting, of the text and of the HTML: not white space, marks of quotes and lists, or the link
     targets that clients add."""
-    kept = _ADDED_BY_CLIENTS.sub("", content)
+    return _ADDED_BY_CLIENTS.sub("", text)
+
+
+def _digest(content: str) -> str:
+    kept = bare(content)
     return base64.b32encode(hashlib.sha256(kept.encode()).digest()).decode("ascii").lower()[:_DIGEST_LENGTH]

@@ -43,7 +43,7 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
     names = (reply_address.lower(), room_name.lower())
     start = _header_block(lines, names)
     if start is not None:
-        if start and _is_fence(lines[start - 1]):
+        if start and is_fence(lines[start - 1]):
             start -= 1
         return without_blank_end(lines[:start])
     paragraph = _last_paragraph(lines)
@@ -52,7 +52,7 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
             return without_blank_end(lines[:-count])
     if paragraph and len(paragraph) < _MOST_LINES and _names_our_mail(paragraph, names):
         return without_blank_end(lines[: -len(paragraph)])
-    if paragraph and (paragraph[-1].rstrip().endswith(":") or _is_fence(paragraph[-1])):
+    if paragraph and (paragraph[-1].rstrip().endswith(":") or is_fence(paragraph[-1])):
         return None
     return lines
 
@@ -60,9 +60,9 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
 def introduces_a_quote(lines: list[str]) -> bool:
     """Whether anywhere in these lines a quote seems to begin that was not marked as one."""
     return any(
-        _is_fence(line)
+        is_fence(line)
         or any(is_attribution(lines[i : i + count]) for count in range(1, _MOST_LINES + 1))
-        or _begins_header_block(lines[i : i + 3])
+        or begins_header_block(lines[i : i + 3])
         for i, line in enumerate(lines)
     )
 
@@ -75,7 +75,7 @@ def is_attribution(lines: list[str]) -> bool:
     return len(joined) <= _LONGEST and any(pattern.fullmatch(joined) for pattern in _WROTE)
 
 
-def _is_fence(line: str) -> bool:
+def is_fence(line: str) -> bool:
     """A line such as "-----Original Message-----" or a row of underscores."""
     return len(line) <= _LONGEST and _FENCE.fullmatch(line) is not None
 
@@ -99,7 +99,7 @@ def _names_our_mail(paragraph: list[str], names: tuple[str, str]) -> bool:
 def _header_block(lines: list[str], names: tuple[str, str]) -> int | None:
     """Where Outlook's "From: … Sent: … To: … Subject: …" begins, if the lines end with one of our own mail."""
     start = len(lines)
-    while start and len(lines) - start < _HEADER_LINES and _HEADER_LINE.match(lines[start - 1]):
+    while start and len(lines) - start < _HEADER_LINES and is_header_line(lines[start - 1]):
         start -= 1
     block = lines[start:]
     sender = next((i for i, line in enumerate(block) if any(name in line.lower() for name in names)), None)
@@ -108,5 +108,11 @@ def _header_block(lines: list[str], names: tuple[str, str]) -> int | None:
     return start + sender
 
 
-def _begins_header_block(lines: list[str]) -> bool:
-    return len(lines) == 3 and all(_HEADER_LINE.match(line) for line in lines) and any("@" in x for x in lines)
+def begins_header_block(lines: list[str]) -> bool:
+    """Whether these three lines are the first of Outlook's "From: … Sent: … To: …"."""
+    return len(lines) == 3 and all(is_header_line(line) for line in lines) and any("@" in x for x in lines)
+
+
+def is_header_line(line: str) -> bool:
+    """Whether a line could stand in such a block."""
+    return _HEADER_LINE.match(line) is not None

@@ -157,11 +157,12 @@ class LinkLetter:
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
     """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit. Reports go to the envelope's sender, which is
-    an address of this one mail's own (VERP)."""
+    an address of this one mail's own (VERP). `text` is its plain text; empty for a mail without words."""
 
     envelope_from: str = field(repr=False)
     recipient: str = field(repr=False)
     raw: bytes = field(repr=False)
+    text: str = field(default="", repr=False)
 
 
 def render(letter: Letter) -> OutgoingMail:
@@ -179,7 +180,7 @@ def render(letter: Letter) -> OutgoingMail:
     _pausable(message, letter.pause_url)
     said = _text(letter)
     _fill(message, said, _html(letter, said))
-    return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
+    return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes(), said)
 
 
 def render_link(letter: LinkLetter) -> OutgoingMail:

@@ -132,11 +132,13 @@ class Clean:
 class Unsafe:
     """The words could not be told apart: for the sender's own caucus only.
 
-    `text` is all that was found, with our own secret addresses masked.
+    `text` is all that was found, with our own secret addresses masked; `own` what of it is probably the sender's, None
+    where nothing can tell, or where it went to others as well.
     """
 
     reason: UnsafeReason
     text: str = field(repr=False)
+    own: str | None = field(default=None, repr=False)
 
 
 Reading = Clean | Unsafe

@@ -4,6 +4,7 @@ A quote that is not recognised is held, not parsed harder. No line of what we se
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from bridges.email.anchor import cut_at_anchor, shows_mark
@@ -11,6 +12,7 @@ from bridges.email.attribution import introduces_a_quote, without_attribution
 from bridges.email.ids import holds_token_address, mask_token_addresses
 from bridges.email.incoming import Clean, IncomingMail, Reading, Unsafe, UnsafeReason
 from bridges.email.plaintext import WORDS_MARK, without_signature
+from bridges.email.subtraction import probably_own, without_sent_quotes
 
 _LONGEST_MARK: Final = 200
 _LAYOUT: Final = re.compile(r"[\s>*|-]+")
@@ -21,10 +23,11 @@ _FORWARD: Final = re.compile(
 )
 
 
-def read_reply(mail: IncomingMail, reply_address: str, room_name: str) -> Reading:
+def read_reply(mail: IncomingMail, reply_address: str, room_name: str, sent: Collection[str] = ()) -> Reading:
     """The sender's words in a mail to `reply_address`, whose room shows its mail as coming from `room_name`.
 
-    Says nothing of who sent it (see `proof`), nor of files: those are with the mail.
+    `sent`: those of the mail's lines (`subtraction.sent_lines`) that this person was sent from that room. Says nothing
+    of who sent the mail (see `proof`), nor of files: those are with the mail.
     """
     shown = mask_token_addresses(mail.body.text).strip()
     reason = _obstacle(mail, reply_address)
@@ -33,12 +36,12 @@ def read_reply(mail: IncomingMail, reply_address: str, room_name: str) -> Readin
     lines = mail.body.text.split("\n")
     above = mail.body.above
     words = (
-        _cut(lines, reply_address, room_name)
+        _cut(lines, reply_address, room_name, sent)
         if above is None
         else _cut_html(lines, above.split("\n"), reply_address, room_name)
     )
     if isinstance(words, UnsafeReason):
-        return Unsafe(words, shown)
+        return Unsafe(words, shown, _probably_own(lines, reply_address, room_name, sent))
     text = "\n".join(line.rstrip() for line in without_signature(words)).strip()
     return Clean(text) if text else Unsafe(UnsafeReason.NO_WORDS, shown)
 
@@ -52,10 +55,11 @@ def _obstacle(mail: IncomingMail, reply_address: str) -> UnsafeReason | None:
     return mail.body.obstacle
 
 
-def _cut(lines: list[str], reply_address: str, room_name: str) -> list[str] | UnsafeReason:
+def _cut(lines: list[str], reply_address: str, room_name: str, sent: Collection[str]) -> list[str] | UnsafeReason:
     cut = cut_at_anchor(lines, reply_address)
     if cut is None:
-        return _quote_left(lines) or lines
+        left = without_sent_quotes(lines, sent, reply_address, room_name) or lines
+        return _quote_left(left) or left
     if cut.answered_below:
         return UnsafeReason.ANSWERED_IN_QUOTE
     words = without_attribution(cut.above, reply_address, room_name)
@@ -80,6 +84,19 @@ def _cut_html(lines: list[str], above: list[str], reply_address: str, room_name:
     return _quote_left(words) or words
 
 
+def _probably_own(lines: list[str], reply_address: str, room_name: str, sent: Collection[str]) -> str:
+    lines = lines[: next((i for i, line in enumerate(lines) if _is_forward(line)), len(lines))]
+    cut = cut_at_anchor(lines, reply_address)
+    if cut is not None:
+        above = without_attribution(cut.above, reply_address, room_name)
+        lines = [*without_signature(cut.above if above is None else above), "", *cut.below]
+    return mask_token_addresses(probably_own(lines, sent, is_ours=cut is not None))
+
+
+def _is_forward(line: str) -> bool:
+    return len(line) <= _LONGEST_MARK and _FORWARD.fullmatch(line) is not None
+
+
 def _bare(text: str) -> str:
     """What is left of a text whatever its layout."""
     return _LAYOUT.sub("", text)
@@ -87,7 +104,7 @@ def _bare(text: str) -> str:
 
 def _quote_left(lines: list[str]) -> UnsafeReason | None:
     """What these lines still hold of another message."""
-    if any(len(line) <= _LONGEST_MARK and _FORWARD.fullmatch(line) for line in lines):
+    if any(_is_forward(line) for line in lines):
         return UnsafeReason.FORWARDED
     quoted = any(line.lstrip().startswith((">", WORDS_MARK.strip())) or shows_mark(line) for line in lines)
     if quoted or introduces_a_quote(lines) or holds_token_address("\n".join(lines)):

@@ -21,7 +21,7 @@ from policies.commands.form import Form
 from policies.effects import Effect, Inform, Pose, Publish, Tell
 from policies.guard import echoes
 from policies.membership import caucuses_of, conversations, readers
-from policies.message import Proof
+from policies.message import Message, Proof
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
@@ -181,6 +181,21 @@ def consented(case: Case, ask: Ask, number: ReleaseId, proof: Proof, facts: Fact
     )
 
 
+def offered(
+    case: Case, kept: Message, words: str, introduction: str, facts: Facts
+) -> tuple[Case, tuple[Effect, ...]] | None:
+    """Words that were meant for all, and stand in their author's private room instead: their author is asked whether
+    they submit them. None where they can't be."""
+    facts = replace(facts, where=kept.conversation)
+    found = _new(case, _draft(kept.author, kept.id, clean(words).strip(), facts, JOINT, reworded=False), facts)
+    if isinstance(found, Refused) or JOINT not in conversations(case):
+        return None
+    case, release = found
+    if meaning(case.with_release(release), Consenting(release.id)) is None:
+        return None
+    return _ask_author(case, release, Standing.SUBMITTED, facts, introduction)
+
+
 def closed(case: Case, number: ReleaseId) -> Case:
     """Nothing comes of it any more."""
     release = case.release(number)
@@ -247,7 +262,9 @@ def _warning(release: Release, facts: Facts) -> list[str]:
     )
 
 
-def _ask_author(case: Case, release: Release, standing: Standing, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
+def _ask_author(
+    case: Case, release: Release, standing: Standing, facts: Facts, introduction: str = ""
+) -> tuple[Case, tuple[Effect, ...]]:
     case = case.with_release(replace(release, standing=standing))
     case, ask, alarm = put(case, Consenting(release.id), release.author, release.origin, facts, lasts=CONSENT_LASTS)
     name, where = _name(case, release.author), label(release.to, case)
@@ -256,7 +273,7 @@ def _ask_author(case: Case, release: Release, standing: Standing, facts: Facts) 
         release.author,
         ask.where,
         ask.code,
-        f"{name}, may these words be shown in {where}? They are {what} ({release.id}):",
+        f"{introduction} {name}, may these words be shown in {where}? They are {what} ({release.id}):".strip(),
         release.words,
         f"After a yes, these will read them: {reader_names(case, release.to)}. Exactly these words, nothing else; what"
         " has been read can’t be unread.",

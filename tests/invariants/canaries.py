@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policies.case import Case, CaseId, Conversation, Kind, Network, Person, PersonId, Phase, Role
+from policies.case import Case, CaseId, Conversation, Kind, Network, Person, PersonId, Phase, Role, caucus
 from policies.message import Content, Edit, File, Message, Text, Unreadable
 from policies.mode import Mode
 from rooms.ports import EventId
@@ -22,6 +22,8 @@ class Fate(StrEnum):
     """What must become of somebody's words."""
 
     CARRIED = "carried"
+    ASIDE = "aside"
+    """Held, and its author's own words in their own private room: by mail, and not surely fit for where it was sent."""
     HELD = "held"
     SILENT = "silent"
     """They go nowhere, and nobody need hear of it: talk at the desk."""
@@ -50,6 +52,8 @@ class Said:
     """Its place in the order in which everything was handled."""
     author: Person | None = None
     fate: Fate | None = None
+    stands: Conversation | None = None
+    """Where it must be found, if it is carried or stands aside."""
     readers: tuple[Person, ...] = ()
     """Who must get it by mail, if it is carried."""
 
@@ -143,13 +147,21 @@ def judge(said: Said, message: Message, case: Case) -> Fate:
     if conversation.kind is Kind.DESK:
         return Fate.SILENT
     if not said.readable or (message.files and conversation.kind is Kind.JOINT):
-        return Fate.HELD
+        return Fate.HELD if own_room(case, message.author) is None or said.native else Fate.ASIDE
     if conversation.kind is Kind.JOINT and not may_speak(case, message.author):
         return Fate.HELD
     power = 75 if is_staff(case, message.author) else 0
     if conversation.kind is Kind.CAUCUS and power < private_level(case, conversation):
         return Fate.HELD
     return Fate.CARRIED
+
+
+def own_room(case: Case, person: PersonId) -> Conversation | None:
+    """The one private room in which somebody may speak; None for whoever has none, or several."""
+    if is_staff(case, person):
+        return None
+    own = [room for side in case.sides if may_read(case, person, room := caucus(side.id))]
+    return own[0] if len(own) == 1 and private_level(case, own[0]) == 0 else None
 
 
 def is_staff(case: Case, person: PersonId) -> bool:

@@ -36,6 +36,7 @@ from tests.invariants.world import BOT, Page, World
 CODEC = JsonCodec()
 ALIVE = {State.READY, State.PARKED, State.UNKNOWN, State.DEAD}
 HELD_ANSWER = "Held message "
+_SHOWN = {Fate.CARRIED, Fate.ASIDE}
 
 
 class Broken(AssertionError):
@@ -154,9 +155,14 @@ def _check_reader(world: World, said: Said, reader: UserId, when: tuple[int, int
     if said.conversation is None:
         if world.chronicle.entitled(said.case, DESK, reader, *when):
             return
-    elif world.chronicle.entitled(said.case, said.conversation, reader, *when):
+    elif any(world.chronicle.entitled(said.case, where, reader, *when) for where in _places(said)):
         return
     raise Broken(f"{how} shows {reader} what was said in {said.conversation}: {said}")
+
+
+def _places(said: Said) -> list[Conversation]:
+    """Whose readers may have these words: where they were said, and where they stand aside."""
+    return [where for where in (said.conversation, said.stands if said.fate is Fate.ASIDE else None) if where]
 
 
 def _check_words_of_ours(world: World, event: Event, said: Said, body: str) -> None:
@@ -169,7 +175,7 @@ def _check_words_of_ours(world: World, event: Event, said: Said, body: str) -> N
             return
         raise Broken(f"the bot repeats in {place[1]}: {said}")
     ghost = world.database.committed.ghosts.get((place[0], said.author.id)) if said.author else None
-    if place != (said.case, said.conversation) or ghost != event.sender or said.fate is not Fate.CARRIED:
+    if place != (said.case, said.stands) or ghost != event.sender or said.fate not in _SHOWN:
         raise Broken(f"a ghost says in {place[1]} what was not said there, or not by its person: {said}")
 
 
@@ -190,7 +196,7 @@ def _check_mail(world: World, mail: Delivered) -> None:
         raise Broken(f"a mail of {conversation} went to somebody who takes no part in it")
     for canary in canaries_in(mail.everything):
         said = world.said[canary]
-        if (said.case, said.conversation) != (case, conversation) or said.fate is not Fate.CARRIED:
+        if (said.case, said.stands) != (case, conversation) or said.fate not in _SHOWN:
             raise Broken(f"a mail of {conversation} shows what was not said there: {said}")
         reader = next(
             r for r in next(world.chronicle.during(case, mail.at, mail.at)).people if r.endpoint.address == mail.to
@@ -199,7 +205,7 @@ def _check_mail(world: World, mail: Delivered) -> None:
             raise Broken(f"a mail shows words without a consent to that: {said}")
         if reader.endpoint.stopped is not None:
             raise Broken(f"a mail went to a mailbox where nothing was to be sent: {said}")
-        if mail.to not in {reader.endpoint.address for reader in said.readers}:
+        if mail.to not in {reader.endpoint.address for reader in said.readers} and not _is_asked(said, mail.to):
             raise Broken(f"a mail shows words to somebody who was no reader when they were said, or said them: {said}")
 
 
@@ -219,17 +225,23 @@ def _check_page(world: World, page: Page) -> None:
         for shown in room.shown:
             for canary in canaries_in(shown.text):
                 said = world.said[canary]
-                if said.case != page.case or said.conversation is None or said.conversation.id != room.id:
+                if said.case != page.case or said.stands is None or said.stands.id != room.id:
                     raise Broken(f"the page shows in {room.name} what was not said there: {said}")
-                if not world.chronicle.entitled(said.case, said.conversation, page.address, page.at, page.at):
+                if not world.chronicle.entitled(said.case, said.stands, page.address, page.at, page.at):
                     raise Broken(f"the page shows {page.address} a room that is not theirs: {said}")
                 theirs = said.author is not None and said.author.endpoint.address == page.address
-                if said.fate is not Fate.CARRIED or not (
+                if said.fate not in _SHOWN or not (
                     theirs or page.address in {reader.endpoint.address for reader in said.readers}
                 ):
                     raise Broken(f"the page shows what was not said by its reader, or for them: {said}")
-    if canaries_in(str(page.view.questions) + str(page.view.doubtful) + page.view.name):
+    asked = {c for c in canaries_in(str(page.view.questions)) if not _is_asked(world.said[c], page.address)}
+    if asked | canaries_in(str(page.view.doubtful) + page.view.name):
         raise Broken(f"the page repeats words outside of a room: {page}")
+
+
+def _is_asked(said: Said, address: str) -> bool:
+    """Whether somebody is asked about words of their own that stand aside."""
+    return said.fate is Fate.ASIDE and said.author is not None and said.author.endpoint.address == address
 
 
 def _check_records(world: World) -> None:
@@ -280,7 +292,7 @@ def everything_arrives(world: World) -> None:
             if said.traceable and _was_taken(world, said) and not _is_dead(world, said):
                 raise Broken(f"words were lost: {said}")
             continue
-        if said.fate is Fate.HELD:
+        if said.fate in {Fate.HELD, Fate.ASIDE}:
             _check_held(world, said)
         if said.traceable:
             _check_posted(world, said, posts[said.canary])
@@ -341,7 +353,7 @@ def _check_held(world: World, said: Said) -> None:
 
 
 def _check_posted(world: World, said: Said, count: int) -> None:
-    expected = 1 if said.fate is Fate.CARRIED and not said.native else 0
+    expected = 1 if said.fate in _SHOWN and not said.native else 0
     if count == expected:
         return
     if count > expected or not (_pending(world, said, None) or _left(world, said, said.author)):
@@ -350,8 +362,8 @@ def _check_posted(world: World, said: Said, count: int) -> None:
 
 def _check_mailed(world: World, said: Said, address: str, count: int) -> None:
     reader = next((r for r in said.readers if r.endpoint.address == address), None)
-    expected = 1 if said.fate is Fate.CARRIED and reader else 0
-    if count == expected:
+    expected = 1 if said.fate in _SHOWN and reader else 0
+    if count == expected or (count == 1 and _is_asked(said, address)):
         return
     waits = _pending(world, said, reader) or _left(world, said, reader) or _laid(world, said, reader)
     if count > expected or not waits:

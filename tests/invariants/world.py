@@ -50,7 +50,7 @@ from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.post_office import PostOffice
 from tests.fakes.sealed import Envelope, Envelopes, SealedEncryption
 from tests.fakes.synapse import FakeSynapse, Room
-from tests.invariants.canaries import Chronicle, Said, judge, mail_readers, words_of
+from tests.invariants.canaries import Chronicle, Fate, Said, judge, mail_readers, own_room, words_of
 
 BOT = UserId("@_mediatrix_bot:example.org")
 MIA, INES = UserId("@mia:example.org"), UserId("@ines:example.org")
@@ -497,7 +497,9 @@ class World:
                 case = tables.cases_then[entry.case, message.id]
                 said.handled_at, said.place, said.author = self.now, place, case.person(message.author)
                 said.fate = judge(said, message, case)
-                said.readers = mail_readers(case, message.conversation, message.author)
+                aside = said.fate is Fate.ASIDE
+                said.stands = own_room(case, message.author) if aside else message.conversation
+                said.readers = mail_readers(case, said.stands or message.conversation, message.author)
         self._journal = len(entries)
 
     def _said_in(self, entry: Entry) -> Iterator[Said]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.case import JOINT, ConversationId
-from policies.guard import echoes, grams
+from policies.guard import echoes, grams, repeats
 from policies.text import skeleton
 
 HERS, HIS = ConversationId("caucus-s1"), ConversationId("caucus-s2")
@@ -39,7 +39,7 @@ def test_what_everybody_has_read_is_no_secret() -> None:
 
 
 def test_long_words_are_no_trouble() -> None:
-    assert len(grams("1" * 20_000)) == 1
+    assert [gram[:2] for gram in grams("1" * 20_000)] == ["n:", "l:"]
     assert grams("a" * 20_000) == {}
 
 
@@ -47,3 +47,24 @@ def test_long_words_are_no_trouble() -> None:
 def test_a_run_is_folded_word_by_word_as_it_is_in_one(words: list[str]) -> None:
     runs = {gram.removeprefix("s:"): run for gram, run in grams(" ".join(words)).items() if gram.startswith("s:")}
     assert all(skeleton(run) == gram for gram, run in runs.items())
+
+
+@pytest.mark.parametrize(
+    ("said", "then", "found"),
+    [
+        ("we will never ever sell the bakery", "Look:\n> we will never\n> ever sell the bakery", True),
+        ("Well.\nMax 40.000, no more.\nMia", "As I said:\n| Max 40.000, no more.", True),
+        ("I can pay 35,000 for it, says Anna Weber", "I offer 35,000, and so does Anna Weber", False),
+        ("Kind regards", "Kind regards", False),
+        ("", "", False),
+    ],
+)
+def test_what_quotes_a_private_room_is_known_from_what_only_names_the_same_things(
+    said: str, then: str, found: bool
+) -> None:
+    def quotes(*where: ConversationId) -> bool:
+        return repeats(then, dict.fromkeys(grams(said), frozenset(where)), {HIS})
+
+    assert quotes(HIS) is quotes(HIS, HERS) is found
+    assert not quotes(HERS)
+    assert not quotes(HIS, JOINT.id)

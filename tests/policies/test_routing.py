@@ -1,14 +1,16 @@
 """Where what somebody said goes, and above all where it doesn't."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import alarms, routing
-from policies.case import DESK, JOINT, Case, Conversation
-from policies.effects import Decision, Explain, Hold, Inform, Introduce, Post, Reconcile, Relay, Tell
+from policies.asking import Answer
+from policies.case import DESK, JOINT, Case, Conversation, Phase
+from policies.effects import Decision, Explain, Hold, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
 from policies.membership import caucuses_of, conversations, readers
 from policies.message import (
     AuthenticatedMail,
@@ -25,6 +27,7 @@ from policies.message import (
     Unproven,
     Unreadable,
 )
+from policies.release import Standing
 from tests.policies.builders import both_sides, caucus_of, done, facts, message, named, of_kind
 
 UNPROVEN = Unproven("its author is not proven", "Do this")
@@ -36,6 +39,7 @@ CONTENTS: tuple[Content, ...] = (
     Reaction(MessageId("m0"), "secret"),
     Removal(MessageId("m0")),
     Unreadable("why", "secret"),
+    Unreadable("why", "secret", "secret"),
     Text("!party remove Carl"),
     Text("yes 4F2A"),
 )
@@ -73,11 +77,13 @@ def decide(said: Message, case: Case = FULL) -> Decision:
 
 @given(anything(FULL))
 def test_words_stay_in_the_conversation_in_which_they_were_said(said: Message) -> None:
-    for effect in decide(said).effects:
+    decision = decide(said)
+    where = (said.conversation,) if decision.rule != "put-aside" else caucuses_of(FULL, said.author)
+    for effect in decision.effects:
         if isinstance(effect, Post | Relay):
-            assert effect.conversation == said.conversation
+            assert (effect.conversation,) == where
         if isinstance(effect, Relay):
-            assert effect.to in readers(FULL, said.conversation)
+            assert effect.to in readers(FULL, effect.conversation)
             assert effect.to != said.author
 
 
@@ -103,7 +109,9 @@ def test_what_is_not_proven_or_not_a_readers_is_carried_nowhere(said: Message) -
 @given(anything(FULL))
 def test_nothing_but_a_proven_command_of_a_mediator_at_the_desk_changes_the_case(said: Message) -> None:
     decision = decide(said)
-    if decision.case != FULL or of_kind(Reconcile, decision.effects):
+    # What stands aside changes nothing but what its author is asked.
+    asked = replace(decision.case, asks=FULL.asks, releases=FULL.releases) if decision.rule == "put-aside" else None
+    if (asked or decision.case) != FULL or of_kind(Reconcile, decision.effects):
         assert said.conversation == DESK
         assert isinstance(said.content, Text)
         assert FULL.is_staff(said.author)
@@ -215,6 +223,46 @@ def test_what_cannot_be_read_is_held_with_its_reason() -> None:
     case = both_sides()
     decision = decide(message(case, "Carl", JOINT, Unreadable("its quote is unclear", "secret")), case)
     assert of_kind(Hold, decision.effects) == [Hold(MessageId("m1"), "its quote is unclear")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"content": Unreadable("its quote is unclear", "all of it", "their own")},
+        {"content": Text("their own"), "files": (FILE,)},
+    ],
+)
+def test_what_is_surely_its_authors_and_not_fit_for_all_stands_aside_and_a_yes_brings_it_to_the_mediator(
+    said: dict[str, Any],
+) -> None:
+    case = both_sides()
+    sent = replace(message(case, "Carl", JOINT, proof=AuthenticatedMail()), **said)
+    decision = decide(sent, case)
+    assert decision.rule == "put-aside"
+    own, carl = caucus_of(case, "Jones"), named(case, "Carl").id
+    posts = of_kind(Post, decision.effects)
+    assert {post.conversation for post in posts} == {own}
+    assert [post.content for post in posts] == [Text("their own"), *sent.files]
+    assert [hold.message for hold in of_kind(Hold, decision.effects)] == [sent.id]
+    assert of_kind(Relay, decision.effects) == []
+    (asked,) = of_kind(Pose, decision.effects)
+    assert (asked.to, asked.conversation, asked.words) == (carl, own, "their own")
+    yes = Answer(asked.code, yes=True, by=carl, where=own, proof=AuthenticatedMail())
+    answered = routing.decide_answer(decision.case, yes, facts(carl))
+    assert of_kind(Publish, answered.effects) == []
+    (release,) = answered.case.releases
+    assert (release.standing, release.words, release.to) == (Standing.QUEUED, "their own", JOINT)
+
+
+def test_what_can_not_stand_aside_is_held() -> None:
+    unclear = Unreadable("its quote is unclear", "all of it", "their own")
+    case = both_sides("!party add Eve eve@example.net as expert")
+    for who, where in (("Eve", case), ("Carl", replace(case, phase=Phase.CLOSED))):
+        decision = decide(message(where, who, JOINT, unclear, AuthenticatedMail()), where)
+        assert of_kind(Post, decision.effects) == []
+        assert of_kind(Hold, decision.effects)
+    without = replace(unclear, own=" ")
+    assert of_kind(Post, decide(message(case, "Carl", JOINT, without, AuthenticatedMail()), case).effects) == []
 
 
 def test_whoever_sent_what_cannot_be_read_is_told_how_to_say_it_on_their_own_network() -> None:

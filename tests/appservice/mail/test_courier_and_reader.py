@@ -15,9 +15,10 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.worker import End, Finished, Park
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, SendResult, Unknown
 from bridges.email.convert_in import likeness, mail_identity
-from bridges.email.ids import BounceToken, parse_recipient, token_address, token_hash
+from bridges.email.ids import BounceToken, parse_recipient, token_hash
 from policies.case import DESK, JOINT, Case, Conversation, Endpoint, EndpointId
-from policies.effects import AskWhose, Inform, Post, Relay, Tell
+from policies.effects import AskWhose, Inform, Pose, Post, Relay, Tell
+from policies.guard import grams
 from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.plan import label
@@ -27,7 +28,7 @@ from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.ports import Item, ItemId, Lane, ReplyAddress, State
-from tests.bridges.email.builders import OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
+from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
 from tests.bridges.email.test_reports import BLOCK, dsn
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
@@ -38,6 +39,7 @@ HOUSE = House("example.org", "_mediatrix_", OWN_DOMAIN, {})
 CODEC = JsonCodec()
 CASE = both_sides()
 CARL = named(CASE, "Carl")
+OWN = caucus_of(CASE, "Jones")
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -66,9 +68,11 @@ class Desk:
             address = ReplyAddress(CASE.id, CARL.id, CARL.endpoint.id, where, TOKEN.value)
             await work.addresses.save(address, token_hash(TOKEN))
 
-    async def receive(self, raw: bytes, *, recipients: int = 1, envelope_from: str = "carl@example.net") -> Item:
+    async def receive(
+        self, raw: bytes, *, recipients: int = 1, envelope_from: str = "carl@example.net", to: str = ADDRESS
+    ) -> Item:
         """A mail is in the inbox."""
-        token = parse_recipient(token_address(TOKEN, OWN_DOMAIN), OWN_DOMAIN)
+        token = parse_recipient(to, OWN_DOMAIN)
         assert token is not None
         identity, same = mail_identity(token_hash(token), raw)
         body = StoredMail(token_hash(token), envelope_from, same, recipients, raw).dump()
@@ -195,7 +199,7 @@ async def test_a_proven_reply_is_posted_where_its_address_says(desk: Desk, where
         (mail("hello"), "no Authentication-Results of ours"),
         (mail("hello", PASSED, sender="eve@example.net"), "another address than the one on record"),
         (mail("hello", PASSED, to="r.zyxwvutsrqponmlkjihgfedcb7@reply.example.org"), "addressed to others"),
-        (mail("hello\n\n> what somebody said\n", PASSED), "quote"),
+        (mail("> what somebody said\n", PASSED), "quote"),
         (mail("", PASSED), "no words"),
     ],
 )
@@ -226,11 +230,67 @@ async def test_the_mailbox_on_record_is_asked_whose_an_unproven_mail_was_once_a_
 
 async def test_who_wrote_what_can_not_be_posted_learns_why_and_what_would_work(desk: Desk) -> None:
     await desk.address(JOINT)
-    await desk.reader.read(await desk.receive(mail("hello\n\n> what somebody said\n", PASSED)))
+    await desk.reader.read(await desk.receive(mail("> what somebody said\n", PASSED)))
     (told,) = [effect for effect in desk.effects() if isinstance(effect, Inform)]
-    assert (told.to, told.conversation) == (CARL.id, caucus_of(CASE, "Jones"))
+    assert (told.to, told.conversation) == (CARL.id, OWN)
     assert "was not posted" in told.text
     assert "what somebody said" not in told.text
+
+
+async def test_what_quotes_something_unknown_stands_in_its_authors_own_room_who_is_asked_about_just_these_words(
+    desk: Desk,
+) -> None:
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail("I accept 4711.\n\n> what somebody said\n", PASSED)))
+    (post,) = desk.posts()
+    assert (post.conversation, post.author, post.content) == (OWN, CARL.id, Text("I accept 4711."))
+    (asked,) = [effect for effect in desk.effects() if isinstance(effect, Pose)]
+    assert (asked.to, asked.conversation, asked.words) == (CARL.id, OWN, "I accept 4711.")
+    assert "was not posted there" in asked.title
+    (why,) = desk.why_held()
+    assert "quote" in why
+    entries = {entry.message.id: entry.message for entry in desk.database.committed.journal.values()}
+    assert (entries[post.message].conversation, entries[post.message].content) == (OWN, Text("I accept 4711."))
+    assert any("what somebody said" in str(message.content) for message in entries.values())
+    said = "\n".join(effect.text for effect in desk.effects() if isinstance(effect, Tell))
+    assert "4711" not in said
+
+
+async def test_a_quote_of_lines_that_we_sent_is_no_doubt_even_without_the_anchor(desk: Desk) -> None:
+    await desk.carry(Text("Would you take the garden, and when?"), JOINT)
+    (letter,) = desk.post_office.delivered
+    quoted = mail("In June.\n\n> | Would you take the garden, and when?\n", PASSED, to=letter.reply_address)
+    await desk.reader.read(await desk.receive(quoted, to=letter.reply_address))
+    (post,) = desk.posts()
+    assert (post.conversation, post.content) == (JOINT, Text("In June."))
+    foreign = mail("No.\n\n> | Would you take the house?\n", PASSED, to=letter.reply_address)
+    await desk.reader.read(await desk.receive(foreign.replace(b"<1@", b"<2@"), to=letter.reply_address))
+    assert [post.conversation for post in desk.posts()] == [JOINT, OWN]
+
+
+async def test_what_repeats_the_private_room_is_not_posted_to_all_however_it_got_into_the_mail(desk: Desk) -> None:
+    secret = "At the very worst we take forty thousand"
+    async with desk.database.begin() as work:
+        await work.echoes.note(CASE.id, OWN.id, grams(secret))
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail(f"See this:\n{secret}", PASSED)))
+    assert [post.conversation for post in desk.posts()] == [OWN]
+    assert desk.why_held() == ["words in it stand in a private room, too"]
+    again = mail(f"Once more:\n{secret}", PASSED).replace(b"<1@", b"<2@")
+    await desk.reader.read(await desk.receive(again))
+    assert [post.conversation for post in desk.posts()] == [OWN, OWN], "what was not posted is no public word"
+    fine = mail("We take something else", PASSED).replace(b"<1@", b"<3@")
+    await desk.reader.read(await desk.receive(fine))
+    assert [post.conversation for post in desk.posts()] == [OWN, OWN, JOINT]
+
+
+async def test_the_words_of_another_sides_room_stop_nobody_which_would_tell_that_they_were_said(desk: Desk) -> None:
+    guess = "At the very worst we take forty thousand"
+    async with desk.database.begin() as work:
+        await work.echoes.note(CASE.id, caucus_of(CASE, "Smith").id, grams(guess))
+    await desk.address(JOINT)
+    await desk.reader.read(await desk.receive(mail(guess, PASSED)))
+    assert [post.conversation for post in desk.posts()] == [JOINT]
 
 
 async def test_one_mail_to_two_of_our_addresses_is_held(desk: Desk) -> None:

@@ -1,0 +1,93 @@
+"""What is surely its author's, and not surely fit for all, stands aside: in its author's own private room (I2).
+
+    a mail for all ─ it quotes what can't be told apart ┐
+                   ─ it repeats a private room         ─┼─▶ held, whole, for the mediators
+                   ─ something is attached             ─┘   its author's own words in their own room
+                                                            its author is asked: may they be shown to all?
+
+After a yes it waits for the mediator like everything on its way out of a private room (`commands.release`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from policies.case import DESK, JOINT, Case, Person
+from policies.commands.release import offered
+from policies.effects import Effect, Hold, Inform, Tell
+from policies.floor import objection
+from policies.guard import repeats
+from policies.membership import caucuses_of
+from policies.message import AuthenticatedMail, Message, MessageId, Text, Unreadable
+from policies.outcome import Facts
+from policies.plan import desk_label, label
+
+REPEATS = "words in it stand in a private room, too"
+ATTACHED = "it has files, which stay private when they come by mail"
+WRITE_ANEW = "To have something posted, write a new mail to the same address, with your words alone."
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A message as it stands in its author's own room, and the case and the effects of it being there."""
+
+    case: Case
+    kept: Message
+    effects: tuple[Effect, ...]
+
+
+def objection_to(case: Case, message: Message, facts: Facts) -> str | None:
+    """Why a proven mail is not fit for where it was sent, though its words are certain."""
+    if not isinstance(message.proof, AuthenticatedMail) or message.conversation != JOINT:
+        return None
+    if message.files:
+        return ATTACHED
+    body = message.content.body if isinstance(message.content, Text) else ""
+    private = {own.id for own in caucuses_of(case, message.author)}
+    return REPEATS if repeats(body, facts.elsewhere, private) else None
+
+
+def put_aside(case: Case, message: Message, author: Person, why: str, facts: Facts) -> Aside | None:
+    """What follows; None for whoever has no private room, or several, or may not speak there, and for what has no words
+    of its author's."""
+    kept = _kept(case, message)
+    if kept is None or objection(case, author.id, kept.conversation):
+        return None
+    meant, where = message.conversation, kept.conversation
+    not_there = "" if meant == where else f" It was written to {label(meant, case)}, and is NOT posted there."
+    asked: tuple[Effect, ...] = ()
+    if meant == JOINT:
+        case, asked = _asked(case, kept, author, why, facts)
+    number = f" {case.releases[-1].id}: they are asked whether it may be shown to all." if len(asked) > 1 else ""
+    told = (
+        f"Held: a mail of {author.name}'s for {desk_label(meant, case)}, because {why}. What is probably their own of"
+        f" it stands in {desk_label(where, case)}.{number} !held shows all of it."
+    )
+    notice = (
+        f"The next message is what seems to be {author.name}'s own words in a mail, of which the mediators have all,"
+        f" because {why}.{not_there}"
+    )
+    return Aside(case, kept, (Hold(message.id, why), Tell(where, notice), Tell(DESK, told), *asked))
+
+
+def _kept(case: Case, message: Message) -> Message | None:
+    own = caucuses_of(case, message.author)
+    match message.content:
+        case Text(words) | Unreadable(own=str() as words):
+            pass
+        case _:
+            return None
+    if len(own) != 1 or not words.strip():
+        return None
+    # Under a name of its own: what came is held under its own.
+    name = MessageId(hashlib.sha256(f"aside/{message.id}".encode()).hexdigest()[:40])
+    return replace(message, id=name, conversation=own[0], content=Text(words), reply_to=None)
+
+
+def _asked(case: Case, kept: Message, author: Person, why: str, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
+    """The question to its author whether all may read it; or, where nothing can be asked, what would help."""
+    assert isinstance(kept.content, Text)
+    not_posted = f"What you wrote to {label(JOINT, case)} was not posted there, because {why}."
+    asked = offered(case, kept, kept.content.body, not_posted, facts)
+    return asked or (case, (Inform(author.id, kept.conversation, f"{not_posted} The mediator has it. {WRITE_ANEW}"),))
