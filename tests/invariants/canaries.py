@@ -148,6 +148,8 @@ def judge(said: Said, message: Message, case: Case) -> Fate:
         return Fate.SILENT
     if not said.readable or (message.files and conversation.kind is Kind.JOINT):
         return Fate.HELD if own_room(case, message.author) is None or said.native else Fate.ASIDE
+    if conversation.kind is Kind.JOINT and isinstance(message.content, File) and not is_staff(case, message.author):
+        return Fate.HELD
     if conversation.kind is Kind.JOINT and not may_speak(case, message.author):
         return Fate.HELD
     power = 75 if is_staff(case, message.author) else 0
