@@ -14,6 +14,7 @@ _WROTE: Final = tuple(
     for pattern in (
         r"On .+ wrote\s?:",
         r"Am .+ schrieb\b.*:",
+        r"Am .+ hat .+ geschrieben\s?:",
         r".+ schrieb am .+:",
         r"Le .+ a écrit\s?:",
         r"El .+ escribió\s?:",
@@ -50,8 +51,10 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
     for count in range(1, min(len(paragraph), _MOST_LINES) + 1):
         if is_attribution(paragraph[-count:]):
             return without_blank_end(lines[:-count])
-    if paragraph and len(paragraph) < _MOST_LINES and _names_our_mail(paragraph, names):
-        return without_blank_end(lines[: -len(paragraph)])
+    for count in range(1, min(len(paragraph), _MOST_LINES - 1) + 1):
+        # As few as will do: what stands right above it are words.
+        if _names_our_mail(paragraph[-count:], names):
+            return without_blank_end(lines[:-count])
     if paragraph and (paragraph[-1].rstrip().endswith(":") or is_fence(paragraph[-1])):
         return None
     return lines

@@ -38,6 +38,7 @@ def without_sent_quotes(
     if first is None or not sent:
         return None
     quoted = [line for line in without_signature(lines[first:]) if line.strip()]
+    quoted = quoted[_attribution_at(quoted) :]
     if any(not _is_marked(line) or (bare(line) and bare(line) not in sent) for line in quoted):
         return None
     return without_attribution(lines[:first], reply_address, room_name)
@@ -70,8 +71,12 @@ def _introduction(lines: list[str], start: int) -> int:
     if begins_header_block(lines[start : start + 3]):
         end = next((i for i in range(start, len(lines)) if not is_header_line(lines[i])), len(lines))
         return end - start
-    counts = range(1, _LONGEST_ATTRIBUTION + 1)
-    return next((n for n in counts if is_attribution(lines[start : start + n])), 0)
+    return _attribution_at(lines[start : start + _LONGEST_ATTRIBUTION])
+
+
+def _attribution_at(lines: list[str]) -> int:
+    """How many of the first lines say who wrote what follows."""
+    return next((n for n in range(1, _LONGEST_ATTRIBUTION + 1) if is_attribution(lines[:n])), 0)
 
 
 def _is_quoted(line: str, sent: Collection[str]) -> bool:
