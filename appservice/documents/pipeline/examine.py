@@ -1,0 +1,84 @@
+"""The way of a file: its size, the scanner, the workshop. Whatever can't be told, is not let through."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from appservice.documents.pipeline import limits, tasks
+from appservice.documents.pipeline.kinds.made import Change, Reason
+from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
+from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, Unscanned
+from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
+from policies.files import Kind
+
+_log = logging.getLogger(__name__)
+
+_NOT_NOW: Final = (
+    "This file could not be examined yet. It is kept closed, and examined as soon as that is possible again."
+)
+_INFECTED: Final = (
+    "This file was found to carry malware. It was not taken, and nobody got it. Please check your computer."
+)
+_BROKE_IT: Final = (
+    "This file could not be opened safely: it needs too much time or memory, or is made to do harm. Please send it in "
+    "another form, such as a new PDF."
+)
+
+
+class Pipeline:
+    """`Examiner`: with the scanner, if there is one."""
+
+    def __init__(self, workshop: Workshop, scanner: Scanner | None, *, most_bytes: int) -> None:
+        self._workshop, self._scanner, self._most_bytes = workshop, scanner, most_bytes
+
+    async def examine(self, source: Path, name: str) -> Examined:
+        """As the port says. The scanner comes first: what it knows is not even parsed."""
+        del name  # a file is what it is, whatever it is called
+        target = source.with_name(f"{source.name}.clean")
+        try:
+            with source.open("rb") as file:
+                examined = await self._examine(file, target)
+        except OSError:
+            examined = Quarantined(_NOT_NOW)
+        if not isinstance(examined, Clean):
+            target.unlink(missing_ok=True)
+        return examined
+
+    async def _examine(self, file: BinaryIO, target: Path) -> Examined:
+        if os.fstat(file.fileno()).st_size > self._most_bytes:
+            return Refused(f"A file has at most {self._most_bytes // limits.MEGABYTE} MB.")
+        if self._scanner:
+            match await self._scanner.scan(file):
+                case Infected():
+                    return Refused(_INFECTED)
+                case Unscanned():
+                    _log.warning("clamd gave no verdict: a document waits")
+                    return Quarantined(_NOT_NOW)
+                case Harmless():
+                    pass
+        with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as made:
+            match await self._workshop.do({"task": tasks.SANITISE}, file.fileno(), made.fileno()):
+                case Answered(said):
+                    return _outcome(said, target)
+                case Died():
+                    return Refused(_BROKE_IT)
+                case Unstaffed():
+                    return Quarantined(_NOT_NOW)
+
+
+def _outcome(said: Mapping[str, Any], target: Path) -> Examined:
+    """What a child said, believed only in its form: it read what a stranger made."""
+    match said:
+        case {"refused": str(named)} if named in Reason.__members__:
+            return Refused(Reason[named].value)
+        case {"kind": str(named), "pages": int() | None as pages, "changes": [*changes]} if named in set(Kind) and set(
+            changes
+        ) <= set(Change.__members__):
+            kind = Kind(named)
+            return Clean(kind, kind.mimetype, target, pages, tuple(Change[change].value for change in changes))
+        case _:
+            return Refused(_BROKE_IT)

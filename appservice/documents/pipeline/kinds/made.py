@@ -1,0 +1,86 @@
+"""What a kind's module answers: what it made, or why it can't be taken.
+
+A child says no words of its own: it may be in the hands of the file it reads. It gives the names of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from appservice.documents.pipeline import limits
+from policies.files import Kind
+
+
+class Reason(Enum):
+    """Why a file can't be taken: a sentence for who sent it, and what they can do."""
+
+    EMPTY = "This file is empty."
+    ENCRYPTED = "This file is encrypted, or has a password. Please save or print it without one, and send that."
+    DAMAGED = "This file is damaged, or is not what it seems to be, and could not be read."
+    TOO_MUCH = "This file needs far more memory or room than such a file should. Please send it in a simpler form."
+    TRICK = "This file is built in a way that only a trick needs, and is not taken."
+    TWO_IN_ONE = "This file is two kinds of file at once, which only a trick makes. Please send the plain one."
+    BEFORE = "There is something before the beginning of this PDF. Please print it into a new PDF, and send that."
+    AFTER = "Something follows after the end of this PDF. Please print it into a new PDF, and send that."
+    CUT_OFF = "This PDF is cut off, or something follows after its end. Please send it again, whole."
+    PAGES = f"A PDF has at least one page, and at most {limits.PAGES}."
+    PIXELS = f"This picture has more than {limits.PIXELS // limits.MEGABYTE} million points. Please send a smaller one."
+    LONG_TEXT = f"A plain text has at most {limits.TEXT // limits.MEGABYTE} MB."
+    MACROS = (
+        "This document can carry programs (macros), so it is not taken, whatever its name says. Please save it without "
+        "macros, or as PDF."
+    )
+    HAS_FILES = (
+        "This document has other files, or links to data elsewhere, in it. Please save it as PDF, and send that."
+    )
+    OLD_OFFICE = (
+        "This is an Office file of the old form, or one with a password. Please save it as PDF, .docx or .odt, without "
+        "a password."
+    )
+    RTF = "RTF can carry programs and is not taken. Please save it as PDF, .docx or .odt."
+    PROGRAM = "Programs are not taken."
+    PACKED = "Packed files are not taken. Please send what is in it, one file at a time."
+    WEB_PAGE = "Web pages and drawings that can carry programs (HTML, SVG) are not taken. Please save it as PDF."
+    MOVING = (
+        "Videos, sound, and pictures in Apple's form (HEIC) are not taken as documents. Please send a JPEG or a PDF."
+    )
+    OTHER_PICTURE = "Pictures of this kind are not taken. Please send a JPEG, a PNG or a PDF."
+    UNKNOWN = (
+        "Files of this kind are not taken. Please send a PDF, a picture (JPEG, PNG), plain text, or a document as "
+        ".docx, .xlsx, .pptx, .odt, .ods or .odp."
+    )
+    NO_SUCH_PAGE = "There is no such page."
+
+
+class Change(Enum):
+    """What the harmless version is without, or still has: a sentence for who sent the file."""
+
+    ACTS = "What would have run or opened something by itself (actions, scripts, launches) was removed."
+    FILES = "Files, sound or video hidden inside it were removed."
+    WROTE = "Notes on who wrote it, when and with what were removed."
+    FORM = "An old kind of form in it (XFA) was removed."
+    SIGNED = (
+        "It carries a digital signature. The copy that others get is a changed one, in which that can't be verified; "
+        "the original is kept."
+    )
+    PLACE = "The notes inside the picture (such as place, time and camera) were removed."
+    INVISIBLE = "Invisible characters, or such that change the direction of reading, were taken out."
+    TRACKED = "Comments or tracked changes are in it, with the names of who made them. They stay."
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The harmless version was written. `pages` as in `outcome.Clean`."""
+
+    kind: Kind
+    pages: int | None = None
+    changes: tuple[Change, ...] = ()
+
+
+class Unacceptable(Exception):
+    """The file can't be taken."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.name)
+        self.reason = reason

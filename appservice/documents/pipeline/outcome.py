@@ -1,0 +1,52 @@
+"""What becomes of a file that came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from policies.files import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """A file that may be kept: made anew, without what was dangerous or told too much.
+
+    `path` lies beside the source and belongs to the caller. `pages`: how many page images can be made of it; None where
+    there are none. `changes`: what was taken away, in words for the uploader.
+    """
+
+    kind: Kind
+    mimetype: str
+    path: Path
+    pages: int | None
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not taken, and these bytes never will be. `why` is a whole sentence for the uploader."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Not examined for a reason of ours, such as a scanner that is down: to be examined again."""
+
+    why: str
+
+
+Examined = Clean | Refused | Quarantined
+
+
+class Examiner(Protocol):
+    """Looks into files."""
+
+    async def examine(self, source: Path, name: str) -> Examined:
+        """What the file at `source` is, and the harmless version of it. `name` is the sender's, and not believed.
+
+        `source` lies in a folder of the caller's that nobody else reads; the result is put beside it. Never raises for
+        what a file contains.
+        """
