@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.claim import claim
@@ -154,17 +154,15 @@ class Service:
             if parts.lmtp:
                 await parts.lmtp.start()
             async with _ending_alone(OlderDatabase), asyncio.TaskGroup() as group:
-                group.create_task(self._every(MARK_EVERY, self._claim))
+                group.create_task(every(MARK_EVERY, self._claim))
                 if epoch.stage is not Stage.SETTLED:
                     group.create_task(self._settle())
                 group.create_task(parts.inbox.run())
                 group.create_task(parts.outbox.run())
-                group.create_task(self._every(timedelta(seconds=20), self._refresh, parts.encryption.devices_wanted))
-                group.create_task(self._every(timedelta(seconds=5), parts.encryption.flush_all, parts.unsent))
-                group.create_task(
-                    self._every(parts.housekeeping.every, parts.housekeeping.round, parts.database.duty.taken)
-                )
-                group.create_task(self._every(parts.reach.every, parts.reach.look))
+                group.create_task(every(timedelta(seconds=20), self._refresh, parts.encryption.devices_wanted))
+                group.create_task(every(timedelta(seconds=5), parts.encryption.flush_all, parts.unsent))
+                group.create_task(every(parts.housekeeping.every, parts.housekeeping.round, parts.database.duty.taken))
+                group.create_task(every(parts.reach.every, parts.reach.look))
                 group.create_task(parts.rounds.go())
                 parts.condition.now()
                 on_ready()
@@ -244,21 +242,6 @@ class Service:
         while await self.parts.encryption.refresh_devices():
             pass
 
-    async def _every(
-        self, pause: timedelta, act: Callable[[], Awaitable[object]], early: asyncio.Event | None = None
-    ) -> None:
-        """Do it again and again, whatever fails; `early` has it done at once."""
-        early = early or asyncio.Event()
-        while True:
-            early.clear()
-            try:
-                await act()
-            except (Trouble, MatrixError, DatabaseUnavailable) as error:
-                logger.warning("will try again: %s", error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause.total_seconds()):
-                    await early.wait()
-
     async def _last_mark(self) -> None:
         if self._counts:
             with contextlib.suppress(OlderDatabase, Trouble, MatrixError, DatabaseUnavailable, TimeoutError):
@@ -275,6 +258,24 @@ class Service:
             await parts.cloud.close()
         await parts.matrix.close()
         await parts.database.close()
+
+
+async def every(pause: timedelta, act: Callable[[], Awaitable[object]], early: asyncio.Event | None = None) -> NoReturn:
+    """Do it again and again, whatever fails; `early` has it done at once. Raises OlderDatabase alone."""
+    early = early or asyncio.Event()
+    while True:
+        early.clear()
+        try:
+            await act()
+        except OlderDatabase:
+            raise
+        except (Trouble, MatrixError, DatabaseUnavailable) as error:
+            logger.warning("will try again: %s", error)
+        except Exception:
+            logger.exception("what is done now and then failed unexpectedly; it will be tried again")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause.total_seconds()):
+                await early.wait()
 
 
 @contextlib.asynccontextmanager

@@ -184,11 +184,14 @@ class Encryption:
         await self.flush(self._bot)
 
     async def flush_all(self) -> None:
-        """Send what any of our identities still has to send."""
+        """Send what any of our identities still has to send. One that the homeserver refuses keeps no other's back."""
         async with self._database.begin() as work:
             owners = await work.crypto.request_owners(now_ms())
         for user in owners:
-            await self.flush(user)
+            try:
+                await self.flush(user)
+            except Trouble as trouble:
+                logger.warning("what one of our devices has to send is sent later: %s", trouble.why)
 
     # --- room events
 

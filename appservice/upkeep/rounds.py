@@ -52,7 +52,13 @@ class Rounds:
 
     async def _look_at(self, work: Work, case_id: CaseId) -> bool:
         """Have its rooms looked at; False for a case that is over."""
-        case = await work.cases.load(case_id)
+        try:
+            case = await work.cases.load(case_id)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            logger.exception("a case can't be read, so its rooms are not looked at")
+            return False
         if case is None or case.phase is Phase.CLOSED:
             return False
         item = item_id(f"start/{case_id}/{time.time()}")
