@@ -37,7 +37,7 @@ from policies.membership import readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.outcome import Facts, Refused
 from policies.release import heading
-from policies.text import clean
+from policies.text import marked
 
 ASK_LASTS = timedelta(minutes=15)
 """For a mediator's own acts, who is there and looking."""
@@ -149,9 +149,8 @@ def answered(case: Case, answer: Answer, at: datetime) -> tuple[Case, Ask] | Ref
 
 
 def in_words(question: Pose) -> str:
-    """A question as plain text, for channels that have no better form. Words that are asked about stand behind marks,
-    so that none of them can pass for ours (I10)."""
-    quoted = "\n".join(f"> {line}".rstrip() for line in clean(question.words).splitlines())
+    """A question as plain text, for channels that have no better form."""
+    quoted = "\n".join(marked(question.words))
     return (
         f"{question.title}\n\n{quoted}\n\n{question.then}\n"
         f"Only you can answer, and only here: write “yes {question.code}” or “no {question.code}”, and nothing else, by"

@@ -191,17 +191,11 @@ class Case:
         return next((p for p in self.people if p.name.casefold() == name.casefold()), None)
 
     def at_address(self, network: Network, address: str) -> Person | None:
-        """The person reached at that address. Mail addresses are the same in upper and lower case; Matrix ids are not:
-        `@MIA:server` is another account than `@mia:server`, with keys of its own."""
-        key = address_key(network, address)
-        return next(
-            (
-                p
-                for p in self.people
-                if p.endpoint.network is network and address_key(network, p.endpoint.address) == key
-            ),
-            None,
-        )
+        """The person reached at that address, or by another name of the same channel. Mail addresses are the same in
+        upper and lower case; Matrix ids are not: `@MIA:server` is another account than `@mia:server`, with keys of its
+        own."""
+        key, there = address_key(network, address), (p for p in self.people if p.endpoint.network is network)
+        return next((p for p in there if key in {address_key(network, name) for name in p.endpoint.names}), None)
 
     def roles(self, person: PersonId) -> tuple[Participation, ...]:
         """All participations of a person; an interpreter may have one on each side."""

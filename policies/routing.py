@@ -57,13 +57,27 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
 
 
-def decide_confirmed(case: Case, message: Message) -> Decision:
+def kept_private(case: Case, message: Message) -> Message | None:
+    """A message as it stands once its author has confirmed it: as words in the author's own private room, wherever it
+    was meant for, and whatever it quotes. Too much said there harms nobody (I2). None for whoever has no such room, or
+    several, and for what has no words."""
+    own = caucuses_of(case, message.author)
+    words = message.content.words if isinstance(message.content, Unreadable) else ""
+    if isinstance(message.content, Text):
+        words = message.content.body
+    placed = len(own) == 1 and words.strip()
+    return replace(message, conversation=own[0], content=Text(words), reply_to=None) if placed else None
+
+
+def decide_confirmed(case: Case, message: Message, kept: Message | None) -> Decision:
     """Somebody says, with proof, that a mail which had none was theirs. Where it was meant to go was never certain
-    enough, so it goes to their own side; whoever wants to say it to all can do that on the page."""
+    enough, so `kept` stands in their own room; whoever wants to say it to all can do that on the page."""
     author = case.person(message.author)
     if author is None:
         return _held(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
-    return _kept_private(case, message, author, "it came without proof, and was confirmed with the PIN") or Decision(
+    if kept:
+        return _confirmed(case, kept, author, message.conversation)
+    return Decision(
         case,
         (Tell(DESK, f"{author.name} says that the held mail of {message.at:%Y-%m-%d %H:%M} UTC was theirs."),),
         "confirmed-mail",
@@ -305,29 +319,19 @@ def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
     return Decision(case, tuple(effects), rule, why)
 
 
-def _kept_private(case: Case, message: Message, author: Person, why: str) -> Decision | None:
-    """What is surely its author's, but not surely fit for where it was sent, goes to the author's own side, whatever it
-    quotes: too much said there harms nobody (I2). None for whoever has no such room, or several."""
-    own = caucuses_of(case, author.id)
-    words = message.content.words if isinstance(message.content, Unreadable) else None
-    if isinstance(message.content, Text):
-        words = message.content.body
-    if len(own) != 1 or not words or not words.strip():
-        return None
-    where, meant = own[0], label(message.conversation, case)
-    to_all = "" if message.conversation == where else f" It was written to {meant}, and NOT posted there."
+def _confirmed(case: Case, kept: Message, author: Person, meant: Conversation) -> Decision:
+    """What its author has confirmed, in the author's own room, which all its readers learn."""
+    where, why = kept.conversation, "it came without proof, and was confirmed with the PIN"
+    to_all = "" if meant == where else f" It was written to {label(meant, case)}, and NOT posted there."
     notice = f"The next message is a mail of {author.name}'s, with all that was found in it, because {why}.{to_all}"
+    told = f"{author.name} wrote to {desk_label(meant, case)}; it stands in {desk_label(where, case)}, because {why}."
     return Decision(
         case,
         (
             Tell(where, notice),
-            Post(where, author.id, Text(words), message.id),
-            *(Relay(message.id, where, author.id, Text(words), to) for to in _bridged(case, where) if to != author.id),
-            Tell(
-                DESK,
-                f"{author.name} wrote to {desk_label(message.conversation, case)}; it stands in"
-                f" {desk_label(where, case)}, because {why}.",
-            ),
+            Post(where, author.id, kept.content, kept.id),
+            *_relays(case, kept, credited=author.id),
+            Tell(DESK, told),
         ),
         "kept-private",
         why,

@@ -16,6 +16,11 @@ def clean(body: str) -> str:
     return "".join(c for c in body.replace("\r\n", "\n") if c in "\n\t" or not _is_control(c))
 
 
+def marked(words: str) -> list[str]:
+    """Somebody's words, line by line, each behind a mark, so that none of them can pass for one of ours (I10)."""
+    return [f"> {line}".rstrip() for line in clean(words).splitlines()]
+
+
 def name_problem(name: str) -> str | None:
     """Why this can't be somebody's name in a case, in words for the mediator; None if it can.
 

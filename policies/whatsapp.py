@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from enum import StrEnum
+from enum import StrEnum, unique
 
 from policies.case import DESK, Case, Doubt, Endpoint, Network, Person, Seen
 from policies.delivery import channel_key
@@ -66,6 +66,7 @@ STOP = frozenset({"stop", "unsubscribe", "stopp", "parar", "baja", "arrêter", "
 START = frozenset({"start", "resume", "weiter", "continuar", "alta", "reprendre", "riprendi"})
 HELP = frozenset({"help", "hilfe", "ayuda", "ajuda", "aide", "aiuto"})
 STOPPED = "they wrote STOP"
+_AND = ", and "
 
 
 def further(one: WhatsAppState, other: WhatsAppState) -> WhatsAppState:
@@ -147,7 +148,8 @@ def account_confirmed(case: Case, person: Person, typed: str, facts: Facts) -> O
         return Refused(
             f"{address} belongs to somebody else who takes part", "No two people share a number; use another channel"
         )
-    seen = Seen(now.user or before.user, now.phone or before.phone, now.key or before.key)
+    # The key that was known is the one that is no longer there; a new one is learnt from their next message.
+    seen = Seen(now.user or before.user, now.phone or before.phone, now.key)
     confirmed = replace(endpoint, address=address, seen=seen, doubt=None)
     answer = (
         f"Confirmed: {person.name} is the account at {address}. What waited for it is sent now; what was held stays"
@@ -157,19 +159,35 @@ def account_confirmed(case: Case, person: Person, typed: str, facts: Facts) -> O
     return Done(case.with_person(replace(person, endpoint=confirmed)), answer, (resumed,))
 
 
+def decide_stop(case: Case, person: Person, word: str) -> Decision | None:
+    """What STOP does, even in doubt of who wrote it; None for any other word."""
+    if _keyword(word) not in STOP:
+        return None
+    why = person.endpoint.stopped or ""
+    now = why if why.endswith(STOPPED) else f"{why}{_AND}{STOPPED}" if why else STOPPED
+    stopped = replace(person, endpoint=replace(person.endpoint, stopped=now))
+    text = f"{person.name} wrote STOP on WhatsApp: nothing more is sent there until they write START."
+    return Decision(case.with_person(stopped), (Tell(DESK, text),), "whatsapp-stop", STOPPED)
+
+
+def _keyword(word: str) -> str:
+    return word.strip().strip(".!").casefold()
+
+
 def decide_keyword(case: Case, person: Person, word: str) -> Decision | None:
     """What a word does that speaks to the service and to nobody else; None if it is no such word."""
-    said = word.strip().strip(".!").casefold()
-    own = caucuses_of(case, person.id)
+    said, own = _keyword(word), caucuses_of(case, person.id)
     if said in STOP:
-        stopped = replace(person, endpoint=replace(person.endpoint, stopped=STOPPED))
-        text = f"{person.name} wrote STOP on WhatsApp: nothing more is sent there until they write START."
-        return Decision(case.with_person(stopped), (Tell(DESK, text),), "whatsapp-stop", STOPPED)
-    if said in START and person.endpoint.stopped == STOPPED:
-        going = replace(person, endpoint=replace(person.endpoint, stopped=None))
-        text = f"{person.name} wrote START on WhatsApp: what waited is sent now."
-        resumed = Resume(channel_key(case, person.endpoint.id))
-        return Decision(case.with_person(going), (Tell(DESK, text), resumed), "whatsapp-start", "they wrote START")
+        return decide_stop(case, person, word)
+    why = person.endpoint.stopped or ""
+    if said in START and why.endswith(STOPPED):
+        # Whatever else keeps messages from them was not theirs to lift.
+        left = why.removesuffix(STOPPED).removesuffix(_AND) or None
+        going = replace(person, endpoint=replace(person.endpoint, stopped=left))
+        then = f"still nothing is sent there, for {left}." if left else "what waited is sent now."
+        resumed = () if left else (Resume(channel_key(case, person.endpoint.id)),)
+        heard = Tell(DESK, f"{person.name} wrote START on WhatsApp: {then}")
+        return Decision(case.with_person(going), (heard, *resumed), "whatsapp-start", "they wrote START")
     if said in HELP:
         told = tuple(Inform(person.id, where, HELP_TEXT) for where in own[:1])
         return Decision(case, told, "whatsapp-help", "they asked for help")
@@ -184,11 +202,29 @@ HELP_TEXT = (
 )
 
 
-def decide_failed(case: Case, person: Person, why: str, *, again: bool) -> Decision:
+@unique
+class Again(StrEnum):
+    """When a message that failed is sent once more, in words."""
+
+    NOW = "It is sent once more."
+    WRITTEN = "It is sent once they write, and they are asked to."
+    SURE = "It is sent once more when you have made sure who is there."
+
+
+def decide_failed(case: Case, person: Person, why: str, again: Again | None) -> Decision:
     """The network reports that a message did not arrive after all."""
-    then = "It is sent once they write." if again else f"Telephone {person.name}."
+    then = again or f"It is not sent again by itself. Telephone {person.name}."
     text = f"A WhatsApp message to {person.name} was not delivered: {why}. {then} !whatsapp status {person.name}"
     return Decision(case, (Tell(DESK, text),), "whatsapp-failed", why)
+
+
+def decide_not_asked(case: Case, person: Person, why: str) -> Decision:
+    """The network reports that the template did not arrive which asks somebody to write."""
+    text = (
+        f"WhatsApp did not deliver to {person.name} the message that asks them to write: {why}. What waits for them is"
+        f" sent once they write. Telephone {person.name}."
+    )
+    return Decision(case, (Tell(DESK, text),), "whatsapp-not-asked", why)
 
 
 def decide_again(case: Case, relay: Relay) -> Decision:

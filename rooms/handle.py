@@ -209,8 +209,10 @@ class Handler:
         if held not in {one.message for one in await self._work.holds.of_case(case.id)}:
             return
         message = replace(entry.message, id=again, proof=PinnedLink())
-        await self._work.journal.append(Entry(case.id, message))
-        await self._applier.apply(case, routing.decide_confirmed(case, message))
+        kept = routing.kept_private(case, message)
+        # In the journal it is where it stands, so that whatever repeats it later repeats it there.
+        await self._work.journal.append(Entry(case.id, kept or message))
+        await self._applier.apply(case, routing.decide_confirmed(case, message, kept))
 
     async def automatic(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A machine answered for somebody, at their address for a conversation."""

@@ -8,6 +8,7 @@ from policies.asking import in_words
 from policies.case import Case
 from policies.effects import Explain, Inform, Pose, Post, Publish, Tell
 from policies.message import Content, Text
+from policies.text import marked
 from rooms.ports import UserId
 
 IntoRoom = Post | Tell | Explain | Pose | Inform | Publish
@@ -21,7 +22,7 @@ def words_of(effect: IntoRoom) -> Content:
         case Pose():
             return Text(in_words(effect))
         case Publish(heading=heading, words=words):
-            return Text("\n".join([heading, *(f"> {line}".rstrip() for line in words.splitlines())]))
+            return Text("\n".join([heading, *marked(words)]))
         case Tell() | Explain() | Inform():
             return Text(effect.text)
         case _:

@@ -11,7 +11,7 @@ from policies.case import Case, Network, PersonId
 from policies.membership import conversations
 from policies.message import Edit, Text, Unreadable
 from policies.plan import desk_label
-from policies.text import clean, moment, one_line
+from policies.text import marked, moment, one_line
 from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import State, Work
@@ -38,7 +38,7 @@ async def held_text(work: Work, case: Case, number: str | None) -> str:
     origin = f"{author.name if author else 'someone who left'}, for {desk_label(entry.message.conversation, case)}"
     match entry.message.content:
         case Text(body) | Edit(body=body) | Unreadable(words=body):
-            words = "\n".join(f"> {line}" for line in clean(body).splitlines()) or "> (nothing that can be shown)"
+            words = "\n".join(marked(body)) or "> (nothing that can be shown)"
         case _:
             words = "> (not words)"
     return f"Held message {number}, as if from {origin}, unproven or unreadable:\n{words}"
@@ -69,7 +69,7 @@ async def headers_text(work: Work, case: Case, number: str) -> str:
     if raw is None:
         return f"There is no held mail {one_line(number)}. !held lists what is held."
     head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0][:HEADERS_SHOWN].decode("utf-8", "replace")
-    lines = "\n".join(f"> {line}" for line in clean(head).splitlines())
+    lines = "\n".join(marked(head))
     return f"The header of the mail of held message {number}; whoever sent it may have written any of it:\n{lines}"
 
 

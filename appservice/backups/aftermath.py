@@ -2,7 +2,7 @@
 
     words for a room …… the room is searched, once, for what of ours it holds since the backup; was this in it, it is
                         done; can't that be told (something of ours was redacted), a person decides
-    a mail …………………… a person decides, if it follows from anything that the lost database had
+    a letter ………………… a person decides, if it follows from anything that the lost database had
 
 What was received before `Epoch.doubt_until` may have been acted on by the database that was lost. What follows from
 later things goes as always.
@@ -21,10 +21,21 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.sending import Delivers
 from appservice.upkeep.epoch import MARKER, Epoch, Searched
-from policies.effects import AskWhose, Explain, Introduce, Post, Reconcile, Relay, Tell
+from policies.effects import (
+    AskWhose,
+    Explain,
+    Inform,
+    Introduce,
+    Pose,
+    Post,
+    Publish,
+    Reconcile,
+    Relay,
+    Tell,
+)
 from policies.message import Text
 from policies.plan import room_key
-from rooms.apply import Outgoing, Say, Signal
+from rooms.apply import PEOPLE, Outgoing, Say, Signal
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import EventId, Item, RoomId, UserId, Work
 from rooms.provision import Report
@@ -33,7 +44,7 @@ CLOCKS_DIFFER = timedelta(hours=1)
 """How much older than the backup an event may be that was sent after it: the homeserver's clock isn't ours."""
 
 MAYBE: Final = "the service was restored from a backup, and may have sent it before"
-Words = Say | Post | Tell | Explain
+Words = Say | Post | Tell | Explain | Publish | Inform | Pose
 
 
 class Aftermath:
@@ -79,13 +90,13 @@ class Aftermath:
     async def _already(self, item: Item, outgoing: Outgoing, epoch: Epoch) -> Outcome | None:
         """What became of an item in the life of the lost database; None if it is to be sent now."""
         match outgoing:
-            case Relay() | Introduce() | AskWhose():
+            case Relay() | Introduce() | AskWhose() | Publish() | Inform() | Pose() if item.kind == PEOPLE:
                 async with self._database.begin() as work:
                     doubtful = _first_look(item) and await _doubtful(work, item, outgoing, epoch)
                 return Unanswered(MAYBE) if doubtful else None
             case Signal():
                 return Cancelled("the verification that it belongs to was lost") if _is_old(item, epoch) else None
-            case Say() | Post() | Tell() | Explain():
+            case Say() | Post() | Tell() | Explain() | Publish() | Inform() | Pose():
                 return await self._in_room(item, outgoing, epoch)
             case _:
                 return None

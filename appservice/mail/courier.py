@@ -87,7 +87,9 @@ class MailCourier:
                 return Unanswered("another process has begun to send it")
             await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
             is_news = by_link(person) and not isinstance(letter.content, AskWhose)
-            if is_news and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
+            # What a person has sent again would find the very link that may never have arrived.
+            is_first = is_news and not await work.mails.has_begun(letter.case.id, person.id, item.id)
+            if is_first and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
                 return Sent("it lies ready; a link to it was sent before")
             # Written before it is marked as on its way: what can't be written has certainly not left.
             away = _Away(ids.message_id(item.id, self._sender.reply_domain), self._address(bounce), link, at)

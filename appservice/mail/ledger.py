@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Protocol
 
 from bridges.email.convert_in import Likeness
-from policies.case import CaseId
+from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
 from rooms.mails import Mails, SentMail
+from rooms.ports import ItemId
 
 
 class MailLedger(Mails, Protocol):
@@ -26,6 +27,9 @@ class MailLedger(Mails, Protocol):
 
     async def leaves(self, mail: SentMail) -> None:
         """A mail is on its way. One with the same `bounce_hash` is replaced."""
+
+    async def has_begun(self, case: CaseId, person: PersonId, item: ItemId) -> bool:
+        """Whether a mail to that person was on its way for that item before."""
 
     async def by_bounce(self, bounce_hash: str) -> SentMail | None:
         """The mail that reports to that address are about."""

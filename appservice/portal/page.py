@@ -178,8 +178,8 @@ def _text(content: Content) -> str | None:
             return body
         case Edit(body=body):
             return f"(corrects an earlier message)\n{body}"
-        case File():
-            return "(a file; please ask the mediator how you can see it)"
+        case File(words=words):
+            return "\n".join(filter(None, ["(a file; please ask the mediator how you can see it)", words]))
         case Removal():
             return "(an earlier message was removed; please disregard it)"
         case Reaction() | Unreadable():

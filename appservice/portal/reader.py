@@ -13,7 +13,7 @@ from appservice.reading import message_id
 from appservice.worker import Fate, Finished
 from policies.asking import Answer
 from policies.case import JOINT, Case, Conversation, Person
-from policies.membership import conversations
+from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
 from policies.text import clean
 from rooms.apply import Codec
@@ -64,9 +64,10 @@ class PortalReader:
             case "answer":
                 code = values.get("code", "").upper()
                 ask = next((a for a in case.asks if a.code == code and a.asked == person.id), None)
-                if ask:
-                    answer = Answer(code, values.get("yes") == "yes", person.id, ask.where, PinnedLink())
-                    await handler.answer(case.id, answer, item.received_at)
+                # To a question that is closed it is an answer, too: one that does not count, and they must know.
+                where = ask.where if ask else next(iter(caucuses_of(case, person.id)), JOINT)
+                answer = Answer(code, values.get("yes") == "yes", person.id, where, PinnedLink())
+                await handler.answer(case.id, answer, item.received_at)
             case "enrol":
                 await handler.enrolled(case, person, words=values.get("words") == "yes")
             case "mine":

@@ -13,6 +13,7 @@ from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
 from rooms.mails import SentMail
+from rooms.ports import ItemId
 
 
 class SqlMailLedger:
@@ -59,6 +60,11 @@ class SqlMailLedger:
             "at": mail.at,
         }
         await self._connection.execute(upsert(self._connection.dialect, SENT_MAILS, "bounce_hash"), values)
+
+    async def has_begun(self, case: CaseId, person: PersonId, item: ItemId) -> bool:
+        columns = SENT_MAILS.c
+        theirs = columns.case_id == case, columns.person == person, columns.item == item
+        return (await self._connection.execute(select(columns.ordinal).where(*theirs).limit(1))).first() is not None
 
     async def by_bounce(self, bounce_hash: str) -> SentMail | None:
         return next(iter(await self._found(SENT_MAILS.c.bounce_hash == bounce_hash, most=1)), None)

@@ -1,6 +1,9 @@
 """What is kept of WhatsApp beside what is said."""
 
-from sqlalchemy import ColumnElement, select
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, null, or_, select, update
+from sqlalchemy import case as sql_case
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage.seals import Seals, open_text, seal_text
@@ -8,6 +11,7 @@ from appservice.storage.statements import upsert
 from appservice.storage.whatsapp_schema import SENT_PARTS, THREADS
 from appservice.whatsapp.ledger import Thread
 from policies.case import CaseId, EndpointId, PersonId
+from policies.message import MessageId
 from policies.whatsapp import WhatsAppState
 from rooms.messages import SentPart
 from rooms.ports import ItemId
@@ -29,16 +33,27 @@ class SqlWhatsAppLedger:
         found = (await self._connection.execute(statement)).one_or_none()
         return Thread() if found is None else Thread(found.heard_at, found.nudged_at)
 
-    async def keep_thread(self, case: CaseId, endpoint: EndpointId, number: str, thread: Thread) -> None:
-        values = {
-            "case_id": case,
-            "endpoint": endpoint,
-            "number": number,
-            "heard_at": thread.heard_at,
-            "nudged_at": thread.nudged_at,
-        }
-        statement = upsert(self._connection.dialect, THREADS, "case_id", "endpoint", "number")
-        await self._connection.execute(statement, values)
+    async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        known = (await self.thread(case, endpoint, number)).heard_at
+        await self._set(case, endpoint, number, "heard_at", max(at, known) if known else at)
+
+    async def nudged(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        await self._set(case, endpoint, number, "nudged_at", at)
+
+    async def shut(self, case: CaseId, endpoint: EndpointId, number: str, sent_at: datetime) -> None:
+        columns = THREADS.c
+        this = columns.case_id == case, columns.endpoint == endpoint, columns.number == number
+        silent = or_(columns.heard_at.is_(None), columns.heard_at <= sent_at)
+        asked = (columns.nudged_at > sent_at, columns.nudged_at)
+        values = {"heard_at": null(), "nudged_at": sql_case(asked, else_=null())}
+        await self._connection.execute(update(THREADS).where(*this, silent).values(values))
+
+    async def _set(self, case: CaseId, endpoint: EndpointId, number: str, column: str, at: datetime) -> None:
+        """One column alone: courier and reader may write the two at the same moment."""
+        values = {"case_id": case, "endpoint": endpoint, "number": number, column: at}
+        others = {"heard_at", "nudged_at"} - {column}
+        key = ("case_id", "endpoint", "number")
+        await self._connection.execute(upsert(self._connection.dialect, THREADS, *key, keep=others), values)
 
     async def keep(self, part: SentPart) -> None:
         place = part.item
@@ -58,6 +73,11 @@ class SqlWhatsAppLedger:
 
     async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
         return await self._found(SENT_PARTS.c.item == item, order=SENT_PARTS.c.part, most=10_000)
+
+    async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
+        columns = SENT_PARTS.c
+        theirs = columns.case_id == case, columns.person == person, columns.message == message
+        return frozenset((await self._connection.execute(select(columns.item).where(*theirs))).scalars())
 
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         theirs = SENT_PARTS.c.case_id == case, SENT_PARTS.c.person == person

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
 
 from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.whatsapp.callback import Ours
 from appservice.whatsapp.ledger import Thread, window_key
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.rendering import Voice, content
@@ -15,7 +16,7 @@ from bridges.whatsapp.api import Accepted, NotSent, Refused, SendResult, Unknown
 from bridges.whatsapp.convert_out import Addressee, Json, addressed, render, template
 from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace
-from policies.case import Case, Doubt, Person, Seen
+from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.delivery import channel_key
 from policies.message import MessageId
 from policies.whatsapp import WhatsAppState, decide_doubt, further
@@ -56,8 +57,12 @@ class _Line:
     number: str
 
     @property
+    def thread(self) -> tuple[CaseId, EndpointId, str]:
+        return self.case.id, self.person.endpoint.id, self.number
+
+    @property
     def key(self) -> str:
-        return window_key(self.case.id, self.person.endpoint.id, self.number)
+        return window_key(*self.thread)
 
     @property
     def addressee(self) -> Addressee:
@@ -94,7 +99,7 @@ class WhatsAppCourier:
         async with self._database.begin() as work:
             now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
-            thread = await work.whatsapp.thread(line.case.id, person.endpoint.id, line.number)
+            thread = await work.whatsapp.thread(*line.thread)
         if now is None or now.state is not State.READY or now.sending != item.sending:
             # This process stood still for longer than its lease.
             return Unanswered(_TAKEN_OVER)
@@ -129,7 +134,8 @@ class WhatsAppCourier:
                 return Unanswered(_TAKEN_OVER)
             await work.whatsapp.keep(leaving)
             await work.outbox.mark_sending(item.id, None)
-        result = await self._network.send(line.number, addressed(message, line.addressee, f"{item.id}/{leaving.part}"))
+        ours = str(Ours(item.id, leaving.part))
+        result = await self._network.send(line.number, addressed(message, line.addressee, ours))
         async with self._database.begin() as work:
             # A report may have come before the answer.
             now = await _part_of(work, leaving) or leaving
@@ -137,9 +143,9 @@ class WhatsAppCourier:
             await work.whatsapp.keep(known)
             if isinstance(result, Accepted) and leaving.message:
                 await work.journal.link_mail(line.case.id, leaving.message, result.wamid)
-        return None if known.state.left else await self._stopped(item, line, result)
+        return None if known.state.left else await self._stopped(item, line, result, leaving.at)
 
-    async def _stopped(self, item: Item, line: _Line, result: SendResult) -> Outcome:
+    async def _stopped(self, item: Item, line: _Line, result: SendResult, sent_at: datetime) -> Outcome:
         """What becomes of an item of which a part was not taken. Raises Trouble."""
         match result:
             case Accepted():
@@ -149,11 +155,11 @@ class WhatsAppCourier:
             case NotSent(reason):
                 raise Trouble(reason, transient=True)
             case Refused(code):
-                return await self._refused(item, line, code)
+                return await self._refused(item, line, code, sent_at)
             case _:
                 assert_never(result)
 
-    async def _refused(self, item: Item, line: _Line, code: int) -> Outcome:
+    async def _refused(self, item: Item, line: _Line, code: int, sent_at: datetime) -> Outcome:
         wrong = fault(code)
         match wrong.remedy:
             case Remedy.RETRY | Remedy.ALARM:
@@ -161,11 +167,11 @@ class WhatsAppCourier:
             case Remedy.GIVE_UP:
                 raise Trouble(f"{wrong.words} ({code})", transient=False)
             case Remedy.WINDOW:
-                thread = Thread()
                 async with self._database.begin() as work:
-                    before = await work.whatsapp.thread(line.case.id, line.person.endpoint.id, line.number)
-                    thread = replace(before, heard_at=None)
-                    await work.whatsapp.keep_thread(line.case.id, line.person.endpoint.id, line.number, thread)
+                    await work.whatsapp.shut(*line.thread, sent_at)
+                    thread = await work.whatsapp.thread(*line.thread)
+                if thread.is_open(self._clock()):
+                    raise Trouble("they have written at this very moment", transient=True)
                 return await self._nudge(item, line, thread)
             case Remedy.VERIFY:
                 await self._doubt(item, line, wrong.words)
@@ -174,39 +180,36 @@ class WhatsAppCourier:
                 assert_never(wrong.remedy)
 
     async def _nudge(self, item: Item, line: _Line, thread: Thread) -> Outcome:
-        """Ask them to write, once, and wait for it. That they were is written down before: better never than twice."""
-        parked = Parked(line.key, _WAITS)
+        """Ask them to write, and wait for it. That they were is written down afterwards: the template says nothing, so
+        better twice than never."""
+        parked, at = Parked(line.key, _WAITS), self._clock()
         if thread.is_nudged:
             return parked
-        nudged = replace(thread, nudged_at=self._clock())
-        await self._keep(line, nudged)
         asked = template(self._template.name, self._template.language)
-        result = await self._network.send(line.number, addressed(asked, line.addressee, f"{item.id}/n"))
+        ours = str(Ours(item.id, asked=line.person.id))
+        result = await self._network.send(line.number, addressed(asked, line.addressee, ours))
         match result:
             case Accepted() | Unknown():
+                async with self._database.begin() as work:
+                    await work.whatsapp.nudged(*line.thread, at)
                 return parked
             case NotSent(reason):
-                await self._keep(line, thread)
                 raise Trouble(reason, transient=True)
             case Refused(code):
-                await self._keep(line, thread)
                 if fault(code).remedy is Remedy.WINDOW:
                     raise Trouble(f"WhatsApp does not take our template ({code})", transient=True)
-                return await self._refused(item, line, code)
+                return await self._refused(item, line, code, at)
             case _:
                 assert_never(result)
-
-    async def _keep(self, line: _Line, thread: Thread) -> None:
-        async with self._database.begin() as work:
-            await work.whatsapp.keep_thread(line.case.id, line.person.endpoint.id, line.number, thread)
 
     async def _doubt(self, item: Item, line: _Line, why: str) -> None:
         async with self._database.begin() as work:
             case = await work.cases.load(line.case.id, lock=True)
             person = case.person(line.person.id) if case else None
             if case and person and person.endpoint.doubt is None:
-                now = replace(person.endpoint.seen or Seen(), key=None)
-                handler = Handler(work, self._codec, self._house, item_id(f"doubt/{item.id}"), self._clock())
+                now, at = replace(person.endpoint.seen or Seen(), key=None), self._clock()
+                # One item may meet a changed identity more than once, and each time the desk must hear of it.
+                handler = Handler(work, self._codec, self._house, item_id(f"doubt/{item.id}/{at.isoformat()}"), at)
                 await handler.follow(case, decide_doubt(case, person, Doubt(why, now)))
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from policies.case import CaseId, EndpointId
+from policies.case import CaseId, EndpointId, PersonId
+from policies.message import MessageId
 from rooms.messages import SentMessages, SentPart
 from rooms.ports import ItemId
 
@@ -38,14 +39,24 @@ class WhatsAppLedger(SentMessages, Protocol):
     async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
         """What is known of that channel with that number of ours; empty before the first."""
 
-    async def keep_thread(self, case: CaseId, endpoint: EndpointId, number: str, thread: Thread) -> None:
-        """Store in place of what was known."""
+    async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        """They wrote there then; an earlier time changes nothing."""
+
+    async def nudged(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        """They were sent the template then."""
+
+    async def shut(self, case: CaseId, endpoint: EndpointId, number: str, sent_at: datetime) -> None:
+        """The network did not take what was sent then, for they had not written. Unless they have since, they must be
+        asked to; a template that was sent later stands."""
 
     async def keep(self, part: SentPart) -> None:
         """Store; one with the same item and number is replaced."""
 
     async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
         """The parts of an item that were begun, by number."""
+
+    async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
+        """The items that were begun to carry somebody's words to a person."""
 
 
 def window_key(case: CaseId, endpoint: EndpointId, number: str) -> str:

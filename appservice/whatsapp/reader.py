@@ -26,13 +26,13 @@ from policies.asking import Answer
 from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
 from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
 from policies.telephone import spellings
-from policies.whatsapp import decide_doubt, decide_keyword, decide_reaction, decide_seen, recognise
+from policies.whatsapp import decide_doubt, decide_keyword, decide_reaction, decide_seen, decide_stop, recognise
 from rooms.apply import Codec
 from rooms.handle import Handler, House
 from rooms.ports import Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
-UNPLACED = End(State.DEAD, "a WhatsApp message came to a number that is not set up")
+UNPLACED = End(State.DEAD, "a WhatsApp message came that belongs to no room of its author's")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,13 @@ class WebhookReader:
         if written.doubt:
             return
         case, endpoint, number = written.case.id, written.person.endpoint.id, written.incoming.number
-        thread, at = await work.whatsapp.thread(case, endpoint, number), written.item.received_at
-        heard = at if thread.heard_at is None else max(at, thread.heard_at)
-        await work.whatsapp.keep_thread(case, endpoint, number, replace(thread, heard_at=heard))
+        await work.whatsapp.heard(case, endpoint, number, written.item.received_at)
         await work.outbox.wake(window_key(case, endpoint, number))
 
     async def _said(self, work: ServiceWork, written: _Written) -> None:
         case, incoming, item = written.case, written.incoming, written.item
         handler = self._handler(work, written)
-        if not written.doubt and await self._for_us(handler, written):
+        if await (self._stops(handler, written) if written.doubt else self._for_us(handler, written)):
             return
         quoted = await work.journal.by_mail_id(case.id, incoming.quoted) if incoming.quoted else None
         message = Message(
@@ -124,6 +122,14 @@ class WebhookReader:
             reply_to=quoted.message.id if quoted and quoted.message.conversation == written.where else None,
         )
         await handler.message(case.id, message, None, incoming.id or None)
+
+    async def _stops(self, handler: Handler, written: _Written) -> bool:
+        """Whether it was STOP: that counts from whoever has the number, for less is sent by it, never more."""
+        said = written.incoming.said
+        decision = decide_stop(written.case, written.person, said.text) if isinstance(said, Words) else None
+        if decision:
+            await handler.follow(written.case, decision)
+        return decision is not None
 
     async def _for_us(self, handler: Handler, written: _Written) -> bool:
         """Whether it was for the service itself: a keyword, a reaction, or the answer to a question."""
@@ -156,11 +162,11 @@ class WebhookReader:
         return Handler(work, self._codec, self._house, cause, datetime.now(UTC))
 
 
-async def find(work: ServiceWork, sender: Sender) -> tuple[Case, Person] | None:
+async def find(work: ServiceWork, sender: Sender, *, lock: bool = True) -> tuple[Case, Person] | None:
     """Who takes part under one of these names, the surest first; None for nobody, and where several could be meant."""
     others = sorted(spellings(sender.phone)) if sender.phone else []
     for name in filter(None, (sender.user, sender.formerly, sender.phone, *others)):
-        cases = [await work.cases.load(case, lock=True) for case in await work.cases.of_address(Network.WHATSAPP, name)]
+        cases = [await work.cases.load(case, lock=lock) for case in await work.cases.of_address(Network.WHATSAPP, name)]
         people = [(case, person) for case in cases if case for person in on_whatsapp(case, name)]
         if people:
             return people[0] if len(people) == 1 else None

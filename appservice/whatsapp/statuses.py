@@ -9,19 +9,30 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import assert_never
 
 from appservice.ports import ServiceWork
+from appservice.whatsapp.callback import ours
 from appservice.worker import Fate, Finished
 from bridges.whatsapp.convert_in import read_status
 from bridges.whatsapp.faults import Fault, Remedy, fault
 from bridges.whatsapp.incoming import Progress, Status
-from policies.case import Case, Doubt, Person, Seen
+from policies.case import Case, Doubt, Person, PersonId, Seen
 from policies.effects import Relay
-from policies.whatsapp import WhatsAppState, decide_again, decide_arrived, decide_doubt, decide_failed, further
+from policies.whatsapp import (
+    Again,
+    WhatsAppState,
+    decide_again,
+    decide_arrived,
+    decide_doubt,
+    decide_failed,
+    decide_not_asked,
+    further,
+)
 from rooms.apply import Codec
 from rooms.handle import Handler, House
 from rooms.messages import SentPart
-from rooms.ports import Item, ItemId, State
+from rooms.ports import Item, State
 
 _STATES = {
     Progress.SENT: WhatsAppState.SENT,
@@ -40,17 +51,17 @@ class StatusReader:
     async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one report, and have it handled."""
         status = read_status(json.loads(item.body))
-        about, number = ours(status.ours)
-        sent = await work.outbox.get(about) if about else None
+        about = ours(status.ours)
+        sent = await work.outbox.get(about.item) if about else None
         case = await work.cases.load(sent.case, lock=True) if sent and sent.case else None
-        if sent and case:
+        if about and sent and case:
             handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
-            part = next((p for p in await work.whatsapp.of_item(sent.id) if p.part == number), None)
-            person = case.person(part.person) if part else None
+            part = next((p for p in await work.whatsapp.of_item(sent.id) if p.part == about.part), None)
+            person = case.person(about.asked or (part.person if part else PersonId("")))
             if part and person:
                 await _part(_Report(work, handler, case, person, sent, part, status, self._codec))
-            elif status.progress is Progress.FAILED:
-                await handler.tell_desk(case.id, f"A WhatsApp message did not arrive: {_fault(status).words}.")
+            elif person and about.asked and status.progress is Progress.FAILED:
+                await handler.follow(case, decide_not_asked(case, person, _fault(status).words))
         await work.inbox.done(item.id, "report")
         return Finished()
 
@@ -102,25 +113,44 @@ async def _left(report: _Report) -> None:
 async def _failed(report: _Report, wrong: Fault) -> None:
     work, case, person, part = report.work, report.case, report.person, report.part
     if wrong.remedy is Remedy.WINDOW:
-        number = report.status.number
-        thread = await work.whatsapp.thread(case.id, part.endpoint, number)
-        await work.whatsapp.keep_thread(case.id, part.endpoint, number, replace(thread, heard_at=None))
+        await work.whatsapp.shut(case.id, part.endpoint, report.status.number, part.at)
     if wrong.remedy is Remedy.VERIFY and person.endpoint.doubt is None:
         shown = replace(person.endpoint.seen or Seen(), key=None)
         case = await report.handler.follow(case, decide_doubt(case, person, Doubt(wrong.words, shown)))
-    retried = wrong.remedy in {Remedy.WINDOW, Remedy.RETRY, Remedy.VERIFY}
-    again = retried and await _repeat(report, case)
-    await report.handler.follow(case, decide_failed(case, person, wrong.words, again=again))
+    again = await _again(report, wrong)
+    if again and not await _repeat(report, case):
+        again = None
+    await report.handler.follow(case, decide_failed(case, person, wrong.words, again))
+
+
+async def _again(report: _Report, wrong: Fault) -> Again | None:
+    """When it would go out once more, if it did."""
+    match wrong.remedy:
+        case Remedy.RETRY:
+            return Again.NOW
+        case Remedy.VERIFY:
+            return Again.SURE
+        case Remedy.WINDOW:
+            thread = await report.work.whatsapp.thread(report.case.id, report.part.endpoint, report.status.number)
+            return Again.NOW if thread.is_open(datetime.now(UTC)) else Again.WRITTEN
+        case Remedy.GIVE_UP | Remedy.ALARM:
+            return None
+        case _:
+            assert_never(wrong.remedy)
 
 
 async def _repeat(report: _Report, case: Case) -> bool:
-    """Send it again, behind what is on its way; whether that can be done. Of a text that went out in parts, only a
-    person can tell what is still wanted."""
-    sent, part = report.sent, report.part
+    """Send it again, behind what is on its way; whether that can be done. By itself that is done once, and not with a
+    text that went out in parts, or that may have arrived: only a person can tell what is still wanted (I5)."""
+    work, sent, part = report.work, report.sent, report.part
+    if part.parts > 1 or any(one.state.uncertain for one in await work.whatsapp.of_item(sent.id)):
+        return False
+    if part.message and await work.whatsapp.carrying(case.id, part.person, part.message) != {sent.id}:
+        return False
     if sent.state is State.UNKNOWN:
-        return await report.work.outbox.revive(sent.id)
-    entry = await report.work.journal.get(case.id, part.message) if part.message else None
-    if sent.state is not State.DONE or entry is None or part.parts > 1:
+        return await work.outbox.revive(sent.id)
+    entry = await work.journal.get(case.id, part.message) if part.message else None
+    if sent.state is not State.DONE or entry is None:
         return False
     said = entry.message
     relay = Relay(said.id, said.conversation, said.author, said.content, report.person.id, said.reply_to)
@@ -136,12 +166,6 @@ async def _arrived_after_all(report: _Report) -> None:
         same = isinstance(effect, Relay) and (effect.message, effect.to) == (report.part.message, report.person.id)
         if same and not copy.sending:
             await outbox.stop(copy.id, State.CANCELLED, "it has arrived after all")
-
-
-def ours(opaque: str) -> tuple[ItemId | None, int]:
-    """The outbox's item and the number of its part that a report is about."""
-    item, _, part = opaque.rpartition("/")
-    return (ItemId(item) if item else None), int(part) if part.isdecimal() and len(part) < 6 else -1
 
 
 def _fault(status: Status) -> Fault:

@@ -14,8 +14,9 @@ from typing import Final
 
 from appservice.matrix.transaction import UnreadableJsonError, read_json
 from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.whatsapp.callback import ours
 from appservice.whatsapp.reader import WebhookReader, find
-from appservice.whatsapp.statuses import StatusReader, ours
+from appservice.whatsapp.statuses import StatusReader
 from appservice.worker import Fate, Finished
 from bridges.whatsapp.convert_in import read_message, read_status
 from bridges.whatsapp.webhook import Part, PartKind, parts
@@ -79,11 +80,11 @@ async def _case(work: ServiceWork, part: Part) -> CaseId | None:
     """The case of whoever wrote, or of the message that is reported about."""
     match part.kind:
         case PartKind.MESSAGE:
-            found = await find(work, read_message(part.body).sender)
+            found = await find(work, read_message(part.body).sender, lock=False)
             return found[0].id if found else None
         case PartKind.STATUS:
-            about, _ = ours(read_status(part.body).ours)
-            sent = await work.outbox.get(about) if about else None
+            about = ours(read_status(part.body).ours)
+            sent = await work.outbox.get(about.item) if about else None
             return sent.case if sent else None
         case PartKind.OTHER:
             return None

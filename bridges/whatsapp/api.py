@@ -20,6 +20,7 @@ from aiohttp import (
     ClientTimeout,
     ConnectionTimeoutError,
     InvalidUrlClientError,
+    StreamReader,
 )
 
 from bridges.whatsapp.convert_out import Json
@@ -83,8 +84,7 @@ class CloudApi:
         headers = {"Authorization": f"Bearer {self._graph.access_token}"}
         try:
             async with self._opened().post(url, json=message, headers=headers, allow_redirects=False) as response:
-                body = await response.content.read(_MOST)
-                return _result(response.status, body)
+                return _result(response.status, await _whole(response.content))
         except (ClientConnectorError, ConnectionTimeoutError, InvalidUrlClientError) as error:
             return NotSent(f"no connection to WhatsApp ({type(error).__name__})")
         except (TimeoutError, ClientError, OSError) as error:
@@ -99,6 +99,14 @@ class CloudApi:
         if self._session is None or self._session.closed:
             self._session = ClientSession(timeout=ClientTimeout(total=SECONDS, connect=_CONNECT_SECONDS))
         return self._session
+
+
+async def _whole(content: StreamReader) -> bytes:
+    """An answer to its end, in however many pieces it comes; of one that is too long, the beginning."""
+    found = bytearray()
+    while len(found) < _MOST and (piece := await content.read(_MOST - len(found))):
+        found += piece
+    return bytes(found)
 
 
 def _result(status: int, body: bytes) -> SendResult:

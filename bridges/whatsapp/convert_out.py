@@ -16,6 +16,7 @@ from policies.text import one_line
 Json = dict[str, Any]
 BUTTON_BODY: Final = 1_024
 TITLE: Final = 20
+_SEE_ABOVE: Final = "The words, and what a yes does, stand in the messages above."
 LABELS: Final[Mapping[Kind, str]] = MappingProxyType(
     {
         Kind.CAUCUS: "🔒 PRIVATE – only your side and the mediator read this",
@@ -88,13 +89,8 @@ def render(audience: Kind, case: str, content: Content) -> tuple[Json, ...]:
             return _words(label, one_line(heading, 150), text)
         case Notice(text):
             return tuple(_text(f"{label}\n{part}") for part in in_parts(text.split("\n"), LIMIT - units(label) - 1))
-        case Question(title, words, then, buttons):
-            said = in_parts(quoted(words), LIMIT - units(label) - 200)
-            last = f"{label}\n{title}\n{said[0] if said else ''}\n{then}"
-            if len(said) <= 1 and units(last) <= BUTTON_BODY:
-                return (_buttons(last, buttons),)
-            shown = (_text(f"{label}\n{title}\n{part}") for part in said)
-            return (*shown, _buttons(f"{label}\n{title}\n{then}", buttons))
+        case Question():
+            return _question(label, content)
         case _:
             assert_never(content)
 
@@ -125,6 +121,20 @@ def addressed(message: Json, to: Addressee, ours: str) -> Json:
 def _words(label: str, heading: str, text: str) -> tuple[Json, ...]:
     said = in_parts(quoted(text) or ["(no words)"], LIMIT - units(label) - 200)
     return tuple(_text(f"{label}\n{heading}\n{part}") for part in said)
+
+
+def _question(label: str, asked: Question) -> tuple[Json, ...]:
+    """In one message if its buttons take so much. Else the words come first, in texts of their own, and what follows
+    from a yes stands with the buttons, or right before them."""
+    title, then, marked = asked.title.split("\n"), asked.then.split("\n"), quoted(asked.words)
+    whole = "\n".join([label, *title, *marked, *then])
+    if units(whole) <= BUTTON_BODY:
+        return (_buttons(whole, asked.buttons),)
+    last, before = "\n".join([label, *title, *then]), [*title, *marked]
+    if units(last) > BUTTON_BODY:
+        last, before = "\n".join([label, one_line(asked.title, 300), _SEE_ABOVE]), [*before, *then]
+    shown = in_parts(before, LIMIT - units(label) - 1)
+    return (*(_text(f"{label}\n{part}") for part in shown), _buttons(last, asked.buttons))
 
 
 def _text(body: str) -> Json:

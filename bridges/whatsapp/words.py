@@ -6,7 +6,7 @@ Every line of a person's words stands behind a mark, so that none of them can pa
 import re
 from typing import Final
 
-from policies.text import clean
+from policies.text import clean, marked
 
 LIMIT: Final = 4_096
 """Characters of one text (Cloud API, text messages), counted as UTF-16 does, to be on the safe side."""
@@ -37,7 +37,7 @@ def _inline(text: str) -> str:
 
 def quoted(text: str) -> list[str]:
     """A person's words, line by line, each behind the mark; what WhatsApp takes for a line break is one here, too."""
-    return [f"{MARK}{line}".rstrip() for line in clean(text).strip().splitlines()]
+    return marked(clean(text).strip())
 
 
 def in_parts(lines: list[str], limit: int = LIMIT) -> list[str]:

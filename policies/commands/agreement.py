@@ -14,6 +14,7 @@ from policies.effects import Effect, Inform, Pose
 from policies.membership import caucuses_of
 from policies.message import Proof
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.text import marked
 
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
 
@@ -27,7 +28,7 @@ class ShowAgreement:
         now = case.agreement
         if now is None:
             return _NONE
-        quoted = "\n".join(f"> {line}".rstrip() for line in now.words.splitlines())
+        quoted = "\n".join(marked(now.words))
         title = f"The agreement to mediate, version {now.version} ({now.confidentiality}, SHA-256 {now.sha256[:16]}…):"
         return Done(case, "\n".join([title, quoted, *standing(case)]))
 

@@ -27,7 +27,7 @@ from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
 from policies.release import CONSENT_LASTS, Agreed, Release, Standing, heading, mark_of
 from policies.status import reader_names
-from policies.text import clean, one_line, skeleton
+from policies.text import clean, marked, one_line, skeleton
 
 _PRIVILEGED = Refused("It is marked as privileged, and privileged words are never released", "Talk to its author")
 _EXAMPLE = "!release: I would go as far as a date in June"
@@ -247,7 +247,7 @@ def _previewed(case: Case, release: Release, facts: Facts) -> Outcome:
     then = f"{name} is asked to agree to exactly these words and readers" if asked_first else "it is released at once"
     lines = [
         f"{release.id}, for {desk_label(release.to, case)}. {heading(name, reworded=release.reworded)}",
-        *_marked(release.words),
+        *marked(release.words),
         f"Who will read it: {reader_names(case, release.to)}.",
         *_warning(release, facts),
         f"Say “yes {ask.code}” within 15 minutes, and {then}.",
@@ -321,10 +321,6 @@ def _target(case: Case, name: str | None) -> Conversation | Refused | None:
     side = next((s for s in case.sides if skeleton(s.name) == skeleton(name)), None)
     sides = ", ".join(s.name for s in case.sides)
     return caucus(side.id) if side else Refused(f"There is no side {one_line(name)}", f"There are: joint, {sides}")
-
-
-def _marked(words: str) -> list[str]:
-    return [f"> {line}".rstrip() for line in words.splitlines()]
 
 
 def _name(case: Case, person: PersonId) -> str:

@@ -9,7 +9,7 @@ from policies.commands.form import Form
 from policies.effects import Inform, Tell
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label
-from policies.text import clean
+from policies.text import marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,10 @@ class Report:
         if facts.quoted:
             whose = case.person(facts.quoted.author)
             lines.append(f"about this, by {whose.name if whose else 'somebody who left'}:")
-            lines += _marked(facts.quoted.words or "(not words)")
-        lines += ["They write:", *_marked(self.words)] if self.words else []
+            lines += marked(facts.quoted.words or "(not words)")
+        lines += ["They write:", *marked(self.words)] if self.words else []
         told = Inform(author.id, facts.where, "The mediators have your report. Nobody else was told.")
         return Done(case, "", (Tell(DESK, "\n".join(lines)), told))
-
-
-def _marked(words: str) -> list[str]:
-    return [f"> {line}".rstrip() for line in clean(words).splitlines()]
 
 
 FORMS: tuple[Form[Report], ...] = (

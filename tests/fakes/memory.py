@@ -491,6 +491,9 @@ class MemoryMailLedger:
     async def leaves(self, mail: SentMail) -> None:
         self._tables.sent_mails[mail.bounce_hash] = mail
 
+    async def has_begun(self, case: CaseId, person: PersonId, item: ItemId) -> bool:
+        return any((m.case, m.person, m.item) == (case, person, item) for m in self._tables.sent_mails.values())
+
     async def by_bounce(self, bounce_hash: str) -> SentMail | None:
         return self._tables.sent_mails.get(bounce_hash)
 
@@ -576,14 +579,31 @@ class MemoryWhatsAppLedger:
     async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
         return self._tables.threads.get((case, endpoint, number), Thread())
 
-    async def keep_thread(self, case: CaseId, endpoint: EndpointId, number: str, thread: Thread) -> None:
-        self._tables.threads[case, endpoint, number] = thread
+    async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        known = await self.thread(case, endpoint, number)
+        later = at if known.heard_at is None else max(at, known.heard_at)
+        self._tables.threads[case, endpoint, number] = replace(known, heard_at=later)
+
+    async def nudged(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        known = await self.thread(case, endpoint, number)
+        self._tables.threads[case, endpoint, number] = replace(known, nudged_at=at)
+
+    async def shut(self, case: CaseId, endpoint: EndpointId, number: str, sent_at: datetime) -> None:
+        known = await self.thread(case, endpoint, number)
+        if known.heard_at is None or known.heard_at <= sent_at:
+            asked = known.nudged_at if known.nudged_at and known.nudged_at > sent_at else None
+            self._tables.threads[case, endpoint, number] = Thread(None, asked)
 
     async def keep(self, part: SentPart) -> None:
         self._tables.sent_parts[part.item, part.part] = part
 
     async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
         return tuple(part for (of, _), part in sorted(self._tables.sent_parts.items()) if of == item)
+
+    async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
+        wanted = (case, person, message)
+        parts = self._tables.sent_parts.values()
+        return frozenset(part.item for part in parts if (part.case, part.person, part.message) == wanted)
 
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         found = [part for part in self._tables.sent_parts.values() if (part.case, part.person) == (case, person)]

@@ -14,7 +14,7 @@ from policies.commands.vocabulary import parse
 from policies.delivery import Go, Wait, may_relay
 from policies.outcome import Done, Facts, Refused
 from policies.status import readers_text, status_text
-from policies.whatsapp import WhatsAppState, further, recognise
+from policies.whatsapp import WhatsAppState, fingerprint, further, recognise
 from tests.policies.builders import case_with, caucus_of, facts, named
 
 BEA = "+34600123456"
@@ -84,6 +84,21 @@ def test_two_people_never_share_a_number() -> None:
     case = done(case_with(), "!party add Bea +5511987654321")
     assert isinstance(said(case, "!party add Bo +55 11 8765 4321"), Refused)
     assert isinstance(said(case, "!party add Bo +55 11 98765 4321"), Refused)
+
+
+def test_nobody_is_added_again_under_the_id_that_is_known_of_them() -> None:
+    case = done(case_with(), "!party add Bea +34600123456")
+    bea = named(case, "Bea")
+    case = case.with_person(replace(bea, endpoint=replace(bea.endpoint, seen=Seen("ES.4711", BEA))))
+    assert "ES.4711 is Bea" in str(said(case, "!party add Bo ES.4711"))
+
+
+def test_a_key_that_is_gone_is_not_asked_for_once_its_successor_is_confirmed() -> None:
+    case = done(case_with(), "!party add Bea +34600123456")
+    now = Seen("ES.4711", BEA, None)
+    doubted = replace(named(case, "Bea").endpoint, seen=Seen("ES.4711", BEA, "k1"), doubt=Doubt("a new telephone", now))
+    case = case.with_person(replace(named(case, "Bea"), endpoint=doubted))
+    assert named(done(case, f"!confirm Bea: {fingerprint(now)}"), "Bea").endpoint.seen == now
 
 
 def test_everybody_is_told_that_meta_reads() -> None:

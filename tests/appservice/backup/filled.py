@@ -7,7 +7,6 @@ from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
 from appservice.portal.store import Whose
 from appservice.storage.database import SqlDatabase
-from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
 from policies.case import (
     DESK,
@@ -100,7 +99,7 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
             ItemId(f"mail{case}"), 0, 1, case, PersonId("p2"), EndpointId("e2"), WhatsAppState.SENT, AT, "sent"
         )
         await work.whatsapp.keep(part)
-        await work.whatsapp.keep_thread(case, EndpointId("e2"), "111", Thread(AT))
+        await work.whatsapp.heard(case, EndpointId("e2"), "111", AT)
         await work.vault.begin(Blob(BlobId(f"b{case}"), case, b"k" * 32, AT))
         await work.vault.keep(BlobId(f"b{case}"))
         await work.vault.note(Media(ItemId(f"file{case}"), case, CAUCUS, AT, "mxc://example.org/x"))

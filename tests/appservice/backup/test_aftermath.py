@@ -12,8 +12,8 @@ from appservice.backups.claim import claim
 from appservice.codec import JsonCodec
 from appservice.matrix.errors import MatrixError
 from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
-from policies.case import DESK, JOINT, Case, CaseId, PersonId
-from policies.effects import Introduce, Post, Reconcile, Relay, Tell
+from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
+from policies.effects import Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Outgoing, Say, Signal
@@ -129,6 +129,29 @@ async def test_what_the_room_holds_already_is_done_and_linked(house: House) -> N
         entry = await work.journal.by_event(CASE, EventId("$before"))
         assert entry is not None
         assert entry.message.id == "old"
+
+
+ASKED = Pose(CARL, JOINT, "4F2A", "May it?", "words", "It is.", AFTER, of_the_case=True)
+TOLD = Inform(CARL, JOINT, "noted")
+RELEASED = Publish(ReleaseId("R1"), JOINT, "Carl’s words:", "words", frozenset({CARL}))
+
+
+@pytest.mark.parametrize("own", [ASKED, TOLD, RELEASED], ids=lambda own: type(own).__name__)
+async def test_what_the_service_itself_says_in_a_room_is_not_said_twice(house: House, own: Outgoing) -> None:
+    assert await house.deliver(own, at=BEFORE) == Sent("sent now")
+    house.aftermath = house.restarted()
+    house.deliverer.sent.clear()
+    house.database.committed.searched.clear()
+    await house.was_sent()
+    assert await house.deliver(own, at=BEFORE) == Sent("$before")
+    assert house.deliverer.sent == []
+
+
+@pytest.mark.parametrize("own", [ASKED, TOLD, replace(RELEASED, to=CARL)], ids=lambda own: type(own).__name__)
+async def test_what_the_service_itself_says_in_a_letter_waits_for_a_person(house: House, own: Outgoing) -> None:
+    assert isinstance(await house.deliver(own, PEOPLE, at=BEFORE), Unanswered)
+    assert house.deliverer.sent == []
+    assert await house.deliver(own, PEOPLE, at=AFTER) == Sent("sent now")
 
 
 async def test_what_the_room_does_not_hold_is_sent(house: House) -> None:

@@ -17,7 +17,7 @@ from policies.case import DESK, JOINT, Case, Conversation, Phase
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.effects import Inform, Introduce, Post, Relay, Tell
-from policies.message import Message, MessageId, PinnedLink, Text, Unproven
+from policies.message import File, FileRef, Message, MessageId, PinnedLink, Text, Unproven
 from policies.plan import label
 from rooms.apply import Outgoing
 from rooms.deliver import Sent
@@ -344,3 +344,33 @@ async def test_what_the_service_says_to_one_person_is_shown_as_such(town: Town) 
     await town.carry(notice, OWN, Text("x"))
     (room,) = [room for room in (await town.view()).rooms if room.is_private]
     assert [(shown.author, shown.text) for shown in room.shown] == [(None, "Your no is noted.")]
+
+
+async def test_a_link_that_a_person_has_sent_again_goes_once_more(town: Town) -> None:
+    await town.relay("hello")
+    async with town.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "no answer")
+        assert await work.outbox.revive(ItemId("i1"))
+    item = town.database.committed.outbox.items[ItemId("i1")]
+    letter = Letter(town.carl(), OWN, label(OWN, CASE), CARL.id, (), "Mia", Text("hello"), None)
+    await town.courier.carry(item, letter)
+    assert len(town.post_office.links) == 2
+    await town.relay("something else")
+    assert len(town.post_office.links) == 2
+
+
+async def test_an_answer_to_a_question_that_is_closed_does_not_count_and_is_not_lost(town: Town) -> None:
+    await town.relay("hello")
+    told = [e for e in await town.do("answer", code="4f2a", yes="yes") if isinstance(e, Inform | Tell)]
+    (hers,) = [e for e in told if isinstance(e, Inform)]
+    assert (hers.to, hers.conversation) == (CARL.id, OWN)
+    assert "4F2A does not count" in hers.text
+    assert [e.conversation for e in told if isinstance(e, Tell)] == [DESK]
+
+
+async def test_what_was_written_beside_a_file_is_shown(town: Town) -> None:
+    file = File("plan.pdf", "application/pdf", 3, FileRef("r"), "our plan")
+    town._items += 1
+    await town.carry(Relay(MessageId("f"), OWN, named(CASE, "Mia").id, file, CARL.id), OWN, None)
+    (shown,) = texts(await town.view())[label(OWN, CASE)]
+    assert shown.endswith("\nour plan")

@@ -465,6 +465,9 @@ class DatabaseContract:
             assert await work.mails.by_bounce("nothing") is None
             assert await work.mails.to_person(SMITH, CARL, 2) == (mails[2], changed)
             assert await work.mails.to_person(SMITH, ALICE, 2) == ()
+            assert await work.mails.has_begun(SMITH, CARL, mails[0].item)
+            assert not await work.mails.has_begun(SMITH, ALICE, mails[0].item)
+            assert not await work.mails.has_begun(SMITH, CARL, ItemId("none"))
 
     # --- WhatsApp
 
@@ -483,6 +486,8 @@ class DatabaseContract:
             assert await work.whatsapp.of_item(ItemId("i9")) == ()
             assert await work.whatsapp.to_person(SMITH, CARL, 3) == (sent[0], changed, sent[2])
             assert await work.whatsapp.to_person(SMITH, ALICE, 2) == ()
+            assert await work.whatsapp.carrying(SMITH, CARL, MessageId("m1")) == {ItemId("i0")}
+            assert await work.whatsapp.carrying(SMITH, CARL, MessageId("m2")) == set()
 
     # --- the vault
 
@@ -523,15 +528,37 @@ class DatabaseContract:
             assert await work.vault.posted(SMITH, DocumentId("D1")) == (replace(there, gone=AT), begun[1])
 
     async def test_when_somebody_last_wrote_to_a_number_is_known(self, database: WideDatabase) -> None:
-        thread = Thread(AT, AT + timedelta(hours=1))
+        bea, later = EndpointId("e2"), AT + timedelta(hours=1)
         async with database.begin() as work:
-            await work.whatsapp.keep_thread(SMITH, EndpointId("e2"), "111", Thread(AT))
-            await work.whatsapp.keep_thread(SMITH, EndpointId("e2"), "111", thread)
-            await work.whatsapp.keep_thread(SMITH, EndpointId("e2"), "222", Thread())
+            await work.whatsapp.heard(SMITH, bea, "111", AT)
+            await work.whatsapp.nudged(SMITH, bea, "111", later)
+            await work.whatsapp.heard(SMITH, bea, "111", AT - timedelta(hours=1))
+            await work.whatsapp.nudged(SMITH, bea, "222", AT)
         async with database.begin() as work:
-            assert await work.whatsapp.thread(SMITH, EndpointId("e2"), "111") == thread
-            assert await work.whatsapp.thread(SMITH, EndpointId("e2"), "222") == Thread()
+            assert await work.whatsapp.thread(SMITH, bea, "111") == Thread(AT, later)
+            assert await work.whatsapp.thread(SMITH, bea, "222") == Thread(None, AT)
             assert await work.whatsapp.thread(SMITH, EndpointId("e3"), "111") == Thread()
+            await work.whatsapp.heard(SMITH, bea, "222", later)
+        async with database.begin() as work:
+            assert await work.whatsapp.thread(SMITH, bea, "222") == Thread(later, AT)
+
+    async def test_a_window_that_was_shut_is_so_unless_they_wrote_since(self, database: WideDatabase) -> None:
+        bea, later = EndpointId("e2"), AT + timedelta(hours=1)
+        async with database.begin() as work:
+            await work.whatsapp.nudged(SMITH, bea, "111", AT - timedelta(hours=1))
+            await work.whatsapp.heard(SMITH, bea, "111", AT)
+            await work.whatsapp.heard(SMITH, bea, "222", AT)
+            await work.whatsapp.shut(SMITH, bea, "111", AT - timedelta(seconds=1))
+        async with database.begin() as work:
+            assert await work.whatsapp.thread(SMITH, bea, "111") == Thread(AT, AT - timedelta(hours=1))
+            await work.whatsapp.shut(SMITH, bea, "111", AT)
+        async with database.begin() as work:
+            assert await work.whatsapp.thread(SMITH, bea, "111") == Thread()
+            assert await work.whatsapp.thread(SMITH, bea, "222") == Thread(AT)
+            await work.whatsapp.nudged(SMITH, bea, "111", later)
+            await work.whatsapp.shut(SMITH, bea, "111", AT)
+        async with database.begin() as work:
+            assert await work.whatsapp.thread(SMITH, bea, "111") == Thread(None, later)
 
     async def test_somebody_on_whatsapp_is_found_by_their_number_and_their_id(self, database: WorkDatabase) -> None:
         seen = Seen("ES.4711", "+34600123456")

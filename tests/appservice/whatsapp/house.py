@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from appservice.codec import JsonCodec
+from appservice.sending import OutboxWork
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.reader import WebhookReader
@@ -13,20 +14,31 @@ from appservice.whatsapp.rendering import Voice
 from appservice.whatsapp.statuses import StatusReader
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
 from appservice.worker import End, Fate
+from appservice.worker import _store as store
 from bridges.whatsapp.pace import Pace
-from policies.case import DESK, Case, Conversation, Person
+from policies.case import DESK, Case, Conversation, Network, Person
 from policies.effects import Inform, Pose, Post, Tell
 from policies.message import Content, MessageId
 from policies.outcome import Done as Carried
 from policies.outcome import Facts
 from policies.plan import label
 from rooms.apply import Outgoing
-from rooms.deliver import Outcome
+from rooms.deliver import Deliverer, Outcome
 from rooms.handle import House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.ports import Item, ItemId, Lane, State
-from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook
+from tests.bridges.whatsapp.builders import (
+    BEA,
+    BEA_PHONE,
+    JOINT_NUMBER,
+    PRIVATE,
+    Json,
+    contact,
+    message,
+    status,
+    webhook,
+)
 from tests.fakes.graph import FakeCloud, FakeGraph, Phone
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import ALICE_JOINS, facts, named, new_case, say
@@ -36,6 +48,8 @@ HOUSE = House("example.org", "_mediatrix_", None, {}, whatsapp=True)
 CARRIED = CODEC.dump(Tell(DESK, "a letter of the tests"))
 Sayable = Content | Pose | Inform | None
 TEMPLATE = Template("new_message", "en")
+NOBODY: Any = None
+"""Letters need no homeserver."""
 
 
 def known(**more: object) -> Facts:
@@ -145,6 +159,24 @@ class WhatsAppHouse:
             return await self.courier.carry(stored, letter)
         except Trouble as trouble:
             return trouble
+
+    async def deliver(self) -> None:
+        """All that is ready for Bea's telephone goes out, as the outbox's worker has it."""
+        deliverer = Deliverer(self.database, NOBODY, NOBODY, {Network.WHATSAPP: self.courier})
+        work = OutboxWork(self.database, deliverer, CODEC, HOUSE)
+        for item in list(self.database.committed.outbox.items.values()):
+            if item.state is State.READY and item.lane == f"person:{self.case.id}:{self.bea.id}":
+                try:
+                    fate = await work.one(item)
+                except Trouble:  # Whatever is tried again: what is not has become a fate.
+                    continue
+                async with self.database.begin() as unit:
+                    await store(unit.outbox, item, fate)
+
+    async def reports(self, item: str, state: str, *codes: int, number: str = JOINT_NUMBER, part: object = 0) -> None:
+        """The network says what became of a message of ours."""
+        wamid = f"wamid.of.{item}"
+        await self.receive(webhook(statuses=(status(wamid, state, ours=f"{item}/{part}", codes=codes),), number=number))
 
     def later(self, **time: float) -> None:
         """Time goes on."""

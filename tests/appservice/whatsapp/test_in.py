@@ -1,12 +1,13 @@
 """What is written from WhatsApp comes to the one conversation of that number and that person, or to nobody."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from appservice.whatsapp.reader import NOBODYS
 from appservice.worker import End, Finished
-from policies.case import DESK, JOINT, Conversation
+from policies.case import DESK, JOINT, Case, CaseId, Conversation
 from policies.effects import Inform, Post, Tell
 from policies.message import Text
 from policies.whatsapp import account_text, fingerprint
@@ -22,6 +23,7 @@ from tests.bridges.whatsapp.builders import (
     status,
     webhook,
 )
+from tests.fakes.memory import MemoryCases
 from tests.policies.builders import caucus_of
 
 STRANGER = [contact("DE.9z9", "+4915112345678")]
@@ -232,3 +234,51 @@ async def test_reports_and_odd_things_raise_nothing() -> None:
     for payload in (odd, webhook(statuses=(status("w", ours="nothing/0"), status("w", "read", ours="…/x")))):
         assert all(isinstance(fate, Finished) for fate in await there.receive(payload))
     assert not [effect for effect in there.effects() if isinstance(effect, Post)]
+
+
+async def in_doubt() -> WhatsAppHouse:
+    there = await house()
+    await there.says("it is me")
+    moved = message("system", {"type": "user_changed_number", "wa_id": "34699999999"}, wamid="w9")
+    await there.receive(webhook(moved, contacts=[]))
+    assert there.bea.endpoint.doubt
+    return there
+
+
+async def test_stop_counts_even_while_nobody_is_sure_who_writes_and_start_does_not() -> None:
+    there = await in_doubt()
+    await there.says("STOP")
+    assert there.bea.endpoint.stopped == "they wrote STOP"
+    assert not there.why_held()
+    await there.says("START")
+    assert there.bea.endpoint.stopped == "they wrote STOP"
+    assert len(there.why_held()) == 1
+
+
+async def test_start_lifts_what_stop_did_and_nothing_else() -> None:
+    there = await house()
+    bea = there.bea
+    async with there.database.begin() as work:
+        stopped = replace(bea, endpoint=replace(bea.endpoint, stopped="a mediator paused it"))
+        await work.cases.save(there.case.with_person(stopped))
+    for word in ("stop", "stop", "start"):
+        await there.says(word)
+    assert there.bea.endpoint.stopped == "a mediator paused it"
+    assert "still nothing is sent there, for a mediator paused it" in there.told()[-1]
+    await there.says("start")
+    assert [post.content for post in there.posts()] == [Text("start")]
+
+
+async def test_receiving_a_webhook_locks_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await house()
+    load, locked = MemoryCases.load, list[bool]()
+
+    async def noted(cases: MemoryCases, case: CaseId, *, lock: bool = False) -> Case | None:
+        locked.append(lock)
+        return await load(cases, case, lock=lock)
+
+    monkeypatch.setattr(MemoryCases, "load", noted)
+    await there.inbox.accept(json.dumps(webhook(message())).encode())
+    assert locked == [False]
+    await there.read()
+    assert len(there.posts()) == 1

@@ -67,7 +67,7 @@ async def test_her_no_ends_it() -> None:
     assert standing(there) is Standing.CLOSED
 
 
-@pytest.mark.parametrize("forged", ["other words", "no code", "another code", "nothing"])
+@pytest.mark.parametrize("forged", ["other words", "no code", "another code", "nothing", "words for the desk"])
 async def test_a_button_of_anything_else_answers_nothing(forged: str) -> None:
     there, (yes, _) = await submitted()
     code, word, binds = yes["id"].split(".")
@@ -76,10 +76,12 @@ async def test_a_button_of_anything_else_answers_nothing(forged: str) -> None:
         "no code": f".{word}.{binds}",
         "another code": f"ZZ99.{word}.{binds}",
         "nothing": "yes",
+        "words for the desk": f"call me at once.{word}.{binds}",
     }
     await press(there, wrong[forged])
     assert standing(there) is Standing.SUBMITTED
     assert not shown(there)
+    assert "call me" not in "".join(there.told())
 
 
 async def test_a_button_pressed_twice_counts_once() -> None:

@@ -26,10 +26,10 @@ class Meta:
         self.phone = self.graph.phone(BEA_PHONE, BEA)
         self.graph.write(self.phone, PRIVATE)
         self.answer: tuple[int, bytes] | None = None
-        self.hangs_up = False
+        self.hangs_up = self.pieces = False
         self.paths: list[str] = []
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         self.paths.append(request.path)
         body = await request.json()
         if self.hangs_up:
@@ -40,6 +40,13 @@ class Meta:
             return web.Response(status=self.answer[0], body=self.answer[1])
         number = request.match_info["number"]
         status, answer = self.graph.answer(number, request.headers["Authorization"], body)
+        if self.pieces:
+            response = web.StreamResponse(status=status)
+            await response.prepare(request)
+            for byte in json.dumps(answer).encode():
+                await response.write(bytes([byte]))
+                await asyncio.sleep(0)
+            return response
         return web.json_response(answer, status=status)
 
 
@@ -118,3 +125,13 @@ def test_no_token_or_number_shows_when_values_are_printed() -> None:
     assert TOKEN not in repr(Graph("x", TOKEN))
     assert BEA_PHONE not in repr(Addressee(BEA_PHONE, BEA))
     assert BEA not in repr(Addressee(BEA_PHONE, BEA))
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end(meta: Meta, api: CloudApi) -> None:
+    meta.pieces = True
+    assert await api.send(PRIVATE, addressed(HELLO, Addressee(BEA_PHONE), "i/0")) == Accepted("wamid.out1")
+
+
+async def test_an_answer_without_end_is_read_up_to_a_bound(meta: Meta, api: CloudApi) -> None:
+    meta.answer = (200, b" " * 10_000_000)
+    assert isinstance(await api.send(PRIVATE, addressed(HELLO, Addressee(BEA_PHONE), "i/0")), Unknown)

@@ -1,11 +1,14 @@
 """What we send is what the Cloud API takes, and says first who reads it."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.whatsapp.convert_out import LABELS, Addressee, Button, Notice, Post, Question, addressed, render, template
 from policies.case import Kind
+from policies.text import clean
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, PRIVATE
 from tests.fakes.graph import TOKEN, FakeGraph, Phone
 
@@ -58,3 +61,14 @@ def test_a_business_scoped_id_never_goes_where_it_would_be_lost() -> None:
 def test_nobody_is_written_to_at_the_desk() -> None:
     with pytest.raises(KeyError):
         render(Kind.DESK, "1042", Notice("x"))
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_a_question_of_any_length_is_taken_whole(title: str, words: str, then: str) -> None:
+    phone = taken(Question(f"Do you agree? {title}", words, f"Then it is so. {then}", BUTTONS))
+    assert [button["id"] for button in phone.buttons] == [button.id for button in BUTTONS]
+    assert all(shown.startswith(LABELS[Kind.JOINT]) for shown in phone.texts)
+    label = phone.texts[0].splitlines()[0]
+    everything = "".join(shown.removeprefix(label) for shown in phone.texts)
+    for said in (title, words, then):
+        assert Counter("".join(clean(said).split())) <= Counter(everything)

@@ -1,0 +1,234 @@
+"""A message that failed after all: where it goes once more, when, and how often."""
+
+from dataclasses import replace
+
+import pytest
+
+from appservice.whatsapp.courier import WhatsAppCourier
+from bridges.whatsapp.convert_out import LABELS
+from policies.case import JOINT, Case, Conversation, Kind, PersonId
+from policies.effects import Relay
+from policies.message import Message, MessageId, SignedDevice, Text, Unproven
+from policies.whatsapp import fingerprint
+from rooms.deliver import Parked, Sent
+from rooms.handle import Handler
+from rooms.homeserver import Trouble
+from rooms.ports import Entry, Item, ItemId, State
+from tests.appservice.whatsapp.house import CARRIED, CODEC, HOUSE, WhatsAppHouse, case_with_bea, done
+from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
+from tests.fakes.graph import Mishap
+from tests.policies.builders import caucus_of, named
+
+HELLO = Text("hello")
+CARL_JOINS = "!party add Carl carl@example.net on Jones"
+
+
+async def house(case: Case | None = None) -> WhatsAppHouse:
+    there = await WhatsAppHouse(case=case).begin()
+    await there.says("hello")
+    await there.says("hello", JOINT_NUMBER)
+    return there
+
+
+async def relayed(there: WhatsAppHouse, where: Conversation = JOINT) -> None:
+    """Alice's words, on their way to Bea, and handed to the network."""
+    said = Message(MessageId("m1"), PersonId("p2"), where, HELLO, SignedDevice(), there.now, native=True)
+    async with there.database.begin() as work:
+        await work.journal.append(Entry(there.case.id, said))
+    assert isinstance(await there.carry(HELLO, where, said=said.id), Sent)
+    async with there.database.begin() as work:
+        await work.outbox.done(ItemId("i1"), "sent")
+
+
+def relays(there: WhatsAppHouse) -> list[tuple[Item, Relay]]:
+    """What is to go to Bea, or was."""
+    items = [i for i in there.database.committed.outbox.items.values() if i.body not in {b"", CARRIED}]
+    found = [(item, CODEC.load(item.body)) for item in items]
+    return [(item, relay) for item, relay in found if isinstance(relay, Relay) and relay.to == there.bea.id]
+
+
+def told(there: WhatsAppHouse) -> list[str]:
+    return [text for text in there.told() if "was not delivered" in text]
+
+
+@pytest.mark.parametrize("meant", ["joint", "private"])
+async def test_a_confirmed_mail_that_failed_goes_once_more_to_its_own_side_alone(meant: str) -> None:
+    there = await house(case_with_bea(CARL_JOINS))
+    own, carl = caucus_of(there.case, "Jones"), named(there.case, "Carl")
+    where = JOINT if meant == "joint" else own
+    words = Text("between us: 4,000")
+    mail = Message(MessageId("held"), carl.id, where, words, Unproven("no DKIM", ""), there.now, native=False)
+    async with there.database.begin() as work:
+        await Handler(work, CODEC, HOUSE, ItemId("mail"), there.now).message(there.case.id, mail, None, None)
+    async with there.database.begin() as work:
+        await Handler(work, CODEC, HOUSE, ItemId("mine"), there.now).mine(there.case, carl, mail.id)
+    ((item, relay),) = relays(there)
+    assert (relay.conversation, relay.content) == (own, words)
+    await there.deliver()
+    await there.reports(item.id, "failed", 131000, number=PRIVATE)
+    ((_, again),) = relays(there)
+    assert (again.conversation, again.content, again.author) == (own, words, carl.id)
+    await there.deliver()
+    assert [text.splitlines()[0].partition(" ·")[0] for text in there.phone.texts] == [LABELS[Kind.CAUCUS]] * 2
+
+
+async def test_by_itself_a_message_is_repeated_once() -> None:
+    there = await house()
+    await relayed(there)
+    await there.reports("i1", "failed", 131000)
+    ((copy, _),) = relays(there)
+    assert "It is sent once more." in told(there)[0]
+    await there.deliver()
+    await there.reports(copy.id, "failed", 131000)
+    assert not relays(there)
+    assert len(there.phone.texts) == 2
+    assert "not sent again by itself. Telephone Bea" in told(there)[1]
+
+
+async def test_of_a_text_in_parts_nothing_is_repeated_by_itself_even_if_no_answer_came() -> None:
+    there = await house()
+    there.graph.mishaps.append(Mishap.TAKEN_NO_ANSWER)
+    await there.carry(Text(" ".join(f"Sentence {n}." for n in range(900))), JOINT)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+    await there.reports("i1", "failed", 131000)
+    assert there.database.committed.outbox.items[ItemId("i1")].state is State.UNKNOWN
+    assert "Telephone Bea" in told(there)[0]
+
+
+async def test_what_failed_without_an_answer_before_is_sent_again() -> None:
+    there = await house()
+    there.graph.mishaps.append(Mishap.TAKEN_NO_ANSWER)
+    await there.carry(HELLO, JOINT)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+    await there.reports("i1", "failed", 131000)
+    assert there.database.committed.outbox.items[ItemId("i1")].state is State.READY
+
+
+@pytest.mark.parametrize("code", [131026, 190])
+async def test_what_can_not_be_mended_by_waiting_is_not_said_to_be_sent_again(code: int) -> None:
+    there = await house()
+    await relayed(there)
+    await there.reports("i1", "failed", code)
+    assert not relays(there)
+    assert "Telephone Bea" in told(there)[0]
+
+
+async def test_what_failed_for_a_changed_identity_goes_once_a_mediator_is_sure() -> None:
+    there = await house()
+    there.phone.key = "k1"
+    await there.says("hello")
+    await relayed(there)
+    await there.reports("i1", "failed", 137000)
+    assert "when you have made sure who is there" in told(there)[0]
+    doubt = there.bea.endpoint.doubt
+    assert doubt is not None
+    there.phone.key = "k2"
+    case = done(there.case, f"!confirm Bea: {fingerprint(doubt.now)}")
+    async with there.database.begin() as work:
+        await work.cases.save(case)
+        for item, _ in relays(there):
+            await work.outbox.wake(item.wait_key or "")
+    await there.deliver()
+    assert len(there.phone.texts) == 2, "the key that was known is not asked for any more"
+    assert there.bea.endpoint.doubt is None
+
+
+async def test_each_time_that_an_identity_has_changed_the_desk_hears_of_it() -> None:
+    there = await house()
+    for n in range(2):
+        there.later(minutes=1)
+        there.graph.mishaps.append(137000)
+        assert isinstance(await there.carry(HELLO, JOINT, "i1") if n == 0 else await there.again(HELLO, JOINT), Parked)
+        bea = there.bea
+        async with there.database.begin() as work:
+            await work.cases.save(there.case.with_person(replace(bea, endpoint=replace(bea.endpoint, doubt=None))))
+    assert len([text for text in there.told() if text.startswith("ALARM")]) == 2
+
+
+# --- the window
+
+
+async def test_a_window_that_the_network_shuts_has_the_template_sent_anew() -> None:
+    there = await WhatsAppHouse().begin()
+    await there.carry(HELLO, JOINT)
+    await there.says("hello", JOINT_NUMBER)
+    there.later(minutes=1)
+    there.graph.windows.clear()
+    assert isinstance(await there.again(HELLO, JOINT), Parked)
+    assert there.phone.texts == ["[template new_message]"] * 2
+
+
+async def test_whoever_writes_while_a_window_is_found_shut_is_sent_the_words_and_no_template(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = await house()
+    there.graph.windows.clear()
+    send = there.courier._network.send
+
+    async def meanwhile(number: str, sent: object) -> object:
+        answer = await send(number, sent)  # type: ignore[arg-type]
+        monkeypatch.setattr(there.courier._network, "send", send)
+        there.later(seconds=1)
+        await there.says("I am here", JOINT_NUMBER)
+        return answer
+
+    monkeypatch.setattr(there.courier._network, "send", meanwhile)
+    outcome = await there.carry(HELLO, JOINT)
+    assert isinstance(outcome, Trouble)
+    assert outcome.transient
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
+    assert len(there.phone.texts) == 1
+
+
+async def test_a_report_that_the_window_was_shut_when_they_have_written_since_shuts_nothing() -> None:
+    there = await house()
+    await relayed(there)
+    there.later(seconds=1)
+    await there.says("I am here", JOINT_NUMBER)
+    await there.reports("i1", "failed", 131047)
+    await there.deliver()
+    assert len(there.phone.texts) == 2
+    assert "[template" not in "".join(there.phone.texts)
+
+
+async def test_several_that_failed_for_one_window_have_one_template_sent() -> None:
+    there = await house()
+    for name in ("i1", "i2"):
+        await there.carry(HELLO, JOINT, name)
+    for name in ("i1", "i2"):
+        there.later(seconds=1)
+        await there.reports(name, "failed", 131047)
+        there.later(seconds=1)
+        await there.carry(HELLO, JOINT, f"again.{name}")
+    assert there.phone.texts.count("[template new_message]") == 1
+
+
+async def test_a_process_that_dies_after_the_template_sends_it_again_rather_than_never(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = await WhatsAppHouse().begin()
+    send = there.courier._network.send
+
+    async def dies(number: str, sent: object) -> None:
+        await send(number, sent)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(there.courier._network, "send", dies)
+    with pytest.raises(KeyboardInterrupt):
+        await there.carry(HELLO, JOINT)
+    courier: WhatsAppCourier = there.restarted()
+    assert courier
+    assert isinstance(await there.again(HELLO, JOINT), Parked)
+    assert there.phone.texts == ["[template new_message]"] * 2
+
+
+async def test_a_template_that_failed_is_told_at_the_desk_with_whom_it_was_for() -> None:
+    there = await WhatsAppHouse().begin()
+    await there.carry(HELLO, JOINT)
+    (_, sent) = there.graph.accepted[0]
+    item, _, part = sent["biz_opaque_callback_data"].rpartition("/")
+    await there.reports(item, "failed", 131026, part=part)
+    (text,) = there.told()
+    assert text.startswith("WhatsApp did not deliver to Bea the message that asks them to write")
