@@ -158,6 +158,7 @@ def _house(config: Config) -> House:
         mediators={user: mediator_name(user) for user in config.mediators},
         agreement=config.agreement.first_version if config.agreement else None,
         whatsapp=config.whatsapp is not None,
+        one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
     )
 
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from policies.ask import Accepting, Adopting, Ask, Consenting, Ending, Mending, Passing, Removing, Withdrawing
+from policies import choice
+from policies.ask import (
+    Accepting,
+    Adopting,
+    Ask,
+    Consenting,
+    Ending,
+    Mending,
+    Passing,
+    Removing,
+    Sharing,
+    TakingBack,
+    Withdrawing,
+)
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement
@@ -26,11 +39,12 @@ def answer(case: Case, given: Answer, facts: Facts) -> Outcome:
     bound = meaning(case, ask.act)
     if bound is None or bound.sha256 != ask.binds:
         return _void(case, ask)
-    return _agreed(case, ask, given, facts) if given.yes else _declined(case, ask)
+    return _agreed(case, ask, given, facts) if given.yes else _declined(case, ask, facts)
 
 
-def lapse(case: Case, ask: Ask) -> Done:
-    """Nobody answered in time. Silence is a no, and is told to who asked."""
+def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
+    """Nobody answered in time. Silence is a no, and is told to who asked. `before_restore`: it was put before the
+    service was restored from a backup, and what follows from it may have been done already."""
     case = without(case, ask)
     match ask.act:
         case Removing() | Mending() | Adopting() | Withdrawing() | Ending():
@@ -43,11 +57,15 @@ def lapse(case: Case, ask: Ask) -> Done:
             return Done(closed(case, number), "", (Tell(DESK, text),))
         case Passing(number):
             return Done(not_passed(case, number), "")
+        case Sharing():
+            return Done(case, "")
+        case TakingBack():
+            return choice.not_taken_back(case, ask, ask.act, before_restore=before_restore)
         case _:
             assert_never(ask.act)
 
 
-def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:
+def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # noqa: C901 (one arm a kind of act)
     match ask.act:
         case Removing(who):
             person = case.person(who)
@@ -67,11 +85,15 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:
             return consented(case, ask, number, given.proof, facts)
         case Passing(number):
             return passed(case, number, facts)
+        case Sharing():
+            return choice.chosen(case, ask, ask.act, given.proof, facts)
+        case TakingBack():
+            return choice.taken_back(case, ask, ask.act)
         case _:
             assert_never(ask.act)
 
 
-def _declined(case: Case, ask: Ask) -> Outcome:
+def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
     match ask.act:
         case Removing() | Mending() | Adopting() | Ending():
             return Done(case, "Nothing is done.")
@@ -89,6 +111,10 @@ def _declined(case: Case, ask: Ask) -> Outcome:
             return Done(closed(case, number), text, (told,))
         case Passing(number):
             return Done(not_passed(case, number), f"{number} is not released.")
+        case Sharing():
+            return Done(case, "", (Inform(ask.asked, ask.where, "It stays private."),))
+        case TakingBack():
+            return choice.shown(case, ask, ask.act, facts.at)
         case _:
             assert_never(ask.act)
 

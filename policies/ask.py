@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policies.agreement import Confidentiality
-from policies.names import Conversation, PersonId, Phase, ReleaseId
+from policies.names import Conversation, MessageId, PersonId, Phase, ReleaseId
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,26 @@ class Passing:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """The asked person lets everyone read these words, which they wrote in private."""
+
+    author: PersonId
+    message: MessageId
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakingBack:
+    """The asked person keeps private, after all, what everyone would read in a moment. `how` they let them, for the
+    record."""
+
+    author: PersonId
+    message: MessageId
+    words: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawing:
     """Somebody withdraws from the mediation."""
 
@@ -64,7 +84,7 @@ class Ending:
     phase: Phase
 
 
-Act = Removing | Mending | Accepting | Adopting | Consenting | Passing | Withdrawing | Ending
+Act = Removing | Mending | Accepting | Adopting | Consenting | Passing | Sharing | TakingBack | Withdrawing | Ending
 
 
 @dataclass(frozen=True, slots=True)

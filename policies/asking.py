@@ -29,9 +29,11 @@ from policies.ask import (
     Mending,
     Passing,
     Removing,
+    Sharing,
+    TakingBack,
     Withdrawing,
 )
-from policies.case import Case, Conversation, PersonId
+from policies.case import JOINT, Case, Conversation, PersonId
 from policies.effects import Due, Pose, Schedule, due_key
 from policies.membership import readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
@@ -81,7 +83,7 @@ def code_from(seed: str) -> str:
         number >>= 20
 
 
-def meaning(case: Case, act: Act) -> Meaning | None:
+def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a kind of act)
     """What a yes is about, as the case is now; None if there is nothing left to say yes to."""
     match act:
         case Removing(who):
@@ -107,6 +109,11 @@ def meaning(case: Case, act: Act) -> Meaning | None:
                 return None
             words = f"{heading(author.name, reworded=release.reworded)}\n{release.words}"
             return Meaning(words, readers(case, release.to))
+        case Sharing(who, message, words) | TakingBack(who, message, words):
+            author = case.person(who)
+            if author is None or who not in readers(case, JOINT) or who in case.withdrawn:
+                return None
+            return Meaning(f"{type(act).__name__} {message}\n{author.name}\n{words}", readers(case, JOINT))
         case _:
             assert_never(act)
 
@@ -154,7 +161,7 @@ def in_words(question: Pose) -> str:
     return (
         f"{question.title}\n\n{quoted}\n\n{question.then}\n"
         f"Only you can answer, and only here: write “yes {question.code}” or “no {question.code}”, and nothing else, by"
-        f" {question.expires:%Y-%m-%d %H:%M} UTC. Silence counts as a no."
+        f" {question.expires:%Y-%m-%d %H:%M} UTC. {question.labels.silence}"
     )
 
 

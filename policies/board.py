@@ -11,7 +11,19 @@ from datetime import UTC, datetime
 from html import escape
 from typing import assert_never
 
-from policies.ask import Accepting, Act, Adopting, Consenting, Ending, Mending, Passing, Removing, Withdrawing
+from policies.ask import (
+    Accepting,
+    Act,
+    Adopting,
+    Consenting,
+    Ending,
+    Mending,
+    Passing,
+    Removing,
+    Sharing,
+    TakingBack,
+    Withdrawing,
+)
 from policies.case import Case, Phase
 from policies.floor import ends
 from policies.release import Standing
@@ -32,6 +44,8 @@ class Backlog:
 
 
 NOTHING = Backlog()
+_BY_THE_WAY = (Sharing, TakingBack)
+"""What is asked of every message, and nobody waits for."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -58,6 +72,7 @@ def waiting(case: Case, backlog: Backlog) -> tuple[Waiting, ...]:
     asked = [
         Waiting(person.name, _what(ask.act), ask.at, ask.expires)
         for ask in case.asks
+        if not isinstance(ask.act, _BY_THE_WAY)
         if (person := case.person(ask.asked))
     ]
     queued = [r.at for r in case.releases if r.standing is Standing.QUEUED]
@@ -69,7 +84,8 @@ def waiting(case: Case, backlog: Backlog) -> tuple[Waiting, ...]:
 
 def deadline(case: Case) -> tuple[datetime, str] | None:
     """What is due next, and when."""
-    due = [(ask.expires, f"{person.name}'s time is up") for ask in case.asks if (person := case.person(ask.asked))]
+    asks = [ask for ask in case.asks if not isinstance(ask.act, _BY_THE_WAY)]
+    due = [(ask.expires, f"{person.name}'s time is up") for ask in asks if (person := case.person(ask.asked))]
     due += [(pause.until, "a pause ends") for pause in case.pauses if pause.until]
     due += [(time, "something in the joint room ends") for time in ends(case.floor)]
     return min(due, default=None)
@@ -137,5 +153,7 @@ def _what(act: Act) -> str:
             return "say whether they withdraw"
         case Passing() | Removing() | Mending() | Adopting() | Ending():
             return "confirm an act"
+        case Sharing() | TakingBack():
+            return "choose who reads something"
         case _:
             assert_never(act)

@@ -43,5 +43,5 @@ def _ask_expired(case: Case, code: str, facts: Facts) -> Decision:
     ask = next((a for a in case.asks if a.code == code and a.expires <= facts.at), None)
     if ask is None:
         return Decision(case, (), "overtaken", "the question was answered, or put anew")
-    outcome = lapse(case, ask)
+    outcome = lapse(case, ask, before_restore=facts.before_restore)
     return Decision(outcome.case, outcome.effects, "ask-expired", "its time is up")

@@ -53,6 +53,15 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What stands on the buttons of a question, where its channel has any, and what silence does."""
+
+    yes: str = "Yes"
+    no: str = "No"
+    silence: str = "Silence counts as a no."
+
+
+@dataclass(frozen=True, slots=True)
 class Pose:
     """A question that binds, put to one person in a conversation of theirs, over that person's own channel.
 
@@ -69,6 +78,7 @@ class Pose:
     then: str
     expires: datetime
     of_the_case: bool
+    labels: Labels = Labels()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class Facts:
     """For the guard: where else in the case that was said which is at hand."""
     whatsapp: bool = False
     """Whether there is a WhatsApp bridge."""
+    one_number: bool = False
+    """Whether all of WhatsApp goes over one number, so that no message tells by itself who should read it."""
     engaged: frozenset[str] = frozenset()
     """Which of the names on WhatsApp that the act is about take part in another case."""
     before_restore: bool = False

@@ -68,6 +68,11 @@ def heading(author: str, *, reworded: bool) -> str:
     return f"{author}’s words, released by the mediator:"
 
 
+def chosen_heading(author: str) -> str:
+    """What stands above words that their author let everyone read, with a button."""
+    return f"{author}’s words, for everyone by their own choice:"
+
+
 def mark_of(words: str) -> str | None:
     """The mark that its author put before a message: `privileged` is never passed on, `private` not without a yes."""
     first = words.split(maxsplit=1)[0].strip("[]():,.–-!*_").casefold() if words.split() else ""

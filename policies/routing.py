@@ -13,9 +13,11 @@ from policies.acts import create, perform, take
 from policies.aside import ATTACHED, objection_to, put_aside
 from policies.asking import Answer, read_answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
+from policies.choice import offered
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
+from policies.confirmed import CONFIRMED, notices
 from policies.effects import AskWhose, Decision, Effect, Explain, Hold, Inform, Post, Redact, Relay, Tell
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
@@ -57,18 +59,6 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
 
 
-def kept_private(case: Case, message: Message) -> Message | None:
-    """A message as it stands once its author has confirmed it: as words in the author's own private room, wherever it
-    was meant for, and whatever it quotes. Too much said there harms nobody (I2). None for whoever has no such room, or
-    several, and for what has no words."""
-    own = caucuses_of(case, message.author)
-    words = message.content.words if isinstance(message.content, Unreadable) else ""
-    if isinstance(message.content, Text):
-        words = message.content.body
-    placed = len(own) == 1 and words.strip()
-    return replace(message, conversation=own[0], content=Text(words), reply_to=None) if placed else None
-
-
 def decide_confirmed(case: Case, message: Message, kept: Message | None) -> Decision:
     """Somebody says, with proof, that a mail which had none was theirs. Where it was meant to go was never certain
     enough, so `kept` stands in their own room; whoever wants to say it to all can do that on the page."""
@@ -104,7 +94,8 @@ def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
     outcome = take(case, answer, facts)
     if isinstance(outcome, Refused):
         return _does_not_count(case, author, answer, str(outcome))
-    return Decision(outcome.case, (Tell(DESK, outcome.answer), *outcome.effects), "answer", outcome.answer)
+    heard = (Tell(DESK, outcome.answer),) if outcome.answer else ()
+    return Decision(outcome.case, (*heard, *outcome.effects), "answer", outcome.answer or "as they were asked")
 
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
@@ -321,21 +312,9 @@ def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
 
 def _confirmed(case: Case, kept: Message, author: Person, meant: Conversation) -> Decision:
     """What its author has confirmed, in the author's own room, which all its readers learn."""
-    where, why = kept.conversation, "it came without proof, and was confirmed with the PIN"
-    to_all = "" if meant == where else f" It was written to {label(meant, case)}, and NOT posted there."
-    notice = f"The next message is a mail of {author.name}'s, with all that was found in it, because {why}.{to_all}"
-    told = f"{author.name} wrote to {desk_label(meant, case)}; it stands in {desk_label(where, case)}, because {why}."
-    return Decision(
-        case,
-        (
-            Tell(where, notice),
-            Post(where, author.id, kept.content, kept.id),
-            *_relays(case, kept, credited=author.id),
-            Tell(DESK, told),
-        ),
-        "kept-private",
-        why,
-    )
+    notice, told = notices(case, kept, author, meant)
+    post = Post(kept.conversation, author.id, kept.content, kept.id)
+    return Decision(case, (notice, post, *_relays(case, kept, credited=author.id), told), "kept-private", CONFIRMED)
 
 
 def _alone_with_mediators(case: Case, person: PersonId, conversation: Conversation) -> tuple[Conversation, ...]:
@@ -360,6 +339,8 @@ def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Deci
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
     after = spoken(case, author.id, message.at) if message.conversation == JOINT else case
     effects += what_follows(case, after)
+    after, asked = offered(after, message, author, facts)
+    effects += asked
     return Decision(after, tuple(effects), "said", f"{message.conversation.kind}: its readers, nobody else")
 
 

@@ -19,7 +19,8 @@ from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
-from policies.effects import Decision, Reconcile, Tell
+from policies.confirmed import kept_private
+from policies.effects import Decision, Due, Reconcile, Tell, due_key
 from policies.guard import grams
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
@@ -69,6 +70,8 @@ class House:
     """The organisation's agreement to mediate; None: it uses none."""
     whatsapp: bool = False
     """Whether there is a WhatsApp bridge."""
+    one_number: bool = False
+    """Whether all of it goes over one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,9 @@ class Handler:
     async def due(self, case_id: CaseId, key: str) -> None:
         """What was scheduled under that key is due; the time of handling is not before it."""
         case = await self._case(case_id)
-        await self._applier.apply(case, due.decide_due(case, key, self._facts(None, {})))
+        asked = next((a.at for a in case.asks if due_key(Due.ASK, a.code) == key), self._at)
+        facts = replace(self._facts(None, {}), before_restore=await self._work.epochs.doubtful(asked))
+        await self._applier.apply(case, due.decide_due(case, key, facts))
 
     async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
         """A report came about a mail to somebody."""
@@ -209,7 +214,7 @@ class Handler:
         if held not in {one.message for one in await self._work.holds.of_case(case.id)}:
             return
         message = replace(entry.message, id=again, proof=PinnedLink())
-        kept = routing.kept_private(case, message)
+        kept = kept_private(case, message)
         # In the journal it is where it stands, so that whatever repeats it later repeats it there.
         await self._work.journal.append(Entry(case.id, kept or message))
         await self._applier.apply(case, routing.decide_confirmed(case, message, kept))
@@ -338,6 +343,7 @@ class Handler:
             identities,
             house.agreement,
             whatsapp=house.whatsapp,
+            one_number=house.one_number,
         )
 
 

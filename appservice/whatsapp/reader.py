@@ -10,6 +10,7 @@ message ── who is it? ── nobody who takes part ──▶ dead letter, wh
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
@@ -62,8 +63,14 @@ class _Written:
 class WebhookReader:
     """Reads messages from the inbox."""
 
-    def __init__(self, codec: Codec, house: House, numbers: Numbers) -> None:
-        self._codec, self._house, self._numbers = codec, house, numbers
+    def __init__(
+        self,
+        codec: Codec,
+        house: House,
+        numbers: Numbers,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._codec, self._house, self._numbers, self._clock = codec, house, numbers, clock
 
     async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one message, and have it handled."""
@@ -159,7 +166,7 @@ class WebhookReader:
 
     def _handler(self, work: ServiceWork, written: _Written, of: str | None = None) -> Handler:
         cause = item_id(f"{of}/{written.item.id}") if of else written.item.id
-        return Handler(work, self._codec, self._house, cause, datetime.now(UTC))
+        return Handler(work, self._codec, self._house, cause, self._clock())
 
 
 async def find(work: ServiceWork, sender: Sender, *, lock: bool = True) -> tuple[Case, Person] | None:

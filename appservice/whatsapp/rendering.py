@@ -85,10 +85,10 @@ def _question(case: Case, pose: Pose) -> Content:
     if ask is None:
         raise Trouble("the question is closed", transient=False)
     buttons = (
-        Button(answer_id(ask.code, ask.binds, yes=True), "Yes"),
-        Button(answer_id(ask.code, ask.binds, yes=False), "No"),
+        Button(answer_id(ask.code, ask.binds, yes=True), pose.labels.yes),
+        Button(answer_id(ask.code, ask.binds, yes=False), pose.labels.no),
     )
-    then = f"{pose.then}\nOnly you can answer, here, by {moment(pose.expires)}. Silence counts as a no."
+    then = f"{pose.then}\nOnly you can answer, here, by {moment(pose.expires)}. {pose.labels.silence}"
     return Question(pose.title, pose.words, then, buttons)
 
 
@@ -112,7 +112,8 @@ def _where(conversation: Conversation, readers: str, voice: Voice) -> str:
         return f"{readers}. It is private: the other side reads none of it."
     if voice.one_number:
         return (
-            f"what comes marked 👥 JOINT is read by {readers}, too. What you write yourself is always private, even as"
-            " an answer to a joint message. For words that all should read, write !submit: and the words."
+            f"what comes marked 👥 JOINT is read by {readers}, too. What you write yourself is private at first, even"
+            " as an answer to a joint message. Where you may speak to all, you are then asked who should read it, with"
+            " buttons; elsewhere write !submit: and the words, and the mediator decides."
         )
     return f"{readers}, which is everyone in the mediation. What is private, write to our private number only."

@@ -18,13 +18,14 @@ from policies.ask import Ask, Consenting, Passing
 from policies.asking import how, meaning, put
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId, caucus
 from policies.commands.form import Form
-from policies.effects import Effect, Inform, Pose, Publish, Tell
+from policies.effects import Effect, Inform, Pose, Tell
 from policies.guard import echoes
 from policies.membership import caucuses_of, conversations, readers
 from policies.message import Message, Proof
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
+from policies.publishing import publications
 from policies.release import CONSENT_LASTS, Agreed, Release, Standing, heading, mark_of
 from policies.status import reader_names
 from policies.text import clean, marked, one_line, skeleton
@@ -284,15 +285,9 @@ def _ask_author(
 
 
 def _published(case: Case, release: Release, facts: Facts) -> Outcome:
-    audience = readers(case, release.to)
     name, where = _name(case, release.author), label(release.to, case)
-    done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=audience)
-    title = heading(name, reworded=release.reworded)
-    bridged = [
-        None,
-        *sorted(p.id for p in case.people if p.id in audience - {release.author} and p.endpoint.is_bridged),
-    ]
-    posts = tuple(Publish(release.id, release.to, title, release.words, audience, to) for to in bridged)
+    done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=readers(case, release.to))
+    posts = publications(case, release, heading(name, reworded=release.reworded))
     told = Inform(release.author, release.origin, f"{release.id} was passed on, and stands in {where} now.")
     answer = f"{release.id} is released: {name}’s words, to {desk_label(release.to, case)}."
     return Done(case.with_release(done), answer, (*posts, told))

@@ -23,8 +23,9 @@ from policies.outcome import Done as Carried
 from policies.outcome import Facts
 from policies.plan import label
 from rooms.apply import Outgoing
+from rooms.clock import TIME, scheduled
 from rooms.deliver import Deliverer, Outcome
-from rooms.handle import House
+from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.ports import Item, ItemId, Lane, State
@@ -82,7 +83,9 @@ class WhatsAppHouse:
         self.phone: Phone = self.graph.phone(BEA_PHONE, BEA)
         self.numbers = Numbers(PRIVATE, JOINT_NUMBER if two_numbers else None)
         self.inbox = WebhookInbox(self.database, _opened, clock=lambda: self.now)
-        self.reader = WebhookWork(WebhookReader(CODEC, HOUSE, self.numbers), StatusReader(CODEC, HOUSE))
+        self.house = HOUSE if two_numbers else replace(HOUSE, one_number=True)
+        reader = WebhookReader(CODEC, self.house, self.numbers, lambda: self.now)
+        self.reader = WebhookWork(reader, StatusReader(CODEC, self.house))
         self.first = case or case_with_bea()
         self.monotonic = 0.0
         self.courier = self.restarted()
@@ -182,6 +185,15 @@ class WhatsAppHouse:
         """Time goes on."""
         self.now += timedelta(**time)
         self.monotonic += timedelta(**time).total_seconds()
+
+    async def alarms(self) -> None:
+        """What is due by now happens."""
+        for item in list(self.database.committed.inbox.items.values()):
+            if item.kind == TIME and item.state is State.PARKED and item.due_at and item.due_at <= self.now:
+                async with self.database.begin() as work:
+                    handler = Handler(work, CODEC, self.house, item.id, self.now)
+                    await handler.due(self.case.id, scheduled(item).key)
+                    await work.inbox.done(item.id)
 
     # --- what is there
 

@@ -92,20 +92,11 @@ async def test_a_button_pressed_twice_counts_once() -> None:
     assert standing(there) is Standing.QUEUED
 
 
-async def test_after_its_time_a_button_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_its_time_a_button_counts_for_nothing() -> None:
     there, (yes, _) = await submitted()
-    late = max(ask.expires for ask in there.case.asks)
-    monkeypatch.setattr("appservice.whatsapp.reader.datetime", _Clock(late))
+    there.now = max(ask.expires for ask in there.case.asks)
     await press(there, yes["id"])
     assert standing(there) is Standing.SUBMITTED
-
-
-class _Clock:
-    def __init__(self, at: object) -> None:
-        self._at = at
-
-    def now(self, _: object) -> object:
-        return self._at
 
 
 async def test_whoever_may_be_another_person_answers_nothing() -> None:

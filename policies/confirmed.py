@@ -1,0 +1,37 @@
+"""A mail that came without proof, and that its author says, with proof, was theirs: as it stands from then on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from policies.case import DESK, Case, Conversation, Person
+from policies.effects import Tell
+from policies.membership import caucuses_of
+from policies.message import Message, Text, Unreadable
+from policies.plan import desk_label, label
+
+CONFIRMED: Final = "it came without proof, and was confirmed with the PIN"
+
+
+def kept_private(case: Case, message: Message) -> Message | None:
+    """A message as it stands once its author has confirmed it: as words in the author's own private room, wherever it
+    was meant for, and whatever it quotes. Too much said there harms nobody (I2). None for whoever has no such room, or
+    several, and for what has no words."""
+    own = caucuses_of(case, message.author)
+    words = message.content.words if isinstance(message.content, Unreadable) else ""
+    if isinstance(message.content, Text):
+        words = message.content.body
+    placed = len(own) == 1 and words.strip()
+    return replace(message, conversation=own[0], content=Text(words), reply_to=None) if placed else None
+
+
+def notices(case: Case, kept: Message, author: Person, meant: Conversation) -> tuple[Tell, Tell]:
+    """What its room is told before it, and the desk after it."""
+    where = kept.conversation
+    to_all = "" if meant == where else f" It was written to {label(meant, case)}, and NOT posted there."
+    notice = (
+        f"The next message is a mail of {author.name}'s, with all that was found in it, because {CONFIRMED}.{to_all}"
+    )
+    told = f"{author.name} wrote to {desk_label(meant, case)}; it stands in {desk_label(where, case)}: {CONFIRMED}."
+    return Tell(where, notice), Tell(DESK, told)

@@ -1,0 +1,15 @@
+"""Words that their author agreed to show, on their way to their readers: into the room, and over each bridge."""
+
+from __future__ import annotations
+
+from policies.case import Case
+from policies.effects import Publish
+from policies.membership import readers
+from policies.release import Release
+
+
+def publications(case: Case, release: Release, title: str) -> tuple[Publish, ...]:
+    """One into the room, and one to each bridged reader but their author; `title` is ours, and says whose they are."""
+    audience = readers(case, release.to)
+    bridged = sorted(p.id for p in case.people if p.id in audience - {release.author} and p.endpoint.is_bridged)
+    return tuple(Publish(release.id, release.to, title, release.words, audience, reader) for reader in (None, *bridged))
