@@ -133,8 +133,6 @@ class Deliverer:
     ) -> None:
         """`couriers`: of the networks outside Matrix that are set up."""
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
-        self._boards: dict[CaseId, str] = {}
-        """What each board shows, as far as this process has posted it."""
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         """Send one item; the report is what the desk must be told about it."""
@@ -194,11 +192,13 @@ class Deliverer:
         """As the case is now. What is shown already isn't shown again."""
         async with self._database.begin() as work:
             shown, stands = await board_of(work, case_id, board.number, update=board.update)
-        if shown is None or (board.update and self._boards.get(case_id) == shown.text):
+            is_shown = board.update and shown is not None and await work.cases.board_shows(case_id, shown.text)
+        if shown is None or is_shown:
             return Cancelled("there is nothing to bring up to date, or a newer board stands"), Report()
         outcome, report = await self._post(item, case_id, Tell(DESK, shown.text), html=shown.html, replaces=stands)
         if isinstance(outcome, Sent):
-            self._boards[case_id] = shown.text
+            async with self._database.begin() as work:
+                await work.cases.note_board(case_id, shown.text)
         return outcome, report
 
     async def _say(self, item: Item, say: Say) -> Outcome:
@@ -274,7 +274,7 @@ class Deliverer:
         fit = await fitness(self._database, self._homeserver, case_id, record)
         if isinstance(fit, str):
             await self._not_while_mending(case_id)
-            return wait, await self._suspend(record, fit, label(effect.conversation, case))
+            return wait, await self._suspend(case_id, record, fit, label(effect.conversation, case))
         if all(self._homeserver.is_ours(user) for user in fit.audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()
@@ -329,9 +329,13 @@ class Deliverer:
         if any(item.kind == ROOMS for item in due):
             raise Trouble("the case's rooms are being put in order", transient=True)
 
-    async def _suspend(self, record: RoomRecord, wrong: str, name: str) -> Report:
+    async def _suspend(self, case_id: CaseId, record: RoomRecord, wrong: str, name: str) -> Report:
         """Nothing more goes there until a reconciliation found it fit; the report has one made (I9)."""
         async with self._database.begin() as work:
+            await _load(work, case_id, lock=True)
+            if await work.rooms.get(case_id, record.key) != record:
+                # It was repaired or made anew while it was looked at: that one is looked at the next time.
+                return Report()
             await work.rooms.save(replace(record, standing=Standing.SUSPENDED, reason=wrong))
         return Report(tell=(f"{name}: nothing is sent there for now: {wrong}",))
 

@@ -206,6 +206,12 @@ class Cases(Protocol):
     async def urgent(self, user: UserId, most: int) -> tuple[CaseId, ...]:
         """Those of them that wait for somebody (`policies.board.urgency`), the most urgent first."""
 
+    async def board_shows(self, case: CaseId, text: str) -> bool:
+        """Whether the case's board is known to show just that."""
+
+    async def note_board(self, case: CaseId, text: str) -> None:
+        """The case's board shows that now."""
+
 
 class Standing(StrEnum):
     """How far a room is."""

@@ -56,10 +56,15 @@ class AfreshWork(SqlWork):
         return max((at for one in found if (at := one.scalar()) is not None), default=None)
 
     async def forget_sendings(self) -> None:
-        """What was on its way out is looked at anew, as if for the first time. Ciphertexts go: so do their ratchets."""
+        """What was on its way out is looked at anew, as if for the first time. Ciphertexts go: so do their ratchets.
+
+        What boards show now is not known.
+        """
         items = OUTBOX.items
         over, waits = items.c.state.in_(_OVER), items.c.state.in_((State.READY, State.PARKED))
         await self._connection.execute(update(items).where(~over).values(progress=None, sending=False))
+        # Another life may have changed them since.
+        await self._connection.execute(update(schema.cases).values(board=None))
         anew = {"state": State.READY, "attempts": 0, "due_at": None, "wait_key": None, "note": None}
         await self._connection.execute(update(items).where(waits).values(anew))
 

@@ -71,7 +71,7 @@ class SqlCases:
 
     async def save(self, case: Case) -> None:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
-        statement = upsert(self._connection.dialect, schema.cases, "id")
+        statement = upsert(self._connection.dialect, schema.cases, "id", keep=("board",))
         await self._connection.execute(statement, {"id": case.id, "sealed": sealed, "urgent_at": urgency(case)})
         of_case = schema.case_addresses.c.case_id == case.id
         await self._connection.execute(delete(schema.case_addresses).where(of_case))
@@ -108,6 +108,14 @@ class SqlCases:
             .limit(most)
         )
         return tuple((await self._connection.execute(statement)).scalars())
+
+    async def board_shows(self, case: CaseId, text: str) -> bool:
+        shown = select(schema.cases.c.board).where(schema.cases.c.id == case)
+        return (await self._connection.execute(shown)).scalar() == self._seals.lookup("board", case, text)
+
+    async def note_board(self, case: CaseId, text: str) -> None:
+        noted = update(schema.cases).where(schema.cases.c.id == case)
+        await self._connection.execute(noted.values(board=self._seals.lookup("board", case, text)))
 
     def _lookup(self, network: Network, address: str) -> bytes:
         return self._seals.lookup("address", network, address_key(network, address))

@@ -135,9 +135,11 @@ cases = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("sealed", LargeBinary, nullable=False),
     Column("urgent_at", Moment),
+    Column("board", LargeBinary),
     sqlite_autoincrement=True,
 )
-"""`urgent_at`: since when somebody is waited for, or what is due next, whichever is earlier."""
+"""`urgent_at`: since when somebody is waited for, or what is due next, whichever is earlier. `board`: a keyed
+hash of what the board was last seen to show."""
 
 case_addresses = Table(
     "case_addresses",

@@ -60,6 +60,7 @@ class MemoryTables:
     crypto: Tables = field(default_factory=Tables)
     last_case: int = 1000
     cases: dict[CaseId, Case] = field(default_factory=dict)
+    boards: dict[CaseId, str] = field(default_factory=dict)
     rooms: dict[tuple[CaseId | None, RoomKey], RoomRecord] = field(default_factory=dict)
     room_changes: dict[RoomId, int] = field(default_factory=dict)
     levels: dict[RoomId, frozenset[str]] = field(default_factory=dict)
@@ -210,6 +211,12 @@ class MemoryCases:
         cases = (c for c in self._tables.cases.values() if c.at_address(Network.MATRIX, user))
         urgent = sorted((at, case.id) for case in cases if (at := urgency(case)))
         return tuple(case for _, case in urgent[:most])
+
+    async def board_shows(self, case: CaseId, text: str) -> bool:
+        return self._tables.boards.get(case) == text
+
+    async def note_board(self, case: CaseId, text: str) -> None:
+        self._tables.boards[case] = text
 
 
 class MemoryRooms:

@@ -6,7 +6,7 @@ from policies.case import DESK
 from policies.message import SignedDevice, Text
 from rooms.apply import Board, Say
 from rooms.board import UPDATED_EVERY, board_item
-from rooms.deliver import Cancelled, Sent
+from rooms.deliver import Cancelled, Deliverer, Sent
 from rooms.ports import Item, RoomId, State
 from tests.policies.builders import message
 from tests.rooms.builders import AT, CODEC, MIA, Site, handler
@@ -69,6 +69,19 @@ async def test_what_changes_is_shown_in_its_place_once_for_some_seconds() -> Non
     assert posting.replaces == stands
     assert isinstance(posting.content, Text)
     assert "– paused" in posting.content.body
+
+
+async def test_what_another_process_posted_meanwhile_is_brought_up_to_date() -> None:
+    site = await shown()
+    other = Deliverer(site.database, site.deliverer._homeserver, site.poster, {})
+    for number, (command, deliverer) in enumerate((("!pause", other), ("!resume", site.deliverer))):
+        mine, site.deliverer = site.deliverer, deliverer
+        await says(site, command, number * 2 * UPDATED_EVERY)
+        [update] = [item for item in boards(site) if item.state is State.PARKED]
+        assert isinstance(await send(site, update), Sent), command
+        site.deliverer = mine
+    assert isinstance(site.poster.posted[-1].content, Text)
+    assert "– in session" in site.poster.posted[-1].content.body
 
 
 async def test_what_did_not_change_is_not_posted_again() -> None:

@@ -10,12 +10,14 @@ from policies.effects import Explain, Introduce, Post, Preview, Publish, Reconci
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
+from policies.plan import room_key
 from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import AFTER_YOU, Cancelled, Parked, Sent
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.ports import Entry, RoomId, Standing, State
 from rooms.provision import Fit
+from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
 from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site, item_of
 
@@ -132,6 +134,28 @@ async def test_an_intruder_stops_everything_in_that_room_and_alarms_the_desk() -
     again, quiet = await site.deliver(Tell(JOINT, "hello"))
     assert isinstance(again, Parked)
     assert quiet.tell == ()
+
+
+async def test_a_room_that_was_made_anew_meanwhile_is_not_forgotten_for_the_former_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = await Site().begin()
+    fresh = RoomId("!fresh:example.org")
+
+    async def while_it_is_remade(database: MemoryDatabase, *_: object) -> str:
+        async with database.begin() as work:
+            record = await work.rooms.get(site.case.id, room_key(JOINT))
+            assert record is not None
+            await work.rooms.save(replace(record, room_id=fresh, marker="another"))
+        return "the bot is not in the room"
+
+    monkeypatch.setattr(deliver, "fitness", while_it_is_remade)
+    outcome, _ = await site.deliver(Tell(JOINT, "hello"))
+    assert isinstance(outcome, Parked)
+    async with site.database.begin() as work:
+        record = await work.rooms.get(site.case.id, room_key(JOINT))
+    assert record is not None
+    assert (record.room_id, record.standing) == (fresh, Standing.MADE)
 
 
 async def test_other_rooms_go_on_meanwhile() -> None:

@@ -175,6 +175,16 @@ class DatabaseContract:
 
     # --- rooms and ghosts
 
+    async def test_what_a_board_shows_outlasts_every_change_of_its_case(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await work.cases.save(CASE)
+            assert not await work.cases.board_shows(SMITH, "in session")
+            await work.cases.note_board(SMITH, "in session")
+        async with database.begin() as work:
+            await work.cases.save(replace(CASE, title="another"))
+            assert await work.cases.board_shows(SMITH, "in session")
+            assert not await work.cases.board_shows(SMITH, "paused")
+
     async def test_the_levels_that_we_wrote_into_a_room_are_known(self, database: WorkDatabase) -> None:
         room, other = RoomId("!joint"), RoomId("!other")
         async with database.begin() as work:
