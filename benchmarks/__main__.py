@@ -8,11 +8,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import forwarding, mail, opening, processes, stored
+from benchmarks import documents, forwarding, mail, opening, processes, stored
 from benchmarks.results import Benchmark, Measure, keep, table
 
 RESULTS = Path("var/bench.json")
-BENCHMARKS = (forwarding.BENCHMARK, opening.BENCHMARK, stored.BENCHMARK, processes.BENCHMARK, mail.BENCHMARK)
+BENCHMARKS = (
+    forwarding.BENCHMARK,
+    opening.BENCHMARK,
+    stored.BENCHMARK,
+    processes.BENCHMARK,
+    mail.BENCHMARK,
+    documents.BENCHMARK,
+)
 
 
 async def measure(benchmarks: Sequence[Benchmark], *, quick: bool) -> list[Measure]:

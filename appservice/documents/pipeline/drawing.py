@@ -53,8 +53,8 @@ def _pdf_page(source: BinaryIO, order: Order) -> Image.Image:
             raise Unacceptable(Reason.DAMAGED)
         scale = min(order.width / width, limits.SIDE / max(width, height))
         bitmap: pypdfium2.PdfBitmap = page.render(scale=scale, rev_byteorder=True)
-        shown: Image.Image = bitmap.to_pil()
-        return shown.copy()  # the bitmap goes with the document
+        shown: Image.Image = bitmap.to_pil()  # of three channels, so it is a copy
+        return shown
 
 
 def _picture(source: BinaryIO, order: Order) -> Image.Image:

@@ -7,6 +7,7 @@ the nursery ends, and with it everything it ever made.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -27,6 +28,7 @@ def main(number: int) -> None:
     """Serve until the socket of that number closes."""
     os.setsid()
     warming.warm_up()
+    gc.freeze()  # what is there is shared with the children, and stays so
     confine.become_nobody()
     is_cut_off = confine.cut_off()
     inner = os.fork()  # the first child of a new process namespace is its init: with it, all others end
