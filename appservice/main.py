@@ -37,7 +37,8 @@ from appservice.setup import probe
 from appservice.setup.config import Config, Email, Tls, WhatsApp
 from appservice.setup.probe import ProbeEcho, probe_user
 from appservice.storage.database import SqlDatabase
-from appservice.storage.receiving import MailInbox, TransactionInbox
+from appservice.storage.mail_inbox import MailInbox
+from appservice.storage.receiving import TransactionInbox
 from appservice.upkeep.housekeeping import Housekeeping
 from appservice.upkeep.reach import Reach
 from appservice.upkeep.rounds import Rounds

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
-from appservice.storage.receiving import MailInbox
+from appservice.storage.mail_inbox import MailInbox
 from benchmarks.results import Benchmark, Measure, at_least
 from bridges.email.ids import new_reply_token, token_address, token_hash
 from bridges.email.proof import Trust

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -16,8 +17,8 @@ from rooms.ports import ItemId
 class MailLedger(Mails, Protocol):
     """The ledger, within one unit of work."""
 
-    async def arrived(self, token_hash: str, likeness: Likeness) -> None:
-        """A mail came to that address. The same again changes nothing."""
+    async def arrived(self, mails: Collection[tuple[str, Likeness]]) -> None:
+        """Mails came, each to the address of that hash. The same again changes nothing."""
 
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         """Whether the same mail, by its name or by its sheet, came to another address of ours, in any case."""

@@ -1,6 +1,8 @@
 """The reply addresses of bridged people."""
 
-from sqlalchemy import ColumnElement, select, update
+from collections.abc import Mapping
+
+from sqlalchemy import Executable, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
@@ -11,6 +13,15 @@ from policies.case import CaseId, Conversation, EndpointId, Kind, SideId
 from rooms.ports import ReplyAddress
 
 _table = schema.reply_addresses
+# Built once: to build a statement anew costs more than to run it.
+_VALID = select(_table).where(~_table.c.revoked)
+_BY_HASH = _VALID.where(_table.c.token_hash == bindparam("hash"))
+_OF_ROOM = _VALID.where(
+    _table.c.case_id == bindparam("case"),
+    _table.c.endpoint == bindparam("endpoint"),
+    _table.c.kind == bindparam("kind"),
+    _table.c.side == bindparam("side"),
+)
 
 
 class SqlReplyAddresses:
@@ -21,15 +32,13 @@ class SqlReplyAddresses:
         self._sealer = sealer
 
     async def get(self, case: CaseId, endpoint: EndpointId, conversation: Conversation) -> ReplyAddress | None:
+        side = conversation.side or ""
         return await self._first(
-            _table.c.case_id == case,
-            _table.c.endpoint == endpoint,
-            _table.c.kind == conversation.kind,
-            _table.c.side == (conversation.side or ""),
+            _OF_ROOM, {"case": case, "endpoint": endpoint, "kind": conversation.kind, "side": side}
         )
 
     async def by_hash(self, token_hash: str) -> ReplyAddress | None:
-        return await self._first(_table.c.token_hash == token_hash)
+        return await self._first(_BY_HASH, {"hash": token_hash})
 
     async def save(self, address: ReplyAddress, token_hash: str) -> None:
         values = {
@@ -50,9 +59,8 @@ class SqlReplyAddresses:
         theirs = _table.c.case_id == case, _table.c.endpoint == endpoint
         await self._connection.execute(update(_table).where(*theirs).values(revoked=True))
 
-    async def _first(self, *conditions: ColumnElement[bool]) -> ReplyAddress | None:
-        statement = select(_table).where(*conditions, ~_table.c.revoked)
-        found = (await self._connection.execute(statement)).one_or_none()
+    async def _first(self, statement: Executable, values: Mapping[str, str]) -> ReplyAddress | None:
+        found = (await self._connection.execute(statement, values)).one_or_none()
         if found is None:
             return None
         return ReplyAddress(

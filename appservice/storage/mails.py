@@ -1,5 +1,6 @@
 """What is kept of mails beside what they say."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select, update
@@ -22,10 +23,12 @@ class SqlMailLedger:
     def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
         self._connection, self._seals = connection, seals
 
-    async def arrived(self, token_hash: str, likeness: Likeness) -> None:
-        name, sheet = self._lookups(likeness)
-        values = {"token_hash": token_hash, "name_lookup": name, "sheet_lookup": sheet}
-        await self._connection.execute(insert_new(self._connection.dialect, MAIL_ARRIVALS, *values), values)
+    async def arrived(self, mails: Collection[tuple[str, Likeness]]) -> None:
+        rows = [(token_hash, *self._lookups(likeness)) for token_hash, likeness in mails]
+        names = ("token_hash", "name_lookup", "sheet_lookup")
+        if rows:
+            statement = insert_new(self._connection.dialect, MAIL_ARRIVALS, *names)
+            await self._connection.execute(statement, [dict(zip(names, row, strict=True)) for row in sorted(rows)])
 
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         name, sheet = self._lookups(likeness)

@@ -14,15 +14,9 @@ from typing import Any, Final, Protocol
 
 from appservice.crypto.account import LOW_ONE_TIME_KEYS
 from appservice.crypto.ids import UserId as CryptoUserId
-from appservice.mail.stored import StoredMail
 from appservice.matrix.transaction import Transaction
 from appservice.ports import ServiceWork
-from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE
-from appservice.storage.errors import DatabaseUnavailable
-from bridges.email.convert_in import likeness, read_head
-from bridges.email.ids import EmailAddress, parse_address
-from bridges.email.proof import Proven, Trust, prove
-from bridges.email.server import InboxVerdict, ReceivedMail
+from appservice.reading import EVENT, TO_DEVICE
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, case_lane, item_id
 
@@ -118,50 +112,6 @@ class TransactionInbox:
             self._on_device_lists()
 
 
-class MailInbox:
-    """Stores mails: `bridges.email.server.MailInbox`."""
-
-    def __init__(self, database: ReceivingDatabase, trust: Trust, *, clock: Callable[[], datetime] = now) -> None:
-        self._database, self._trust, self._clock = database, trust, clock
-
-    async def knows(self, token_hash: str) -> bool:
-        """Whether that is the address of somebody, or of a mail that was sent. Raises DatabaseUnavailable."""
-        async with self._database.read() as work:
-            if await work.addresses.by_hash(token_hash) is not None:
-                return True
-            return await work.mails.by_bounce(token_hash) is not None
-
-    async def vouches(self, mail: ReceivedMail) -> bool:
-        """Whether its header proves that whoever has the address wrote it. Raises DatabaseUnavailable."""
-        async with self._database.read() as work:
-            address = await work.addresses.by_hash(mail.token_hash)
-            case = await work.cases.load(address.case) if address else None
-            person = case.person(address.person) if case and address else None
-        enrolled = parse_address(person.endpoint.address) if person else None
-        if not isinstance(enrolled, EmailAddress):
-            return False
-        return prove(read_head(mail.raw, null_sender=not mail.envelope_from), enrolled, self._trust) == Proven()
-
-    async def accept(self, mail: ReceivedMail) -> InboxVerdict:
-        """Store one mail, behind whatever else its case has to deal with."""
-        stored = StoredMail(mail.token_hash, mail.envelope_from, mail.same_message, mail.recipients, mail.raw)
-        try:
-            async with self._database.begin() as work:
-                address = await work.addresses.by_hash(mail.token_hash)
-                sent = None if address else await work.mails.by_bounce(mail.token_hash)
-                about = address or sent
-                if about is None:
-                    return InboxVerdict.UNKNOWN
-                kind = MAIL if address else REPORT
-                identity, lane = _identity(kind, mail.identity), case_lane(about.case)
-                if address:
-                    await work.mails.arrived(mail.token_hash, likeness(mail.raw))
-                await work.inbox.put(Item(identity, lane, kind, about.case, stored.dump(), self._clock()))
-        except DatabaseUnavailable:
-            return InboxVerdict.BUSY
-        return InboxVerdict.STORED
-
-
 def _to_device(transaction: Transaction, at: datetime) -> Iterator[Item]:
     for message in transaction.to_device:
         body = {
@@ -171,7 +121,7 @@ def _to_device(transaction: Transaction, at: datetime) -> Iterator[Item]:
             "to_device_id": message.to_device,
             "content": message.content,
         }
-        identity = _identity(TO_DEVICE, message.to_user, message.to_device, message.fingerprint)
+        identity = item_identity(TO_DEVICE, message.to_user, message.to_device, message.fingerprint)
         yield Item(identity, _crypto_lane(message.to_user), TO_DEVICE, None, _json(body), at)
 
 
@@ -180,7 +130,7 @@ def _events(transaction: Transaction, cases: Mapping[RoomId, CaseId], at: dateti
         room = RoomId(event.room_id)
         case = cases.get(room)
         lane = Lane(f"room:{room}") if case is None else case_lane(case)
-        yield Item(_identity(EVENT, event.event_id), lane, EVENT, case, _json(event.raw), at)
+        yield Item(item_identity(EVENT, event.event_id), lane, EVENT, case, _json(event.raw), at)
 
 
 def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
@@ -202,7 +152,7 @@ def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
             "one_time_keys": count,
             "unused_fallback_types": None if fallback is None else sorted(fallback),
         }
-        identity = _identity(KEY_COUNTS, user, device, _minute(at))
+        identity = item_identity(KEY_COUNTS, user, device, _minute(at))
         yield Item(identity, _crypto_lane(user), KEY_COUNTS, None, _json(body), at)
 
 
@@ -217,7 +167,7 @@ def _beside(transaction: Transaction, at: datetime) -> Iterator[Item]:
     }
     if any(parts.values()):
         body = _json(parts)
-        identity = _identity(BESIDE, _minute(at), hashlib.sha256(body).hexdigest())
+        identity = item_identity(BESIDE, _minute(at), hashlib.sha256(body).hexdigest())
         yield Item(identity, Lane("beside"), BESIDE, None, body, at)
 
 
@@ -229,7 +179,8 @@ def _crypto_lane(user: str) -> Lane:
     return Lane(f"crypto:{user}")
 
 
-def _identity(kind: str, *parts: str) -> ItemId:
+def item_identity(kind: str, *parts: str) -> ItemId:
+    """The id of an inbox item: of its kind, and of what names the thing that came."""
     return item_id("\0".join((kind, *parts)))
 
 

@@ -480,8 +480,8 @@ class MemoryMailLedger:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
 
-    async def arrived(self, token_hash: str, likeness: Likeness) -> None:
-        self._tables.arrivals[token_hash, likeness] = None
+    async def arrived(self, mails: Collection[tuple[str, Likeness]]) -> None:
+        self._tables.arrivals.update(dict.fromkeys(mails))
 
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         return any(

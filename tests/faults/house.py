@@ -25,7 +25,7 @@ from appservice.matrix.transaction import parse
 from appservice.reading import COMMAND
 from appservice.service import Service
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.storage.receiving import MailInbox
+from appservice.storage.mail_inbox import MailInbox
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust

@@ -16,7 +16,7 @@ from appservice.e2ee.sweeping import Sweeper
 from appservice.mail import courier
 from appservice.mail.courier import MailCourier
 from appservice.sending import OutboxWork
-from appservice.storage.receiving import MailInbox
+from appservice.storage.mail_inbox import MailInbox
 from bridges.email.server import InboxVerdict
 from rooms.ports import Item
 from tests.fakes.synapse import FakeRooms

@@ -34,7 +34,7 @@ from appservice.service import BOT_NAME, Service
 from appservice.setup import config
 from appservice.setup.config import Config
 from appservice.setup.init import InitOptions, create
-from appservice.storage.receiving import MailInbox
+from appservice.storage.mail_inbox import MailInbox
 from appservice.worker import Worker
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
-from appservice.storage.receiving import MailInbox
+from appservice.storage.mail_inbox import MailInbox
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.server import InboxVerdict, LmtpServer, ReceivedMail

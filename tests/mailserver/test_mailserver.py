@@ -24,7 +24,7 @@ from appservice.mail.reports import ReportReader
 from appservice.reading import MAIL, REPORT
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.storage.receiving import MailInbox
+from appservice.storage.mail_inbox import MailInbox
 from bridges.email.api import MailServer, Security
 from bridges.email.ids import BounceToken, new_bounce_token, new_reply_token, token_address
 from bridges.email.rate import RateCap

@@ -89,7 +89,7 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
         await work.addresses.save(address, f"hash{case}")
         await work.journal.append(Entry(case, message, EventId(f"$e{case}"), f"<mail{case}@example.org>"))
         await work.holds.put(Held(case, message.id, "because", AT))
-        await work.mails.arrived(f"hash{case}", Likeness("name", "sheet"))
+        await work.mails.arrived([(f"hash{case}", Likeness("name", "sheet"))])
         await work.mails.keep(case, message.id, SECRET.encode())
         sent = SentMail(
             f"b{case}", case, PersonId("p2"), EndpointId("e2"), ItemId("mail"), MailState.ACCEPTED, AT, "250"

@@ -349,7 +349,7 @@ async def test_a_mail_to_all_waits_whether_it_comes_to_another_address_too(desk:
     assert isinstance(fate, Park)
     assert fate.at_most == timedelta(seconds=15)
     async with desk.database.begin() as work:  # the other delivery of the same mail
-        await work.mails.arrived("hash of another address", likeness(mail("for both", PASSED)))
+        await work.mails.arrived([("hash of another address", likeness(mail("for both", PASSED)))])
     at[0] += timedelta(seconds=15)
     assert await reader.read(item) == Finished()
     assert not desk.posts()
@@ -385,7 +385,7 @@ async def test_a_mail_to_ones_own_side_waits_for_nothing_and_a_mail_like_it_is_a
     reader = MailReader(desk.database, CODEC, HOUSE, TRUST, settle=timedelta(seconds=15), clock=lambda: AT)
     other = mail("Yes.", PASSED, "Date: Mon, 5 Jan 2026 10:00:00 +0000").replace(b"<1@", b"<2@")
     async with desk.database.begin() as work:
-        await work.mails.arrived("other", likeness(other))
+        await work.mails.arrived([("other", likeness(other))])
     assert await reader.read(await desk.receive(mail("Yes.", PASSED))) == Finished()
     assert [post.conversation for post in desk.posts()] == [own]
 

@@ -443,8 +443,8 @@ class DatabaseContract:
 
     async def test_a_mail_is_known_again_elsewhere_by_its_name_or_its_sheet(self, database: WideDatabase) -> None:
         async with database.begin() as work:
-            await work.mails.arrived("one", Likeness("name", "sheet"))
-            await work.mails.arrived("one", Likeness("name", "sheet"))
+            await work.mails.arrived([("one", Likeness("name", "sheet"))])
+            await work.mails.arrived([("one", Likeness("name", "sheet"))])
             for like in (Likeness("name", "x"), Likeness("x", "sheet")):
                 assert await work.mails.came_elsewhere("two", like)
                 assert not await work.mails.came_elsewhere("one", like)

@@ -1,5 +1,6 @@
 """Receiving: what arrives is stored whole and once, in an order in which it can be read."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from appservice.matrix.transaction import Transaction, parse
 from appservice.reading import EVENT, MAIL, TO_DEVICE
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.storage.receiving import BESIDE, KEY_COUNTS, MailInbox, TransactionInbox
+from appservice.storage.mail_inbox import MailInbox
+from appservice.storage.receiving import BESIDE, KEY_COUNTS, TransactionInbox
 from bridges.email.ids import ReplyToken, token_hash
 from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
@@ -272,3 +274,36 @@ async def test_mail_waits_at_its_server_while_the_database_is_down(
 
     monkeypatch.setattr(sql, "begin", down)
     assert await MailInbox(sql, TRUST).accept(RECEIVED) is InboxVerdict.BUSY
+
+
+async def test_mails_that_come_at_once_are_stored_in_their_order_and_each_is_answered(database: Database) -> None:
+    inbox = MailInbox(database, TRUST)
+    async with database.begin() as work:
+        await work.addresses.save(ADDRESS, MAIL_TO)
+    mails = [replace(RECEIVED, identity=f"{n:03}", envelope_from=f"{n:03}@example.org") for n in range(120)]
+    stray = replace(RECEIVED, token_hash="nobody's")
+    verdicts = await asyncio.gather(*(inbox.accept(mail) for mail in [*mails[:60], stray, *mails[60:]]))
+    assert verdicts == [*[InboxVerdict.STORED] * 60, InboxVerdict.UNKNOWN, *[InboxVerdict.STORED] * 60]
+    bodies = [StoredMail.load(item.body) for item in await stored(database)]
+    assert [body.envelope_from for body in bodies] == [mail.envelope_from for mail in mails]
+
+
+async def test_one_mail_that_can_not_be_stored_is_no_reason_to_refuse_those_that_came_with_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = MailInbox(database, TRUST)
+    async with database.begin() as work:
+        await work.addresses.save(ADDRESS, MAIL_TO)
+    dump = StoredMail.dump
+
+    def wrong(self: StoredMail) -> bytes:
+        if self.envelope_from == "bad":
+            raise ValueError(self.same_message)
+        return dump(self)
+
+    monkeypatch.setattr(StoredMail, "dump", wrong)
+    mails = [replace(RECEIVED, identity=name, envelope_from=name) for name in ("a", "bad", "c")]
+    verdicts = await asyncio.gather(*(inbox.accept(mail) for mail in mails), return_exceptions=True)
+    assert [verdicts[0], type(verdicts[1]), verdicts[2]] == [InboxVerdict.STORED, ValueError, InboxVerdict.STORED]
+    assert len(await stored(database)) == 2
+    assert await inbox.accept(replace(RECEIVED, identity="d")) is InboxVerdict.STORED

@@ -26,10 +26,10 @@ JOINTLY = MailRoom(ROOM.name, Kind.JOINT)
 OFFER = "Dear Carl,\n\nThe offer: 4,000 at once, and the hedge in June.\nWould you call me before Friday?"
 SECRET = "Between us:\n\nHe would go as far as 7,900, and knows nothing of the well.\nKeep that to yourself, please."
 PUBLISHED = {
-    "talon": (39, 60, 0), "mail-parser-reply 1.36": (39, 60, 0), "email-reply-parser 0.5.12": (37, 62, 0),
-    "quotequail 0.5.4": (34, 65, 0), "unquotemail 1.0.11": (69, 30, 0),
+    "talon": (53, 39, 6), "mail-parser-reply 1.36": (29, 62, 4), "email-reply-parser 0.5.12": (43, 43, 10),
+    "quotequail 0.5.4": (42, 46, 7), "unquotemail 1.0.11": (39, 50, 9),
 }  # fmt: skip
-"""Percent exact, with quoted text left, with words lost, on such public mails; measured once, with these versions."""
+"""Percent exact, with quoted text left, with words lost, on these public mails; measured once, with these versions."""
 
 
 @dataclass
