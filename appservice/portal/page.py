@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -15,10 +16,12 @@ from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, Vi
 from policies.case import DESK, Case, Person
 from policies.delivery import by_link
 from policies.effects import Inform, Pose, Post, Publish, Relay
+from policies.floor import objection
 from policies.membership import conversations, readers
 from policies.message import Content, Edit, File, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import label
 from policies.status import readers_text
+from policies.text import one_line
 from rooms.apply import Codec
 from rooms.held import mine_id
 from rooms.ports import Item, ItemId, case_lane, item_id
@@ -26,6 +29,7 @@ from rooms.ports import Item, ItemId, case_lane, item_id
 PORTAL: Final = "portal"
 """The kind of an item that says what somebody did on the page."""
 SHOWN_MOST: Final = 300
+BEGINNING: Final = 100
 
 
 class PortalDatabase(Protocol):
@@ -63,17 +67,18 @@ class ServicePortal:
             await work.shelf.begin_session(session, whose, now + SESSION_LASTS)
         return session
 
-    async def view(self, session: str) -> View | None:
-        """What that session's person may see now."""
+    async def view(self, session: str, before: str = "") -> View | None:
+        """What that session's person may see now; `before`: what is older than the thing of that name."""
         async with self._database.read() as work:
             whose = await work.shelf.session(session, self._clock())
             case = await work.cases.load(whose.case) if whose else None
             person = case.person(whose.person) if case and whose else None
             if whose is None or case is None or person is None:
                 return None
-            laid = await work.shelf.laid_for(case.id, person.id, SHOWN_MOST)
+            laid = await work.shelf.laid_for(case.id, person.id, SHOWN_MOST + 1, ItemId(before) if before else None)
             doubtful = await _doubtful(work, case, person)
-        return self.of_person(case, person, laid, doubtful)
+        view = self.of_person(case, person, laid[-SHOWN_MOST:], doubtful)
+        return replace(view, earlier=laid[1].item) if len(laid) > SHOWN_MOST else view
 
     def of_person(self, case: Case, person: Person, laid: Sequence[Laid], doubtful: tuple[Doubtful, ...]) -> View:
         """The view of one person, of a case as it is now: a room that is theirs no more is not shown (I3)."""
@@ -85,6 +90,7 @@ class ServicePortal:
                 name=label(c, case),
                 is_private=c.side is not None,
                 readers=readers_text(case, c),
+                kept=objection(case, person.id, c),
                 shown=tuple(
                     shown
                     for one, thing in things
@@ -157,8 +163,14 @@ async def _doubtful(work: ServiceWork, case: Case, person: Person) -> tuple[Doub
             continue
         answered = await work.journal.get(case.id, mine_id(held.message))
         if isinstance(entry.message.proof, Unproven) and answered is None:
-            found.append(Doubtful(held.message, entry.message.at))
+            found.append(Doubtful(held.message, entry.message.at, _beginning(entry.message.content)))
     return tuple(found)
+
+
+def _beginning(content: Content) -> str:
+    """By which its author knows a mail again."""
+    words = content.words if isinstance(content, Unreadable) else _text(content) or ""
+    return one_line(words, BEGINNING)
 
 
 def _shown(case: Case, person: Person, one: Laid, thing: Relay | Post | Inform | Publish) -> Shown | None:

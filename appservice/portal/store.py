@@ -60,8 +60,9 @@ class Tried(Enum):
 class PortalStore(Shelf, Protocol):
     """The page's store, within one unit of work. Tokens are handed in as they are, and stored as keyed hashes."""
 
-    async def laid_for(self, case: CaseId, person: PersonId, most: int) -> Sequence[Laid]:
-        """What lies ready for somebody, oldest first, at most so much of the latest."""
+    async def laid_for(self, case: CaseId, person: PersonId, most: int, before: ItemId | None = None) -> Sequence[Laid]:
+        """What lies ready for somebody, oldest first, at most so much of the latest: of all, or of what was laid there
+        before that item; nothing if there is no such item."""
 
     async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
         """A link is about to be sent."""

@@ -34,9 +34,12 @@ class SqlPortalStore:
         statement = insert_new(self._connection.dialect, SHELF, "case_id", "person", "item")
         await self._connection.execute(statement, values)
 
-    async def laid_for(self, case: CaseId, person: PersonId, most: int) -> Sequence[Laid]:
+    async def laid_for(self, case: CaseId, person: PersonId, most: int, before: ItemId | None = None) -> Sequence[Laid]:
         theirs = SHELF.c.case_id == case, SHELF.c.person == person
         statement = select(SHELF).where(*theirs).order_by(SHELF.c.ordinal.desc()).limit(most)
+        if before is not None:
+            limit = select(SHELF.c.ordinal).where(*theirs, SHELF.c.item == before).scalar_subquery()
+            statement = statement.where(SHELF.c.ordinal < limit)
         found = (await self._connection.execute(statement)).all()
         seal = await case_seal(self._connection, self._seals.sealer, case) if found else None
         if seal is None:

@@ -15,13 +15,14 @@ import hmac
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from bridges.email.rate import RateCap
 from bridges.portal import render
 from bridges.portal.ids import form_mark, is_token
-from bridges.portal.views import Closed, House, Portal
+from bridges.portal.views import Closed, House, Portal, View
 
 COOKIE: Final = "mediatrix"
 _BODY_LIMIT: Final = 128 * 1024
@@ -113,10 +114,10 @@ class PortalPages:
 
     async def _rooms(self, request: web.Request) -> web.Response:
         session = _session(request)
-        view = await self._portal.view(session) if session else None
+        view = await self._portal.view(session, request.query.get("before", "")) if session else None
         if view is None:
             return self._ended()
-        return _page(render.rooms(self._house, view, session, done=_DONE.get(request.query.get("done", ""))))
+        return _page(render.rooms(self._house, view, session, done=_done(view, request.query)))
 
     async def _act(self, request: web.Request) -> web.Response:
         session, form = _session(request), await _form(request)
@@ -134,7 +135,8 @@ class PortalPages:
             )
         if not await self._portal.act(session, form.get("nonce", ""), what, values):
             return self._ended()
-        return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_HEADERS, "Location": f"/p/rooms?done={what}"})
+        query = urlencode({"done": what, **({"room": values["room"]} if values.get("room") else {})})
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_HEADERS, "Location": f"/p/rooms?{query}"})
 
     async def _leave(self, request: web.Request) -> web.Response:
         session, form = _session(request), await _form(request)
@@ -159,6 +161,15 @@ class PortalPages:
     def _ended(self) -> web.Response:
         text = "Please open the link in the last mail that you got from us, and enter your PIN."
         return _page(render.plain(self._house, "Please open your link again", text), HTTPStatus.FORBIDDEN)
+
+
+def _done(view: View, query: Mapping[str, str]) -> str | None:
+    """What to say of the act that was just done. Words that are kept for the mediator are not called sent."""
+    what = query.get("done", "")
+    room = next((room for room in view.rooms if room.id == query.get("room")), None)
+    if what == "say" and room and room.kept:
+        return f"Received. It is not shown to the others, because {room.kept}. The mediator looks at it first."
+    return _DONE.get(what)
 
 
 def _page(html: str, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

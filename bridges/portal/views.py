@@ -39,14 +39,17 @@ class RoomView:
     is_private: bool
     readers: str = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
+    kept: str | None = None
+    """Why what its reader writes there now is not shown to the others, but kept for the mediator; None: it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """A mail that came in that person's name, unproven: was it theirs?"""
+    """A mail that came in that person's name, unproven: was it theirs? `beginning`: its first words, on one line."""
 
     message: str
     at: datetime
+    beginning: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class View:
     rooms: tuple[RoomView, ...]
     questions: tuple[Question, ...]
     doubtful: tuple[Doubtful, ...]
+    earlier: str | None = None
+    """The name of the oldest thing shown, where there are older ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +88,9 @@ class Portal(Protocol):
     async def open(self, link: str, pin: str) -> str | Closed:
         """A new session for whoever has both. Must not tell a wrong link from a wrong PIN."""
 
-    async def view(self, session: str) -> View | None:
-        """What that session's person may see now; None for no session."""
+    async def view(self, session: str, before: str = "") -> View | None:
+        """What that session's person may see now; `before`: of it what is older than the thing of that name. None for
+        no session."""
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
         """Store an act of that session's person: `say` (room, text), `answer` (code, yes), `enrol` (words), `mine`

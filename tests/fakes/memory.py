@@ -523,8 +523,12 @@ class MemoryPortalStore:
     async def put(self, case: CaseId, person: PersonId, item: ItemId, body: bytes, at: datetime) -> None:
         self._tables.shelf.setdefault((case, person, item), Laid(item, body, at))
 
-    async def laid_for(self, case: CaseId, person: PersonId, most: int) -> Sequence[Laid]:
-        return tuple(laid for (c, p, _), laid in self._tables.shelf.items() if (c, p) == (case, person))[-most:]
+    async def laid_for(self, case: CaseId, person: PersonId, most: int, before: ItemId | None = None) -> Sequence[Laid]:
+        theirs = [laid for (c, p, _), laid in self._tables.shelf.items() if (c, p) == (case, person)]
+        names = [laid.item for laid in theirs]
+        if before is not None:
+            theirs = theirs[: names.index(before)] if before in names else []
+        return tuple(theirs[-most:])
 
     async def new_pin(self, case: CaseId, person: PersonId) -> str:
         before = self._tables.pins.get(Whose(case, person))

@@ -8,6 +8,7 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.mail import courier
 from appservice.mail.courier import LINK_REST, MailCourier, Sender
+from appservice.portal import page
 from appservice.portal.page import PORTAL, ServicePortal
 from appservice.portal.reader import PortalReader
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
@@ -374,3 +375,45 @@ async def test_what_was_written_beside_a_file_is_shown(town: Town) -> None:
     await town.carry(Relay(MessageId("f"), OWN, named(CASE, "Mia").id, file, CARL.id), OWN, None)
     (shown,) = texts(await town.view())[label(OWN, CASE)]
     assert shown.endswith("\nour plan")
+
+
+async def test_everything_is_shown_a_page_at_a_time_and_nothing_twice(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "SHOWN_MOST", 3)
+    for number in range(8):
+        await town.relay(f"word {number}")
+    session = await town.open()
+    assert isinstance(session, str)
+    pages: list[list[str]] = []
+    before: str | None = ""
+    while before is not None:
+        view = await town.portal.view(session, before)
+        assert view is not None
+        pages.append(texts(view)["PRIVATE with mediator · 1042"])
+        before = view.earlier
+    assert pages == [["word 5", "word 6", "word 7"], ["word 2", "word 3", "word 4"], ["word 0", "word 1"]]
+    stranger = await town.portal.view(session, "no such thing")
+    assert stranger is not None
+    assert texts(stranger)["PRIVATE with mediator · 1042"] == []
+
+
+async def test_a_room_says_beforehand_that_the_mediator_looks_first(town: Town) -> None:
+    await town.relay("hello")
+    kept = {room.name: room.kept for room in (await town.view()).rooms}
+    assert kept == {
+        "EVERYONE · 1042": "in the joint room only the mediator writes",
+        "PRIVATE with mediator · 1042": None,
+    }
+
+
+async def test_a_doubtful_mail_shows_its_first_words_to_whom_it_is_said_to_be_from(town: Town) -> None:
+    words = "I accept everything,\n" + "and more " * 100
+    held = Message(MessageId("h1"), CARL.id, JOINT, Text(words), Unproven("x", ""), town.now, native=False)
+    async with town.database.begin() as work:
+        await work.journal.append(Entry(CASE.id, held))
+        await work.holds.put(Held(CASE.id, held.id, "x", town.now))
+    await town.relay("hello")
+    (doubtful,) = (await town.view()).doubtful
+    assert doubtful.beginning.startswith("I accept everything, and more")
+    assert len(doubtful.beginning) == page.BEGINNING

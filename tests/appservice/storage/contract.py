@@ -537,6 +537,17 @@ class DatabaseContract:
             await work.vault.note(replace(there, gone=AT))
             assert await work.vault.posted(SMITH, DocumentId("D1")) == (replace(there, gone=AT), begun[1])
 
+    async def test_what_lies_ready_for_somebody_is_found_page_by_page(self, database: WideDatabase) -> None:
+        async with database.begin() as work:
+            for n in range(5):
+                await work.shelf.put(SMITH, CARL, ItemId(f"i{n}"), b"%d" % n, AT)
+                await work.shelf.put(SMITH, ALICE, ItemId(f"i{n}"), b"hers", AT)
+        async with database.begin() as work:
+            assert [laid.body for laid in await work.shelf.laid_for(SMITH, CARL, 2)] == [b"3", b"4"]
+            assert [laid.body for laid in await work.shelf.laid_for(SMITH, CARL, 2, ItemId("i3"))] == [b"1", b"2"]
+            assert await work.shelf.laid_for(SMITH, CARL, 2, ItemId("i0")) == ()
+            assert await work.shelf.laid_for(SMITH, CARL, 2, ItemId("unknown")) == ()
+
     async def test_when_somebody_last_wrote_to_a_number_is_known(self, database: WideDatabase) -> None:
         bea, later = EndpointId("e2"), AT + timedelta(hours=1)
         async with database.begin() as work:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -40,7 +40,7 @@ VIEW = View(
         RoomView("joint", "EVERYONE · 1042", False, "EVERYONE in the case reads this room.", ()),
     ),
     questions=(Question("4FX2", "Accept the agreement?", "We keep it to ourselves.", "You join.", AT),),
-    doubtful=(Doubtful("m7", AT),),
+    doubtful=(Doubtful("m7", AT, "I <b>accept</b>"),),
 )
 
 
@@ -53,6 +53,7 @@ class FakePortal:
     acts: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
     locked: bool = False
+    before: str = ""
 
     async def open(self, link: str, pin: str) -> str | Closed:
         if self.locked:
@@ -62,7 +63,8 @@ class FakePortal:
         self.sessions.add(session := new_token())
         return session
 
-    async def view(self, session: str) -> View | None:
+    async def view(self, session: str, before: str = "") -> View | None:
+        self.before = before
         return self.shown if session in self.sessions else None
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
@@ -144,7 +146,7 @@ async def test_without_a_session_nothing_is_shown_or_done(browser: Browser) -> N
 async def test_what_is_written_is_stored_as_it_is_for_the_room_of_its_form(browser: Browser) -> None:
     await browser.enter()
     answer = await browser.press("say", room="caucus-s2", text="I want 4,500.", evil="x")
-    assert (answer.status, answer.headers["Location"]) == (303, "/p/rooms?done=say")
+    assert (answer.status, answer.headers["Location"]) == (303, "/p/rooms?done=say&room=caucus-s2")
     assert browser.portal.acts == [("n1", "say", {"room": "caucus-s2", "text": "I want 4,500."})]
     page = await (await browser.http.get("/p/rooms?done=say")).text()
     assert "Sent." in page
@@ -261,3 +263,31 @@ async def test_a_cookie_is_kept_to_https_where_people_use_that() -> None:
     async with TestClient(TestServer(app)) as http:
         answer = await http.post(URL(f"/p/{LINK}"), data={"pin": PIN}, allow_redirects=False)
         assert "Secure" in answer.headers["Set-Cookie"]
+
+
+async def test_words_that_a_mediator_sees_first_are_not_called_sent(browser: Browser) -> None:
+    own, joint = VIEW.rooms
+    waits = replace(joint, kept="in the joint room only the mediator writes")
+    browser.portal.shown = replace(VIEW, rooms=(own, waits))
+    await browser.enter()
+    page = await (await browser.http.get("/p/rooms")).text()
+    assert "Send to EVERYONE" not in page
+    assert "Send to the mediator" in page
+    assert "not shown to the others, because in the joint room only the mediator writes" in " ".join(page.split())
+    done = await (await browser.http.get("/p/rooms?done=say&room=joint")).text()
+    assert "The mediator looks at it first." in done
+    assert "Sent." not in done
+    assert "Sent." in await (await browser.http.get("/p/rooms?done=say&room=caucus-s2")).text()
+
+
+async def test_a_doubtful_mail_is_known_again_by_its_first_words(browser: Browser) -> None:
+    await browser.enter()
+    assert "I &lt;b&gt;accept&lt;/b&gt;" in await (await browser.http.get("/p/rooms")).text()
+
+
+async def test_what_is_older_is_a_page_further_back(browser: Browser) -> None:
+    browser.portal.shown = replace(VIEW, earlier="i&7")
+    await browser.enter()
+    assert 'href="/p/rooms?before=i%267"' in await (await browser.http.get("/p/rooms")).text()
+    await browser.http.get("/p/rooms?before=i%267")
+    assert browser.portal.before == "i&7"
