@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appservice.clock import TimeReader
+from appservice.documents.intake import FILED
+from appservice.documents.reader import FilingReader
 from appservice.e2ee.encryption import Encryption
 from appservice.e2ee.replaced import ReplacedReader
 from appservice.e2ee.seeking import Seeker
@@ -49,6 +51,7 @@ class Readers:
     reports: ReportReader
     portal: PortalReader
     webhooks: WebhookWork | None
+    filings: FilingReader
 
     def each(self, kind: str) -> Callable[[ServiceWork, Item], Awaitable[Fate]] | None:
         """Who reads the items of a kind one by one."""
@@ -61,6 +64,7 @@ class Readers:
             "verification.judgement": self.verifications.judged,
             "identity.replaced": self.replaced.read,
             "portal": self.portal.read,
+            FILED: self.filings.read,
             "command": self.commands.read,
         }.get(kind)
 

@@ -15,6 +15,8 @@ from appservice.clock import TimeReader
 from appservice.codec import JsonCodec
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
+from appservice.documents.house import document_house
+from appservice.documents.reader import FilingReader
 from appservice.e2ee.encryption import Encryption, Us
 from appservice.e2ee.replaced import ReplacedReader
 from appservice.e2ee.seeking import Seeker
@@ -63,6 +65,7 @@ from bridges.whatsapp.api import CloudApi, Graph
 from bridges.whatsapp.pace import Pace
 from policies.case import Network
 from rooms.deliver import Courier, Deliverer
+from rooms.documents import DocumentWork
 from rooms.handle import House
 
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
@@ -94,11 +97,14 @@ def wire(config: Config) -> Service:
         reports=ReportReader(database, codec, house),
         portal=PortalReader(codec, house),
         webhooks=_webhooks(config.whatsapp, codec, house),
+        filings=FilingReader(codec, house),
     )
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
     cloud = _cloud(config.whatsapp) if config.whatsapp else None
     couriers = _couriers(config, database, codec, house, cloud)
-    deliverer = Deliverer(database, builder, encryption, couriers)
+    documents = document_house(config, database, matrix)
+    files = DocumentWork(database, builder, documents.intake) if documents else None
+    deliverer = Deliverer(database, builder, encryption, couriers, files)
     aftermath = Aftermath(deliverer, database, matrix, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
@@ -137,7 +143,7 @@ def wire(config: Config) -> Service:
         ),
         rounds=Rounds(database, codec, house),
         sweeper=sweeper,
-        housekeeping=Housekeeping(database, database.duty, sweeper),
+        housekeeping=Housekeeping(database, database.duty, sweeper, documents.vault if documents else None),
         aftermath=aftermath,
         settling=Settling(database, matrix, encryption, bot),
         codec=codec,
@@ -147,6 +153,7 @@ def wire(config: Config) -> Service:
         web=_web(config, ports),
         lmtp=lmtp,
         cloud=cloud,
+        documents=documents,
     )
     return Service(config, parts)
 
@@ -160,6 +167,8 @@ def _house(config: Config) -> House:
         agreement=config.agreement.first_version if config.agreement else None,
         whatsapp=config.whatsapp is not None,
         one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
+        documents=config.documents is not None,
+        deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )
 
 

@@ -13,6 +13,7 @@ from policies.case import CaseId, Network
 from policies.effects import (
     AskWhose,
     Explain,
+    Hand,
     Inform,
     Introduce,
     Pose,
@@ -25,7 +26,7 @@ from policies.effects import (
     Tell,
 )
 from policies.plan import desk_label
-from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
+from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
@@ -174,8 +175,8 @@ class OutboxWork:
                 return f"{letter} to {person.name if person else 'someone'} from {desk_label(where, case)}"
             case Redact(where):
                 return f"the removal of a message in {desk_label(where, case)}"
-            case Publish(number, where):
-                return f"the release {number} for {desk_label(where, case)}"
+            case Publish(number, where) | Hand(number, conversation=where):
+                return f"{number} for {desk_label(where, case)}"
             case Pose(to, where) | Inform(to, where):
                 person = case.person(to)
                 kind = "a question" if isinstance(outgoing, Pose) else "a notice"
@@ -185,7 +186,7 @@ class OutboxWork:
             case Say():
                 return "an answer in a direct chat"
             case _:
-                return "something"
+                return "work on a file that somebody shared" if item.kind == FILES else "something"
 
 
 def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:

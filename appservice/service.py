@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.claim import claim
 from appservice.backups.settling import Settling
+from appservice.documents.house import DocumentHouse
 from appservice.e2ee.encryption import Encryption
 from appservice.e2ee.sweeping import Sweeper
 from appservice.matrix.errors import MatrixError
@@ -125,6 +126,8 @@ class Parts:
     lmtp: LmtpServer | None
     cloud: CloudApi | None
     """WhatsApp's, where that is set up."""
+    documents: DocumentHouse | None
+    """Where there is a vault."""
 
 
 class Service:
@@ -256,6 +259,8 @@ class Service:
             await parts.lmtp.stop()
         if parts.cloud:
             await parts.cloud.close()
+        if parts.documents:
+            await parts.documents.close()
         await parts.matrix.close()
         await parts.database.close()
 

@@ -38,7 +38,8 @@ from policies.effects import Due, Pose, Schedule, due_key
 from policies.membership import readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.outcome import Facts, Refused
-from policies.release import heading
+from policies.release import heading_of
+from policies.sharing import audience_of
 from policies.text import marked
 
 ASK_LASTS = timedelta(minutes=15)
@@ -107,8 +108,9 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a ki
                 return None
             if author.id in case.withdrawn:
                 return None
-            words = f"{heading(author.name, reworded=release.reworded)}\n{release.words}"
-            return Meaning(words, readers(case, release.to))
+            words = f"{heading_of(release, author.name)}\n{release.words}"
+            audience = audience_of(case, release)
+            return Meaning(words, audience) if audience else None
         case Sharing(who, message, words) | TakingBack(who, message, words):
             author = case.person(who)
             if author is None or who not in readers(case, JOINT) or who in case.withdrawn:

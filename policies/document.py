@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from policies.files import Kind
 from policies.names import Conversation, PersonId
 
 DocumentId = NewType("DocumentId", str)
@@ -56,8 +57,8 @@ class Version:
 
     number: int
     label: Label
-    kind: str
-    """What it really is, such as "pdf"."""
+    kind: Kind
+    """What it really is, by its content."""
     mimetype: str
     at: datetime
     served: Kept

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from policies.case import JOINT, STAFF, Case, Kind, PersonId, Role
-from policies.document import Action, Document, Grant, Label, Version
+from policies.case import JOINT, STAFF, Case, Conversation, Kind, PersonId, Role
+from policies.document import Action, Document, Grant, Label, Serving, Version
 from policies.membership import may_join, readers
 
 _NO_FURTHER: Mapping[Label, str] = MappingProxyType(
@@ -82,6 +82,23 @@ def consents(case: Case, document: Document, version: Version, person: PersonId,
         consent.sha256 == version.served.sha256 and consent.person == person and _covers(consent.action, action)
         for consent in document.consents
     )
+
+
+def all_may_download(case: Case, document: Document, version: int, where: Conversation, at: datetime) -> bool:
+    """Whether everybody who reads a conversation may download that version; nobody is not everybody."""
+    wishes = [Wish(person, Action.DOWNLOAD, version, at) for person in readers(case, where)]
+    return bool(wishes) and not any(isinstance(may(case, document, wish), Denied) for wish in wishes)
+
+
+def served(case: Case, document: Document, wish: Wish, how: str) -> Document | Denied:
+    """The document with that written down before it leaves, and the opening counted; or why it may not leave."""
+    verdict = may(case, document, wish)
+    if isinstance(verdict, Denied):
+        return verdict
+    used = verdict.grant
+    grants = tuple(replace(g, opened=g.opened + 1) if g is used else g for g in document.grants)
+    serving = Serving(wish.version, wish.person, wish.action, wish.at, how)
+    return replace(document, grants=grants, servings=(*document.servings, serving))
 
 
 def relabelled(document: Document, number: int, label: Label, at: datetime) -> Document:

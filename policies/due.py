@@ -7,7 +7,7 @@ from dataclasses import replace
 from policies.answering import lapse
 from policies.case import Case
 from policies.course import lapsed
-from policies.effects import Decision, Due, PostHeads
+from policies.effects import Decision, Due, PostHeads, Recall
 from policies.floor import ended
 from policies.following import what_follows
 from policies.outcome import Facts
@@ -28,10 +28,18 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
         case Due.PAUSE:
             after = lapsed(case, facts.at)
             return Decision(after, what_follows(case, after), "pause-ended", "its time is over")
+        case Due.DOCUMENT:
+            return _grant_ends(case, of)
         case Due.FLOOR:
             return _floor_changes(case, facts)
         case _:
             return Decision(case, (), "overtaken", "nothing waits for that time any more")
+
+
+def _grant_ends(case: Case, number: str) -> Decision:
+    document = case.document(number)
+    effects = (Recall(document.id),) if document else ()
+    return Decision(case, effects, "grant-ended", "what was posted for somebody who may not have it any more goes")
 
 
 def _floor_changes(case: Case, facts: Facts) -> Decision:

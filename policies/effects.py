@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from policies.case import Case, Conversation, PersonId, ReleaseId
+from policies.document import DocumentId
 from policies.message import Content, MessageId
 
 
@@ -143,6 +144,42 @@ class Redact:
 
 
 @dataclass(frozen=True, slots=True)
+class Ingest:
+    """Fetch the file that a message brought, have it examined, and take it to the vault; `filing.Filing` comes back.
+
+    `home` is the private room that it will belong to, `exposed` who may have seen it already.
+    """
+
+    message: MessageId
+    home: Conversation
+    exposed: frozenset[PersonId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Delete the file that a message brought from the homeserver, where we may."""
+
+    message: MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Post a version of a document into the room of a conversation, if everybody who reads there may download it."""
+
+    document: DocumentId
+    version: int
+    sha256: str
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Take back what of a document was posted where somebody reads who may not download it any more."""
+
+    document: DocumentId
+
+
+@dataclass(frozen=True, slots=True)
 class Reconcile:
     """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves.
 
@@ -235,6 +272,8 @@ class Due(StrEnum):
     """The heads of the record are to leave the machine."""
     PAUSE = "pause"
     """A pause ends."""
+    DOCUMENT = "document"
+    """A grant of a document ends."""
     FLOOR = "floor"
     """Something about who may speak in the joint room ends."""
 
@@ -265,6 +304,10 @@ Effect = (
     | AskWhose
     | Hold
     | Redact
+    | Ingest
+    | Erase
+    | Hand
+    | Recall
     | Reconcile
     | Preview
     | ConfirmIdentity

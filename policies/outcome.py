@@ -62,6 +62,10 @@ class Facts:
     """Whether all of WhatsApp goes over one number, so that no message tells by itself who should read it."""
     engaged: frozenset[str] = frozenset()
     """Which of the names on WhatsApp that the act is about take part in another case."""
+    documents: bool = False
+    """Whether files go to the vault."""
+    deletes_media: bool = False
+    """Whether we may delete files from the homeserver."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 

@@ -9,7 +9,20 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from policies.case import DESK, CaseId, Conversation
-from policies.effects import AskWhose, Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.effects import (
+    AskWhose,
+    Decision,
+    Effect,
+    Explain,
+    Hand,
+    Inform,
+    Introduce,
+    Pose,
+    Post,
+    Publish,
+    Relay,
+    Tell,
+)
 from policies.message import Content, Message, Text
 
 HEADS_EVERY = timedelta(days=1)
@@ -90,7 +103,7 @@ def _audience(effect: Effect) -> Conversation | None:
             | AskWhose(conversation=where)
         ):
             return where
-        case Publish(conversation=where):
+        case Publish(conversation=where) | Hand(conversation=where):
             return where
         case _:
             return None
@@ -100,6 +113,8 @@ def _said(effect: Effect) -> str | None:
     match effect:
         case Post(content=content) | Relay(content=content):
             return digest(content)
+        case Hand(sha256=sha256):
+            return sha256
         case Tell(text=text) | Explain(text=text) | Inform(text=text) | Pose(words=text) | Publish(words=text):
             return digest(Text(text))
         case _:

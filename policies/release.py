@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from policies.document import Action, DocumentId
 from policies.names import Conversation, MessageId, PersonId, ReleaseId
 
 CONSENT_LASTS = timedelta(days=7)
@@ -36,8 +37,25 @@ class Agreed:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A version of a document on its way out: what may be done with it, until when, how often. `to`: one person alone,
+    rather than all readers of the conversation."""
+
+    document: DocumentId
+    version: int
+    sha256: str
+    action: Action
+    to: PersonId | None = None
+    expires: datetime | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """`words` are shown exactly so; `reworded`: they are the mediator's. `source` is the message, if it was one."""
+    """`words` are shown exactly so; `reworded`: they are the mediator's. `source` is the message, if it was one.
+
+    `share`: it is a document that is released, and the words are its card.
+    """
 
     id: ReleaseId
     author: PersonId
@@ -54,6 +72,7 @@ class Release:
     released_at: datetime | None = None
     readers: frozenset[PersonId] = frozenset()
     """Who could read it when it was released."""
+    share: Share | None = None
 
     @property
     def is_open(self) -> bool:
@@ -71,6 +90,13 @@ def heading(author: str, *, reworded: bool) -> str:
 def chosen_heading(author: str) -> str:
     """What stands above words that their author let everyone read, with a button."""
     return f"{author}’s words, for everyone by their own choice:"
+
+
+def heading_of(release: Release, author: str) -> str:
+    """The same for any release."""
+    if release.share:
+        return f"A document of {author}’s, released by the mediator:"
+    return heading(author, reworded=release.reworded)
 
 
 def mark_of(words: str) -> str | None:

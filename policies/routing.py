@@ -19,6 +19,7 @@ from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
 from policies.effects import AskWhose, Decision, Effect, Explain, Hold, Inform, Post, Redact, Relay, Tell
+from policies.filing import decide_file
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.membership import caucuses_of, may_join, readers
@@ -51,6 +52,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
             pass
         case _:
             assert_never(message.content)
+    if facts.documents and _becomes_a_document(case, message):
+        return decide_file(case, message, author)
     broken = breach(case, message, facts)
     if broken:
         return _broken(case, message, author, broken)
@@ -211,6 +214,14 @@ def _told(case: Case, outcome: Done | Refused) -> Decision:
         return Decision(case, (Tell(DESK, str(outcome)),), "refused", str(outcome), refused=True)
     answer = (Tell(DESK, outcome.answer),) if outcome.answer else ()
     return Decision(outcome.case, (*answer, *outcome.effects), "command", outcome.answer or "The desk shows it.")
+
+
+def _becomes_a_document(case: Case, message: Message) -> bool:
+    """A file that is surely its author's. In the joint room it is taken away whoever has the word there; where a
+    private room rests, it is held like words."""
+    if not isinstance(message.content, File) or not message.native or isinstance(message.proof, Unproven):
+        return False
+    return message.conversation in {JOINT, DESK} or objection(case, message.author, message.conversation) is None
 
 
 def _broken(case: Case, message: Message, author: Person, broken: Breach) -> Decision:

@@ -18,16 +18,20 @@ from policies.effects import (
     Decision,
     Due,
     Effect,
+    Erase,
     Explain,
     GivePin,
+    Hand,
     Hold,
     Inform,
+    Ingest,
     Introduce,
     Pose,
     Post,
     PostHeads,
     Preview,
     Publish,
+    Recall,
     Reconcile,
     Redact,
     Relay,
@@ -99,15 +103,19 @@ class Board:
     update: bool
 
 
-ToSend = Post | Tell | Explain | Pose | Inform | Publish | Relay | Introduce | Redact | Reconcile | Preview
+Filed = Ingest | Erase | Recall
+"""Work on files, between the homeserver and the vault."""
+ToSend = (
+    Post | Tell | Explain | Pose | Inform | Publish | Hand | Relay | Introduce | Redact | Filed | Reconcile | Preview
+)
 """The effects that become outbox items."""
 Outgoing = Effect | Say | Enter | Decline | Signal | Board
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
 
-MATRIX, ROOMS, PEOPLE = "matrix", "rooms", "people"
-"""The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix."""
+MATRIX, ROOMS, PEOPLE, FILES = "matrix", "rooms", "people", "files"
+"""The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix, and files."""
 
 
 class Codec(Protocol):
@@ -281,6 +289,7 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             | Tell(conversation)
             | Explain(conversation=conversation)
             | Redact(conversation)
+            | Hand(conversation=conversation)
         ):
             return _room_lane(case, conversation), MATRIX
         case Pose(to, conversation) | Inform(to, conversation):
@@ -291,6 +300,11 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             return (_person_lane(case, reader), PEOPLE) if reader else (_room_lane(case, conversation), MATRIX)
         case Relay(to=to) | Introduce(to):
             return _person_lane(case, to), PEOPLE
+        case Ingest(message) | Erase(message):
+            # One after another for each file: what is to be deleted was fetched before, or given up.
+            return Lane(f"file:{case.id}:{message}"), FILES
+        case Recall(document):
+            return Lane(f"document:{case.id}:{document}"), FILES
         case Reconcile() | Preview():
             return Lane(f"rooms:{case.id}"), ROOMS
         case _:

@@ -8,30 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
 from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
 from policies.effects import (
     AskWhose,
+    Erase,
     Explain,
+    Hand,
     Inform,
+    Ingest,
     Introduce,
     Pose,
     Post,
     Preview,
     Publish,
+    Recall,
     Reconcile,
     Redact,
     Relay,
     Tell,
 )
+from policies.membership import readers
 from policies.message import Content, MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, Outgoing, Say, Signal
 from rooms.board import board_of
+from rooms.documents import DocumentWork, may_hand
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import Letter, ToPerson, addressee, letter_to
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import (
     Database,
     EventId,
@@ -51,36 +59,7 @@ from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_
 AFTER_YOU = "what was said before it goes first"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """It was accepted; `result` is the network's own id for it."""
-
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """Not now; it waits for `key`, and does not hold up what is behind it."""
-
-    key: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """Not any more, by policy."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """It left, and nobody said whether it arrived. Only a person may repeat it."""
-
-    why: str
-
-
-Outcome = Sent | Parked | Cancelled | Unanswered
+__all__ = ["Cancelled", "Outcome", "Parked", "Sent", "Unanswered"]  # What becomes of a delivery is looked for here.
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +108,16 @@ class Deliverer:
     """Sends outbox items."""
 
     def __init__(
-        self, database: Database, homeserver: Homeserver, poster: Poster, couriers: Mapping[Network, Courier]
+        self,
+        database: Database,
+        homeserver: Homeserver,
+        poster: Poster,
+        couriers: Mapping[Network, Courier],
+        documents: DocumentWork | None = None,
     ) -> None:
-        """`couriers`: of the networks outside Matrix that are set up."""
+        """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault."""
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
+        self._documents = documents
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         """Send one item; the report is what the desk must be told about it."""
@@ -149,7 +134,10 @@ class Deliverer:
                 return await self._board(item, _case_of(item), outgoing)
             case Redact():
                 return await self._redact(item, _case_of(item), outgoing), Report()
-            case Post() | Tell() | Explain():
+            case Ingest() | Erase() | Recall():
+                outcome = await self._filing().carry_out(item, _case_of(item), outgoing, datetime.now(UTC))
+                return outcome, Report()
+            case Post() | Tell() | Explain() | Hand():
                 return await self._post(item, _case_of(item), outgoing)
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
                 return await self._post(item, _case_of(item), outgoing)
@@ -278,7 +266,7 @@ class Deliverer:
         if all(self._homeserver.is_ours(user) for user in fit.audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()
-        if isinstance(effect, Publish) and not fit.audience | fit.awaited <= self._shown_to(effect, case, fit):
+        if isinstance(effect, Publish | Hand) and not fit.audience | fit.awaited <= self._shown_to(effect, case, fit):
             raise Trouble("its readers changed at this very moment", transient=True)
         special, expected = unsigned_reader(effect, case), expected_reader(effect, case)
         if expected and expected not in fit.audience:
@@ -287,7 +275,7 @@ class Deliverer:
             record.room_id,
             sender,
             fit.audience,
-            words_of(effect),
+            await self._filing().file_of(item, case, effect) if isinstance(effect, Hand) else words_of(effect),
             is_notice=not isinstance(effect, Post),
             awaited=fit.awaited,
             reply_to=quoted,
@@ -299,15 +287,23 @@ class Deliverer:
         )
         await self._let_pass(item, ahead, wait.key)
         event = await self._poster.post(item, posting)
+        if isinstance(effect, Hand):
+            await self._filing().handed(item, event)
         if isinstance(effect, Post) and isinstance(effect.content, Text):
             async with self._database.begin() as work:
                 await work.journal.link_event(case_id, effect.message, event)
         return Sent(event), Report()
 
-    def _shown_to(self, effect: Publish, case: Case, fit: Fit) -> frozenset[UserId]:
-        """Who may have released words: for whom they were released, and users of ours. The case may have changed since
-        it was asked whether they may go."""
-        people = {UserId(p.endpoint.address) for p in case.people if p.id in effect.audience}
+    def _filing(self) -> DocumentWork:
+        if self._documents is None:
+            raise Trouble("there is no vault of documents on this server", transient=False)
+        return self._documents
+
+    def _shown_to(self, effect: Publish | Hand, case: Case, fit: Fit) -> frozenset[UserId]:
+        """Who may have what was released: for whom it was, and users of ours. The case may have changed since it was
+        asked whether it may go. Whoever reads where a document goes was just asked for (`may_hand`)."""
+        audience = effect.audience if isinstance(effect, Publish) else readers(case, effect.conversation)
+        people = {UserId(p.endpoint.address) for p in case.people if p.id in audience}
         return frozenset(people | {user for user in fit.audience | fit.awaited if self._homeserver.is_ours(user)})
 
     async def _let_pass(self, item: Item, ahead: Sequence[Item], key: str) -> None:
@@ -358,10 +354,11 @@ class Deliverer:
 
 
 def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
-    """Released words that don't go after all are a mediator's matter."""
-    if not isinstance(effect, Publish) or not isinstance(outcome, Cancelled):
+    """What was released and doesn't go after all is a mediator's matter."""
+    if not isinstance(effect, Publish | Hand) or not isinstance(outcome, Cancelled):
         return Report()
-    return Report(tell=(f"{effect.release} is NOT shown everywhere: {outcome.why}.",))
+    what = effect.release if isinstance(effect, Publish) else effect.document
+    return Report(tell=(f"{what} is NOT shown everywhere: {outcome.why}.",))
 
 
 def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:
@@ -370,8 +367,10 @@ def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:
 
 
 def _may_say(case: Case, effect: IntoRoom | ToPerson) -> Verdict:
-    """Whether the service's own words may still be said, to whomever they are addressed."""
+    """Whether the service's own words, or a document, may still be said, to whomever they are addressed."""
     match effect:
+        case Hand():
+            return may_hand(case, effect, datetime.now(UTC))
         case Pose(to, conversation, code):
             return may_address(case, conversation, to, code)
         case Inform(to, conversation):

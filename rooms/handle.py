@@ -21,6 +21,7 @@ from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
 from policies.confirmed import kept_private
 from policies.effects import Decision, Due, Reconcile, Tell, due_key
+from policies.filing import Filing, decide_filed
 from policies.guard import grams
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
@@ -72,6 +73,10 @@ class House:
     """Whether there is a WhatsApp bridge."""
     one_number: bool = False
     """Whether all of it goes over one number."""
+    documents: bool = False
+    """Whether files go to the vault."""
+    deletes_media: bool = False
+    """Whether we may delete files from the homeserver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,11 @@ class Handler:
         asked = next((a.at for a in case.asks if due_key(Due.ASK, a.code) == key), self._at)
         facts = replace(self._facts(None, {}), before_restore=await self._work.epochs.doubtful(asked))
         await self._applier.apply(case, due.decide_due(case, key, facts))
+
+    async def filed(self, case_id: CaseId, filing: Filing) -> None:
+        """A file that somebody sent was examined, or could not be yet."""
+        case = await self._case(case_id)
+        await self._applier.apply(case, decide_filed(case, filing, self._facts(filing.author, {})))
 
     async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
         """A report came about a mail to somebody."""
@@ -344,6 +354,8 @@ class Handler:
             house.agreement,
             whatsapp=house.whatsapp,
             one_number=house.one_number,
+            documents=house.documents,
+            deletes_media=house.deletes_media,
         )
 
 

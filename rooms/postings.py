@@ -6,15 +6,16 @@ from typing import assert_never
 
 from policies.asking import in_words
 from policies.case import Case
-from policies.effects import Explain, Inform, Pose, Post, Publish, Tell
+from policies.effects import Explain, Hand, Inform, Pose, Post, Publish, Tell
 from policies.message import Content, Text
 from policies.text import marked
 from rooms.ports import UserId
 
-IntoRoom = Post | Tell | Explain | Pose | Inform | Publish
+Worded = Post | Tell | Explain | Pose | Inform | Publish
+IntoRoom = Worded | Hand
 
 
-def words_of(effect: IntoRoom) -> Content:
+def words_of(effect: Worded) -> Content:
     """Its words, or its file."""
     match effect:
         case Post(content=content):
@@ -35,7 +36,7 @@ def expected_reader(effect: IntoRoom, case: Case) -> UserId | None:
         case Pose(to) | Inform(to):
             reader = case.person(to)
             return UserId(reader.endpoint.address) if reader else None
-        case Post() | Tell() | Explain() | Publish():
+        case Post() | Tell() | Explain() | Publish() | Hand():
             return unsigned_reader(effect, case)
         case _:
             assert_never(effect)

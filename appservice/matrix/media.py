@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appservice.matrix.client import V1, Connection, expect_object
-from appservice.matrix.errors import MediaError, MediaTamperedError, MediaTooLargeError
+from appservice.matrix.errors import MatrixError, MediaError, MediaTamperedError, MediaTooLargeError
 from appservice.matrix.ids import JsonObject, MediaUri, UserId
 from appservice.matrix.nio_parts import Api, EncryptionError, decrypt_attachment, encrypt_attachment
 from appservice.matrix.path import path_of
@@ -19,6 +19,10 @@ MAX_SIZE: Final = 50 * 1024 * 1024
 
 TRANSFER_TIMEOUT: Final = 300.0
 """Seconds for one file."""
+
+MEDIA_V1: Final = "/_matrix/media/v1"
+MEDIA_V3: Final = "/_matrix/media/v3"
+ADMIN_V1: Final = "/_synapse/admin/v1"
 
 _MXC: Final = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
 
@@ -50,15 +54,41 @@ class Media:
 
     async def download(self, uri: MediaUri, *, as_user: UserId) -> bytes:
         """Fetch the bytes behind a URI. Raises MediaError where it is none, MediaTooLargeError, MatrixError."""
-        found = _MXC.fullmatch(uri)
-        if found is None:
-            raise MediaError("not a media URI")
         return await self._http.bytes_of(
-            path_of(V1, "media", "download", *found.groups()),
+            path_of(V1, "media", "download", *_parts(uri)),
             as_user=as_user,
             limit=self._max_size,
             timeout=TRANSFER_TIMEOUT,
         )
+
+    async def reserve(self, *, as_user: UserId) -> MediaUri:
+        """A URI for bytes that are still to come, so that it can be written down first (spec, "POST create")."""
+        answer = await self._http.call("POST", f"{MEDIA_V1}/create", as_user=as_user)
+        return MediaUri(answer["content_uri"])
+
+    async def fill(self, uri: MediaUri, data: bytes, *, as_user: UserId) -> None:
+        """Store the bytes of a reserved URI, as octets and without a name. Raises as `upload` does."""
+        if len(data) > self._max_size:
+            raise MediaTooLargeError(f"{len(data)} bytes are more than {self._max_size}")
+        path = path_of(MEDIA_V3, "upload", *_parts(uri))
+        await self._http.exchange(
+            "PUT", path, data, "application/octet-stream", as_user=as_user, timeout=TRANSFER_TIMEOUT
+        )
+
+    async def delete(self, uri: MediaUri, *, of: UserId) -> None:
+        """Delete what that user uploaded, for everybody, as a server administrator; what is gone is gone (Synapse's
+        admin API, "Delete a specific local media"). Raises MediaError for what is another's: an event may name any URI.
+        """
+        path = path_of(ADMIN_V1, "media", *_parts(uri))
+        try:
+            found = await self._http.call("GET", path, as_user=None)
+            info = found.get("media_info", found)
+            if not isinstance(info, dict) or info.get("user_id") != of:
+                raise MediaError("somebody else uploaded it")
+            await self._http.call("DELETE", path, as_user=None)
+        except MatrixError as error:
+            if error.status != 404:
+                raise
 
     async def upload_encrypted(self, plaintext: bytes, *, as_user: UserId) -> JsonObject:
         """Encrypt and store a file; the `EncryptedFile` object for an event's `file`."""
@@ -71,6 +101,14 @@ class Media:
         if not isinstance(url, str):
             raise MediaTamperedError("the file has no URL")
         return decrypt_file(await self.download(MediaUri(url), as_user=as_user), file)
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """The server and the id. Raises MediaError."""
+    found = _MXC.fullmatch(uri)
+    if found is None:
+        raise MediaError("not a media URI")
+    return found[1], found[2]
 
 
 def encrypt_file(plaintext: bytes) -> EncryptedFile:

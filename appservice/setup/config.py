@@ -161,6 +161,14 @@ def _document(value: object, info: ValidationInfo) -> str:
     return text
 
 
+def _folder(value: object, info: ValidationInfo) -> Path:
+    """A folder, which need not be there yet."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise mistaken("not a path", "the path of a folder, like documents")
+    folder: Path = _context(info)["folder"] / value
+    return folder.absolute()
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine itself."""
     try:
@@ -366,6 +374,18 @@ class Rooms(_Section):
     rotation_hours: int = Field(default=168, ge=1, le=8_760, description="hours until a new room key")
 
 
+class Documents(_Section):
+    """The vault that files go to. Without this section files stay as they are sent."""
+
+    enabled: bool = Field(default=True, description="whether files go to the vault")
+    folder: Annotated[Path, PlainValidator(_folder)] = Field(
+        default=Path("documents"), validate_default=True, description="the folder of the vault, ours alone"
+    )
+    media_admin_token: Secret | None = Field(
+        default=None, description="an administrator's token at the homeserver, which deletes files from it"
+    )
+
+
 class Level(StrEnum):
     """The least important lines to log."""
 
@@ -403,6 +423,9 @@ class Config(_Section):
     )
     agreement: Annotated[AgreementToMediate | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the agreement to mediate"
+    )
+    documents: Annotated[Documents | None, BeforeValidator(_unless_disabled)] = Field(
+        default=None, description="the vault of documents"
     )
     rooms: Rooms = Field(default=Rooms(), description="the rooms")
     logging: Logging = Field(default=Logging(), description="the log")

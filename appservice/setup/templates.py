@@ -68,6 +68,12 @@ agreement:                               # what everyone accepts, in private, be
   file: agreement.md                     # its text, in Markdown: yours to write; see the mediators' handbook
   confidentiality: strict                # strict, share-unless-marked or no-secrets, for new cases; default strict
 
+documents:
+  enabled: false                         # whether files go to the vault; default true where this section stands
+  folder: documents                      # the folder of the vault, ours alone: encrypted files; default documents
+  # media_admin_token: {file: secrets/media-admin.token}    # an administrator's token at the homeserver, which deletes
+                                         # what went to the vault; without it, those encrypted bytes stay there
+
 rooms:
   rotation_messages: 100                 # messages until a room gets a new key; default 100
   rotation_hours: 168                    # hours until a room gets a new key; default 168

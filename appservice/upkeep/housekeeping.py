@@ -3,6 +3,7 @@
     every five minutes   every device in use is swept
                          device lists are marked that nobody asked for again in a day: a homeserver forgets to tell
                          of some changes (Synapse never sends `device_lists.left`)
+                         what was left half-kept of documents is taken away
     every hour           what encryption remembers of long ago is forgotten, and that there were receipts and key counts
 
 All of it bears being done twice, so it matters little if two processes believe for a moment that it is theirs.
@@ -40,13 +41,21 @@ class Duty(Protocol):
     def is_ours(self) -> bool: ...
 
 
+class Sweeps(Protocol):
+    """The vault of documents, as far as it is tidied."""
+
+    async def sweep(self) -> None:
+        """Take away what nobody works on any more."""
+
+
 class Housekeeping:
     """One round after another."""
 
     every = timedelta(minutes=5)
 
-    def __init__(self, database: ServiceDatabase, duty: Duty, sweeper: Sweeper) -> None:
-        self._database, self._duty, self._sweeper = database, duty, sweeper
+    def __init__(self, database: ServiceDatabase, duty: Duty, sweeper: Sweeper, vault: Sweeps | None = None) -> None:
+        """`vault`: where there is one."""
+        self._database, self._duty, self._sweeper, self._vault = database, duty, sweeper, vault
         self._pruned_at: float | None = None
 
     async def round(self) -> None:
@@ -61,6 +70,8 @@ class Housekeeping:
                 for kind in PASSING:
                     await work.inbox.forget(kind, datetime.now(UTC) - PASSING_FOR)
             self._pruned_at = time.monotonic()
+        if self._vault:
+            await self._vault.sweep()
         await self._sweeper.sweep_all()
 
 

@@ -20,14 +20,13 @@ from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonI
 from policies.commands.form import Form
 from policies.effects import Effect, Inform, Pose, Tell
 from policies.guard import echoes
-from policies.membership import caucuses_of, conversations, readers
+from policies.membership import caucuses_of, conversations
 from policies.message import Message, Proof
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
-from policies.publishing import publications
-from policies.release import CONSENT_LASTS, Agreed, Release, Standing, heading, mark_of
-from policies.status import reader_names
+from policies.release import CONSENT_LASTS, Agreed, Release, Standing, heading_of, mark_of
+from policies.sharing import audience_names, audience_of, posts_of, shared
 from policies.text import clean, marked, one_line, skeleton
 
 _PRIVILEGED = Refused("It is marked as privileged, and privileged words are never released", "Talk to its author")
@@ -55,7 +54,7 @@ class ReleaseWords:
         effects: list[Effect] = []
         for number in self.numbers or (None,):
             found = self._chosen(case, facts, target, number)
-            outcome = found if isinstance(found, Refused) else _previewed(*found, facts)
+            outcome = found if isinstance(found, Refused) else previewed(*found, facts)
             if isinstance(outcome, Refused):
                 return outcome
             case, shown, effects = outcome.case, [*shown, outcome.answer], [*effects, *outcome.effects]
@@ -70,11 +69,13 @@ class ReleaseWords:
         release = case.release(number)
         if release is None or release.standing is not Standing.QUEUED:
             return Refused(f"Nothing waits under {one_line(number, 10)}", "!queue shows what does")
+        if release.share and (target or self.words is not None):
+            return Refused(f"{release.id} is a document", f"!doc grant {release.share.document} says anew to whom")
         release = replace(release, to=target or release.to)
         if self.words is None:
             return case, release
         # What the party submitted stays in the queue, whatever comes of other words.
-        return _new(case, replace(release, words=clean(self.words).strip(), reworded=True, agreed=None), facts)
+        return numbered(case, replace(release, words=clean(self.words).strip(), reworded=True, agreed=None), facts)
 
     def _quoted(self, case: Case, facts: Facts, target: Conversation) -> tuple[Case, Release] | Refused:
         quoted, author = facts.quoted, case.person(facts.quoted.author) if facts.quoted else None
@@ -86,7 +87,7 @@ class ReleaseWords:
             return _PRIVILEGED
         reworded = self.words is not None
         words = clean(quoted.words if self.words is None else self.words).strip()
-        return _new(case, _draft(author.id, quoted.message, words, facts, target, reworded=reworded), facts)
+        return numbered(case, _draft(author.id, quoted.message, words, facts, target, reworded=reworded), facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,13 @@ class SubmitWords:
             )
         words = self.words if self.words is not None else (quoted.words if quoted else None) or ""
         source = quoted.message if quoted and self.words is None else None
-        found = _new(case, _draft(author.id, source, clean(words).strip(), facts, JOINT, reworded=False), facts)
+        found = numbered(case, _draft(author.id, source, clean(words).strip(), facts, JOINT, reworded=False), facts)
         if isinstance(found, Refused):
             return found
         case, release = found
         if meaning(case.with_release(release), Consenting(release.id)) is None:
             return Refused("That can't be passed on from here", "Ask your mediator")
-        case, effects = _ask_author(case, release, Standing.SUBMITTED, facts)
+        case, effects = ask_author(case, release, Standing.SUBMITTED, facts)
         return Done(case, f"{author.name} submits something ({release.id}), and is asked to confirm it.", effects)
 
 
@@ -161,7 +162,7 @@ def passed(case: Case, number: ReleaseId, facts: Facts) -> Outcome:
     agreed = release.agreed is not None and release.agreed.binds == bound.sha256
     if agreed or _need_not_agree(case, release):
         return _published(case, release, facts)
-    case, effects = _ask_author(case, release, Standing.ASKED, facts)
+    case, effects = ask_author(case, release, Standing.ASKED, facts)
     return Done(case, f"{release.id}: {_name(case, release.author)} is asked. Silence is a no.", effects)
 
 
@@ -188,13 +189,13 @@ def offered(
     """Words that were meant for all, and stand in their author's private room instead: their author is asked whether
     they submit them. None where they can't be."""
     facts = replace(facts, where=kept.conversation)
-    found = _new(case, _draft(kept.author, kept.id, clean(words).strip(), facts, JOINT, reworded=False), facts)
+    found = numbered(case, _draft(kept.author, kept.id, clean(words).strip(), facts, JOINT, reworded=False), facts)
     if isinstance(found, Refused) or JOINT not in conversations(case):
         return None
     case, release = found
     if meaning(case.with_release(release), Consenting(release.id)) is None:
         return None
-    return _ask_author(case, release, Standing.SUBMITTED, facts, introduction)
+    return ask_author(case, release, Standing.SUBMITTED, facts, introduction)
 
 
 def closed(case: Case, number: ReleaseId) -> Case:
@@ -220,7 +221,7 @@ def _draft(
     return Release(ReleaseId(""), author, source, words, reworded, facts.where, to, Standing.PREVIEWED, facts.at)
 
 
-def _new(case: Case, draft: Release, facts: Facts) -> tuple[Case, Release] | Refused:
+def numbered(case: Case, draft: Release, facts: Facts) -> tuple[Case, Release] | Refused:
     """The draft under a number of its own."""
     if mark_of(draft.words) == "privileged":
         return _PRIVILEGED
@@ -230,7 +231,8 @@ def _new(case: Case, draft: Release, facts: Facts) -> tuple[Case, Release] | Ref
     return case, replace(draft, id=number, at=facts.at, standing=Standing.PREVIEWED)
 
 
-def _previewed(case: Case, release: Release, facts: Facts) -> Outcome:
+def previewed(case: Case, release: Release, facts: Facts) -> Outcome:
+    """What would be shown to whom, and the mediator's question about it; the preview is the answer."""
     if release.to not in conversations(case):
         return Refused("There is no joint room yet", "!open begins the joint session")
     if release.to == release.origin:
@@ -247,9 +249,9 @@ def _previewed(case: Case, release: Release, facts: Facts) -> Outcome:
     name = _name(case, release.author)
     then = f"{name} is asked to agree to exactly these words and readers" if asked_first else "it is released at once"
     lines = [
-        f"{release.id}, for {desk_label(release.to, case)}. {heading(name, reworded=release.reworded)}",
+        f"{release.id}, for {desk_label(release.to, case)}. {heading_of(release, name)}",
         *marked(release.words),
-        f"Who will read it: {reader_names(case, release.to)}.",
+        f"Who will read it: {audience_names(case, release)}.",
         *_warning(release, facts),
         f"Say “yes {ask.code}” within 15 minutes, and {then}.",
     ]
@@ -263,20 +265,25 @@ def _warning(release: Release, facts: Facts) -> list[str]:
     )
 
 
-def _ask_author(
+def ask_author(
     case: Case, release: Release, standing: Standing, facts: Facts, introduction: str = ""
 ) -> tuple[Case, tuple[Effect, ...]]:
+    """Put it to its author. Raises LookupError where it can't be released any more."""
     case = case.with_release(replace(release, standing=standing))
     case, ask, alarm = put(case, Consenting(release.id), release.author, release.origin, facts, lasts=CONSENT_LASTS)
     name, where = _name(case, release.author), label(release.to, case)
     what = "in the mediator’s wording, shown as agreed by you" if release.reworded else "your own words"
+    title = f"{name}, may these words be shown in {where}? They are {what} ({release.id}):"
+    exactly = "Exactly these words"
+    if release.share:
+        title, exactly = f"{name}, may this document be shown in {where} ({release.id})?", "Exactly this document"
     question = Pose(
         release.author,
         ask.where,
         ask.code,
-        f"{introduction} {name}, may these words be shown in {where}? They are {what} ({release.id}):".strip(),
+        f"{introduction} {title}".strip(),
         release.words,
-        f"After a yes, these will read them: {reader_names(case, release.to)}. Exactly these words, nothing else; what"
+        f"After a yes, these will read them: {audience_names(case, release)}. {exactly}, nothing else; what"
         " has been read can’t be unread.",
         ask.expires,
         of_the_case=True,
@@ -285,27 +292,32 @@ def _ask_author(
 
 
 def _published(case: Case, release: Release, facts: Facts) -> Outcome:
+    audience = audience_of(case, release)
     name, where = _name(case, release.author), label(release.to, case)
-    done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=readers(case, release.to))
-    posts = publications(case, release, heading(name, reworded=release.reworded))
+    done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=audience)
+    case = case.with_release(done)
     told = Inform(release.author, release.origin, f"{release.id} was passed on, and stands in {where} now.")
-    answer = f"{release.id} is released: {name}’s words, to {desk_label(release.to, case)}."
-    return Done(case.with_release(done), answer, (*posts, told))
+    what, to = f"{name}’s words", desk_label(release.to, case)
+    given: tuple[Effect, ...] = ()
+    if release.share:
+        what, to = release.share.document, audience_names(case, release)
+        case, given = shared(case, done, release.share, facts.at)
+    return Done(case, f"{release.id} is released: {what}, to {to}.", (*posts_of(case, done), *given, told))
 
 
 def _need_not_agree(case: Case, release: Release) -> bool:
-    """Whether the agreement to mediate, if its author has accepted one, lets the mediator pass this on as it is."""
+    """Whether the agreement to mediate, if its author has accepted one, lets the mediator pass this on as it is. A
+    document needs its owner's own yes, unless that is a mediator."""
+    if release.share:
+        return case.is_staff(release.author)
+    accepted = case.accepted(release.author) is not None
     match case.agreement.confidentiality if case.agreement else Confidentiality.STRICT:
         case Confidentiality.STRICT:
             return False
         case Confidentiality.SHARE:
-            return _has_accepted(case, release) and mark_of(release.words) is None and not release.reworded
+            return accepted and mark_of(release.words) is None and not release.reworded
         case Confidentiality.OPEN:
-            return _has_accepted(case, release) and not release.reworded
-
-
-def _has_accepted(case: Case, release: Release) -> bool:
-    return case.accepted(release.author) is not None
+            return accepted and not release.reworded
 
 
 def _target(case: Case, name: str | None) -> Conversation | Refused | None:

@@ -17,6 +17,7 @@ from policies.commands import (
     agreement,
     channels,
     course,
+    documents,
     floor,
     mail,
     opening,
@@ -31,6 +32,7 @@ from policies.commands import (
 from policies.commands.agreement import AgreementCommand
 from policies.commands.channels import ChannelCommand
 from policies.commands.course import CourseCommand
+from policies.commands.documents import DocumentCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
 from policies.commands.mail import MailCommand
@@ -86,6 +88,7 @@ Command = (
     | SessionCommand
     | CourseCommand
     | FloorCommand
+    | DocumentCommand
     | WaitingCommand
     | WhatsAppCommand
     | Help
@@ -106,6 +109,7 @@ FORMS: dict[str, Form[Command]] = {
         *session.FORMS,
         *course.FORMS,
         *floor.FORMS,
+        *documents.FORMS,
         *waiting.FORMS,
         *whatsapp.FORMS,
         Form(
@@ -148,9 +152,11 @@ def heard_in_private(text: str, *, staff: bool) -> Command | Misunderstood | Non
     if not text.lstrip().startswith("!"):
         return None
     words = _COLON.sub(r"\1 :", text.strip().removeprefix("!")).split()
-    form = FORMS.get(words[0].lower()) if words else None
-    heard = form is not None and (form.caucus if staff else form.party)
-    return form.understand(words[1:]) if form and heard else None
+    for length in (2, 1):
+        form = FORMS.get(" ".join(words[:length]).lower()) if len(words) >= length else None
+        if form and (form.caucus if staff else form.party):
+            return form.understand(words[length:])
+    return None
 
 
 def help_text(topic: str | None, *, lobby: bool) -> str:

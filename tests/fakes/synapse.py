@@ -10,7 +10,9 @@ from typing import Any
 
 from appservice.crypto.ids import DeviceId
 from appservice.crypto.requests import Http
-from appservice.matrix.errors import MatrixError
+from appservice.matrix.errors import MatrixError, MediaError
+from appservice.matrix.ids import MediaUri
+from appservice.matrix.media import decrypt_file
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState, parse_state
 from rooms.ports import EventId, RoomId, UserId
@@ -107,6 +109,8 @@ class FakeSynapse:
         self.keys = FakeHomeserver()
         self.hazard: Hazard = _calm
         self.uploads: list[bytes] = []
+        self.media_files: dict[MediaUri, bytes] = {}
+        self.uploaders: dict[MediaUri, UserId] = {}
         self._made = 0
         self.transactions: dict[tuple[UserId, DeviceId | None, str], EventId] = {}
         self.rooms, self.accounts, self.media = FakeRooms(self), FakeAccounts(self), FakeMedia(self)
@@ -337,6 +341,34 @@ class FakeMedia:
 
     def __init__(self, synapse: FakeSynapse) -> None:
         self._synapse = synapse
+
+    async def reserve(self, *, as_user: UserId) -> MediaUri:
+        await self._synapse.hazard("reserve")
+        uri = MediaUri(f"mxc://example.org/r{len(self._synapse.uploaders)}")
+        self._synapse.media_files[uri] = b""
+        self._synapse.uploaders[uri] = as_user
+        return uri
+
+    async def fill(self, uri: MediaUri, data: bytes, *, as_user: UserId) -> None:
+        await self._synapse.hazard("fill")
+        self._synapse.media_files[uri] = data
+        await self._synapse.hazard("fill")
+
+    async def download(self, uri: MediaUri, *, as_user: UserId) -> bytes:
+        await self._synapse.hazard("download")
+        if uri not in self._synapse.media_files:
+            raise refused("M_NOT_FOUND", 404)
+        return self._synapse.media_files[uri]
+
+    async def download_encrypted(self, file: Mapping[str, Any], *, as_user: UserId) -> bytes:
+        return decrypt_file(await self.download(MediaUri(file["url"]), as_user=as_user), file)
+
+    async def delete(self, uri: MediaUri, *, of: UserId) -> None:
+        await self._synapse.hazard("delete")
+        if uri in self._synapse.media_files and self._synapse.uploaders.get(uri) != of:
+            raise MediaError("somebody else uploaded it")
+        self._synapse.media_files.pop(uri, None)
+        await self._synapse.hazard("delete")
 
     async def upload_encrypted(self, plaintext: bytes, *, as_user: UserId) -> Json:
         await self._synapse.hazard("upload")

@@ -24,6 +24,7 @@ from appservice.mail import courier
 from appservice.matrix.transaction import parse
 from appservice.reading import COMMAND
 from appservice.service import Service
+from appservice.setup.config import Config
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.convert_in import mail_identity
@@ -72,8 +73,9 @@ MOST_STEPS = 400
 class House:
     """The service and those around it. Use `standing`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Config | None = None) -> None:
         self.now = 0
+        self.config = config or configuration()
         self.boundaries = Boundaries()
         self.synapse = FakeSynapse(lambda: self.now)
         self.synapse.hazard = self.boundaries.outside
@@ -83,7 +85,7 @@ class House:
         self.synapse.register(*PEOPLE)
         self.clients = Clients(self)
         self._url = f"sqlite:///{folder}/mediatrix.db"
-        self._sealer = Sealer(configuration().secrets.masters)
+        self._sealer = Sealer(self.config.secrets.masters)
         self._numbers = itertools.count(1)
         self.next_transaction: Callable[[], dict[str, Any]] = self.synapse.transaction
         """Makes what the service is told next."""
@@ -122,7 +124,7 @@ class House:
             return self.database
 
         with patch.multiple(main, SqlDatabase=database, Homeserver=lambda *_: self.synapse):
-            return main.wire(configuration())
+            return main.wire(self.config)
 
     async def restart(self) -> None:
         """Killed: nothing is left but the database, the homeserver and the mail server as they are."""
@@ -234,12 +236,12 @@ class House:
         async with self.calm(), self.database.begin() as work:
             await work.inbox.put(stored)
 
-    async def post(self, user: UserId, room: Room, text: str) -> None:
-        """Somebody writes in a room."""
+    async def post(self, user: UserId, room: Room, text: str, **more: Any) -> None:
+        """Somebody writes in a room; `more` stands in the content besides."""
         async with self.calm():
             client = self._device(user).client
             await client.receive(self.clients.people[user].user_id)
-            event = await client.write(self.clients.people[user].user_id, room.id, room.joined, text)
+            event = await client.write(self.clients.people[user].user_id, room.id, room.joined, text, **more)
             txn = f"t{next(self._numbers)}"
             await self.synapse.rooms.send(room.id, "m.room.encrypted", event.content, txn, as_user=user)
 
@@ -336,9 +338,9 @@ def _answer(letter: Delivered, text: str) -> bytes:
 
 
 @asynccontextmanager
-async def standing(folder: Path) -> AsyncIterator[House]:
+async def standing(folder: Path, config: Config | None = None) -> AsyncIterator[House]:
     """A house with a case in session, whose joint room is open."""
-    async with empty(folder) as house:
+    async with empty(folder, config) as house:
         await house.open_case()
         await house.drain()
         await house.post(MIA, await house.room(DESK), "!mode open")
@@ -347,9 +349,9 @@ async def standing(folder: Path) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def empty(folder: Path) -> AsyncIterator[House]:
+async def empty(folder: Path, config: Config | None = None) -> AsyncIterator[House]:
     """A house without a case."""
-    house = House(folder)
+    house = House(folder, config)
     with patch.object(courier, "send", house.post_office.send), time_of_ours():
         await house.begin()
         try:

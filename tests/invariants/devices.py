@@ -1,7 +1,8 @@
 """Everybody's own devices, with real keys, beside the service: what each can read is what each was given a key for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from appservice.crypto.ids import DeviceId
 from appservice.crypto.ids import EventId as CryptoEventId
@@ -75,10 +76,15 @@ class Clients:
 
     async def reads(self, device: Device, event: Event) -> str | None:
         """What a device makes of an event."""
+        content = await self.content(device, event)
+        return str(content.get("body")) if content is not None else None
+
+    async def content(self, device: Device, event: Event) -> Mapping[str, Any] | None:
+        """All that a device decrypts of an event."""
         me = CryptoUserId(device.user)
         await device.client.receive(me)
         encrypted = EncryptedEvent(
             CryptoEventId(event.event_id), CryptoRoomId(event.room), CryptoUserId(event.sender), event.content
         )
         (reading,) = await device.client.read(encrypted)
-        return str(reading.content.get("body")) if isinstance(reading, Decrypted) else None
+        return reading.content if isinstance(reading, Decrypted) else None

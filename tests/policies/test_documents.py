@@ -25,6 +25,7 @@ from policies.document import (
     strictest,
 )
 from policies.documents import Allowed, Denied, Wish, may, relabelled, revoked
+from policies.files import Kind
 from tests.policies.builders import AT, agreed_case, both_sides, caucus_of, named
 
 CASE = both_sides(
@@ -47,7 +48,7 @@ def kept(text: str) -> Kept:
 
 
 def version(number: int = 1, label: Label = Label.CAUCUS) -> Version:
-    return Version(number, label, "pdf", "application/pdf", AT, kept(f"clean {number}"), kept(f"original {number}"))
+    return Version(number, label, Kind.PDF, "application/pdf", AT, kept(f"clean {number}"), kept(f"original {number}"))
 
 
 def document(label: Label = Label.CAUCUS, owner: str = "Alice", *, at_desk: bool = False) -> Document:

@@ -1,0 +1,43 @@
+"""All that documents need, where there is a vault: made from the configuration, and stopped with the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appservice.documents.intake import Ends, Intake
+from appservice.documents.pipeline.examine import Pipeline
+from appservice.documents.pipeline.workshop import Workshop
+from appservice.documents.vault import Vault
+from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.media import MAX_SIZE
+from appservice.ports import ServiceDatabase
+from appservice.setup.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentHouse:
+    """The vault, the way of files into it, and what has to be let go of in the end."""
+
+    vault: Vault
+    intake: Intake
+    workshop: Workshop
+    admin: Homeserver | None
+    """The homeserver as its administrator, who may delete files."""
+
+    async def close(self) -> None:
+        """End the confined process, and let go of connections."""
+        await self.workshop.close()
+        if self.admin:
+            await self.admin.close()
+
+
+def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver) -> DocumentHouse | None:
+    """As configured; None where files stay as they are sent. Touches neither disk nor network."""
+    if config.documents is None:
+        return None
+    token = config.documents.media_admin_token
+    admin = Homeserver(config.homeserver.url, token.get_secret_value()) if token else None
+    vault, workshop = Vault(config.documents.folder, database), Workshop()
+    examiner = Pipeline(workshop, None, most_bytes=MAX_SIZE)
+    intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner)
+    return DocumentHouse(vault, intake, workshop, admin)

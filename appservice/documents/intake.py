@@ -1,0 +1,194 @@
+"""Files between the homeserver and the vault: fetched, examined and kept; uploaded for a room; deleted.
+
+    ingest: fetch ─▶ a private folder ─▶ examine ─▶ the vault (begun) ─▶ one unit of work: it stays; the inbox is told
+    upload: a URI ─▶ the ledger ─▶ the vault ─▶ encrypted anew ─▶ the homeserver
+
+Whatever is cut off is done again from its beginning, and leaves nothing that the vault's sweep doesn't find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from appservice.building import trouble
+from appservice.documents.pipeline.outcome import Clean, Examiner, Quarantined
+from appservice.documents.pipeline.outcome import Refused as NotTaken
+from appservice.documents.vault import Damaged, Missing, Vault
+from appservice.matrix.errors import MatrixError, MediaError
+from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.ids import MediaUri
+from appservice.matrix.media import encrypt_file
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.storage.documents import Document
+from policies.case import CaseId
+from policies.document import Kept, Version
+from policies.effects import Ingest
+from policies.filing import Filing, Passed, Refused, Waits
+from policies.message import File, FileRef, Message, MessageId
+from rooms.homeserver import Trouble
+from rooms.ports import Entry, Item, ItemId, UserId, case_lane, item_id
+from rooms.vault import Media
+
+FILED: Final = "document"
+"""The kind of the inbox items that tell what became of a file."""
+FILING: Final[Document[Filing]] = Document(Filing)
+_GONE: Final = "It is not the file that its sender encrypted, or the server does not have it any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Both ends of the homeserver: ours, and its administrator's, if we were given a token."""
+
+    bot: UserId
+    matrix: Homeserver
+    admin: Homeserver | None
+
+
+class Intake:
+    """`rooms.files.Files`."""
+
+    def __init__(self, database: ServiceDatabase, ends: Ends, vault: Vault, examiner: Examiner) -> None:
+        self._database, self._ends, self._vault, self._examiner = database, ends, vault, examiner
+
+    async def ingest(self, item: Item, case: CaseId, effect: Ingest) -> str | None:
+        """See `rooms.files.Files`."""
+        done = _named(item, "filed")
+        async with self._database.begin() as work:
+            entry = await work.journal.get(case, effect.message)
+            if entry is None or await work.inbox.get(done):
+                return None
+            message, file = entry.message, _file(entry)
+            await self._note(work, case, message, file)
+        try:
+            data = await self._ends.matrix.media.download_encrypted(json.loads(file.ref), as_user=self._ends.bot)
+        except MediaError:
+            return await self._file_away(item, case, _filing(message, effect, file, Refused(_GONE)))
+        except MatrixError as error:
+            if error.transient:
+                raise trouble(error) from error
+            return await self._file_away(item, case, _filing(message, effect, file, Refused(_GONE)))
+        try:
+            async with self._vault.workroom.room() as room:
+                source = room / "source"
+                await asyncio.to_thread(source.write_bytes, data)
+                del data
+                result = await self._examined(case, source, file.name)
+        except OSError as error:
+            raise Trouble(f"the vault of documents can't be written ({type(error).__name__})", transient=True) from None
+        return await self._file_away(item, case, _filing(message, effect, file, result))
+
+    async def erase(self, message: MessageId) -> bool:
+        """See `rooms.files.Files`."""
+        return await self.delete(ItemId(message))
+
+    async def delete(self, item: ItemId) -> bool:
+        """See `rooms.files.Files`."""
+        async with self._database.begin() as work:
+            media = await work.vault.media(item)
+            sender = await self._uploader(work, media) if media else None
+        if self._ends.admin is None or media is None or media.uri is None or sender is None:
+            return False
+        try:
+            await self._ends.admin.media.delete(MediaUri(media.uri), of=sender)
+        except MediaError:
+            return False
+        except MatrixError as error:
+            raise trouble(error) from error
+        async with self._database.begin() as work:
+            await work.vault.note(replace(media, gone=datetime.now(UTC)))
+        return True
+
+    async def upload(self, item: Item, case: CaseId, version: Version, name: str) -> File:
+        """See `rooms.files.Files`."""
+        await self.delete(item.id)
+        media, bot = self._ends.matrix.media, self._ends.bot
+        try:
+            sealed = await self._sealed(case, version)
+            uri = await media.reserve(as_user=bot)
+            async with self._database.begin() as work:
+                known = await work.vault.media(item.id)
+                if known:
+                    await work.vault.note(replace(known, uri=uri, gone=None))
+            await media.fill(uri, sealed.ciphertext, as_user=bot)
+        except MatrixError as error:
+            raise trouble(error) from error
+        except (MediaError, Damaged, Missing) as error:
+            raise Trouble(str(error), transient=False) from None
+        info = {**sealed.info, "url": uri}
+        return File(name, version.mimetype, version.served.size, FileRef(json.dumps(info)))
+
+    async def _sealed(self, case: CaseId, version: Version) -> Any:
+        async with self._vault.workroom.room() as room:
+            await self._vault.copy_out(case, version.served, room / "plain")
+            return encrypt_file(await asyncio.to_thread((room / "plain").read_bytes))
+
+    async def _examined(self, case: CaseId, source: Path, name: str) -> Passed | Refused | Waits:
+        examined = await self._examiner.examine(source, name)
+        match examined:
+            case NotTaken(why):
+                return Refused(why)
+            case Quarantined(why):
+                return Waits(why)
+            case Clean(kind, mimetype, path, pages, changes):
+                original = await self._vault.keep(case, source)
+                served = await self._vault.keep(case, path)
+                return Passed(kind, mimetype, served, original, pages, changes)
+
+    async def _file_away(self, item: Item, case: CaseId, filing: Filing) -> str | None:
+        """Put it into the inbox, and the vault's part of it stays, in one unit of work; that it waits, once."""
+        result = filing.result
+        waits = isinstance(result, Waits)
+        name = _named(item, "waits" if waits else "filed")
+        body, at = FILING.dump(filing), datetime.now(UTC)
+        async with self._database.begin() as work:
+            new = await work.inbox.put(Item(name, case_lane(case), FILED, case, body, at))
+            for kept in _kept(result) if new else ():
+                await work.vault.keep(kept.blob)
+        return result.why if isinstance(result, Waits) else None
+
+    async def _note(self, work: ServiceWork, case: CaseId, message: Message, file: File) -> None:
+        """The ledger knows of the file from now on."""
+        uri = _mapping(json.loads(file.ref)).get("url")
+        known = await work.vault.media(ItemId(message.id))
+        if known is None:
+            at, where = datetime.now(UTC), message.conversation
+            uri = uri if isinstance(uri, str) else None
+            await work.vault.note(Media(ItemId(message.id), case, where, at, uri))
+
+    async def _uploader(self, work: ServiceWork, media: Media) -> UserId | None:
+        """Who must have uploaded it: we, or the author of the message that brought it."""
+        if media.document is not None:
+            return self._ends.bot
+        entry = await work.journal.get(media.case, MessageId(media.item))
+        case = await work.cases.load(media.case)
+        author = case.person(entry.message.author) if case and entry else None
+        return UserId(author.endpoint.address) if author else None
+
+
+def _named(item: Item, what: str) -> ItemId:
+    return item_id(f"{what}/{item.id}")
+
+
+def _file(entry: Entry) -> File:
+    content = entry.message.content
+    if not isinstance(content, File):
+        raise Trouble("a message without a file was to be kept", transient=False)
+    return content
+
+
+def _filing(message: Message, effect: Ingest, file: File, result: Passed | Refused | Waits) -> Filing:
+    return Filing(message.id, message.author, message.conversation, effect.home, file.name, result, effect.exposed)
+
+
+def _kept(result: Passed | Refused | Waits) -> tuple[Kept, ...]:
+    return (result.served, result.original) if isinstance(result, Passed) else ()
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,172 @@
+"""A file that somebody sent becomes a document: taken to the vault, examined there, and a card in its place (D3).
+
+a file in a private room ─▶ Ingest ─▶ examined ─▶ kept: a card; the event is redacted, its media deleted
+                                               ├▶ refused: the same without a card, and why
+                                               └▶ not examined yet: it stays, and is tried again
+a file in the joint room ─▶ the same, but redacted at once, and who may have seen it stands on the card
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from policies.cards import card, people
+from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
+from policies.document import Document, Kept, Label, Version
+from policies.effects import Decision, Effect, Erase, Explain, Inform, Ingest, Redact, Tell
+from policies.files import Kind as FileKind
+from policies.files import file_name
+from policies.membership import caucuses_of, readers
+from policies.message import Message, MessageId
+from policies.outcome import Facts
+from policies.plan import desk_label, label
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """It was examined, and lies in the vault."""
+
+    kind: FileKind
+    mimetype: str
+    served: Kept
+    original: Kept
+    pages: int | None
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It is not taken; `why` is a sentence for whoever sent it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """It could not be examined yet; `why` is a sentence, too."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What became of a file that a message brought, as far as it is known. `home`: where it will belong."""
+
+    message: MessageId
+    author: PersonId
+    said_in: Conversation
+    home: Conversation
+    name: str
+    result: Passed | Refused | Waits
+    exposed: frozenset[PersonId] = frozenset()
+
+
+def decide_file(case: Case, message: Message, author: Person) -> Decision:
+    """What follows at once from a file that is surely its author's: it is fetched, and out of the joint room it goes
+    before anything else. Nobody gets the file itself."""
+    home = _home(case, author, message.conversation)
+    where = desk_label(message.conversation, case)
+    if message.conversation != JOINT:
+        notice = Tell(DESK, f"{author.name} shared a file in {where}. It is being examined, and becomes a document.")
+        told = () if message.conversation == DESK else (notice,)
+        return Decision(case, (Ingest(message.id, home), *told), "file", "it is examined, and becomes a document")
+    exposed = readers(case, JOINT) - {author.id}
+    text = (
+        f"Your file was taken out of {label(JOINT, case)}: files come there through the mediator alone. Whoever was"
+        " quick may have it, and I can't know. It is being examined, and becomes a document that nobody else may see."
+    )
+    effects: tuple[Effect, ...] = (
+        Redact(JOINT, message.id),
+        Ingest(message.id, home, exposed),
+        *(Explain(author.id, own, text) for own in (home,) if own != DESK),
+        Tell(DESK, f"A file of {author.name}’s was taken out of {where}; {people(case, exposed)} may have seen it."),
+    )
+    return Decision(case, effects, "joint-file", "files don’t belong into the joint room")
+
+
+def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
+    """What follows once it was examined."""
+    match filing.result:
+        case Passed():
+            return _kept(case, filing, filing.result, facts)
+        case Refused(why):
+            text = f"“{file_name(filing.name)}” is not kept. {why} It was taken out of the room.{_left_over(facts)}"
+            return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-refused", why)
+        case Waits(why):
+            text = f"“{file_name(filing.name)}” is not kept yet. {why} It is tried again by itself."
+            return Decision(case, _told(case, filing, text), "file-waits", why)
+        case _:
+            assert_never(filing.result)
+
+
+def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
+    document = _with_file(case, filing, passed, facts.at)
+    case = case.with_document(document)
+    version = document.newest
+    text = "\n".join(
+        [
+            card(case, document, version, facts.at),
+            f"The file itself was taken out of {label(filing.said_in, case)}.{_left_over(facts)}",
+            f"!doc show {document.id} shows more, !doc list all documents.",
+        ]
+    )
+    reason = f"{document.id}.{version.number}, SHA-256 {version.served.sha256}, is kept"
+    return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-kept", reason)
+
+
+def _with_file(case: Case, filing: Filing, passed: Passed, at: datetime) -> Document:
+    """A new document, or a new version of the one that its owner calls so and keeps there."""
+    name = file_name(filing.name, passed.kind)
+    label = Label.CAUCUS if filing.home.kind is Kind.CAUCUS else Label.MEDIATORS
+    version = Version(
+        1,
+        label,
+        passed.kind,
+        passed.mimetype,
+        at,
+        passed.served,
+        passed.original,
+        passed.pages,
+        passed.changes,
+    )
+    same = (filing.author, filing.home, name)
+    former = next((d for d in reversed(case.documents) if (d.owner, d.home, d.name) == same), None)
+    if former is None:
+        return Document(case.new_document_id(), *same, (version,), exposed=filing.exposed)
+    grown = former.with_version(replace(version, number=former.newest.number + 1))
+    return replace(grown, exposed=grown.exposed | filing.exposed)
+
+
+def _home(case: Case, author: Person, said_in: Conversation) -> Conversation:
+    """Where it belongs: where it was said in private, or else its author's only private room, or else the desk (I2)."""
+    if said_in != JOINT:
+        return said_in
+    own = caucuses_of(case, author.id)
+    return own[0] if len(own) == 1 else DESK
+
+
+def _taken_away(filing: Filing) -> tuple[Effect, ...]:
+    """The event, unless it went at once, and its media."""
+    redact = () if filing.said_in == JOINT else (Redact(filing.said_in, filing.message),)
+    return (*redact, Erase(filing.message))
+
+
+def _told(case: Case, filing: Filing, text: str) -> tuple[Effect, ...]:
+    """To those whose it is, over their own channels, and to the desk."""
+    desk = Tell(DESK, text)
+    if filing.home == DESK:
+        return (desk,)
+    away = (p for p in case.people if p.endpoint.is_bridged and p.id in readers(case, filing.home))
+    return (Tell(filing.home, text), *(Inform(p.id, filing.home, text) for p in away), desk)
+
+
+def _left_over(facts: Facts) -> str:
+    """What is not enforced is said (I8)."""
+    if facts.deletes_media:
+        return " The server was told to delete it; who has read it there may have kept a copy."
+    return (
+        " Its encrypted bytes stay on the server, which I may not delete from, and nobody gets their key any more; who"
+        " has read it there may have kept a copy."
+    )

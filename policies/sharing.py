@@ -1,0 +1,109 @@
+"""What a release of a document brings about: grants, with its owner's consent, for those whom it was released to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from policies.case import JOINT, Case, Conversation, PersonId
+from policies.document import Action, Consent, Document, Grant, Label, Version, is_stricter
+from policies.documents import Wish, all_may_download, at_home, served
+from policies.effects import Due, Effect, Hand, Inform, Schedule, due_key
+from policies.membership import readers
+from policies.publishing import publications
+from policies.release import Release, Share, heading_of
+from policies.status import reader_names
+from policies.text import marked, moment
+
+BY_MEDIATOR = "a mediator’s own"
+
+
+def audience_of(case: Case, release: Release) -> frozenset[PersonId]:
+    """Who will see what is released; nobody, if it can't be released any more."""
+    everybody = readers(case, release.to)
+    share = release.share
+    if share is None:
+        return everybody
+    found = shared_version(case, share)
+    if found is None or no_way_out(case, *found):
+        return frozenset()
+    return everybody & {share.to} if share.to else everybody
+
+
+def audience_names(case: Case, release: Release) -> str:
+    """The same by name."""
+    if release.share and release.share.to:
+        person = case.person(release.share.to)
+        return person.name if person else "nobody"
+    return reader_names(case, release.to)
+
+
+def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
+    """What stands where it was released to; what is for one person there, that person alone is told."""
+    author = case.person(release.author)
+    title = heading_of(release, author.name if author else "Somebody who left")
+    share = release.share
+    if share and share.to:
+        # Without its name: others may read that room, who may not see the document.
+        which = f"{share.document}.{share.version}\n{terms(share)}"
+        return (Inform(share.to, release.to, "\n".join([title, *marked(which)])),)
+    return publications(case, release, title)
+
+
+def shared_version(case: Case, share: Share) -> tuple[Document, Version] | None:
+    """The document and the version that are shared, if they are still what they were."""
+    document = case.document(share.document)
+    version = document.version(share.version) if document else None
+    same = version is not None and version.served.sha256 == share.sha256
+    return (document, version) if document and version and same else None
+
+
+def no_way_out(case: Case, document: Document, version: Version) -> str | None:
+    """Why a version can't be given to anybody beyond its side, whoever agreed; None if it can."""
+    if version.label is Label.PRIVILEGED:
+        return "it is privileged"
+    if version.label is Label.MEDIATORS and not case.is_staff(document.owner):
+        return "its owner meant it for the mediators alone"
+    return None
+
+
+def terms(share: Share) -> str:
+    """What may be done with it, until when, how often."""
+    until = f", until {moment(share.expires)}" if share.expires else ""
+    most = f", at most {share.most} time{'' if share.most == 1 else 's'}" if share.most else ""
+    return f"To {share.action}{until}{most}. SHA-256: {share.sha256}"
+
+
+def shared(case: Case, release: Release, share: Share, at: datetime) -> tuple[Case, tuple[Effect, ...]]:
+    """The case with the grants, and the file itself where all who read there may have it. Its owner's yes widens the
+    label; nothing else does."""
+    found = shared_version(case, share)
+    if found is None:
+        raise LookupError("a document that isn't there was released")
+    document, version = found
+    people = sorted(audience_of(case, release) - at_home(case, document, version.label))
+    how = release.agreed.how if release.agreed else BY_MEDIATOR
+    by = release.by or document.owner
+    label = Label.JOINT if release.to == JOINT and share.to is None else Label.CONSENT
+    if is_stricter(version.label, label):
+        document = document.with_version(replace(version, label=label))
+    grants = (Grant(version.number, one, share.action, by, at, share.expires, share.most) for one in people)
+    yeses = (Consent(share.sha256, one, share.action, at, how) for one in people)
+    document = replace(document, grants=(*document.grants, *grants), consents=(*document.consents, *yeses))
+    alarm = (Schedule(share.expires, due_key(Due.DOCUMENT, document.id)),) if share.expires else ()
+    case = case.with_document(document)
+    # In a room anybody may open it as often as they like.
+    case, handed = (case, ()) if share.to or share.most else posted(case, share, release.to, at)
+    return case, (*alarm, *handed)
+
+
+def posted(case: Case, share: Share, where: Conversation, at: datetime) -> tuple[Case, tuple[Effect, ...]]:
+    """The file itself into a room, on record before it leaves; nothing, if somebody there may not have it."""
+    found = shared_version(case, share)
+    if found is None or not all_may_download(case, found[0], share.version, where, at):
+        return case, ()
+    document, _ = found
+    for person in sorted(readers(case, where)):
+        after = served(case, document, Wish(person, Action.DOWNLOAD, share.version, at), f"posted in {where.id}")
+        document = after if isinstance(after, Document) else document
+    return case.with_document(document), (Hand(document.id, share.version, share.sha256, where),)

@@ -1,0 +1,30 @@
+"""What the use cases need of files: fetched, examined, kept, posted, and deleted where they lie."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from policies.case import CaseId
+from policies.document import Version
+from policies.effects import Ingest
+from policies.message import File, MessageId
+from rooms.ports import Item, ItemId
+
+
+class Files(Protocol):
+    """Between the homeserver and the vault. Each may be repeated, and raise Trouble; none runs in a unit of work."""
+
+    async def ingest(self, item: Item, case: CaseId, effect: Ingest) -> str | None:
+        """Fetch a file, have it examined and kept, and put what became of it into the inbox, as `filing.Filing`.
+
+        None when that is done; else why it must be tried again, of which the inbox was told once.
+        """
+
+    async def erase(self, message: MessageId) -> bool:
+        """Delete what a message brought from the homeserver; False where we may not."""
+
+    async def upload(self, item: Item, case: CaseId, version: Version, name: str) -> File:
+        """Encrypt a version anew and take it to the homeserver, known to the ledger before it is there."""
+
+    async def delete(self, item: ItemId) -> bool:
+        """Delete what that item posted from the homeserver, and note it; False where we may not."""

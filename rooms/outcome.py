@@ -1,0 +1,37 @@
+"""What becomes of one delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """It was accepted; `result` is the network's own id for it."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Not now; it waits for `key`, and does not hold up what is behind it."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Not any more, by policy."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """It left, and nobody said whether it arrived. Only a person may repeat it."""
+
+    why: str
+
+
+Outcome = Sent | Parked | Cancelled | Unanswered

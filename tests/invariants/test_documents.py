@@ -1,0 +1,367 @@
+"""Random histories of documents: shared, labelled, granted, agreed to, taken back, asked for by everybody everywhere.
+
+Whatever the product decides is judged by a book that this test keeps of its own: who was shown which document by whose
+two yeses. A document has a canary for a name; wherever that is said, and wherever the file itself is posted, everybody
+who reads there must be entitled.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies import documents, routing, sharing
+from policies.case import DESK, JOINT, Case, Conversation, PersonId
+from policies.commands import documents as commands
+from policies.document import Action, BlobId, Kept
+from policies.documents import Allowed, Wish, may
+from policies.effects import Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
+from policies.files import Kind
+from policies.filing import Filing, Passed, decide_filed
+from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
+from tests.invariants.canaries import canaries_in, is_staff, may_read
+from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named
+
+PEOPLE = ("Mia", "Alice", "Ann", "Carl", "Bob", "Eva")
+ROOMS = both_sides(
+    "!party add Ann @ann:example.org as counsel on Smith",
+    "!party add Bob @bob:example.org on Jones",
+    "!party add Eva @eva:example.org as expert",
+)
+HERS, HIS = caucus_of(ROOMS, "Smith"), caucus_of(ROOMS, "Jones")
+PLACES = (DESK, JOINT, HERS, HIS)
+CANARIES = {"D1": "zq0001qz", "D2": "zq0002qz"}
+OWNERS = {"D1": ("Alice", HERS), "D2": ("Bob", HIS)}
+STRICT = {"caucus", "mediator-only", "privileged"}
+PROOFS: tuple[Proof, ...] = (SignedDevice(), SignedDevice(), AuthenticatedMail(), Unproven("a thief", "none"))
+
+
+OFFERED = re.compile(r"\b(R\d+)\b.*?\b(D\d)(?:\.\d+)? “.*?To (view|download)(?:, until ([\d: -]+) UTC)?", re.DOTALL)
+
+
+class Broken(AssertionError):
+    """Something was shown to somebody who was not entitled."""
+
+
+def started() -> Case:
+    """Two sides, each with a document."""
+    case = ROOMS
+    for number, (owner, home) in OWNERS.items():
+        kept = Kept(BlobId(f"b{number}"), f"{number.lower()}a" * 16, 10)
+        result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ())
+        filing = Filing(MessageId(number), named(case, owner).id, home, home, CANARIES[number], result)
+        case = decide_filed(case, filing, replace(facts(None), documents=True)).case
+    return case
+
+
+@dataclass
+class Offer:
+    """A release of a document, as people were shown it."""
+
+    document: str
+    action: str
+    audience: frozenset[PersonId]
+    until: datetime | None
+    mediator: bool = False
+    owner: bool = False
+
+
+@dataclass(frozen=True)
+class Given:
+    """What somebody was given, and until when."""
+
+    document: str
+    person: PersonId
+    action: str
+    until: datetime | None
+
+
+@dataclass
+class Book:
+    """The case, what was offered and asked, who was given what, and how each document is labelled."""
+
+    case: Case = field(default_factory=started)
+    at: datetime = AT
+    offers: dict[str, Offer] = field(default_factory=dict)
+    asked: dict[tuple[str, PersonId], str] = field(default_factory=dict)
+    """The release of each question, by its code and whom it was put to."""
+    given: set[Given] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=lambda: dict.fromkeys(CANARIES, "caucus"))
+    codes: int = 0
+    handed: int = 0
+
+    def hear(self, name: str, where: Conversation, words: str, proof: Proof) -> None:
+        person = self.case.named(name)
+        if person is None:
+            return
+        self.codes += 1
+        told = replace(facts(person.id, at=self.at, code=f"{self.codes:03d}A"), where=where, documents=True)
+        heard = replace(message(self.case, name, where, Text(words), proof, native=True), at=self.at)
+        decision = routing.decide(self.case, heard, told)
+        self.case = decision.case
+        # The product's word for it that an act was carried out; what follows from that is this book's.
+        self._answered(person.id, where, words, proof)
+        self._acted(words, decision)
+        self.judge(decision)
+        self._offered(decision)
+
+    def _answered(self, by: PersonId, where: Conversation, words: str, proof: Proof) -> None:
+        said = re.fullmatch(r"yes (\w{4})", words)
+        number = self.asked.pop((said[1], by), None) if said and not isinstance(proof, Unproven) else None
+        offer = self.offers.get(number) if number else None
+        if offer is None or number is None:
+            return
+        home = OWNERS[offer.document]
+        offer.mediator |= is_staff(self.case, by) and where == DESK
+        offer.owner |= by == named(self.case, home[0]).id and where == home[1]
+        if offer.mediator and offer.owner:
+            self.given |= {Given(offer.document, p, offer.action, offer.until) for p in offer.audience}
+
+    def _acted(self, words: str, decision: Decision) -> None:
+        said = re.fullmatch(r"!doc (label|revoke) (D\d) ?(\S*)", words)
+        if said is None or decision.refused or decision.rule != "command":
+            return
+        what, number, rest = said.groups()
+        if what == "label":
+            self.labels[number] = rest
+        if what == "revoke" or rest in STRICT:
+            left = {g for g in self.given if g.document != number}
+            only = self.case.named(rest) if what == "revoke" and rest else None
+            self.given = left | {g for g in self.given if only and g.document == number and g.person != only.id}
+
+    def _offered(self, decision: Decision) -> None:
+        """Previews and questions, read as people read them."""
+        for effect in decision.effects:
+            text = f"{effect.title}\n{effect.words}" if isinstance(effect, Pose) else getattr(effect, "text", "")
+            found = OFFERED.search(str(text))
+            if found is None or not isinstance(effect, Pose | Tell):
+                continue
+            release = next(r for r in self.case.releases if r.id == found[1])
+            until = datetime.strptime(f"{found[4]} +0000", "%Y-%m-%d %H:%M %z") if found[4] else None
+            only = release.share.to if release.share else None
+            audience = frozenset(p.id for p in self.case.people if may_read(self.case, p.id, release.to))
+            known = self.offers.setdefault(found[1], Offer(found[2], found[3], audience, until))
+            known.audience = frozenset({only}) if only else audience
+            for code, person in {(a.code, a.asked) for a in self.case.asks}:
+                if code in str(effect):
+                    self.asked[code, person] = found[1]
+
+    def entitled(self, number: str, person: PersonId, action: Action) -> bool:
+        owner, home = OWNERS[number]
+        found, label = self.case.person(person), self.labels[number]
+        if found is None:
+            return False
+        if found.name == owner:
+            return True
+        if label == "privileged":
+            seats = [s for s in self.case.participations if s.person == person and s.side == home.side]
+            return any(s.role in {"party", "counsel"} for s in seats)
+        if is_staff(self.case, person):
+            return True
+        if label == "mediator-only":
+            return False
+        if may_read(self.case, person, home):
+            return True
+        return any(
+            (g.document, g.person) == (number, person)
+            and g.action in {action, "download"}
+            and (g.until is None or self.at < g.until + timedelta(minutes=1))
+            for g in self.given
+        )
+
+    def judge(self, decision: Decision) -> None:
+        for effect in decision.effects:
+            self._judge_one(effect)
+        for document in decision.case.documents:
+            for person in decision.case.people:
+                for action in Action:
+                    wish = Wish(person.id, action, 1, self.at)
+                    allowed = isinstance(may(decision.case, document, wish), Allowed)
+                    if allowed and not self.entitled(document.id, person.id, action):
+                        raise Broken(f"{person.name} may {action} {document.id}")
+
+    def _judge_one(self, effect: Effect) -> None:
+        match effect:
+            case Hand(number, conversation=where):
+                self.handed += 1
+                self._everybody(number, self._room(where), Action.DOWNLOAD)
+            case Publish(conversation=where, to=to):
+                self._said(effect, frozenset({to}) if to else self._room(where))
+            case Inform(to, where) | Pose(to, where):
+                person = self.case.person(to)
+                away = person is not None and person.endpoint.is_bridged
+                self._said(effect, frozenset({to}) if away else self._room(where))
+            case Tell(where) | Explain(conversation=where) | Post(conversation=where) | Relay(conversation=where):
+                self._said(effect, self._room(where))
+            case _:
+                pass
+
+    def _said(self, effect: Effect, audience: frozenset[PersonId]) -> None:
+        for number, canary in CANARIES.items():
+            if canary in canaries_in(str(effect)):
+                self._everybody(number, audience, Action.VIEW)
+
+    def _everybody(self, number: str, audience: frozenset[PersonId], action: Action) -> None:
+        for person in audience:
+            if not self.entitled(number, person, action):
+                raise Broken(f"{number} is shown to somebody who may not {action} it")
+
+    def _room(self, where: Conversation) -> frozenset[PersonId]:
+        return frozenset(p.id for p in self.case.people if may_read(self.case, p.id, where))
+
+
+COMMANDS = (
+    "list",
+    "show {d}",
+    "show {d} file",
+    "history {d}",
+    "request {d}",
+    "request {d} download",
+    "grant {d} view to all",
+    "grant {d} download to all",
+    "grant {d} download to all for 1h",
+    "grant {d} download to {who}",
+    "grant {d} view to Jones",
+    "grant {d} download to Smith opens 2",
+    "revoke {d}",
+    "revoke {d} {who}",
+    "expire {d} in 1h",
+    "label {d} caucus",
+    "label {d} consent-required",
+    "label {d} mediator-only",
+    "label {d} privileged",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Somebody gives a command, says yes to a question, lets time pass, or lets somebody in."""
+
+    what: str
+    who: str
+    where: Conversation
+    words: str = ""
+    proof: Proof = PROOFS[0]
+    pick: int = 0
+
+
+def take(book: Book, step: Step) -> None:
+    match step.what:
+        case "wait":
+            book.at += timedelta(minutes=31)
+        case "yes":
+            asks = book.case.asks
+            if asks:
+                ask = asks[step.pick % len(asks)]
+                asked = book.case.person(ask.asked)
+                who = asked.name if asked and step.pick % 3 else step.who
+                book.hear(who, ask.where if step.pick % 4 else step.where, f"yes {ask.code}", step.proof)
+        case _:
+            book.hear(step.who, step.where, step.words, step.proof)
+
+
+def commanded(words: str, document: str, whom: str) -> str:
+    return f"!doc {words.format(d=document, who=whom)}"
+
+
+STEPS = st.one_of(
+    st.builds(
+        Step,
+        st.just("say"),
+        st.sampled_from(PEOPLE),
+        st.sampled_from(PLACES),
+        st.builds(commanded, st.sampled_from(COMMANDS), st.sampled_from(tuple(CANARIES)), st.sampled_from(PEOPLE)),
+        st.sampled_from(PROOFS),
+    ),
+    st.builds(
+        Step,
+        st.just("say"),
+        st.just("Mia"),
+        st.just(DESK),
+        st.one_of(
+            st.sampled_from(("!release R1", "!release R2", "!party add Ned @ned:example.org on Jones")),
+            st.builds(commanded, st.sampled_from(COMMANDS), st.just("D1"), st.sampled_from(PEOPLE)),
+        ),
+    ),
+    st.builds(Step, st.just("yes"), st.sampled_from(PEOPLE), st.sampled_from(PLACES), pick=st.integers(0, 11)),
+    st.builds(Step, st.just("yes"), st.just("Mia"), st.just(DESK), st.just(""), st.sampled_from(PROOFS), st.just(7)),
+    st.just(Step("wait", "Mia", DESK)),
+)
+
+
+@given(st.lists(STEPS, max_size=9))
+def test_nobody_is_shown_a_document_that_two_have_not_said_yes_to(steps: list[Step]) -> None:
+    book = Book()
+    for step in steps:
+        take(book, step)
+
+
+def say(name: str, where: Conversation, words: str) -> Step:
+    return Step("say", name, where, words)
+
+
+def yes(name: str, where: Conversation) -> Callable[[Book], None]:
+    def answer(book: Book) -> None:
+        asks = [a for a in book.case.asks if a.asked == named(book.case, name).id]
+        book.hear(name, where, f"yes {asks[-1].code}", SignedDevice())
+
+    return answer
+
+
+def played(*steps: Any) -> Book:
+    book = Book()
+    for step in steps:
+        step(book) if callable(step) else take(book, step)
+    return book
+
+
+WHOLE_WAY = (say("Mia", DESK, "!doc grant D1 download to all"), yes("Mia", DESK), yes("Alice", HERS))
+
+
+def test_what_two_said_yes_to_does_arrive() -> None:
+    book = played(*WHOLE_WAY)
+    assert book.handed == 1
+    for name in PEOPLE:
+        wish = Wish(named(book.case, name).id, Action.DOWNLOAD, 1, book.at)
+        assert isinstance(may(book.case, book.case.documents[0], wish), Allowed)
+    assert not isinstance(may(book.case, book.case.documents[1], wish), Allowed)
+
+
+def everything_that_shows_a_fault() -> None:
+    """Short histories, each of which a fault below would turn into a leak."""
+    played(say("Mia", DESK, "!doc grant D1 download to all"), yes("Mia", DESK))
+    played(*WHOLE_WAY, say("Alice", HERS, "!doc revoke D1"), say("Bob", HIS, "!doc show D1 file"))
+    played(say("Bob", HIS, "!doc list"), say("Bob", HIS, "!doc show D1"), say("Bob", HIS, "!doc show D1 file"))
+    played(
+        say("Mia", DESK, "!doc grant D1 download to Carl"),
+        yes("Mia", DESK),
+        yes("Alice", HERS),
+        say("Carl", HIS, "!doc show D1 file"),
+        say("Carl", HIS, "!doc list"),
+    )
+    played(say("Alice", HERS, "!doc label D1 privileged"), say("Alice", HERS, "!doc list"))
+
+
+def test_these_histories_are_without_fault() -> None:
+    everything_that_shows_a_fault()
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "wrong"),
+    [
+        (documents, "at_home", lambda case, *_: frozenset(p.id for p in case.people)),
+        (commands, "may", lambda *_: Allowed("")),
+        (commands, "_may_name", lambda *_: True),
+        (sharing, "all_may_download", lambda *_: True),
+        (commands, "revoked", lambda document, *_: replace(document, grants=document.grants * 2)),
+    ],
+)
+def test_a_planted_fault_is_caught(where: Any, name: str, wrong: Callable[..., Any]) -> None:
+    with patch.object(where, name, wrong), pytest.raises(AssertionError):
+        everything_that_shows_a_fault()

@@ -1,0 +1,159 @@
+"""A file in a room becomes a document that its own side sees, and nobody else; and what went wrong is said."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies import routing
+from policies.case import DESK, JOINT, Case, Conversation
+from policies.document import BlobId, Kept, Label
+from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Publish, Redact, Relay, Tell
+from policies.files import Kind
+from policies.filing import Filing, Passed, Refused, Waits, decide_filed
+from policies.message import File, FileRef, MessageId, SignedDevice, Text, Unproven
+from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
+
+CASE = both_sides(
+    "!party add Ann ann@example.net as counsel on Smith",
+    "!party add Eva @eva:example.org as expert",
+)
+HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
+FILE = File("../Brief\u202efdp.exe.pdf", "application/pdf", 3, FileRef('{"url": "mxc://example.org/1"}'))
+KNOWN = replace(facts(None), documents=True)
+PASSED = Passed(
+    Kind.PDF,
+    "application/pdf",
+    Kept(BlobId("b1"), "1" * 64, 1_200_000),
+    Kept(BlobId("b2"), "2" * 64, 1_300_000),
+    20,
+    ("the author's name was removed",),
+)
+
+
+def sent(name: str, where: Conversation, case: Case = CASE, *, proven: bool = True, vault: bool = True) -> Decision:
+    proof = SignedDevice() if proven else Unproven("a strange device", "verify it")
+    known = replace(facts(named(case, name).id), documents=vault, where=where)
+    return routing.decide(case, message(case, name, where, FILE, proof), known)
+
+
+def filed(
+    result: Passed | Refused | Waits = PASSED,
+    where: Conversation = HERS,
+    home: Conversation = HERS,
+    case: Case = CASE,
+    *,
+    deletes: bool = False,
+) -> Decision:
+    exposed = frozenset({named(case, "Carl").id}) if where == JOINT else frozenset()
+    alice = named(case, "Alice").id
+    filing = Filing(MessageId("m1"), alice, where, home, FILE.name, result, exposed)
+    return decide_filed(case, filing, replace(KNOWN, deletes_media=deletes))
+
+
+def reached(effects: tuple[Effect, ...]) -> set[Conversation]:
+    """Every conversation in which something is said or shown."""
+    return {e.conversation for e in effects if isinstance(e, Post | Relay | Tell | Explain | Inform | Publish)}
+
+
+@pytest.mark.parametrize("where", [HERS, JOINT])
+def test_a_file_of_a_party_goes_to_the_vault_and_nowhere_else(where: Conversation) -> None:
+    decision = sent("Alice", where)
+    [ingest] = of_kind(Ingest, decision.effects)
+    assert (ingest.message, ingest.home) == (MessageId("m1"), HERS)
+    assert reached(decision.effects) <= {HERS, DESK}
+    assert not of_kind(Relay, decision.effects)
+
+
+def test_a_file_in_the_joint_room_is_taken_down_at_once_and_who_may_have_seen_it_is_known() -> None:
+    decision = sent("Alice", JOINT)
+    assert decision.effects[0] == Redact(JOINT, MessageId("m1"))
+    [ingest] = of_kind(Ingest, decision.effects)
+    assert {CASE.person(one).name for one in ingest.exposed if CASE.person(one)} == {"Mia", "Carl", "Ann", "Eva"}  # type: ignore[union-attr]
+    [told] = of_kind(Explain, decision.effects)
+    assert told.conversation == HERS
+
+
+def test_a_file_in_a_private_room_stays_there_until_it_is_kept() -> None:
+    assert not of_kind(Redact, sent("Alice", HERS).effects)
+
+
+def test_a_file_of_somebody_without_a_private_room_belongs_to_the_desk() -> None:
+    [ingest] = of_kind(Ingest, sent("Eva", JOINT).effects)
+    assert ingest.home == DESK
+    assert reached(sent("Eva", JOINT).effects) == {DESK}
+
+
+def test_a_mediators_file_at_the_desk_becomes_a_document_too() -> None:
+    [ingest] = of_kind(Ingest, sent("Mia", DESK).effects)
+    assert ingest.home == DESK
+
+
+@pytest.mark.parametrize("where", [HERS, JOINT])
+def test_a_file_that_is_nobodys_for_sure_is_held(where: Conversation) -> None:
+    decision = sent("Alice", where, proven=False)
+    assert of_kind(Hold, decision.effects)
+    assert not of_kind(Ingest, decision.effects)
+
+
+def test_without_a_vault_files_stay_as_they_are() -> None:
+    assert not of_kind(Ingest, sent("Alice", HERS, vault=False).effects)
+
+
+def test_what_was_kept_stands_in_its_room_as_a_card_and_the_file_goes() -> None:
+    decision = filed()
+    [document] = decision.case.documents
+    assert (document.id, document.home, document.newest.label) == ("D1", HERS, Label.CAUCUS)
+    assert reached(decision.effects) == {HERS, DESK}
+    card = next(e.text for e in of_kind(Tell, decision.effects) if e.conversation == HERS)
+    assert "D1 “Brieffdp.exe.pdf” (PDF, 20 pages, 1.2 MB)" in card
+    assert "Who may view it now: Mia, Alice, Ann." in card
+    assert "the author's name was removed" in card
+    assert {Redact(HERS, MessageId("m1")), Erase(MessageId("m1"))} <= set(decision.effects)
+    assert document.newest.served.sha256 in decision.reason
+
+
+def test_whoever_reads_a_private_room_by_mail_gets_the_card_too() -> None:
+    [told] = of_kind(Inform, filed().effects)
+    assert told.to == named(CASE, "Ann").id
+
+
+def test_the_card_says_what_is_not_deleted() -> None:
+    kept, deleted = (str(filed(deletes=d).effects) for d in (False, True))
+    assert "stay on the server" in kept
+    assert "stay on the server" not in deleted
+
+
+def test_what_was_taken_out_of_the_joint_room_says_who_may_have_seen_it() -> None:
+    decision = filed(where=JOINT)
+    assert not of_kind(Redact, decision.effects)
+    assert "Perhaps seen before it was taken out: Carl." in str(decision.effects)
+    assert reached(decision.effects) == {HERS, DESK}
+
+
+def test_the_same_name_again_is_another_version_which_nobody_was_granted() -> None:
+    again = filed(replace(PASSED, served=Kept(BlobId("b3"), "3" * 64, 5)), case=filed().case)
+    [document] = again.case.documents
+    assert [v.number for v in document.versions] == [1, 2]
+    assert document.version(1) == filed().case.documents[0].newest
+    elsewhere = filed(where=JOINT, home=DESK, case=filed().case)
+    assert len(elsewhere.case.documents) == 2
+
+
+def test_what_is_refused_goes_too_and_its_owner_learns_why() -> None:
+    decision = filed(Refused("It holds a macro."))
+    assert decision.case == CASE
+    assert {Redact(HERS, MessageId("m1")), Erase(MessageId("m1"))} <= set(decision.effects)
+    assert "It holds a macro." in str(of_kind(Tell, decision.effects))
+
+
+def test_what_waits_for_the_scanner_stays_and_is_said() -> None:
+    decision = filed(Waits("The scanner is down."))
+    assert not of_kind(Redact, decision.effects) + of_kind(Erase, decision.effects)
+    assert "The scanner is down." in str(of_kind(Tell, decision.effects))
+    assert decision.case == CASE
+
+
+def test_words_still_go_as_words() -> None:
+    known = replace(facts(named(CASE, "Alice").id), documents=True, where=HERS)
+    decision = routing.decide(CASE, message(CASE, "Alice", HERS, Text("hello")), known)
+    assert of_kind(Relay, decision.effects)
