@@ -7,9 +7,9 @@ trouble makes a dead letter that the desk sees.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
@@ -32,19 +32,19 @@ from policies.effects import (
     Tell,
 )
 from policies.membership import readers
-from policies.message import Content, MessageId, Text
+from policies.message import MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, Outgoing, Say, Signal
 from rooms.board import board_of
+from rooms.carriers import Courier, Poster, Posting
 from rooms.documents import DocumentWork, may_hand
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
-from rooms.letters import Letter, ToPerson, addressee, letter_to
+from rooms.letters import ToPerson, addressee, letter_to
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import (
     Database,
     EventId,
     Item,
-    RoomId,
     RoomRecord,
     Standing,
     State,
@@ -59,49 +59,8 @@ from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_
 AFTER_YOU = "what was said before it goes first"
 
 
-__all__ = ["Cancelled", "Outcome", "Parked", "Sent", "Unanswered"]  # What becomes of a delivery is looked for here.
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """Words on their way into a Matrix room, encrypted for exactly `audience` (and the sender's own users)."""
-
-    room: RoomId
-    sender: UserId
-    audience: frozenset[UserId]
-    content: Content | Signal
-    is_notice: bool
-    """The service's words rather than a person's."""
-    awaited: frozenset[UserId] = frozenset()
-    """Who belongs in the room, but had not come when it was looked at: for them, too, if they come in before it."""
-    reply_to: EventId | None = None
-    html: str | None = None
-    """The same words with their form."""
-    replaces: EventId | None = None
-    """The earlier event in whose place this stands."""
-    only_for: UserId | None = None
-    """Readable, this once, by the unsigned devices of this member, too."""
-    in_clear: bool = False
-    """Only in a direct chat that isn't encrypted: to say just that."""
-    but_for_the_frozen: bool = False
-    """Readable by those alone whose identity is not in doubt, if there are any, rather than by nobody."""
-
-
-class Poster(Protocol):
-    """Puts words into Matrix rooms."""
-
-    async def post(self, item: Item, posting: Posting) -> EventId:
-        """Encrypt, store what is about to leave, and send it; exactly once, however often it is called for an item.
-
-        Raises Trouble, and ReaderFrozen where a reader's identity is in doubt.
-        """
-
-
-class Courier(Protocol):
-    """Carries letters to one network outside Matrix."""
-
-    async def carry(self, item: Item, letter: Letter) -> Outcome:
-        """Send it once: a send that was begun and never answered is `Unanswered`, and stays so. Raises Trouble."""
+__all__ = ["Cancelled", "Courier", "Outcome", "Parked", "Poster", "Posting", "Sent", "Unanswered"]
+"""What carries a delivery, and what becomes of it, is looked for here."""
 
 
 class Deliverer:
@@ -254,6 +213,10 @@ class Deliverer:
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
             quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
             ahead = await work.outbox.ahead_of(item)
+            # What was taken back after the backup was made would be granted again (I11).
+            doubtful = isinstance(effect, Hand) and await work.epochs.unconfirmed(case_id)
+        if doubtful:
+            return _unconfirmed(case_id), Report()
         if stopped:
             return stopped, _withheld(effect, stopped)
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
@@ -342,7 +305,7 @@ class Deliverer:
             case = await _load(work, case_id)
             unconfirmed = await work.epochs.unconfirmed(case_id)
         if unconfirmed:
-            return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
+            return _unconfirmed(case_id)
         kept_back = _kept_back(case, effect)
         if kept_back:
             return kept_back
@@ -359,6 +322,10 @@ def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
         return Report()
     what = effect.release if isinstance(effect, Publish) else effect.document
     return Report(tell=(f"{what} is NOT shown everywhere: {outcome.why}.",))
+
+
+def _unconfirmed(case_id: CaseId) -> Parked:
+    return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
 
 
 def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:

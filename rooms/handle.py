@@ -14,12 +14,15 @@ from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
 from policies.board import NOTHING, SHOWN, Shown, cases_board
+from policies.cards import people
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
 from policies.confirmed import kept_private
+from policies.document import Kept
+from policies.documents import Denied, Wish, served
 from policies.effects import Decision, Due, Reconcile, Tell, due_key
 from policies.filing import Filing, decide_filed
 from policies.guard import grams
@@ -198,6 +201,24 @@ class Handler:
         """A file that somebody sent was examined, or could not be yet."""
         case = await self._case(case_id)
         await self._applier.apply(case, decide_filed(case, filing, self._facts(filing.author, {})))
+
+    async def serve(self, case_id: CaseId, number: str, wish: Wish, how: str) -> Kept | Denied:
+        """Somebody asks for a document, on a page say: the bytes that may be shown to them now, once that is on record;
+        or why not. `how` says which way they go."""
+        case = await self._case(case_id)
+        if await self._work.epochs.unconfirmed(case_id):
+            # What was taken back after the backup was made would be granted again (I11).
+            return Denied("the case was restored from a backup, and a mediator has to confirm it first")
+        document = case.document(number)
+        version = document.version(wish.version) if document else None
+        after = served(case, document, wish, how) if document else Denied("there is no such document")
+        if isinstance(after, Denied) or version is None:
+            return after if isinstance(after, Denied) else Denied("there is no such version")
+        to = people(case, frozenset({wish.person}))
+        reason = f"{after.id}.{version.number}, SHA-256 {version.served.sha256}, to {to}: {how}"
+        decision = Decision(case.with_document(after), (), "document-served", reason)
+        await self._applier.apply(case, decision)
+        return version.served
 
     async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
         """A report came about a mail to somebody."""

@@ -1,0 +1,54 @@
+"""What deliveries are handed to: words to whoever puts them into Matrix, letters to the courier of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from policies.message import Content
+from rooms.apply import Signal
+from rooms.letters import Letter
+from rooms.outcome import Outcome
+from rooms.ports import EventId, Item, RoomId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Words on their way into a Matrix room, encrypted for exactly `audience` (and the sender's own users)."""
+
+    room: RoomId
+    sender: UserId
+    audience: frozenset[UserId]
+    content: Content | Signal
+    is_notice: bool
+    """The service's words rather than a person's."""
+    awaited: frozenset[UserId] = frozenset()
+    """Who belongs in the room, but had not come when it was looked at: for them, too, if they come in before it."""
+    reply_to: EventId | None = None
+    html: str | None = None
+    """The same words with their form."""
+    replaces: EventId | None = None
+    """The earlier event in whose place this stands."""
+    only_for: UserId | None = None
+    """Readable, this once, by the unsigned devices of this member, too."""
+    in_clear: bool = False
+    """Only in a direct chat that isn't encrypted: to say just that."""
+    but_for_the_frozen: bool = False
+    """Readable by those alone whose identity is not in doubt, if there are any, rather than by nobody."""
+
+
+class Poster(Protocol):
+    """Puts words into Matrix rooms."""
+
+    async def post(self, item: Item, posting: Posting) -> EventId:
+        """Encrypt, store what is about to leave, and send it; exactly once, however often it is called for an item.
+
+        Raises Trouble, and ReaderFrozen where a reader's identity is in doubt.
+        """
+
+
+class Courier(Protocol):
+    """Carries letters to one network outside Matrix."""
+
+    async def carry(self, item: Item, letter: Letter) -> Outcome:
+        """Send it once: a send that was begun and never answered is `Unanswered`, and stays so. Raises Trouble."""
