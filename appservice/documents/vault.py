@@ -29,6 +29,9 @@ __all__ = ["Damaged"]
 
 UNFINISHED_FOR: Final = timedelta(hours=1)
 """So old a beginning is nobody's any more: an item of work is given up long before."""
+ORPHAN_FOR: Final = timedelta(days=30)
+"""So long ciphertext without a key is left alone: the database may have been restored from the wrong backup."""
+_HALF: Final = ".part"
 _AT_ONCE: Final = 500
 
 
@@ -78,7 +81,7 @@ class Vault:
         before = datetime.now(UTC) - UNFINISHED_FOR
         async with self._database.begin() as work:
             await work.vault.forget(await work.vault.unfinished(before))
-        old = await asyncio.to_thread(lambda: list(self._older(before)))
+        old = await asyncio.to_thread(lambda: list(self._old()))
         for start in range(0, len(old), _AT_ONCE):
             some = old[start : start + _AT_ONCE]
             async with self._database.begin() as work:
@@ -97,7 +100,7 @@ class Vault:
     def _written(self, blob: Blob, plain: Path) -> tuple[str, int]:
         target = self._path(blob.id)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = target.with_suffix(".part")
+        unfinished = target.with_suffix(_HALF)
         handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(handle, "wb") as into, plain.open("rb") as source:
             encrypt(source, blob.key, into)
@@ -133,9 +136,12 @@ class Vault:
     def _path(self, blob: BlobId) -> Path:
         return self._blobs / blob[:2] / blob
 
-    def _older(self, before: datetime) -> Iterator[Path]:
+    def _old(self) -> Iterator[Path]:
+        """What may be an orphan."""
+        now = datetime.now(UTC)
         for path in self._blobs.glob("*/*"):
             status = path.lstat()
+            before = now - (UNFINISHED_FOR if path.suffix == _HALF else ORPHAN_FOR)
             if stat.S_ISREG(status.st_mode) and status.st_mtime < before.timestamp():
                 yield path
 

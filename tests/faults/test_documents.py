@@ -28,6 +28,7 @@ from tests.faults.scenarios import FAR, Broken, Scenario, cut_at
 from tests.invariants.world import ALICE, BOB, MIA, configuration
 
 SECRET = b"what only her side may read"
+SERVED = SECRET + b", without its author"
 EVERY = 12
 """Among the tests that take seconds, only every so many boundaries are cut at."""
 
@@ -37,7 +38,7 @@ class Examining:
 
     async def examine(self, source: Path, name: str) -> Examined:
         clean = source.with_name("clean")
-        clean.write_bytes(SECRET + b", without its author")
+        clean.write_bytes(SERVED)
         return Clean(Kind.PDF, Kind.PDF.mimetype, clean, 2, ("the author's name was removed",))
 
 
@@ -134,7 +135,7 @@ async def _comes_out(house: House, document: Document) -> None:
         await parts.vault.copy_out(CASE, version.original, room / "original")
         await parts.vault.copy_out(CASE, version.served, room / "served")
         original, served = (room / "original").read_bytes(), (room / "served").read_bytes()
-    if (original, served) != (SECRET, SECRET + b", without its author"):
+    if (original, served) != (SECRET, SERVED):
         raise Broken("the vault gives something else back")
 
 
@@ -173,6 +174,77 @@ async def test_a_file_survives_every_boundary(cut: Cut, tmp_path: Path) -> None:
             Cut.DATABASE: {"end in intake._file_away", "end in vault.keep"},
         }
         assert expected[cut] <= fell
+
+
+async def it_is_released(house: House, word: str) -> None:
+    await alice_sends_a_file(house, word)
+    await house.drain()
+    number = (await document_called(house, f"{word}.pdf")).id
+    await _release(house, f"!doc grant {number} download to all")
+
+
+async def bob_has_it_once(house: House, word: str) -> None:
+    document = await document_called(house, f"{word}.pdf")
+    assert document.grants
+    found = await files_posted(house, await house.room(JOINT), BOB)
+    if found.count(SERVED) != 1:
+        raise Broken(f"Bob can fetch it {found.count(SERVED)} times")
+    if {g.person for g in document.grants} != {c.person for c in document.consents}:
+        raise Broken("a grant without its consent")
+    await _everything_is_known(house)
+    await nothing_lies_open(house)
+    # For the next time.
+    private = await house.room(await house.caucus_of("Alice"))
+    await house.post(ALICE, private, f"!doc revoke {document.id}")
+    await house.drain()
+
+
+async def it_is_released_and_taken_back(house: House, word: str) -> None:
+    await it_is_released(house, word)
+    number = (await document_called(house, f"{word}.pdf")).id
+    await house.post(ALICE, await house.room(await house.caucus_of("Alice")), f"!doc revoke {number}")
+    await house.drain()
+
+
+async def nobody_has_it(house: House, word: str) -> None:
+    document = await document_called(house, f"{word}.pdf")
+    if any(grant.revoked is None for grant in document.grants) or not document.grants:
+        raise Broken("a grant stands that was taken back")
+    if await files_posted(house, await house.room(JOINT), BOB) or house.synapse.media_files:
+        raise Broken("something is left of it at the homeserver")
+    await nothing_lies_open(house)
+
+
+async def _everything_is_known(house: House) -> None:
+    """Whatever lies at the homeserver, the ledger knows."""
+    known = set()
+    for document in (await case_of(house)).documents:
+        async with house.calm(), house.database.begin() as work:
+            known |= {media.uri for media in await work.vault.posted(CASE, document.id)}
+    if not set(house.synapse.media_files) <= known:
+        raise Broken("something lies at the homeserver that the ledger doesn't know")
+
+
+RELEASING = Scenario("a document is released", it_is_released, bob_has_it_once)
+REVOKING = Scenario("a document is taken back", it_is_released_and_taken_back, nobody_has_it)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("cut", [Cut.KILL, Cut.HOMESERVER])
+@pytest.mark.parametrize("scenario", [RELEASING, REVOKING], ids=lambda scenario: scenario.name)
+async def test_a_release_and_a_revocation_survive_each_kind_of_boundary(
+    scenario: Scenario, cut: Cut, tmp_path: Path
+) -> None:
+    async with with_a_vault(tmp_path) as house:
+        assert await cut_at(house, scenario, cut, FAR) is None
+        fell = {await cut_at(house, scenario, cut, place) for place in house.boundaries.places(cut)[::2]}
+        assert len(fell) > 1
+
+
+async def test_a_release_survives_a_kill_as_its_file_leaves(tmp_path: Path) -> None:
+    async with with_a_vault(tmp_path) as house:
+        for place, call in enumerate(("reserve", "fill")):
+            assert await cut_at(house, RELEASING, Cut.KILL, place, only=call) == call
 
 
 async def test_a_file_in_the_joint_room_is_gone_and_belongs_to_its_senders_side(tmp_path: Path) -> None:
@@ -247,7 +319,7 @@ async def test_what_is_granted_can_be_fetched_and_after_a_revocation_nobody_can(
         assert await cards_released(house, joint, BOB) == 1
         assert await files_posted(house, joint, BOB) == []
         await _release(house, "!doc grant D1 download to all")
-        assert await files_posted(house, joint, BOB) == [SECRET + b", without its author"]
+        assert await files_posted(house, joint, BOB) == [SERVED]
         await house.post(ALICE, private, "!doc revoke D1")
         await house.drain()
         assert await files_posted(house, joint, BOB) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from appservice.documents.stream import decrypt, encrypt, new_key
-from appservice.documents.vault import UNFINISHED_FOR, Damaged, Missing, Vault
+from appservice.documents.vault import ORPHAN_FOR, UNFINISHED_FOR, Damaged, Missing, Vault
 from appservice.documents.workroom import Workroom
 from policies.case import CaseId
 from policies.document import BlobId, Kept
@@ -171,10 +171,12 @@ async def test_a_sweep_takes_what_was_never_finished_and_nothing_else(
     for name in ("cdunfinished", "cdnobodys", "cdhalf.part"):
         (folder / name).write_bytes(b"ciphertext")
     for path in files(tmp_path / "documents"):
-        os.utime(path, (0, long_ago.timestamp()))
+        os.utime(path, (0, long_ago.timestamp() - (0 if path.suffix else ORPHAN_FOR.total_seconds())))
     (folder / "cdyoung").write_bytes(b"ciphertext")
+    (folder / "cdyoung.part").write_bytes(b"ciphertext")
+    os.utime(folder / "cdyoung", (0, long_ago.timestamp()))
     await vault.sweep()
-    assert {path.name for path in files(tmp_path / "documents")} == {one.blob, young.blob, "cdyoung"}
+    assert {path.name for path in files(tmp_path / "documents")} == {one.blob, young.blob, "cdyoung", "cdyoung.part"}
     async with database.begin() as work:
         assert await work.vault.known([BlobId("cdunfinished")]) == frozenset()
 
