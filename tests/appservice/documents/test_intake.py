@@ -1,0 +1,170 @@
+"""A file is fetched, examined and kept once, or it is said why not; and deleted only if it is its sender's."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from appservice.documents.intake import FILED, FILING, Ends, Intake
+from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined
+from appservice.documents.pipeline.outcome import Refused as NotTaken
+from appservice.documents.vault import Vault
+from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.ids import MediaUri
+from appservice.matrix.media import encrypt_file
+from policies.effects import Ingest
+from policies.files import Kind
+from policies.filing import Filing, Passed, Refused, Waits
+from policies.message import File, FileRef, MessageId
+from rooms.homeserver import Trouble
+from rooms.ports import Entry, Item, ItemId, Lane, UserId
+from tests.fakes.memory import MemoryDatabase
+from tests.fakes.synapse import FakeSynapse
+from tests.policies.builders import AT, both_sides, caucus_of, message
+
+CASE = both_sides()
+HERS = caucus_of(CASE, "Smith")
+ALICE, BOB, BOT = (UserId(f"@{name}:example.org") for name in ("alice", "bob", "_mediatrix_bot"))
+SECRET = b"her offer"
+
+
+@dataclass
+class Examining:
+    """Says what it is told to say."""
+
+    says: str = "clean"
+    seen: list[str] = field(default_factory=list)
+
+    async def examine(self, source: Path, name: str) -> Examined:
+        self.seen.append(name)
+        match self.says:
+            case "refused":
+                return NotTaken("It holds a macro.")
+            case "down":
+                return Quarantined("The scanner is down.")
+            case _:
+                clean = source.with_name("clean")
+                clean.write_bytes(b"harmless")
+                return Clean(Kind.PDF, "application/pdf", clean, 1, ())
+
+
+class Room:
+    """A message with a file, on its way."""
+
+    def __init__(self, folder: Path, *, may_delete: bool = True) -> None:
+        self.folder, self.database, self.synapse = folder, MemoryDatabase(), FakeSynapse()
+        self.examiner, self.vault = Examining(), Vault(folder / "documents", self.database)
+        matrix = cast(Homeserver, self.synapse)
+        ends = Ends(BOT, matrix, matrix if may_delete else None)
+        self.intake = Intake(self.database, ends, self.vault, self.examiner)
+        self.item = Item(ItemId("o1"), Lane("file"), "files", CASE.id, b"", AT)
+
+    async def send(self, *, uploader: UserId = ALICE, sha256: str | None = None) -> MediaUri:
+        sealed = encrypt_file(SECRET)
+        uri = await self.synapse.media.reserve(as_user=uploader)
+        await self.synapse.media.fill(uri, sealed.ciphertext, as_user=uploader)
+        info = {**sealed.info, "url": uri, **({"hashes": {"sha256": sha256}} if sha256 else {})}
+        said = message(CASE, "Alice", HERS, File("offer.pdf", "x/y", 9, FileRef(json.dumps(info))))
+        async with self.database.begin() as work:
+            await work.cases.save(CASE)
+            await work.journal.append(Entry(CASE.id, said))
+        return uri
+
+    async def ingest(self) -> str | None:
+        return await self.intake.ingest(self.item, CASE.id, Ingest(MessageId("m1"), HERS))
+
+    def filed(self) -> list[Filing]:
+        items = self.database.committed.inbox.items.values()
+        return [FILING.load(item.body) for item in items if item.kind == FILED]
+
+    def open_files(self) -> list[Path]:
+        return [p for p in self.folder.rglob("*") if p.is_file() and SECRET in p.read_bytes()]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+async def test_a_file_is_kept_once_however_often_it_is_fetched(room: Room) -> None:
+    await room.send()
+    assert [await room.ingest() for _ in range(3)] == [None, None, None]
+    [filing] = room.filed()
+    assert isinstance(filing.result, Passed)
+    assert room.examiner.seen == ["offer.pdf"]
+    assert len([path for path in room.folder.rglob("*") if path.is_file()]) == 2
+    assert room.open_files() == []
+
+
+async def test_what_another_process_has_kept_meanwhile_is_not_kept_twice(room: Room) -> None:
+    await room.send()
+    await room.ingest()
+    [done] = [item.id for item in room.database.committed.inbox.items.values() if item.kind == FILED]
+    filing = room.filed()[0]
+    assert await room.intake._file_away(room.item, CASE.id, filing) is None
+    assert [item.id for item in room.database.committed.inbox.items.values() if item.kind == FILED] == [done]
+
+
+async def test_what_is_refused_is_not_kept(room: Room) -> None:
+    await room.send()
+    room.examiner.says = "refused"
+    assert await room.ingest() is None
+    assert [filing.result for filing in room.filed()] == [Refused("It holds a macro.")]
+    assert not (room.folder / "documents" / "blobs").exists()
+
+
+async def test_a_scanner_that_is_down_is_said_once_and_then_it_is_kept(room: Room) -> None:
+    await room.send()
+    room.examiner.says = "down"
+    assert [await room.ingest(), await room.ingest()] == ["The scanner is down."] * 2
+    assert [filing.result for filing in room.filed()] == [Waits("The scanner is down.")]
+    room.examiner.says = "clean"
+    assert await room.ingest() is None
+    assert isinstance(room.filed()[-1].result, Passed)
+
+
+async def test_another_file_than_was_encrypted_is_not_examined(room: Room) -> None:
+    await room.send(sha256="A" * 43)
+    assert await room.ingest() is None
+    assert isinstance(room.filed()[0].result, Refused)
+    assert room.examiner.seen == []
+
+
+async def test_a_file_that_is_gone_is_said_to_be(room: Room) -> None:
+    room.synapse.media_files.pop(await room.send())
+    assert await room.ingest() is None
+    assert isinstance(room.filed()[0].result, Refused)
+
+
+async def test_a_vault_that_cannot_be_written_is_tried_again(room: Room) -> None:
+    await room.send()
+    (room.folder / "documents").write_text("not a folder")
+    with pytest.raises(Trouble) as trouble:
+        await room.ingest()
+    assert trouble.value.transient
+    assert room.filed() == []
+
+
+async def test_what_somebody_else_uploaded_stays(room: Room) -> None:
+    await room.send(uploader=BOB)
+    await room.ingest()
+    assert not await room.intake.erase(MessageId("m1"))
+    assert room.synapse.media_files
+
+
+async def test_what_was_kept_is_deleted_and_that_is_known(room: Room) -> None:
+    await room.send()
+    await room.ingest()
+    assert await room.intake.erase(MessageId("m1"))
+    assert not room.synapse.media_files
+    assert room.database.committed.media[ItemId("m1")].gone
+
+
+async def test_without_a_token_nothing_is_deleted(tmp_path: Path) -> None:
+    room = Room(tmp_path, may_delete=False)
+    await room.send()
+    await room.ingest()
+    assert not await room.intake.erase(MessageId("m1"))
+    assert room.synapse.media_files
