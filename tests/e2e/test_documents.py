@@ -1,0 +1,156 @@
+"""One file's way, with a real homeserver and real clients: shared, examined, kept, released, taken back (D1 to D6)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pikepdf
+import pytest_asyncio
+
+from sandbox.client import Client
+from sandbox.node import Node
+from sandbox.seen import SeenEvent
+from sandbox.world import MEDIATOR, World
+from tests.e2e.cases import Arrive, Staff, arriving, at_work, events_of, new_ports, told, until
+from tests.e2e.conftest import SYNAPSE_PYTHON
+
+pytest_plugins = ["tests.e2e.cases"]
+
+AUTHOR = "Alice's secret lawyer"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def keeping(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
+    """A mediator of an organisation that keeps documents, and may delete files from its homeserver."""
+    world = World(tmp_path, new_ports(), SYNAPSE_PYTHON, mediators=(MEDIATOR,))
+    async with world:
+        await world.homeserver.register("files", "password of files", admin=True)
+        token = (await world.homeserver.log_in("files", "password of files")).access_token
+        await world.stop_service()
+        secret = world.config.parent / "secrets" / "media-admin.token"
+        secret.write_text(token)
+        secret.chmod(0o600)
+        settings = world.config.read_text()
+        before, _, after = settings.partition("\ndocuments:\n  enabled: false")
+        assert after, "the configuration that was made has no section for documents"
+        named = f"\n  media_admin_token: {{file: secrets/{secret.name}}}"
+        world.config.write_text(f"{before}\ndocuments:\n  enabled: true{named}{after}")
+        await world.start_service()
+        staff = await at_work(world, case_node, MEDIATOR)
+        yield staff
+        await staff.client.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def come(keeping: Staff, case_node: Node) -> AsyncIterator[Arrive]:
+    async with arriving(keeping.world, case_node) as arrive:
+        yield arrive
+
+
+def letter() -> bytes:
+    """A PDF of one page that tells who made it."""
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.docinfo["/Author"] = AUTHOR
+        into = io.BytesIO()
+        pdf.save(into)
+    return into.getvalue()
+
+
+def code_in(text: str) -> str:
+    found = re.search(r"“yes (\w{4})”", text)
+    assert found, text
+    return found[1]
+
+
+async def posted_file(client: Client, room: str) -> SeenEvent:
+    """The file that the bot posted in a room."""
+    return await client.wait_for(
+        lambda e: e.room_id == room and e.sender.startswith("@_mediatrix_") and e.content.get("msgtype") == "m.file"
+    )
+
+
+class Outsider:
+    """Somebody who knows every URI, and has an account at the homeserver."""
+
+    def __init__(self, world: World, token: str) -> None:
+        self._world, self._token = world, token
+
+    async def status(self, uri: str) -> int:
+        """What the homeserver answers to whoever asks for a file."""
+        url = f"{self._world.homeserver.url}/_matrix/client/v1/media/download/{uri.removeprefix('mxc://')}"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
+            return answer.status
+
+
+async def test_a_file_is_kept_shown_to_whom_two_said_yes_to_and_taken_back(keeping: Staff, come: Arrive) -> None:
+    world, mia = keeping.world, keeping.client
+    desk, alice, bob = await keeping.open_case(), await come("alice"), await come("bob")
+    await desk.add("Alice", alice.user_id, rest="on Smith")
+    await desk.add("Bob", bob.user_id, rest="on Jones")
+    hers, his = await desk.caucus(alice), await desk.caucus(bob)
+    joint = await desk.open(alice, bob)
+    await world.homeserver.register("outsider", "password of outsider")
+    outsider = Outsider(world, (await world.homeserver.log_in("outsider", "password of outsider")).access_token)
+
+    # Shared in private: a card stands there; the event is empty, and its bytes are off the homeserver.
+    data = letter()
+    shared = await alice.send_file(hers, "offer.pdf", data, mimetype="application/pdf")
+    uri = str((await mia.wait_for(lambda e: e.event_id == shared and bool(e.content))).content["file"]["url"])
+    card = await told(alice, hers, "D1 “offer.pdf” (PDF, 1 page")
+    assert "Who may view it now: Mia, Alice." in card
+    await until(lambda: gone(outsider, uri), "the file off the homeserver")
+    await alice.wait_for(lambda e: e.event_id == shared and e.redacted)
+
+    # The other side learns nothing, not even that it is there.
+    asked = await bob.text(his, "!doc show D1")
+    assert "There is no document D1" in await told(bob, his, "no document", after=asked)
+
+    # Granted for download, with two yeses: the file itself, made harmless, where everybody may have it.
+    preview = await desk.ask("!doc grant D1 download to all", "R1, for EVERYONE")
+    served = re.search(r"SHA-256: ([0-9a-f]{64})", preview)
+    assert served
+    await desk.ask(f"yes {code_in(preview)}", "Alice is asked")
+    question = await told(alice, hers, "may this document be shown")
+    await alice.text(hers, f"yes {code_in(question)}")
+    event = await posted_file(bob, joint)
+    file = await bob.download_file(event)
+    assert file.encrypted
+    assert hashlib.sha256(file.data).hexdigest() == served[1]
+    with pikepdf.open(io.BytesIO(file.data)) as pdf:
+        assert AUTHOR not in str(pdf.docinfo)
+    handed = str(event.content["file"]["url"])
+    assert await outsider.status(handed) == 200
+
+    # Taken back: out of the room, and 404 for everybody.
+    await alice.text(hers, "!doc revoke D1")
+    await told(alice, hers, "D1 is taken back from everybody")
+    await until(lambda: gone(outsider, handed), "what was handed out off the homeserver")
+    await bob.wait_for(lambda e: e.event_id == event.event_id and e.redacted)
+    assert "taken back" in await desk.ask("!doc history D1", "what happened")
+
+    # In the joint room it is taken out at once, and belongs to its sender's side.
+    slip = await bob.send_file(joint, "slip.pdf", letter(), mimetype="application/pdf")
+    assert "Perhaps seen before it was taken out: Mia, Alice." in await told(bob, his, "D2 “slip.pdf”")
+    await alice.wait_for(lambda e: e.event_id == slip and e.redacted)
+    assert not [e for e in events_of(alice, hers) if "slip" in (e.body or "")]
+    await nothing_lies_open(world, data)
+
+
+async def gone(outsider: Outsider, uri: str) -> bool:
+    return await outsider.status(uri) == 404
+
+
+async def nothing_lies_open(world: World, data: bytes) -> None:
+    """Neither the file nor what it says, in any file of the service's."""
+    for path in world.config.parent.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert data not in content
+            assert AUTHOR.encode() not in content
