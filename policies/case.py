@@ -9,6 +9,7 @@ from enum import StrEnum
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
 from policies.document import Document, DocumentId
+from policies.language import Language
 from policies.mode import AT_FIRST, Floor, Spell
 from policies.names import (
     DESK,
@@ -134,6 +135,7 @@ class Person:
     id: PersonId
     name: str
     endpoint: Endpoint
+    language: Language = Language.ENGLISH
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from bridges.email.anchor import framed
 from bridges.email.ids import EmailAddress
+from bridges.email.phrases import PHRASES
 from bridges.email.plaintext import WORDS_MARK, as_words, one_line
 from policies.case import Kind
+from policies.language import Language
 
 _REFERENCES: Final = 10
 """So many earlier Message-IDs keep a thread together; more only make the header long."""
@@ -117,6 +119,7 @@ class Letter:
     references: tuple[str, ...] = ()
     pause_url: str | None = field(default=None, repr=False)
     """Where one press stops all mail to this person (RFC 8058)."""
+    language: Language = Language.ENGLISH
 
 
 @unique
@@ -126,13 +129,6 @@ class LinkKind(StrEnum):
     FIRST = "link-first"
     NEWS = "link"
     WHOSE = "link-whose"
-
-
-_SUBJECTS: Final = {
-    LinkKind.FIRST: "an invitation",
-    LinkKind.NEWS: "something new",
-    LinkKind.WHOSE: "did you write to us?",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +148,7 @@ class LinkLetter:
     recipient: EmailAddress = field(repr=False)
     message_id: str
     at: datetime
+    language: Language = Language.ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +191,25 @@ def render_link(letter: LinkLetter) -> OutgoingMail:
         "pause_url": letter.pause_url,
     }
     sender = Address(organisation, local_part, domain)
-    name, subject = letter.kind.value, f"{organisation}: {_SUBJECTS[letter.kind]}"
+    name, subject = letter.kind.value, f"{organisation}: {_subject(letter)}"
     message = _headed(sender, letter.recipient, subject, letter.message_id, letter.at)
     _pausable(message, letter.pause_url)
-    _fill(message, _rendered(name, **values), _TEMPLATES.get_template(f"en/{name}.html").render(values))
+    html = _TEMPLATES.get_template(f"{letter.language}/{name}.html").render(values, language=letter.language)
+    _fill(message, _rendered(letter.language, name, **values), html)
     return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
+
+
+def _subject(letter: LinkLetter) -> str:
+    phrases = PHRASES[letter.language]
+    match letter.kind:
+        case LinkKind.FIRST:
+            return phrases.first
+        case LinkKind.NEWS:
+            return phrases.news
+        case LinkKind.WHOSE:
+            return phrases.whose
+        case _:
+            assert_never(letter.kind)
 
 
 def _headed(sender: Address, to: EmailAddress, subject: str, message_id: str, at: datetime) -> EmailMessage:
@@ -235,17 +246,19 @@ def _header_text(text: str) -> str:
 
 
 def _text(letter: Letter) -> str:
-    content = _TEMPLATES.get_template("en/letter.txt").render(
-        room=one_line(letter.room.name), private=letter.room.audience is Kind.CAUCUS, said=_said(letter.content)
+    content = _TEMPLATES.get_template(f"{letter.language}/letter.txt").render(
+        room=one_line(letter.room.name), private=letter.room.audience is Kind.CAUCUS, said=_said(letter)
     )
-    return framed("Please write your answer above this line", letter.reply_address, content, "end")
+    phrases = PHRASES[letter.language]
+    return framed(phrases.above, letter.reply_address, content, phrases.end)
 
 
 def _html(letter: Letter, text: str) -> str:
     """The same words as the text, in the same order: an answer is cut at the same marks, whichever it quotes."""
     lines = text.strip("\n").split("\n")
     head, paragraphs = _paragraphs(lines[3:-1])
-    return _TEMPLATES.get_template("en/letter.html").render(
+    return _TEMPLATES.get_template("letter.html").render(
+        language=letter.language,
         marks=lines[:2],
         end=lines[-1],
         room=head,
@@ -279,22 +292,24 @@ def _joined(kind: str, lines: list[str]) -> str:
     return "\n".join(item.strip() for item in f" {text}".split(" - ")[1:]) if kind == "list" else text
 
 
-def _said(content: Content) -> str:
+def _said(letter: Letter) -> str:
+    content, language = letter.content, letter.language
     match content:
         case Post():
-            return _rendered("post", author=one_line(content.author), words=as_words(content.text))
+            return _rendered(language, "post", author=one_line(content.author), words=as_words(content.text))
         case Released():
-            return _rendered("released", heading=one_line(content.heading), words=as_words(content.text))
+            return _rendered(language, "released", heading=one_line(content.heading), words=as_words(content.text))
         case Correction():
-            return _rendered("correction", author=one_line(content.author), words=as_words(content.text))
+            return _rendered(language, "correction", author=one_line(content.author), words=as_words(content.text))
         case Removed():
-            return _rendered("removed")
+            return _rendered(language, "removed")
         case FileShared():
             return _rendered(
-                "file", author=one_line(content.author), words=as_words(content.text) if content.text else ""
+                language, "file", author=one_line(content.author), words=as_words(content.text) if content.text else ""
             )
         case Invitation():
             return _rendered(
+                language,
                 "invitation",
                 organisation=one_line(content.organisation),
                 mediator=one_line(content.mediator),
@@ -302,10 +317,10 @@ def _said(content: Content) -> str:
                 name=one_line(content.name),
             )
         case Explanation():
-            return _rendered("explanation", words=as_words(content.text))
+            return _rendered(language, "explanation", words=as_words(content.text))
         case _:
             assert_never(content)
 
 
-def _rendered(template: str, /, **values: str) -> str:
-    return _TEMPLATES.get_template(f"en/{template}.txt").render(values)
+def _rendered(language: Language, template: str, /, **values: str) -> str:
+    return _TEMPLATES.get_template(f"{language}/{template}.txt").render(values)

@@ -1,4 +1,4 @@
-"""People's channels: the consent to words by mail, and encryption identities."""
+"""People's channels: the consent to words by mail, their language, and encryption identities."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from policies.commands.mail import introductions
 from policies.delivery import CARRIED_BY, by_link, channel_key
 from policies.effects import Explain, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
+from policies.language import Language, language_of
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.whatsapp import account_confirmed, account_text
@@ -44,6 +45,28 @@ class RecordConsent:
                 Resume(channel_key(case, endpoint.id)),
                 *(introductions(agreed, person) if by_link(person) else ()),
             ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SetLanguage:
+    """In which language the fixed texts of somebody's mails are."""
+
+    name: str
+    language: Language
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """From the next mail on."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        if person.endpoint.network is not Network.EMAIL:
+            where = CARRIED_BY[person.endpoint.network]
+            return Refused(f"{person.name} is reached {where}, where all texts are English", "It is for people by mail")
+        return Done(
+            case.with_person(replace(person, language=self.language)),
+            f"The fixed texts of mails to {person.name} are {self.language.in_words} from now on. Notices, questions"
+            " and the page behind the links are English, and what people write is not translated.",
         )
 
 
@@ -94,6 +117,14 @@ def _consent(words: list[str]) -> RecordConsent | str:
     return RecordConsent(name.strip(), wording.strip())
 
 
+def _language(words: list[str]) -> SetLanguage | str:
+    language = language_of(words[-1]) if len(words) > 1 else None
+    if language is None:
+        known = ", ".join(f"{one} ({one.in_words})" for one in Language)
+        return f"It needs a name, and one of these: {known}"
+    return SetLanguage(" ".join(words[:-1]), language)
+
+
 def _confirm(words: list[str]) -> ConfirmIdentity | str:
     name, _, fingerprint = " ".join(words).partition(":")
     if not name.strip() or not fingerprint.strip():
@@ -101,7 +132,7 @@ def _confirm(words: list[str]) -> ConfirmIdentity | str:
     return ConfirmIdentity(name.strip(), fingerprint.strip())
 
 
-ChannelCommand = RecordConsent | ShowIdentity | ConfirmIdentity
+ChannelCommand = RecordConsent | SetLanguage | ShowIdentity | ConfirmIdentity
 
 FORMS: tuple[Form[ChannelCommand], ...] = (
     Form(
@@ -110,6 +141,13 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
         "records that somebody agreed to have the words themselves sent by mail or WhatsApp",
         "!consent Carl: agreed by telephone to read the case by mail",
         _consent,
+    ),
+    Form(
+        "language",
+        "!language NAME en|de|es|fr",
+        "in which language the fixed texts of somebody's mails are",
+        "!language Carl de",
+        _language,
     ),
     Form(
         "identity",
