@@ -24,7 +24,7 @@ from appservice.backups.take import KEYS_NAME, take
 from appservice.crypto.sealing import Sealer
 from appservice.main import wire
 from appservice.matrix.errors import MatrixError
-from appservice.setup import config, init
+from appservice.setup import channels, config, init
 from appservice.setup.mistakes import ConfigError
 from appservice.setup.probe import Finding, Verdict, check
 from appservice.storage.database import SqlDatabase
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--no-agreement", action="store_true", help="no agreement to mediate has to be accepted")
     new.add_argument("--reply-domain", help="turns the mail bridge on: the domain of reply addresses")
     new.add_argument("--authserv-id", help="the name under which your mail server states what it verified")
-    new.add_argument("--lmtp-port", type=int, default=config.DEFAULT_LMTP_PORT)
+    new.add_argument("--lmtp-port", type=int, default=channels.DEFAULT_LMTP_PORT)
     new.add_argument("--smtp-port", type=int, default=25)
     new.set_defaults(act=_init)
 

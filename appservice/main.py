@@ -36,7 +36,8 @@ from appservice.reading import EventReader
 from appservice.sending import OutboxWork
 from appservice.service import Condition, Gate, Parts, Service
 from appservice.setup import probe
-from appservice.setup.config import Config, Email, Tls, WhatsApp
+from appservice.setup.channels import Email, Tls, WhatsApp
+from appservice.setup.config import Config
 from appservice.setup.probe import ProbeEcho, probe_user
 from appservice.storage.database import SqlDatabase
 from appservice.storage.mail_inbox import MailInbox

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from appservice.setup import config, registration
-from appservice.setup.config import DEFAULT_LMTP_PORT, DEFAULT_PORT, MASTER_KEY_BYTES, USER_PREFIX, Tls
+from appservice.setup.channels import DEFAULT_LMTP_PORT, Tls
+from appservice.setup.config import DEFAULT_PORT
 from appservice.setup.mistakes import ConfigError, Mistake
 from appservice.setup.secretfiles import fresh_token
 from appservice.setup.templates import AGREEMENT, CONFIG, HOMESERVER, REGISTRATION
+from appservice.setup.values import MASTER_KEY_BYTES, USER_PREFIX
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700

@@ -119,6 +119,8 @@ def test_secrets_may_come_from_the_environment(installation: Path) -> None:
         ("appservice.listen.port", lambda c: c["appservice"]["listen"].update(port=0)),
         ("appservice.listen.port", lambda c: c["appservice"]["listen"].update(port="29340")),
         ("appservice.public_base_url", lambda c: c["appservice"].update(public_base_url="http://example.org")),
+        ("appservice.public_base_url", lambda c: c["appservice"].update(public_base_url="https://example.org/m")),
+        ("email.lmtp.port", lambda c: c.update(email={**EMAIL, "lmtp": {"port": c["appservice"]["listen"]["port"]}})),
         ("appservice.trusted_proxies[1]", lambda c: c["appservice"].update(trusted_proxies=["::1", "proxy"])),
         ("appservice.bot", lambda c: c["appservice"].update(bot="_other_bot")),
         ("appservice.bot", lambda c: c["appservice"].update(bot="_mediatrix_as")),
