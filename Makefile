@@ -15,10 +15,20 @@ VENV := .venv/.installed
 SYNAPSE := .venv-synapse/.installed
 CLIENT := $(PEER)/node_modules/.package-lock.json
 
+# Each in a process of its own, the longest first; together they are all tests.
+PARTS := e2e-r e2e-a-to-q e2e-s-to-z unit e2e-elsewhere
+OF_e2e-a-to-q := $(wildcard tests/e2e/test_[a-q]*.py)
+OF_e2e-r := $(wildcard tests/e2e/test_r*.py)
+OF_e2e-s-to-z := $(wildcard tests/e2e/test_[s-z]*.py)
+OF_e2e-elsewhere := tests --ignore=tests/e2e
+
+# Where the environment forbids it, Python would compile everything anew at each of many starts.
+export PYTHONDONTWRITEBYTECODE :=
+
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story test unit e2e check format bench lock clean
+.PHONY: help setup demo story test $(PARTS) e2e check format bench lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +39,11 @@ demo: setup ## Run a mediation on this machine and watch it in a browser; Ctrl-C
 story: setup ## Play the whole story unattended, with a real homeserver and real clients
 	@$(BIN)/mediatrix demo --script
 
-test: setup ## All tests that need no root: unit and end-to-end
-	@$(BIN)/pytest
+test: setup ## All tests that need no root: unit and end-to-end, two parts at a time
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(PARTS)
+
+$(filter e2e-%,$(PARTS)): setup
+	@echo "$@: $(OF_$@)" && $(BIN)/pytest -m e2e $(OF_$@)
 
 unit: $(VENV) ## The tests that take seconds
 	@$(BIN)/pytest -m "not e2e"

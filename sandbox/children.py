@@ -15,6 +15,11 @@ def tied_to_us(*command: str) -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", "TERM", "--", *command) if setpriv else command
 
 
+def environment() -> dict[str, str]:
+    """For Python children: ours, except that they keep what they compile. The next start takes half as long."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 async def end(process: asyncio.subprocess.Process, *, grace: float = GRACE) -> None:
     """Ends a child and its children: SIGTERM, `grace` seconds, SIGKILL. The child must lead a session of its own."""
     if process.returncode is not None:

@@ -20,7 +20,7 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
-from sandbox.children import end, tied_to_us
+from sandbox.children import end, environment, tied_to_us
 from sandbox.ports import LOOPBACK, require_free
 
 START_TIMEOUT = 120.0  # seconds; about 3 on an idle machine
@@ -123,6 +123,7 @@ class Homeserver:
             self._process = await asyncio.create_subprocess_exec(
                 *tied_to_us(*command),
                 cwd=self.config.directory,
+                env=environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

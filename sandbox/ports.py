@@ -11,6 +11,7 @@ _FIRST, _LAST = 15_000, 32_767
 being listened on or while its server is restarted, by any connection of any program, even by a client's own that
 knocks at it meanwhile."""
 _given: set[int] = set()
+"""Each is marked for other processes of ours: we hold the UDP port of the same number, which nobody uses, to our end."""
 
 
 class PortTaken(Exception):
@@ -32,7 +33,7 @@ def free_ports_in_a_row(count: int) -> int:
     while True:
         first = _FIRST + secrets.randbelow(_LAST - count - _FIRST)
         row = range(first, first + count)
-        if _given.isdisjoint(row) and all(map(_is_free, row)):
+        if _given.isdisjoint(row) and all(map(_is_free, row)) and all(map(_mark, row)):
             _given.update(row)
             return first
 
@@ -41,6 +42,18 @@ def require_free(port: int, purpose: str) -> None:
     """Raises PortTaken when the port can't be listened on; `purpose` completes "wanted for …"."""
     if not _is_free(port):
         raise PortTaken(port, purpose)
+
+
+def _mark(port: int) -> bool:
+    """Whether no other process has."""
+    mark = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        mark.bind((LOOPBACK, port))
+    except OSError:
+        mark.close()
+        return False
+    mark.detach()
+    return True
 
 
 def _is_free(port: int) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.children import tied_to_us
+from sandbox.children import environment, tied_to_us
 from sandbox.homeserver import Homeserver, HomeserverConfig
 from sandbox.mail import MailSandbox
 from sandbox.ports import require_free
@@ -130,6 +130,7 @@ class World:
         with self.log.open("ab") as log:
             self._service = await asyncio.create_subprocess_exec(
                 *tied_to_us(sys.executable, "-m", "appservice.cli", "run", "-c", str(self.config)),
+                env=environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -156,6 +157,7 @@ class World:
         """Run `mediatrix …` against this world's configuration; what it printed. Raises ServiceFailed."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "appservice.cli", *arguments),
+            env=environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -10,6 +10,7 @@ import { Ledger } from "./ledger.js";
 
 const TIMELINE_LIMIT = 500; // events a room in one sync: the driver should never meet a gap
 const KNOCK_AFTER = 300; // ms
+const ITERATIONS = 1000; // of the key derivation: what is kept here need not last
 
 /** Unlocks secret storage with the account's password, which is also its recovery passphrase here. */
 function recoveryWith(password) {
@@ -58,6 +59,7 @@ export class Account {
             cryptoCallbacks: recoveryWith(password),
         });
         await account.client.initRustCrypto({ useIndexedDB: false });
+        account.crypto.RECOVERY_KEY_DERIVATION_ITERATIONS = ITERATIONS;
         account.isolate(isolation);
         account.#listen(tell);
         await account.#sync();

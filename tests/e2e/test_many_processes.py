@@ -16,7 +16,7 @@ import pytest_asyncio
 import yaml
 
 from sandbox.balancer import Balancer
-from sandbox.children import tied_to_us
+from sandbox.children import environment, tied_to_us
 from sandbox.client import TIMEOUT, Client
 from sandbox.node import Node
 from sandbox.ports import free_port
@@ -67,6 +67,7 @@ class Crowd(World):
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *tied_to_us(sys.executable, "-m", "appservice.cli", "run", "-c", str(self._config_of(number))),
+                env=environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
