@@ -11,7 +11,7 @@ _FIRST, _LAST = 15_000, 32_767
 being listened on or while its server is restarted, by any connection of any program, even by a client's own that
 knocks at it meanwhile."""
 _given: set[int] = set()
-"""Each is marked for other processes of ours: we hold the UDP port of the same number, which nobody uses, to our end."""
+"""Marked for other processes of ours: to our end we hold the UDP port of the same number, which nobody uses."""
 
 
 class PortTaken(Exception):
