@@ -17,7 +17,7 @@ import yaml
 from sandbox.client import Client
 from sandbox.node import Node
 from sandbox.world import ServiceFailed, World
-from tests.e2e.cases import Desk, arriving, flaws, mail_address, running
+from tests.e2e.cases import Desk, arriving, flaws, mail_address, running, until
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -26,6 +26,17 @@ def copied(database: Path, copy: Path) -> None:
     """A copy as a snapshot of the disk has it, while the service runs."""
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
+
+
+async def all_sent(database: Path) -> None:
+    """Wait until the service has noted what became of all it sent: a moment after it lies in the mailbox."""
+
+    async def nothing_under_way() -> bool:
+        with closing(sqlite3.connect(database)) as reader:
+            [[count]] = reader.execute("SELECT count(*) FROM outbox WHERE sending AND state = 'ready'")
+            return bool(count == 0)
+
+    await until(nothing_under_way, "nothing under way")
 
 
 def put_back(copy: Path, database: Path) -> None:
@@ -83,6 +94,7 @@ async def test_a_copy_that_is_put_back_is_refused_until_it_is_adopted_and_repeat
     database, copy = world.config.parent / "mediatrix.db", world.folder / "copy.db"
     await alice.text(joint, "before the copy")
     await mailed(world, carl, "before the copy")
+    await all_sent(database)
     copied(database, copy)
     await alice.text(joint, "after the copy")
     await mailed(world, carl, "after the copy")
