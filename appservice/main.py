@@ -105,7 +105,8 @@ def wire(config: Config) -> Service:
     couriers = _couriers(config, database, codec, house, cloud)
     documents = document_house(config, database, matrix)
     files = DocumentWork(database, builder, documents.intake) if documents else None
-    deliverer = Deliverer(database, builder, encryption, couriers, files)
+    contacts = _numbers(config.whatsapp).contacts if config.whatsapp else {}
+    deliverer = Deliverer(database, builder, encryption, couriers, files, contacts=contacts)
     aftermath = Aftermath(deliverer, database, matrix, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)

@@ -10,6 +10,7 @@ from policies.ask import (
     Accepting,
     Adopting,
     Ask,
+    Broadcasting,
     Consenting,
     Ending,
     Mending,
@@ -21,7 +22,7 @@ from policies.ask import (
 )
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
-from policies.commands import agreement
+from policies.commands import agreement, broadcast
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.people import removed
 from policies.commands.release import closed, consented, not_passed, passed
@@ -47,7 +48,7 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
     service was restored from a backup, and what follows from it may have been done already."""
     case = without(case, ask)
     match ask.act:
-        case Removing() | Mending() | Adopting() | Withdrawing() | Ending():
+        case Removing() | Mending() | Adopting() | Withdrawing() | Broadcasting() | Ending():
             return Done(case, "")
         case Accepting():
             text = f"{_name(case, ask)} has not answered whether they accept the agreement. !agreement send asks again."
@@ -75,6 +76,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
         case Withdrawing(who):
             leaving = case.person(who)
             return has_withdrawn(case, leaving) if leaving else Done(case, "They take part no more already.")
+        case Broadcasting(words):
+            return broadcast.sent(case, words, ask.asked)
         case Ending(phase):
             return ended(case, phase)
         case Accepting():
@@ -95,7 +98,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
 
 def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
     match ask.act:
-        case Removing() | Mending() | Adopting() | Ending():
+        case Removing() | Mending() | Adopting() | Broadcasting() | Ending():
             return Done(case, "Nothing is done.")
         case Withdrawing():
             own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)

@@ -78,13 +78,32 @@ class Withdrawing:
 
 
 @dataclass(frozen=True, slots=True)
+class Broadcasting:
+    """These words go to each side separately."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """The mediation is over, in this phase."""
 
     phase: Phase
 
 
-Act = Removing | Mending | Accepting | Adopting | Consenting | Passing | Sharing | TakingBack | Withdrawing | Ending
+Act = (
+    Removing
+    | Mending
+    | Accepting
+    | Adopting
+    | Consenting
+    | Passing
+    | Sharing
+    | TakingBack
+    | Withdrawing
+    | Broadcasting
+    | Ending
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from policies.ask import (
     Act,
     Adopting,
     Ask,
+    Broadcasting,
     Consenting,
     Ending,
     Meaning,
@@ -34,6 +35,7 @@ from policies.ask import (
     Withdrawing,
 )
 from policies.case import JOINT, Case, Conversation, PersonId
+from policies.course import private_rooms
 from policies.effects import Due, Pose, Schedule, due_key
 from policies.membership import readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
@@ -84,7 +86,7 @@ def code_from(seed: str) -> str:
         number >>= 20
 
 
-def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a kind of act)
+def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one arm a kind of act)
     """What a yes is about, as the case is now; None if there is nothing left to say yes to."""
     match act:
         case Removing(who):
@@ -93,6 +95,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a ki
         case Withdrawing(who):
             person = case.person(who)
             return Meaning(f"{person.name} withdraws from the mediation") if person else None
+        case Broadcasting(words):
+            return Meaning(words, frozenset(p for room in private_rooms(case) for p in readers(case, room)))
         case Ending(phase):
             return Meaning(f"the case is {phase}")
         case Mending():

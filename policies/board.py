@@ -5,16 +5,18 @@ Words for mediators alone, as lines with a bold beginning: each client shows the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from types import MappingProxyType
 from typing import assert_never
 
 from policies.ask import (
     Accepting,
     Act,
     Adopting,
+    Broadcasting,
     Consenting,
     Ending,
     Mending,
@@ -24,10 +26,11 @@ from policies.ask import (
     TakingBack,
     Withdrawing,
 )
-from policies.case import Case, Phase
+from policies.case import Case, Network, Person, Phase
 from policies.floor import ends
 from policies.release import Standing
 from policies.text import moment
+from policies.whatsapp import Window
 
 SHOWN = 40
 """Cases on one board; those with the nearest deadline come first."""
@@ -41,6 +44,8 @@ class Backlog:
     since: datetime | None = None
     undelivered: int = 0
     undecrypted: int = 0
+    windows: tuple[Window, ...] = ()
+    """Until when who takes part by WhatsApp may be written to."""
 
 
 NOTHING = Backlog()
@@ -91,14 +96,20 @@ def deadline(case: Case) -> tuple[datetime, str] | None:
     return min(due, default=None)
 
 
-def case_board(case: Case, backlog: Backlog) -> Shown:
-    """One case, for its desk."""
+def on_whatsapp(case: Case) -> tuple[Person, ...]:
+    """Who takes part by WhatsApp."""
+    return tuple(person for person in case.people if person.endpoint.network is Network.WHATSAPP)
+
+
+def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = MappingProxyType({})) -> Shown:
+    """One case, for its desk. `contacts`: what our numbers on WhatsApp are for, in a word, where there are several."""
     lines = [(f"Board · {case.id}", f"{case.title} – {case.phase}")]
     lines += [("Waiting for", _line(one)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0])}, {due[1]}" if due else "nothing is due"))
     lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
     lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
+    lines += [("By WhatsApp", _windows(person, backlog, contacts)) for person in on_whatsapp(case)]
     return _shown(lines)
 
 
@@ -136,6 +147,19 @@ def _line(one: Waiting) -> str:
     return f"{one.who}: {one.what}, since {moment(one.since)}{until}"
 
 
+def _windows(person: Person, backlog: Backlog, contacts: Mapping[str, str]) -> str:
+    """In times that stay true however long the board stands."""
+    mine = {window.number: window.until for window in backlog.windows if window.endpoint == person.endpoint.id}
+    if not contacts:
+        times = [f"until {moment(until)}" for until in mine.values()]
+    else:
+        times = [
+            f"{word} until {moment(mine[number])}" if number in mine else f"{word} not before they write"
+            for number, word in contacts.items()
+        ]
+    return f"{person.name} can be written to {', '.join(times) or 'once they write'}"
+
+
 def _shown(lines: list[tuple[str, str]]) -> Shown:
     return Shown(
         "\n".join(f"{head}: {text}" for head, text in lines),
@@ -151,7 +175,7 @@ def _what(act: Act) -> str:
             return "agree to a release"
         case Withdrawing():
             return "say whether they withdraw"
-        case Passing() | Removing() | Mending() | Adopting() | Ending():
+        case Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending():
             return "confirm an act"
         case Sharing() | TakingBack():
             return "choose who reads something"

@@ -35,7 +35,7 @@ UNDO_LASTS: Final = timedelta(seconds=45)
 _OFFERED_MOST: Final = 3
 """Questions that one person has at a time; older ones are void."""
 _CHOOSE: Final = Labels("Everyone", "Only private", "If you press nothing, they stay private.")
-_UNDO: Final = Labels("Take it back", "Show it now", "If you press nothing, they are shown.")
+_UNDO: Final = Labels("Take it back", "Show it now", "If you press nothing, they are shown.", in_a_moment=True)
 
 
 def offered(case: Case, message: Message, author: Person, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from policies.case import DESK, Case, Conversation, Kind, PersonId, Phase
+from policies.membership import conversations
 from policies.mode import Spell
 from policies.text import moment
 
@@ -33,6 +34,12 @@ def resting(case: Case, conversation: Conversation) -> str | None:
     if case.phase is Phase.PAUSED:
         return "the mediation is paused"
     return "the mediation is settled" if case.phase is Phase.SETTLED else None
+
+
+def private_rooms(case: Case) -> tuple[Conversation, ...]:
+    """The private rooms that don't rest."""
+    private = (room for room in conversations(case) if room.kind is Kind.CAUCUS)
+    return tuple(room for room in private if resting(case, room) is None)
 
 
 def paused(case: Case, by: PersonId, until: datetime | None) -> Case:

@@ -60,6 +60,8 @@ class Labels:
     yes: str = "Yes"
     no: str = "No"
     silence: str = "Silence counts as a no."
+    in_a_moment: bool = False
+    """There is so little time that no hour need be named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
+from typing import Final
 
-from policies.case import DESK, Case, Doubt, Endpoint, Network, Person, Seen
+from policies.case import DESK, Case, Doubt, Endpoint, EndpointId, Network, Person, Seen
 from policies.delivery import channel_key
 from policies.effects import Decision, Inform, Relay, Resume, Tell
 from policies.identity import FINGERPRINT_LEAST, grouped
@@ -200,6 +202,20 @@ HELP_TEXT = (
     " you; write START and it goes on. Pictures, voice messages and files are not passed on. In a hurry, telephone the"
     " mediator."
 )
+
+
+WINDOW: Final = timedelta(hours=24)
+"""So long after somebody has written, anything may be written to them; later only a template (Cloud API, customer
+service windows). Each number of ours has its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Until when anything may be written over one number of ours to whoever is at that channel."""
+
+    endpoint: EndpointId
+    number: str
+    until: datetime
 
 
 @unique

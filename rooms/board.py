@@ -29,14 +29,16 @@ def slot_of(at: datetime) -> tuple[int, datetime]:
     return slot, datetime.fromtimestamp((slot + 1) * UPDATED_EVERY, UTC)
 
 
-async def board_of(work: Work, case_id: CaseId, number: int, *, update: bool) -> tuple[Shown | None, EventId | None]:
+async def board_of(
+    work: Work, case_id: CaseId, number: int, contacts: Mapping[str, str], *, update: bool
+) -> tuple[Shown | None, EventId | None]:
     """The board of that number as it is to be posted, and the event in whose place; None: not any more, or not yet."""
     case = await work.cases.load(case_id)
     stands = await work.outbox.get(board_item(case_id, number)) if update else None
     event = EventId(stands.result) if stands and stands.result else None
     if case is None or case.boards != number or (update and event is None):
         return None, None
-    return case_board(case, await backlog_of(work, case_id)), event
+    return case_board(case, await backlog_of(work, case_id), contacts), event
 
 
 async def backlog_of(work: Work, case: CaseId) -> Backlog:
@@ -44,7 +46,8 @@ async def backlog_of(work: Work, case: CaseId) -> Backlog:
     held = await work.holds.of_case(case)
     undelivered = await work.outbox.in_state(_ENDED, case)
     parked = await work.inbox.in_state((State.PARKED,), case)
-    return Backlog(len(held), held[0].at if held else None, len(undelivered), sum(map(_lacks_its_key, parked)))
+    since, windows = held[0].at if held else None, await work.whatsapp.windows(case)
+    return Backlog(len(held), since, len(undelivered), sum(map(_lacks_its_key, parked)), windows)
 
 
 async def busy(work: Work, user: UserId, most: int) -> tuple[CaseId, ...]:

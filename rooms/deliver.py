@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import assert_never
 
 from policies.case import DESK, Case, CaseId, Network
@@ -73,10 +74,13 @@ class Deliverer:
         poster: Poster,
         couriers: Mapping[Network, Courier],
         documents: DocumentWork | None = None,
+        *,
+        contacts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault."""
+        """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `contacts`:
+        what each of several numbers on WhatsApp is for, in a word, for the board."""
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
-        self._documents = documents
+        self._documents, self._contacts = documents, contacts
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         """Send one item; the report is what the desk must be told about it."""
@@ -138,7 +142,7 @@ class Deliverer:
     async def _board(self, item: Item, case_id: CaseId, board: Board) -> tuple[Outcome, Report]:
         """As the case is now. What is shown already isn't shown again."""
         async with self._database.begin() as work:
-            shown, stands = await board_of(work, case_id, board.number, update=board.update)
+            shown, stands = await board_of(work, case_id, board.number, self._contacts, update=board.update)
             is_shown = board.update and shown is not None and await work.cases.board_shows(case_id, shown.text)
         if shown is None or is_shown:
             return Cancelled("there is nothing to bring up to date, or a newer board stands"), Report()

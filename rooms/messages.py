@@ -8,7 +8,7 @@ from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
-from policies.whatsapp import WhatsAppState
+from policies.whatsapp import WhatsAppState, Window
 from rooms.ports import ItemId
 
 
@@ -36,3 +36,6 @@ class SentMessages(Protocol):
 
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         """The latest messages to somebody, newest first."""
+
+    async def windows(self, case: CaseId) -> tuple[Window, ...]:
+        """Until when whoever has written in that case may be written to, by channel and number."""

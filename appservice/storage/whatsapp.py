@@ -12,7 +12,7 @@ from appservice.storage.whatsapp_schema import SENT_PARTS, THREADS
 from appservice.whatsapp.ledger import Thread
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
-from policies.whatsapp import WhatsAppState
+from policies.whatsapp import WINDOW, WhatsAppState, Window
 from rooms.messages import SentPart
 from rooms.ports import ItemId
 
@@ -82,6 +82,16 @@ class SqlWhatsAppLedger:
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         theirs = SENT_PARTS.c.case_id == case, SENT_PARTS.c.person == person
         return await self._found(*theirs, order=SENT_PARTS.c.ordinal.desc(), most=most)
+
+    async def windows(self, case: CaseId) -> tuple[Window, ...]:
+        columns = THREADS.c
+        statement = (
+            select(columns.endpoint, columns.number, columns.heard_at)
+            .where(columns.case_id == case, columns.heard_at.is_not(None))
+            .order_by(columns.endpoint, columns.number)
+        )
+        rows = await self._connection.execute(statement)
+        return tuple(Window(row.endpoint, row.number, row.heard_at + WINDOW) for row in rows)
 
     async def _found(
         self, *conditions: ColumnElement[bool], order: ColumnElement[int], most: int

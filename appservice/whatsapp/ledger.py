@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
+from policies.whatsapp import WINDOW
 from rooms.messages import SentMessages, SentPart
 from rooms.ports import ItemId
-
-WINDOW: Final = timedelta(hours=24)
-"""So long after somebody has written, anything may be written to them; later only a template."""
 
 
 @dataclass(frozen=True, slots=True)

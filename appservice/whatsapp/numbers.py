@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policies.case import JOINT, Case, Conversation, Kind, PersonId
@@ -17,6 +18,11 @@ class Numbers:
 
     private: str
     joint: str | None = None
+
+    @property
+    def contacts(self) -> Mapping[str, str]:
+        """What each of several is for, in a word; nothing where there is one."""
+        return {self.private: "in private", self.joint: "in the joint room"} if self.joint else {}
 
     def of(self, conversation: Conversation) -> str:
         """From which number a conversation is sent."""

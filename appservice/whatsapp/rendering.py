@@ -88,7 +88,8 @@ def _question(case: Case, pose: Pose) -> Content:
         Button(answer_id(ask.code, ask.binds, yes=True), pose.labels.yes),
         Button(answer_id(ask.code, ask.binds, yes=False), pose.labels.no),
     )
-    then = f"{pose.then}\nOnly you can answer, here, by {moment(pose.expires)}. {pose.labels.silence}"
+    until = "" if pose.labels.in_a_moment else f", by {moment(pose.expires)}"
+    then = f"{pose.then}\nOnly you can answer, here{until}. {pose.labels.silence}"
     return Question(pose.title, pose.words, then, buttons)
 
 

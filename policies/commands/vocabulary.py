@@ -15,6 +15,7 @@ from policies.asking import Answer, read_answer
 from policies.case import DESK, Case, Kind
 from policies.commands import (
     agreement,
+    broadcast,
     channels,
     course,
     documents,
@@ -30,6 +31,7 @@ from policies.commands import (
     whatsapp,
 )
 from policies.commands.agreement import AgreementCommand
+from policies.commands.broadcast import Broadcast
 from policies.commands.channels import ChannelCommand
 from policies.commands.course import CourseCommand
 from policies.commands.documents import DocumentCommand
@@ -85,6 +87,7 @@ Command = (
     | MailCommand
     | ReleaseCommand
     | Report
+    | Broadcast
     | SessionCommand
     | CourseCommand
     | FloorCommand
@@ -106,6 +109,7 @@ FORMS: dict[str, Form[Command]] = {
         *mail.FORMS,
         *release.FORMS,
         *report.FORMS,
+        *broadcast.FORMS,
         *session.FORMS,
         *course.FORMS,
         *floor.FORMS,

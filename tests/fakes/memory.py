@@ -22,6 +22,7 @@ from policies.document import BlobId, DocumentId
 from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
+from policies.whatsapp import WINDOW, Window
 from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
@@ -619,6 +620,13 @@ class MemoryWhatsAppLedger:
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         found = [part for part in self._tables.sent_parts.values() if (part.case, part.person) == (case, person)]
         return tuple(reversed(found))[:most]
+
+    async def windows(self, case: CaseId) -> tuple[Window, ...]:
+        return tuple(
+            Window(endpoint, number, thread.heard_at + WINDOW)
+            for (of, endpoint, number), thread in sorted(self._tables.threads.items())
+            if of == case and thread.heard_at
+        )
 
 
 class MemoryVault:

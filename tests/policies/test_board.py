@@ -9,6 +9,7 @@ from policies.board import NOTHING, SHOWN, Backlog, Shown, case_board, cases_boa
 from policies.case import Case, CaseId
 from policies.names import JOINT, ReleaseId
 from policies.release import Release, Standing
+from policies.whatsapp import Window
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named
 
 CASE = both_sides()
@@ -93,3 +94,15 @@ def test_a_board_of_very_many_cases_stays_a_board() -> None:
     shown = cases_board(cases)
     assert len(shown.text.splitlines()) == SHOWN + 1
     assert "more than these" in shown.text
+
+
+def test_it_says_until_when_somebody_on_whatsapp_can_be_written_to() -> None:
+    case = done(CASE, "!party add Bea +34600123456", replace(facts(), whatsapp=True)).case
+    endpoint = named(case, "Bea").endpoint.id
+    windows = (Window(endpoint, "111", AT + HOUR), Window(named(case, "Carl").endpoint.id, "222", AT))
+    backlog, contacts = replace(NOTHING, windows=windows), {"111": "in private", "222": "in the joint room"}
+    assert "By WhatsApp: Bea can be written to once they write" in case_board(case, NOTHING).text
+    assert "Bea can be written to until 2026-01-05 11:00 UTC" in case_board(case, backlog).text
+    two = "Bea can be written to in private until 2026-01-05 11:00 UTC, in the joint room not before they write"
+    assert two in case_board(case, backlog, contacts).text
+    assert "WhatsApp" not in case_board(CASE, NOTHING).text

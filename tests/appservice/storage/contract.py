@@ -54,7 +54,7 @@ from policies.message import (
 )
 from policies.plan import RoomKey
 from policies.record import Part
-from policies.whatsapp import WhatsAppState
+from policies.whatsapp import WhatsAppState, Window
 from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
@@ -562,6 +562,9 @@ class DatabaseContract:
             await work.whatsapp.heard(SMITH, bea, "222", later)
         async with database.begin() as work:
             assert await work.whatsapp.thread(SMITH, bea, "222") == Thread(later, AT)
+            day = timedelta(hours=24)
+            assert await work.whatsapp.windows(SMITH) == (Window(bea, "111", AT + day), Window(bea, "222", later + day))
+            assert await work.whatsapp.windows(CaseId("1009")) == ()
 
     async def test_a_window_that_was_shut_is_so_unless_they_wrote_since(self, database: WideDatabase) -> None:
         bea, later = EndpointId("e2"), AT + timedelta(hours=1)
