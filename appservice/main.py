@@ -15,7 +15,8 @@ from appservice.clock import TimeReader
 from appservice.codec import JsonCodec
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
-from appservice.documents.house import document_house
+from appservice.documents.house import DocumentHouse, document_house
+from appservice.documents.pipeline.pages import Pages
 from appservice.documents.reader import FilingReader
 from appservice.e2ee.encryption import Encryption, Us
 from appservice.e2ee.replaced import ReplacedReader
@@ -30,6 +31,7 @@ from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
 from appservice.portal.page import ServicePortal
+from appservice.portal.papers import ServicePapers
 from appservice.portal.reader import PortalReader
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EventReader
@@ -61,6 +63,7 @@ from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
 from bridges.portal import views as portal
+from bridges.portal.document_pages import SHOWN_MOST, SHOWN_WINDOW, DocumentPages
 from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
 from bridges.whatsapp.api import CloudApi, Graph
 from bridges.whatsapp.pace import Pace
@@ -111,7 +114,15 @@ def wire(config: Config) -> Service:
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
     mail_server = _mail_server(config.email) if config.email else None
-    reach = Reach(database, matrix, bot, config.appservice.registration.id, mail_server=mail_server, lmtp=lmtp)
+    reach = Reach(
+        database,
+        matrix,
+        bot,
+        config.appservice.registration.id,
+        mail_server=mail_server,
+        lmtp=lmtp,
+        scanner=documents.scanner if documents else None,
+    )
     metrics = ServiceMetrics(database, reach)
     database.on_decisions(metrics.decided)
     echo = ProbeEcho(gate, probe_user(config), database)
@@ -123,7 +134,7 @@ def wire(config: Config) -> Service:
         metrics=metrics,
         provisioning=InboxProvisioning(database),
         trust=InboxTrust(database, verifications),
-        pages=[*_pages(config, database), *_hooks(config.whatsapp, database, gate)],
+        pages=[*_pages(config, database, documents), *_hooks(config.whatsapp, database, gate)],
     )
     parts = Parts(
         database=database,
@@ -185,7 +196,7 @@ def _web(config: Config, ports: WebPorts) -> WebServer:
     return WebServer(application(settings, ports), listen.host, listen.port)
 
 
-def _pages(config: Config, database: SqlDatabase) -> list[web.RouteDef]:
+def _pages(config: Config, database: SqlDatabase, documents: DocumentHouse | None) -> list[web.RouteDef]:
     """The page behind the links, where anybody takes part by mail."""
     if config.email is None:
         return []
@@ -194,7 +205,12 @@ def _pages(config: Config, database: SqlDatabase) -> list[web.RouteDef]:
     secure = config.appservice.public_base_url.startswith("https:")
     page = ServicePortal(database, JsonCodec())
     caller = TrustedProxies(config.appservice.trusted_proxies).caller
-    return PortalPages(page, house, caller, tries, is_secure=secure).routes()
+    pages = PortalPages(page, house, caller, tries, is_secure=secure).routes()
+    if documents is None:
+        return pages
+    papers = ServicePapers(database, JsonCodec(), documents.vault, Pages(documents.workshop))
+    shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
+    return [*DocumentPages(papers, house, shown).routes(), *pages]
 
 
 def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: House) -> MailReader | None:

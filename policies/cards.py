@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from policies.case import Case, PersonId
-from policies.document import Action, Document, Version
+from policies.document import Action, Document, Serving, Version
 from policies.documents import Allowed, Wish, may
 from policies.plan import desk_label
 from policies.text import moment, one_line
@@ -69,8 +69,8 @@ def history(case: Case, document: Document) -> str:
         which = f"version {versions.get(yes.sha256, '?')} for {_name(case, yes.person)} ({yes.action})"
         events.append((yes.at, f"its owner agreed: {which}, {yes.how}"))
     for served in document.servings:
-        what = f"version {served.version} served to {_name(case, served.person)} ({served.action}), {served.how}"
-        events.append((served.at, what))
+        what = f"version {served.version} served to {_name(case, served.person)} ({served.action})"
+        events.append((served.at, f"{what}, {served.how}{_pages(served)}"))
     lines = [f"{moment(at)}: {text}" for at, text in sorted(events)]
     return "\n".join([f"{document.id}: what happened (served is not read):", *lines])
 
@@ -88,6 +88,10 @@ def _names(case: Case, document: Document, version: Version, action: Action, at:
 
 def _name(case: Case, person: PersonId) -> str:
     return people(case, frozenset({person}))
+
+
+def _pages(served: Serving) -> str:
+    return f": {', '.join(map(str, sorted(served.pages)))}" if served.pages else ""
 
 
 def _size(size: int) -> str:

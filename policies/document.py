@@ -111,6 +111,8 @@ class Serving:
     action: Action
     at: datetime
     how: str
+    pages: tuple[int, ...] = ()
+    """Of what is served page by page: those that were, in the order in which they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

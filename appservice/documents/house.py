@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from appservice.documents.intake import Ends, Intake
 from appservice.documents.pipeline.examine import Pipeline
+from appservice.documents.pipeline.limits import MEGABYTE
+from appservice.documents.pipeline.scanner import Clamd
 from appservice.documents.pipeline.workshop import Workshop
 from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.media import MAX_SIZE
 from appservice.ports import ServiceDatabase
-from appservice.setup.config import Config
+from appservice.setup.config import Config, Documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class DocumentHouse:
 
     vault: Vault
     intake: Intake
+    scanner: Clamd | None
     workshop: Workshop
     admin: Homeserver | None
     """The homeserver as its administrator, who may delete files."""
@@ -38,6 +41,13 @@ def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver
     token = config.documents.media_admin_token
     admin = Homeserver(config.homeserver.url, token.get_secret_value()) if token else None
     vault, workshop = Vault(config.documents.folder, database), Workshop()
-    examiner = Pipeline(workshop, None, most_bytes=MAX_SIZE)
+    most_bytes = min(config.documents.most_megabytes * MEGABYTE, MAX_SIZE)
+    scanner = _scanner(config.documents)
+    examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
     intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner)
-    return DocumentHouse(vault, intake, workshop, admin)
+    return DocumentHouse(vault, intake, scanner, workshop, admin)
+
+
+def _scanner(documents: Documents) -> Clamd | None:
+    clamd = documents.clamd
+    return Clamd(clamd.socket, clamd.host or "", clamd.port) if clamd else None

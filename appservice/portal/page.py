@@ -22,6 +22,7 @@ from policies.message import Content, Edit, File, Reaction, Removal, Text, Unpro
 from policies.plan import label
 from policies.status import readers_text
 from policies.text import one_line
+from policies.viewing import visible
 from rooms.apply import Codec
 from rooms.held import mine_id
 from rooms.ports import Item, ItemId, case_lane, item_id
@@ -113,6 +114,7 @@ class ServicePortal:
             rooms=rooms,
             questions=questions,
             doubtful=doubtful,
+            has_documents=bool(visible(case, person.id, self._clock())),
         )
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:

@@ -134,6 +134,20 @@ class Rooms(Section):
     rotation_hours: int = Field(default=168, ge=1, le=8_760, description="hours until a new room key")
 
 
+class Clamd(Section):
+    """A malware scanner. While it doesn't answer, files wait."""
+
+    socket: Folder | None = Field(default=None, description="the path of its Unix socket (LocalSocket in clamd.conf)")
+    host: str | None = Field(default=None, min_length=1, description="or the host of its TCP socket")
+    port: Port = Field(default=3310, description="and its port, 1 to 65535")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.socket is None) == (self.host is None):
+            raise mistaken("give either a socket or a host", "like socket: /run/clamav/clamd.ctl", at="socket")
+        return self
+
+
 class Documents(Section):
     """The vault that files go to. Without this section files stay as they are sent."""
 
@@ -141,6 +155,8 @@ class Documents(Section):
     folder: Folder = Field(
         default=Path("documents"), validate_default=True, description="the folder of the vault, ours alone"
     )
+    most_megabytes: int = Field(default=50, ge=1, le=50, description="how large a file may be, in MB")
+    clamd: Clamd | None = Field(default=None, description="the malware scanner, if there is one")
     media_admin_token: Secret | None = Field(
         default=None, description="an administrator's token at the homeserver, which deletes files from it"
     )

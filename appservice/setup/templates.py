@@ -73,6 +73,8 @@ documents:
   folder: documents                      # the folder of the vault, ours alone: encrypted files; default documents
   # media_admin_token: {file: secrets/media-admin.token}    # an administrator's token at the homeserver, which deletes
                                          # what went to the vault; without it, those encrypted bytes stay there
+  # clamd: {socket: /run/clamav/clamd.ctl}                  # a malware scanner; while it is down, files wait
+  most_megabytes: 50                     # how large a file may be, in MB; default 50
 
 rooms:
   rotation_messages: 100                 # messages until a room gets a new key; default 100

@@ -2,6 +2,7 @@
 
 homeserver    it serves the bot         deliveries    it reaches us (MSC2659), with the right token
 mail out      the mail server lets us in              mail in       whoever connects to our LMTP port is greeted
+scanner       clamd answers
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from appservice.documents.pipeline.scanner import Clamd
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId
@@ -54,16 +56,19 @@ class Reach:
         *,
         mail_server: MailServer | None,
         lmtp: LmtpServer | None,
+        scanner: Clamd | None = None,
     ) -> None:
-        """`registration`: our id at the homeserver. Without mail, its two legs are left out."""
+        """`registration`: our id at the homeserver. Without mail, its two legs are left out; without clamd, its own."""
         self._database, self._matrix, self._bot, self._registration = database, matrix, bot, registration
-        self._mail_server, self._lmtp = mail_server, lmtp
+        self._mail_server, self._lmtp, self._scanner = mail_server, lmtp, scanner
         self.last: tuple[Leg, ...] = ()
         """What was seen last; nothing before the first look."""
 
     async def look(self) -> tuple[Leg, ...]:
         """Try each once, all at the same time. Never raises; takes as long as the slowest needs to fail."""
-        found = await asyncio.gather(self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in())
+        found = await asyncio.gather(
+            self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in(), self._malware()
+        )
         self.last = tuple(leg for leg in found if leg is not None)
         return self.last
 
@@ -110,3 +115,11 @@ class Reach:
         if not await self._lmtp.greets():
             return Leg("mail in", False, "nobody answers at our LMTP port", "restart the service; its log says more")
         return Leg("mail in", True, "mail is taken at our LMTP port")
+
+    async def _malware(self) -> Leg | None:
+        if self._scanner is None:
+            return None
+        if not await self._scanner.greets():
+            remedy = "files wait, and nobody gets them; is clamd running, and is documents.clamd right?"
+            return Leg("scanner", False, "clamd does not answer", remedy)
+        return Leg("scanner", True, "clamd answers")

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from base64 import b32encode
 from typing import Final
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -21,6 +22,11 @@ def is_token(text: str) -> bool:
 def form_mark(session: str) -> str:
     """What a form of that session carries: another site can't know it (CSRF)."""
     return hashlib.sha256(b"form\0" + session.encode()).hexdigest()[:32]
+
+
+def viewing_mark(session: str) -> str:
+    """What stands on every page that is shown in that session, and on record: to be read out by telephone."""
+    return b32encode(hashlib.sha256(b"viewing\0" + session.encode()).digest())[:6].decode()
 
 
 def new_nonce() -> str:

@@ -1,5 +1,6 @@
 """The page as HTML: rendered on the server, everything of a person's escaped, nothing fetched from anywhere else."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
@@ -7,7 +8,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bridges.email.plaintext import tidied
-from bridges.portal.ids import form_mark, new_nonce
+from bridges.portal.ids import form_mark, new_nonce, viewing_mark
+from bridges.portal.papers import Paper
 from bridges.portal.views import House, View
 
 STYLE: Final = files("bridges.portal").joinpath("style.css").read_text()
@@ -38,6 +40,20 @@ def rooms(house: House, view: View, session: str, *, done: str | None = None, la
     name = "rooms" if view.is_enrolled else "welcome"
     template = _PAGES.get_template(f"{language}/{name}.html")
     return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
+
+
+def papers(house: House, own: Sequence[Paper], session: str, *, language: str = "en") -> str:
+    """The documents that one person may look at or download now."""
+    template = _PAGES.get_template(f"{language}/papers.html")
+    return template.render(house=house, papers=own, mark=form_mark(session), nonce=new_nonce)
+
+
+def paper(house: House, shown: Paper, number: int, session: str, *, language: str = "en") -> str:
+    """One page of a document, and the way to the next."""
+    template = _PAGES.get_template(f"{language}/paper.html")
+    return template.render(
+        house=house, paper=shown, number=number, viewing=viewing_mark(session), mark=form_mark(session), nonce=new_nonce
+    )
 
 
 def pause(house: House, *, language: str = "en") -> str:

@@ -11,7 +11,6 @@
 No script, no third party: the content security policy forbids both. Link scanners that follow a link find the field.
 """
 
-import hmac
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -21,26 +20,14 @@ from aiohttp import web
 
 from bridges.email.rate import RateCap
 from bridges.portal import render
-from bridges.portal.ids import form_mark, is_token
+from bridges.portal.ids import is_token
+from bridges.portal.requests import COOKIE, HEADERS, ended, form_of, is_ours, page, see, session_of
 from bridges.portal.views import Closed, House, Portal, View
 
-COOKIE: Final = "mediatrix"
-_BODY_LIMIT: Final = 128 * 1024
 _TEXT_LIMIT: Final = 20_000
 PAGE_TRIES: Final = 20
 PAGE_WINDOW: Final = 600.0
 """So many PINs may one caller try in so many seconds, whatever the link."""
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
 _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "say": frozenset({"room", "text"}),
     "answer": frozenset({"code", "yes"}),
@@ -81,22 +68,22 @@ class PortalPages:
 
     async def _style(self, _: web.Request) -> web.Response:
         return web.Response(
-            text=render.STYLE, content_type="text/css", headers={**_HEADERS, "Cache-Control": "max-age=3600"}
+            text=render.STYLE, content_type="text/css", headers={**HEADERS, "Cache-Control": "max-age=3600"}
         )
 
     async def _door(self, _: web.Request) -> web.Response:
-        return _page(render.locked_door(self._house))
+        return page(render.locked_door(self._house))
 
     async def _open(self, request: web.Request) -> web.Response:
         # Another site could have somebody enter with a link and PIN of its own, and write where it reads.
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-            return _page(render.locked_door(self._house), HTTPStatus.FORBIDDEN)
+            return page(render.locked_door(self._house), HTTPStatus.FORBIDDEN)
         caller = self._caller(request)
         if self._tries.is_full(caller):
             problem = "Too many tries from here. Please wait ten minutes, or call."
-            return _page(render.locked_door(self._house, problem=problem), HTTPStatus.TOO_MANY_REQUESTS)
+            return page(render.locked_door(self._house, problem=problem), HTTPStatus.TOO_MANY_REQUESTS)
         self._tries.count(caller)
-        link, form = request.match_info["link"], await _form(request)
+        link, form = request.match_info["link"], await form_of(request)
         pin = "".join(form.get("pin", "").split())
         opened = await self._portal.open(link, pin) if is_token(link) and pin else Closed.WRONG
         match opened:
@@ -107,60 +94,56 @@ class PortalPages:
                     "This link and this PIN don't open anything. The link may be too old: each works for three days."
                 )
             case _:
-                answer = web.Response(status=HTTPStatus.SEE_OTHER, headers={**_HEADERS, "Location": "/p/rooms"})
+                answer = see("/p/rooms")
                 answer.set_cookie(COOKIE, opened, path="/p", httponly=True, secure=self._is_secure, samesite="Strict")
                 return answer
-        return _page(render.locked_door(self._house, problem=problem), HTTPStatus.FORBIDDEN)
+        return page(render.locked_door(self._house, problem=problem), HTTPStatus.FORBIDDEN)
 
     async def _rooms(self, request: web.Request) -> web.Response:
-        session = _session(request)
+        session = session_of(request)
         view = await self._portal.view(session, request.query.get("before", "")) if session else None
         if view is None:
-            return self._ended()
-        return _page(render.rooms(self._house, view, session, done=_done(view, request.query)))
+            return ended(self._house)
+        return page(render.rooms(self._house, view, session, done=_done(view, request.query)))
 
     async def _act(self, request: web.Request) -> web.Response:
-        session, form = _session(request), await _form(request)
+        session, form = session_of(request), await form_of(request)
         what = form.get("act", "")
-        if not session or not _is_ours(form, session):
-            return self._ended()
+        if not session or not is_ours(form, session):
+            return ended(self._house)
         values = {name: form[name] for name in _FIELDS.get(what, ()) if name in form}
         if (
             what not in _FIELDS
             or len(values.get("text", "")) > _TEXT_LIMIT
             or (what == "say" and not values.get("text", "").strip())
         ):
-            return _page(
+            return page(
                 render.plain(self._house, "That did not work", "Please go back, and try again."), HTTPStatus.BAD_REQUEST
             )
         if not await self._portal.act(session, form.get("nonce", ""), what, values):
-            return self._ended()
+            return ended(self._house)
         query = urlencode({"done": what, **({"room": values["room"]} if values.get("room") else {})})
-        return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_HEADERS, "Location": f"/p/rooms?{query}"})
+        return see(f"/p/rooms?{query}")
 
     async def _leave(self, request: web.Request) -> web.Response:
-        session, form = _session(request), await _form(request)
-        if session and _is_ours(form, session):
+        session, form = session_of(request), await form_of(request)
+        if session and is_ours(form, session):
             await self._portal.leave(session)
-        answer = _page(
+        answer = page(
             render.plain(self._house, "Goodbye", "You have left. Close this window if others use this computer.")
         )
         answer.del_cookie(COOKIE, path="/p")
         return answer
 
     async def _ask_to_pause(self, _: web.Request) -> web.Response:
-        return _page(render.pause(self._house))
+        return page(render.pause(self._house))
 
     async def _pause(self, request: web.Request) -> web.Response:
         link = request.match_info["link"]
         if is_token(link):
             await self._portal.pause(link)
         text = "If this was a link of yours, nothing is mailed to you from now on. Your mediator has been told."
-        return _page(render.plain(self._house, "No more mail", text))
-
-    def _ended(self) -> web.Response:
-        text = "Please open the link in the last mail that you got from us, and enter your PIN."
-        return _page(render.plain(self._house, "Please open your link again", text), HTTPStatus.FORBIDDEN)
+        return page(render.plain(self._house, "No more mail", text))
 
 
 def _done(view: View, query: Mapping[str, str]) -> str | None:
@@ -170,24 +153,3 @@ def _done(view: View, query: Mapping[str, str]) -> str | None:
     if what == "say" and room and room.kept:
         return f"Received. It is not shown to the others, because {room.kept}. The mediator looks at it first."
     return _DONE.get(what)
-
-
-def _page(html: str, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    return web.Response(text=html, content_type="text/html", status=status, headers=_HEADERS)
-
-
-def _session(request: web.Request) -> str:
-    found = request.cookies.get(COOKIE, "")
-    return found if is_token(found) else ""
-
-
-def _is_ours(form: Mapping[str, str], session: str) -> bool:
-    return hmac.compare_digest(form.get("mark", "").encode(), form_mark(session).encode())
-
-
-async def _form(request: web.Request) -> Mapping[str, str]:
-    """The fields of a form, each once, as texts."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        return {}
-    fields = await request.clone(client_max_size=_BODY_LIMIT).post()
-    return {name: value for name, value in fields.items() if isinstance(value, str)}

@@ -65,6 +65,8 @@ class View:
     doubtful: tuple[Doubtful, ...]
     earlier: str | None = None
     """The name of the oldest thing shown, where there are older ones."""
+    has_documents: bool = False
+    """Whether there are documents that they may see."""
 
 
 @dataclass(frozen=True, slots=True)

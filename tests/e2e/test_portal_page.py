@@ -4,10 +4,12 @@ Skipped where there is no Chromium; `.ci/root/20-page` installs it. With MEDIATR
 taken anew.
 """
 
+import io
 import json
 import os
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,8 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from appservice.documents.pipeline.drawing import Order, draw
+from appservice.documents.pipeline.pages import Watermark
 from bridges.email.convert_out import (
     Invitation,
     LinkKind,
@@ -28,9 +32,13 @@ from bridges.email.convert_out import (
 )
 from bridges.email.ids import EmailAddress
 from bridges.email.rate import RateCap
+from bridges.portal.document_pages import DocumentPages
+from bridges.portal.papers import Download, PageImage, Paper
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from policies.case import Kind
+from policies.files import Kind as FileKind
+from tests.appservice.documents.pipeline import makers
 from tests.bridges.email.builders import BOUNCES, letter, parsed
 from tests.bridges.portal.test_server import HOUSE, LINK, PIN, VIEW, FakePortal
 from tests.e2e.chromium import Tab, chromium
@@ -69,6 +77,11 @@ MAILS = {
     "mail-link-first": lambda: link(LinkKind.FIRST),
     "mail-link-whose": lambda: link(LinkKind.WHOSE),
 }
+PLAN = Paper("D1", 1, "D1 “site plan.pdf” (PDF, 3 pages, 120 kB)", "Alice", False, 3, True, ())
+_SERVED = "2026-01-05 10:00 UTC: version 1 served to Alice (view), as pictures of pages, marked K7Q2AB: 1, 2"
+OWN = Paper("D2", 1, "D2 “survey.pdf” (PDF, 2 pages, 80 kB)", "Carl", True, 2, False, (_SERVED,))
+MARK = Watermark("Carl", AT, "K7Q2AB")
+PAPERS = {"page-documents": "/p/documents", "page-document": "/p/documents/D1/1?page=2"}
 PAGES = {"page-rooms": VIEW, "page-welcome": replace(VIEW, is_enrolled=False)}
 
 
@@ -82,12 +95,47 @@ async def _nothing(_: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@dataclass
+class FakePapers:
+    """Two documents, of which one is open at its first pages."""
+
+    portal: FakePortal
+
+    async def papers(self, session: str) -> Sequence[Paper] | None:
+        """For whoever has a session."""
+        return [PLAN, OWN] if session in self.portal.sessions else None
+
+    async def open(self, session: str, document: str, version: int) -> bool:
+        """Everything opens."""
+        return (document, version) == ("D1", 1) and session in self.portal.sessions
+
+    async def paper(self, session: str, document: str, version: int) -> Paper | None:
+        """What was opened."""
+        return PLAN if await self.open(session, document, version) else None
+
+    async def page(self, session: str, document: str, version: int, page: int) -> PageImage | None:
+        """A page, drawn as it really is."""
+        if not await self.open(session, document, version):
+            return None
+        image = io.BytesIO()
+        draw(io.BytesIO(makers.pdf(3)), image, Order(FileKind.PDF, page, 1240, MARK.lines))
+        return PageImage(image.getvalue())
+
+    @asynccontextmanager
+    async def download(self, session: str, document: str, version: int) -> AsyncIterator[Download | None]:
+        """Nothing is handed out."""
+        yield None
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def portal() -> AsyncIterator[tuple[str, FakePortal]]:
     """The page on a free port, and the mails beside it."""
     portal, app = FakePortal(), web.Application()
     pages = PortalPages(portal, HOUSE, lambda _: "", RateCap(lambda: 0.0, limit=1000), is_secure=False)
-    app.add_routes([*pages.routes(), web.get("/mail/{name}", _mail), web.get("/favicon.ico", _nothing)])
+    papers = DocumentPages(FakePapers(portal), HOUSE, RateCap(lambda: 0.0, limit=1000))
+    app.add_routes(
+        [*papers.routes(), *pages.routes(), web.get("/mail/{name}", _mail), web.get("/favicon.ico", _nothing)]
+    )
     async with TestServer(app) as server:
         yield str(server.make_url("")), portal
 
@@ -136,6 +184,24 @@ async def test_a_page_can_be_used_by_everybody_and_fetches_nothing_from_elsewher
     if name != "page-door":
         await tab.evaluate(f"document.querySelector('#pin').value = '{PIN}', document.forms[0].submit()")
         await tab.until("document.readyState === 'complete' && document.querySelector('#pin') === null")
+    await tab.call("Page.setBypassCSP", enabled=True)  # or axe-core could not be put in
+    await looked_at(tab, name)
+    assert all(address.startswith(base) for address in tab.requested if not address.startswith("about:"))
+
+
+@pytest.mark.parametrize("name", PAPERS)
+async def test_documents_can_be_looked_at_by_everybody_with_scripts_off(
+    tab: Tab, portal: tuple[str, FakePortal], name: str
+) -> None:
+    base = portal[0].rstrip("/")
+    await tab.open(f"{base}/p/{LINK}")
+    await tab.until("document.querySelector('#pin') !== null")
+    await tab.evaluate(f"document.querySelector('#pin').value = '{PIN}', document.forms[0].submit()")
+    await tab.until("document.readyState === 'complete' && document.querySelector('#pin') === null")
+    await tab.open(f"{base}{PAPERS[name]}")
+    await tab.until("document.readyState === 'complete' && document.querySelector('h1') !== null")
+    if name == "page-document":
+        assert await tab.evaluate("document.querySelector('img').naturalWidth") == 1240
     await tab.call("Page.setBypassCSP", enabled=True)  # or axe-core could not be put in
     await looked_at(tab, name)
     assert all(address.startswith(base) for address in tab.requested if not address.startswith("about:"))

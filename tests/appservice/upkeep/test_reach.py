@@ -1,16 +1,19 @@
 """Each way is tried: what does not work is said, with what to do."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key
 from appservice.crypto.rows import StoredIdentity
+from appservice.documents.pipeline.scanner import Clamd
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.upkeep.reach import Leg, Reach
 from rooms.ports import UserId
+from tests.appservice.documents.pipeline.test_scanner import listening
 from tests.fakes.memory import MemoryDatabase
 
 BOT = UserId("@_mediatrix_bot:example.org")
@@ -39,13 +42,13 @@ class Synapse:
             raise MatrixError("ping", self.ping_fails, 502, transient=True)
 
 
-async def look(synapse: Synapse, *, ready: bool = True) -> dict[str, Leg]:
+async def look(synapse: Synapse, *, ready: bool = True, scanner: Clamd | None = None) -> dict[str, Leg]:
     """What is seen of each way, without mail."""
     database = MemoryDatabase()
     async with database.begin() as work:
         keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
         await work.crypto.put_identity(StoredIdentity(BOT, DEVICE, ready, "", "", *keys, "", 0, 0))
-    reach = Reach(database, cast(Homeserver, synapse), BOT, "mediatrix", mail_server=None, lmtp=None)
+    reach = Reach(database, cast(Homeserver, synapse), BOT, "mediatrix", mail_server=None, lmtp=None, scanner=scanner)
     return {leg.name: leg for leg in await reach.look()}
 
 
@@ -53,6 +56,14 @@ async def test_what_works_is_said_to_and_mail_only_where_it_is_set_up() -> None:
     synapse = Synapse()
     assert {name: leg.works for name, leg in (await look(synapse)).items()} == {"homeserver": True, "deliveries": True}
     assert synapse.asked == [(BOT, DEVICE)]
+
+
+async def test_a_scanner_that_is_down_is_said_with_what_it_means(tmp_path: Path) -> None:
+    leg = (await look(Synapse(), scanner=Clamd(tmp_path / "clamd.ctl")))["scanner"]
+    assert not leg.works
+    assert "files wait" in leg.remedy
+    async with listening(tmp_path) as scanner:
+        assert (await look(Synapse(), scanner=scanner))["scanner"].works
 
 
 async def test_before_the_bot_has_a_device_none_is_asked_for() -> None:

@@ -1,0 +1,187 @@
+"""Documents on the page, as the service fills it: asked of the policies each time, on record before anything leaves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
+from appservice.documents.vault import Damaged, Missing, Vault
+from appservice.portal.page import PortalDatabase
+from appservice.ports import ServiceWork
+from bridges.portal.ids import viewing_mark
+from bridges.portal.papers import Download, NotNow, PageImage, Paper
+from policies import cards
+from policies.case import Case, Person
+from policies.document import Action, Document, Version
+from policies.documents import Allowed, Denied, Wish, may, served
+from policies.effects import Decision
+from policies.files import file_name
+from policies.viewing import opened, page_shown, visible
+from rooms.apply import Applier, Codec
+from rooms.ports import item_id
+
+WIDTH: Final = 1240
+"""Points of a page image: A4 at 150 dpi."""
+_GONE: Final = "This document can't be read at the moment. Your mediator has been told how to look into it."
+_RULE: Final = "document-served"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Who asks for which version, in the case as it is."""
+
+    case: Case
+    person: Person
+    document: Document
+    version: Version
+    at: datetime
+
+    def wish(self, action: Action) -> Wish:
+        return Wish(self.person.id, action, self.version.number, self.at)
+
+
+class ServicePapers:
+    """`bridges.portal.papers.Papers`."""
+
+    def __init__(
+        self,
+        database: PortalDatabase,
+        codec: Codec,
+        vault: Vault,
+        renderer: Renderer,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database, self._codec, self._clock = database, codec, clock
+        self._vault, self._renderer = vault, renderer
+
+    async def papers(self, session: str) -> Sequence[Paper] | None:
+        """See the port."""
+        at = self._clock()
+        async with self._database.read() as work:
+            whose = await work.shelf.session(session, at)
+            case = await work.cases.load(whose.case) if whose else None
+            unsure = case is not None and await work.epochs.unconfirmed(case.id)
+        person = case.person(whose.person) if case and whose else None
+        if case is None or person is None:
+            return None
+        if unsure:
+            return ()
+        seen = visible(case, person.id, at)
+        return [_paper(_Found(case, person, document, version, at)) for document, version in seen]
+
+    async def open(self, session: str, document: str, version: int) -> bool:
+        """See the port."""
+        async with self._database.begin() as work:
+            found = await self._found(work, session, document, version)
+            if found is None or not _pages(found.version):
+                return False
+            after = opened(found.case, found.document, found.wish(Action.VIEW), viewing_mark(session))
+            return await self._on_record(work, found, after, "opened on the page")
+
+    async def paper(self, session: str, document: str, version: int) -> Paper | None:
+        """See the port."""
+        async with self._database.begin() as work:
+            found = await self._found(work, session, document, version)
+        if found is None:
+            return None
+        after = page_shown(found.case, found.document, found.wish(Action.VIEW), viewing_mark(session), 1)
+        return None if isinstance(after, Denied) else _paper(found)
+
+    async def page(self, session: str, document: str, version: int, page: int) -> PageImage | NotNow | None:
+        """See the port."""
+        mark = viewing_mark(session)
+        async with self._database.begin() as work:
+            found = await self._found(work, session, document, version)
+            if found is None:
+                return None
+            after = page_shown(found.case, found.document, found.wish(Action.VIEW), mark, page)
+            if not await self._on_record(work, found, after, f"page {page} on the page"):
+                return None
+        try:
+            async with self._vault.workroom.room() as room:
+                await self._vault.copy_out(found.case.id, found.version.served, room / "plain")
+                kind, watermark = found.version.kind, Watermark(found.person.name, found.at, mark)
+                drawn = await self._renderer.render(room / "plain", kind, page, WIDTH, watermark)
+        except (Missing, Damaged, OSError):
+            return NotNow(_GONE)
+        match drawn:
+            case Page(jpeg=jpeg):
+                return PageImage(jpeg)
+            case Unrendered(why):
+                return NotNow(why)
+
+    @asynccontextmanager
+    async def download(self, session: str, document: str, version: int) -> AsyncIterator[Download | NotNow | None]:
+        """See the port."""
+        async with self._database.begin() as work:
+            found = await self._found(work, session, document, version)
+            after = (
+                served(found.case, found.document, found.wish(Action.DOWNLOAD), "downloaded from the page")
+                if found
+                else Denied("there is no such document")
+            )
+            if found is None or not await self._on_record(work, found, after, "downloaded from the page"):
+                found = None
+        if found is None:
+            yield None
+            return
+        async with AsyncExitStack() as stack:
+            file: Download | NotNow
+            try:
+                room = await stack.enter_async_context(self._vault.workroom.room())
+                await self._vault.copy_out(found.case.id, found.version.served, room / "plain")
+            except (Missing, Damaged, OSError):
+                file = NotNow(_GONE)
+            else:
+                kept, kind = found.version.served, found.version.kind
+                file = Download(file_name(found.document.name, kind), kind.mimetype, room / "plain", kept.size)
+            yield file
+
+    async def _found(self, work: ServiceWork, session: str, document: str, version: int) -> _Found | None:
+        """The version, if there is such a session, document and version; whether it may be seen is another question."""
+        at = self._clock()
+        whose = await work.shelf.session(session, at)
+        case = await work.cases.load(whose.case, lock=True) if whose else None
+        if case is None or await work.epochs.unconfirmed(case.id):
+            # What was taken back after a backup was made would be granted again (I11).
+            return None
+        person = case.person(whose.person) if whose else None
+        paper = case.document(document)
+        kept = paper.version(version) if paper else None
+        return _Found(case, person, paper, kept, at) if person and paper and kept else None
+
+    async def _on_record(self, work: ServiceWork, found: _Found, after: Document | Denied, what: str) -> bool:
+        """Store what was served, unless it may not be; whether it may."""
+        if isinstance(after, Denied):
+            return False
+        if after != found.document:
+            case, which = found.case.with_document(after), f"{found.document.id}.{found.version.number}"
+            reason = f"{which}, SHA-256 {found.version.served.sha256}, to {found.person.name}: {what}"
+            decision = Decision(case, (), _RULE, reason)
+            item = item_id(f"{which}/{found.person.id}/{what}/{found.at.isoformat()}")
+            await Applier(work, self._codec, item, found.at).apply(found.case, decision)
+        return True
+
+
+def _paper(found: _Found) -> Paper:
+    case, document, version = found.case, found.document, found.version
+    owner = case.person(document.owner)
+    own = document.owner == found.person.id
+    return Paper(
+        id=document.id,
+        version=version.number,
+        title=cards.title(document, version),
+        owner=owner.name if owner else "somebody who left",
+        is_own=own,
+        pages=_pages(version),
+        may_download=isinstance(may(case, document, found.wish(Action.DOWNLOAD)), Allowed),
+        history=tuple(cards.history(case, document).splitlines()[1:]) if own else (),
+    )
+
+
+def _pages(version: Version) -> int:
+    return version.pages or 0 if version.kind.has_pages else 0

@@ -1,0 +1,127 @@
+"""The routes of documents. What is not that person's is answered like what there isn't, whatever the reason.
+
+GET  /p/documents                              what may be looked at or downloaded
+POST /p/documents/{document}/{version}/open    begins to look: on record, counted; GET alone opens nothing
+GET  /p/documents/{document}/{version}?page=   one page of what is open
+GET  /p/documents/{document}/{version}/pages/{page}    its picture
+POST /p/documents/{document}/{version}/download        the file, where that was granted: on record before it leaves
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from bridges.email.rate import RateCap
+from bridges.portal import render
+from bridges.portal.papers import Download, NotNow, PageImage, Papers
+from bridges.portal.requests import HEADERS, ended, form_of, is_ours, page, see, session_of
+from bridges.portal.views import House
+
+SHOWN_MOST: Final = 60
+SHOWN_WINDOW: Final = 60.0
+"""So many pages may one session have drawn or downloaded in so many seconds."""
+_CHUNK: Final = 1 << 16
+_WITH_PICTURES: Final = HEADERS["Content-Security-Policy"] + "; img-src 'self'"
+_FILE_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+
+class DocumentPages:
+    """The handlers. `shown` caps what a session has drawn."""
+
+    def __init__(self, papers: Papers, house: House, shown: RateCap) -> None:
+        self._papers, self._house, self._shown = papers, house, shown
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to add to an application, before the routes of links."""
+        one = r"/p/documents/{document:D[0-9]{1,6}}/{version:[0-9]{1,6}}"
+        return [
+            web.get("/p/documents", self._list),
+            web.post(f"{one}/open", self._open),
+            web.get(one, self._paper),
+            web.get(one + "/pages/{page:[0-9]{1,6}}", self._page),
+            web.post(f"{one}/download", self._download),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        session = session_of(request)
+        papers = await self._papers.papers(session) if session else None
+        return ended(self._house) if papers is None else page(render.papers(self._house, papers, session))
+
+    async def _open(self, request: web.Request) -> web.Response:
+        session, form = session_of(request), await form_of(request)
+        if not session or not is_ours(form, session):
+            return ended(self._house)
+        document, version = _named(request)
+        if not await self._papers.open(session, document, version):
+            return self._nothing()
+        return see(f"/p/documents/{document}/{version}?page=1")
+
+    async def _paper(self, request: web.Request) -> web.Response:
+        session, wanted = session_of(request), request.query.get("page", "1")
+        paper = await self._papers.paper(session, *_named(request)) if session else None
+        number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) <= 6 else 0
+        if paper is None or not 1 <= number <= paper.pages:
+            return self._nothing()
+        html = render.paper(self._house, paper, number, session)
+        return page(html, policy=_WITH_PICTURES)
+
+    async def _page(self, request: web.Request) -> web.Response:
+        session = session_of(request)
+        if not session:
+            return self._nothing()
+        if self._shown.is_full(session):
+            return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
+        self._shown.count(session)
+        match await self._papers.page(session, *_named(request), int(request.match_info["page"])):
+            case PageImage(jpeg):
+                return web.Response(body=jpeg, content_type="image/jpeg", headers=HEADERS)
+            case NotNow(why):
+                return self._plain("Not now", why, HTTPStatus.SERVICE_UNAVAILABLE)
+            case None:
+                return self._nothing()
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        session, form = session_of(request), await form_of(request)
+        if not session or not is_ours(form, session):
+            return ended(self._house)
+        if self._shown.is_full(session):
+            return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
+        self._shown.count(session)
+        async with self._papers.download(session, *_named(request)) as file:
+            match file:
+                case Download():
+                    return await _sent(request, file)
+                case NotNow(why):
+                    return self._plain("Not now", why, HTTPStatus.SERVICE_UNAVAILABLE)
+                case None:
+                    return self._nothing()
+
+    def _nothing(self) -> web.Response:
+        text = "There is nothing here for you, or not any more. Your documents are listed under “Your documents”."
+        return self._plain("Nothing here", text, HTTPStatus.NOT_FOUND)
+
+    def _plain(self, title: str, text: str, status: HTTPStatus) -> web.Response:
+        return page(render.plain(self._house, title, text), status)
+
+
+async def _sent(request: web.Request, file: Download) -> web.StreamResponse:
+    """The file, piece by piece, as something to be kept and never to be shown by the browser as a page of ours."""
+    disposition = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+    policy = {"Content-Security-Policy": _FILE_POLICY, "Content-Disposition": disposition}
+    answer = web.StreamResponse(headers={**HEADERS, **policy, "Content-Type": file.mimetype})
+    answer.content_length = file.size
+    await answer.prepare(request)
+    with file.path.open("rb") as source:
+        while chunk := await asyncio.to_thread(source.read, _CHUNK):
+            await answer.write(chunk)
+    await answer.write_eof()
+    return answer
+
+
+def _named(request: web.Request) -> tuple[str, int]:
+    return request.match_info["document"], int(request.match_info["version"])

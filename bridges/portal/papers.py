@@ -1,0 +1,72 @@
+"""What the page shows of documents to one person: plain values, already decided to be theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A version of a document. `title` is in words, `owner` the mediator's name for who sent it.
+
+    `pages`: how many there are to look at, 0 where they can't be shown. `history`: who was served it, for its owner
+    alone.
+    """
+
+    id: str
+    version: int
+    title: str
+    owner: str
+    is_own: bool
+    pages: int
+    may_download: bool
+    history: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """A JPEG that says who looks at it."""
+
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file to be handed out, with a name that is fit for it."""
+
+    name: str
+    mimetype: str
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """It may be seen, but can't be shown. `why` is a whole sentence."""
+
+    why: str
+
+
+class Papers(Protocol):
+    """What the page needs of the service. What is not that person's is answered like what there isn't: None."""
+
+    async def papers(self, session: str) -> Sequence[Paper] | None:
+        """What that session's person may look at or download now; None for no session."""
+
+    async def open(self, session: str, document: str, version: int) -> bool:
+        """Begin to look at it: written down and counted before this returns."""
+
+    async def paper(self, session: str, document: str, version: int) -> Paper | None:
+        """What has been opened in this session and is still allowed."""
+
+    async def page(self, session: str, document: str, version: int, page: int) -> PageImage | NotNow | None:
+        """A page of what has been opened: asked again, and written down before this returns."""
+
+    def download(
+        self, session: str, document: str, version: int
+    ) -> AbstractAsyncContextManager[Download | NotNow | None]:
+        """Hand it out: written down before anything is there to be sent. The file goes with the context."""

@@ -1,0 +1,291 @@
+"""Documents on the page, through its own URLs: what is not granted can't be fetched or guessed, what is can be seen."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from appservice.codec import JsonCodec
+from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
+from appservice.documents.vault import Vault
+from appservice.portal.papers import ServicePapers
+from appservice.portal.store import SESSION_LASTS, Whose
+from bridges.email.rate import RateCap
+from bridges.portal.document_pages import DocumentPages
+from bridges.portal.ids import form_mark, new_token, viewing_mark
+from bridges.portal.requests import COOKIE
+from bridges.portal.views import House
+from policies.case import Case, Person
+from policies.document import Action, Consent, Document, DocumentId, Grant, Label, Serving, Version
+from policies.documents import Allowed, Wish, may, revoked
+from policies.files import Kind
+from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import both_sides, caucus_of, named
+
+pytestmark = pytest.mark.enable_socket
+
+CASE = both_sides()
+ALICE, CARL = named(CASE, "Alice"), named(CASE, "Carl")
+SECRET = b"%PDF-1.7 what only some may see"
+ADDRESS = "/p/documents/D1/1"
+
+
+@dataclass
+class FakeRenderer:
+    """Draws nothing, and says what it was asked to draw. Reads the file, as a real one would."""
+
+    drawn: list[tuple[bytes, Kind, int, Watermark]] = field(default_factory=list)
+    breaks: bool = False
+
+    async def render(self, source: Path, kind: Kind, page: int, width: int, watermark: Watermark) -> Page | Unrendered:
+        """A picture of nothing."""
+        assert width > 0
+        self.drawn.append((source.read_bytes(), kind, page, watermark))  # noqa: ASYNC240 - a few bytes
+        return Unrendered("This page can't be shown.") if self.breaks else Page(b"\xff\xd8 a picture", 1, 1)
+
+
+@dataclass
+class Town:
+    """A case with one document of Alice's side, the page, and who looks at it."""
+
+    http: TestClient[web.Request, web.Application]
+    database: MemoryDatabase
+    vault: Vault
+    renderer: FakeRenderer
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    session: str = ""
+
+    async def share(self, label: Label, *actions: Action, most: int | None = None, name: str = "plan.pdf") -> None:
+        """Alice's document has that label; Carl was granted these, and she agreed."""
+        async with self.vault.workroom.room() as room:
+            (room / "plain").write_bytes(SECRET)
+            kept = await self.vault.keep(CASE.id, room / "plain")
+        version = Version(1, label, Kind.PDF, "application/pdf", self.now, kept, kept, pages=3)
+        grants = tuple(Grant(1, CARL.id, action, ALICE.id, self.now, most=most) for action in actions)
+        consents = tuple(Consent(kept.sha256, CARL.id, action, self.now, "encrypted") for action in actions)
+        home = caucus_of(CASE, "Smith")
+        document = Document(DocumentId("D1"), ALICE.id, home, name, (version,), grants, consents=consents)
+        async with self.database.begin() as work:
+            await work.vault.keep(kept.blob)
+            await work.cases.save(CASE.with_document(document))
+
+    async def enter(self, person: Person) -> None:
+        """Somebody opened their link."""
+        self.session = new_token()
+        async with self.database.begin() as work:
+            await work.shelf.begin_session(self.session, Whose(CASE.id, person.id), self.now + SESSION_LASTS)
+        self.http.session.cookie_jar.update_cookies({COOKIE: self.session})
+
+    async def press(self, what: str, mark: str | None = None) -> ClientResponse:
+        """Of the form of document D1."""
+        form = {"mark": mark or form_mark(self.session)}
+        return await self.http.post(f"{ADDRESS}/{what}", data=form, allow_redirects=False)
+
+    async def status(self, path: str) -> int:
+        """Of what is fetched."""
+        return (await self.http.get(path, allow_redirects=False)).status
+
+    @property
+    def case(self) -> Case:
+        """As it is now."""
+        return self.database.committed.cases[CASE.id]
+
+    @property
+    def document(self) -> Document:
+        """As it is now."""
+        return self.case.documents[0]
+
+    @property
+    def servings(self) -> tuple[Serving, ...]:
+        """What is written down of it."""
+        return self.document.servings
+
+    async def change(self, document: Document) -> None:
+        """As a command would."""
+        async with self.database.begin() as work:
+            await work.cases.save(self.case.with_document(document))
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """Nobody has entered yet."""
+    database, renderer, app = MemoryDatabase(), FakeRenderer(), web.Application()
+    vault = Vault(tmp_path, database)
+    async with database.begin() as work:
+        await work.cases.save(CASE)
+    times: list[Town] = []
+    papers = ServicePapers(database, JsonCodec(), vault, renderer, lambda: times[0].now)
+    pages = DocumentPages(papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=20))
+    app.add_routes(pages.routes())
+    async with TestClient(TestServer(app)) as http:
+        times.append(Town(http, database, vault, renderer))
+        yield times[0]
+
+
+async def test_what_was_granted_is_opened_shown_page_by_page_and_on_record_before_it_leaves(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW)
+    await town.enter(CARL)
+    assert "plan.pdf" in await (await town.http.get("/p/documents")).text()
+    opened = await town.press("open")
+    assert (opened.status, opened.headers["Location"]) == (303, f"{ADDRESS}?page=1")
+    page = await town.http.get(f"{ADDRESS}?page=2")
+    html = await page.text()
+    assert "img-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "<script" not in html
+    assert viewing_mark(town.session) in html
+    (picture,) = re.findall(r'<img[^>]* src="([^"]*)"', html)
+    shown = await town.http.get(picture)
+    assert (shown.status, shown.content_type, shown.headers["Cache-Control"]) == (200, "image/jpeg", "no-store")
+    (asked,) = town.renderer.drawn
+    assert asked == (SECRET, Kind.PDF, 2, Watermark("Carl", town.now, viewing_mark(town.session)))
+    (serving,) = town.servings
+    assert (serving.person, serving.action, serving.pages) == (CARL.id, Action.VIEW, (2,))
+    assert viewing_mark(town.session) in serving.how
+    rules = [line.rule for line in town.database.committed.record.values()]
+    assert rules == ["document-served", "document-served"]
+
+
+@pytest.mark.parametrize("label", Label)
+@pytest.mark.parametrize("actions", [(), (Action.VIEW,), (Action.DOWNLOAD,)])
+@pytest.mark.parametrize("who", [person.name for person in CASE.people])
+async def test_every_url_answers_as_the_policy_says_and_no_and_nothing_look_alike(
+    town: Town, label: Label, actions: tuple[Action, ...], who: str
+) -> None:
+    person = named(CASE, who)
+    await town.share(label, *actions)
+    await town.enter(person)
+    allowed = {
+        action: isinstance(may(town.case, town.document, Wish(person.id, action, 1, town.now)), Allowed)
+        for action in Action
+    }
+    assert ("plan.pdf" in await (await town.http.get("/p/documents")).text()) is allowed[Action.VIEW]
+    opened = await town.press("open")
+    assert (opened.status == 303) is allowed[Action.VIEW]
+    fetched = {path: await town.status(path) for path in (f"{ADDRESS}?page=1", f"{ADDRESS}/pages/1")}
+    assert set(fetched.values()) == ({200} if allowed[Action.VIEW] else {404})
+    download = await town.press("download")
+    assert (download.status == 200) is allowed[Action.DOWNLOAD]
+    if allowed[Action.DOWNLOAD]:
+        assert await download.read() == SECRET
+        assert download.headers["Content-Disposition"].startswith("attachment")
+        assert "sandbox" in download.headers["Content-Security-Policy"]
+    else:
+        missing = await town.http.post("/p/documents/D99/1/download", data={"mark": form_mark(town.session)})
+        assert (missing.status, await missing.text()) == (download.status, await download.text())
+    assert bool(town.servings) is any(allowed.values())
+
+
+async def test_nothing_is_opened_by_a_get_a_foreign_form_or_without_a_session(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    for path in (f"{ADDRESS}?page=1", f"{ADDRESS}/pages/1"):
+        assert await town.status(path) == 404
+    assert await town.status(f"{ADDRESS}/open") == await town.status(f"{ADDRESS}/download") == 405
+    assert (await town.press("open", mark=form_mark("another"))).status == 403
+    assert (await town.press("download", mark="x")).status == 403
+    town.http.session.cookie_jar.clear()
+    assert await town.status("/p/documents") == 403
+    assert await town.status(f"{ADDRESS}/pages/1") == 404
+    assert not town.servings
+    assert not town.renderer.drawn
+
+
+async def test_taken_back_is_refused_at_once_also_to_who_has_it_open(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW)
+    await town.enter(CARL)
+    await town.press("open")
+    assert await town.status(f"{ADDRESS}/pages/1") == 200
+    await town.change(revoked(town.document, 1, frozenset({CARL.id}), town.now))
+    for path in (f"{ADDRESS}/pages/1", f"{ADDRESS}/pages/2", f"{ADDRESS}?page=1"):
+        assert await town.status(path) == 404
+    assert (await town.press("open")).status == 404
+    assert len(town.renderer.drawn) == 1
+
+
+async def test_after_a_restore_nothing_is_shown_before_a_mediator_has_confirmed_the_case(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def restored(*_: object) -> bool:
+        return True
+
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    await town.press("open")
+    async with town.database.begin() as work:
+        monkeypatch.setattr(type(work.epochs), "unconfirmed", restored)
+    assert "plan.pdf" not in await (await town.http.get("/p/documents")).text()
+    assert [(await town.press(what)).status for what in ("open", "download")] == [404, 404]
+    assert await town.status(f"{ADDRESS}/pages/1") == 404
+
+
+async def test_what_may_be_opened_once_is_opened_once_and_not_by_another_session(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW, most=1)
+    await town.enter(CARL)
+    await town.press("open")
+    assert await town.status(f"{ADDRESS}/pages/3") == 200
+    await town.enter(CARL)
+    assert await town.status(f"{ADDRESS}/pages/3") == 404
+    assert (await town.press("open")).status == 404
+
+
+async def test_pages_that_there_are_not_and_odd_numbers_are_nothing(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW)
+    await town.enter(CARL)
+    await town.press("open")
+    paths = (
+        f"{ADDRESS}/pages/0",
+        f"{ADDRESS}/pages/4",
+        f"{ADDRESS}/pages/1e3",
+        f"{ADDRESS}?page=²",
+        f"{ADDRESS}?page=-1",
+    )
+    for path in (*paths, "/p/documents/D1/2/pages/1", "/p/documents/d1/1/pages/1", "/p/documents/../D1/1/pages/1"):
+        assert await town.status(path) == 404, path
+
+
+async def test_an_owner_sees_who_was_served_and_nobody_else_does(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW)
+    await town.enter(CARL)
+    await town.press("open")
+    await town.status(f"{ADDRESS}/pages/1")
+    assert "served to" not in await (await town.http.get("/p/documents")).text()
+    await town.enter(ALICE)
+    own = await (await town.http.get("/p/documents")).text()
+    assert "version 1 served to Carl (view), as pictures of pages" in own
+    assert "To be served is not to be read" in own
+
+
+async def test_a_session_has_so_many_pages_a_minute(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW)
+    await town.enter(CARL)
+    await town.press("open")
+    found = [await town.status(f"{ADDRESS}/pages/{1 + number % 3}") for number in range(22)]
+    assert [status for status, _ in itertools.groupby(found)] == [200, 429]
+
+
+async def test_a_page_that_can_not_be_drawn_says_so_and_bytes_that_are_gone_are_no_error_page(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    await town.press("open")
+    town.renderer.breaks = True
+    assert await town.status(f"{ADDRESS}/pages/1") == 503
+    async with town.database.begin() as work:
+        await work.vault.forget([town.document.newest.served.blob])
+    assert await town.status(f"{ADDRESS}/pages/1") == 503
+    assert (await town.press("download")).status == 503
+
+
+async def test_a_file_is_handed_out_under_a_name_that_is_one(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD, name='a"\r\nX: y/\u202eplan.pdf')
+    await town.enter(CARL)
+    header = (await town.press("download")).headers["Content-Disposition"]
+    assert header == "attachment; filename*=UTF-8''plan.pdf"
+    assert [serving.action for serving in town.servings] == [Action.DOWNLOAD]
