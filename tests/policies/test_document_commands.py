@@ -255,3 +255,26 @@ def test_what_a_party_asks_of_the_vault_is_said_in_no_other_room() -> None:
             e.conversation for e in decision.effects if isinstance(e, Tell | Inform | Pose | Publish | Post | Relay)
         }
         assert said <= {HERS, DESK}, command
+
+
+def test_a_mediators_own_document_goes_by_the_mediators_yes_alone() -> None:
+    case = with_document(owner="Mia", home=DESK)
+    assert document(case).newest.label is Label.MEDIATORS
+    assert not sees(case, "Alice")
+    done = answers(says(case, "Mia", "!doc grant D1 download to all", DESK), "Mia", DESK)
+    assert sees(done.case, "Alice", Action.DOWNLOAD)
+    assert [h.conversation for h in of_kind(Hand, done.effects)] == [JOINT]
+
+
+def test_a_mediators_own_document_goes_to_one_side_alone() -> None:
+    case = with_document(owner="Mia", home=DESK)
+    done = answers(says(case, "Mia", "!doc grant D1 view to Smith", DESK), "Mia", DESK)
+    assert (sees(done.case, "Alice"), sees(done.case, "Bob")) == (True, False)
+    assert {p.conversation for p in of_kind(Publish, done.effects)} == {HERS}
+
+
+def test_nobody_answers_for_a_document_of_somebody_without_a_private_room() -> None:
+    case = says(CASE, "Mia", "!party add Eva @eva:example.org as expert", DESK).case
+    [found] = case.documents
+    case = replace(case, documents=(replace(found, owner=named(case, "Eva").id, home=DESK),))
+    assert says(case, "Mia", "!doc grant D1 view to all", DESK).refused
