@@ -176,7 +176,8 @@ class OutboxWork:
             case Redact(where):
                 return f"the removal of a message in {desk_label(where, case)}"
             case Publish(number, where) | Hand(number, conversation=where):
-                return f"{number} for {desk_label(where, case)}"
+                kind = "document" if isinstance(outgoing, Hand) else "release"
+                return f"the {kind} {number} for {desk_label(where, case)}"
             case Pose(to, where) | Inform(to, where):
                 person = case.person(to)
                 kind = "a question" if isinstance(outgoing, Pose) else "a notice"

@@ -345,7 +345,6 @@ class FakeMedia:
     async def reserve(self, *, as_user: UserId) -> MediaUri:
         await self._synapse.hazard("reserve")
         uri = MediaUri(f"mxc://example.org/r{len(self._synapse.uploaders)}")
-        self._synapse.media_files[uri] = b""
         self._synapse.uploaders[uri] = as_user
         return uri
 
