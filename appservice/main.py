@@ -29,6 +29,7 @@ from appservice.mail.courier import MailCourier, Sender
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.media import MAX_SIZE
 from appservice.metrics import ServiceMetrics
 from appservice.portal.page import ServicePortal
 from appservice.portal.papers import ServicePapers
@@ -208,9 +209,11 @@ def _pages(config: Config, database: SqlDatabase, documents: DocumentHouse | Non
     pages = PortalPages(page, house, caller, tries, is_secure=secure).routes()
     if documents is None:
         return pages
-    papers = ServicePapers(database, JsonCodec(), documents.vault, Pages(documents.workshop))
+    papers = ServicePapers(
+        database, JsonCodec(), documents.vault, intake=documents.intake, renderer=Pages(documents.workshop)
+    )
     shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
-    return [*DocumentPages(papers, house, shown).routes(), *pages]
+    return [*DocumentPages(papers, house, shown, most_bytes=MAX_SIZE).routes(), *pages]
 
 
 def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: House) -> MailReader | None:

@@ -52,9 +52,12 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """What became of a file that a message brought, as far as it is known. `home`: where it will belong."""
+    """What became of a file that a message brought, as far as it is known. `home`: where it will belong.
 
-    message: MessageId
+    `message` is None for what was handed in on the page: it never stood in a room.
+    """
+
+    message: MessageId | None
     author: PersonId
     said_in: Conversation
     home: Conversation
@@ -92,7 +95,7 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
         case Passed():
             return _kept(case, filing, filing.result, facts)
         case Refused(why):
-            text = f"“{file_name(filing.name)}” is not kept. {why} It was taken out of the room.{_left_over(facts)}"
+            text = f"“{file_name(filing.name)}” is not kept. {why}{_out_of_room(case, filing, facts)}"
             return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-refused", why)
         case Waits(why):
             text = f"“{file_name(filing.name)}” is not kept yet. {why} It is tried again by itself."
@@ -108,7 +111,7 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
     text = "\n".join(
         [
             card(case, document, version, facts.at),
-            f"The file itself was taken out of {label(filing.said_in, case)}.{_left_over(facts)}",
+            *([_out_of_room(case, filing, facts).strip()] if filing.message else []),
             f"!doc show {document.id} shows more, !doc list all documents.",
         ]
     )
@@ -149,6 +152,8 @@ def _home(case: Case, author: Person, said_in: Conversation) -> Conversation:
 
 def _taken_away(filing: Filing) -> tuple[Effect, ...]:
     """The event, unless it went at once, and its media."""
+    if filing.message is None:
+        return ()
     redact = () if filing.said_in == JOINT else (Redact(filing.said_in, filing.message),)
     return (*redact, Erase(filing.message))
 
@@ -160,6 +165,13 @@ def _told(case: Case, filing: Filing, text: str) -> tuple[Effect, ...]:
         return (desk,)
     away = (p for p in case.people if p.endpoint.is_bridged and p.id in readers(case, filing.home))
     return (Tell(filing.home, text), *(Inform(p.id, filing.home, text) for p in away), desk)
+
+
+def _out_of_room(case: Case, filing: Filing, facts: Facts) -> str:
+    """Where it stands no more, if it ever stood in a room."""
+    if filing.message is None:
+        return ""
+    return f" The file itself was taken out of {label(filing.said_in, case)}.{_left_over(facts)}"
 
 
 def _left_over(facts: Facts) -> str:

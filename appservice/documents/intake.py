@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from appservice.building import trouble
 from appservice.documents.pipeline.outcome import Clean, Examiner, Quarantined
@@ -26,7 +27,7 @@ from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
-from policies.case import CaseId
+from policies.case import CaseId, Conversation, PersonId
 from policies.document import Kept, Version
 from policies.effects import Ingest
 from policies.filing import Filing, Passed, Refused, Waits
@@ -38,6 +39,7 @@ from rooms.vault import Media
 FILED: Final = "document"
 """The kind of the inbox items that tell what became of a file."""
 FILING: Final[Document[Filing]] = Document(Filing)
+_NOT_EXAMINED: Final = "Your file can't be examined right now, so nothing of it was kept. Please try again later."
 _GONE: Final = "It is not the file that its sender encrypted, or the server does not have it any more."
 
 
@@ -82,6 +84,24 @@ class Intake:
         except OSError as error:
             raise Trouble(f"the vault of documents can't be written ({type(error).__name__})", transient=True) from None
         return await self._file_away(item, case, _filing(message, effect, file, result))
+
+    async def hand_in(self, case: CaseId, author: PersonId, home: Conversation, source: Path, name: str) -> str | None:
+        """Take a file that somebody handed in on the page, from a folder of the caller's; why not, in words for them.
+
+        What could not be examined is not kept, and nobody but them is told. Raises OSError.
+        """
+        result = await self._examined(case, source, name)
+        if isinstance(result, Waits):
+            return _NOT_EXAMINED
+        if isinstance(result, Refused):
+            return result.why
+        filing = Filing(None, author, home, home, name, result)
+        async with self._database.begin() as work:
+            body, at = FILING.dump(filing), datetime.now(UTC)
+            await work.inbox.put(Item(item_id(f"handed/{uuid4()}"), case_lane(case), FILED, case, body, at))
+            for kept in _kept(result):
+                await work.vault.keep(kept.blob)
+        return None
 
     async def erase(self, message: MessageId) -> bool:
         """See `rooms.files.Files`."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
+from appservice.documents.intake import Intake
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.portal.page import PortalDatabase
 from appservice.ports import ServiceWork
 from bridges.portal.ids import viewing_mark
-from bridges.portal.papers import Download, NotNow, PageImage, Paper
+from bridges.portal.papers import Download, NotNow, PageImage, Paper, Place
 from policies import cards
 from policies.case import Case, Person
 from policies.document import Action, Document, Version
 from policies.documents import Allowed, Denied, Wish, may, served
 from policies.effects import Decision
 from policies.files import file_name
+from policies.membership import caucuses_of
+from policies.plan import label
 from policies.viewing import opened, page_shown, visible
 from rooms.apply import Applier, Codec
 from rooms.ports import item_id
@@ -27,6 +31,7 @@ from rooms.ports import item_id
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""
 _GONE: Final = "This document can't be read at the moment. Your mediator has been told how to look into it."
+_NOT_KEPT: Final = "Your file could not be kept at the moment. Please try again later."
 _RULE: Final = "document-served"
 
 
@@ -52,11 +57,13 @@ class ServicePapers:
         database: PortalDatabase,
         codec: Codec,
         vault: Vault,
+        *,
+        intake: Intake,
         renderer: Renderer,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._codec, self._clock = database, codec, clock
-        self._vault, self._renderer = vault, renderer
+        self._vault, self._intake, self._renderer = vault, intake, renderer
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """See the port."""
@@ -72,6 +79,35 @@ class ServicePapers:
             return ()
         seen = visible(case, person.id, at)
         return [_paper(_Found(case, person, document, version, at)) for document, version in seen]
+
+    async def places(self, session: str) -> Sequence[Place]:
+        """See the port."""
+        async with self._database.read() as work:
+            whose = await work.shelf.session(session, self._clock())
+            case = await work.cases.load(whose.case) if whose else None
+        if case is None or whose is None:
+            return ()
+        return [Place(home.id, label(home, case)) for home in caucuses_of(case, whose.person)]
+
+    def desk(self) -> AbstractAsyncContextManager[Path]:
+        """See the port."""
+        return self._vault.workroom.room()
+
+    async def hand_in(self, session: str, place: str, file: Path, name: str) -> NotNow | bool:
+        """See the port."""
+        async with self._database.read() as work:
+            whose = await work.shelf.session(session, self._clock())
+            case = await work.cases.load(whose.case) if whose else None
+            if case is None or whose is None or await work.epochs.unconfirmed(case.id):
+                return False
+        home = next((one for one in caucuses_of(case, whose.person) if one.id == place), None)
+        if home is None:
+            return False
+        try:
+            why = await self._intake.hand_in(case.id, whose.person, home, file, name)
+        except OSError:
+            return NotNow(_NOT_KEPT)
+        return NotNow(why) if why else True
 
     async def open(self, session: str, document: str, version: int) -> bool:
         """See the port."""

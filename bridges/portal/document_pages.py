@@ -1,6 +1,7 @@
 """The routes of documents. What is not that person's is answered like what there isn't, whatever the reason.
 
 GET  /p/documents                              what may be looked at or downloaded
+POST /p/documents                              a file is handed in to a private room, and examined
 POST /p/documents/{document}/{version}/open    begins to look: on record, counted; GET alone opens nothing
 GET  /p/documents/{document}/{version}?page=   one page of what is open
 GET  /p/documents/{document}/{version}/pages/{page}    its picture
@@ -18,6 +19,7 @@ from aiohttp import web
 
 from bridges.email.rate import RateCap
 from bridges.portal import render
+from bridges.portal.handing import Handed, put_down
 from bridges.portal.papers import Download, NotNow, PageImage, Papers
 from bridges.portal.requests import HEADERS, ended, form_of, is_ours, page, see, session_of
 from bridges.portal.views import House
@@ -25,6 +27,8 @@ from bridges.portal.views import House
 SHOWN_MOST: Final = 60
 SHOWN_WINDOW: Final = 60.0
 """So many pages may one session have drawn or downloaded in so many seconds."""
+_HANDED_IN: Final = "Your file has been examined and is kept. It stands here as soon as it has been filed."
+_NOT_KEPT: Final = "Your file could not be kept at the moment. Please try again later."
 _CHUNK: Final = 1 << 16
 _WITH_PICTURES: Final = HEADERS["Content-Security-Policy"] + "; img-src 'self'"
 _FILE_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -33,14 +37,16 @@ _FILE_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 class DocumentPages:
     """The handlers. `shown` caps what a session has drawn."""
 
-    def __init__(self, papers: Papers, house: House, shown: RateCap) -> None:
-        self._papers, self._house, self._shown = papers, house, shown
+    def __init__(self, papers: Papers, house: House, shown: RateCap, *, most_bytes: int) -> None:
+        """`most_bytes`: of a file that is handed in."""
+        self._papers, self._house, self._shown, self._most_bytes = papers, house, shown, most_bytes
 
     def routes(self) -> list[web.RouteDef]:
         """What to add to an application, before the routes of links."""
         one = r"/p/documents/{document:D[0-9]{1,6}}/{version:[0-9]{1,6}}"
         return [
             web.get("/p/documents", self._list),
+            web.post("/p/documents", self._hand_in),
             web.post(f"{one}/open", self._open),
             web.get(one, self._paper),
             web.get(one + "/pages/{page:[0-9]{1,6}}", self._page),
@@ -50,7 +56,33 @@ class DocumentPages:
     async def _list(self, request: web.Request) -> web.Response:
         session = session_of(request)
         papers = await self._papers.papers(session) if session else None
-        return ended(self._house) if papers is None else page(render.papers(self._house, papers, session))
+        if papers is None:
+            return ended(self._house)
+        done = _HANDED_IN if request.query.get("done") == "handed-in" else None
+        return page(render.papers(self._house, papers, await self._papers.places(session), session, done=done))
+
+    async def _hand_in(self, request: web.Request) -> web.Response:
+        session = session_of(request)
+        if not session or request.content_type != "multipart/form-data":
+            return ended(self._house)
+        if self._shown.is_full(session):
+            return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
+        self._shown.count(session)
+        try:
+            async with self._papers.desk() as folder:
+                handed = await put_down(request, session, folder / "handed-in", self._most_bytes)
+                match handed:
+                    case None:
+                        return ended(self._house)
+                    case NotNow():
+                        kept: NotNow | bool = handed
+                    case Handed(place, name):
+                        kept = await self._papers.hand_in(session, place, folder / "handed-in", name)
+        except OSError:
+            return self._plain("Not now", _NOT_KEPT, HTTPStatus.SERVICE_UNAVAILABLE)
+        if isinstance(kept, NotNow):
+            return self._plain("Not taken", kept.why, HTTPStatus.BAD_REQUEST)
+        return see("/p/documents?done=handed-in") if kept else self._nothing()
 
     async def _open(self, request: web.Request) -> web.Response:
         session, form = session_of(request), await form_of(request)

@@ -28,6 +28,14 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A private room that a document can be handed in to. `id` names it in forms."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageImage:
     """A JPEG that says who looks at it."""
 
@@ -56,6 +64,15 @@ class Papers(Protocol):
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """What that session's person may look at or download now; None for no session."""
+
+    async def places(self, session: str) -> Sequence[Place]:
+        """Where that session's person may hand something in."""
+
+    def desk(self) -> AbstractAsyncContextManager[Path]:
+        """A folder to put down what is being handed in; it goes with the context. Raises OSError."""
+
+    async def hand_in(self, session: str, place: str, file: Path, name: str) -> NotNow | bool:
+        """Have a file examined and kept; True once that is sure, False for no such session or place, or why not."""
 
     async def open(self, session: str, document: str, version: int) -> bool:
         """Begin to look at it: written down and counted before this returns."""

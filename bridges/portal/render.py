@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bridges.email.plaintext import tidied
 from bridges.portal.ids import form_mark, new_nonce, viewing_mark
-from bridges.portal.papers import Paper
+from bridges.portal.papers import Paper, Place
 from bridges.portal.views import House, View
 
 STYLE: Final = files("bridges.portal").joinpath("style.css").read_text()
@@ -42,10 +42,18 @@ def rooms(house: House, view: View, session: str, *, done: str | None = None, la
     return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
 
 
-def papers(house: House, own: Sequence[Paper], session: str, *, language: str = "en") -> str:
-    """The documents that one person may look at or download now."""
+def papers(
+    house: House,
+    own: Sequence[Paper],
+    places: Sequence[Place],
+    session: str,
+    *,
+    done: str | None = None,
+    language: str = "en",
+) -> str:
+    """The documents that one person may look at or download now, and where they can hand one in."""
     template = _PAGES.get_template(f"{language}/papers.html")
-    return template.render(house=house, papers=own, mark=form_mark(session), nonce=new_nonce)
+    return template.render(house=house, papers=own, places=places, done=done, mark=form_mark(session), nonce=new_nonce)
 
 
 def paper(house: House, shown: Paper, number: int, session: str, *, language: str = "en") -> str:

@@ -33,7 +33,7 @@ from bridges.email.convert_out import (
 from bridges.email.ids import EmailAddress
 from bridges.email.rate import RateCap
 from bridges.portal.document_pages import DocumentPages
-from bridges.portal.papers import Download, PageImage, Paper
+from bridges.portal.papers import Download, NotNow, PageImage, Paper, Place
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from policies.case import Kind
@@ -105,6 +105,19 @@ class FakePapers:
         """For whoever has a session."""
         return [PLAN, OWN] if session in self.portal.sessions else None
 
+    async def places(self, session: str) -> Sequence[Place]:
+        """One private room."""
+        return [Place("caucus-s2", "PRIVATE with mediator · 1042")]
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[Path]:
+        """Nothing is put down here."""
+        yield Path("/nonexistent")
+
+    async def hand_in(self, session: str, place: str, file: Path, name: str) -> NotNow | bool:
+        """Nothing is taken."""
+        return False
+
     async def open(self, session: str, document: str, version: int) -> bool:
         """Everything opens."""
         return (document, version) == ("D1", 1) and session in self.portal.sessions
@@ -132,7 +145,7 @@ async def portal() -> AsyncIterator[tuple[str, FakePortal]]:
     """The page on a free port, and the mails beside it."""
     portal, app = FakePortal(), web.Application()
     pages = PortalPages(portal, HOUSE, lambda _: "", RateCap(lambda: 0.0, limit=1000), is_secure=False)
-    papers = DocumentPages(FakePapers(portal), HOUSE, RateCap(lambda: 0.0, limit=1000))
+    papers = DocumentPages(FakePapers(portal), HOUSE, RateCap(lambda: 0.0, limit=1000), most_bytes=1000)
     app.add_routes(
         [*papers.routes(), *pages.routes(), web.get("/mail/{name}", _mail), web.get("/favicon.ico", _nothing)]
     )

@@ -8,14 +8,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
-from aiohttp import ClientResponse, web
+from aiohttp import ClientResponse, FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
+from appservice.documents.intake import Ends, Intake
+from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
 from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
+from appservice.documents.reader import FilingReader
 from appservice.documents.vault import Vault
+from appservice.matrix.homeserver import Homeserver
 from appservice.portal.papers import ServicePapers
 from appservice.portal.store import SESSION_LASTS, Whose
 from bridges.email.rate import RateCap
@@ -27,6 +32,8 @@ from policies.case import Case, Person
 from policies.document import Action, Consent, Document, DocumentId, Grant, Label, Serving, Version
 from policies.documents import Allowed, Wish, may, revoked
 from policies.files import Kind
+from rooms.handle import House as Handling
+from rooms.ports import UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, named
 
@@ -35,6 +42,7 @@ pytestmark = pytest.mark.enable_socket
 CASE = both_sides()
 ALICE, CARL = named(CASE, "Alice"), named(CASE, "Carl")
 SECRET = b"%PDF-1.7 what only some may see"
+HOUSE = Handling("example.org", "_mediatrix_", None, {}, documents=True)
 ADDRESS = "/p/documents/D1/1"
 
 
@@ -50,6 +58,21 @@ class FakeRenderer:
         assert width > 0
         self.drawn.append((source.read_bytes(), kind, page, watermark))  # noqa: ASYNC240 - a few bytes
         return Unrendered("This page can't be shown.") if self.breaks else Page(b"\xff\xd8 a picture", 1, 1)
+
+
+class FakeExaminer:
+    """Takes what begins like a PDF; what says so waits."""
+
+    async def examine(self, source: Path, name: str) -> Examined:
+        """The same bytes."""
+        data = source.read_bytes()  # noqa: ASYNC240 - a few bytes
+        if data.startswith(b"wait"):
+            return Quarantined("It is kept closed.")
+        if not data.startswith(b"%PDF"):
+            return Refused("Programs are not taken.")
+        clean = source.with_suffix(".clean")
+        clean.write_bytes(data)
+        return Clean(Kind.PDF, Kind.PDF.mimetype, clean, 3, ())
 
 
 @dataclass
@@ -89,6 +112,20 @@ class Town:
         form = {"mark": mark or form_mark(self.session)}
         return await self.http.post(f"{ADDRESS}/{what}", data=form, allow_redirects=False)
 
+    async def hand_in(self, data: bytes, *, place: str = "", mark: str | None = None) -> ClientResponse:
+        """A file, by the form on the page."""
+        form = FormData(quote_fields=False, default_to_multipart=True)
+        form.add_field("mark", mark or form_mark(self.session))
+        form.add_field("place", place or caucus_of(CASE, "Jones").id)
+        form.add_field("file", data, filename="../\u202eplan.exe")
+        return await self.http.post("/p/documents", data=form, allow_redirects=False)
+
+    async def filed(self) -> None:
+        """What was handed in is read from the inbox."""
+        for item in list(self.database.committed.inbox.items.values()):
+            async with self.database.begin() as work:
+                await FilingReader(JsonCodec(), HOUSE).read(work, item)
+
     async def status(self, path: str) -> int:
         """Of what is fetched."""
         return (await self.http.get(path, allow_redirects=False)).status
@@ -122,8 +159,12 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     async with database.begin() as work:
         await work.cases.save(CASE)
     times: list[Town] = []
-    papers = ServicePapers(database, JsonCodec(), vault, renderer, lambda: times[0].now)
-    pages = DocumentPages(papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=20))
+    ends = Ends(UserId("@bot:example.org"), cast(Homeserver, None), None)
+    intake = Intake(database, ends, vault, FakeExaminer())
+    papers = ServicePapers(database, JsonCodec(), vault, intake=intake, renderer=renderer, clock=lambda: times[0].now)
+    pages = DocumentPages(
+        papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=20), most_bytes=1000
+    )
     app.add_routes(pages.routes())
     async with TestClient(TestServer(app)) as http:
         times.append(Town(http, database, vault, renderer))
@@ -289,3 +330,46 @@ async def test_a_file_is_handed_out_under_a_name_that_is_one(town: Town) -> None
     header = (await town.press("download")).headers["Content-Disposition"]
     assert header == "attachment; filename*=UTF-8''plan.pdf"
     assert [serving.action for serving in town.servings] == [Action.DOWNLOAD]
+
+
+async def test_what_is_handed_in_is_its_sides_document_and_nobody_elses(town: Town) -> None:
+    await town.enter(CARL)
+    assert "Hand in a document to PRIVATE" in await (await town.http.get("/p/documents")).text()
+    assert (await town.hand_in(SECRET)).headers["Location"] == "/p/documents?done=handed-in"
+    await town.filed()
+    document = town.document
+    assert (document.owner, document.home, document.name) == (CARL.id, caucus_of(CASE, "Jones"), "plan.exe.pdf")
+    assert "plan.exe.pdf" in await (await town.http.get("/p/documents")).text()
+    assert (await town.press("open")).status == 303
+    await town.enter(ALICE)
+    assert "plan.exe.pdf" not in await (await town.http.get("/p/documents")).text()
+    assert (await town.press("open")).status == 404
+
+
+def left_in(folder: Path) -> list[Path]:
+    """The files that are there."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("data", [b"MZ a program", b"wait for the scanner", b"", b"%PDF" + b"x" * 2000])
+async def test_what_is_not_taken_is_told_and_nothing_of_it_is_kept(town: Town, tmp_path: Path, data: bytes) -> None:
+    await town.enter(CARL)
+    answer = await town.hand_in(data)
+    assert answer.status == 400
+    said = await answer.text()
+    assert "Not taken" in said
+    assert "It is kept closed" not in said
+    assert not town.database.committed.inbox.items
+    assert not left_in(tmp_path)
+
+
+async def test_nothing_is_handed_in_to_another_side_to_all_or_by_a_foreign_form(town: Town, tmp_path: Path) -> None:
+    await town.enter(CARL)
+    for place in (caucus_of(CASE, "Smith").id, "joint", "desk", "nowhere"):
+        assert (await town.hand_in(SECRET, place=place)).status == 404
+    assert (await town.hand_in(SECRET, mark=form_mark("another"))).status == 403
+    assert (await town.http.post("/p/documents", data={"mark": form_mark(town.session)})).status == 403
+    town.http.session.cookie_jar.clear()
+    assert (await town.hand_in(SECRET)).status == 403
+    assert not town.database.committed.inbox.items
+    assert not left_in(tmp_path)

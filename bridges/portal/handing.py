@@ -1,0 +1,55 @@
+"""A file that is handed in by a form: written down piece by piece, and for nobody but whose form it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import BodyPartReader, web
+
+from bridges.portal.papers import NotNow
+from bridges.portal.requests import is_ours
+
+_CHUNK: Final = 1 << 16
+_FIELD_BYTES: Final = 1024
+_FIELDS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What the form of a file says besides the file."""
+
+    place: str
+    name: str
+
+
+async def put_down(request: web.Request, session: str, target: Path, most: int) -> Handed | NotNow | None:
+    """The form, with its file in `target`, of at most so many bytes. Raises OSError.
+
+    None for a form that is not ours: its mark comes before the file, so that nothing is written for a stranger.
+    """
+    fields: dict[str, str] = {}
+    try:
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or len(fields) > _FIELDS:
+                return None
+            if part.name == "file":
+                return await _written(part, fields, target, most) if is_ours(fields, session) else None
+            fields[str(part.name)] = (await part.read_chunk(_FIELD_BYTES)).decode("utf-8", "replace")
+    except ValueError:
+        return None
+    return None
+
+
+async def _written(part: BodyPartReader, fields: Mapping[str, str], target: Path, most: int) -> Handed | NotNow:
+    size = 0
+    with target.open("wb") as file:
+        while chunk := await part.read_chunk(_CHUNK):
+            size += len(chunk)
+            if size > most:
+                return NotNow(f"A file has at most {most // 1_000_000} MB.")
+            await asyncio.to_thread(file.write, chunk)
+    return Handed(fields.get("place", ""), part.filename or "") if size else NotNow("Please choose a file first.")
