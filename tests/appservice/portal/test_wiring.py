@@ -1,0 +1,49 @@
+"""Where there is a vault and mail, the service that is wired shows documents on the page; its scanner is looked at."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from appservice.documents.pipeline.scanner import Clamd
+from appservice.main import wire
+from appservice.service import Service
+from appservice.setup import config
+from appservice.setup.init import create
+from appservice.setup.mistakes import ConfigError
+from tests.appservice.setup.config.test_config import EMAIL, OPTIONS
+
+
+def wired(folder: Path, **sections: Any) -> Service:
+    """The service of that configuration."""
+    create(folder, OPTIONS)
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | sections))
+    return wire(config.load(file, {}))
+
+
+def paths(service: Service) -> list[str]:
+    """What its web server serves, in the order in which it looks."""
+    return [resource.canonical for resource in service.parts.web._runner.app.router.resources()]
+
+
+async def test_documents_are_shown_on_the_page_and_not_taken_for_a_link(tmp_path: Path) -> None:
+    service = wired(tmp_path, documents={"clamd": {"socket": "clamd.ctl"}}, email=EMAIL)
+    found = paths(service)
+    assert found.index("/p/documents") < found.index("/p/{link}")
+    assert service.parts.documents
+    assert service.parts.documents.scanner == Clamd(tmp_path / "clamd.ctl", port=3310)
+
+
+async def test_without_a_vault_there_are_none(tmp_path: Path) -> None:
+    service = wired(tmp_path, documents={"enabled": False}, email=EMAIL)
+    assert "/p/documents" not in paths(service)
+    assert service.parts.documents is None
+
+
+@pytest.mark.parametrize("clamd", [{}, {"socket": "clamd.ctl", "host": "127.0.0.1"}])
+def test_a_scanner_is_at_one_place(tmp_path: Path, clamd: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        wired(tmp_path, documents={"clamd": clamd})
+    assert "give either a socket or a host" in str(caught.value)
