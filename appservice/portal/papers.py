@@ -30,7 +30,7 @@ from rooms.ports import item_id
 
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""
-_GONE: Final = "This document can't be read at the moment. Your mediator has been told how to look into it."
+_GONE: Final = "This document can't be read at the moment. Please tell your mediator."
 _NOT_KEPT: Final = "Your file could not be kept at the moment. Please try again later."
 _RULE: Final = "document-served"
 
