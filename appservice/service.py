@@ -47,7 +47,7 @@ T = TypeVar("T")
 BOT_NAME = "Mediatrix"
 MARK_EVERY = timedelta(seconds=20)
 """A copy of the database that is put back is told apart once a mark was made after it was taken."""
-LAST_MARK_MOST = 3.0
+LAST_MARK_MOST = 20.0
 """Seconds for the mark that is made at the end, so that no copy taken before it passes for the database itself."""
 CATCHING_UP_MOST = 20.0
 """Seconds that listening waits for what was lost; after that the sweeps in the background find it."""

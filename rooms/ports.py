@@ -127,7 +127,8 @@ class Queue(Protocol):
         """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500."""
 
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
-        """Whether an item that was stored in its lane before it is parked under that key."""
+        """Whether an item that was stored in its lane before it is parked under that key; or is ready, as one is that
+        was parked until a moment ago, when whoever asks had leased the lane already."""
 
     async def done(self, item: ItemId, result: str | None = None) -> None:
         """Finished."""

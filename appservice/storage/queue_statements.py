@@ -98,8 +98,9 @@ class QueueStatements(LaneStatements):
         self.forget = delete(items).where(past, items.c.state == DONE)
         """forgotten: a kind; before"""
         key = items.c.wait_key == bindparam("key")
-        behind = select(items.c.seq).where(key, items.c.state == _PARKED, items.c.lane == lane)
-        self.waiting = behind.where(items.c.seq < bindparam("before")).limit(1)
+        before = select(items.c.seq).where(items.c.lane == lane, items.c.seq < bindparam("before"))
+        waiting = (before.where(key, items.c.state == _PARKED), before.where(items.c.state == _READY))
+        self.waiting = select(union_all(*waiting).subquery()).limit(1)
         """key, wanted_lane, before"""
         self.change = update(items).where(wanted).returning(items.c.lane)
         """wanted, and the columns to be changed"""

@@ -93,8 +93,8 @@ class MemoryQueue:
         return tuple(islice(ahead, 500))
 
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
-        parked = (one for one in self._in(State.PARKED) if one.lane == item.lane and one.seq < item.seq)
-        return any(one.wait_key == wait_key for one in parked)
+        ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < item.seq)
+        return any(one.state is State.READY or one.wait_key == wait_key for one in ahead)
 
     async def done(self, item: ItemId, result: str | None = None) -> None:
         self._change(item, state=State.DONE, result=result, body=b"", progress=None)

@@ -374,6 +374,8 @@ async def test_a_mail_to_all_does_not_overtake_an_earlier_one_that_is_about_to_b
     assert isinstance(waits, Park)
     async with desk.database.begin() as work:
         await work.inbox.wake(fate.key)
+    # Whoever works on the second had leased the lane before the first was ready again.
+    assert isinstance(await reader.read(second), Park)
     assert await reader.read(first) == Finished()
     assert await reader.read(second) == Finished()
     assert [post.content for post in desk.posts()] == [Text("first"), Text("second")]
