@@ -21,7 +21,7 @@ from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.server import LmtpServer
 from policies.case import JOINT, Case, CaseId, Endpoint, EndpointId, Network, Person, PersonId
-from rooms.ports import ReplyAddress
+from rooms.addresses import ReplyAddress
 from sandbox.ports import free_port
 
 TRUST = Trust("mx.example.org", "reply.example.org")

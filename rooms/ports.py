@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, Protocol
 
-from policies.case import Case, CaseId, Conversation, EndpointId, Network, PersonId
+from policies.case import Case, CaseId, Network, PersonId
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
@@ -22,6 +22,7 @@ from rooms.echoes import Echoes
 from rooms.epochs import Epochs
 
 if TYPE_CHECKING:
+    from rooms.addresses import ReplyAddresses
     from rooms.mails import Mails
     from rooms.messages import SentMessages
     from rooms.record import Record
@@ -279,33 +280,6 @@ class Ghosts(Protocol):
 
     async def save(self, case: CaseId, person: PersonId, ghost: UserId) -> None:
         """Store; one ghost a (case, person), for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyAddress:
-    """The unguessable address of one (endpoint, conversation). `token` is sealed at rest; lookups go by its hash."""
-
-    case: CaseId
-    person: PersonId
-    endpoint: EndpointId
-    conversation: Conversation
-    token: str
-
-
-class ReplyAddresses(Protocol):
-    """The reply addresses of bridged people."""
-
-    async def get(self, case: CaseId, endpoint: EndpointId, conversation: Conversation) -> ReplyAddress | None:
-        """The address of that person for that room."""
-
-    async def by_hash(self, token_hash: str) -> ReplyAddress | None:
-        """Whose address that is; None for unknown and revoked ones."""
-
-    async def save(self, address: ReplyAddress, token_hash: str) -> None:
-        """Store; one (endpoint, conversation) has one address, one hash belongs to one address, for ever."""
-
-    async def revoke(self, case: CaseId, endpoint: EndpointId) -> None:
-        """The endpoint's addresses stop working."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ from policies.case import Case, Person
 from policies.membership import caucuses_of
 from policies.message import AuthenticatedMail, Content, File, FileRef, Message, Proof, Text, Unreadable
 from policies.plan import label
+from rooms.addresses import ReplyAddress
 from rooms.apply import Codec
 from rooms.handle import Handler, House
-from rooms.ports import Item, ItemId, ReplyAddress, State, item_id
+from rooms.ports import Item, ItemId, State, item_id
 
 _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
 """It was accepted while its writer still took part, so a person must learn of it (I5)."""

@@ -10,7 +10,7 @@ from appservice.storage import schema
 from appservice.storage.errors import Conflict
 from appservice.storage.statements import insert_new
 from policies.case import CaseId, Conversation, EndpointId, Kind, SideId
-from rooms.ports import ReplyAddress
+from rooms.addresses import ReplyAddress
 
 _table = schema.reply_addresses
 # Built once: to build a statement anew costs more than to run it.

@@ -23,9 +23,10 @@ from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
 from policies.whatsapp import WINDOW, Window
+from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, UserId
+from rooms.ports import Entry, EventId, Held, ItemId, RoomId, RoomRecord, UserId
 from rooms.record import Head, Line, Signature
 from rooms.vault import Blob, Media
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables

@@ -22,8 +22,9 @@ from policies.effects import (
     Tell,
 )
 from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
+from rooms.addresses import ReplyAddress
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
-from rooms.ports import Entry, Item, ItemId, ReplyAddress, RoomId, State
+from rooms.ports import Entry, Item, ItemId, RoomId, State
 from tests.policies.builders import (
     ALICE_JOINS,
     CARL_JOINS,

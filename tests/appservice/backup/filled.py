@@ -27,23 +27,11 @@ from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from policies.record import Part
 from policies.whatsapp import WhatsAppState
+from rooms.addresses import ReplyAddress
 from rooms.apply import MATRIX, PEOPLE
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import (
-    Entry,
-    EventId,
-    Held,
-    Item,
-    ItemId,
-    Lane,
-    ReplyAddress,
-    RoomId,
-    RoomRecord,
-    Standing,
-    State,
-    UserId,
-)
+from rooms.ports import Entry, EventId, Held, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId
 from rooms.record import entry
 from rooms.vault import Blob, Media
 

@@ -55,9 +55,10 @@ from policies.message import (
 from policies.plan import RoomKey
 from policies.record import Part
 from policies.whatsapp import WhatsAppState, Window
+from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, ItemId, ReplyAddress, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Entry, EventId, Held, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.record import Head, Line, entry
 from rooms.vault import Blob, Media
 from tests.policies.builders import both_sides

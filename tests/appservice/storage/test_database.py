@@ -24,7 +24,8 @@ from policies.case import DESK, Case, CaseId, EndpointId, PersonId, SideId, cauc
 from policies.message import MessageId, Text
 from policies.plan import RoomKey
 from policies.record import Part
-from rooms.ports import Entry, Held, Item, ItemId, Lane, ReplyAddress, RoomRecord, Standing, State, UserId
+from rooms.addresses import ReplyAddress
+from rooms.ports import Entry, Held, Item, ItemId, Lane, RoomRecord, Standing, State, UserId
 from rooms.record import entry
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.contract import CASE, SMITH, message

@@ -21,7 +21,8 @@ from bridges.email.proof import Trust
 from bridges.email.server import InboxVerdict, ReceivedMail
 from policies.case import JOINT, CaseId, EndpointId, PersonId
 from policies.plan import RoomKey
-from rooms.ports import Item, Lane, ReplyAddress, RoomId, RoomRecord, Standing, State
+from rooms.addresses import ReplyAddress
+from rooms.ports import Item, Lane, RoomId, RoomRecord, Standing, State
 from tests.fakes.memory import MemoryDatabase
 
 Database = SqlDatabase | MemoryDatabase
