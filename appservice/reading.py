@@ -24,9 +24,10 @@ from appservice.e2ee.patience import TELL, rest
 from appservice.e2ee.trust import Heard, Verifications, read_in_room
 from appservice.e2ee.unsigned import look
 from appservice.matrix.content import Said, read, redacted_event, with_repeated, with_target
+from appservice.matrix.members import words_in_membership
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished, Park
-from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
+from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
 from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
 from policies.plan import room_key
@@ -52,6 +53,8 @@ _NOBODY = PersonId("nobody")
 _IN_CLEAR = Unproven(
     "it was sent without encryption", "Use a client that supports end-to-end encryption in this room, and send it again"
 )
+
+_MEMBERSHIP = Unproven("it stood in a membership, which is not encrypted", "")
 
 _VERIFYING = Unproven("it asks to verify somebody's keys", "")
 
@@ -267,6 +270,7 @@ class EventReader:
         person = case.at_address(Network.MATRIX, event["state_key"]) if case else None
         if event["type"] != "m.room.member":
             return await handler.tampered(record.case, conversation, UserId(event["sender"]), event["type"])
+        await self._in_membership(reading, case, conversation)
         membership = _membership(event)
         if membership == "join" and _was_joined(event):
             return None
@@ -277,6 +281,26 @@ class EventReader:
             if membership == "leave":
                 return await handler.departed(case, person, conversation)
         return await handler.drift(record.case)
+
+    async def _in_membership(self, reading: _Reading, case: Case | None, conversation: Conversation | None) -> None:
+        """Words in somebody's own membership of the joint room pass every power level: they are a post that breaks a
+        rule. Elsewhere they reach whoever reads there anyway."""
+        event = reading.event
+        words = words_in_membership(event) if case and conversation == JOINT else None
+        person = case.at_address(Network.MATRIX, event["sender"]) if case else None
+        if case is None or words is None or person is None or case.is_staff(person.id):
+            return
+        message = Message(
+            message_id(reading.item),
+            person.id,
+            JOINT,
+            Unreadable("it stood in a membership", words),
+            _MEMBERSHIP,
+            reading.item.received_at,
+            native=True,
+            in_membership=True,
+        )
+        await reading.handler.message(case.id, message, EventId(event["event_id"]), None)
 
     def _invites_us(self, event: Mapping[str, Any]) -> bool:
         return _membership(event) == "invite" and self._is_ours(UserId(str(event.get("state_key"))))

@@ -192,8 +192,9 @@ class OutboxWork:
 
 def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:
     match outcome:
-        case Parked(key, why):
-            return Park(key, why, at_most)
+        case Parked(key, why, until):
+            rest = max(until - datetime.now(UTC), timedelta(seconds=1)) if until else at_most
+            return Park(key, why, rest)
         case Cancelled(why):
             return End(State.CANCELLED, why)
         case _:

@@ -19,16 +19,18 @@ from policies.ask import (
     Sharing,
     TakingBack,
     Withdrawing,
+    Wondering,
 )
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement, broadcast
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.people import removed
-from policies.commands.release import closed, consented, not_passed, passed
 from policies.commands.session import mended
 from policies.effects import Inform, Tell
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.releasing import closed, consented, not_passed, passed
+from policies.text import one_line
 
 
 def answer(case: Case, given: Answer, facts: Facts) -> Outcome:
@@ -53,6 +55,8 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
         case Accepting():
             text = f"{_name(case, ask)} has not answered whether they accept the agreement. !agreement send asks again."
             return Done(case, "", (Tell(DESK, text),))
+        case Wondering(question):
+            return Done(case, "", (Tell(DESK, f"{_name(case, ask)} has not answered: “{one_line(question)}”"),))
         case Consenting(number):
             text = f"{number} is not released: {_name(case, ask)} has not answered."
             return Done(closed(case, number), "", (Tell(DESK, text),))
@@ -66,7 +70,7 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
             assert_never(ask.act)
 
 
-def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # noqa: C901 (one arm a kind of act)
+def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # noqa: C901, PLR0912 (one arm a kind of act)
     match ask.act:
         case Removing(who):
             person = case.person(who)
@@ -84,6 +88,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             return agreement.accepted(case, ask, given.proof, facts)
         case Adopting(text, confidentiality):
             return agreement.adopted(case, text, confidentiality, facts)
+        case Wondering(question):
+            return _told(case, ask, question, "YES")
         case Consenting(number):
             return consented(case, ask, number, given.proof, facts)
         case Passing(number):
@@ -108,6 +114,8 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
                 ask.asked, ask.where, "Your no is noted, and the mediator knows. Nothing else follows from it."
             )
             return Done(case, f"{_name(case, ask)} does NOT accept the agreement to mediate. Talk to them.", (told,))
+        case Wondering(question):
+            return _told(case, ask, question, "NO")
         case Consenting(number):
             told = Inform(ask.asked, ask.where, f"Your no is noted: {number} stays in this room.")
             text = f"{number} is not released: {_name(case, ask)} said no."
@@ -122,10 +130,20 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
             assert_never(ask.act)
 
 
+def _told(case: Case, ask: Ask, question: str, said: str) -> Done:
+    """The desk is told the answer with its question; on record is that there was one."""
+    told = Tell(DESK, f"{_name(case, ask)} says {said} to: “{one_line(question)}”")
+    noted = Inform(ask.asked, ask.where, f"Your {said.lower()} is noted, and the mediator knows.")
+    return Done(case, f"{_name(case, ask)} has answered a question.", (told, noted))
+
+
 def _void(case: Case, ask: Ask) -> Outcome:
     text = "What you answered is not what it was any more, so your answer is void; nothing was done."
-    if isinstance(ask.act, Consenting | Passing):
+    if isinstance(ask.act, Consenting):
         case = closed(case, ask.act.release)
+    if isinstance(ask.act, Passing):
+        # What a party submitted goes back to the queue: a preview that came to nothing is not the party's affair.
+        case = not_passed(case, ask.act.release)
     told = () if ask.where == DESK else (Inform(ask.asked, ask.where, text),)
     return replace(
         Done(case, f"An answer of {_name(case, ask)} is void: what was asked has changed since."), effects=told

@@ -14,7 +14,6 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from policies.case import DESK, JOINT, Case, Person
-from policies.commands.release import offered
 from policies.effects import Effect, Hold, Inform, Tell
 from policies.floor import objection
 from policies.guard import repeats
@@ -22,6 +21,7 @@ from policies.membership import caucuses_of
 from policies.message import AuthenticatedMail, Message, MessageId, Text, Unreadable
 from policies.outcome import Facts
 from policies.plan import desk_label, label
+from policies.releasing import offered
 
 REPEATS = "words in it stand in a private room, too"
 ATTACHED = "it has files, which stay private when they come by mail"

@@ -91,6 +91,13 @@ class Ending:
     phase: Phase
 
 
+@dataclass(frozen=True, slots=True)
+class Wondering:
+    """The mediator asks something that is answered by yes or no; nothing follows from it by itself."""
+
+    question: str
+
+
 Act = (
     Removing
     | Mending
@@ -103,6 +110,7 @@ Act = (
     | Withdrawing
     | Broadcasting
     | Ending
+    | Wondering
 )
 
 

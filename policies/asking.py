@@ -33,13 +33,16 @@ from policies.ask import (
     Sharing,
     TakingBack,
     Withdrawing,
+    Wondering,
 )
 from policies.case import JOINT, Case, Conversation, PersonId
 from policies.course import private_rooms
 from policies.effects import Due, Pose, Schedule, due_key
 from policies.membership import readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
+from policies.names import ReleaseId
 from policies.outcome import Facts, Refused
+from policies.quiet import awake
 from policies.release import heading_of
 from policies.sharing import audience_of
 from policies.text import marked
@@ -86,7 +89,7 @@ def code_from(seed: str) -> str:
         number >>= 20
 
 
-def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one arm a kind of act)
+def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a kind of act)
     """What a yes is about, as the case is now; None if there is nothing left to say yes to."""
     match act:
         case Removing(who):
@@ -99,6 +102,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             return Meaning(words, frozenset(p for room in private_rooms(case) for p in readers(case, room)))
         case Ending(phase):
             return Meaning(f"the case is {phase}")
+        case Wondering(question):
+            return Meaning(question)
         case Mending():
             return Meaning("the rooms are brought to the plan")
         case Accepting():
@@ -106,15 +111,7 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
         case Adopting(text, confidentiality):
             return Meaning(Agreement(0, text, confidentiality).words)
         case Consenting(number) | Passing(number):
-            release = case.release(number)
-            author = case.person(release.author) if release and release.is_open else None
-            if release is None or author is None or author.id not in readers(case, release.origin):
-                return None
-            if author.id in case.withdrawn:
-                return None
-            words = f"{heading_of(release, author.name)}\n{release.words}"
-            audience = audience_of(case, release)
-            return Meaning(words, audience) if audience else None
+            return _released(case, number)
         case Sharing(who, message, words) | TakingBack(who, message, words):
             author = case.person(who)
             if author is None or who not in readers(case, JOINT) or who in case.withdrawn:
@@ -122,6 +119,17 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             return Meaning(f"{type(act).__name__} {message}\n{author.name}\n{words}", readers(case, JOINT))
         case _:
             assert_never(act)
+
+
+def _released(case: Case, number: ReleaseId) -> Meaning | None:
+    release = case.release(number)
+    author = case.person(release.author) if release and release.is_open else None
+    if release is None or author is None or author.id not in readers(case, release.origin):
+        return None
+    if author.id in case.withdrawn:
+        return None
+    audience = audience_of(case, release)
+    return Meaning(f"{heading_of(release, author.name)}\n{release.words}", audience) if audience else None
 
 
 def put(
@@ -142,7 +150,9 @@ def put(
     code, taken = facts.code, {a.code for a in case.asks}
     while code in taken:
         code = code_from(code)
-    ask = Ask(code, to, where, act, bound.sha256, facts.at, facts.at + lasts)
+    person = case.person(to)
+    expires = awake(person.quiet if person else None, facts.at + lasts)
+    ask = Ask(code, to, where, act, bound.sha256, facts.at, expires)
     return replace(case, asks=(*others, ask)), ask, Schedule(ask.expires, due_key(Due.ASK, code))
 
 

@@ -25,6 +25,7 @@ from policies.ask import (
     Sharing,
     TakingBack,
     Withdrawing,
+    Wondering,
 )
 from policies.case import Case, Network, Person, Phase
 from policies.floor import ends
@@ -107,6 +108,7 @@ def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = Mappi
     lines += [("Waiting for", _line(one)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0])}, {due[1]}" if due else "nothing is due"))
+    lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]
     lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
     lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
     lines += [("By WhatsApp", _windows(person, backlog, contacts)) for person in on_whatsapp(case)]
@@ -173,6 +175,8 @@ def _what(act: Act) -> str:
             return "accept the agreement"
         case Consenting():
             return "agree to a release"
+        case Wondering():
+            return "answer your question"
         case Withdrawing():
             return "say whether they withdraw"
         case Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending():

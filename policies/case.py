@@ -25,6 +25,7 @@ from policies.names import (
     SideId,
     caucus,
 )
+from policies.quiet import Quiet
 from policies.release import Release
 
 __all__ = [
@@ -136,6 +137,7 @@ class Person:
     name: str
     endpoint: Endpoint
     language: Language = Language.ENGLISH
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)

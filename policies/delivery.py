@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
 from policies.floor import objection
 from policies.membership import readers
 from policies.mode import Mode
+from policies.quiet import quiet_until
+from policies.text import moment
 
 CARRIED_BY: Mapping[Network, str] = MappingProxyType(
     {Network.MATRIX: "in Matrix", Network.EMAIL: "by mail", Network.WHATSAPP: "by WhatsApp"}
@@ -23,10 +26,11 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet; `key` names what it waits for."""
+    """Not yet; `key` names what it waits for, `until` when it is over by itself, where that is known."""
 
     why: str
     key: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
         # WhatsApp wants an opt-in before anything at all is sent.
         return Wait("no consent to WhatsApp is on record", channel_key(case, person.endpoint.id))
     return Go()
+
+
+def may_disturb(case: Case, to: PersonId, at: datetime) -> Verdict:
+    """Whether something may be sent to a person's channel outside Matrix at that time."""
+    person = case.person(to)
+    until = quiet_until(person.quiet, at) if person else None
+    if person is None or until is None:
+        return Go()
+    return Wait(f"it is quiet there until {moment(until)}", channel_key(case, person.endpoint.id), until)
 
 
 def by_link(person: Person) -> bool:

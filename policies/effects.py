@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from policies.case import Case, Conversation, PersonId, ReleaseId
 from policies.document import DocumentId
+from policies.hold import HoldEnd
 from policies.message import Content, MessageId
 
 
@@ -131,10 +132,30 @@ class AskWhose:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A message that waits for a mediator; `why` is shown at the desk, without content."""
+    """A message that waits for a mediator; `why` is shown at the desk, without content.
+
+    `audience`: for whom it was surely meant, who are those who can read there now; empty where anything about that is
+    doubtful. Without its author's yes it is never posted to anybody else.
+    """
 
     message: MessageId
     why: str
+    audience: frozenset[PersonId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """A held message waits no longer. What has ended already stays as it ended."""
+
+    message: MessageId
+    how: HoldEnd
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeHold:
+    """A held message that was discarded waits again."""
+
+    message: MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +326,8 @@ Effect = (
     | Introduce
     | AskWhose
     | Hold
+    | EndHold
+    | ResumeHold
     | Redact
     | Ingest
     | Erase

@@ -125,3 +125,5 @@ class Message:
     files: tuple[File, ...] = ()
     in_clear: bool = False
     """It was posted in Matrix without encryption."""
+    in_membership: bool = False
+    """It stood in its author's own membership: in a reason, or in a changed name or picture."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, PersonId
 from policies.effects import Effect
+from policies.hold import AtHand
 from policies.identity import Identity
 from policies.message import Edit, Message, Text, Unproven
 from policies.names import MessageId
@@ -66,6 +67,8 @@ class Facts:
     """Whether files go to the vault."""
     deletes_media: bool = False
     """Whether we may delete files from the homeserver."""
+    held: AtHand | None = None
+    """The held message that a command names."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 

@@ -10,6 +10,8 @@ from policies.release import Release
 
 def publications(case: Case, release: Release, title: str) -> tuple[Publish, ...]:
     """One into the room, and one to each bridged reader but their author; `title` is ours, and says whose they are."""
-    audience = readers(case, release.to)
+    audience, hold = readers(case, release.to), release.of_hold
     bridged = sorted(p.id for p in case.people if p.id in audience - {release.author} and p.endpoint.is_bridged)
-    return tuple(Publish(release.id, release.to, title, release.words, audience, reader) for reader in (None, *bridged))
+    # What stands in Matrix already, goes to the others alone.
+    to = (*bridged,) if hold and hold.stands else (None, *bridged)
+    return tuple(Publish(release.id, release.to, title, release.words, audience, reader) for reader in to)

@@ -36,6 +36,26 @@ class Agreed:
     binds: str
 
 
+class Doubtful(StrEnum):
+    """What is uncertain about words that were held."""
+
+    WHOSE = "whose"
+    """Nothing proves who wrote them."""
+    WHAT = "what"
+    """They are surely their author's, but not surely fit for where they were sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfHold:
+    """That words were held, and a mediator posts them where they were meant to go.
+
+    `stands`: those who read there in Matrix have them already.
+    """
+
+    doubtful: Doubtful | None
+    stands: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """A version of a document on its way out: what may be done with it, until when, how often. `to`: one person alone,
@@ -73,6 +93,8 @@ class Release:
     readers: frozenset[PersonId] = frozenset()
     """Who could read it when it was released."""
     share: Share | None = None
+    of_hold: OfHold | None = None
+    """If it is a message that was held, `source`; None: words from a private room."""
 
     @property
     def is_open(self) -> bool:
@@ -96,6 +118,10 @@ def heading_of(release: Release, author: str) -> str:
     """The same for any release."""
     if release.share:
         return f"A document of {author}’s, released by the mediator:"
+    hold = release.of_hold
+    if hold and hold.doubtful is Doubtful.WHOSE and release.to == release.origin and not release.reworded:
+        # In its author's own room nobody asks them first.
+        return f"In {author}’s name, without proof that {author} wrote it, passed on by the mediator:"
     return heading(author, reworded=release.reworded)
 
 

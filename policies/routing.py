@@ -18,14 +18,16 @@ from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
-from policies.effects import AskWhose, Decision, Effect, Explain, Hold, Inform, Post, Redact, Relay, Tell
+from policies.effects import AskWhose, Decision, Effect, EndHold, Explain, Hold, Inform, Post, Redact, Relay, Tell
 from policies.filing import decide_file
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
+from policies.hold import HoldEnd
 from policies.membership import caucuses_of, may_join, readers
-from policies.message import Edit, File, Message, Reaction, Removal, Text, Unproven, Unreadable
+from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
+from policies.releasing import closed_all
 from policies.rules import Breach, breach
 from policies.status import readers_text
 from policies.text import one_line
@@ -62,20 +64,24 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
 
 
-def decide_confirmed(case: Case, message: Message, kept: Message | None) -> Decision:
+def decide_confirmed(case: Case, message: Message, kept: Message | None, held: MessageId) -> Decision:
     """Somebody says, with proof, that a mail which had none was theirs. Where it was meant to go was never certain
     enough, so `kept` stands in their own room; whoever wants to say it to all can do that on the page."""
     author = case.person(message.author)
     if author is None:
         return _held(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
-    if kept:
-        return _confirmed(case, kept, author, message.conversation)
-    return Decision(
-        case,
-        (Tell(DESK, f"{author.name} says that the held mail of {message.at:%Y-%m-%d %H:%M} UTC was theirs."),),
-        "confirmed-mail",
-        "its author has no room of their own",
+    case = closed_all(case, held)
+    decision = (
+        _confirmed(case, kept, author, message.conversation)
+        if kept
+        else Decision(
+            case,
+            (Tell(DESK, f"{author.name} says that the held mail of {message.at:%Y-%m-%d %H:%M} UTC was theirs."),),
+            "confirmed-mail",
+            "its author has no room of their own",
+        )
     )
+    return replace(decision, effects=(EndHold(held, HoldEnd.CLAIMED), *decision.effects))
 
 
 def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
@@ -284,7 +290,7 @@ def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> De
     why = objection(case, author.id, message.conversation)
     if why is None:
         return None
-    decision = _held(case, message, why, rule="not-their-turn")
+    decision = _held(case, message, why, rule="not-their-turn", meant_for=readers(case, message.conversation))
     # What was posted in Matrix was under way when that changed; a mail can be written at any time.
     text = f"What you wrote in {label(message.conversation, case)} was not passed on: {why}."
     private = _alone_with_mediators(case, author.id, message.conversation)
@@ -303,13 +309,15 @@ def _aside(case: Case, message: Message, author: Person, why: str, facts: Facts)
     return Decision(aside.case, effects, "put-aside", why)
 
 
-def _held(case: Case, message: Message, why: str, *, rule: str) -> Decision:
+def _held(
+    case: Case, message: Message, why: str, *, rule: str, meant_for: frozenset[PersonId] = frozenset()
+) -> Decision:
     """Kept for the mediator, and said so at the desk; of what came by a bridge the author's side is told, too."""
     author = case.person(message.author)
     who, where = (author.name if author else "Someone"), desk_label(message.conversation, case)
     seen = " Whoever reads that room in Matrix may have seen it." if message.native else ""
     effects: list[Effect] = [
-        Hold(message.id, why),
+        Hold(message.id, why, meant_for),
         Tell(DESK, f"Held: something from {who} for {where}, because {why}.{seen} !held shows it."),
     ]
     if author and not message.native:

@@ -34,6 +34,9 @@ def breach(case: Case, message: Message, facts: Facts) -> Breach | None:
         return Breach("in-clear", "it was sent without encryption", remedy)
     if message.conversation != JOINT:
         return None
+    if message.in_membership:
+        remedy = "Names here are the mediator’s. What you want to say, say in your private room."
+        return Breach("words-in-membership", "names, pictures and reasons carry no words in the joint room", remedy)
     if isinstance(message.content, File):
         remedy = (
             "Put it into your private room, and ask the mediator. Whoever was quick has it, and it lies on the server."

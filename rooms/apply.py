@@ -18,6 +18,7 @@ from policies.effects import (
     Decision,
     Due,
     Effect,
+    EndHold,
     Erase,
     Explain,
     GivePin,
@@ -36,6 +37,7 @@ from policies.effects import (
     Redact,
     Relay,
     Resume,
+    ResumeHold,
     Schedule,
     ShowBoard,
     ShowHeaders,
@@ -199,8 +201,8 @@ class Applier:
                 await self._work.outbox.put(Item(name, _person_lane(case, to), PEOPLE, case.id, body, self._at))
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await _pin_text(self._work, case, person)))
-            case Hold(message, why):
-                await self._work.holds.put(Held(case.id, message, why, self._at))
+            case Hold() | EndHold() | ResumeHold():
+                await self._hold(case.id, effect)
             case Resume(key):
                 await self._work.outbox.wake(key)
             case ConfirmIdentity(person, key):
@@ -235,6 +237,15 @@ class Applier:
                 return await dead_text(self._work, case, act, item)
             case _:
                 assert_never(effect)
+
+    async def _hold(self, case: CaseId, effect: Hold | EndHold | ResumeHold) -> None:
+        match effect:
+            case Hold(message, why, audience):
+                await self._work.holds.put(Held(case, message, why, self._at, audience))
+            case EndHold(message, how):
+                await self._work.holds.end(case, message, how, self._at)
+            case ResumeHold(message):
+                await self._work.holds.resume(case, message)
 
     async def _confirm(self, case: Case, person: PersonId, key: str) -> None:
         """What waited goes on in every case of that user, and the other desks, which were alarmed too, hear of it."""

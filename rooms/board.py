@@ -9,6 +9,7 @@ from itertools import chain
 
 from policies.board import Backlog, Shown, case_board
 from policies.case import CaseId
+from rooms.held import waiting
 from rooms.ports import EventId, Item, ItemId, State, UserId, Work, item_id
 
 UPDATED_EVERY = 5
@@ -43,7 +44,7 @@ async def board_of(
 
 async def backlog_of(work: Work, case: CaseId) -> Backlog:
     """What of one case waits."""
-    held = await work.holds.of_case(case)
+    held = await waiting(work, case)
     undelivered = await work.outbox.in_state(_ENDED, case)
     parked = await work.inbox.in_state((State.PARKED,), case)
     since, windows = held[0].at if held else None, await work.whatsapp.windows(case)

@@ -6,14 +6,14 @@ trouble makes a dead letter that the desk sees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import assert_never
 
 from policies.case import DESK, Case, CaseId, Network
-from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_post, may_publish, may_relay
+from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_disturb, may_post, may_publish, may_relay
 from policies.effects import (
     AskWhose,
     Erase,
@@ -76,9 +76,11 @@ class Deliverer:
         documents: DocumentWork | None = None,
         *,
         contacts: Mapping[str, str] = MappingProxyType({}),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `contacts`:
         what each of several numbers on WhatsApp is for, in a word, for the board."""
+        self._clock = clock
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
         self._documents, self._contacts = documents, contacts
 
@@ -135,7 +137,7 @@ class Deliverer:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
         if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform | AskWhose):
             return None
-        return _kept_back(await _load(work, _case_of(item), lock=True), outgoing)
+        return _kept_back(await _load(work, _case_of(item), lock=True), outgoing, self._clock())
 
     # --- into Matrix
 
@@ -310,7 +312,7 @@ class Deliverer:
             unconfirmed = await work.epochs.unconfirmed(case_id)
         if unconfirmed:
             return _unconfirmed(case_id)
-        kept_back = _kept_back(case, effect)
+        kept_back = _kept_back(case, effect, self._clock())
         if kept_back:
             return kept_back
         reader = case.person(addressee(effect))
@@ -332,9 +334,11 @@ def _unconfirmed(case_id: CaseId) -> Parked:
     return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
 
 
-def _kept_back(case: Case, effect: ToPerson) -> Parked | Cancelled | None:
+def _kept_back(case: Case, effect: ToPerson, at: datetime) -> Parked | Cancelled | None:
     """Why a letter may not leave now. Whether it goes with its words, or as a link to them, is the courier's affair."""
-    return _stopped(_may_say(case, effect)) or _stopped(may_relay(case, effect.conversation, addressee(effect)))
+    to = addressee(effect)
+    verdicts = (_may_say(case, effect), may_relay(case, effect.conversation, to), may_disturb(case, to, at))
+    return next((stopped for verdict in verdicts if (stopped := _stopped(verdict))), None)
 
 
 def _may_say(case: Case, effect: IntoRoom | ToPerson) -> Verdict:
@@ -358,8 +362,8 @@ def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
     match verdict:
         case Go():
             return None
-        case Wait(why, key):
-            return Parked(key, why)
+        case Wait(why, key, until):
+            return Parked(key, why, until)
         case Cancel(why):
             return Cancelled(why)
         case _:

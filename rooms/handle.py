@@ -17,6 +17,7 @@ from policies.board import NOTHING, SHOWN, Shown, cases_board
 from policies.cards import people
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
 from policies.commands.form import Misunderstood
+from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
@@ -34,7 +35,7 @@ from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
-from rooms.held import mine_id, stands_elsewhere
+from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
 
@@ -110,7 +111,7 @@ class Handler:
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
         facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=commands)
         if at_desk and isinstance(message.content, Text):
-            facts = replace(facts, engaged=await self._engaged(case, parse(message.content.body)))
+            facts = await self._about(case, parse(message.content.body), facts)
         decision = routing.decide(case, message, facts)
         for entry in (Entry(case_id, message, event, mail_id), *stands_elsewhere(case_id, message, decision)):
             await self._work.journal.append(entry)
@@ -242,13 +243,13 @@ class Handler:
         again = mine_id(held)
         if entry is None or entry.message.author != person.id or await self._work.journal.get(case.id, again):
             return
-        if held not in {one.message for one in await self._work.holds.of_case(case.id)}:
+        if held not in {one.message for one in await waiting(self._work, case.id)}:
             return
         message = replace(entry.message, id=again, proof=PinnedLink())
         kept = kept_private(case, message)
         # In the journal it is where it stands, so that whatever repeats it later repeats it there.
         await self._work.journal.append(Entry(case.id, kept or message))
-        await self._applier.apply(case, routing.decide_confirmed(case, message, kept))
+        await self._applier.apply(case, routing.decide_confirmed(case, message, kept, held))
 
     async def automatic(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A machine answered for somebody, at their address for a conversation."""
@@ -280,7 +281,7 @@ class Handler:
         if case is None:
             return Answer(False, f"There is no case {case_id}.", None)
         facts = replace(self._facts(None, await self._identities(case)), before_restore=before_restore)
-        decision = routing.decide_command(case, command, replace(facts, engaged=await self._engaged(case, command)))
+        decision = routing.decide_command(case, command, await self._about(case, command, facts))
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, self._applier.shown or decision.reason, case_id)
 
@@ -347,6 +348,13 @@ class Handler:
         if case is None:
             raise LookupError("an item names a case that isn't there")
         return case
+
+    async def _about(self, case: Case, command: Command | Misunderstood, facts: Facts) -> Facts:
+        """The facts, with what a command names that isn't in the case."""
+        held = None
+        if isinstance(command, PostHeld | ReturnHeld | DiscardHeld | KeepHeld):
+            held = await at_hand(self._work, case.id, command.item)
+        return replace(facts, engaged=await self._engaged(case, command), held=held)
 
     async def _engaged(self, case: Case, command: Command | Misunderstood) -> frozenset[str]:
         """Which of the names on WhatsApp that a command may be about take part in another case."""

@@ -1,11 +1,12 @@
-"""What becomes of held messages, by name, and what of them stands somewhere all the same."""
+"""Held messages, by name and by number, and what of them stands somewhere all the same."""
 
 from dataclasses import replace
 
 from policies.case import CaseId
 from policies.effects import Decision, Post
+from policies.hold import AtHand
 from policies.message import File, Message, MessageId
-from rooms.ports import Entry, item_id
+from rooms.ports import Entry, Held, Work, item_id
 
 
 def mine_id(held: MessageId) -> MessageId:
@@ -20,3 +21,19 @@ def stands_elsewhere(case: CaseId, message: Message, decision: Decision) -> tupl
         for post in decision.effects
         if isinstance(post, Post) and post.message != message.id and not isinstance(post.content, File)
     )
+
+
+async def waiting(work: Work, case: CaseId) -> tuple[Held, ...]:
+    """What waits for a mediator, oldest first."""
+    return tuple(held for held in await work.holds.of_case(case) if held.end is None)
+
+
+async def at_hand(work: Work, case: CaseId, number: str) -> AtHand | None:
+    """The held message of that number, with what was said; None if there is none."""
+    held = await work.holds.of_case(case)
+    place = int(number) if number.isdecimal() and number.isascii() and len(number) < 9 else 0
+    if not 0 < place <= len(held):
+        return None
+    one = held[place - 1]
+    entry = await work.journal.get(case, one.message)
+    return AtHand(place, entry.message, one.why, one.audience, one.end) if entry else None

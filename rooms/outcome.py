@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """Not now; it waits for `key`, and does not hold up what is behind it."""
+    """Not now; it waits for `key`, or until then, and does not hold up what is behind it."""
 
     key: str
     why: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

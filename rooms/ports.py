@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NewType, Protocol
 
 from policies.case import Case, CaseId, Network, PersonId
+from policies.hold import HoldEnd
 from policies.identity import Identity
 from policies.message import Message, MessageId
 from policies.plan import RoomKey
@@ -319,12 +320,18 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A message that waits for a mediator, and why."""
+    """A message that waits for a mediator, and why; or what became of it.
+
+    `audience`: for whom it was surely meant; empty where that is doubtful.
+    """
 
     case: CaseId
     message: MessageId
     why: str
     at: datetime
+    audience: frozenset[PersonId] = frozenset()
+    end: HoldEnd | None = None
+    ended_at: datetime | None = None
 
 
 class Holds(Protocol):
@@ -334,10 +341,16 @@ class Holds(Protocol):
         """Store; the same message again changes nothing."""
 
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
-        """What is held in a case, oldest first."""
+        """What was ever held in a case, oldest first: the place of one is its number, for ever."""
+
+    async def end(self, case: CaseId, message: MessageId, end: HoldEnd, at: datetime) -> bool:
+        """It waits no longer; False, and nothing changed, if it did not wait."""
+
+    async def resume(self, case: CaseId, message: MessageId) -> bool:
+        """It was discarded, and waits again; False, and nothing changed, if it was not."""
 
     async def counts(self) -> Mapping[CaseId, tuple[int, datetime]]:
-        """How much is held in each case in which something is, and since when the oldest."""
+        """How much waits in each case in which something does, and since when the oldest."""
 
 
 class Identities(Protocol):

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from policies.case import Case, Network, PersonId
 from policies.membership import conversations
-from policies.message import Edit, Text, Unreadable
+from policies.message import Edit, Text, Unproven, Unreadable
 from policies.plan import desk_label
 from policies.text import marked, moment, one_line
+from rooms.held import at_hand
 from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.ports import State, Work
@@ -26,22 +27,24 @@ HEADERS_SHOWN = 8_000
 
 async def held_text(work: Work, case: Case, number: str | None) -> str:
     """What is held, or one held message."""
-    held = await work.holds.of_case(case.id)
     if number is None:
-        lines = [f"{n}. {h.at:%Y-%m-%d %H:%M} UTC: because {h.why}" for n, h in enumerate(held, 1)]
+        held = enumerate(await work.holds.of_case(case.id), 1)
+        lines = [f"{n}. {h.at:%Y-%m-%d %H:%M} UTC: because {h.why}" for n, h in held if h.end is None]
         return "\n".join(["Held (!held NUMBER shows one here):", *lines]) if lines else "Nothing is held."
-    chosen = _pick(held, number)
-    entry = await work.journal.get(case.id, chosen.message) if chosen else None
-    if entry is None:
+    chosen = await at_hand(work, case.id, number)
+    if chosen is None:
         return f"There is no held message {one_line(number)}. !held lists them."
-    author = case.person(entry.message.author)
-    origin = f"{author.name if author else 'someone who left'}, for {desk_label(entry.message.conversation, case)}"
-    match entry.message.content:
+    said = chosen.message
+    author = case.person(said.author)
+    origin = f"{author.name if author else 'someone who left'}, for {desk_label(said.conversation, case)}"
+    match said.content:
         case Text(body) | Edit(body=body) | Unreadable(words=body):
             words = "\n".join(marked(body)) or "> (nothing that can be shown)"
         case _:
             words = "> (not words)"
-    return f"Held message {number}, as if from {origin}, unproven or unreadable:\n{words}"
+    proven = "surely theirs" if not isinstance(said.proof, Unproven) else "NOT proven to be theirs"
+    todo = f"It was {chosen.end}." if chosen.end else f"!held {number} post, return or discard it."
+    return f"Held message {number}, as if from {origin}, {proven}, because {chosen.why}:\n{words}\n{todo}"
 
 
 async def mails_text(work: Work, case: Case, person: PersonId) -> str:

@@ -24,7 +24,7 @@ from policies.status import readers_text
 from policies.text import one_line
 from policies.viewing import visible
 from rooms.apply import Codec
-from rooms.held import mine_id
+from rooms.held import mine_id, waiting
 from rooms.ports import Item, ItemId, case_lane, item_id
 
 PORTAL: Final = "portal"
@@ -159,7 +159,7 @@ async def _current(work: ServiceWork, sent: Link) -> Whose | None:
 async def _doubtful(work: ServiceWork, case: Case, person: Person) -> tuple[Doubtful, ...]:
     """What came in that person's name by mail, and waits for a word of theirs."""
     found = []
-    for held in await work.holds.of_case(case.id):
+    for held in await waiting(work, case.id):
         entry = await work.journal.get(case.id, held.message)
         if entry is None or entry.message.author != person.id or entry.message.native:
             continue

@@ -1,5 +1,6 @@
 """What was said, what is held, and what was decided."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -12,7 +13,8 @@ from appservice.storage import schema
 from appservice.storage.documents import Document
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new
-from policies.case import CaseId
+from policies.case import CaseId, PersonId
+from policies.hold import HoldEnd
 from policies.message import Edit, Message, MessageId, Unproven
 from rooms.ports import Entry, EventId, Held
 
@@ -124,12 +126,16 @@ class SqlHolds:
             "message": held.message,
             "why": seal_text(self._sealer, "holds.why", row(held.case, held.message), held.why),
             "at": held.at,
+            "audience": json.dumps(sorted(held.audience)),
+            "ended": held.end,
+            "ended_at": held.ended_at,
         }
         await self._connection.execute(insert_new(self._connection.dialect, schema.holds, "case_id", "message"), values)
 
     async def counts(self) -> Mapping[CaseId, tuple[int, datetime]]:
         held = schema.holds.c
-        counted = select(held.case_id, func.count(), func.min(held.at)).group_by(held.case_id)
+        counted = select(held.case_id, func.count(), func.min(held.at)).where(held.ended.is_(None))
+        counted = counted.group_by(held.case_id)
         return {case: (number, since) for case, number, since in await self._connection.execute(counted)}
 
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
@@ -140,9 +146,27 @@ class SqlHolds:
                 message=found.message,
                 why=open_text(self._sealer, "holds.why", row(case, found.message), found.why),
                 at=found.at,
+                audience=frozenset(map(PersonId, json.loads(found.audience or "[]"))),
+                end=None if found.ended is None else HoldEnd(found.ended),
+                ended_at=found.ended_at,
             )
             for found in await self._connection.execute(statement)
         )
+
+    async def end(self, case: CaseId, message: MessageId, end: HoldEnd, at: datetime) -> bool:
+        waits = schema.holds.c.ended.is_(None)
+        return await self._change(case, message, waits, ended=end, ended_at=at)
+
+    async def resume(self, case: CaseId, message: MessageId) -> bool:
+        discarded = schema.holds.c.ended == HoldEnd.DISCARDED
+        return await self._change(case, message, discarded, ended=None, ended_at=None)
+
+    async def _change(
+        self, case: CaseId, message: MessageId, only: ColumnElement[bool], **values: datetime | str | None
+    ) -> bool:
+        held = schema.holds.c
+        statement = update(schema.holds).where(held.case_id == case, held.message == message, only).values(**values)
+        return (await self._connection.execute(statement)).rowcount == 1
 
 
 def _changes(message: Message) -> MessageId | None:

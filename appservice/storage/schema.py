@@ -251,9 +251,12 @@ holds = Table(
     Column("message", Text, nullable=False),
     Column("why", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("audience", Text, nullable=True),
+    Column("ended", Text, nullable=True),
+    Column("ended_at", Moment, nullable=True),
     sqlite_autoincrement=True,
 )
-"""`why` is sealed."""
+"""`why` is sealed. `audience` is a JSON list of person ids; none in what was held before it was written down."""
 Index("uq_holds_message", holds.c.case_id, holds.c.message, unique=True)
 
 record = Table(

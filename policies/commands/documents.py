@@ -14,7 +14,6 @@ from policies import cards
 from policies.case import DESK, JOINT, Case, Conversation, PersonId, caucus
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
-from policies.commands.release import ask_author, numbered, previewed
 from policies.document import Action, Document, Label, Version, is_stricter
 from policies.documents import Allowed, Wish, at_home, may, relabelled, revoked
 from policies.effects import Due, Effect, Inform, Recall, Schedule, Tell, due_key
@@ -22,6 +21,7 @@ from policies.membership import caucuses_of, readers
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.release import Release, Share, Standing
+from policies.releasing import ask_author, numbered, previewed
 from policies.sharing import no_way_out, posted, terms
 from policies.text import moment, one_line, skeleton
 

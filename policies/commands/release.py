@@ -13,24 +13,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from policies.agreement import Confidentiality
-from policies.ask import Ask, Consenting, Passing
-from policies.asking import how, meaning, put
-from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId, caucus
+from policies.ask import Consenting
+from policies.asking import meaning
+from policies.case import DESK, JOINT, Case, Conversation, Kind, PersonId, caucus
 from policies.commands.form import Form
-from policies.effects import Effect, Inform, Pose, Tell
-from policies.guard import echoes
-from policies.membership import caucuses_of, conversations
-from policies.message import Message, Proof
+from policies.effects import Effect, Inform, Tell
+from policies.hold import NO_REASON, Reason, read_reason
+from policies.membership import caucuses_of
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.plan import desk_label, label
-from policies.release import CONSENT_LASTS, Agreed, Release, Standing, heading_of, mark_of
-from policies.sharing import audience_names, audience_of, posts_of, shared
-from policies.text import clean, marked, one_line, skeleton
-
-_PRIVILEGED = Refused("It is marked as privileged, and privileged words are never released", "Talk to its author")
-_EXAMPLE = "!release: I would go as far as a date in June"
+from policies.plan import desk_label
+from policies.release import Release, Standing, mark_of
+from policies.releasing import EXAMPLE, PRIVILEGED, ask_author, author_name, closed, numbered, previewed
+from policies.text import clean, moment, one_line, skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ class ReleaseWords:
         if facts.by is None or not case.is_staff(facts.by):
             return Refused("Only a mediator releases words, at the desk or in a private room", "Use !submit")
         if self.words is not None and len(self.numbers) > 1:
-            return Refused("Other words are for one release alone", _EXAMPLE)
+            return Refused("Other words are for one release alone", EXAMPLE)
         shown: list[str] = []
         effects: list[Effect] = []
         for number in self.numbers or (None,):
@@ -82,9 +77,9 @@ class ReleaseWords:
         if facts.where.kind is not Kind.CAUCUS or quoted is None or author is None or case.is_staff(author.id):
             return Refused("What is to be released?", "Reply !release to a party's message in a private room")
         if quoted.words is None:
-            return Refused("Only words, and surely their author’s, can be released", "Write them yourself: " + _EXAMPLE)
+            return Refused("Only words, and surely their author’s, can be released", "Write them yourself: " + EXAMPLE)
         if mark_of(quoted.words) == "privileged":
-            return _PRIVILEGED
+            return PRIVILEGED
         reworded = self.words is not None
         words = clean(quoted.words if self.words is None else self.words).strip()
         return numbered(case, _draft(author.id, quoted.message, words, facts, target, reworded=reworded), facts)
@@ -123,16 +118,22 @@ class ReturnWords:
     """Give a submission back, with a private note; nothing is released."""
 
     number: str
-    note: str | None = None
+    reason: Reason = NO_REASON
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """Its author is told, in private; open questions about it are void."""
+        """Its author is told, in private; open questions about it are void. Its author can do so, too."""
         release = case.release(self.number)
-        if release is None or not release.is_open:
-            return Refused(f"Nothing waits under {one_line(self.number, 10)}", "!queue shows what does")
-        note = f" The mediator writes: {clean(self.note).strip()}" if self.note else ""
-        told = Inform(release.author, release.origin, f"{release.id} is not passed on.{note}")
-        answer = f"{release.id} is not released, and {_name(case, release.author)} is told."
+        by_party = facts.by is not None and not case.is_staff(facts.by)
+        theirs = not by_party or (release and (release.author, release.origin) == (facts.by, facts.where))
+        if release is None or not release.is_open or not theirs:
+            remedy = "What was released stays released" if by_party else "!queue shows what does"
+            return Refused(f"Nothing waits under {one_line(self.number, 10)}", remedy)
+        if by_party:
+            told = Inform(release.author, release.origin, f"{release.id} is taken back: nobody will read it.")
+            answer = f"{author_name(case, release.author)} takes {release.id} back; it is not released."
+            return Done(closed(case, release.id), answer, (told,))
+        told = Inform(release.author, release.origin, f"{release.id} is not passed on.{self.reason.words}")
+        answer = f"{release.id} is not released, and {author_name(case, release.author)} is told."
         return Done(closed(case, release.id), answer, (told,))
 
 
@@ -143,181 +144,17 @@ class ShowQueue:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         lines = [
-            f"{r.id}: {_name(case, r.author)}, for {desk_label(r.to, case)}, {r.at:%Y-%m-%d %H:%M} UTC: {r.standing}"
+            f"{r.id}: {author_name(case, r.author)}, for {desk_label(r.to, case)}, {moment(r.at)}: {r.standing}"
             for r in case.releases
             if r.is_open
         ]
         return Done(case, "\n".join(["Queue (!release R1, !return R1: NOTE):", *lines]) if lines else "Nothing waits.")
 
 
-# --- the steps ----------------------------------------------------------------------------------------------------
-
-
-def passed(case: Case, number: ReleaseId, facts: Facts) -> Outcome:
-    """The mediator said yes to the preview: it is released, or its author is asked."""
-    release, bound = case.release(number), meaning(case, Passing(number))
-    if release is None or bound is None:
-        raise LookupError("a release that isn't there was passed")
-    release = replace(release, by=facts.by)
-    agreed = release.agreed is not None and release.agreed.binds == bound.sha256
-    if agreed or _need_not_agree(case, release):
-        return _published(case, release, facts)
-    case, effects = ask_author(case, release, Standing.ASKED, facts)
-    return Done(case, f"{release.id}: {_name(case, release.author)} is asked. Silence is a no.", effects)
-
-
-def consented(case: Case, ask: Ask, number: ReleaseId, proof: Proof, facts: Facts) -> Outcome:
-    """Its author said yes to these words and readers. It is released if a mediator has passed it already."""
-    release = case.release(number)
-    if release is None:
-        raise LookupError("a release that isn't there was agreed to")
-    release = replace(release, agreed=Agreed(facts.at, how(proof), ask.binds))
-    if release.standing is Standing.ASKED:
-        return _published(case, release, facts)
-    told = Inform(ask.asked, ask.where, f"{release.id} waits for the mediator, who decides whether it is passed on.")
-    return Done(
-        case.with_release(replace(release, standing=Standing.QUEUED)),
-        f"{_name(case, ask.asked)} submits {release.id} for {desk_label(release.to, case)}. !release {release.id} shows"
-        f" it and asks you; !return {release.id}: NOTE gives it back.",
-        (told,),
-    )
-
-
-def offered(
-    case: Case, kept: Message, words: str, introduction: str, facts: Facts
-) -> tuple[Case, tuple[Effect, ...]] | None:
-    """Words that were meant for all, and stand in their author's private room instead: their author is asked whether
-    they submit them. None where they can't be."""
-    facts = replace(facts, where=kept.conversation)
-    found = numbered(case, _draft(kept.author, kept.id, clean(words).strip(), facts, JOINT, reworded=False), facts)
-    if isinstance(found, Refused) or JOINT not in conversations(case):
-        return None
-    case, release = found
-    if meaning(case.with_release(release), Consenting(release.id)) is None:
-        return None
-    return ask_author(case, release, Standing.SUBMITTED, facts, introduction)
-
-
-def closed(case: Case, number: ReleaseId) -> Case:
-    """Nothing comes of it any more."""
-    release = case.release(number)
-    if release is None or not release.is_open:
-        return case
-    asks = tuple(a for a in case.asks if a.act not in {Consenting(number), Passing(number)})
-    return replace(case.with_release(replace(release, standing=Standing.CLOSED)), asks=asks)
-
-
-def not_passed(case: Case, number: ReleaseId) -> Case:
-    """The mediator did not say yes to the preview: what a party submitted waits again, anything else is over."""
-    release = case.release(number)
-    if release and release.standing is Standing.PREVIEWED and release.agreed:
-        return case.with_release(replace(release, standing=Standing.QUEUED))
-    return closed(case, number)
-
-
 def _draft(
     author: PersonId, source: MessageId | None, words: str, facts: Facts, to: Conversation, *, reworded: bool
 ) -> Release:  # fmt: skip
     return Release(ReleaseId(""), author, source, words, reworded, facts.where, to, Standing.PREVIEWED, facts.at)
-
-
-def numbered(case: Case, draft: Release, facts: Facts) -> tuple[Case, Release] | Refused:
-    """The draft under a number of its own."""
-    if mark_of(draft.words) == "privileged":
-        return _PRIVILEGED
-    if not draft.words:
-        return Refused("There are no words to release", _EXAMPLE)
-    number = ReleaseId(f"R{len(case.releases) + 1}")
-    return case, replace(draft, id=number, at=facts.at, standing=Standing.PREVIEWED)
-
-
-def previewed(case: Case, release: Release, facts: Facts) -> Outcome:
-    """What would be shown to whom, and the mediator's question about it; the preview is the answer."""
-    if release.to not in conversations(case):
-        return Refused("There is no joint room yet", "!open begins the joint session")
-    if release.to == release.origin:
-        return Refused("That is where it was said", "Name another side, or the joint room: !release to joint")
-    case = case.with_release(replace(release, standing=Standing.PREVIEWED))
-    bound = meaning(case, Passing(release.id))
-    if bound is None:
-        return Refused("Its author takes no part any more, and can't agree", "Say it in words of your own")
-    assert facts.by is not None
-    case, ask, alarm = put(case, Passing(release.id), facts.by, DESK, facts)
-    asked_first = not _need_not_agree(case, release) and (
-        release.agreed is None or release.agreed.binds != bound.sha256
-    )
-    name = _name(case, release.author)
-    then = f"{name} is asked to agree to exactly these words and readers" if asked_first else "it is released at once"
-    lines = [
-        f"{release.id}, for {desk_label(release.to, case)}. {heading_of(release, name)}",
-        *marked(release.words),
-        f"Who will read it: {audience_names(case, release)}.",
-        *_warning(release, facts),
-        f"Say “yes {ask.code}” within 15 minutes, and {then}.",
-    ]
-    return Done(case, "\n".join(lines), (alarm,))
-
-
-def _warning(release: Release, facts: Facts) -> list[str]:
-    found = echoes(release.words, facts.elsewhere, frozenset({release.origin.id, release.to.id}))
-    return (
-        [f"CAREFUL: this also stands in another private room: {', '.join(f'“{w}”' for w in found)}."] if found else []
-    )
-
-
-def ask_author(
-    case: Case, release: Release, standing: Standing, facts: Facts, introduction: str = ""
-) -> tuple[Case, tuple[Effect, ...]]:
-    """Put it to its author. Raises LookupError where it can't be released any more."""
-    case = case.with_release(replace(release, standing=standing))
-    case, ask, alarm = put(case, Consenting(release.id), release.author, release.origin, facts, lasts=CONSENT_LASTS)
-    name, where = _name(case, release.author), label(release.to, case)
-    what = "in the mediator’s wording, shown as agreed by you" if release.reworded else "your own words"
-    title = f"{name}, may these words be shown in {where}? They are {what} ({release.id}):"
-    exactly = "Exactly these words"
-    if release.share:
-        title, exactly = f"{name}, may this document be shown in {where} ({release.id})?", "Exactly this document"
-    question = Pose(
-        release.author,
-        ask.where,
-        ask.code,
-        f"{introduction} {title}".strip(),
-        release.words,
-        f"After a yes, these will read them: {audience_names(case, release)}. {exactly}, nothing else; what"
-        " has been read can’t be unread.",
-        ask.expires,
-        of_the_case=True,
-    )
-    return case, (question, alarm)
-
-
-def _published(case: Case, release: Release, facts: Facts) -> Outcome:
-    audience = audience_of(case, release)
-    name, where = _name(case, release.author), label(release.to, case)
-    done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=audience)
-    case = case.with_release(done)
-    told = Inform(release.author, release.origin, f"{release.id} was passed on, and stands in {where} now.")
-    what, to = f"{name}’s words", desk_label(release.to, case)
-    given: tuple[Effect, ...] = ()
-    if release.share:
-        what, to = release.share.document, audience_names(case, release)
-        case, given = shared(case, done, release.share, facts.at)
-    return Done(case, f"{release.id} is released: {what}, to {to}.", (*posts_of(case, done), *given, told))
-
-
-def _need_not_agree(case: Case, release: Release) -> bool:
-    """Whether the agreement to mediate, if its author has accepted one, lets the mediator pass this on as it is. A
-    document needs its owner's own yes, unless that is a mediator."""
-    if release.share:
-        return case.is_staff(release.author)
-    accepted = case.accepted(release.author) is not None
-    match case.agreement.confidentiality if case.agreement else Confidentiality.STRICT:
-        case Confidentiality.STRICT:
-            return False
-        case Confidentiality.SHARE:
-            return accepted and mark_of(release.words) is None and not release.reworded
-        case Confidentiality.OPEN:
-            return accepted and not release.reworded
 
 
 def _target(case: Case, name: str | None) -> Conversation | Refused | None:
@@ -328,11 +165,6 @@ def _target(case: Case, name: str | None) -> Conversation | Refused | None:
     side = next((s for s in case.sides if skeleton(s.name) == skeleton(name)), None)
     sides = ", ".join(s.name for s in case.sides)
     return caucus(side.id) if side else Refused(f"There is no side {one_line(name)}", f"There are: joint, {sides}")
-
-
-def _name(case: Case, person: PersonId) -> str:
-    known: Person | None = case.person(person)
-    return known.name if known else "Somebody who left"
 
 
 ReleaseCommand = ReleaseWords | SubmitWords | ReturnWords | ShowQueue
@@ -360,11 +192,11 @@ def _submit(words: list[str]) -> SubmitWords:
 
 
 def _return(words: list[str]) -> ReturnWords | str:
-    head, _, note = " ".join(words).partition(":")
-    number = head.strip()
-    if not re.fullmatch(r"[Rr]\d+", number):
+    said = re.fullmatch(r"(?P<number>[Rr]\d+)(?P<reason>[\s:].*)?", " ".join(words), re.DOTALL)
+    if said is None:
         return "Name what is given back, such as R1; a note stands behind a colon"
-    return ReturnWords(number.upper(), note.strip() or None)
+    reason = read_reason(said["reason"] or "")
+    return reason if isinstance(reason, str) else ReturnWords(said["number"].upper(), reason)
 
 
 FORMS: tuple[Form[ReleaseCommand], ...] = (
@@ -385,10 +217,11 @@ FORMS: tuple[Form[ReleaseCommand], ...] = (
     ),
     Form(
         "return",
-        "!return R1 [: NOTE]",
-        "gives back what a party submitted, with a note for its author alone",
-        "!return R1: let us talk about it first",
+        "!return R1 [REASON] [: NOTE]",
+        "gives back what a party submitted, with a reason for its author alone; who submitted it takes it back",
+        "!return R1 later: let us talk about it first",
         _return,
+        party=True,
     ),
     Form(
         "submit",

@@ -20,9 +20,12 @@ from policies.commands import (
     course,
     documents,
     floor,
+    hold,
     mail,
     opening,
     people,
+    question,
+    quiet,
     release,
     report,
     session,
@@ -37,9 +40,12 @@ from policies.commands.course import CourseCommand
 from policies.commands.documents import DocumentCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
+from policies.commands.hold import HoldCommand
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
 from policies.commands.people import PeopleCommand
+from policies.commands.question import AskQuestion
+from policies.commands.quiet import QuietCommand
 from policies.commands.release import ReleaseCommand
 from policies.commands.report import Report
 from policies.commands.session import SessionCommand
@@ -85,6 +91,7 @@ Command = (
     | ChannelCommand
     | AgreementCommand
     | MailCommand
+    | QuietCommand
     | ReleaseCommand
     | Report
     | Broadcast
@@ -92,8 +99,10 @@ Command = (
     | CourseCommand
     | FloorCommand
     | DocumentCommand
+    | HoldCommand
     | WaitingCommand
     | WhatsAppCommand
+    | AskQuestion
     | Help
     | GiveAnswer
 )
@@ -107,6 +116,7 @@ FORMS: dict[str, Form[Command]] = {
         *channels.FORMS,
         *agreement.FORMS,
         *mail.FORMS,
+        *quiet.FORMS,
         *release.FORMS,
         *report.FORMS,
         *broadcast.FORMS,
@@ -114,8 +124,10 @@ FORMS: dict[str, Form[Command]] = {
         *course.FORMS,
         *floor.FORMS,
         *documents.FORMS,
+        *hold.FORMS,
         *waiting.FORMS,
         *whatsapp.FORMS,
+        *question.FORMS,
         Form(
             "help",
             "!help [COMMAND]",

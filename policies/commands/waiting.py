@@ -1,4 +1,4 @@
-"""What waits for a mediator, and what was done: what is held, what could not be delivered, what is on record."""
+"""What waits for a mediator, and what was done: the board, what could not be delivered, what is on record."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ from policies.commands.form import Form
 from policies.outcome import Done, Facts, Outcome
 
 LOG_MOST = 50
-
-
-@dataclass(frozen=True, slots=True)
-class ShowHeld:
-    """List what is held, or show one held message."""
-
-    item: str | None = None
-
-    def perform(self, case: Case, facts: Facts) -> Outcome:
-        """Changes nothing."""
-        return Done(case, "", (effects.ShowHeld(self.item),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,7 @@ def _dead(words: list[str]) -> ShowDead | str:
             return "Say retry or discard, and the number from the list"
 
 
-WaitingCommand = ShowBoard | ShowHeld | ShowDead | ShowLog | ShowHeads
+WaitingCommand = ShowBoard | ShowDead | ShowLog | ShowHeads
 
 FORMS: tuple[Form[WaitingCommand], ...] = (
     Form(
@@ -96,13 +85,6 @@ FORMS: tuple[Form[WaitingCommand], ...] = (
         "!board",
         lambda _: ShowBoard(),
         lobby=True,
-    ),
-    Form(
-        "held",
-        "!held [NUMBER]",
-        "what is held, or one held message",
-        "!held 1",
-        lambda words: ShowHeld(words[0] if words else None),
     ),
     Form("log", "!log [NUMBER] or !log heads", "what is on record; its heads, signed, to keep", "!log 20", _log),
     Form("dead", "!dead [retry|discard NUMBER]", "what could not be delivered", "!dead retry 1", _dead),

@@ -15,13 +15,13 @@ from appservice.crypto.ids import UserId
 from appservice.e2ee.trust import Verifications
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, Closed, EventReader, Opened
-from policies.case import DESK, Conversation, Kind
-from policies.effects import Explain, Tell
+from policies.case import DESK, JOINT, Conversation, Kind
+from policies.effects import Explain, Redact, Tell
 from policies.message import SignedDevice, Unreadable
 from policies.plan import RoomKey, room_key
 from rooms.apply import Say
 from rooms.handle import House
-from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
+from rooms.ports import EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER
 from tests.fakes.memory import MemoryDatabase
@@ -68,6 +68,7 @@ class Table:
         *,
         kind: str = "m.room.message",
         clear: bool = False,
+        **more: Any,
     ) -> Outgoing:
         """What the bot says when it has read an event, and where."""
         self.said += 1
@@ -79,6 +80,7 @@ class Table:
             "sender": sender,
             "origin_server_ts": 0,
             "content": whole,
+            **more,
         }
         async with self.database.begin() as work:
             item = Item(
@@ -94,6 +96,8 @@ class Table:
             match CODEC.load(item.body):
                 case Tell(conversation, text) | Explain(conversation=conversation, text=text):
                     found.append((conversation, text))
+                case Redact(conversation, taken):
+                    found.append((conversation, f"redacts {taken}"))
                 case Say(room, _, text):
                     found.append((room, text))
                 case _:
@@ -156,3 +160,48 @@ async def test_words_of_a_kind_that_nobody_knows_are_kept_for_the_mediator(table
         entry = await work.journal.get(new_case().id, held.message)
     assert entry is not None
     assert entry.message.content == Unreadable("it is of a kind that I can't carry (org.example.poem)", "papers")
+
+
+EVERYONE = RoomId("!everyone")
+HERE = {"membership": "join", "displayname": "Alice"}
+
+
+async def member(table: Table, user: UserId, room: RoomId, content: Mapping[str, Any]) -> Outgoing:
+    """Somebody who is in a room changes their own membership of it."""
+    async with table.database.begin() as work:
+        case = await work.cases.load(new_case().id)
+        assert case
+        if case.named("Alice") and not case.opened:
+            await work.cases.save(done(case, "!open").case)
+            await work.rooms.save(RoomRecord(case.id, room_key(JOINT), Standing.MADE, "", EVERYONE))
+    before = {"prev_content": HERE}
+    return await table.hear(user, room, content, kind="m.room.member", clear=True, state_key=user, unsigned=before)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [HERE | {"displayname": "I pay 10"}, {"membership": "leave", "reason": "I pay 10"}],
+    ids=["name", "reason"],
+)
+async def test_words_in_a_membership_of_the_joint_room_are_taken_away(table: Table, content: Mapping[str, Any]) -> None:
+    told = await member(table, ALICE, EVERYONE, content)
+    assert "I pay" not in str(told)
+    [(_, notice), (where, why), *_] = [t for t in told if "carry no words" in t[1]]
+    assert "may have seen it" in notice
+    assert where != JOINT
+    assert "Names here are the mediator’s" in why
+    async with table.database.begin() as work:
+        entry = await work.journal.by_event(new_case().id, EventId("$event1"))
+    assert entry
+    assert (JOINT, f"redacts {entry.message.id}") in told
+
+
+@pytest.mark.parametrize(("user", "room"), [(MIA, EVERYONE), (ALICE, CAUCUS)], ids=["a mediator", "in private"])
+async def test_who_may_say_it_anyway_is_left_alone(table: Table, user: UserId, room: RoomId) -> None:
+    assert await member(table, user, room, HERE | {"displayname": "Anna"}) == []
+
+
+async def test_who_comes_and_goes_without_a_word_is_left_alone(table: Table) -> None:
+    for content in (HERE, {"membership": "leave"}):
+        told = await member(table, ALICE, EVERYONE, content)
+        assert not [text for _, text in told if "taken away" in text]

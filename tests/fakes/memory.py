@@ -19,6 +19,7 @@ from bridges.email.convert_in import Likeness
 from policies.board import urgency
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId, address_key
 from policies.document import BlobId, DocumentId
+from policies.hold import HoldEnd
 from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
@@ -393,12 +394,28 @@ class MemoryHolds:
         self._holds.setdefault((held.case, held.message), held)
 
     async def counts(self) -> Mapping[CaseId, tuple[int, datetime]]:
-        cases = {held.case for held in self._holds.values()}
-        times = {case: [held.at for held in self._holds.values() if held.case == case] for case in cases}
+        waiting = [held for held in self._holds.values() if held.end is None]
+        cases = {held.case for held in waiting}
+        times = {case: [held.at for held in waiting if held.case == case] for case in cases}
         return {case: (len(at), min(at)) for case, at in times.items()}
 
     async def of_case(self, case: CaseId) -> tuple[Held, ...]:
         return tuple(held for held in self._holds.values() if held.case == case)
+
+    async def end(self, case: CaseId, message: MessageId, end: HoldEnd, at: datetime) -> bool:
+        return self._change(case, message, None, end, at)
+
+    async def resume(self, case: CaseId, message: MessageId) -> bool:
+        return self._change(case, message, HoldEnd.DISCARDED, None, None)
+
+    def _change(
+        self, case: CaseId, message: MessageId, before: HoldEnd | None, end: HoldEnd | None, at: datetime | None
+    ) -> bool:
+        held = self._holds.get((case, message))
+        if held is None or held.end is not before:
+            return False
+        self._holds[case, message] = replace(held, end=end, ended_at=at)
+        return True
 
 
 class MemoryRecord:

@@ -175,6 +175,31 @@ async def they_stand_once_where_all_read(house: House, word: str) -> None:
         raise Broken(f"Carl was mailed {len(mailed)} times")
 
 
+# --- what was held is posted
+
+
+async def what_carl_wrote_is_held_and_posted(house: House, word: str) -> None:
+    """In a room where only the mediator writes."""
+    desk = await house.room(DESK)
+    await house.post(MIA, desk, "!mode released")
+    await house.drain()
+    await house.mail(house.letter(CARL, "EVERYONE"), f"{word} held")
+    await house.drain()
+    await house.post(MIA, desk, "!held")
+    await house.drain()
+    listed = [text for text in await house.reads(MIA, desk) if text.startswith("Held (")]
+    await house.post(MIA, desk, f"!held {re.findall(r'^([0-9]+)[.]', listed[-1], re.MULTILINE)[-1]} post")
+    await house.drain()
+    await house.post(MIA, desk, await _code(house, desk))
+    await house.drain()
+
+
+async def it_stands_once_where_it_was_meant(house: House, word: str) -> None:
+    for user in PEOPLE:
+        shown = [text for text in await house.reads(user, await house.room()) if f"{word} held" in text]
+        _equal(shown, [f"Carl’s words, released by the mediator:\n> {word} held"], f"what {user} reads")
+
+
 # --- a case is opened
 
 
@@ -214,4 +239,5 @@ REMOVAL = Scenario(
     "somebody is removed and comes back", bob_is_removed_and_comes_back, bob_missed_what_was_said_without_him
 )
 RELEASE = Scenario("words are released", alices_words_are_released, they_stand_once_where_all_read)
+HELD = Scenario("what was held is posted", what_carl_wrote_is_held_and_posted, it_stands_once_where_it_was_meant)
 OPENING = Scenario("a case is opened", a_case_is_opened, it_stands_once)

@@ -279,7 +279,7 @@ def arrives(book: Book) -> None:
 
 def test_a_release_without_a_yes_is_noticed() -> None:
     """A planted fault: the mediator's act is enough."""
-    with patch("policies.commands.release._need_not_agree", lambda case, release: True), pytest.raises(Broken):
+    with patch("policies.releasing._need_not_agree", lambda case, release: True), pytest.raises(Broken):
         arrives(Book())
 
 
@@ -307,7 +307,7 @@ def test_a_reader_who_came_after_the_yes_is_noticed() -> None:
         bound = real(case, act)
         return replace(bound, audience=frozenset()) if bound else None
 
-    names = ("policies.asking.meaning", "policies.answering.meaning", "policies.commands.release.meaning")
+    names = ("policies.asking.meaning", "policies.answering.meaning", "policies.releasing.meaning")
     with patch(names[0], blind), patch(names[1], blind), patch(names[2], blind):
         book = Book()
         say(book, Said("Alice", PLACES[2], f"!submit: {book.canary()}", SignedDevice(), {}))

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from policies.case import Network, Role
 from policies.commands.channels import RecordConsent
 from policies.commands.form import Misunderstood
+from policies.commands.hold import ShowHeld
 from policies.commands.opening import ListCases, NewCase
 from policies.commands.people import AddPerson, RemovePerson
 from policies.commands.session import OpenJoint, Repair, ShowStatus
 from policies.commands.sides import AddSide, ListSides
 from policies.commands.vocabulary import FORMS, Command, GiveAnswer, Help, help_text, is_command, parse
-from policies.commands.waiting import ShowDead, ShowHeld
+from policies.commands.waiting import ShowDead
 
 MATRIX, EMAIL = Network.MATRIX, Network.EMAIL
 

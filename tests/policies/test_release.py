@@ -358,3 +358,49 @@ def test_nothing_of_somebody_who_has_withdrawn_is_released_whatever_they_agreed_
     late = says(withdrawn(shown, release.author), "Mia", f"yes {code_in(preview)}", DESK)
     assert not published(late)
     assert not published(says(gone, "Mia", "!release", **quoting()))
+
+
+def submitted(case: Case = CASE) -> Case:
+    """Alice has submitted something, and said yes to it."""
+    decision = says(case, "Alice", "!submit: June would be possible")
+    [pose] = of_kind(Pose, decision.effects)
+    return says(decision.case, "Alice", f"yes {pose.code}").case
+
+
+def test_a_preview_that_came_to_nothing_leaves_a_submission_in_the_queue() -> None:
+    case, text = previewed(submitted(), "!release R1", quoted=None)
+    joined = done(case, "!party add Dora @dora:example.org as counsel on Smith").case
+    void = says(joined, "Mia", f"yes {code_in(text)}", DESK)
+    assert not published(void)
+    assert "void" in void.reason
+    assert [r.standing for r in void.case.releases] == [Standing.QUEUED]
+    _, again = previewed(void.case, "!release R1", quoted=None)
+    assert "Alice is asked to agree" in again
+
+
+@pytest.mark.parametrize("standing", ["submitted", "queued", "previewed"])
+def test_who_submitted_something_takes_it_back_until_it_is_released(standing: str) -> None:
+    begun = says(CASE, "Alice", "!submit: June would be possible")
+    case = begun.case if standing == "submitted" else submitted()
+    if standing == "previewed":
+        case, text = previewed(case, "!release R1", quoted=None)
+    back = says(case, "Alice", "!return R1")
+    assert [r.standing for r in back.case.releases] == [Standing.CLOSED]
+    assert not back.case.asks
+    assert "taken back" in of_kind(Inform, back.effects)[0].text
+    assert "Alice takes R1 back" in of_kind(Tell, back.effects)[0].text
+    if standing == "previewed":
+        assert not published(says(back.case, "Mia", f"yes {code_in(text)}", DESK))
+
+
+def test_nobody_takes_back_what_is_not_theirs_or_is_out() -> None:
+    case = submitted()
+    foreign = says(case, "Carl", "!return R1", HIS)
+    assert foreign.case.releases == case.releases
+    assert "Nothing waits under R1" in of_kind(Inform, foreign.effects)[0].text
+    case, text = previewed(case, "!release R1", quoted=None)
+    out = says(case, "Mia", f"yes {code_in(text)}", DESK)
+    assert published(out)
+    late = says(out.case, "Alice", "!return R1")
+    assert late.case.releases[0].standing is Standing.RELEASED
+    assert "What was released stays released" in of_kind(Inform, late.effects)[0].text

@@ -9,7 +9,7 @@ import pytest
 from policies import routing
 from policies.case import DESK, JOINT, Conversation
 from policies.effects import Decision, Explain, Hold, Redact, Relay, Tell
-from policies.message import Content, Edit, File, FileRef, MessageId, Text, Unproven
+from policies.message import Content, Edit, File, FileRef, MessageId, Text, Unproven, Unreadable
 from policies.rules import EDIT_WINDOW
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named, of_kind
 
@@ -30,6 +30,7 @@ BREACHES = [
     (HERS, Text("in clear"), {}, {"in_clear": True, "proof": CLEAR}, "in-clear"),
     (JOINT, FILE, {}, {}, "joint-file"),
     (JOINT, Edit(MessageId("m0"), "new"), {"edited_at": OLD}, {}, "late-edit"),
+    (JOINT, Unreadable("x", "He lies"), {}, {"in_membership": True, "proof": CLEAR}, "words-in-membership"),
 ]
 
 

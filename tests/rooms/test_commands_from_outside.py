@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from appservice.codec import JsonCodec
 from policies.case import CaseId
-from policies.commands.waiting import ShowDead, ShowHeld
+from policies.commands.hold import ShowHeld
+from policies.commands.waiting import ShowDead
 from rooms.handle import Handler, House
 from rooms.ports import Item, ItemId, Lane, State, UserId
 from tests.fakes.memory import MemoryDatabase

@@ -35,6 +35,7 @@ from policies.case import (
     caucus,
 )
 from policies.document import BlobId, DocumentId
+from policies.hold import HoldEnd
 from policies.mail import MailState
 from policies.message import (
     AuthenticatedMail,
@@ -405,6 +406,25 @@ class DatabaseContract:
             assert await work.holds.of_case(SMITH) == (first, second)
             assert await work.holds.of_case(CaseId("1003")) == ()
             assert await work.holds.counts() == {SMITH: (2, AT), CaseId("1002"): (1, AT)}
+
+    async def test_what_is_held_ends_once_and_keeps_its_place(self, database: WorkDatabase) -> None:
+        first = Held(SMITH, MessageId("z"), "why", AT, frozenset({CARL, PersonId("p9")}))
+        second, later = Held(SMITH, MessageId("a"), "why", AT + timedelta(1)), AT + timedelta(2)
+        async with database.begin() as work:
+            for held in (first, second):
+                await work.holds.put(held)
+            assert await work.holds.end(SMITH, first.message, HoldEnd.DISCARDED, later)
+            assert not await work.holds.end(SMITH, first.message, HoldEnd.POSTED, later)
+            assert not await work.holds.end(CaseId("1002"), second.message, HoldEnd.POSTED, later)
+        async with database.begin() as work:
+            ended = replace(first, end=HoldEnd.DISCARDED, ended_at=later)
+            assert await work.holds.of_case(SMITH) == (ended, second)
+            assert await work.holds.counts() == {SMITH: (1, second.at)}
+            assert not await work.holds.resume(SMITH, second.message)
+            assert await work.holds.resume(SMITH, first.message)
+            assert await work.holds.of_case(SMITH) == (first, second)
+            assert await work.holds.end(SMITH, first.message, HoldEnd.POSTED, later)
+            assert not await work.holds.resume(SMITH, first.message)
 
     # --- the record
 
