@@ -113,8 +113,8 @@ def nothing_is_swept(patch: Patch) -> None:
 
 
 PLANTS = (
-    Plant(mails_are_acknowledged_before_they_are_stored, MAIL, "begin in receiving.accept"),
-    Plant(mails_are_acknowledged_though_the_database_failed, MAIL, "end in receiving.accept", Cut.DATABASE),
+    Plant(mails_are_acknowledged_before_they_are_stored, MAIL, "begin in mail_inbox._store"),
+    Plant(mails_are_acknowledged_though_the_database_failed, MAIL, "end in mail_inbox._store", Cut.DATABASE),
     Plant(ciphertext_is_not_kept, MAIL, "send"),
     Plant(each_attempt_is_another_transaction, MAIL, "send"),
     Plant(an_item_is_done_before_it_is_sent, POST, "smtp"),
