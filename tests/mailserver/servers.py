@@ -27,7 +27,7 @@ from sandbox.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = ("postfix", "dovecot", "rspamd")
-MAILBOXES = ("carl@example.net", "dora@example.com", "bea@example.net")
+MAILBOXES = ("carl@example.net", "dora@example.com", "bea@example.net", "carl@example.org")
 OUTSIDE = "203.0.113.7"
 PATIENCE = 120.0
 _LATER = 450
@@ -218,7 +218,7 @@ smtp_dns_support_level = disabled
 smtp_host_lookup = native
 lmtp_host_lookup = native
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
-virtual_mailbox_domains = example.net, example.com
+virtual_mailbox_domains = example.net, example.com, example.org
 virtual_transport = lmtp:inet:127.0.0.1:{boxes}
 maximal_backoff_time = 5s
 minimal_backoff_time = 1s
