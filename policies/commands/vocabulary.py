@@ -20,6 +20,7 @@ from policies.commands import (
     course,
     documents,
     floor,
+    granting,
     hold,
     mail,
     opening,
@@ -40,6 +41,7 @@ from policies.commands.course import CourseCommand
 from policies.commands.documents import DocumentCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
+from policies.commands.granting import GrantCommand
 from policies.commands.hold import HoldCommand
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
@@ -98,6 +100,7 @@ Command = (
     | SessionCommand
     | CourseCommand
     | FloorCommand
+    | GrantCommand
     | DocumentCommand
     | HoldCommand
     | WaitingCommand
@@ -124,6 +127,7 @@ FORMS: dict[str, Form[Command]] = {
         *course.FORMS,
         *floor.FORMS,
         *documents.FORMS,
+        *granting.FORMS,
         *hold.FORMS,
         *waiting.FORMS,
         *whatsapp.FORMS,

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from policies import documents, routing, sharing
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
+from policies.commands import granting, naming
 from policies.document import Action, BlobId, Kept
 from policies.documents import Allowed, Wish, may
 from policies.effects import Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
@@ -356,10 +357,10 @@ def test_these_histories_are_without_fault() -> None:
     ("where", "name", "wrong"),
     [
         (documents, "at_home", lambda case, *_: frozenset(p.id for p in case.people)),
-        (commands, "may", lambda *_: Allowed("")),
-        (commands, "_may_name", lambda *_: True),
+        (naming, "may", lambda *_: Allowed("")),
+        (commands, "may_be_named", lambda *_: True),
         (sharing, "all_may_download", lambda *_: True),
-        (commands, "revoked", lambda document, *_: replace(document, grants=document.grants * 2)),
+        (granting, "revoked", lambda document, *_: replace(document, grants=document.grants * 2)),
     ],
 )
 def test_a_planted_fault_is_caught(where: Any, name: str, wrong: Callable[..., Any]) -> None:
