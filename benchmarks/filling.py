@@ -179,8 +179,9 @@ async def _said(work: SqlWork, case: Case, name: str) -> None:
     relay = Relay(message.id, JOINT, author, message.content, reader)
     decision = Decision(case, (relay, Tell(DESK, "Somebody wrote in the joint room.")), "said", "its readers")
     await Applier(work, JsonCodec(), item, _AT).apply(case, decision)
-    for sent in await work.outbox.in_state({State.READY}, case.id):
-        await work.outbox.done(sent.id, "sent")
+    for queue in (work.inbox, work.outbox):
+        for left in await queue.in_state({State.READY, State.PARKED}, case.id):
+            await queue.done(left.id, "done with")
 
 
 def _identity(sealer: Sealer, ghost: UserId) -> StoredIdentity:

@@ -51,6 +51,7 @@ class Sweeper:
             for user, device in await self._in_use(identities[first : first + ASKED_AT_ONCE]):
                 await self._sweep_or_pass_over(user, device)
                 await asyncio.sleep(REST)
+            await asyncio.sleep(REST)
 
     async def _sweep_or_pass_over(self, user: UserId, device: DeviceId) -> None:
         """One device that the homeserver refuses keeps no other from being swept."""

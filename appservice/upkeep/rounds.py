@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 20
 """Cases that are looked at in one unit of work."""
 REST = 0.1
-"""Seconds for each of them that follow: about what it takes the homeserver to show us its rooms."""
+"""Seconds for each of them that is looked at, about what it takes the homeserver to show us its rooms; and for so many
+that are over, for to find that takes the database from those who use it."""
 _AGAIN = 1.0
 
 
@@ -48,7 +49,7 @@ class Rounds:
                 await asyncio.sleep(_AGAIN)
                 continue
             left = left[AT_ONCE:]
-            await asyncio.sleep(REST * len(looked_at) if left else 0)
+            await asyncio.sleep(REST * max(1, len(looked_at)) if left else 0)
 
     async def _look_at(self, work: Work, case_id: CaseId) -> bool:
         """Have its rooms looked at; False for a case that is over."""
