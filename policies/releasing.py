@@ -129,6 +129,9 @@ def previewed(case: Case, release: Release, facts: Facts) -> Outcome:
     asked_first = not _need_not_agree(case, release) and (
         release.agreed is None or release.agreed.binds != bound.sha256
     )
+    if asked_first and release.origin == JOINT:
+        remedy = "Say it in words of your own, or ask them to send it again"
+        return Refused("Its author has no private room of their own to be asked in", remedy)
     name = author_name(case, release.author)
     then = f"{name} is asked to agree to exactly these words and readers" if asked_first else "it is released at once"
     lines = [
@@ -197,7 +200,7 @@ def _need_not_agree(case: Case, release: Release) -> bool:
     document needs its owner's own yes, unless that is a mediator; what is doubtful, its author's."""
     if release.share:
         return case.is_staff(release.author)
-    if release.of_hold and release.to == release.origin and not release.reworded:
+    if release.of_hold and release.to == release.origin != JOINT and not release.reworded:
         return True
     if release.of_hold and release.of_hold.doubtful:
         return False

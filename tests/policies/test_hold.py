@@ -79,6 +79,24 @@ def author_says(case: Case, question: Pose, word: str = "yes") -> Done:
 # --- posting
 
 
+@pytest.mark.parametrize("role", ["observer", "expert"])
+def test_who_has_no_private_room_is_never_spoken_for_before_all(role: str) -> None:
+    """They can't be asked alone, so only what they surely meant for those very readers goes there."""
+    case = both_sides(f"!party add Ina ina@example.org as {role}", "!consent Ina: yes", "!mode released")
+    stolen, sure = (message(case, "Ina", JOINT, Text("I give in"), proof) for proof in (STOLEN, BY_MAIL))
+    unclear = message(case, "Ina", JOINT, Unreadable("it quotes something", "I give in"), BY_MAIL)
+    later = done(case, "!party add Dora @dora:example.org as counsel on Smith").case
+    for line, at_hand, now in [
+        ("!held 3 post", held(stolen, case), case),
+        ("!held 3 post", held(unclear, case), case),
+        ("!held 3 post: Something else", held(sure, case), case),
+        ("!held 3 post", held(sure, case), later),
+    ]:
+        assert "no private room of their own" in refuses(line, at_hand, now)
+    shown, _ = preview(held(sure, case), case=case)
+    assert of_kind(Publish, mediator_says(shown).effects)
+
+
 def test_what_is_surely_meant_for_all_is_posted_on_the_mediators_yes_alone() -> None:
     case, text = preview(held(from_carl()))
     assert text.startswith("Held message 3: R1, for EVERYONE · 1042. Carl’s words, released by the mediator:")
