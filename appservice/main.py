@@ -69,7 +69,8 @@ from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
 from bridges.whatsapp.api import CloudApi, Graph
 from bridges.whatsapp.pace import Pace
 from policies.case import Network
-from rooms.deliver import Courier, Deliverer
+from rooms.carriers import Courier
+from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
 from rooms.handle import House
 

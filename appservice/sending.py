@@ -27,9 +27,9 @@ from policies.effects import (
 )
 from policies.plan import desk_label
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
-from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import Database, Item, ItemId, State, Work, item_id
 from rooms.provision import Report
 

@@ -41,7 +41,7 @@ from rooms.carriers import Courier, Poster, Posting
 from rooms.documents import DocumentWork, may_hand
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
-from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.ports import (
     Database,
     EventId,
@@ -58,10 +58,6 @@ from rooms.postings import IntoRoom, expected_reader, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_key
 
 AFTER_YOU = "what was said before it goes first"
-
-
-__all__ = ["Cancelled", "Courier", "Outcome", "Parked", "Poster", "Posting", "Sent", "Unanswered"]
-"""What carries a delivery, and what becomes of it, is looked for here."""
 
 
 class Deliverer:
@@ -100,7 +96,7 @@ class Deliverer:
             case Redact():
                 return await self._redact(item, _case_of(item), outgoing), Report()
             case Ingest() | Erase() | Recall():
-                outcome = await self._filing().carry_out(item, _case_of(item), outgoing, datetime.now(UTC))
+                outcome = await self._filing().carry_out(item, _case_of(item), outgoing, self._clock())
                 return outcome, Report()
             case Post() | Tell() | Explain() | Hand():
                 return await self._post(item, _case_of(item), outgoing)
@@ -214,7 +210,9 @@ class Deliverer:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             author = effect.author if isinstance(effect, Post) else None
-            stopped = _stopped(_may_say(case, effect)) or _stopped(may_post(case, effect.conversation, author))
+            stopped = _stopped(_may_say(case, effect, self._clock())) or _stopped(
+                may_post(case, effect.conversation, author)
+            )
             record = await work.rooms.get(case_id, room_key(effect.conversation))
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
             quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
@@ -337,15 +335,15 @@ def _unconfirmed(case_id: CaseId) -> Parked:
 def _kept_back(case: Case, effect: ToPerson, at: datetime) -> Parked | Cancelled | None:
     """Why a letter may not leave now. Whether it goes with its words, or as a link to them, is the courier's affair."""
     to = addressee(effect)
-    verdicts = (_may_say(case, effect), may_relay(case, effect.conversation, to), may_disturb(case, to, at))
+    verdicts = (_may_say(case, effect, at), may_relay(case, effect.conversation, to), may_disturb(case, to, at))
     return next((stopped for verdict in verdicts if (stopped := _stopped(verdict))), None)
 
 
-def _may_say(case: Case, effect: IntoRoom | ToPerson) -> Verdict:
+def _may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
     """Whether the service's own words, or a document, may still be said, to whomever they are addressed."""
     match effect:
         case Hand():
-            return may_hand(case, effect, datetime.now(UTC))
+            return may_hand(case, effect, at)
         case Pose(to, conversation, code):
             return may_address(case, conversation, to, code)
         case Inform(to, conversation):

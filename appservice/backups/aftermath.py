@@ -36,7 +36,7 @@ from policies.effects import (
 from policies.message import Text
 from policies.plan import room_key
 from rooms.apply import PEOPLE, Outgoing, Say, Signal
-from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import EventId, Item, RoomId, UserId, Work
 from rooms.provision import Report
 

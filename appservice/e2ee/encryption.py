@@ -36,7 +36,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import UNCONFIRMED, Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import Proof, SignedDevice, Unproven
-from rooms.deliver import Posting
+from rooms.carriers import Posting
 from rooms.homeserver import Trouble
 from rooms.ports import EventId, Item, RoomId, UserId
 

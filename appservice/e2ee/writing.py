@@ -41,7 +41,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.upkeep.epoch import MARKER
 from policies.message import Content, File, FileRef
 from rooms.apply import Signal
-from rooms.deliver import Posting
+from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.ports import EventId, Item
 

@@ -23,10 +23,10 @@ from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
 from rooms.addresses import ReplyAddress
-from rooms.deliver import Outcome, Sent, Unanswered
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
+from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.ports import Item, State
 
 logger = logging.getLogger(__name__)

@@ -21,11 +21,11 @@ from policies.delivery import channel_key
 from policies.message import MessageId
 from policies.whatsapp import WhatsAppState, decide_doubt, further
 from rooms.apply import Codec
-from rooms.deliver import Outcome, Parked, Sent, Unanswered
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.messages import SentPart
+from rooms.outcome import Outcome, Parked, Sent, Unanswered
 from rooms.ports import Item, State, item_id
 
 _STOPPED: Final = "the service stopped while it was on its way"

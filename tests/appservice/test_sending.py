@@ -12,8 +12,8 @@ from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
-from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.homeserver import Trouble
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import Item, ItemId, Lane, RoomId, State, Work
 from rooms.provision import Report
 from tests.fakes.memory import MemoryDatabase

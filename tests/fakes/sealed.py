@@ -21,7 +21,7 @@ from appservice.reading import Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import File, FileRef, Proof, SignedDevice
 from rooms.apply import Signal
-from rooms.deliver import Posting
+from rooms.carriers import Posting
 from rooms.ports import EventId, Item, UserId
 from tests.fakes.synapse import FakeSynapse
 

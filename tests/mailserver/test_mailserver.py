@@ -34,9 +34,9 @@ from policies.effects import Post, Relay, Tell
 from policies.message import Text
 from policies.plan import label
 from rooms.apply import Outgoing
-from rooms.deliver import Sent
 from rooms.handle import House
 from rooms.letters import Letter
+from rooms.outcome import Sent
 from rooms.ports import Item, ItemId, Lane, State
 from tests.appservice.storage.master import MASTER
 from tests.mailserver.dkim import Signer

@@ -9,10 +9,12 @@ from appservice.crypto.outbound import Rotation
 from policies.case import Case, CaseId, Conversation, Network
 from policies.plan import room_key
 from rooms.apply import MATRIX, Applier, Outgoing
-from rooms.deliver import Courier, Deliverer, Outcome, Poster, Posting, Sent
+from rooms.carriers import Courier, Poster, Posting
+from rooms.deliver import Deliverer
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
+from rooms.outcome import Outcome, Sent
 from rooms.ports import EventId, Item, ItemId, Lane, RoomId, State, UserId
 from rooms.provision import Report, reconcile
 from tests.fakes.memory import MemoryDatabase, MemoryWork

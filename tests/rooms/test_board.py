@@ -6,7 +6,8 @@ from policies.case import DESK
 from policies.message import SignedDevice, Text
 from rooms.apply import Board, Say
 from rooms.board import UPDATED_EVERY, board_item
-from rooms.deliver import Cancelled, Deliverer, Sent
+from rooms.deliver import Deliverer
+from rooms.outcome import Cancelled, Sent
 from rooms.ports import Item, RoomId, State
 from tests.policies.builders import message
 from tests.rooms.builders import AT, CODEC, MIA, Site, handler

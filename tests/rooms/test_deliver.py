@@ -13,8 +13,9 @@ from policies.names import ReleaseId
 from policies.plan import room_key
 from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
-from rooms.deliver import AFTER_YOU, Cancelled, Parked, Sent
+from rooms.deliver import AFTER_YOU
 from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.outcome import Cancelled, Parked, Sent
 from rooms.ports import Entry, RoomId, Standing, State
 from rooms.provision import Fit
 from tests.fakes.memory import MemoryDatabase

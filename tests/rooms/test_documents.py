@@ -9,8 +9,8 @@ from policies.document import Action, Consent, Grant, Kept, Label, Version
 from policies.documents import Denied, Wish
 from policies.effects import Erase, Hand, Ingest, Recall
 from policies.message import File, FileRef, MessageId
-from rooms.deliver import Cancelled, Parked, Sent
 from rooms.documents import EXAMINER, DocumentWork
+from rooms.outcome import Cancelled, Parked, Sent
 from rooms.ports import EventId, Item, ItemId, Lane
 from rooms.vault import Media
 from tests.policies.builders import named

@@ -10,7 +10,7 @@ from policies.effects import Publish, Tell
 from policies.hold import HoldEnd
 from policies.message import AuthenticatedMail, Message, MessageId, SignedDevice, Text, Unproven
 from rooms.apply import PEOPLE
-from rooms.deliver import Sent
+from rooms.outcome import Sent
 from tests.policies.builders import AT, both_sides, message, named
 from tests.rooms.builders import Site, handler
 

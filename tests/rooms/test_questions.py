@@ -6,7 +6,7 @@ from policies.case import Case
 from policies.effects import Inform, Pose
 from policies.message import Text
 from rooms.apply import MATRIX, PEOPLE
-from rooms.deliver import Cancelled, Outcome, Parked, Sent
+from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from tests.policies.builders import agreed_case, done, facts, named
 from tests.rooms.builders import ALICE, MIA, Site, applier, item_of
 

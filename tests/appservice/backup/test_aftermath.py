@@ -17,8 +17,8 @@ from policies.effects import Inform, Introduce, Pose, Post, Publish, Reconcile, 
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Outgoing, Say, Signal
-from rooms.deliver import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.homeserver import Trouble
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import Report
 from tests.fakes.memory import MemoryDatabase

@@ -23,11 +23,11 @@ from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.plan import label
 from rooms.addresses import ReplyAddress
-from rooms.deliver import Outcome, Sent, Unanswered
 from rooms.handle import House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
+from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.ports import Item, ItemId, Lane, State
 from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
 from tests.bridges.email.test_reports import BLOCK, dsn

@@ -21,10 +21,10 @@ from policies.effects import Inform, Introduce, Post, Relay, Tell
 from policies.message import File, FileRef, Message, MessageId, PinnedLink, Text, Unproven
 from policies.plan import label
 from rooms.apply import Outgoing
-from rooms.deliver import Sent
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
+from rooms.outcome import Sent
 from rooms.ports import Entry, Held, Item, ItemId, Lane, State
 from tests.bridges.email.builders import OWN_DOMAIN
 from tests.fakes.memory import MemoryDatabase

@@ -24,10 +24,11 @@ from policies.outcome import Facts
 from policies.plan import label
 from rooms.apply import Outgoing
 from rooms.clock import TIME, scheduled
-from rooms.deliver import Deliverer, Outcome
+from rooms.deliver import Deliverer
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
+from rooms.outcome import Outcome
 from rooms.ports import Item, ItemId, Lane, State
 from tests.bridges.whatsapp.builders import (
     BEA,

@@ -10,9 +10,9 @@ from policies.case import JOINT, Case, Conversation, Kind, PersonId
 from policies.effects import Relay
 from policies.message import Message, MessageId, SignedDevice, Text, Unproven
 from policies.whatsapp import fingerprint
-from rooms.deliver import Parked, Sent
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.outcome import Parked, Sent
 from rooms.ports import Entry, Item, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, HOUSE, WhatsAppHouse, case_with_bea, done
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE

@@ -11,9 +11,9 @@ from policies.case import JOINT, Conversation, PersonId
 from policies.effects import Inform, Pose, Relay
 from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
 from policies.whatsapp import WhatsAppState
-from rooms.deliver import Outcome, Parked, Sent, Unanswered
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
+from rooms.outcome import Outcome, Parked, Sent, Unanswered
 from rooms.ports import Entry, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
 from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook

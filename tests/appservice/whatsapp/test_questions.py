@@ -7,7 +7,7 @@ from policies.effects import Effect, Pose, Publish
 from policies.outcome import Done
 from policies.release import Standing
 from policies.whatsapp import decide_doubt
-from rooms.deliver import Sent
+from rooms.outcome import Sent
 from tests.appservice.whatsapp.house import WhatsAppHouse, known
 from tests.bridges.whatsapp.builders import Json, message, webhook
 from tests.policies.builders import of_kind, say
