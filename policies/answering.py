@@ -48,17 +48,17 @@ def answer(case: Case, given: Answer, facts: Facts) -> Outcome:
 def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
     """Nobody answered in time. Silence is a no, and is told to who asked. `before_restore`: it was put before the
     service was restored from a backup, and what follows from it may have been done already."""
-    case = without(case, ask)
+    case, who = without(case, ask), case.name_of(ask.asked)
     match ask.act:
         case Removing() | Mending() | Adopting() | Withdrawing() | Broadcasting() | Ending():
             return Done(case, "")
         case Accepting():
-            text = f"{_name(case, ask)} has not answered whether they accept the agreement. !agreement send asks again."
+            text = f"{who} has not answered whether they accept the agreement. !agreement send asks again."
             return Done(case, "", (Tell(DESK, text),))
         case Wondering(question):
-            return Done(case, "", (Tell(DESK, f"{_name(case, ask)} has not answered: “{one_line(question)}”"),))
+            return Done(case, "", (Tell(DESK, f"{who} has not answered: “{one_line(question)}”"),))
         case Consenting(number):
-            text = f"{number} is not released: {_name(case, ask)} has not answered."
+            text = f"{number} is not released: {who} has not answered."
             return Done(closed(case, number), "", (Tell(DESK, text),))
         case Passing(number):
             return Done(not_passed(case, number), "")
@@ -103,22 +103,23 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
 
 
 def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
+    who = case.name_of(ask.asked)
     match ask.act:
         case Removing() | Mending() | Adopting() | Broadcasting() | Ending():
             return Done(case, "Nothing is done.")
         case Withdrawing():
             own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)
-            return Done(case, f"{_name(case, ask)} said no: nobody withdraws.", own)
+            return Done(case, f"{who} said no: nobody withdraws.", own)
         case Accepting():
             told = Inform(
                 ask.asked, ask.where, "Your no is noted, and the mediator knows. Nothing else follows from it."
             )
-            return Done(case, f"{_name(case, ask)} does NOT accept the agreement to mediate. Talk to them.", (told,))
+            return Done(case, f"{who} does NOT accept the agreement to mediate. Talk to them.", (told,))
         case Wondering(question):
             return _told(case, ask, question, "NO")
         case Consenting(number):
             told = Inform(ask.asked, ask.where, f"Your no is noted: {number} stays in this room.")
-            text = f"{number} is not released: {_name(case, ask)} said no."
+            text = f"{number} is not released: {who} said no."
             return Done(closed(case, number), text, (told,))
         case Passing(number):
             return Done(not_passed(case, number), f"{number} is not released.")
@@ -132,9 +133,9 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
 
 def _told(case: Case, ask: Ask, question: str, said: str) -> Done:
     """The desk is told the answer with its question; on record is that there was one."""
-    told = Tell(DESK, f"{_name(case, ask)} says {said} to: “{one_line(question)}”")
+    told = Tell(DESK, f"{case.name_of(ask.asked)} says {said} to: “{one_line(question)}”")
     noted = Inform(ask.asked, ask.where, f"Your {said.lower()} is noted, and the mediator knows.")
-    return Done(case, f"{_name(case, ask)} has answered a question.", (told, noted))
+    return Done(case, f"{case.name_of(ask.asked)} has answered a question.", (told, noted))
 
 
 def _void(case: Case, ask: Ask) -> Outcome:
@@ -146,10 +147,5 @@ def _void(case: Case, ask: Ask) -> Outcome:
         case = not_passed(case, ask.act.release)
     told = () if ask.where == DESK else (Inform(ask.asked, ask.where, text),)
     return replace(
-        Done(case, f"An answer of {_name(case, ask)} is void: what was asked has changed since."), effects=told
+        Done(case, f"An answer of {case.name_of(ask.asked)} is void: what was asked has changed since."), effects=told
     )
-
-
-def _name(case: Case, ask: Ask) -> str:
-    person = case.person(ask.asked)
-    return person.name if person else "Somebody who left"

@@ -194,6 +194,11 @@ class Case:
         """The person whom the mediator calls so; upper and lower case are the same."""
         return next((p for p in self.people if p.name.casefold() == name.casefold()), None)
 
+    def name_of(self, person: PersonId) -> str:
+        """Their name, at the beginning of a sentence, whether or not they still take part."""
+        known = self.person(person)
+        return known.name if known else "Somebody who left"
+
     def at_address(self, network: Network, address: str) -> Person | None:
         """The person reached at that address, or by another name of the same channel. Mail addresses are the same in
         upper and lower case; Matrix ids are not: `@MIA:server` is another account than `@mia:server`, with keys of its

@@ -64,14 +64,16 @@ def chosen(case: Case, ask: Ask, act: Sharing, proof: Proof, facts: Facts) -> Do
     case, undo, alarm = put(case, undoing, act.author, ask.where, facts, lasts=UNDO_LASTS)
     then = f"“{_UNDO.yes}” keeps them private."
     question = _question(undo, "In half a minute everyone reads this:", act.words, then, _UNDO)
-    answer = f"{_name(case, act)} lets everyone read something in half a minute, and may take it back until then."
+    answer = (
+        f"{case.name_of(act.author)} lets everyone read something in half a minute, and may take it back until then."
+    )
     return Done(case, answer, (question, alarm))
 
 
 def taken_back(case: Case, ask: Ask, act: TakingBack) -> Done:
     """They took it back in time."""
     told = Inform(act.author, ask.where, "Taken back: it stays private.")
-    return Done(case, f"{_name(case, act)} took it back; nothing is shown.", (told,))
+    return Done(case, f"{case.name_of(act.author)} took it back; nothing is shown.", (told,))
 
 
 def shown(case: Case, ask: Ask, act: TakingBack, at: datetime) -> Done:
@@ -96,7 +98,7 @@ def shown(case: Case, ask: Ask, act: TakingBack, at: datetime) -> Done:
         released_at=at,
         readers=readers(case, JOINT),
     )
-    name = _name(case, act)
+    name = case.name_of(act.author)
     after = spoken(case.with_release(release), act.author, at)
     told = Inform(act.author, ask.where, f"Everyone reads it now ({release.id}).")
     posts = publications(case, release, chosen_heading(name))
@@ -113,15 +115,9 @@ def not_taken_back(case: Case, ask: Ask, act: TakingBack, *, before_restore: boo
 
 def _stays(case: Case, ask: Ask, why: str) -> Done:
     told = Inform(ask.asked, ask.where, f"It is NOT shown to everyone, because {why}. It stays private.")
-    person = case.person(ask.asked)
-    name = person.name if person else "Somebody who left"
+    name = case.name_of(ask.asked)
     return Done(case, f"Something that {name} wanted to show to everyone stays private, because {why}.", (told,))
 
 
 def _question(ask: Ask, title: str, words: str, then: str, labels: Labels) -> Pose:
     return Pose(ask.asked, ask.where, ask.code, title, words, then, ask.expires, of_the_case=True, labels=labels)
-
-
-def _name(case: Case, act: Sharing | TakingBack) -> str:
-    person = case.person(act.author)
-    return person.name if person else "Somebody who left"

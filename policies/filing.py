@@ -18,7 +18,7 @@ from policies.document import Document, Kept, Label, Version
 from policies.effects import Decision, Effect, Erase, Explain, Inform, Ingest, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
-from policies.membership import caucuses_of, readers
+from policies.membership import bridged_readers, caucuses_of, readers
 from policies.message import Message, MessageId
 from policies.outcome import Facts
 from policies.plan import desk_label, label
@@ -163,8 +163,8 @@ def _told(case: Case, filing: Filing, text: str) -> tuple[Effect, ...]:
     desk = Tell(DESK, text)
     if filing.home == DESK:
         return (desk,)
-    away = (p for p in case.people if p.endpoint.is_bridged and p.id in readers(case, filing.home))
-    return (Tell(filing.home, text), *(Inform(p.id, filing.home, text) for p in away), desk)
+    away = (Inform(person.id, filing.home, text) for person in bridged_readers(case, filing.home))
+    return (Tell(filing.home, text), *away, desk)
 
 
 def _out_of_room(case: Case, filing: Filing, facts: Facts) -> str:

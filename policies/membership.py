@@ -9,6 +9,7 @@ from policies.case import (
     Conversation,
     Kind,
     Participation,
+    Person,
     PersonId,
     Phase,
     Role,
@@ -36,6 +37,12 @@ def readers(case: Case, conversation: Conversation) -> frozenset[PersonId]:
         for p in case.participations
         if _reads(p, conversation) and (conversation.kind is not Kind.JOINT or may_join(case, p.person))
     )
+
+
+def bridged_readers(case: Case, conversation: Conversation) -> tuple[Person, ...]:
+    """Those of them who read it outside Matrix, each over a channel of their own."""
+    there = readers(case, conversation)
+    return tuple(person for person in case.people if person.id in there and person.endpoint.is_bridged)
 
 
 def may_join(case: Case, person: PersonId) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from policies.agreement import Confidentiality
 from policies.ask import Ask, Consenting, Passing
 from policies.asking import how, meaning, put
-from policies.case import DESK, JOINT, Case, Person, PersonId
+from policies.case import DESK, JOINT, Case
 from policies.effects import Effect, EndHold, Inform, Pose
 from policies.guard import echoes
 from policies.hold import HoldEnd
@@ -37,7 +37,7 @@ def passed(case: Case, number: ReleaseId, facts: Facts) -> Outcome:
     if agreed or _need_not_agree(case, release):
         return _published(case, release, facts)
     case, effects = ask_author(case, release, Standing.ASKED, facts)
-    return Done(case, f"{release.id}: {author_name(case, release.author)} is asked. Silence is a no.", effects)
+    return Done(case, f"{release.id}: {case.name_of(release.author)} is asked. Silence is a no.", effects)
 
 
 def consented(case: Case, ask: Ask, number: ReleaseId, proof: Proof, facts: Facts) -> Outcome:
@@ -51,7 +51,7 @@ def consented(case: Case, ask: Ask, number: ReleaseId, proof: Proof, facts: Fact
     told = Inform(ask.asked, ask.where, f"{release.id} waits for the mediator, who decides whether it is passed on.")
     return Done(
         case.with_release(replace(release, standing=Standing.QUEUED)),
-        f"{author_name(case, ask.asked)} submits {release.id} for {desk_label(release.to, case)}. !release {release.id}"
+        f"{case.name_of(ask.asked)} submits {release.id} for {desk_label(release.to, case)}. !release {release.id}"
         f" shows it and asks you; !return {release.id}: NOTE gives it back.",
         (told,),
     )
@@ -132,7 +132,7 @@ def previewed(case: Case, release: Release, facts: Facts) -> Outcome:
     if asked_first and release.origin == JOINT:
         remedy = "Say it in words of your own, or ask them to send it again"
         return Refused("Its author has no private room of their own to be asked in", remedy)
-    name = author_name(case, release.author)
+    name = case.name_of(release.author)
     then = f"{name} is asked to agree to exactly these words and readers" if asked_first else "it is released at once"
     lines = [
         f"{release.id}, for {desk_label(release.to, case)}. {heading_of(release, name)}",
@@ -157,7 +157,7 @@ def ask_author(
     """Its author is shown the exact words and the readers, and asked."""
     case = case.with_release(replace(release, standing=standing))
     case, ask, alarm = put(case, Consenting(release.id), release.author, release.origin, facts, lasts=CONSENT_LASTS)
-    name, where = author_name(case, release.author), label(release.to, case)
+    name, where = case.name_of(release.author), label(release.to, case)
     unproven = release.of_hold is not None and release.of_hold.doubtful is Doubtful.WHOSE
     what = "what came in your name, without proof that you wrote it" if unproven else "your own words"
     what = "in the mediator’s wording, shown as agreed by you" if release.reworded else what
@@ -181,7 +181,7 @@ def ask_author(
 
 def _published(case: Case, release: Release, facts: Facts) -> Outcome:
     audience = audience_of(case, release)
-    name, where = author_name(case, release.author), label(release.to, case)
+    name, where = case.name_of(release.author), label(release.to, case)
     done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=audience)
     case = case.with_release(done)
     which = f"What was held ({release.id})" if release.of_hold else release.id
@@ -215,8 +215,3 @@ def _need_not_agree(case: Case, release: Release) -> bool:
 
 def _has_accepted(case: Case, release: Release) -> bool:
     return case.accepted(release.author) is not None
-
-
-def author_name(case: Case, person: PersonId) -> str:
-    known: Person | None = case.person(person)
-    return known.name if known else "Somebody who left"

@@ -23,7 +23,7 @@ from policies.filing import decide_file
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.hold import HoldEnd
-from policies.membership import caucuses_of, may_join, readers
+from policies.membership import bridged_readers, caucuses_of, may_join, readers
 from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
@@ -379,11 +379,7 @@ def _relays(case: Case, message: Message, *, credited: PersonId | None) -> list[
 
 
 def _bridged(case: Case, conversation: Conversation) -> list[PersonId]:
-    return [
-        person.id
-        for person in case.people
-        if person.endpoint.network is not Network.MATRIX and person.id in readers(case, conversation)
-    ]
+    return [person.id for person in bridged_readers(case, conversation)]
 
 
 def _did(message: Message) -> str:

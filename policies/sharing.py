@@ -40,8 +40,7 @@ def audience_names(case: Case, release: Release) -> str:
 
 def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
     """What stands where it was released to; what is for one person there, that person alone is told."""
-    author = case.person(release.author)
-    title = heading_of(release, author.name if author else "Somebody who left")
+    title = heading_of(release, case.name_of(release.author))
     share = release.share
     if share and share.to:
         # Without its name: others may read that room, who may not see the document.

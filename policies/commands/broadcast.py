@@ -11,7 +11,7 @@ from policies.commands.form import Form
 from policies.course import private_rooms
 from policies.effects import Effect, Inform, Tell
 from policies.guard import echoes
-from policies.membership import readers
+from policies.membership import bridged_readers
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label
 from policies.status import reader_names
@@ -57,8 +57,7 @@ def sent(case: Case, words: str, by: PersonId | None) -> Done:
     effects: list[Effect] = []
     for room in rooms:
         effects.append(Tell(room, text))
-        bridged = (p for p in case.people if p.id in readers(case, room) and p.endpoint.is_bridged)
-        effects += [Inform(person.id, room, text) for person in bridged]
+        effects += [Inform(person.id, room, text) for person in bridged_readers(case, room)]
     where = ", ".join(desk_label(room, case) for room in rooms)
     return Done(case, f"Sent to each side separately: {where}.", tuple(effects))
 

@@ -16,7 +16,7 @@ from policies.commands.form import Form
 from policies.course import resting
 from policies.effects import EndHold, Inform, ResumeHold, Tell
 from policies.hold import NO_REASON, REASONS, AtHand, HoldEnd, Reason, doubtful, read_reason, told_at, words_in
-from policies.membership import conversations, readers
+from policies.membership import bridged_readers, conversations, readers
 from policies.message import Unproven
 from policies.mode import Mode
 from policies.names import JOINT, ReleaseId
@@ -162,8 +162,7 @@ def _fit(case: Case, held: AtHand) -> tuple[Person, str] | Refused:
 
 def _outside(case: Case, held: AtHand) -> list[Person]:
     """Who reads there by another network, besides its author."""
-    there = readers(case, held.message.conversation) - {held.message.author}
-    return [person for person in case.people if person.id in there and person.endpoint.is_bridged]
+    return [p for p in bridged_readers(case, held.message.conversation) if p.id != held.message.author]
 
 
 def _draft(case: Case, held: AtHand, author: Person, words: str) -> Release:

@@ -24,7 +24,7 @@ from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label
 from policies.release import Release, Standing, mark_of
-from policies.releasing import EXAMPLE, PRIVILEGED, ask_author, author_name, closed, numbered, previewed
+from policies.releasing import EXAMPLE, PRIVILEGED, ask_author, closed, numbered, previewed
 from policies.text import clean, moment, one_line, skeleton
 
 
@@ -130,10 +130,10 @@ class ReturnWords:
             return Refused(f"Nothing waits under {one_line(self.number, 10)}", remedy)
         if by_party:
             told = Inform(release.author, release.origin, f"{release.id} is taken back: nobody will read it.")
-            answer = f"{author_name(case, release.author)} takes {release.id} back; it is not released."
+            answer = f"{case.name_of(release.author)} takes {release.id} back; it is not released."
             return Done(closed(case, release.id), answer, (told,))
         told = Inform(release.author, release.origin, f"{release.id} is not passed on.{self.reason.words}")
-        answer = f"{release.id} is not released, and {author_name(case, release.author)} is told."
+        answer = f"{release.id} is not released, and {case.name_of(release.author)} is told."
         return Done(closed(case, release.id), answer, (told,))
 
 
@@ -144,7 +144,7 @@ class ShowQueue:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         lines = [
-            f"{r.id}: {author_name(case, r.author)}, for {desk_label(r.to, case)}, {moment(r.at)}: {r.standing}"
+            f"{r.id}: {case.name_of(r.author)}, for {desk_label(r.to, case)}, {moment(r.at)}: {r.standing}"
             for r in case.releases
             if r.is_open
         ]
