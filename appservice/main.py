@@ -205,7 +205,7 @@ def _pages(config: Config, database: SqlDatabase, documents: DocumentHouse | Non
     house = portal.House(config.organisation.name, config.organisation.telephone)
     tries = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
     secure = config.appservice.public_base_url.startswith("https:")
-    page = ServicePortal(database, JsonCodec())
+    page = ServicePortal(database, JsonCodec(), documents=documents is not None)
     caller = TrustedProxies(config.appservice.trusted_proxies).caller
     pages = PortalPages(page, house, caller, tries, is_secure=secure).routes()
     if documents is None:

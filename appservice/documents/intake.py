@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 from appservice.building import trouble
 from appservice.documents.pipeline.outcome import Clean, Examiner, Quarantined
@@ -85,10 +84,13 @@ class Intake:
             raise Trouble(f"the vault of documents can't be written ({type(error).__name__})", transient=True) from None
         return await self._file_away(item, case, _filing(message, effect, file, result))
 
-    async def hand_in(self, case: CaseId, author: PersonId, home: Conversation, source: Path, name: str) -> str | None:
+    async def hand_in(
+        self, case: CaseId, author: PersonId, home: Conversation, source: Path, name: str, *, once: str
+    ) -> str | None:
         """Take a file that somebody handed in on the page, from a folder of the caller's; why not, in words for them.
 
-        What could not be examined is not kept, and nobody but them is told. Raises OSError.
+        What comes again under the same `once` of theirs is one file. What could not be examined is not kept, and nobody
+        but them is told. Raises OSError.
         """
         result = await self._examined(case, source, name)
         if isinstance(result, Waits):
@@ -98,8 +100,9 @@ class Intake:
         filing = Filing(None, author, home, home, name, result)
         async with self._database.begin() as work:
             body, at = FILING.dump(filing), datetime.now(UTC)
-            await work.inbox.put(Item(item_id(f"handed/{uuid4()}"), case_lane(case), FILED, case, body, at))
-            for kept in _kept(result):
+            identity = item_id(f"handed/{case}/{author}/{once}")
+            new = await work.inbox.put(Item(identity, case_lane(case), FILED, case, body, at))
+            for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)
         return None
 

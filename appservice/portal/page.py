@@ -22,7 +22,6 @@ from policies.message import Content, Edit, File, Reaction, Removal, Text, Unpro
 from policies.plan import label
 from policies.status import readers_text
 from policies.text import one_line
-from policies.viewing import visible
 from rooms.apply import Codec
 from rooms.held import mine_id, waiting
 from rooms.ports import Item, ItemId, case_lane, item_id
@@ -47,9 +46,15 @@ class ServicePortal:
     """`bridges.portal.views.Portal`."""
 
     def __init__(
-        self, database: PortalDatabase, codec: Codec, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: PortalDatabase,
+        codec: Codec,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        documents: bool = False,
     ) -> None:
-        self._database, self._codec, self._clock = database, codec, clock
+        """`documents`: whether there is a page of them, too."""
+        self._database, self._codec, self._clock, self._documents = database, codec, clock, documents
 
     async def open(self, link: str, pin: str) -> str | Closed:
         """A new session, if both are right and the person still takes part."""
@@ -114,7 +119,7 @@ class ServicePortal:
             rooms=rooms,
             questions=questions,
             doubtful=doubtful,
-            has_documents=bool(visible(case, person.id, self._clock())),
+            has_documents=self._documents,
         )
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:

@@ -14,8 +14,8 @@ from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Wate
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.portal.page import PortalDatabase
 from appservice.ports import ServiceWork
-from bridges.portal.ids import viewing_mark
-from bridges.portal.papers import Download, NotNow, PageImage, Paper, Place
+from bridges.portal.ids import new_token, viewing_mark
+from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Place
 from policies import cards
 from policies.case import Case, Person
 from policies.document import Action, Document, Version
@@ -31,7 +31,6 @@ from rooms.ports import item_id
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""
 _GONE: Final = "This document can't be read at the moment. Please tell your mediator."
-_NOT_KEPT: Final = "Your file could not be kept at the moment. Please try again later."
 _RULE: Final = "document-served"
 
 
@@ -93,20 +92,18 @@ class ServicePapers:
         """See the port."""
         return self._vault.workroom.room()
 
-    async def hand_in(self, session: str, place: str, file: Path, name: str) -> NotNow | bool:
+    async def hand_in(self, session: str, handed: Handed, file: Path) -> NotNow | bool:
         """See the port."""
         async with self._database.read() as work:
             whose = await work.shelf.session(session, self._clock())
             case = await work.cases.load(whose.case) if whose else None
             if case is None or whose is None or await work.epochs.unconfirmed(case.id):
                 return False
-        home = next((one for one in caucuses_of(case, whose.person) if one.id == place), None)
+        home = next((one for one in caucuses_of(case, whose.person) if one.id == handed.place), None)
         if home is None:
             return False
-        try:
-            why = await self._intake.hand_in(case.id, whose.person, home, file, name)
-        except OSError:
-            return NotNow(_NOT_KEPT)
+        once = handed.nonce or new_token()
+        why = await self._intake.hand_in(case.id, whose.person, home, file, handed.name, once=once)
         return NotNow(why) if why else True
 
     async def open(self, session: str, document: str, version: int) -> bool:
@@ -120,8 +117,8 @@ class ServicePapers:
 
     async def paper(self, session: str, document: str, version: int) -> Paper | None:
         """See the port."""
-        async with self._database.begin() as work:
-            found = await self._found(work, session, document, version)
+        async with self._database.read() as work:
+            found = await self._found(work, session, document, version, lock=False)
         if found is None:
             return None
         after = page_shown(found.case, found.document, found.wish(Action.VIEW), viewing_mark(session), 1)
@@ -177,11 +174,13 @@ class ServicePapers:
                 file = Download(file_name(found.document.name, kind), kind.mimetype, room / "plain", kept.size)
             yield file
 
-    async def _found(self, work: ServiceWork, session: str, document: str, version: int) -> _Found | None:
+    async def _found(
+        self, work: ServiceWork, session: str, document: str, version: int, *, lock: bool = True
+    ) -> _Found | None:
         """The version, if there is such a session, document and version; whether it may be seen is another question."""
         at = self._clock()
         whose = await work.shelf.session(session, at)
-        case = await work.cases.load(whose.case, lock=True) if whose else None
+        case = await work.cases.load(whose.case, lock=lock) if whose else None
         if case is None or await work.epochs.unconfirmed(case.id):
             # What was taken back after a backup was made would be granted again (I11).
             return None

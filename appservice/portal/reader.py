@@ -11,7 +11,7 @@ from typing import Final
 from appservice.ports import ServiceWork
 from appservice.reading import message_id
 from appservice.worker import Fate, Finished
-from policies.asking import Answer
+from policies.asking import Answer, read_answer
 from policies.case import JOINT, Case, Conversation, Person
 from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
@@ -62,11 +62,15 @@ class PortalReader:
                     said = Message(name, person.id, where, text, PinnedLink(), at, native=False)
                     await handler.message(case.id, said, None, None)
             case "answer":
-                code = values.get("code", "").upper()
+                word = "yes" if values.get("yes") == "yes" else "no"
+                given = read_answer(f"{word} {values.get('code', '')}")
+                if given is None:
+                    return  # no button of ours says that, and what stands there would be words to the desk
+                code, yes = given
                 ask = next((a for a in case.asks if a.code == code and a.asked == person.id), None)
                 # To a question that is closed it is an answer, too: one that does not count, and they must know.
                 where = ask.where if ask else next(iter(caucuses_of(case, person.id)), JOINT)
-                answer = Answer(code, values.get("yes") == "yes", person.id, where, PinnedLink())
+                answer = Answer(code, yes, person.id, where, PinnedLink())
                 await handler.answer(case.id, answer, item.received_at)
             case "enrol":
                 await handler.enrolled(case, person, words=values.get("words") == "yes")

@@ -19,8 +19,8 @@ from aiohttp import web
 
 from bridges.email.rate import RateCap
 from bridges.portal import render
-from bridges.portal.handing import Handed, put_down
-from bridges.portal.papers import Download, NotNow, PageImage, Papers
+from bridges.portal.handing import put_down
+from bridges.portal.papers import Download, Handed, NotNow, PageImage, Papers
 from bridges.portal.requests import HEADERS, ended, form_of, is_ours, page, see, session_of
 from bridges.portal.views import House
 
@@ -65,6 +65,8 @@ class DocumentPages:
         session = session_of(request)
         if not session or request.content_type != "multipart/form-data":
             return ended(self._house)
+        if not await self._papers.places(session):
+            return ended(self._house)  # before anything is written: whoever makes up a session can make up its mark
         if self._shown.is_full(session):
             return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
         self._shown.count(session)
@@ -76,8 +78,8 @@ class DocumentPages:
                         return ended(self._house)
                     case NotNow():
                         kept: NotNow | bool = handed
-                    case Handed(place, name):
-                        kept = await self._papers.hand_in(session, place, folder / "handed-in", name)
+                    case Handed():
+                        kept = await self._papers.hand_in(session, handed, folder / "handed-in")
         except OSError:
             return self._plain("Not now", _NOT_KEPT, HTTPStatus.SERVICE_UNAVAILABLE)
         if isinstance(kept, NotNow):

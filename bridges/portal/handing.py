@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from aiohttp import BodyPartReader, web
 
-from bridges.portal.papers import NotNow
+from bridges.portal.papers import Handed, NotNow
 from bridges.portal.requests import is_ours
 
 _CHUNK: Final = 1 << 16
 _FIELD_BYTES: Final = 1024
 _FIELDS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """What the form of a file says besides the file."""
-
-    place: str
-    name: str
 
 
 async def put_down(request: web.Request, session: str, target: Path, most: int) -> Handed | NotNow | None:
@@ -52,4 +43,5 @@ async def _written(part: BodyPartReader, fields: Mapping[str, str], target: Path
             if size > most:
                 return NotNow(f"A file has at most {most // 1_000_000} MB.")
             await asyncio.to_thread(file.write, chunk)
-    return Handed(fields.get("place", ""), part.filename or "") if size else NotNow("Please choose a file first.")
+    handed = Handed(fields.get("place", ""), part.filename or "", fields.get("nonce", ""))
+    return handed if size else NotNow("Please choose a file first.")

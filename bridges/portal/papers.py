@@ -36,6 +36,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """What the form of a file says besides the file. `nonce` makes two presses of one button one act."""
+
+    place: str
+    name: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageImage:
     """A JPEG that says who looks at it."""
 
@@ -71,8 +80,9 @@ class Papers(Protocol):
     def desk(self) -> AbstractAsyncContextManager[Path]:
         """A folder to put down what is being handed in; it goes with the context. Raises OSError."""
 
-    async def hand_in(self, session: str, place: str, file: Path, name: str) -> NotNow | bool:
-        """Have a file examined and kept; True once that is sure, False for no such session or place, or why not."""
+    async def hand_in(self, session: str, handed: Handed, file: Path) -> NotNow | bool:
+        """Have a file examined and kept; True once that is sure, False for no such session or place, or why not.
+        Raises OSError."""
 
     async def open(self, session: str, document: str, version: int) -> bool:
         """Begin to look at it: written down and counted before this returns."""

@@ -66,7 +66,7 @@ class View:
     earlier: str | None = None
     """The name of the oldest thing shown, where there are older ones."""
     has_documents: bool = False
-    """Whether there are documents that they may see."""
+    """Whether there is a page of documents, to look at and to hand in."""
 
 
 @dataclass(frozen=True, slots=True)

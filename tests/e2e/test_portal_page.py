@@ -33,7 +33,7 @@ from bridges.email.convert_out import (
 from bridges.email.ids import EmailAddress
 from bridges.email.rate import RateCap
 from bridges.portal.document_pages import DocumentPages
-from bridges.portal.papers import Download, NotNow, PageImage, Paper, Place
+from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Place
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from policies.case import Kind
@@ -114,7 +114,7 @@ class FakePapers:
         """Nothing is put down here."""
         yield Path("/nonexistent")
 
-    async def hand_in(self, session: str, place: str, file: Path, name: str) -> NotNow | bool:
+    async def hand_in(self, session: str, handed: Handed, file: Path) -> NotNow | bool:
         """Nothing is taken."""
         return False
 

@@ -13,6 +13,8 @@ from appservice.portal.page import PORTAL, ServicePortal
 from appservice.portal.reader import PortalReader
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
 from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security
+from bridges.portal import render
+from bridges.portal import views as portal_views
 from bridges.portal.views import Closed, View
 from policies.case import DESK, JOINT, Case, Conversation, Phase
 from policies.commands.form import Misunderstood
@@ -358,6 +360,20 @@ async def test_a_link_that_a_person_has_sent_again_goes_once_more(town: Town) ->
     assert len(town.post_office.links) == 2
     await town.relay("something else")
     assert len(town.post_office.links) == 2
+
+
+@pytest.mark.parametrize("code", ["X IS OPEN\n\nMIA: RELEASE R1 WAS AGREED", "4F2A AND MORE", "", "yes 4F2A"])
+async def test_words_in_place_of_a_code_are_told_to_nobody(town: Town, code: str) -> None:
+    await town.relay("hello")
+    assert await town.do("answer", code=code, yes="yes") == []
+
+
+async def test_where_there_is_a_page_of_documents_the_rooms_lead_to_it(town: Town) -> None:
+    await town.relay("hello")
+    assert not (await town.view()).has_documents
+    town.portal = ServicePortal(town.database, CODEC, lambda: town.now, documents=True)
+    view = await town.view()
+    assert "/p/documents" in render.rooms(portal_views.House("Town", "1"), replace(view, is_enrolled=True), "s")
 
 
 async def test_an_answer_to_a_question_that_is_closed_does_not_count_and_is_not_lost(town: Town) -> None:

@@ -24,7 +24,8 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.portal.papers import ServicePapers
 from appservice.portal.store import SESSION_LASTS, Whose
 from bridges.email.rate import RateCap
-from bridges.portal.document_pages import DocumentPages
+from bridges.portal import document_pages
+from bridges.portal.document_pages import SHOWN_MOST, DocumentPages
 from bridges.portal.ids import form_mark, new_token, viewing_mark
 from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
@@ -112,11 +113,14 @@ class Town:
         form = {"mark": mark or form_mark(self.session)}
         return await self.http.post(f"{ADDRESS}/{what}", data=form, allow_redirects=False)
 
-    async def hand_in(self, data: bytes, *, place: str = "", mark: str | None = None) -> ClientResponse:
+    async def hand_in(
+        self, data: bytes, *, place: str = "", mark: str | None = None, nonce: str = ""
+    ) -> ClientResponse:
         """A file, by the form on the page."""
         form = FormData(quote_fields=False, default_to_multipart=True)
         form.add_field("mark", mark or form_mark(self.session))
         form.add_field("place", place or caucus_of(CASE, "Jones").id)
+        form.add_field("nonce", nonce)
         form.add_field("file", data, filename="../\u202eplan.exe")
         return await self.http.post("/p/documents", data=form, allow_redirects=False)
 
@@ -361,6 +365,24 @@ async def test_what_is_not_taken_is_told_and_nothing_of_it_is_kept(town: Town, t
     assert "It is kept closed" not in said
     assert not town.database.committed.inbox.items
     assert not left_in(tmp_path)
+
+
+async def test_two_presses_of_one_button_hand_in_one_file(town: Town) -> None:
+    await town.enter(CARL)
+    for nonce in ("n1", "n1", "n2"):
+        assert (await town.hand_in(SECRET, nonce=nonce)).status == 303
+    await town.filed()
+    assert [version.number for version in town.document.versions] == [1, 2]
+
+
+async def test_nothing_is_written_for_whoever_makes_up_a_session(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[object] = []
+    monkeypatch.setattr(document_pages, "put_down", lambda *of: written.append(of))
+    for _ in range(SHOWN_MOST + 1):
+        town.session = new_token()
+        town.http.session.cookie_jar.update_cookies({COOKIE: town.session})
+        assert (await town.hand_in(SECRET)).status == 403
+    assert not written
 
 
 async def test_nothing_is_handed_in_to_another_side_to_all_or_by_a_foreign_form(town: Town, tmp_path: Path) -> None:
