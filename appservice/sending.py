@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, assert_never
 from uuid import uuid4
 
-from appservice.worker import Done, End, Fate, Park
+from appservice.worker import Done, End, Fate, Finished, Park
 from policies.case import CaseId, Network
 from policies.effects import (
     AskWhose,
@@ -29,7 +29,7 @@ from policies.plan import desk_label
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
-from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.ports import Database, Item, ItemId, State, Work, item_id
 from rooms.provision import Report
 
@@ -84,6 +84,8 @@ class OutboxWork:
                 return Done(result)
             case Parked() | Cancelled():
                 return _set_aside(outcome, LOOK_AGAIN)
+            case TakenOver():
+                return Finished()
             case Unanswered(why):
                 return End(State.UNKNOWN, f"{await self._described(item, outgoing)}, which may have been sent: {why}")
             case _:

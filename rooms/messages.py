@@ -27,6 +27,7 @@ class SentPart:
     endpoint: EndpointId
     state: WhatsAppState
     at: datetime
+    """When it left."""
     detail: str = ""
     message: MessageId | None = None
 

@@ -36,4 +36,9 @@ class Unanswered:
     why: str
 
 
-Outcome = Sent | Parked | Cancelled | Unanswered
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Another process has it, for this one stood still for longer than its lease; that one says what becomes of it."""
+
+
+Outcome = Sent | Parked | Cancelled | Unanswered | TakenOver

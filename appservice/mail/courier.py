@@ -26,7 +26,7 @@ from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
-from rooms.outcome import Outcome, Sent, Unanswered
+from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
 from rooms.ports import Item, State
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class MailCourier:
         whose = Whose(letter.case.id, person.id)
         async with self._database.begin() as work:
             if await _is_with_another(work, item):
-                return Unanswered("another process has begun to send it")
+                return TakenOver()
             await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
             is_news = by_link(person) and not isinstance(letter.content, AskWhose)
             # What a person has sent again would find the very link that may never have arrived.

@@ -25,11 +25,10 @@ from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.messages import SentPart
-from rooms.outcome import Outcome, Parked, Sent, Unanswered
+from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.ports import Item, State, item_id
 
 _STOPPED: Final = "the service stopped while it was on its way"
-_TAKEN_OVER: Final = "another process has begun to send it"
 _WAITS: Final = "they have not written for 24 hours; they were asked to"
 
 
@@ -101,8 +100,7 @@ class WhatsAppCourier:
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
             thread = await work.whatsapp.thread(*line.thread)
         if now is None or now.state is not State.READY or now.sending != item.sending:
-            # This process stood still for longer than its lease.
-            return Unanswered(_TAKEN_OVER)
+            return TakenOver()
         if item.sending and any(part.state.uncertain for part in begun.values()):
             return Unanswered(_STOPPED)
         left = [n for n in range(len(messages)) if n not in begun or not begun[n].state.left]
@@ -131,7 +129,7 @@ class WhatsAppCourier:
         async with self._database.begin() as work:
             stored = await work.outbox.get(item.id, lock=True)
             if stored is None or stored.state is not State.READY or await _part_of(work, leaving) != before:
-                return Unanswered(_TAKEN_OVER)
+                return TakenOver()
             await work.whatsapp.keep(leaving)
             await work.outbox.mark_sending(item.id, None)
         ours = str(Ours(item.id, leaving.part))
@@ -139,7 +137,7 @@ class WhatsAppCourier:
         async with self._database.begin() as work:
             # A report may have come before the answer.
             now = await _part_of(work, leaving) or leaving
-            known = replace(now, state=further(now.state, _known(result)), detail=_said(result), at=self._clock())
+            known = replace(now, state=further(now.state, _known(result)), detail=_said(result))
             await work.whatsapp.keep(known)
             if isinstance(result, Accepted) and leaving.message:
                 await work.journal.link_mail(line.case.id, leaving.message, result.wamid)

@@ -88,7 +88,7 @@ async def _part(report: _Report) -> None:
     if state is part.state:
         return
     detail = _fault(report.status).words if state is WhatsAppState.FAILED else ""
-    await work.whatsapp.keep(replace(part, state=state, detail=detail, at=datetime.now(UTC)))
+    await work.whatsapp.keep(replace(part, state=state, detail=detail))
     if state is WhatsAppState.FAILED:
         await _failed(report, _fault(report.status))
     elif part.state is WhatsAppState.FAILED:

@@ -7,13 +7,13 @@ import pytest
 
 from appservice.codec import JsonCodec
 from appservice.sending import LETTERS_FOR, LOOK_AGAIN, OutboxWork
-from appservice.worker import Done, End, Fate, Park
+from appservice.worker import Done, End, Fate, Finished, Park
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
 from rooms.homeserver import Trouble
-from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.ports import Item, ItemId, Lane, RoomId, State, Work
 from rooms.provision import Report
 from tests.fakes.memory import MemoryDatabase
@@ -41,6 +41,11 @@ class Delivers:
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | None:
         return None
+
+
+async def test_what_another_process_has_taken_over_is_that_ones_to_end(database: MemoryDatabase) -> None:
+    assert await send(database, item_of(RELAY), TakenOver()) == (Finished(), [])
+    assert database.committed.outbox.items[ItemId("i1")].state is State.READY
 
 
 @pytest.fixture

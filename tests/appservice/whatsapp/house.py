@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from appservice.codec import JsonCodec
 from appservice.sending import OutboxWork
 from appservice.whatsapp.courier import Template, WhatsAppCourier
@@ -15,6 +17,7 @@ from appservice.whatsapp.statuses import StatusReader
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
 from appservice.worker import End, Fate
 from appservice.worker import _store as store
+from bridges.whatsapp.api import SendResult
 from bridges.whatsapp.pace import Pace
 from policies.case import DESK, Case, Conversation, Network, Person
 from policies.effects import Inform, Pose, Post, Tell
@@ -163,6 +166,20 @@ class WhatsAppHouse:
             return await self.courier.carry(stored, letter)
         except Trouble as trouble:
             return trouble
+
+    async def dies_sending(self, content: Sayable, where: Conversation) -> None:
+        """The process is killed right after something of a letter has left; another one is there."""
+        network = self.courier._network
+
+        class Dying:
+            async def send(self, number: str, sent: Json) -> SendResult:
+                await network.send(number, sent)
+                raise KeyboardInterrupt
+
+        self.courier._network = Dying()
+        with pytest.raises(KeyboardInterrupt):
+            await self.carry(content, where)
+        self.restarted()
 
     async def deliver(self) -> None:
         """All that is ready for Bea's telephone goes out, as the outbox's worker has it."""

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from appservice.whatsapp.courier import WhatsAppCourier
 from bridges.whatsapp.convert_out import LABELS
 from policies.case import JOINT, Case, Conversation, Kind, PersonId
 from policies.effects import Relay
@@ -205,23 +204,26 @@ async def test_several_that_failed_for_one_window_have_one_template_sent() -> No
     assert there.phone.texts.count("[template new_message]") == 1
 
 
-async def test_a_process_that_dies_after_the_template_sends_it_again_rather_than_never(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_process_that_dies_after_the_template_sends_it_again_rather_than_never() -> None:
     there = await WhatsAppHouse().begin()
-    send = there.courier._network.send
-
-    async def dies(number: str, sent: object) -> None:
-        await send(number, sent)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(there.courier._network, "send", dies)
-    with pytest.raises(KeyboardInterrupt):
-        await there.carry(HELLO, JOINT)
-    courier: WhatsAppCourier = there.restarted()
-    assert courier
+    await there.dies_sending(HELLO, JOINT)
     assert isinstance(await there.again(HELLO, JOINT), Parked)
     assert there.phone.texts == ["[template new_message]"] * 2
+
+
+async def test_a_window_that_was_shut_is_open_if_they_wrote_before_the_report_came() -> None:
+    there = await WhatsAppHouse().begin()
+    await there.says("hello", JOINT_NUMBER)
+    there.later(hours=1)
+    await there.carry(HELLO, JOINT)
+    there.later(seconds=1)
+    await there.says("again", JOINT_NUMBER)
+    there.later(seconds=1)
+    await there.reports("i1", "sent")
+    await there.reports("i1", "failed", 131047)
+    async with there.database.begin() as work:
+        thread = await work.whatsapp.thread(there.case.id, there.bea.endpoint.id, JOINT_NUMBER)
+    assert thread.is_open(there.now)
 
 
 async def test_a_template_that_failed_is_told_at_the_desk_with_whom_it_was_for() -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from appservice.whatsapp.courier import WhatsAppCourier
 from bridges.whatsapp.api import SendResult
 from bridges.whatsapp.convert_out import Json
 from policies.case import JOINT, Conversation, PersonId
@@ -13,7 +12,7 @@ from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, 
 from policies.whatsapp import WhatsAppState
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
-from rooms.outcome import Outcome, Parked, Sent, Unanswered
+from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.ports import Entry, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
 from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook
@@ -224,18 +223,9 @@ async def test_what_was_not_answered_is_unknown_and_never_repeated_by_itself(mis
     assert len(there.phone.texts) == shown
 
 
-async def test_a_process_that_died_in_the_middle_of_sending_repeats_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_died_in_the_middle_of_sending_repeats_nothing() -> None:
     there = await house()
-
-    async def dies(number: str, sent: object) -> None:
-        there.graph.answer(number, "Bearer the-access-token-of-the-tests", sent)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(there.courier._network, "send", dies)
-    with pytest.raises(KeyboardInterrupt):
-        await there.carry(HELLO, JOINT)
-    courier: WhatsAppCourier = there.restarted()
-    assert courier
+    await there.dies_sending(HELLO, JOINT)
     assert isinstance(await there.again(HELLO, JOINT), Unanswered)
     assert len(there.phone.texts) == 1
 
@@ -256,7 +246,7 @@ async def test_a_process_that_stood_still_does_not_send_what_another_has_begun_t
 
     monkeypatch.setattr(there.courier._network, "send", slowly)
     assert isinstance(await there.carry(HELLO, JOINT), Sent)
-    assert isinstance(taken[0], Unanswered)
+    assert isinstance(taken[0], TakenOver)
     assert len(there.phone.texts) == 1
 
 
