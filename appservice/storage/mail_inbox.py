@@ -103,22 +103,17 @@ class MailInbox:
             verdicts = await self._store(some)
         except DatabaseUnavailable:
             verdicts = [InboxVerdict.BUSY] * len(some)
-        except Exception:
-            if len(some) == 1:
-                raise
+        except Exception as error:  # noqa: BLE001 - whoever offered it hears of it
             # One mail that can't be stored is no reason to refuse the others.
             for one in some:
-                await self._alone(one)
+                if len(some) > 1:
+                    await self._answer([one])
+                elif not one.verdict.done():
+                    one.verdict.set_exception(error)
             return
         for one, verdict in zip(some, verdicts, strict=True):
             if not one.verdict.done():
                 one.verdict.set_result(verdict)
-
-    async def _alone(self, one: _Offered) -> None:
-        try:
-            await self._answer([one])
-        except Exception as error:  # noqa: BLE001 - whoever offered it hears of it
-            one.verdict.set_exception(error)
 
     async def _store(self, some: Sequence[_Offered]) -> list[InboxVerdict]:
         async with self._database.begin() as work:
