@@ -97,7 +97,8 @@ class MailReader:
             case, person, where = addressed.case.id, addressed.person.id, addressed.address.conversation
             async with self._database.begin() as work:
                 sent = await known_lines(work.echoes, case, person, where, said.content.words)
-            said = await asyncio.to_thread(self._read, stored, addressed, sent)
+            if sent:
+                said = await asyncio.to_thread(self._read, stored, addressed, sent)
         async with self._database.begin() as work:
             return await self._handle(work, item, stored, said)
 

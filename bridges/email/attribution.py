@@ -25,7 +25,8 @@ _WROTE: Final = tuple(
         r"(?:No dia|A) .+ escreveu\s?:",
     )
 )
-_MOST_LINES: Final = 4
+ATTRIBUTION_LINES: Final = 4
+"""So many lines a program takes at most to say who wrote what it quotes."""
 _LONGEST: Final = 500
 """Longer texts introduce nothing, and patterns would take long on them."""
 _DATED: Final = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.h]\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d\d")
@@ -48,10 +49,10 @@ def without_attribution(lines: list[str], reply_address: str, room_name: str) ->
             start -= 1
         return without_blank_end(lines[:start])
     paragraph = _last_paragraph(lines)
-    for count in range(1, min(len(paragraph), _MOST_LINES) + 1):
+    for count in range(1, min(len(paragraph), ATTRIBUTION_LINES) + 1):
         if is_attribution(paragraph[-count:]):
             return without_blank_end(lines[:-count])
-    for count in range(1, min(len(paragraph), _MOST_LINES - 1) + 1):
+    for count in range(1, min(len(paragraph), ATTRIBUTION_LINES - 1) + 1):
         # As few as will do: what stands right above it are words.
         if _names_our_mail(paragraph[-count:], names):
             return without_blank_end(lines[:-count])
@@ -64,7 +65,7 @@ def introduces_a_quote(lines: list[str]) -> bool:
     """Whether anywhere in these lines a quote seems to begin that was not marked as one."""
     return any(
         is_fence(line)
-        or any(is_attribution(lines[i : i + count]) for count in range(1, _MOST_LINES + 1))
+        or any(is_attribution(lines[i : i + count]) for count in range(1, ATTRIBUTION_LINES + 1))
         or begins_header_block(lines[i : i + 3])
         for i, line in enumerate(lines)
     )
@@ -85,7 +86,7 @@ def is_fence(line: str) -> bool:
 
 def _last_paragraph(lines: list[str]) -> list[str]:
     start = len(lines)
-    while start and lines[start - 1].strip("> ") and len(lines) - start < _MOST_LINES:
+    while start and lines[start - 1].strip("> ") and len(lines) - start < ATTRIBUTION_LINES:
         start -= 1
     return lines[start:]
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from bridges.email.anchor import bare, shows_mark
 from bridges.email.attribution import (
+    ATTRIBUTION_LINES,
     begins_header_block,
     is_attribution,
     is_fence,
@@ -22,7 +23,6 @@ MOST_LINES: Final = 2_000
 """So many lines of one mail are looked up: no honest one has more."""
 _LEAST: Final = 12
 """Letters of an unmarked line that is taken for ours: a shorter one, everybody may write."""
-_LONGEST_ATTRIBUTION: Final = 4
 
 
 def sent_lines(text: str) -> frozenset[str]:
@@ -71,12 +71,12 @@ def _introduction(lines: list[str], start: int) -> int:
     if begins_header_block(lines[start : start + 3]):
         end = next((i for i in range(start, len(lines)) if not is_header_line(lines[i])), len(lines))
         return end - start
-    return _attribution_at(lines[start : start + _LONGEST_ATTRIBUTION])
+    return _attribution_at(lines[start : start + ATTRIBUTION_LINES])
 
 
 def _attribution_at(lines: list[str]) -> int:
     """How many of the first lines say who wrote what follows."""
-    return next((n for n in range(1, _LONGEST_ATTRIBUTION + 1) if is_attribution(lines[:n])), 0)
+    return next((n for n in range(1, ATTRIBUTION_LINES + 1) if is_attribution(lines[:n])), 0)
 
 
 def _is_quoted(line: str, sent: Collection[str]) -> bool:

@@ -30,15 +30,15 @@ _PAGES.filters["moment"] = _moment
 _PAGES.filters["tidied"] = tidied
 
 
-def locked_door(house: House, *, problem: str | None = None, language: str = "en") -> str:
+def locked_door(house: House, *, problem: str | None = None) -> str:
     """The page that every link shows: a field for the PIN. It does not say whose link it is, or whether it is one."""
-    return _PAGES.get_template(f"{language}/door.html").render(house=house, problem=problem)
+    return _PAGES.get_template("en/door.html").render(house=house, problem=problem)
 
 
-def rooms(house: House, view: View, session: str, *, done: str | None = None, language: str = "en") -> str:
+def rooms(house: House, view: View, session: str, *, done: str | None = None) -> str:
     """What one person sees; before that, once, what they should know and confirm."""
     name = "rooms" if view.is_enrolled else "welcome"
-    template = _PAGES.get_template(f"{language}/{name}.html")
+    template = _PAGES.get_template(f"en/{name}.html")
     return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
 
 
@@ -49,26 +49,25 @@ def papers(
     session: str,
     *,
     done: str | None = None,
-    language: str = "en",
 ) -> str:
     """The documents that one person may look at or download now, and where they can hand one in."""
-    template = _PAGES.get_template(f"{language}/papers.html")
+    template = _PAGES.get_template("en/papers.html")
     return template.render(house=house, papers=own, places=places, done=done, mark=form_mark(session), nonce=new_nonce)
 
 
-def paper(house: House, shown: Paper, number: int, session: str, *, language: str = "en") -> str:
+def paper(house: House, shown: Paper, number: int, session: str) -> str:
     """One page of a document, and the way to the next."""
-    template = _PAGES.get_template(f"{language}/paper.html")
+    template = _PAGES.get_template("en/paper.html")
     return template.render(
         house=house, paper=shown, number=number, viewing=viewing_mark(session), mark=form_mark(session), nonce=new_nonce
     )
 
 
-def pause(house: House, *, language: str = "en") -> str:
+def pause(house: House) -> str:
     """A button that stops mail; only to follow the link stops nothing, for machines do that."""
-    return _PAGES.get_template(f"{language}/pause.html").render(house=house)
+    return _PAGES.get_template("en/pause.html").render(house=house)
 
 
-def plain(house: House, title: str, text: str, *, language: str = "en") -> str:
+def plain(house: House, title: str, text: str) -> str:
     """A page that says one thing."""
-    return _PAGES.get_template(f"{language}/plain.html").render(house=house, title=title, text=text)
+    return _PAGES.get_template("en/plain.html").render(house=house, title=title, text=text)
