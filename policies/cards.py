@@ -29,12 +29,12 @@ def number_of(document: Document, version: Version) -> str:
 
 
 def card(case: Case, document: Document, version: Version, at: datetime, *, named: bool = True) -> str:
-    """Its title, its label, and who may see it now."""
+    """Its title, its label, and who may see it now; what was taken out of it, only where it is named."""
     lines = [
         title(document, version, named=named),
         f"Label: {version.label}. Who may view it now: {_names(case, document, version, Action.VIEW, at)}.",
     ]
-    lines += [f"Before it was kept: {change}" for change in version.changes]
+    lines += [f"Before it was kept: {change}" for change in version.changes if named]
     if document.exposed:
         lines.append(f"Perhaps seen before it was taken out: {people(case, document.exposed)}.")
     return "\n".join(lines)

@@ -84,6 +84,12 @@ def consents(case: Case, document: Document, version: Version, person: PersonId,
     )
 
 
+def all_may_view(case: Case, document: Document, version: Version, people: frozenset[PersonId], at: datetime) -> bool:
+    """Whether a version may be named where these read: all of them may view it."""
+    wishes = (Wish(person, Action.VIEW, version.number, at) for person in people)
+    return all(isinstance(may(case, document, wish), Allowed) for wish in wishes)
+
+
 def all_may_download(case: Case, document: Document, version: int, where: Conversation, at: datetime) -> bool:
     """Whether everybody who reads a conversation may download that version; nobody is not everybody."""
     wishes = [Wish(person, Action.DOWNLOAD, version, at) for person in readers(case, where)]

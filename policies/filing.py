@@ -8,6 +8,7 @@ a file in the joint room ─▶ the same, but redacted at once, and who may have
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -15,6 +16,7 @@ from typing import assert_never
 from policies.cards import card, people
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.document import Document, Kept, Label, Version
+from policies.documents import all_may_view
 from policies.effects import Decision, Effect, Erase, Explain, Inform, Ingest, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
@@ -95,11 +97,11 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
         case Passed():
             return _kept(case, filing, filing.result, facts)
         case Refused(why):
-            text = f"“{file_name(filing.name)}” is not kept. {why}{_out_of_room(case, filing, facts)}"
-            return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-refused", why)
+            told = _told_of_file(case, filing, facts, f"is not kept. {why}{_out_of_room(case, filing, facts)}")
+            return Decision(case, (*told, *_taken_away(filing)), "file-refused", why)
         case Waits(why):
-            text = f"“{file_name(filing.name)}” is not kept yet. {why} It is tried again by itself."
-            return Decision(case, _told(case, filing, text), "file-waits", why)
+            told = _told_of_file(case, filing, facts, f"is not kept yet. {why} It is tried again by itself.")
+            return Decision(case, told, "file-waits", why)
         case _:
             assert_never(filing.result)
 
@@ -108,13 +110,17 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
     document = _with_file(case, filing, passed, facts.at)
     case = case.with_document(document)
     version = document.newest
-    text = "\n".join(
-        [
-            card(case, document, version, facts.at),
-            *([_out_of_room(case, filing, facts).strip()] if filing.message else []),
-            f"!doc show {document.id} shows more, !doc list all documents.",
-        ]
-    )
+
+    def text(audience: frozenset[PersonId]) -> str:
+        named = all_may_view(case, document, version, audience, facts.at)
+        return "\n".join(
+            [
+                card(case, document, version, facts.at, named=named),
+                *([_out_of_room(case, filing, facts).strip()] if filing.message else []),
+                f"!doc show {document.id} shows more, !doc list all documents.",
+            ]
+        )
+
     reason = f"{document.id}.{version.number}, SHA-256 {version.served.sha256}, is kept"
     return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-kept", reason)
 
@@ -158,13 +164,32 @@ def _taken_away(filing: Filing) -> tuple[Effect, ...]:
     return (*redact, Erase(filing.message))
 
 
-def _told(case: Case, filing: Filing, text: str) -> tuple[Effect, ...]:
-    """To those whose it is, over their own channels, and to the desk."""
-    desk = Tell(DESK, text)
-    if filing.home == DESK:
+def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], str]) -> tuple[Effect, ...]:
+    """To those whose it is, over their own channels, and to the desk; to each in words that are fit for them."""
+    home = filing.home
+    desk = Tell(DESK, text(readers(case, DESK)))
+    if home == DESK:
         return (desk,)
-    away = (Inform(person.id, filing.home, text) for person in bridged_readers(case, filing.home))
-    return (Tell(filing.home, text), *away, desk)
+    away = (Inform(person.id, home, text(frozenset({person.id}))) for person in bridged_readers(case, home))
+    return (Tell(home, text(readers(case, home))), *away, desk)
+
+
+def _told_of_file(case: Case, filing: Filing, facts: Facts, what: str) -> tuple[Effect, ...]:
+    """What became of a file that is no document, by its name only to those who could see it if it were one: as a new
+    version of something privileged, say."""
+    former = next((d for d in reversed(case.documents) if _is_another(filing, d)), None)
+
+    def text(audience: frozenset[PersonId]) -> str:
+        named = former is None or all_may_view(case, former, former.newest, audience, facts.at)
+        return f"{f'“{file_name(filing.name)}”' if named else 'A file'} {what}"
+
+    return _told(case, filing, text)
+
+
+def _is_another(filing: Filing, document: Document) -> bool:
+    """Whether a file is another version of a document, were it of the same kind."""
+    name = file_name(filing.name, document.newest.kind)
+    return (filing.author, filing.home, name) == (document.owner, document.home, document.name)
 
 
 def _out_of_room(case: Case, filing: Filing, facts: Facts) -> str:

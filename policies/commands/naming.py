@@ -7,7 +7,7 @@ from typing import Final
 
 from policies.case import DESK, Case, Conversation
 from policies.document import Action, Document, Version
-from policies.documents import Allowed, Wish, may
+from policies.documents import Allowed, Wish, all_may_view, may
 from policies.effects import Effect, Inform, Tell
 from policies.membership import readers
 from policies.outcome import Done, Facts, Refused
@@ -49,8 +49,7 @@ def may_be_named(case: Case, document: Document, version: Version, facts: Facts)
     where, asking = place_of_answer(case, facts), case.person(facts.by) if facts.by else None
     away = asking is not None and asking.endpoint.is_bridged
     audience = frozenset({asking.id}) if asking and away else readers(case, where)
-    wishes = (Wish(person, Action.VIEW, version.number, facts.at) for person in audience)
-    return all(isinstance(may(case, document, wish), Allowed) for wish in wishes)
+    return all_may_view(case, document, version, audience, facts.at)
 
 
 def place_of_answer(case: Case, facts: Facts) -> Conversation:

@@ -1,14 +1,17 @@
-"""Random histories of documents: shared, labelled, granted, agreed to, taken back, asked for by everybody everywhere.
+"""Random histories of documents: shared, shared anew, labelled, granted, agreed to, taken back, asked for by everybody
+everywhere.
 
 Whatever the product decides is judged by a book that this test keeps of its own: who was shown which document by whose
 two yeses. A document has a canary for a name; wherever that is said, and wherever the file itself is posted, everybody
-who reads there must be entitled.
+who reads there must be entitled to the version that it is about: "D1" is the first, "D1.2" the second.
 """
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import documents, routing, sharing
+from policies import documents, filing, routing, sharing
+from policies.cards import number_of
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
 from policies.commands import granting, naming
@@ -24,7 +28,7 @@ from policies.document import Action, BlobId, Kept
 from policies.documents import Allowed, Wish, may
 from policies.effects import Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
 from policies.files import Kind
-from policies.filing import Filing, Passed, decide_filed
+from policies.filing import Filing, Passed, Refused, decide_filed
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
 from tests.invariants.canaries import canaries_in, is_staff, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named
@@ -39,25 +43,32 @@ HERS, HIS = caucus_of(ROOMS, "Smith"), caucus_of(ROOMS, "Jones")
 PLACES = (DESK, JOINT, HERS, HIS)
 CANARIES = {"D1": "zq0001qz", "D2": "zq0002qz"}
 OWNERS = {"D1": ("Alice", HERS), "D2": ("Bob", HIS)}
-STRICT = {"caucus", "mediator-only", "privileged"}
+STRICT = ("caucus", "mediator-only", "privileged")
 PROOFS: tuple[Proof, ...] = (SignedDevice(), SignedDevice(), AuthenticatedMail(), Unproven("a thief", "none"))
 
 
-OFFERED = re.compile(r"\b(R\d+)\b.*?\b(D\d)(?:\.\d+)? “.*?To (view|download)(?:, until ([\d: -]+) UTC)?", re.DOTALL)
+OFFERED = re.compile(r"\b(R\d+)\b.*?\b(D\d(?:\.\d+)?) “.*?To (view|download)(?:, until ([\d: -]+) UTC)?", re.DOTALL)
 
 
 class Broken(AssertionError):
     """Something was shown to somebody who was not entitled."""
 
 
+def filed(case: Case, key: str, at: datetime, *, taken: bool = True) -> Decision:
+    """A document's owner shares it, or a version of it, or what is not taken."""
+    owner, home = OWNERS[key[:2]]
+    kept = Kept(BlobId(f"b{key}"), f"{key.lower()}a".replace(".", "c").ljust(64, "0"), 10)
+    result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ()) if taken else Refused("It is a film.")
+    name = CANARIES[key[:2]] if taken else f"{CANARIES[key[:2]]}.pdf"
+    brought = Filing(MessageId(key), named(case, owner).id, home, home, name, result)
+    return decide_filed(case, brought, replace(facts(None, at=at), documents=True))
+
+
 def started() -> Case:
     """Two sides, each with a document."""
     case = ROOMS
-    for number, (owner, home) in OWNERS.items():
-        kept = Kept(BlobId(f"b{number}"), f"{number.lower()}a" * 16, 10)
-        result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ())
-        filing = Filing(MessageId(number), named(case, owner).id, home, home, CANARIES[number], result)
-        case = decide_filed(case, filing, replace(facts(None), documents=True)).case
+    for number in OWNERS:
+        case = filed(case, number, AT).case
     return case
 
 
@@ -118,7 +129,7 @@ class Book:
         offer = self.offers.get(number) if number else None
         if offer is None or number is None:
             return
-        home = OWNERS[offer.document]
+        home = OWNERS[offer.document[:2]]
         offer.mediator |= is_staff(self.case, by) and where == DESK
         offer.owner |= by == named(self.case, home[0]).id and where == home[1]
         if offer.mediator and offer.owner:
@@ -128,13 +139,29 @@ class Book:
         said = re.fullmatch(r"!doc (label|revoke) (D\d) ?(\S*)", words)
         if said is None or decision.refused or decision.rule != "command":
             return
-        what, number, rest = said.groups()
+        what, named_so, rest = said.groups()
+        number = self.newest(named_so)
         if what == "label":
             self.labels[number] = rest
         if what == "revoke" or rest in STRICT:
             left = {g for g in self.given if g.document != number}
             only = self.case.named(rest) if what == "revoke" and rest else None
             self.given = left | {g for g in self.given if only and g.document == number and g.person != only.id}
+
+    def newest(self, number: str) -> str:
+        """What a command means that names no version."""
+        return f"{number}.2" if f"{number}.2" in self.labels else number
+
+    def share_anew(self, number: str, *, taken: bool = True) -> None:
+        """Its owner shares it once more, which is a second version, as strict at least; or what is not taken."""
+        if taken and self.newest(number) != number:
+            return
+        decision = filed(self.case, f"{number}.2", self.at, taken=taken)
+        self.case = decision.case
+        if taken:
+            former = self.labels[number]
+            self.labels[f"{number}.2"] = former if former in STRICT else STRICT[0]
+        self.judge(decision)
 
     def _offered(self, decision: Decision) -> None:
         """Previews and questions, read as people read them."""
@@ -154,7 +181,7 @@ class Book:
                     self.asked[code, person] = found[1]
 
     def entitled(self, number: str, person: PersonId, action: Action) -> bool:
-        owner, home = OWNERS[number]
+        owner, home = OWNERS[number[:2]]
         found, label = self.case.person(person), self.labels[number]
         if found is None:
             return False
@@ -181,17 +208,17 @@ class Book:
             self._judge_one(effect)
         for document in decision.case.documents:
             for person in decision.case.people:
-                for action in Action:
-                    wish = Wish(person.id, action, 1, self.at)
+                for version, action in product(document.versions, Action):
+                    wish, key = Wish(person.id, action, version.number, self.at), number_of(document, version)
                     allowed = isinstance(may(decision.case, document, wish), Allowed)
-                    if allowed and not self.entitled(document.id, person.id, action):
-                        raise Broken(f"{person.name} may {action} {document.id}")
+                    if allowed and not self.entitled(key, person.id, action):
+                        raise Broken(f"{person.name} may {action} {key}")
 
     def _judge_one(self, effect: Effect) -> None:
         match effect:
-            case Hand(number, conversation=where):
+            case Hand(number, version, conversation=where):
                 self.handed += 1
-                self._everybody(number, self._room(where), Action.DOWNLOAD)
+                self._everybody(number if version == 1 else f"{number}.{version}", self._room(where), Action.DOWNLOAD)
             case Publish(conversation=where, to=to):
                 self._said(effect, frozenset({to}) if to else self._room(where))
             case Inform(to, where) | Pose(to, where):
@@ -206,7 +233,9 @@ class Book:
     def _said(self, effect: Effect, audience: frozenset[PersonId]) -> None:
         for number, canary in CANARIES.items():
             if canary in canaries_in(str(effect)):
-                self._everybody(number, audience, Action.VIEW)
+                about = re.findall(rf"({number}(?:\.\d)?) “{canary}", str(effect)) or [self.newest(number)]
+                for key in about:
+                    self._everybody(key, audience, Action.VIEW)
 
     def _everybody(self, number: str, audience: frozenset[PersonId], action: Action) -> None:
         for person in audience:
@@ -256,6 +285,8 @@ def take(book: Book, step: Step) -> None:
     match step.what:
         case "wait":
             book.at += timedelta(minutes=31)
+        case "file" | "refused":
+            book.share_anew(step.words, taken=step.what == "file")
         case "yes":
             asks = book.case.asks
             if asks:
@@ -293,6 +324,7 @@ STEPS = st.one_of(
     st.builds(Step, st.just("yes"), st.sampled_from(PEOPLE), st.sampled_from(PLACES), pick=st.integers(0, 11)),
     st.builds(Step, st.just("yes"), st.just("Mia"), st.just(DESK), st.just(""), st.sampled_from(PROOFS), st.just(7)),
     st.just(Step("wait", "Mia", DESK)),
+    st.builds(Step, st.sampled_from(("file", "refused")), st.just(""), st.just(DESK), st.sampled_from(tuple(CANARIES))),
 )
 
 
@@ -305,6 +337,10 @@ def test_nobody_is_shown_a_document_that_two_have_not_said_yes_to(steps: list[St
 
 def say(name: str, where: Conversation, words: str) -> Step:
     return Step("say", name, where, words)
+
+
+def share_anew(what: str) -> Step:
+    return Step(what, "", DESK, "D1")
 
 
 def yes(name: str, where: Conversation) -> Callable[[Book], None]:
@@ -334,6 +370,14 @@ def test_what_two_said_yes_to_does_arrive() -> None:
     assert not isinstance(may(book.case, book.case.documents[1], wish), Allowed)
 
 
+def test_a_second_version_is_announced_to_those_who_may_see_it() -> None:
+    book = played(share_anew("file"))
+    for name in PEOPLE:
+        wish = Wish(named(book.case, name).id, Action.VIEW, 2, book.at)
+        assert isinstance(may(book.case, book.case.documents[0], wish), Allowed) is (name in {"Mia", "Alice", "Ann"})
+    assert CANARIES["D1"] in str(filed(started(), "D1.2", AT).effects)
+
+
 def everything_that_shows_a_fault() -> None:
     """Short histories, each of which a fault below would turn into a leak."""
     played(say("Mia", DESK, "!doc grant D1 download to all"), yes("Mia", DESK))
@@ -347,6 +391,12 @@ def everything_that_shows_a_fault() -> None:
         say("Carl", HIS, "!doc list"),
     )
     played(say("Alice", HERS, "!doc label D1 privileged"), say("Alice", HERS, "!doc list"))
+    for label in STRICT:
+        strict = say("Alice", HERS, f"!doc label D1 {label}")
+        played(
+            strict, share_anew("refused"), share_anew("file"), share_anew("refused"), say("Ann", HERS, "!doc show D1")
+        )
+    played(*WHOLE_WAY, share_anew("file"), say("Bob", HIS, "!doc show D1 file"), say("Bob", HIS, "!doc list"))
 
 
 def test_these_histories_are_without_fault() -> None:
@@ -354,15 +404,21 @@ def test_these_histories_are_without_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "name", "wrong"),
+    ("where", "names", "wrong"),
     [
         (documents, "at_home", lambda case, *_: frozenset(p.id for p in case.people)),
-        (naming, "may", lambda *_: Allowed("")),
+        # Two, for whoever is taken for somebody who sees it is still not told its name.
+        (naming, "may all_may_view", lambda *_: Allowed("")),
+        (naming, "all_may_view", lambda *_: True),
         (commands, "may_be_named", lambda *_: True),
         (sharing, "all_may_download", lambda *_: True),
+        (filing, "all_may_view", lambda *_: True),
         (granting, "revoked", lambda document, *_: replace(document, grants=document.grants * 2)),
     ],
 )
-def test_a_planted_fault_is_caught(where: Any, name: str, wrong: Callable[..., Any]) -> None:
-    with patch.object(where, name, wrong), pytest.raises(AssertionError):
-        everything_that_shows_a_fault()
+def test_a_planted_fault_is_caught(where: Any, names: str, wrong: Callable[..., Any]) -> None:
+    with ExitStack() as planted:
+        for name in names.split():
+            planted.enter_context(patch.object(where, name, wrong))
+        with pytest.raises(AssertionError):
+            everything_that_shows_a_fault()

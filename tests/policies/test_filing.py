@@ -139,6 +139,25 @@ def test_the_same_name_again_is_another_version_which_nobody_was_granted() -> No
     assert len(elsewhere.case.documents) == 2
 
 
+@pytest.mark.parametrize("result", [PASSED, Refused("It holds a macro."), Waits("The scanner is down.")])
+@pytest.mark.parametrize(
+    ("label", "who_learns_its_name"),
+    [(Label.PRIVILEGED, {"Ann"}), (Label.MEDIATORS, {DESK}), (Label.CAUCUS, {HERS, DESK, "Ann"})],
+)
+def test_another_version_is_named_to_those_alone_who_may_see_it(
+    result: Passed | Refused | Waits, label: Label, who_learns_its_name: set[object]
+) -> None:
+    case = filed().case
+    former = case.documents[0]
+    decision = filed(result, case=case.with_document(former.with_version(replace(former.newest, label=label))))
+    told = of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)
+    reached = {(e.conversation if isinstance(e, Tell) else "Ann"): e.text for e in told}
+    assert set(reached) == {HERS, DESK, "Ann"}
+    assert {who for who, text in reached.items() if "Brieffdp" in text} == who_learns_its_name
+    changes = {who for who, text in reached.items() if "the author's name was removed" in text}
+    assert changes == (who_learns_its_name if isinstance(result, Passed) else set())
+
+
 def test_what_is_refused_goes_too_and_its_owner_learns_why() -> None:
     decision = filed(Refused("It holds a macro."))
     assert decision.case == CASE
