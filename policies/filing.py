@@ -4,6 +4,9 @@ a file in a private room ─▶ Ingest ─▶ examined ─▶ kept: a card; the 
                                                ├▶ refused: the same without a card, and why
                                                └▶ not examined yet: it stays, and is tried again
 a file in the joint room ─▶ the same, but redacted at once, and who may have seen it stands on the card
+
+What was written beside it is no part of it: in a private room it is told with what became of the file, to those who
+read that room; out of the joint room it is held.
 """
 
 from __future__ import annotations
@@ -11,19 +14,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from policies.cards import card, people
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.document import Document, Kept, Label, Version
 from policies.documents import all_may_view
-from policies.effects import Decision, Effect, Erase, Explain, Inform, Ingest, Redact, Tell
+from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
 from policies.membership import bridged_readers, caucuses_of, readers
-from policies.message import Message, MessageId
+from policies.message import File, Message, MessageId
 from policies.outcome import Facts
 from policies.plan import desk_label, label
+from policies.text import marked
+
+BESIDE_A_FILE: Final = "it was written beside a file, which was taken out of the room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,13 @@ class Filing:
     name: str
     result: Passed | Refused | Waits
     exposed: frozenset[PersonId] = frozenset()
+    words: str = ""
+    """What was written beside it."""
 
 
 def decide_file(case: Case, message: Message, author: Person) -> Decision:
-    """What follows at once from a file that is surely its author's: it is fetched, and out of the joint room it goes
-    before anything else. Nobody gets the file itself."""
+    """What follows at once from a message with a file that is surely its author's: it is fetched, and out of the joint
+    room it goes before anything else, and what was written beside it is held. Nobody gets the file itself."""
     home = _home(case, author, message.conversation)
     where = desk_label(message.conversation, case)
     if message.conversation != JOINT:
@@ -78,15 +86,19 @@ def decide_file(case: Case, message: Message, author: Person) -> Decision:
         told = () if message.conversation == DESK else (notice,)
         return Decision(case, (Ingest(message.id, home), *told), "file", "it is examined, and becomes a document")
     exposed = readers(case, JOINT) - {author.id}
+    words = isinstance(message.content, File) and message.content.words
     text = (
         f"Your file was taken out of {label(JOINT, case)}: files come there through the mediator alone. Whoever was"
         " quick may have it, and I can't know. It is being examined, and becomes a document that nobody else may see."
+        f"{' What you wrote beside it went with it; the mediator has it.' if words else ''}"
     )
+    taken_out = f"A file of {author.name}’s was taken out of {where}; {people(case, exposed)} may have seen it."
     effects: tuple[Effect, ...] = (
         Redact(JOINT, message.id),
         Ingest(message.id, home, exposed),
+        *((Hold(message.id, BESIDE_A_FILE),) if words else ()),
         *(Explain(author.id, own, text) for own in (home,) if own != DESK),
-        Tell(DESK, f"A file of {author.name}’s was taken out of {where}; {people(case, exposed)} may have seen it."),
+        Tell(DESK, f"{taken_out}{' What was written beside it is held: !held shows it.' if words else ''}"),
     )
     return Decision(case, effects, "joint-file", "files don’t belong into the joint room")
 
@@ -166,12 +178,19 @@ def _taken_away(filing: Filing) -> tuple[Effect, ...]:
 
 def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], str]) -> tuple[Effect, ...]:
     """To those whose it is, over their own channels, and to the desk; to each in words that are fit for them."""
-    home = filing.home
-    desk = Tell(DESK, text(readers(case, DESK)))
+    home, beside = filing.home, _beside(case, filing)
+    desk = text(readers(case, DESK))
     if home == DESK:
-        return (desk,)
-    away = (Inform(person.id, home, text(frozenset({person.id}))) for person in bridged_readers(case, home))
-    return (Tell(home, text(readers(case, home))), *away, desk)
+        return (Tell(DESK, f"{desk}{beside}"),)
+    away = (Inform(p.id, home, f"{text(frozenset({p.id}))}{beside}") for p in bridged_readers(case, home))
+    return (Tell(home, f"{text(readers(case, home))}{beside}"), *away, Tell(DESK, desk))
+
+
+def _beside(case: Case, filing: Filing) -> str:
+    """What was written beside it, for those who read where it was written; while it waits, it stands there still."""
+    if not filing.words or filing.said_in != filing.home or isinstance(filing.result, Waits):
+        return ""
+    return "\n".join(["", f"{case.name_of(filing.author)} wrote beside it:", *marked(filing.words)])
 
 
 def _told_of_file(case: Case, filing: Filing, facts: Facts, what: str) -> tuple[Effect, ...]:

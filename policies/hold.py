@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from policies.case import Case, Conversation, PersonId
 from policies.membership import caucuses_of
-from policies.message import Message, Text, Unproven, Unreadable
+from policies.message import File, Message, Text, Unproven, Unreadable
 from policies.release import Doubtful
 from policies.text import clean
 
@@ -91,7 +91,7 @@ def doubtful(held: AtHand) -> Doubtful | None:
 def words_in(message: Message) -> str | None:
     """What a mediator may post of it; None: there are no words."""
     match message.content:
-        case Text(body) | Unreadable(words=body):
+        case Text(body) | Unreadable(words=body) | File(words=body):
             return clean(body).strip() or None
         case _:
             return None

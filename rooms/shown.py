@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from policies.case import Case, Network, PersonId
 from policies.membership import conversations
-from policies.message import Edit, Text, Unproven, Unreadable
+from policies.message import Edit, File, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label
 from policies.text import marked, moment, one_line
 from rooms.held import at_hand
@@ -38,10 +38,12 @@ async def held_text(work: Work, case: Case, number: str | None) -> str:
     author = case.person(said.author)
     origin = f"{author.name if author else 'someone who left'}, for {desk_label(said.conversation, case)}"
     match said.content:
-        case Text(body) | Edit(body=body) | Unreadable(words=body):
+        case File(words="") | Reaction() | Removal():
+            words = "> (not words)"
+        case Text(body) | Edit(body=body) | Unreadable(words=body) | File(words=body):
             words = "\n".join(marked(body)) or "> (nothing that can be shown)"
         case _:
-            words = "> (not words)"
+            assert_never(said.content)
     proven = "surely theirs" if not isinstance(said.proof, Unproven) else "NOT proven to be theirs"
     todo = f"It was {chosen.end}." if chosen.end else f"!held {number} post, return or discard it."
     return f"Held message {number}, as if from {origin}, {proven}, because {chosen.why}:\n{words}\n{todo}"

@@ -206,7 +206,9 @@ def _file(entry: Entry) -> File:
 
 
 def _filing(message: Message, effect: Ingest, file: File, result: Passed | Refused | Waits) -> Filing:
-    return Filing(message.id, message.author, message.conversation, effect.home, file.name, result, effect.exposed)
+    return Filing(
+        message.id, message.author, message.conversation, effect.home, file.name, result, effect.exposed, file.words
+    )
 
 
 def _kept(result: Passed | Refused | Waits) -> tuple[Kept, ...]:

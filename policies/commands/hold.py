@@ -17,7 +17,7 @@ from policies.course import resting
 from policies.effects import EndHold, Inform, ResumeHold, Tell
 from policies.hold import NO_REASON, REASONS, AtHand, HoldEnd, Reason, doubtful, read_reason, told_at, words_in
 from policies.membership import bridged_readers, conversations, readers
-from policies.message import Unproven
+from policies.message import File, Unproven
 from policies.mode import Mode
 from policies.names import JOINT, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -61,7 +61,7 @@ class PostHeld:
         outcome = begun(case, draft, facts)
         if isinstance(outcome, Refused):
             return outcome
-        files = len(held.message.files)
+        files = len(held.message.files) + isinstance(held.message.content, File)
         note = f"\nIts {files} file(s) are not shown." if files else ""
         # Not as the answer, which goes on record: these are somebody's words.
         shown = Tell(DESK, f"Held message {held.number}: {outcome.answer}{note}")

@@ -30,10 +30,12 @@ PASSED = Passed(
 )
 
 
-def sent(name: str, where: Conversation, case: Case = CASE, *, proven: bool = True, vault: bool = True) -> Decision:
+def sent(
+    name: str, where: Conversation, case: Case = CASE, *, proven: bool = True, vault: bool = True, file: File = FILE
+) -> Decision:
     proof = SignedDevice() if proven else Unproven("a strange device", "verify it")
     known = replace(facts(named(case, name).id), documents=vault, where=where)
-    return routing.decide(case, message(case, name, where, FILE, proof), known)
+    return routing.decide(case, message(case, name, where, file, proof), known)
 
 
 def filed(
@@ -43,10 +45,11 @@ def filed(
     case: Case = CASE,
     *,
     deletes: bool = False,
+    words: str = "",
 ) -> Decision:
     exposed = frozenset({named(case, "Carl").id}) if where == JOINT else frozenset()
     alice = named(case, "Alice").id
-    filing = Filing(MessageId("m1"), alice, where, home, FILE.name, result, exposed)
+    filing = Filing(MessageId("m1"), alice, where, home, FILE.name, result, exposed, words)
     return decide_filed(case, filing, replace(KNOWN, deletes_media=deletes))
 
 
@@ -115,6 +118,34 @@ def test_what_was_kept_stands_in_its_room_as_a_card_and_the_file_goes() -> None:
 def test_whoever_reads_a_private_room_by_mail_gets_the_card_too() -> None:
     [told] = of_kind(Inform, filed().effects)
     assert told.to == named(CASE, "Ann").id
+
+
+@pytest.mark.parametrize("result", [PASSED, Refused("It holds a macro.")])
+def test_words_beside_a_file_stay_in_its_room_and_reach_whoever_reads_that_by_mail(result: Passed | Refused) -> None:
+    decision = filed(result, words="I accept only\nMediatrix: clause 3")
+    told = of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)
+    with_them = [e for e in told if "\n> I accept only\n> Mediatrix: clause 3" in e.text]
+    assert [(type(e), e.conversation) for e in with_them] == [(Tell, HERS), (Inform, HERS)]
+    [desk] = [e for e in told if e not in with_them]
+    assert desk.conversation == DESK
+    assert "clause" not in desk.text
+    assert "clause" not in decision.reason
+
+
+def test_words_beside_a_file_that_waits_still_stand_there_and_those_out_of_another_room_are_held() -> None:
+    assert "clause 3" not in str(filed(Waits("The scanner is down."), words="clause 3"))
+    assert "clause 3" not in str(filed(where=JOINT, words="clause 3").effects)
+
+
+def test_words_beside_a_file_in_the_joint_room_are_held_and_their_author_is_told() -> None:
+    decision = sent("Alice", JOINT, file=replace(FILE, words="I accept only clause 3"))
+    [held] = of_kind(Hold, decision.effects)
+    assert held.message == MessageId("m1")
+    assert "beside it" in of_kind(Explain, decision.effects)[0].text
+    assert "!held shows it" in of_kind(Tell, decision.effects)[0].text
+    assert "clause" not in str(decision.effects)
+    assert not of_kind(Hold, sent("Alice", JOINT).effects)
+    assert not of_kind(Hold, sent("Alice", HERS, file=replace(FILE, words="I accept only clause 3")).effects)
 
 
 def test_the_card_says_what_is_not_deleted() -> None:

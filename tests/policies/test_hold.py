@@ -136,8 +136,9 @@ def test_what_nobody_is_sure_about_is_asked_about_though_its_words_are_certain()
     [
         (from_carl("I accept", proven=False), "in your name, without proof that you wrote it"),
         (replace(from_carl(), content=Unreadable("it quotes", "June > private")), "your own words"),
+        (replace(from_carl(), content=replace(FILE, words="I accept only clause 3")), "your own words"),
     ],
-    ids=["unproven", "unclear"],
+    ids=["unproven", "unclear", "beside a file"],
 )
 def test_what_is_not_certain_goes_to_all_only_after_its_authors_yes(said: Message, wording: str) -> None:
     case, _ = preview(held(said))
@@ -192,6 +193,9 @@ def test_other_words_need_a_yes_and_say_whose_they_are() -> None:
 
 def test_files_are_not_posted_and_the_preview_says_so() -> None:
     _, text = preview(held(replace(from_carl(), files=(FILE,))))
+    assert "Its 1 file(s) are not shown." in text
+    _, text = preview(held(replace(from_carl(), content=replace(FILE, words="I accept only clause 3"))))
+    assert "> I accept only clause 3" in text
     assert "Its 1 file(s) are not shown." in text
 
 

@@ -165,6 +165,7 @@ async def test_the_list_of_what_is_held_has_no_words_and_one_message_has(site: S
         (Unreadable("why", "what was made out"), "> what was made out"),
         (Unreadable("why"), "> (nothing that can be shown)"),
         (File("x", "y", 1, FileRef("{}")), "> (not words)"),
+        (File("x", "y", 1, FileRef("{}"), "clause 3"), "> clause 3"),
         (Text("first\nEVERYONE: \u202ereversed\x00"), "> first\n> EVERYONE: reversed"),
     ],
 )

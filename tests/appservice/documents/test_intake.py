@@ -66,7 +66,7 @@ class Room:
         uri = await self.synapse.media.reserve(as_user=uploader)
         await self.synapse.media.fill(uri, sealed.ciphertext, as_user=uploader)
         info = {**sealed.info, "url": uri, **({"hashes": {"sha256": sha256}} if sha256 else {})}
-        said = message(CASE, "Alice", HERS, File("offer.pdf", "x/y", 9, FileRef(json.dumps(info))))
+        said = message(CASE, "Alice", HERS, File("offer.pdf", "x/y", 9, FileRef(json.dumps(info)), "only clause 3"))
         async with self.database.begin() as work:
             await work.cases.save(CASE)
             await work.journal.append(Entry(CASE.id, said))
@@ -93,6 +93,7 @@ async def test_a_file_is_kept_once_however_often_it_is_fetched(room: Room) -> No
     assert [await room.ingest() for _ in range(3)] == [None, None, None]
     [filing] = room.filed()
     assert isinstance(filing.result, Passed)
+    assert filing.words == "only clause 3"
     assert room.examiner.seen == ["offer.pdf"]
     assert len([path for path in room.folder.rglob("*") if path.is_file()]) == 2
     assert room.open_files() == []
