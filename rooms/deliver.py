@@ -242,7 +242,9 @@ class Deliverer:
             record.room_id,
             sender,
             fit.audience,
-            await self._filing().file_of(item, case, effect) if isinstance(effect, Hand) else words_of(effect),
+            await self._filing().file_of(item, case, effect, self._clock)
+            if isinstance(effect, Hand)
+            else words_of(effect),
             is_notice=not isinstance(effect, Post),
             awaited=fit.awaited,
             reply_to=quoted,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
 
 from policies.case import Case, CaseId
@@ -16,7 +17,7 @@ from policies.plan import room_key
 from rooms.files import Files
 from rooms.homeserver import Homeserver, Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import Database, EventId, Item
+from rooms.ports import Database, EventId, Item, State, Work
 from rooms.vault import Media
 
 EXAMINER = "documents:examiner"
@@ -43,8 +44,12 @@ class DocumentWork:
             case _:
                 assert_never(effect)
 
-    async def file_of(self, item: Item, case: Case, hand: Hand) -> File:
-        """A document's bytes at the homeserver, encrypted for this once; the ledger knows of them before."""
+    async def file_of(self, item: Item, case: Case, hand: Hand, clock: Callable[[], datetime]) -> File:
+        """A document's bytes at the homeserver, encrypted for this once. The ledger knows of them before, in the unit
+        of work that has locked the case and found that it may still be posted: whatever takes it back finds it there.
+
+        Raises Trouble, also where it was taken back meanwhile.
+        """
         document = case.document(hand.document)
         version = document.version(hand.version) if document else None
         if document is None or version is None:
@@ -53,11 +58,15 @@ class DocumentWork:
             # What was about to leave is repeated as it was stored.
             return File(document.name, version.mimetype, version.served.size, FileRef("{}"))
         async with self._database.begin() as work:
+            await _insist(work, case.id, hand, clock())
             if await work.vault.media(item.id) is None:
-                at = datetime.now(UTC)
-                media = Media(item.id, case.id, hand.conversation, at, document=hand.document, version=hand.version)
+                media = Media(item.id, case.id, hand.conversation, clock(), document=document.id, version=hand.version)
                 await work.vault.note(media)
-        return await self.files.upload(item, case.id, version, document.name)
+        file = await self.files.upload(item, case.id, version, document.name)
+        async with self._database.begin() as work:
+            # An upload takes its time.
+            await _insist(work, case.id, hand, clock())
+        return file
 
     async def handed(self, item: Item, event: EventId) -> None:
         """A document now stands in a room as that event."""
@@ -69,12 +78,17 @@ class DocumentWork:
     async def _recall(self, item: Item, case_id: CaseId, document: DocumentId, at: datetime) -> int:
         async with self._database.begin() as work:
             case = await work.cases.load(case_id)
+            if case is None:
+                raise Trouble(f"there is no case {case_id}", transient=False)
             posted = await work.vault.posted(case_id, document)
-        if case is None:
-            raise Trouble(f"there is no case {case_id}", transient=False)
-        stale = [one for one in posted if one.gone is None and not _may_stay(case, one, at)]
+            stale = [one for one in posted if one.gone is None and not _may_stay(case, one, at)]
+            leaving = [one for one in stale if await _is_leaving(work, one)]
         for one in stale:
-            await self._take_back(item, one)
+            if one not in leaving:
+                await self._take_back(item, one)
+        if leaving:
+            # It may stand in its room before we know as which event; or its own delivery finds that it may not.
+            raise Trouble("what is to be taken back is just being posted", transient=True)
         return len(stale)
 
     async def _take_back(self, item: Item, media: Media) -> None:
@@ -95,6 +109,18 @@ def may_hand(case: Case, hand: Hand, at: datetime) -> Verdict:
     if document and all_may_download(case, document, hand.version, hand.conversation, at):
         return Go()
     return Cancel("somebody reads there who may not download it")
+
+
+async def _insist(work: Work, case_id: CaseId, hand: Hand, at: datetime) -> None:
+    """Locks the case. Raises Trouble if a version may not be posted any more; the next try says so for good."""
+    case = await work.cases.load(case_id, lock=True)
+    if case is None or not isinstance(may_hand(case, hand, at), Go):
+        raise Trouble("it was taken back at this very moment", transient=True)
+
+
+async def _is_leaving(work: Work, media: Media) -> bool:
+    item = await work.outbox.get(media.item) if media.event is None else None
+    return item is not None and item.state in {State.READY, State.PARKED}
 
 
 def _may_stay(case: Case, media: Media, at: datetime) -> bool:

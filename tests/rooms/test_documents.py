@@ -1,21 +1,27 @@
 """A document is served once that is on record, as often as was granted, and to nobody else; files are worked on."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import pytest
+
 from appservice.upkeep.epoch import Epoch, Stage
-from policies.case import DESK, JOINT, Case
+from policies.case import DESK, JOINT, Case, Network
 from policies.document import Action, Consent, Grant, Kept, Label, Version
 from policies.documents import Denied, Wish
 from policies.effects import Erase, Hand, Ingest, Recall
 from policies.message import File, FileRef, MessageId
+from rooms.carriers import Posting
+from rooms.deliver import Deliverer
 from rooms.documents import EXAMINER, DocumentWork
-from rooms.outcome import Cancelled, Parked, Sent
-from rooms.ports import EventId, Item, ItemId, Lane
+from rooms.homeserver import Trouble
+from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.ports import EventId, Item, ItemId, Lane, State, UserId
 from rooms.vault import Media
 from tests.policies.builders import named
 from tests.policies.test_document_commands import CASE, HERS
-from tests.rooms.builders import AT, Site, handler
+from tests.rooms.builders import AT, Site, handler, item_of
 
 EPOCH = Epoch(2, "restored", 1, Stage.SETTLED, AT, AT, AT)
 ITEM = Item(ItemId("i1"), Lane("file"), "files", CASE.id, b"", AT)
@@ -92,6 +98,8 @@ class FakeFiles:
     waits: str | None = None
     may_delete: bool = True
     done: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    """What happens while a file is on its way to the homeserver."""
 
     async def ingest(self, item: Item, case: object, effect: Ingest) -> str | None:
         self.done.append(f"ingest {effect.message}")
@@ -103,6 +111,8 @@ class FakeFiles:
 
     async def upload(self, item: Item, case: object, version: Version, name: str) -> File:
         self.done.append(f"upload {name}")
+        if self.meanwhile:
+            await self.meanwhile()
         return File(name, version.mimetype, version.served.size, FileRef("{}"))
 
     async def delete(self, item: ItemId) -> bool:
@@ -141,3 +151,92 @@ async def test_a_recall_takes_back_what_somebody_may_not_have_any_more_and_leave
         )
     await work.carry_out(ITEM, CASE.id, Recall(CASE.documents[0].id), AT + timedelta(days=1))
     assert files.done == ["delete posted1"]
+
+
+HAND = Hand(CASE.documents[0].id, 1, CASE.documents[0].newest.served.sha256, HERS)
+HAND_ITEM = item_of(HAND, CASE.id, "hand")
+
+
+async def posting() -> tuple[Site, FakeFiles, DocumentWork]:
+    """A document about to be posted in its owner's own room."""
+    site, files = Site(CASE), FakeFiles()
+    site.synapse.register(*(UserId(p.endpoint.address) for p in CASE.people if p.endpoint.network is Network.MATRIX))
+    await site.begin()
+    work = DocumentWork(site.database, site.builder, files)
+    site.deliverer = Deliverer(site.database, site.builder, site.poster, {}, work, clock=lambda: AT)
+    async with site.database.begin() as unit:
+        await unit.outbox.put(HAND_ITEM)
+    return site, files, work
+
+
+def withheld(case: Case) -> Case:
+    """Nobody in its room but its owner may have it any more."""
+    [document] = case.documents
+    return case.with_document(replace(document, versions=(replace(document.newest, label=Label.PRIVILEGED),)))
+
+
+async def recalled(work: DocumentWork) -> Outcome:
+    return await work.carry_out(replace(ITEM, id=ItemId("recall")), CASE.id, Recall(HAND.document), AT)
+
+
+async def test_what_is_taken_back_while_it_is_uploaded_is_not_posted() -> None:
+    site, files, work = await posting()
+
+    async def take_back() -> None:
+        await site.change(withheld(CASE))
+        with pytest.raises(Trouble) as waits:
+            await recalled(work)
+        assert waits.value.transient
+
+    files.meanwhile = take_back
+    with pytest.raises(Trouble) as trouble:
+        await site.deliverer.deliver(HAND_ITEM, HAND)
+    assert trouble.value.transient
+    outcome, _ = await site.deliverer.deliver(HAND_ITEM, HAND)
+    assert isinstance(outcome, Cancelled)
+    assert site.poster.posted == []
+    async with site.database.begin() as unit:
+        await unit.outbox.stop(HAND_ITEM.id, State.CANCELLED, outcome.why)
+    assert isinstance(await recalled(work), Sent)
+    assert files.done[-1] == "delete hand"
+
+
+async def test_what_is_taken_back_as_it_leaves_is_redacted_once_it_is_known_where_it_stands() -> None:
+    site, files, work = await posting()
+    post = site.poster.post
+
+    async def meanwhile(item: Item, posting: Posting) -> EventId:
+        await site.change(withheld(CASE))
+        with pytest.raises(Trouble) as waits:
+            await recalled(work)
+        assert waits.value.transient
+        return await post(item, posting)
+
+    site.poster.post = meanwhile  # type: ignore[method-assign]
+    await site.deliverer.deliver(HAND_ITEM, HAND)
+    assert len(site.poster.posted) == 1
+    assert isinstance(await recalled(work), Sent)
+    assert [event.content for event in site.room(HERS).timeline if event.type == "m.room.redaction"] == [
+        {"redacts": "$1"}
+    ]
+    assert files.done[-1] == "delete hand"
+
+
+async def test_what_may_stay_does_arrive_though_a_recall_comes_by() -> None:
+    site, files, work = await posting()
+
+    async def come_by() -> None:
+        assert isinstance(await recalled(work), Sent)
+
+    files.meanwhile = come_by
+    await site.deliverer.deliver(HAND_ITEM, HAND)
+    assert len(site.poster.posted) == 1
+
+
+async def test_a_document_is_noted_only_while_it_may_be_posted() -> None:
+    site, files, work = await posting()
+    await site.change(withheld(CASE))
+    with pytest.raises(Trouble):
+        await work.file_of(HAND_ITEM, CASE, HAND, lambda: AT)
+    assert files.done == []
+    assert not site.database.committed.media
