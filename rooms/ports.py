@@ -150,8 +150,9 @@ class Queue(Protocol):
     async def mark_sending(self, item: ItemId, progress: bytes | None) -> None:
         """Store that a send begins, and what is about to leave, before it leaves."""
 
-    async def forget(self, kind: str, before: datetime) -> int:
-        """Delete the DONE items of a kind that were stored before that, whose ids nobody will meet again; how many."""
+    async def forget(self, before: datetime) -> int:
+        """Delete what is DONE, was stored before that, and comes with nearly every transaction, such as receipts and key
+        counts: nobody will meet its ids again. How many there were."""
 
     async def revive(self, item: ItemId) -> bool:
         """A person retries a DEAD or UNKNOWN item: READY, attempts 0. False if it is neither."""

@@ -139,9 +139,8 @@ class SqlQueue:
         values = {"wanted": item, "state": State.READY, "attempts": 0}
         return self._note_news(await self._touch(self._sql.revive, values)) > 0
 
-    async def forget(self, kind: str, before: datetime) -> int:
-        over = {"forgotten": kind, "before": before}
-        return (await self._connection.execute(self._sql.forget, over)).rowcount
+    async def forget(self, before: datetime) -> int:
+        return (await self._connection.execute(self._sql.forget, {"before": before})).rowcount
 
     async def in_state(self, states: Collection[State], case: CaseId | None = None) -> tuple[Item, ...]:
         items = self._items

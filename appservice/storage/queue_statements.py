@@ -18,11 +18,12 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     union_all,
     update,
 )
 
-from appservice.storage.schema import QueueTables
+from appservice.storage.schema import PASSING, QueueTables
 from appservice.storage.statements import insert_new, insert_or_lock
 from rooms.ports import State
 
@@ -94,9 +95,10 @@ class QueueStatements(LaneStatements):
         both = union_all(*ahead).subquery()
         self.ahead = select(both).order_by(both.c.seq).limit(bindparam("most"))
         """wanted_lane, before, most"""
-        past = and_(items.c.kind == bindparam("forgotten"), items.c.received_at < bindparam("before"))
-        self.forget = delete(items).where(past, items.c.state == DONE)
-        """forgotten: a kind; before"""
+        self.forget = delete(items).where(
+            text(PASSING), items.c.received_at < bindparam("before"), items.c.state == DONE
+        )
+        """before"""
         key = items.c.wait_key == bindparam("key")
         before = select(items.c.seq).where(items.c.lane == lane, items.c.seq < bindparam("before"))
         waiting = (before.where(key, items.c.state == _PARKED), before.where(items.c.state == _READY))

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 from appservice.crypto.machine import old_devices_changed
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.sweeping import Sweeper
 from appservice.ports import ServiceDatabase
-from appservice.storage.receiving import BESIDE, KEY_COUNTS
 
 LISTS_FOR = timedelta(days=1)
 """How long a list of somebody's devices is believed without asking again."""
@@ -28,7 +27,6 @@ LISTS_AT_ONCE = 100
 REMEMBERED_FOR = timedelta(days=30)
 """How long digests of Olm messages are kept, against replays, and with whom a former session of a room was shared, for
 answers to those who ask for its key."""
-PASSING: Final = (BESIDE, KEY_COUNTS)
 PASSING_FOR = timedelta(hours=1)
 """What comes with nearly every transaction, and is old news a minute later."""
 _PRUNE_EVERY = timedelta(hours=1).total_seconds()
@@ -67,8 +65,7 @@ class Housekeeping:
         if self._pruned_at is None or time.monotonic() - self._pruned_at >= _PRUNE_EVERY:
             async with self._database.begin() as work:
                 await work.crypto.prune(_ago(REMEMBERED_FOR))
-                for kind in PASSING:
-                    await work.inbox.forget(kind, datetime.now(UTC) - PASSING_FOR)
+                await work.inbox.forget(datetime.now(UTC) - PASSING_FOR)
             self._pruned_at = time.monotonic()
         if self._vault:
             await self._vault.sweep()

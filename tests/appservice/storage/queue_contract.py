@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, State, Work
 from tests.appservice.storage.contract import WorkDatabase
@@ -208,15 +209,15 @@ class QueueContract:
         assert (revived.due_at, revived.progress) == (None, b"progress")
 
     async def test_what_is_long_done_can_be_forgotten(self, database: WorkDatabase) -> None:
-        old = [item("done", kind="passing"), item("waits", kind="passing"), item("other", kind="lasting")]
-        new = replace(item("new", kind="passing"), received_at=AT + 2 * MINUTE)
+        old = [item("done", kind=BESIDE), item("too", kind=KEY_COUNTS), item("waits", kind=BESIDE), item("other")]
+        new = replace(item("new", kind=BESIDE), received_at=AT + 2 * MINUTE)
         async with database.begin() as work:
             for one in (*old, new):
                 await work.inbox.put(one)
-            for name in ("done", "other", "new"):
+            for name in ("done", "too", "other", "new"):
                 await work.inbox.done(ItemId(name))
         async with database.begin() as work:
-            assert await work.inbox.forget("passing", AT + MINUTE) == 1
+            assert await work.inbox.forget(AT + MINUTE) == 2
         async with database.begin() as work:
             left = [name for name in ("done", "waits", "other", "new") if await work.inbox.get(ItemId(name))]
             assert left == ["waits", "other", "new"]
