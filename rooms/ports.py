@@ -151,7 +151,7 @@ class Queue(Protocol):
         """Store that a send begins, and what is about to leave, before it leaves."""
 
     async def forget(self, before: datetime) -> int:
-        """Delete what is DONE, was stored before that, and comes with nearly every transaction, such as receipts and key
+        """Delete what is DONE, was stored before that, and comes with most transactions, such as receipts and key
         counts: nobody will meet its ids again. How many there were."""
 
     async def revive(self, item: ItemId) -> bool:
