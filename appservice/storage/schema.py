@@ -114,7 +114,7 @@ INBOX = _queue("inbox")
 OUTBOX = _queue("outbox")
 
 PASSING = "kind IN ('matrix.beside', 'matrix.key_counts')"
-"""The items that come with nearly every transaction and are soon old news: found by their index, not among all others."""
+"""The items that come with nearly every transaction and are soon old news: found by their own index."""
 _partial("ix_inbox_passing", PASSING, INBOX.items.c.received_at)
 
 keys = Table(
