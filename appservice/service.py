@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.claim import claim
@@ -19,6 +19,7 @@ from appservice.backups.settling import Settling
 from appservice.documents.house import DocumentHouse
 from appservice.e2ee.encryption import Encryption
 from appservice.e2ee.sweeping import Sweeper
+from appservice.ending import asked_to_end
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
@@ -246,10 +247,14 @@ class Service:
             pass
 
     async def _last_mark(self) -> None:
-        if self._counts:
-            with contextlib.suppress(OlderDatabase, Trouble, MatrixError, DatabaseUnavailable, TimeoutError):
-                async with asyncio.timeout(LAST_MARK_MOST):
-                    await self._claim()
+        """With it, a copy that was taken while the service ran is known as older, however young it is."""
+        if not self._counts:
+            return
+        try:
+            async with asyncio.timeout(LAST_MARK_MOST):
+                await self._claim()
+        except (OlderDatabase, Trouble, MatrixError, DatabaseUnavailable, TimeoutError) as error:
+            logger.warning("the last mark could not be written: %s", str(error) or type(error).__name__)
 
     async def _stop(self) -> None:
         parts = self.parts
@@ -265,7 +270,7 @@ class Service:
         await parts.database.close()
 
 
-async def every(pause: timedelta, act: Callable[[], Awaitable[object]], early: asyncio.Event | None = None) -> NoReturn:
+async def every(pause: timedelta, act: Callable[[], Awaitable[object]], early: asyncio.Event | None = None) -> None:
     """Do it again and again, whatever fails; `early` has it done at once. Raises OlderDatabase alone."""
     early = early or asyncio.Event()
     while True:
@@ -278,6 +283,8 @@ async def every(pause: timedelta, act: Callable[[], Awaitable[object]], early: a
             logger.warning("will try again: %s", error)
         except Exception:
             logger.exception("what is done now and then failed unexpectedly; it will be tried again")
+        if asked_to_end():
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause.total_seconds()):
                 await early.wait()

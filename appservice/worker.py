@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from appservice.ending import asked_to_end
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
 from rooms.homeserver import Trouble
@@ -146,7 +147,7 @@ class Worker:
                 group.create_task(self._loop(f"{self._name}-{number}-{random.getrandbits(64):x}"))
 
     async def _loop(self, owner: str) -> None:
-        while True:
+        while not asked_to_end():
             try:
                 await self._next_lane(owner)
             except Exception:
@@ -212,7 +213,7 @@ class Worker:
         lane = items[0].lane
         try:
             for item in items:
-                if not await self._keep(owner, lane):
+                if asked_to_end() or not await self._keep(owner, lane):
                     break
                 async with self._keeping(owner, lane):
                     goes_on = await self._one(item)

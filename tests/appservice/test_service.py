@@ -1,6 +1,7 @@
 """What the service does now and then it goes on doing, whatever fails, unless its database has been replaced."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -37,3 +38,17 @@ async def test_an_answer_that_nobody_foresaw_does_not_end_the_service() -> None:
 async def test_an_older_database_does() -> None:
     with pytest.raises(OlderDatabase):
         await every(NOW, failing(OlderDatabase("another has taken its place"), Enough()))
+
+
+async def test_it_ends_when_it_is_told_to_though_what_it_did_just_then_kept_that_to_itself() -> None:
+    begun = asyncio.Event()
+
+    async def act() -> None:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(every(timedelta(days=1), act))
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait_for(asyncio.wait([task]), 60)

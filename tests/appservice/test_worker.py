@@ -1,6 +1,7 @@
 """The worker keeps each lane's order, loses nothing, and lets nobody's bad item hold up somebody else."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -332,6 +333,23 @@ async def test_what_is_known_to_be_done_is_no_longer_unknown() -> None:
     await bench.put("a1")
     await worker._one(bench.database.committed.outbox.items[ItemId("a1")])
     assert bench.database.committed.outbox.items[ItemId("a1")].result == "sent"
+
+
+async def test_it_ends_when_it_is_told_to_though_the_work_of_just_then_kept_that_to_itself() -> None:
+    bench, begun = Bench(), asyncio.Event()
+
+    async def work(item: Item) -> Fate:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Done()
+
+    await bench.put("a1", "a2")
+    task = asyncio.create_task(Worker("test", bench.database, lambda work: work.outbox, work, bench.after).run())
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait_for(asyncio.wait([task]), 60)
+    assert [bench.state(name) for name in ("a1", "a2")] == [State.DONE, State.READY]
 
 
 async def test_a_wakeup_is_not_missed_and_does_not_last() -> None:
