@@ -228,7 +228,8 @@ def _lmtp(email: Email | None, database: SqlDatabase) -> LmtpServer | None:
     if email is None:
         return None
     inbox, cap = MailInbox(database, _trust(email)), RateCap(time.monotonic)
-    return LmtpServer(inbox, email.reply_domain, host=email.lmtp.host, port=email.lmtp.port, cap=cap)
+    lmtp = email.lmtp
+    return LmtpServer(inbox, email.reply_domain, host=lmtp.host, port=lmtp.port, cap=cap, servers=lmtp.servers)
 
 
 def _sender(config: Config, email: Email) -> Sender:

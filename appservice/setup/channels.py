@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from appservice.setup.mistakes import mistaken
-from appservice.setup.values import Domain, Port, PublicUrl, Secret, Section, Token, is_loopback
+from appservice.setup.values import Domain, Network, Port, PublicUrl, Secret, Section, Token, is_loopback
 
 DEFAULT_LMTP_PORT: Final = 29341
 _NUMBER_ID: Final = r"^[0-9]{5,20}$"
@@ -25,6 +25,18 @@ class Lmtp(Section):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="the address to listen on")
     port: Port = Field(default=DEFAULT_LMTP_PORT, description="the port to listen on, 1 to 65535")
+    servers: tuple[Network, ...] = Field(
+        default=(), description="who may hand us mail, besides this machine: addresses or networks"
+    )
+
+    @model_validator(mode="after")
+    def _strangers_hand_us_nothing(self) -> Self:
+        if not is_loopback(self.host) and not self.servers:
+            raise mistaken(
+                "whoever hands us mail is believed, and no mail server elsewhere is named",
+                "name yours in servers, like [192.0.2.25], or listen on 127.0.0.1",
+            )
+        return self
 
 
 class Smtp(Section):

@@ -47,6 +47,7 @@ email:
   lmtp:
     host: $lmtp_host                     # where your mail server hands us mail; default 127.0.0.1
     port: $lmtp_port                     # default 29341
+    # servers: [192.0.2.25]              # who may hand us mail besides this machine: addresses, networks; default none
   smtp:
     host: $smtp_host                     # the mail server that sends for us; default 127.0.0.1
     port: $smtp_port                     # default 25

@@ -1,18 +1,21 @@
 """The LMTP server (RFC 2033): takes mail for known tokens, and answers 250 only for what is stored.
 
-    RCPT   unknown address ……… 550, with no content        database down … 451
+    RCPT   from a machine that is neither this one nor named … 451, whatever the address
+           unknown address ……… 550, with no content        database down … 451
            a report's address, and a sender … 550: reports have none
     DATA   stored or known already … 250      over the cap … 450      database down … 451      too large … 552
            one answer for each recipient, in their order
 
-Whoever can connect can forge Authentication-Results: listen on loopback, or where only the mail server can reach.
+Whoever hands us mail can forge Authentication-Results.
 """
 
 import asyncio
 import errno
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import AnyStr, Final, Protocol, assert_never
 
 from aiosmtpd.lmtp import LMTP
@@ -31,6 +34,8 @@ _IDLE_SECONDS: Final = 120.0
 _GREETING_SECONDS: Final = 5.0
 
 _STORED: Final = "250 2.0.0 stored"
+_STRANGER: Final = "451 4.7.1 this machine may not hand us mail"
+"""Not for good: where a setting is wrong, the mail waits until it is right."""
 _UNKNOWN: Final = "550 5.1.1 no such address"
 _BUSY: Final = "451 4.3.0 try again later"
 _OVER_CAP: Final = "450 4.2.1 too much mail for this address, try again later"
@@ -90,9 +95,18 @@ class LmtpServer:
     """Serves one address in the running event loop, between `start` and `stop`."""
 
     def __init__(
-        self, inbox: MailInbox, domain: str, *, host: str, port: int, cap: RateCap, size_limit: int = LIMITS.size
+        self,
+        inbox: MailInbox,
+        domain: str,
+        *,
+        host: str,
+        port: int,
+        cap: RateCap,
+        servers: Collection[IPv4Network | IPv6Network] = (),
+        size_limit: int = LIMITS.size,
     ) -> None:
-        self._handler = _Handler(inbox, domain, cap)
+        """`servers`: who may hand us mail, besides this machine: what they write about a mail is believed."""
+        self._handler = _Handler(inbox, domain, cap, servers)
         self._domain = domain
         self._host = host
         self._port = port
@@ -191,8 +205,11 @@ class _Session(LMTP):
 class _Handler:
     """What is done at each step of a session."""
 
-    def __init__(self, inbox: MailInbox, domain: str, cap: RateCap) -> None:
+    def __init__(
+        self, inbox: MailInbox, domain: str, cap: RateCap, servers: Collection[IPv4Network | IPv6Network] = ()
+    ) -> None:
         self._inbox = inbox
+        self._servers = servers
         self._domain = domain
         self._cap = cap
         self._storing: set[asyncio.Task[str]] = set()
@@ -206,6 +223,9 @@ class _Handler:
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if not self._is_ours(server):
+            logger.warning("mail was offered by a machine that email.lmtp.servers does not name")
+            return _STRANGER
         token = parse_recipient(address, self._domain)
         is_report = isinstance(token, BounceToken)
         if token is None or (is_report and not _is_null(envelope.mail_from)):
@@ -214,6 +234,13 @@ class _Handler:
             return _UNKNOWN
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
+
+    def _is_ours(self, server: SMTP) -> bool:
+        """Whether it is our mail server that is connected, or something on this machine."""
+        if server.transport is None:
+            return False
+        peer, here = (ip_address(server.transport.get_extra_info(end)[0]) for end in ("peername", "sockname"))
+        return peer.is_loopback or peer == here or any(peer in network for network in self._servers)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         raw = envelope.original_content or b""

@@ -5,8 +5,11 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 
 import pytest
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import Envelope, Session
 
 from bridges.email.ids import BounceToken, ReplyToken, token_address, token_hash
 from bridges.email.rate import RateCap
@@ -102,6 +105,15 @@ async def test_an_unknown_address_is_refused_at_rcpt_and_no_other(service: Servi
 async def test_a_revoked_address_is_refused_after_the_content_too(service: Service) -> None:
     service.inbox.verdict = InboxVerdict.UNKNOWN
     assert await service.offer(ADDRESS) == ["550"]
+
+
+@pytest.mark.parametrize(("named", "answer"), [("192.0.2.0/24", "250"), ("198.51.100.25/32", "451")])
+async def test_only_a_mail_server_that_is_named_hands_us_mail(service: Service, named: str, answer: str) -> None:
+    ends = {"peername": ("192.0.2.25", 40000), "sockname": ("192.0.2.9", 2424)}
+    handler = _Handler(service.inbox, OWN_DOMAIN, RateCap(service.clock), [ip_network(named)])
+    session = LMTP(handler)
+    session.transport = asyncio.Transport(ends)
+    assert (await handler.handle_RCPT(session, Session(session.loop), Envelope(), ADDRESS, []))[:3] == answer
 
 
 async def test_the_null_sender_is_an_empty_sender(service: Service) -> None:

@@ -141,6 +141,8 @@ def test_secrets_may_come_from_the_environment(installation: Path) -> None:
         ("secrets.master_key", lambda c: c["secrets"].update(master_key={"file": "secrets/none"})),
         ("secrets.provisioning_token", lambda c: c["secrets"].update(provisioning_token={"env": "WEAK"})),
         ("email.reply_domain", lambda c: c.update(email={"authserv_id": "mx"})),
+        ("email.lmtp", lambda c: c.update(email={**EMAIL, "lmtp": {"host": "0.0.0.0"}})),
+        ("email.lmtp.servers[0]", lambda c: c.update(email={**EMAIL, "lmtp": {"servers": ["mail.example.org"]}})),
         ("email.smtp.port", lambda c: c.update(email={**EMAIL, "smtp": {"port": "mail"}})),
         ("email.smtp.tls", lambda c: c.update(email={**EMAIL, "smtp": {"tls": "ssl"}})),
         ("email.smtp", lambda c: c.update(email={**EMAIL, "smtp": {"username": "me"}})),
