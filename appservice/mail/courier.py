@@ -13,8 +13,9 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
 from bridges.email import convert_out as mails
 from bridges.email import ids
-from bridges.email.api import Accepted, MailServer, NotSent, Refused, SendResult, Unknown, send
+from bridges.email.api import Accepted, MailServer, Refused, SendResult, send
 from bridges.portal.ids import new_token
+from bridges.unsent import NotSent, Unknown
 from policies import message as said
 from policies.asking import in_words
 from policies.case import Case, Endpoint, Person

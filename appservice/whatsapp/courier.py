@@ -12,7 +12,8 @@ from appservice.whatsapp.callback import Ours
 from appservice.whatsapp.ledger import Thread, window_key
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.rendering import Voice, content
-from bridges.whatsapp.api import Accepted, NotSent, Refused, SendResult, Unknown
+from bridges.unsent import NotSent, Unknown
+from bridges.whatsapp.api import Accepted, Refused, SendResult
 from bridges.whatsapp.convert_out import Addressee, Json, addressed, render, template
 from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace

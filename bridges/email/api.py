@@ -24,6 +24,7 @@ from aiosmtplib import (
 )
 
 from bridges.email.convert_out import OutgoingMail
+from bridges.unsent import NotSent, Unknown
 
 _LINE_START_DOT: Final = re.compile(rb"(?m)^\.")
 _ADDRESS: Final = re.compile(r"[^\s<>]+@[^\s<>]+")
@@ -78,20 +79,6 @@ class Refused:
     code: int
     permanent: bool
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """It certainly did not leave; trying again is safe. `reason` is for the operator, without addresses."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """It was sent and the answer was lost: it may arrive or not. Never repeated but by a person."""
-
-    reason: str
 
 
 SendResult = Accepted | Refused | NotSent | Unknown

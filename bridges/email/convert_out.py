@@ -298,7 +298,7 @@ def _said(letter: Letter) -> str:
         case Post():
             return _rendered(language, "post", author=one_line(content.author), words=as_words(content.text))
         case Released():
-            return _rendered(language, "released", heading=one_line(content.heading), words=as_words(content.text))
+            return f"{one_line(content.heading)}\n{as_words(content.text)}\n"
         case Correction():
             return _rendered(language, "correction", author=one_line(content.author), words=as_words(content.text))
         case Removed():

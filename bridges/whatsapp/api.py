@@ -23,6 +23,7 @@ from aiohttp import (
     StreamReader,
 )
 
+from bridges.unsent import NotSent, Unknown
 from bridges.whatsapp.convert_out import Json
 
 _MOST: Final = 64 * 1024
@@ -43,20 +44,6 @@ class Refused:
     """It was not taken, for the reason that the code says (`faults`)."""
 
     code: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """It certainly did not leave; trying again is safe. `reason` is for the operator, without numbers."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """It was sent and the answer was lost: it may arrive or not. Never repeated but by a person."""
-
-    reason: str
 
 
 SendResult = Accepted | Refused | NotSent | Unknown

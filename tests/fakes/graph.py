@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Any
 
-from bridges.whatsapp.api import NotSent, SendResult, Unknown, _result
+from bridges.unsent import NotSent, Unknown
+from bridges.whatsapp.api import SendResult, _result
 
 Json = dict[str, Any]
 TOKEN = "the-access-token-of-the-tests"

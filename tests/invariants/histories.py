@@ -5,7 +5,8 @@ from typing import assert_never
 
 from hypothesis import strategies as st
 
-from bridges.email.api import NotSent, Refused, SendResult, Unknown
+from bridges.email.api import Refused, SendResult
+from bridges.unsent import NotSent, Unknown
 from policies.case import CaseId
 from rooms.ports import UserId
 from tests.invariants.people import PLAIN, Form, Post, Sealing, Words, open_chat, order, send_mail, write

@@ -13,9 +13,10 @@ from appservice.mail.reports import ReportReader
 from appservice.mail.stored import StoredMail
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.worker import End, Finished, Park
-from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, SendResult, Unknown
+from bridges.email.api import Accepted, MailServer, Refused, Security, SendResult
 from bridges.email.convert_in import likeness, mail_identity
 from bridges.email.ids import BounceToken, parse_recipient, token_hash
+from bridges.unsent import NotSent, Unknown
 from policies.case import DESK, JOINT, Case, Conversation, Endpoint, EndpointId
 from policies.effects import AskWhose, Inform, Pose, Post, Relay, Tell
 from policies.guard import grams

@@ -12,10 +12,11 @@ from appservice.portal import page
 from appservice.portal.page import PORTAL, ServicePortal
 from appservice.portal.reader import PortalReader
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
-from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security
+from bridges.email.api import Accepted, MailServer, Refused, Security
 from bridges.portal import render
 from bridges.portal import views as portal_views
 from bridges.portal.views import Closed, View
+from bridges.unsent import NotSent
 from policies.case import DESK, JOINT, Case, Conversation, Phase
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse

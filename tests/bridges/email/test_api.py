@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridges.email.api import Accepted, MailServer, NotSent, Refused, Security, Unknown, greet, send
+from bridges.email.api import Accepted, MailServer, Refused, Security, greet, send
 from bridges.email.convert_out import OutgoingMail, Post, render
+from bridges.unsent import NotSent, Unknown
 from sandbox.mail import Behaviour, MailSandbox
 from tests.bridges.email.builders import AUTHSERV_ID, CARL, letter
 

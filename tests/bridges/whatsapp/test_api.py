@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from bridges.whatsapp.api import Accepted, CloudApi, Graph, NotSent, Refused, SendResult, Unknown
+from bridges.unsent import NotSent, Unknown
+from bridges.whatsapp.api import Accepted, CloudApi, Graph, Refused, SendResult
 from bridges.whatsapp.convert_out import Addressee, Notice, addressed, render, template
 from policies.case import Kind
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, PRIVATE
