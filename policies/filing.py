@@ -1,9 +1,10 @@
 """A file that somebody sent becomes a document: taken to the vault, examined there, and a card in its place (D3).
 
 a file in a private room ─▶ Ingest ─▶ examined ─▶ kept: a card; the event is redacted, its media deleted
-                                               ├▶ refused: the same without a card, and why
+                                               ├▶ refused: it stays, and why it is no document; what does harm goes
                                                └▶ not examined yet: it stays, and is tried again
-a file in the joint room ─▶ the same, but redacted at once, and who may have seen it stands on the card
+a file in the joint room ─▶ the same, but redacted at once, and who may have seen it stands on the card; what is refused
+                            is held
 
 What was written beside it is no part of it: in a private room it is told with what became of the file, to those who
 read that room; out of the joint room it is held.
@@ -30,6 +31,7 @@ from policies.plan import desk_label, label
 from policies.text import marked
 
 BESIDE_A_FILE: Final = "it was written beside a file, which was taken out of the room"
+NO_DOCUMENT: Final = "it is a file, which was taken out of the room, and can’t be kept as a document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It is not taken; `why` is a sentence for whoever sent it."""
+    """It is not taken; `why` is a sentence for whoever sent it. `harmful`: it is to stand nowhere, either."""
 
     why: str
+    harmful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,8 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
     match filing.result:
         case Passed():
             return _kept(case, filing, filing.result, facts)
-        case Refused(why):
-            told = _told_of_file(case, filing, facts, f"is not kept. {why}{_out_of_room(case, filing, facts)}")
-            return Decision(case, (*told, *_taken_away(filing)), "file-refused", why)
+        case Refused():
+            return _refused(case, filing, filing.result, facts)
         case Waits(why):
             told = _told_of_file(case, filing, facts, f"is not kept yet. {why} It is tried again by itself.")
             return Decision(case, told, "file-waits", why)
@@ -135,6 +137,25 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
 
     reason = f"{document.id}.{version.number}, SHA-256 {version.served.sha256}, is kept"
     return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-kept", reason)
+
+
+def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Decision:
+    """What does harm goes from wherever it is. Nothing else is lost: it stays where it was said in private, and what
+    was taken out of the joint room is held."""
+    why, where = refused.why, label(filing.said_in, case)
+    after: tuple[Effect, ...]
+    if filing.message is None or refused.harmful:
+        what, after = f"is not kept. {why}{_out_of_room(case, filing, facts)}", _taken_away(filing)
+    elif filing.said_in == JOINT:
+        left = "Its encrypted bytes stay on the server; who has read it there may have kept a copy."
+        what = f"is not kept as a document. {why} It was taken out of {where}, and is held for the mediator. {left}"
+        after = (Hold(filing.message, NO_DOCUMENT),)
+    else:
+        others = (
+            ", and nobody who reads there by another network gets it" if bridged_readers(case, filing.said_in) else ""
+        )
+        what, after = f"is not kept as a document. {why} It stays in {where}{others}.", ()
+    return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", why)
 
 
 def _with_file(case: Case, filing: Filing, passed: Passed, at: datetime) -> Document:
@@ -179,15 +200,21 @@ def _taken_away(filing: Filing) -> tuple[Effect, ...]:
 def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], str]) -> tuple[Effect, ...]:
     """To those whose it is, over their own channels, and to the desk; to each in words that are fit for them."""
     home, beside = filing.home, _beside(case, filing)
-    desk = text(readers(case, DESK))
+    desk, here = text(readers(case, DESK)), "" if _stays(filing) else beside
     if home == DESK:
-        return (Tell(DESK, f"{desk}{beside}"),)
+        return (Tell(DESK, f"{desk}{here}"),)
     away = (Inform(p.id, home, f"{text(frozenset({p.id}))}{beside}") for p in bridged_readers(case, home))
-    return (Tell(home, f"{text(readers(case, home))}{beside}"), *away, Tell(DESK, desk))
+    return (Tell(home, f"{text(readers(case, home))}{here}"), *away, Tell(DESK, desk))
+
+
+def _stays(filing: Filing) -> bool:
+    """Whether it stands where it was said, and what was written beside it, too."""
+    refused = isinstance(filing.result, Refused) and not filing.result.harmful
+    return filing.said_in != JOINT and (refused or isinstance(filing.result, Waits))
 
 
 def _beside(case: Case, filing: Filing) -> str:
-    """What was written beside it, for those who read where it was written; while it waits, it stands there still."""
+    """What was written beside it, for those who read where it was written; while it waits, nobody is told yet."""
     if not filing.words or filing.said_in != filing.home or isinstance(filing.result, Waits):
         return ""
     return "\n".join(["", f"{case.name_of(filing.author)} wrote beside it:", *marked(filing.words)])

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from appservice.building import trouble
 from appservice.documents.pipeline.outcome import Clean, Examiner, Quarantined
 from appservice.documents.pipeline.outcome import Refused as NotTaken
 from appservice.documents.vault import Damaged, Missing, Vault
-from appservice.matrix.errors import MatrixError, MediaError
+from appservice.matrix.errors import MatrixError, MediaError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
@@ -39,7 +40,9 @@ FILED: Final = "document"
 """The kind of the inbox items that tell what became of a file."""
 FILING: Final[Document[Filing]] = Document(Filing)
 _NOT_EXAMINED: Final = "Your file can't be examined right now, so nothing of it was kept. Please try again later."
-_GONE: Final = "It is not the file that its sender encrypted, or the server does not have it any more."
+_TAMPERED: Final = "It is not the file that its sender encrypted."
+_GONE: Final = "The server does not have it any more."
+_TOO_LARGE: Final = "It is larger than a document can be."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,9 @@ class Intake:
                 return None
             message, file = entry.message, _file(entry)
             await self._note(work, case, message, file)
-        try:
-            data = await self._ends.matrix.media.download_encrypted(json.loads(file.ref), as_user=self._ends.bot)
-        except MediaError:
-            return await self._file_away(item, case, _filing(message, effect, file, Refused(_GONE)))
-        except MatrixError as error:
-            if error.transient:
-                raise trouble(error) from error
-            return await self._file_away(item, case, _filing(message, effect, file, Refused(_GONE)))
+        data = await self._fetched(file)
+        if isinstance(data, Refused):
+            return await self._file_away(item, case, _filing(message, effect, file, data))
         try:
             async with self._vault.workroom.room() as room:
                 source = room / "source"
@@ -83,6 +81,19 @@ class Intake:
         except OSError as error:
             raise Trouble(f"the vault of documents can't be written ({type(error).__name__})", transient=True) from None
         return await self._file_away(item, case, _filing(message, effect, file, result))
+
+    async def _fetched(self, file: File) -> bytes | Refused:
+        """What the homeserver has of it. Raises a transient Trouble for whatever is not the file's own fault."""
+        try:
+            return await self._ends.matrix.media.download_encrypted(json.loads(file.ref), as_user=self._ends.bot)
+        except MediaTooLargeError:
+            return Refused(_TOO_LARGE)
+        except MediaError:
+            return Refused(_TAMPERED)
+        except MatrixError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return Refused(_GONE)
+            raise Trouble(f"the homeserver said {error.errcode}", transient=True) from error
 
     async def hand_in(
         self, case: CaseId, author: PersonId, home: Conversation, source: Path, name: str, *, once: str
@@ -154,8 +165,8 @@ class Intake:
     async def _examined(self, case: CaseId, source: Path, name: str) -> Passed | Refused | Waits:
         examined = await self._examiner.examine(source, name)
         match examined:
-            case NotTaken(why):
-                return Refused(why)
+            case NotTaken(why, harmful):
+                return Refused(why, harmful)
             case Quarantined(why):
                 return Waits(why)
             case Clean(kind, mimetype, path, pages, changes):

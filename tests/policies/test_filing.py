@@ -28,6 +28,7 @@ PASSED = Passed(
     20,
     ("the author's name was removed",),
 )
+MACRO, FILM = Refused("It holds a macro.", harmful=True), Refused("It is a film.")
 
 
 def sent(
@@ -120,7 +121,7 @@ def test_whoever_reads_a_private_room_by_mail_gets_the_card_too() -> None:
     assert told.to == named(CASE, "Ann").id
 
 
-@pytest.mark.parametrize("result", [PASSED, Refused("It holds a macro.")])
+@pytest.mark.parametrize("result", [PASSED, MACRO])
 def test_words_beside_a_file_stay_in_its_room_and_reach_whoever_reads_that_by_mail(result: Passed | Refused) -> None:
     decision = filed(result, words="I accept only\nMediatrix: clause 3")
     told = of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)
@@ -130,6 +131,13 @@ def test_words_beside_a_file_stay_in_its_room_and_reach_whoever_reads_that_by_ma
     assert desk.conversation == DESK
     assert "clause" not in desk.text
     assert "clause" not in decision.reason
+
+
+def test_words_beside_a_file_that_is_no_document_stand_there_and_reach_whoever_reads_that_by_mail() -> None:
+    effects = filed(FILM, words="clause 3").effects
+    assert "clause 3" not in str(of_kind(Tell, effects))
+    [told] = of_kind(Inform, effects)
+    assert "\n> clause 3" in told.text
 
 
 def test_words_beside_a_file_that_waits_still_stand_there_and_those_out_of_another_room_are_held() -> None:
@@ -170,7 +178,7 @@ def test_the_same_name_again_is_another_version_which_nobody_was_granted() -> No
     assert len(elsewhere.case.documents) == 2
 
 
-@pytest.mark.parametrize("result", [PASSED, Refused("It holds a macro."), Waits("The scanner is down.")])
+@pytest.mark.parametrize("result", [PASSED, MACRO, FILM, Waits("The scanner is down.")])
 @pytest.mark.parametrize(
     ("label", "who_learns_its_name"),
     [(Label.PRIVILEGED, {"Ann"}), (Label.MEDIATORS, {DESK}), (Label.CAUCUS, {HERS, DESK, "Ann"})],
@@ -189,11 +197,39 @@ def test_another_version_is_named_to_those_alone_who_may_see_it(
     assert changes == (who_learns_its_name if isinstance(result, Passed) else set())
 
 
-def test_what_is_refused_goes_too_and_its_owner_learns_why() -> None:
-    decision = filed(Refused("It holds a macro."))
+@pytest.mark.parametrize("where", [HERS, JOINT])
+def test_what_does_harm_goes_and_its_owner_learns_why(where: Conversation) -> None:
+    decision = filed(MACRO, where)
     assert decision.case == CASE
-    assert {Redact(HERS, MessageId("m1")), Erase(MessageId("m1"))} <= set(decision.effects)
+    gone = {Redact(HERS, MessageId("m1")), Erase(MessageId("m1"))}
+    assert set(decision.effects) & gone == {e for e in gone if where == HERS or isinstance(e, Erase)}
+    assert not of_kind(Hold, decision.effects)
     assert "It holds a macro." in str(of_kind(Tell, decision.effects))
+
+
+def test_what_is_no_document_stays_in_its_private_room_and_everybody_learns_who_has_it() -> None:
+    decision = filed(FILM)
+    assert decision.case == CASE
+    assert {type(e) for e in decision.effects} == {Tell, Inform}
+    texts = [e.text for e in of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)]
+    assert len(texts) == 3
+    stays = f"is not kept as a document. It is a film. It stays in PRIVATE with mediator · {CASE.id}"
+    assert all(f"{stays}, and nobody who reads there by another network gets it." in text for text in texts)
+    elsewhere = filed(FILM, DESK, DESK)
+    assert {type(e) for e in elsewhere.effects} == {Tell}
+    assert "another network" not in str(elsewhere.effects)
+
+
+def test_what_is_no_document_out_of_the_joint_room_is_held_and_not_destroyed() -> None:
+    decision = filed(FILM, JOINT)
+    assert {type(e) for e in decision.effects} == {Tell, Inform, Hold}
+    [held] = of_kind(Hold, decision.effects)
+    assert held.message == MessageId("m1")
+    assert reached(decision.effects) == {HERS, DESK}
+    for told in of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects):
+        assert "It is a film. It was taken out of EVERYONE" in told.text
+        assert "is held for the mediator" in told.text
+        assert "Its encrypted bytes stay on the server" in told.text
 
 
 def test_what_waits_for_the_scanner_stays_and_is_said() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from appservice.documents.pipeline import limits, tasks
-from appservice.documents.pipeline.kinds.made import Change, Reason
+from appservice.documents.pipeline.kinds.made import HARMFUL, Change, Reason
 from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
 from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, Unscanned
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
@@ -54,7 +54,7 @@ class Pipeline:
         if self._scanner:
             match await self._scanner.scan(file):
                 case Infected():
-                    return Refused(_INFECTED)
+                    return Refused(_INFECTED, harmful=True)
                 case Unscanned():
                     _log.warning("clamd gave no verdict: a document waits")
                     return Quarantined(_NOT_NOW)
@@ -74,7 +74,7 @@ def _outcome(said: Mapping[str, Any], target: Path) -> Examined:
     """What a child said, believed only in its form: it read what a stranger made."""
     match said:
         case {"refused": str(named)} if named in Reason.__members__:
-            return Refused(Reason[named].value)
+            return Refused(Reason[named].value, harmful=Reason[named] in HARMFUL)
         case {"kind": str(named), "pages": int() | None as pages, "changes": [*changes]} if named in set(Kind) and set(
             changes
         ) <= set(Change.__members__):

@@ -26,9 +26,11 @@ class Clean:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not taken, and these bytes never will be. `why` is a whole sentence for the uploader."""
+    """Not taken, and these bytes never will be. `why` is a whole sentence for the uploader; `harmful`: they are to be
+    taken away."""
 
     why: str
+    harmful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

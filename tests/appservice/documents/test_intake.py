@@ -1,6 +1,7 @@
 """A file is fetched, examined and kept once, or it is said why not; and deleted only if it is its sender's."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ from appservice.documents.intake import FILED, FILING, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined
 from appservice.documents.pipeline.outcome import Refused as NotTaken
 from appservice.documents.vault import Vault
+from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
@@ -41,7 +43,7 @@ class Examining:
         self.seen.append(name)
         match self.says:
             case "refused":
-                return NotTaken("It holds a macro.")
+                return NotTaken("It holds a macro.", harmful=True)
             case "down":
                 return Quarantined("The scanner is down.")
             case _:
@@ -83,6 +85,15 @@ class Room:
         return [p for p in self.folder.rglob("*") if p.is_file() and SECRET in p.read_bytes()]
 
 
+def failing(error: Exception) -> Callable[[str], Awaitable[None]]:
+    """Whatever is asked of the homeserver, it answers so."""
+
+    async def hazard(call: str) -> None:
+        raise error
+
+    return hazard
+
+
 @pytest.fixture
 def room(tmp_path: Path) -> Room:
     return Room(tmp_path)
@@ -112,7 +123,7 @@ async def test_what_is_refused_is_not_kept(room: Room) -> None:
     await room.send()
     room.examiner.says = "refused"
     assert await room.ingest() is None
-    assert [filing.result for filing in room.filed()] == [Refused("It holds a macro.")]
+    assert [filing.result for filing in room.filed()] == [Refused("It holds a macro.", harmful=True)]
     assert not (room.folder / "documents" / "blobs").exists()
 
 
@@ -136,7 +147,24 @@ async def test_another_file_than_was_encrypted_is_not_examined(room: Room) -> No
 async def test_a_file_that_is_gone_is_said_to_be(room: Room) -> None:
     room.synapse.media_files.pop(await room.send())
     assert await room.ingest() is None
-    assert isinstance(room.filed()[0].result, Refused)
+    assert [filing.result for filing in room.filed()] == [Refused("The server does not have it any more.")]
+
+
+async def test_a_file_that_is_too_large_to_be_fetched_is_said_to_be_so(room: Room) -> None:
+    await room.send()
+    room.synapse.hazard = failing(MediaTooLargeError("too much"))
+    assert await room.ingest() is None
+    assert [filing.result for filing in room.filed()] == [Refused("It is larger than a document can be.")]
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+async def test_a_file_that_the_homeserver_does_not_give_us_now_is_not_called_gone(room: Room, status: int) -> None:
+    await room.send()
+    room.synapse.hazard = failing(MatrixError("fake", "M_FORBIDDEN", status, transient=False))
+    with pytest.raises(Trouble) as trouble:
+        await room.ingest()
+    assert trouble.value.transient
+    assert room.filed() == []
 
 
 async def test_a_vault_that_cannot_be_written_is_tried_again(room: Room) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from appservice.documents.pipeline import limits
 from policies.files import Kind
@@ -51,6 +52,10 @@ class Reason(Enum):
         ".docx, .xlsx, .pptx, .odt, .ods or .odp."
     )
     NO_SUCH_PAGE = "There is no such page."
+
+
+HARMFUL: Final = frozenset({Reason.MACROS, Reason.PROGRAM})
+"""What could do something on the machine of whoever opens it."""
 
 
 class Change(Enum):

@@ -112,6 +112,7 @@ async def test_malware_is_refused_and_while_the_scanner_is_down_files_wait(tmp_p
             refused = await pipeline.examine(tmp_path / "bad", "a.txt")
             assert isinstance(refused, Refused)
             assert "malware" in refused.why
+            assert refused.harmful
             assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Clean)
         (tmp_path / "good.clean").unlink()
         assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Quarantined)

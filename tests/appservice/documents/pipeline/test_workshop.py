@@ -124,6 +124,13 @@ async def test_what_needs_more_memory_or_room_than_it_may_is_refused_and_the_nex
     assert isinstance(await desk.examine(ALL[Kind.PNG]), Clean)
 
 
+async def test_what_could_do_harm_is_told_from_what_is_no_document(desk: Desk) -> None:
+    for data, harmful in ((makers.docx(main=makers.MACRO_MAIN), True), (b"MZ" + bytes(60), True), (b"OggS", False)):
+        examined = await desk.examine(data)
+        assert isinstance(examined, Refused)
+        assert examined.harmful is harmful
+
+
 async def test_nothing_is_left_of_a_file_that_was_refused(desk: Desk) -> None:
     assert isinstance(await desk.examine(makers.docx(main=makers.MACRO_MAIN)), Refused)
     assert [file.name for file in desk.folder.iterdir()] == ["0"]
