@@ -9,7 +9,7 @@ from policies.case import JOINT, Case, Conversation, PersonId
 from policies.document import Action, Consent, Document, Grant, Label, Version, is_stricter
 from policies.documents import Wish, all_may_download, at_home, served
 from policies.effects import Due, Effect, Hand, Inform, Schedule, due_key
-from policies.membership import readers
+from policies.membership import bridged_readers, readers
 from policies.publishing import publications
 from policies.release import Release, Share, heading_of
 from policies.status import reader_names
@@ -97,12 +97,14 @@ def shared(case: Case, release: Release, share: Share, at: datetime) -> tuple[Ca
 
 
 def posted(case: Case, share: Share, where: Conversation, at: datetime) -> tuple[Case, tuple[Effect, ...]]:
-    """The file itself into a room, on record before it leaves; nothing, if somebody there may not have it."""
+    """The file itself into a room, on record before it leaves; nothing, if somebody there may not have it. Those who
+    read that room by another network get nothing of it, so they were not served."""
     found = shared_version(case, share)
     if found is None or not all_may_download(case, found[0], share.version, where, at):
         return case, ()
     document, _ = found
-    for person in sorted(readers(case, where)):
+    away = {person.id for person in bridged_readers(case, where)}
+    for person in sorted(readers(case, where) - away):
         after = served(case, document, Wish(person, Action.DOWNLOAD, share.version, at), f"posted in {where.id}")
         document = after if isinstance(after, Document) else document
     return case.with_document(document), (Hand(document.id, share.version, share.sha256, where),)

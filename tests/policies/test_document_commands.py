@@ -96,10 +96,16 @@ def test_a_file_itself_is_posted_only_where_it_may_be_downloaded() -> None:
     done = granted("!doc grant D1 download to all")
     [hand] = of_kind(Hand, done.effects)
     assert (hand.conversation, hand.sha256) == (JOINT, SERVED.sha256)
-    served = {named(done.case, n).id for n in ("Mia", "Alice", "Bob", "Carl", "Ann")}
+    served = {named(done.case, n).id for n in ("Mia", "Alice", "Bob", "Ann")}
     assert {s.person for s in document(done.case).servings} == served
     counted = granted("!doc grant D1 download to all opens 3")
     assert not of_kind(Hand, counted.effects)
+
+
+def test_whoever_reads_a_room_by_mail_may_have_a_file_that_is_posted_there_and_was_not_served_by_that() -> None:
+    done = granted("!doc grant D1 download to all")
+    assert sees(done.case, "Carl", Action.DOWNLOAD)
+    assert "served to Carl" not in told(says(done.case, "Alice", "!doc history D1").effects, HERS)
 
 
 def test_a_grant_to_one_person_is_theirs_alone_and_told_to_them_alone() -> None:
