@@ -112,7 +112,7 @@ def wire(config: Config) -> Service:
     files = DocumentWork(database, builder, documents.intake) if documents else None
     contacts = _numbers(config.whatsapp).contacts if config.whatsapp else {}
     deliverer = Deliverer(database, builder, encryption, couriers, files, contacts=contacts)
-    aftermath = Aftermath(deliverer, database, matrix, bot=bot, is_ours=ours.has)
+    aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
     mail_server = _mail_server(config.email) if config.email else None

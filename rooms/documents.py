@@ -75,6 +75,17 @@ class DocumentWork:
             if known:
                 await work.vault.note(replace(known, event=event))
 
+    async def found(self, item: Item, case_id: CaseId, hand: Hand, event: EventId, at: datetime) -> None:
+        """After a restore: what that item was to post stands in its room already, as that event. The ledger learns of
+        it, and what was taken back is taken out; `at` is now. Raises Trouble."""
+        async with self._database.begin() as work:
+            case = await work.cases.load(case_id, lock=True)
+            new = Media(item.id, case_id, hand.conversation, at, document=hand.document, version=hand.version)
+            media = replace(await work.vault.media(item.id) or new, event=event)
+            await work.vault.note(media)
+        if case is None or not _may_stay(case, media, at):
+            await self._take_back(item, media)
+
     async def _recall(self, item: Item, case_id: CaseId, document: DocumentId, at: datetime) -> int:
         async with self._database.begin() as work:
             case = await work.cases.load(case_id)

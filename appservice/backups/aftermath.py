@@ -1,6 +1,7 @@
 """After a restore, nothing that the lost database may have sent is sent again.
 
-    words for a room …… the room is searched, once, for what of ours it holds since the backup; was this in it, it is
+    words, or a document,
+    for a room …………………… the room is searched, once, for what of ours it holds since the backup; was this in it, it is
                         done; can't that be told (something of ours was redacted), a person decides
     a letter ………………… a person decides, if it follows from anything that the lost database had
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from appservice.building import trouble
@@ -24,6 +25,7 @@ from appservice.upkeep.epoch import MARKER, Epoch, Searched
 from policies.effects import (
     AskWhose,
     Explain,
+    Hand,
     Inform,
     Introduce,
     Pose,
@@ -36,15 +38,17 @@ from policies.effects import (
 from policies.message import Text
 from policies.plan import room_key
 from rooms.apply import PEOPLE, Outgoing, Say, Signal
+from rooms.documents import DocumentWork
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import EventId, Item, RoomId, UserId, Work
+from rooms.postings import IntoRoom
 from rooms.provision import Report
 
 CLOCKS_DIFFER = timedelta(hours=1)
 """How much older than the backup an event may be that was sent after it: the homeserver's clock isn't ours."""
 
 MAYBE: Final = "the service was restored from a backup, and may have sent it before"
-Words = Say | Post | Tell | Explain | Publish | Inform | Pose
+Said = Say | IntoRoom
 
 
 class Aftermath:
@@ -55,11 +59,13 @@ class Aftermath:
         deliverer: Delivers,
         database: ServiceDatabase,
         matrix: Homeserver,
+        documents: DocumentWork | None = None,
         *,
         bot: UserId,
         is_ours: Callable[[UserId], bool],
     ) -> None:
-        self._deliverer, self._database, self._matrix = deliverer, database, matrix
+        """`documents`: where there is a vault."""
+        self._deliverer, self._database, self._matrix, self._documents = deliverer, database, matrix, documents
         self._bot, self._is_ours = bot, is_ours
         self._epoch: Epoch | None = None
         self._searched: dict[RoomId, Searched] = {}
@@ -96,12 +102,12 @@ class Aftermath:
                 return Unanswered(MAYBE) if doubtful else None
             case Signal():
                 return Cancelled("the verification that it belongs to was lost") if _is_old(item, epoch) else None
-            case Say() | Post() | Tell() | Explain() | Publish() | Inform() | Pose():
+            case Say() | Post() | Tell() | Explain() | Publish() | Hand() | Inform() | Pose():
                 return await self._in_room(item, outgoing, epoch)
             case _:
                 return None
 
-    async def _in_room(self, item: Item, outgoing: Words, epoch: Epoch) -> Outcome | None:
+    async def _in_room(self, item: Item, outgoing: Said, epoch: Epoch) -> Outcome | None:
         room = await self._room_of(item, outgoing)
         if room is None:
             return None
@@ -111,11 +117,13 @@ class Aftermath:
             if event and item.case and isinstance(outgoing, Post) and isinstance(outgoing.content, Text):
                 await work.journal.link_event(item.case, outgoing.message, event)
             maybe = searched.gaps and _first_look(item) and await _doubtful(work, item, outgoing, epoch)
+        if event and item.case and isinstance(outgoing, Hand) and self._documents:
+            await self._documents.found(item, item.case, outgoing, event, datetime.now(UTC))
         if event:
             return Sent(event)
         return Unanswered(MAYBE) if maybe else None
 
-    async def _room_of(self, item: Item, outgoing: Words) -> RoomId | None:
+    async def _room_of(self, item: Item, outgoing: Said) -> RoomId | None:
         if isinstance(outgoing, Say):
             return outgoing.room
         if item.case is None:

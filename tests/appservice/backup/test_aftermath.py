@@ -13,15 +13,19 @@ from appservice.codec import JsonCodec
 from appservice.matrix.errors import MatrixError
 from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
 from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
-from policies.effects import Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
+from policies.document import DocumentId
+from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Outgoing, Say, Signal
+from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import Report
+from rooms.vault import Media
 from tests.fakes.memory import MemoryDatabase
+from tests.policies.test_document_commands import granted, with_document
 
 BACKUP = datetime(2026, 11, 22, 3, tzinfo=UTC)
 RESTORE = BACKUP + timedelta(hours=6)
@@ -54,6 +58,7 @@ class Homeserver:
     events: dict[RoomId, list[dict[str, Any]]] = field(default_factory=dict)
     asked: list[tuple[RoomId, int]] = field(default_factory=list)
     refusal: MatrixError | None = None
+    redacted: list[tuple[RoomId, EventId]] = field(default_factory=list)
 
     @property
     def rooms(self) -> "Homeserver":
@@ -64,6 +69,12 @@ class Homeserver:
         if self.refusal:
             raise self.refusal
         return tuple(self.events.get(room, ()))
+
+    async def redact(self, room: RoomId, event: EventId, once: str) -> None:
+        self.redacted.append((room, event))
+
+    async def delete(self, item: ItemId) -> bool:
+        return False
 
 
 class House:
@@ -78,6 +89,7 @@ class House:
             self.deliverer,
             self.database,
             self.homeserver,  # type: ignore[arg-type]
+            DocumentWork(self.database, self.homeserver, self.homeserver),  # type: ignore[arg-type]
             bot=BOT,
             is_ours=lambda user: user.startswith("@_mediatrix_"),
         )
@@ -92,6 +104,13 @@ class House:
             for name, at in (("old", BEFORE), ("new", AFTER)):
                 message = Message(MessageId(name), CARL, JOINT, Text("x"), SignedDevice(), at, native=False)
                 await work.journal.append(Entry(CASE, message))
+
+    async def with_document(self, case: Case) -> Hand:
+        """The case has a document; it is to be posted for all."""
+        async with self.database.begin() as work:
+            await work.cases.save(replace(case, id=CASE))
+        [document] = case.documents
+        return Hand(document.id, 1, document.newest.served.sha256, JOINT)
 
     async def deliver(self, outgoing: Outgoing, kind: str = MATRIX, at: datetime = AFTER, **more: Any) -> Outcome:
         item = Item(ItemId("item"), Lane("lane"), kind, CASE, JsonCodec().dump(outgoing), at, **more)
@@ -133,10 +152,11 @@ async def test_what_the_room_holds_already_is_done_and_linked(house: House) -> N
 
 ASKED = Pose(CARL, JOINT, "4F2A", "May it?", "words", "It is.", AFTER, of_the_case=True)
 TOLD = Inform(CARL, JOINT, "noted")
+HANDED = Hand(DocumentId("D1"), 1, "a1" * 32, JOINT)
 RELEASED = Publish(ReleaseId("R1"), JOINT, "Carl’s words:", "words", frozenset({CARL}))
 
 
-@pytest.mark.parametrize("own", [ASKED, TOLD, RELEASED], ids=lambda own: type(own).__name__)
+@pytest.mark.parametrize("own", [ASKED, TOLD, RELEASED, HANDED], ids=lambda own: type(own).__name__)
 async def test_what_the_service_itself_says_in_a_room_is_not_said_twice(house: House, own: Outgoing) -> None:
     assert await house.deliver(own, at=BEFORE) == Sent("sent now")
     house.aftermath = house.restarted()
@@ -152,6 +172,31 @@ async def test_what_the_service_itself_says_in_a_letter_waits_for_a_person(house
     assert isinstance(await house.deliver(own, PEOPLE, at=BEFORE), Unanswered)
     assert house.deliverer.sent == []
     assert await house.deliver(own, PEOPLE, at=AFTER) == Sent("sent now")
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_document_that_stands_already_is_not_posted_twice_and_can_still_be_recalled(
+    house: House, known: bool
+) -> None:
+    hand = await house.with_document(granted("!doc grant D1 download to all").case)
+    before = Media(ItemId("item"), CASE, JOINT, BACKUP, "mxc://x/1", None, hand.document, 1)
+    if known:
+        async with house.database.begin() as work:
+            await work.vault.note(before)
+    await house.was_sent()
+    assert await house.deliver(hand, at=BEFORE) == Sent("$before")
+    assert house.deliverer.sent == []
+    async with house.database.begin() as work:
+        [media] = await work.vault.posted(CASE, hand.document)
+    assert media == replace(before, event=EventId("$before"), at=media.at, uri="mxc://x/1" if known else None)
+    assert house.homeserver.redacted == []
+
+
+async def test_a_document_that_stands_already_and_was_taken_back_is_taken_out(house: House) -> None:
+    hand = await house.with_document(with_document())
+    await house.was_sent()
+    assert await house.deliver(hand, at=BEFORE) == Sent("$before")
+    assert house.homeserver.redacted == [(JOINT_ROOM, "$before")]
 
 
 async def test_what_the_room_does_not_hold_is_sent(house: House) -> None:
