@@ -41,6 +41,8 @@ SURPRISES_MOST = 5
 """After so many exceptions that nobody foresaw, in this process, an item is dead."""
 BATCH = 50
 """How many items of a lane are taken at once."""
+GRACE = timedelta(seconds=10)
+"""How long a service that is told to end waits for what is under way."""
 RIPEN_EVERY = timedelta(seconds=1)
 """How often it is looked for what was set aside until now, while there is other work."""
 IDLE = timedelta(seconds=5)
@@ -249,8 +251,7 @@ class Worker:
     async def _one(self, item: Item) -> bool:
         """Work on one item and store what became of it; False if the lane has to wait."""
         try:
-            async with asyncio.timeout(self._at_most.total_seconds()):
-                fate = await self._work(item)
+            fate = await self._to_its_end(item)
         except Trouble as trouble:
             if trouble.transient:
                 await self._again(item, trouble.why)
@@ -271,6 +272,27 @@ class Worker:
             await self._follow(item, fate)
         self._surprises.pop(item.id, None)
         return True
+
+    async def _to_its_end(self, item: Item) -> Fate:
+        """Work on it. Told to end meanwhile, we wait for it, though not for long: of a mail that is cut off, nobody
+        knows whether it left."""
+        working = asyncio.create_task(self._in_time(item))
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working], timeout=GRACE.total_seconds())
+            if not working.done():
+                working.cancel()
+                await asyncio.wait([working])
+            if working.cancelled():
+                raise
+            return working.result()
+        finally:
+            working.cancel()
+
+    async def _in_time(self, item: Item) -> Fate:
+        async with asyncio.timeout(self._at_most.total_seconds()):
+            return await self._work(item)
 
     async def _surprised(self, item: Item, surprise: Exception) -> End | None:
         """What something that nobody foresaw makes of an item; None: it is tried again."""

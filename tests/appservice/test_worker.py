@@ -1,7 +1,6 @@
 """The worker keeps each lane's order, loses nothing, and lets nobody's bad item hold up somebody else."""
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -335,21 +334,54 @@ async def test_what_is_known_to_be_done_is_no_longer_unknown() -> None:
     assert bench.database.committed.outbox.items[ItemId("a1")].result == "sent"
 
 
-async def test_it_ends_when_it_is_told_to_though_the_work_of_just_then_kept_that_to_itself() -> None:
-    bench, begun = Bench(), asyncio.Event()
+class Slow:
+    """Work that begins, and goes on until it is let go."""
 
-    async def work(item: Item) -> Fate:
-        begun.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
+    def __init__(self) -> None:
+        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+        self.swallows = False
+        """Whether it keeps a cancellation to itself."""
+
+    async def work(self, item: Item) -> Fate:
+        """Work on one item."""
+        self.begun.set()
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            if not self.swallows:
+                raise
         return Done()
 
+
+async def _begun(bench: Bench, slow: Slow) -> asyncio.Task[None]:
+    """A worker on the first of two items."""
     await bench.put("a1", "a2")
-    task = asyncio.create_task(Worker("test", bench.database, lambda work: work.outbox, work, bench.after).run())
-    await begun.wait()
+    task = asyncio.create_task(Worker("test", bench.database, lambda work: work.outbox, slow.work, bench.after).run())
+    await slow.begun.wait()
+    return task
+
+
+async def test_what_is_under_way_when_it_is_told_to_end_comes_to_its_end_and_nothing_else_begins() -> None:
+    bench, slow = Bench(), Slow()
+    task = await _begun(bench, slow)
     task.cancel()
+    await asyncio.sleep(0)
+    slow.let_go.set()
     await asyncio.wait_for(asyncio.wait([task]), 60)
     assert [bench.state(name) for name in ("a1", "a2")] == [State.DONE, State.READY]
+
+
+@pytest.mark.parametrize(("swallows", "state"), [(False, State.READY), (True, State.DONE)])
+async def test_what_takes_too_long_then_is_cut_off_and_whatever_it_does_about_that_all_ends(
+    monkeypatch: pytest.MonkeyPatch, swallows: bool, state: State
+) -> None:
+    monkeypatch.setattr(workers, "GRACE", timedelta())
+    bench, slow = Bench(), Slow()
+    slow.swallows = swallows
+    task = await _begun(bench, slow)
+    task.cancel()
+    await asyncio.wait_for(asyncio.wait([task]), 60)
+    assert [bench.state(name) for name in ("a1", "a2")] == [state, State.READY]
 
 
 async def test_a_wakeup_is_not_missed_and_does_not_last() -> None:
