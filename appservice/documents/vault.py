@@ -76,7 +76,10 @@ class Vault:
         await asyncio.to_thread(self._copied, blob, kept, into)
 
     async def sweep(self) -> None:
-        """Take away what was begun and never finished, ciphertext that no row knows, and plaintext of the killed."""
+        """Take away what was begun and never finished, ciphertext that no row knows, and plaintext of the killed.
+
+        Raises OSError.
+        """
         await asyncio.to_thread(self.workroom.sweep)
         before = datetime.now(UTC) - UNFINISHED_FOR
         async with self._database.begin() as work:
@@ -140,7 +143,10 @@ class Vault:
         """What may be an orphan."""
         now = datetime.now(UTC)
         for path in self._blobs.glob("*/*"):
-            status = path.lstat()
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                continue  # it has just got its own name, or another process took it away
             before = now - (UNFINISHED_FOR if path.suffix == _HALF else ORPHAN_FOR)
             if stat.S_ISREG(status.st_mode) and status.st_mtime < before.timestamp():
                 yield path

@@ -11,6 +11,7 @@ All of it bears being done twice, so it matters little if two processes believe 
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -19,6 +20,8 @@ from appservice.crypto.machine import old_devices_changed
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.sweeping import Sweeper
 from appservice.ports import ServiceDatabase
+
+logger = logging.getLogger(__name__)
 
 LISTS_FOR = timedelta(days=1)
 """How long a list of somebody's devices is believed without asking again."""
@@ -43,7 +46,7 @@ class Sweeps(Protocol):
     """The vault of documents, as far as it is tidied."""
 
     async def sweep(self) -> None:
-        """Take away what nobody works on any more."""
+        """Take away what nobody works on any more. Raises OSError."""
 
 
 class Housekeeping:
@@ -67,9 +70,16 @@ class Housekeeping:
                 await work.crypto.prune(_ago(REMEMBERED_FOR))
                 await work.inbox.forget(datetime.now(UTC) - PASSING_FOR)
             self._pruned_at = time.monotonic()
-        if self._vault:
-            await self._vault.sweep()
+        await self._tidy_the_vault()
         await self._sweeper.sweep_all()
+
+    async def _tidy_the_vault(self) -> None:
+        """A disk that fails keeps nothing else from being done."""
+        try:
+            if self._vault:
+                await self._vault.sweep()
+        except OSError as error:
+            logger.warning("the vault of documents can't be tidied: %s", type(error).__name__)
 
 
 def _ago(time_ago: timedelta) -> int:

@@ -181,6 +181,21 @@ async def test_a_sweep_takes_what_was_never_finished_and_nothing_else(
         assert await work.vault.known([BlobId("cdunfinished")]) == frozenset()
 
 
+async def test_what_another_process_takes_away_meanwhile_does_not_stop_a_sweep(vault: Vault, tmp_path: Path) -> None:
+    folder = tmp_path / "documents" / "blobs" / "cd"
+    folder.mkdir(parents=True)
+    for name in ("cd1", "cd2", "cd3"):
+        (folder / name).write_bytes(b"ciphertext")
+        os.utime(folder / name, (0, 0))
+    looking = vault._old()
+    first = next(looking)
+    for path in files(folder):
+        path.unlink()
+    assert list(looking) == []
+    assert not first.exists()
+    await vault.sweep()
+
+
 async def test_a_process_that_is_killed_leaves_plaintext_only_until_the_next_sweep(tmp_path: Path) -> None:
     script = (
         "import asyncio, os, pathlib, sys\n"

@@ -35,6 +35,15 @@ class Sweeps:
             raise OSError("no homeserver")
 
 
+@dataclass
+class BrokenVault:
+    tries: int = 0
+
+    async def sweep(self) -> None:
+        self.tries += 1
+        raise PermissionError(13, "denied", "/var/documents")
+
+
 @pytest.fixture
 async def database() -> MemoryDatabase:
     """With a fresh and an old list of devices, and digests of a message of today and one of long ago."""
@@ -75,6 +84,16 @@ async def test_a_round_sweeps_and_has_old_lists_asked_for_again_and_forgets_what
     assert sweeps.count == 1
     assert await stale(database) == [BOB]
     assert await remembered(database) == {NEW}
+
+
+async def test_a_vault_that_can_not_be_tidied_keeps_nothing_else_from_being_done(
+    database: MemoryDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault, sweeps = BrokenVault(), Sweeps()
+    await Housekeeping(database, Duty(), cast(Sweeper, sweeps), vault).round()
+    assert (vault.tries, sweeps.count) == (1, 1)
+    assert "PermissionError" in caplog.text
+    assert "/var" not in caplog.text
 
 
 async def test_what_came_beside_long_ago_is_forgotten_once_it_was_read(database: MemoryDatabase) -> None:
