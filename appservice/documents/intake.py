@@ -79,7 +79,7 @@ class Intake:
                 del data
                 result = await self._examined(case, source, file.name)
         except OSError as error:
-            raise Trouble(f"the vault of documents can't be written ({type(error).__name__})", transient=True) from None
+            raise _unusable(error) from None
         return await self._file_away(item, case, _filing(message, effect, file, result))
 
     async def _fetched(self, file: File) -> bytes | Refused:
@@ -154,6 +154,8 @@ class Intake:
             raise trouble(error) from error
         except (MediaError, Damaged, Missing) as error:
             raise Trouble(str(error), transient=False) from None
+        except OSError as error:
+            raise _unusable(error) from None
         info = {**sealed.info, "url": uri}
         return File(name, version.mimetype, version.served.size, FileRef(json.dumps(info)))
 
@@ -220,6 +222,11 @@ def _filing(message: Message, effect: Ingest, file: File, result: Passed | Refus
     return Filing(
         message.id, message.author, message.conversation, effect.home, file.name, result, effect.exposed, file.words
     )
+
+
+def _unusable(error: OSError) -> Trouble:
+    """A disk that is full, or a folder that isn't there: nobody's document is to blame."""
+    return Trouble(f"the vault of documents can't be read or written ({type(error).__name__})", transient=True)
 
 
 def _kept(result: Passed | Refused | Waits) -> tuple[Kept, ...]:

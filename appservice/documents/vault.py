@@ -110,7 +110,9 @@ class Vault:
             into.flush()
             os.fsync(into.fileno())
         unfinished.replace(target)
-        _sync(target.parent)
+        # The folders that it lies in may be as new: whoever loses power would lose them with all that is in them.
+        for folder in (target.parent, self._blobs, self._blobs.parent):
+            _sync(folder)
         with plain.open("rb") as source:
             return hashlib.file_digest(source, "sha256").hexdigest(), plain.stat().st_size
 

@@ -16,6 +16,7 @@ from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
+from policies.document import Label, Version
 from policies.effects import Ingest
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
@@ -174,6 +175,24 @@ async def test_a_vault_that_cannot_be_written_is_tried_again(room: Room) -> None
         await room.ingest()
     assert trouble.value.transient
     assert room.filed() == []
+
+
+async def test_a_disk_that_is_full_as_a_document_is_posted_is_tried_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room.send()
+    await room.ingest()
+    result = room.filed()[0].result
+    assert isinstance(result, Passed)
+    version = Version(1, Label.CAUCUS, Kind.PDF, "application/pdf", AT, result.served, result.original)
+    monkeypatch.setattr(room.vault, "copy_out", full)
+    with pytest.raises(Trouble) as trouble:
+        await room.intake.upload(room.item, CASE.id, version, "offer.pdf")
+    assert trouble.value.transient
+
+
+async def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 async def test_what_somebody_else_uploaded_stays(room: Room) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from appservice.documents import vault as vaults
 from appservice.documents.stream import decrypt, encrypt, new_key
 from appservice.documents.vault import ORPHAN_FOR, UNFINISHED_FOR, Damaged, Missing, Vault
 from appservice.documents.workroom import Workroom
@@ -179,6 +180,16 @@ async def test_a_sweep_takes_what_was_never_finished_and_nothing_else(
     assert {path.name for path in files(tmp_path / "documents")} == {one.blob, young.blob, "cdyoung", "cdyoung.part"}
     async with database.begin() as work:
         assert await work.vault.known([BlobId("cdunfinished")]) == frozenset()
+
+
+async def test_what_is_kept_outlives_a_power_loss_with_the_folders_that_it_lies_in(
+    vault: Vault, database: MemoryDatabase, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(vaults, "_sync", synced.append)
+    one = await kept(vault, database, plain)
+    folder = tmp_path / "documents"
+    assert synced == [folder / "blobs" / one.blob[:2], folder / "blobs", folder]
 
 
 async def test_what_another_process_takes_away_meanwhile_does_not_stop_a_sweep(vault: Vault, tmp_path: Path) -> None:
