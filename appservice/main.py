@@ -211,7 +211,12 @@ def _pages(config: Config, database: SqlDatabase, documents: DocumentHouse | Non
     if documents is None:
         return pages
     papers = ServicePapers(
-        database, JsonCodec(), documents.vault, intake=documents.intake, renderer=Pages(documents.workshop)
+        database,
+        JsonCodec(),
+        _house(config),
+        documents.vault,
+        intake=documents.intake,
+        renderer=Pages(documents.workshop),
     )
     shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
     return [*DocumentPages(papers, house, shown, most_bytes=MAX_SIZE).routes(), *pages]

@@ -22,8 +22,8 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
 from policies.confirmed import kept_private
-from policies.document import Kept
-from policies.documents import Denied, Wish, served
+from policies.document import Document
+from policies.documents import Wish
 from policies.effects import Decision, Due, Reconcile, Tell, due_key
 from policies.filing import Filing, decide_filed
 from policies.guard import grams
@@ -203,23 +203,15 @@ class Handler:
         case = await self._case(case_id)
         await self._applier.apply(case, decide_filed(case, filing, self._facts(filing.author, {})))
 
-    async def serve(self, case_id: CaseId, number: str, wish: Wish, how: str) -> Kept | Denied:
-        """Somebody asks for a document, on a page say: the bytes that may be shown to them now, once that is on record;
-        or why not. `how` says which way they go."""
-        case = await self._case(case_id)
-        if await self._work.epochs.unconfirmed(case_id):
-            # What was taken back after the backup was made would be granted again (I11).
-            return Denied("the case was restored from a backup, and a mediator has to confirm it first")
-        document = case.document(number)
-        version = document.version(wish.version) if document else None
-        after = served(case, document, wish, how) if document else Denied("there is no such document")
-        if isinstance(after, Denied) or version is None:
-            return after if isinstance(after, Denied) else Denied("there is no such version")
+    async def served(self, case: Case, after: Document, wish: Wish, how: str) -> None:
+        """Somebody is about to be shown what they wished for, on a page say: on record before it leaves. `after` is the
+        document with that written down, `how` says which way it goes. What is written down already stays as it is."""
+        version = after.version(wish.version)
+        if version is None or after == case.document(after.id):
+            return
         to = people(case, frozenset({wish.person}))
         reason = f"{after.id}.{version.number}, SHA-256 {version.served.sha256}, to {to}: {how}"
-        decision = Decision(case.with_document(after), (), "document-served", reason)
-        await self._applier.apply(case, decision)
-        return version.served
+        await self._applier.apply(case, Decision(case.with_document(after), (), "document-served", reason))
 
     async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
         """A report came about a mail to somebody."""

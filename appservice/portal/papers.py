@@ -20,18 +20,17 @@ from policies import cards
 from policies.case import Case, Person
 from policies.document import Action, Document, Version
 from policies.documents import Allowed, Denied, Wish, may, served
-from policies.effects import Decision
 from policies.files import file_name
 from policies.membership import caucuses_of
 from policies.plan import label
 from policies.viewing import opened, page_shown, visible
-from rooms.apply import Applier, Codec
+from rooms.apply import Codec
+from rooms.handle import Handler, House
 from rooms.ports import item_id
 
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""
 _GONE: Final = "This document can't be read at the moment. Please tell your mediator."
-_RULE: Final = "document-served"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,14 @@ class ServicePapers:
         self,
         database: PortalDatabase,
         codec: Codec,
+        house: House,
         vault: Vault,
         *,
         intake: Intake,
         renderer: Renderer,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._database, self._codec, self._clock = database, codec, clock
+        self._database, self._codec, self._house, self._clock = database, codec, house, clock
         self._vault, self._intake, self._renderer = vault, intake, renderer
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
@@ -113,7 +113,7 @@ class ServicePapers:
             if found is None or not _pages(found.version):
                 return False
             after = opened(found.case, found.document, found.wish(Action.VIEW), viewing_mark(session))
-            return await self._on_record(work, found, after, "opened on the page")
+            return await self._on_record(work, found, Action.VIEW, after, "opened on the page")
 
     async def paper(self, session: str, document: str, version: int) -> Paper | None:
         """See the port."""
@@ -132,7 +132,7 @@ class ServicePapers:
             if found is None:
                 return None
             after = page_shown(found.case, found.document, found.wish(Action.VIEW), mark, page)
-            if not await self._on_record(work, found, after, f"page {page} on the page"):
+            if not await self._on_record(work, found, Action.VIEW, after, f"page {page} on the page"):
                 return None
         try:
             async with self._vault.workroom.room() as room:
@@ -152,12 +152,13 @@ class ServicePapers:
         """See the port."""
         async with self._database.begin() as work:
             found = await self._found(work, session, document, version)
+            action, how = Action.DOWNLOAD, "downloaded from the page"
             after = (
-                served(found.case, found.document, found.wish(Action.DOWNLOAD), "downloaded from the page")
+                served(found.case, found.document, found.wish(action), how)
                 if found
                 else Denied("there is no such document")
             )
-            if found is None or not await self._on_record(work, found, after, "downloaded from the page"):
+            if found is None or not await self._on_record(work, found, action, after, how):
                 found = None
         if found is None:
             yield None
@@ -189,16 +190,15 @@ class ServicePapers:
         kept = paper.version(version) if paper else None
         return _Found(case, person, paper, kept, at) if person and paper and kept else None
 
-    async def _on_record(self, work: ServiceWork, found: _Found, after: Document | Denied, what: str) -> bool:
+    async def _on_record(
+        self, work: ServiceWork, found: _Found, action: Action, after: Document | Denied, how: str
+    ) -> bool:
         """Store what was served, unless it may not be; whether it may."""
         if isinstance(after, Denied):
             return False
-        if after != found.document:
-            case, which = found.case.with_document(after), f"{found.document.id}.{found.version.number}"
-            reason = f"{which}, SHA-256 {found.version.served.sha256}, to {found.person.name}: {what}"
-            decision = Decision(case, (), _RULE, reason)
-            item = item_id(f"{which}/{found.person.id}/{what}/{found.at.isoformat()}")
-            await Applier(work, self._codec, item, found.at).apply(found.case, decision)
+        which = f"{found.document.id}.{found.version.number}/{found.person.id}"
+        item = item_id(f"{which}/{how}/{found.at.isoformat()}")
+        await Handler(work, self._codec, self._house, item, found.at).served(found.case, after, found.wish(action), how)
         return True
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT, Case, Network
-from policies.document import Action, Consent, Grant, Kept, Label, Version
-from policies.documents import Denied, Wish
+from policies.document import Action, Label, Serving, Version
+from policies.documents import Wish
 from policies.effects import Erase, Hand, Ingest, Recall
 from policies.message import File, FileRef, MessageId
 from rooms.carriers import Posting
@@ -27,66 +27,36 @@ EPOCH = Epoch(2, "restored", 1, Stage.SETTLED, AT, AT, AT)
 ITEM = Item(ItemId("i1"), Lane("file"), "files", CASE.id, b"", AT)
 
 
-def granted(most: int | None = None) -> Case:
-    """Alice's document, which Bob may view."""
-    [document] = CASE.documents
-    bob, mia = named(CASE, "Bob").id, named(CASE, "Mia").id
-    version = replace(document.newest, label=Label.CONSENT)
-    grant = Grant(1, bob, Action.VIEW, mia, AT, most=most)
-    yes = Consent(version.served.sha256, bob, Action.VIEW, AT, "yes")
-    return CASE.with_document(replace(document, versions=(version,), grants=(grant,), consents=(yes,)))
-
-
-async def served(site: Site, name: str, action: Action = Action.VIEW, number: str = "D1") -> Kept | Denied:
-    async with site.database.begin() as work:
-        wish = Wish(named(site.case, name).id, action, 1, AT)
-        return await handler(work, f"serve {name} {AT}").serve(site.case.id, number, wish, "page 1 on the portal")
-
-
 async def site_of(case: Case) -> Site:
     site = Site(case)
     await site.change(case)
     return site
 
 
-async def stored(site: Site) -> Case:
+async def test_what_is_served_is_on_record_and_in_its_history_and_once_is_enough() -> None:
+    site, wish = await site_of(CASE), Wish(named(CASE, "Alice").id, Action.VIEW, 1, AT)
+    for _ in range(2):
+        async with site.database.begin() as work:
+            case = await work.cases.load(CASE.id, lock=True)
+            assert case is not None
+            [document] = case.documents
+            after = replace(document, servings=(Serving(1, wish.person, wish.action, AT, "on the page"),))
+            await handler(work, "served").served(case, after, wish, "page 1 on the page")
     async with site.database.begin() as work:
-        found = await work.cases.load(site.case.id)
-    assert found is not None
-    return found
-
-
-async def test_what_is_served_is_on_record_and_in_its_history_before_it_leaves() -> None:
-    site = await site_of(granted())
-    assert await served(site, "Bob") == CASE.documents[0].newest.served
-    [serving] = (await stored(site)).documents[0].servings
-    assert (serving.person, serving.how) == (named(CASE, "Bob").id, "page 1 on the portal")
-    lines = [line.private or "" for line in site.database.committed.record.values()]
-    assert any("document-served" in line and "D1.1" in line for line in lines)
-
-
-async def test_it_is_served_as_often_as_was_granted() -> None:
-    site = await site_of(granted(most=2))
-    found = [await served(site, "Bob") for _ in range(3)]
-    assert [isinstance(one, Kept) for one in found] == [True, True, False]
-
-
-async def test_nobody_else_is_served_and_nothing_is_written_down() -> None:
-    site = await site_of(granted())
-    for name, action, number in (
-        ("Carl", Action.VIEW, "D1"),
-        ("Bob", Action.DOWNLOAD, "D1"),
-        ("Bob", Action.VIEW, "D2"),
-    ):
-        assert isinstance(await served(site, name, action, number), Denied)
-    assert (await stored(site)).documents[0].servings == ()
+        stored = await work.cases.load(CASE.id)
+    assert stored is not None
+    assert [serving.person for serving in stored.documents[0].servings] == [wish.person]
+    lines = [line.private or "" for line in site.database.committed.record.values() if line.rule == "document-served"]
+    assert lines
+    sha256 = CASE.documents[0].newest.served.sha256
+    assert all(f"D1.1, SHA-256 {sha256}, to Alice: page 1 on the page" in line for line in lines)
+    assert len(lines) == len({line.audience for line in site.database.committed.record.values()})
 
 
 async def test_a_backup_revives_no_grant_before_a_mediator_has_confirmed_the_case() -> None:
-    site = await site_of(granted())
+    site = await site_of(CASE)
     async with site.database.begin() as work:
         await work.epochs.begin(EPOCH)
-    assert isinstance(await served(site, "Bob"), Denied)
     outcome, _ = await site.deliver(Hand(CASE.documents[0].id, 1, CASE.documents[0].newest.served.sha256, HERS))
     assert isinstance(outcome, Parked)
 

@@ -165,7 +165,9 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     times: list[Town] = []
     ends = Ends(UserId("@bot:example.org"), cast(Homeserver, None), None)
     intake = Intake(database, ends, vault, FakeExaminer())
-    papers = ServicePapers(database, JsonCodec(), vault, intake=intake, renderer=renderer, clock=lambda: times[0].now)
+    papers = ServicePapers(
+        database, JsonCodec(), HOUSE, vault, intake=intake, renderer=renderer, clock=lambda: times[0].now
+    )
     pages = DocumentPages(
         papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=20), most_bytes=1000
     )
