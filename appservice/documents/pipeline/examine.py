@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from appservice.documents.pipeline import limits, tasks
+from appservice.documents.pipeline import limits, orders
 from appservice.documents.pipeline.kinds.made import HARMFUL, Change, Reason
 from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
 from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, Unscanned
@@ -61,7 +61,7 @@ class Pipeline:
                 case Harmless():
                     pass
         with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as made:
-            match await self._workshop.do({"task": tasks.SANITISE}, file.fileno(), made.fileno()):
+            match await self._workshop.do({"task": orders.SANITISE}, file.fileno(), made.fileno()):
                 case Answered(said):
                     return _outcome(said, target)
                 case Died():

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from appservice.documents.pipeline import limits, tasks
+from appservice.documents.pipeline import limits, orders
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
 from policies.files import Kind
 from policies.text import moment, one_line
@@ -66,7 +66,7 @@ class Pages:
         if not kind.has_pages:
             return Unrendered(NOT_DRAWN)
         task = {
-            "task": tasks.DRAW,
+            "task": orders.DRAW,
             "kind": kind.value,
             "page": page,
             "width": min(max(width, _NARROWEST), limits.SIDE),

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
-from appservice.documents.pipeline import drawing, sniff
+from appservice.documents.pipeline import drawing, orders, sniff
 from appservice.documents.pipeline.kinds import images, odf, openxml, pdf, text
 from appservice.documents.pipeline.kinds.made import Made, Reason, Unacceptable
 from policies.files import Kind
-
-SANITISE: Final = "sanitise"
-DRAW: Final = "draw"
 
 
 def run(task: dict[str, Any], source: BinaryIO, result: BinaryIO) -> dict[str, Any]:
     """The answer to a task, as JSON takes it. The result is written to `result`."""
     try:
-        if task["task"] == DRAW:
+        if task["task"] == orders.DRAW:
             width, height = drawing.draw(source, result, drawing.Order.of(task))
             return {"width": width, "height": height}
         made = _sanitise(source, result)

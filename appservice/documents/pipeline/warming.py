@@ -10,7 +10,7 @@ from typing import Final
 import pikepdf
 from PIL import Image
 
-from appservice.documents.pipeline import packed, tasks
+from appservice.documents.pipeline import orders, packed, tasks
 from policies.files import Kind
 
 _ENCODINGS: Final = ("ascii", "cp437", "cp1252", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
@@ -24,9 +24,9 @@ def warm_up() -> None:
     for kind, sample in _samples():
         for data in (sample, sample[: len(sample) // 2]):
             cleaned = io.BytesIO()
-            tasks.run({"task": tasks.SANITISE}, io.BytesIO(data), cleaned)
+            tasks.run({"task": orders.SANITISE}, io.BytesIO(data), cleaned)
             if kind.has_pages:
-                order = {"task": tasks.DRAW, "kind": kind.value, "page": 1, "width": 200, "lines": _LINES}
+                order = {"task": orders.DRAW, "kind": kind.value, "page": 1, "width": 200, "lines": _LINES}
                 tasks.run(order, cleaned, io.BytesIO())
 
 

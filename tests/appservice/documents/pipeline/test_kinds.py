@@ -10,7 +10,7 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from appservice.documents.pipeline import tasks
+from appservice.documents.pipeline import orders, tasks
 from appservice.documents.pipeline.kinds.made import Change, Reason
 from policies.files import Kind
 from tests.appservice.documents.pipeline import makers
@@ -19,7 +19,7 @@ from tests.appservice.documents.pipeline import makers
 def examined(data: bytes) -> tuple[dict[str, Any], bytes]:
     """What is said of a file, and the harmless version of it."""
     made = io.BytesIO()
-    return tasks.run({"task": tasks.SANITISE}, io.BytesIO(data), made), made.getvalue()
+    return tasks.run({"task": orders.SANITISE}, io.BytesIO(data), made), made.getvalue()
 
 
 def cleaned(data: bytes) -> tuple[Kind, set[Change], bytes]:

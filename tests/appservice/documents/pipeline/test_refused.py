@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.documents.pipeline import limits, tasks
+from appservice.documents.pipeline import limits, orders, tasks
 from appservice.documents.pipeline.kinds.made import Reason
 from policies.files import Kind
 from tests.appservice.documents.pipeline import makers
@@ -165,5 +165,5 @@ def test_whatever_is_written_into_a_file_there_is_an_answer_and_nothing_of_the_r
 
 @pytest.mark.parametrize("page", [0, 2, -1])
 def test_a_page_that_there_is_not_is_not_drawn(page: int) -> None:
-    task = {"task": tasks.DRAW, "kind": "pdf", "page": page, "width": 300, "lines": ("a",)}
+    task = {"task": orders.DRAW, "kind": "pdf", "page": page, "width": 300, "lines": ("a",)}
     assert tasks.run(task, io.BytesIO(makers.pdf()), io.BytesIO()) == {"refused": Reason.NO_SUCH_PAGE.name}
