@@ -157,7 +157,7 @@ class Worker:
                 await asyncio.sleep(1)
 
     async def _next_lane(self, owner: str) -> bool:
-        """Take the lane that has waited longest and work on it until it is empty or stuck; False if there was none.
+        """Take the lane whose turn it is and work on as many items of it as fit into one; False if there was none.
 
         One task at a time looks, and waits until there is something: news would only bring all of them to one lane.
         """
@@ -184,7 +184,8 @@ class Worker:
 
     async def _ripen(self, now: datetime) -> None:
         """In a unit of work of its own: it touches lanes that what follows may touch in another order."""
-        if now >= self._ripe_at:
+        is_too_soon = timedelta(0) < self._ripe_at - now <= RIPEN_EVERY  # later than that, the clock was set back
+        if not is_too_soon:
             async with self._database.begin() as work:
                 await self._queue(work).ripen(now)
             self._ripe_at = now + RIPEN_EVERY

@@ -101,7 +101,7 @@ class Queue(Protocol):
         """Store a new item at the end of its lane; False, and nothing changed, if its id is known already."""
 
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
-        """Lease the lane with the oldest item that may run at `at`; up to `limit` of its READY items, in order.
+        """Lease the lane whose turn it is at `at`; up to `limit` of its READY items, in order (`rooms.turns`).
 
         A lane leased to someone (whose lease has not run out) is passed over, even if the owner is the same. Empty
         when there is nothing to do. Comes first in its unit of work.
@@ -161,7 +161,7 @@ class Queue(Protocol):
         """Items in those states (of that case), oldest first, at most 500."""
 
     async def counts(self) -> Mapping[State, int]:
-        """How many items are in each state; for metrics."""
+        """How many items are in each state, DONE left out: those are too many to be counted; for metrics."""
 
     async def oldest(self, state: State) -> datetime | None:
         """When the oldest item was stored that is READY, or PARKED for anything but its own time; for metrics."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
 
-from sqlalchemy import Executable, Row, func, select
+from sqlalchemy import Executable, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
@@ -21,6 +21,7 @@ from appservice.storage.schema import QueueTables
 from appservice.storage.seals import open_optional, seal_optional, seal_text
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
+from rooms.turns import LEASES_AHEAD, brings_keys
 
 AT_MOST: Final = 500
 """Items of a listing."""
@@ -30,9 +31,8 @@ AT_MOST: Final = 500
 class _Lease:
     owner: str | None
     until: datetime | None
-
-
-_NOBODY: Final = _Lease(None, None)
+    served: int | None
+    """The lane's place in line from now on; None where it keeps the one that it has."""
 
 
 class SqlQueue:
@@ -73,17 +73,20 @@ class SqlQueue:
 
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
         await self.settle()
-        while (lane := await self._claimable(at)) is not None:
-            values = {"wanted_lane": lane, "at": at, "most": limit}
+        moment = {"at": at, "beyond": at + LEASES_AHEAD * lease}
+        while (next_one := await self._claimable(moment)) is not None:
+            lane, behind = next_one
+            values = {**moment, "wanted_lane": lane, "most": limit}
             found = (await self._connection.execute(self._sql.ready, values)).all()
             if found:
-                self._leased[lane] = _Lease(owner, at + lease)
+                self._leased[lane] = _Lease(owner, at + lease, None if brings_keys(lane) else behind)
                 return tuple(takewhile(lambda item: item.due_at is None or item.due_at <= at, map(self._read, found)))
         return ()
 
-    async def _claimable(self, at: datetime) -> Lane | None:
-        lane: Lane | None = (await self._connection.execute(self._sql.claimable, {"at": at})).scalar()
-        return lane
+    async def _claimable(self, moment: Mapping[str, datetime]) -> tuple[Lane, int] | None:
+        """The lane that is next, and the place behind all that wait."""
+        found = (await self._connection.execute(self._sql.claimable, moment)).one_or_none()
+        return None if found is None else (found.lane, found.behind)
 
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
         await self.settle()
@@ -93,7 +96,7 @@ class SqlQueue:
     async def free(self, owner: str, lane: Lane) -> None:
         mine = self._leased.get(lane)
         if mine is not None and mine.owner == owner:
-            self._leased[lane] = _NOBODY
+            self._leased[lane] = _Lease(None, None, mine.served)
         else:
             self._freed[lane] = owner
 
@@ -152,9 +155,7 @@ class SqlQueue:
         return tuple(map(self._read, await self._connection.execute(statement)))
 
     async def counts(self) -> Mapping[State, int]:
-        state = self._items.c.state
-        rows = await self._connection.execute(select(state, func.count()).group_by(state))
-        return {State(name): count for name, count in rows}
+        return {State(name): count for name, count in await self._connection.execute(self._sql.counts)}
 
     async def oldest(self, state: State) -> datetime | None:
         stored: datetime | None = (await self._connection.execute(self._sql.oldest[state])).scalar()
@@ -182,7 +183,12 @@ class SqlQueue:
         for lane, owner in self._freed.items():
             await self._connection.execute(self._sql.free, {"wanted_lane": lane, "mine": owner})
         for lane, lease in self._leased.items():
-            values = {"wanted_lane": lane, "owner": lease.owner, "leased_until": lease.until}
+            values = {
+                "wanted_lane": lane,
+                "owner": lease.owner,
+                "leased_until": lease.until,
+                "served": lease.served,
+            }
             await self._connection.execute(self._sql.settle_and_lease, values)
         self._touched.clear()
         self._freed.clear()

@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
+    not_,
     or_,
     select,
     text,
@@ -23,9 +24,10 @@ from sqlalchemy import (
     update,
 )
 
-from appservice.storage.schema import PASSING, QueueTables
+from appservice.storage.schema import PASSING, QueueTables, turn_of
 from appservice.storage.statements import insert_new, insert_or_lock
 from rooms.ports import State
+from rooms.turns import TURN_BYTES
 
 # Literals, not parameters: only then do the partial indexes apply.
 _READY: Final[ColumnClause[str]] = literal_column(f"'{State.READY}'")
@@ -44,12 +46,16 @@ class LaneStatements:
         lane: BindParameter[str] = bindparam("wanted_lane")
         mine = and_(lanes.c.lane == lane, lanes.c.owner == bindparam("mine"))
 
-        oldest = select(lanes.c.lane).where(_is_free(lanes, "at")).order_by(lanes.c.head_seq)
-        self.claimable = oldest.limit(1) if dialect.name == "sqlite" else _first_to_be_had(oldest, tables)
-        """at"""
-        ready = and_(items.c.lane == lanes.c.lane, items.c.state == _READY, lanes.c.lane == lane, _is_free(lanes, "at"))
-        self.ready = select(items).where(ready).order_by(items.c.seq).limit(bindparam("most"))
-        """wanted_lane, at, most. Nothing if another has claimed the lane in the meantime."""
+        line = lanes.alias()
+        last = select(func.max(turn_of(line))).where(line.c.head_seq.is_not(None)).scalar_subquery()
+        # Of two at one place, one has just come.
+        next_ones = select(lanes.c.lane, (last + 1).label("behind")).where(_is_free(lanes))
+        next_ones = next_ones.order_by(turn_of(lanes), lanes.c.head_seq.desc())
+        self.claimable = next_ones.limit(1) if dialect.name == "sqlite" else _first_to_be_had(next_ones, tables)
+        """at, beyond. The lane, and the place behind all that wait."""
+        ready = and_(items.c.lane == lanes.c.lane, items.c.state == _READY, lanes.c.lane == lane, _is_free(lanes))
+        self.ready = _no_more_than_fits(items, ready)
+        """wanted_lane, at, beyond, most. Nothing if another has claimed the lane in the meantime."""
         self.renew = update(lanes).where(mine)
         """wanted_lane, mine, and the column leased_until"""
         self.free = update(lanes).where(mine).values(owner=None, leased_until=None)
@@ -68,8 +74,9 @@ class LaneStatements:
             )
         )
         """wanted_lane"""
-        self.settle_and_lease = self.settle.values(owner=bindparam("owner"), leased_until=bindparam("leased_until"))
-        """wanted_lane, owner, leased_until"""
+        lease: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in ("owner", "leased_until", "served")}
+        self.settle_and_lease = self.settle.values(**lease)
+        """wanted_lane, owner, leased_until, served"""
 
 
 class QueueStatements(LaneStatements):
@@ -133,27 +140,38 @@ class QueueStatements(LaneStatements):
         begins = items.c.wait_key.between(bindparam("prefix"), bindparam("behind"))
         self.awaiting = select(func.count()).where(awaits, begins)
         """prefix, behind: the last text that begins so"""
+        self.counts = select(items.c.state, func.count()).where(items.c.state != DONE).group_by(items.c.state)
+        """No parameters."""
         self.leased = select(func.count()).where(tables.lanes.c.leased_until > bindparam("at"))
         """at"""
 
 
-def _first_to_be_had(oldest: Select[str], tables: QueueTables) -> Select[str]:
+def _no_more_than_fits(items: Table, wanted: ColumnElement[bool]) -> Select[Any]:
+    """The first of these items, as many as are asked for, while what lies before each stays below TURN_BYTES."""
+    size = func.length(items.c.body).label("size")
+    first = select(items.c.seq, size).where(wanted).order_by(items.c.seq).limit(bindparam("most")).subquery()
+    before = func.sum(first.c.size).over(order_by=first.c.seq, rows=(None, -1)).label("before")
+    each = select(first.c.seq, before).subquery()
+    fits = func.coalesce(each.c.before, 0) < TURN_BYTES
+    return select(items).where(items.c.seq == each.c.seq, fits).order_by(items.c.seq)
+
+
+def _first_to_be_had(next_ones: Select[Any], tables: QueueTables) -> Select[Any]:
     """The first of these lanes that nobody else is claiming at this moment; nobody else can, until this unit of work
     ends. No row is locked: whoever only stores something in that lane must not wait, for it may be waited for.
 
     The inner limit keeps PostgreSQL from asking for more locks than it needs.
     """
-    some = oldest.limit(_AT_ONCE).subquery()
+    some = next_ones.limit(_AT_ONCE).subquery()
     had = func.pg_try_advisory_xact_lock(func.hashtext(tables.lanes.name), func.hashtext(some.c.lane))
-    return select(some.c.lane).where(had).limit(1)
+    return select(some).where(had).limit(1)
 
 
-def _is_free(lanes: Table, at: str) -> ColumnElement[bool]:
-    return and_(lanes.c.head_seq.is_not(None), _is_past(lanes.c.ready_at, at), _is_past(lanes.c.leased_until, at))
-
-
-def _is_past(moment: ColumnElement[Any], at: str) -> ColumnElement[bool]:
-    return or_(moment.is_(None), moment <= bindparam(at))
+def _is_free(lanes: Table) -> ColumnElement[bool]:
+    """Whether a lane has an item whose time has come, and nobody works on it. Parameters: at, beyond."""
+    is_leased = and_(lanes.c.leased_until > bindparam("at"), lanes.c.leased_until <= bindparam("beyond"))
+    is_due = or_(lanes.c.ready_at.is_(None), lanes.c.ready_at <= bindparam("at"))
+    return and_(lanes.c.head_seq.is_not(None), is_due, or_(lanes.c.leased_until.is_(None), not_(is_leased)))
 
 
 queue_statements: Final[Callable[[QueueTables, Dialect], QueueStatements]] = cache(QueueStatements)

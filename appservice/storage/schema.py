@@ -6,14 +6,16 @@ must be found and not be read. What is in clear are our own ids, opaque Matrix i
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -21,8 +23,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    case,
     text,
 )
+from sqlalchemy.sql.elements import Grouping
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -58,10 +62,17 @@ class QueueTables:
 
     A lane's row says who leases it, and which READY item is its head; it is brought up to date, under its row lock,
     at the end of each unit of work that touched an item of the lane. So a claim looks at lanes, never through items.
+    `served` is the place in line to which it was sent when it was leased last (`turn_of`).
     """
 
     items: Table
     lanes: Table
+
+
+def turn_of(lanes: FromClause) -> ColumnElement[int]:
+    """A lane's place in line: that of its head, or the one to which it was sent, whichever is further behind."""
+    # In parentheses, or PostgreSQL takes no index of it.
+    return Grouping(case((lanes.c.served > lanes.c.head_seq, lanes.c.served), else_=lanes.c.head_seq))
 
 
 def _queue(name: str) -> QueueTables:
@@ -100,12 +111,13 @@ def _queue(name: str) -> QueueTables:
         Column("ready_at", Moment),
         Column("owner", Text),
         Column("leased_until", Moment),
+        Column("served", BigInteger),
     )
-    _partial(f"ix_{name}_lanes_head_seq", "head_seq IS NOT NULL", lanes.c.head_seq)
+    _partial(f"ix_{name}_lanes_turn", "head_seq IS NOT NULL", turn_of(lanes))
     return QueueTables(items, lanes)
 
 
-def _partial(name: str, where: str, *columns: Column[object], unique: bool = False) -> None:
+def _partial(name: str, where: str, *columns: ColumnElement[Any], unique: bool = False) -> None:
     condition = text(where)
     Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 

@@ -13,7 +13,7 @@ from appservice import worker as workers
 from appservice.matrix.client import REQUEST_TIMEOUT
 from appservice.ports import ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.worker import RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
+from appservice.worker import BATCH, RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
 from bridges.email.api import BEGIN_SECONDS, MailServer
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, State
@@ -138,6 +138,26 @@ async def test_many_workers_share_the_lanes_and_do_nothing_twice() -> None:
     await bench.put(*names)
     await bench.run(bench.worker(), bench.worker(), bench.worker())
     assert sorted(bench.tried) == sorted(names)
+
+
+async def test_a_newcomer_has_a_turn_while_others_are_flooded() -> None:
+    bench = Bench()
+    await bench.put(*(f"{lane}{number}" for lane in "abcde" for number in range(4 * BATCH)), "z")
+    await bench.run(bench.worker(tasks=1))
+    assert bench.tried.index("z") == 5 * BATCH, "each flooded lane had one turn before"
+    assert len(bench.tried) == 20 * BATCH + 1
+
+
+async def test_what_is_due_ripens_though_the_clock_was_set_back() -> None:
+    bench = Bench()
+    async with bench.database.begin() as work:
+        await work.outbox.put(Item(ItemId("a"), Lane("a"), "test", None, b"x", AT, state=State.PARKED, due_at=AT))
+    worker = bench.worker()
+    await worker._ripen(AT + timedelta(days=1))
+    async with bench.database.begin() as work:
+        await work.outbox.park(ItemId("a"), "key", AT, "waits")
+    await worker._ripen(AT)
+    assert bench.state("a") is State.READY
 
 
 async def test_an_item_that_always_fails_dies_and_holds_nobody_up() -> None:

@@ -1,6 +1,6 @@
 """A queue in memory: the `Queue` contract in its plainest words, the model that the real ones are held to."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
@@ -8,6 +8,7 @@ from itertools import islice, takewhile
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
+from rooms.turns import LEASES_AHEAD, TURN_BYTES, brings_keys
 
 _OVER = {"due_at": None, "wait_key": None, "sending": False, "failing_since": None}
 WAITING = frozenset({State.READY, State.PARKED})
@@ -15,15 +16,16 @@ WAITING = frozenset({State.READY, State.PARKED})
 
 @dataclass
 class QueueTable:
-    """The items by id, in the order they were stored, and who leases which lane until when."""
+    """The items by id, in the order they were stored; who leases which lane until when, and where it stands in line."""
 
     items: dict[ItemId, Item] = field(default_factory=dict)
     leases: dict[Lane, tuple[str, datetime]] = field(default_factory=dict)
+    served: dict[Lane, int] = field(default_factory=dict)
     last_seq: int = 0
 
     def copy(self) -> "QueueTable":
         """A copy that shares only frozen values."""
-        return QueueTable(dict(self.items), dict(self.leases), self.last_seq)
+        return QueueTable(dict(self.items), dict(self.leases), dict(self.served), self.last_seq)
 
 
 class MemoryQueue:
@@ -57,20 +59,34 @@ class MemoryQueue:
         return len(due)
 
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
-        for head in self._in(State.READY):
-            runnable = self._runnable(head.lane, at, limit)
-            if runnable and not self._leased(head.lane, at):
-                self._table.leases[head.lane] = (owner, at + lease)
+        heads = self._heads()
+        for lane in sorted(heads, key=lambda lane: (self._turn(heads[lane]), -heads[lane].seq)):
+            runnable = self._runnable(lane, at, limit)
+            if runnable and not self._leased(lane, at, at + LEASES_AHEAD * lease):
+                if not brings_keys(lane):
+                    self._table.served[lane] = max(map(self._turn, heads.values())) + 1
+                self._table.leases[lane] = (owner, at + lease)
                 return runnable
         return ()
 
+    def _heads(self) -> dict[Lane, Item]:
+        heads: dict[Lane, Item] = {}
+        for item in self._in(State.READY):
+            heads.setdefault(item.lane, item)
+        return heads
+
+    def _turn(self, head: Item) -> int:
+        """The place in line of the lane of which this is the head."""
+        return max(head.seq, self._table.served.get(head.lane, 0))
+
     def _runnable(self, lane: Lane, at: datetime, limit: int) -> tuple[Item, ...]:
         ready = (item for item in self._in(State.READY) if item.lane == lane)
-        return tuple(islice(takewhile(lambda item: item.due_at is None or item.due_at <= at, ready), limit))
+        runnable = islice(takewhile(lambda item: item.due_at is None or item.due_at <= at, ready), limit)
+        return tuple(_as_many_as_fit(runnable))
 
-    def _leased(self, lane: Lane, at: datetime) -> bool:
+    def _leased(self, lane: Lane, at: datetime, beyond: datetime | None = None) -> bool:
         lease = self._table.leases.get(lane)
-        return lease is not None and lease[1] > at
+        return lease is not None and lease[1] > at and (beyond is None or lease[1] <= beyond)
 
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
         if self._table.leases.get(lane, ("", until))[0] != owner:
@@ -134,7 +150,7 @@ class MemoryQueue:
         return tuple(islice((item for item in self._in(*states) if case in {None, item.case}), 500))
 
     async def counts(self) -> Mapping[State, int]:
-        return {state: count for state in State if (count := len(self._in(state)))}
+        return {state: count for state in State if state is not State.DONE and (count := len(self._in(state)))}
 
     async def forget(self, before: datetime) -> int:
         passing = {BESIDE, KEY_COUNTS}
@@ -166,3 +182,12 @@ class MemoryQueue:
 
     def _set(self, item: Item, **changes: object) -> None:
         self._table.items[item.id] = replace(item, **changes)  # type: ignore[arg-type]
+
+
+def _as_many_as_fit(items: Iterable[Item]) -> Iterator[Item]:
+    size = 0
+    for item in items:
+        if size >= TURN_BYTES:
+            return
+        size += len(item.body)
+        yield item

@@ -10,6 +10,7 @@ test must see. One that claims briefly soon loses what it claimed.
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -63,12 +64,16 @@ def _leave(room: Path) -> None:
     room.unlink(missing_ok=True)
 
 
-async def _take_anything(self: SqlQueue, at: datetime) -> Lane | None:
+async def _take_anything(self: SqlQueue, moment: Mapping[str, datetime]) -> tuple[Lane, int] | None:
     lanes = INBOX.lanes
-    oldest = select(lanes.c.lane).where(lanes.c.head_seq.is_not(None)).order_by(lanes.c.head_seq).limit(1)
-    lane: Lane | None = (await self._connection.execute(oldest)).scalar()
-    await self._connection.execute(update(lanes).where(lanes.c.lane == lane).values(owner=None, leased_until=None))
-    return lane
+    waiting = select(lanes.c.lane, lanes.c.head_seq).where(lanes.c.head_seq.is_not(None))
+    found = (await self._connection.execute(waiting.order_by(lanes.c.head_seq).limit(1))).one_or_none()
+    if found is None:
+        return None
+    await self._connection.execute(
+        update(lanes).where(lanes.c.lane == found.lane).values(owner=None, leased_until=None)
+    )
+    return found.lane, found.head_seq
 
 
 async def _begin_together(directory: Path, name: str) -> None:

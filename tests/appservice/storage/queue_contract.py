@@ -8,6 +8,7 @@ import pytest
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, State, Work
+from rooms.turns import TURN_BYTES, keys_lane
 from tests.appservice.storage.contract import WorkDatabase
 
 AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
@@ -90,6 +91,63 @@ class QueueContract:
         async with database.begin() as work:
             assert names(await work.inbox.claim("me", AT, LEASE, 3)) == ["0", "2", "4"]
             assert names(await work.inbox.claim("me", AT, LEASE, 9)) == ["1", "3", "5", "7"]
+
+    async def test_a_claim_takes_no_more_than_fits(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            sizes = {"a": TURN_BYTES // 2, "b": TURN_BYTES, "c": 1, "d": 2 * TURN_BYTES, "e": 1}
+            await fill(work.inbox, *(item(name, body=bytes(size)) for name, size in sizes.items()))
+        for expected in (["a", "b"], ["c", "d"], ["e"]):
+            async with database.begin() as work:
+                claimed = await work.inbox.claim("me", AT, LEASE, 9)
+                assert names(claimed) == expected
+                for one in claimed:
+                    await work.inbox.done(one.id)
+                await work.inbox.free("me", Lane("lane"))
+
+    async def test_whoever_was_served_goes_behind_all_that_wait(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, *(item(f"{lane}{n}", lane) for lane in "abc" for n in range(9)))
+        assert await _served(database, 4) == ["a0", "b0", "c0", "a1"]
+        async with database.begin() as work:
+            await fill(work.inbox, item("new", "newcomer"), item("newer", "newcomer"))
+        assert await _served(database, 7) == ["b1", "c1", "a2", "new", "b2", "c2", "a3"]
+        assert await _served(database, 2) == ["newer", "b3"]
+
+    async def test_who_was_served_long_ago_is_served_before_a_flood_goes_on(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("once", "rare"))
+        assert await _served(database, 1) == ["once"]
+        async with database.begin() as work:
+            await fill(work.inbox, *(item(str(n), f"flood {n % 4}") for n in range(40)), item("again", "rare"))
+        assert (await _served(database, 6))[4:] == ["again", "4"]
+
+    async def test_keys_stay_before_what_they_open(self, database: WorkDatabase) -> None:
+        keys = keys_lane("@bot:example.org")
+        async with database.begin() as work:
+            await fill(work.inbox, item("key", keys), item("other key", keys), item("words"), item("last key", keys))
+        assert await _served(database, 4) == ["key", "other key", "words", "last key"]
+
+    async def test_a_lane_that_was_set_back_by_a_failure_has_its_turn(self, database: WorkDatabase) -> None:
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"), item("b", "other"), item("c", "other"))
+            await work.inbox.claim("me", AT, LEASE)
+            await work.inbox.retry(ItemId("a"), AT + MINUTE, "no answer", AT)
+            await work.inbox.free("me", Lane("lane"))
+        assert await _served(database, 1) == ["b"]
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("me", AT + MINUTE, LEASE)) == ["a"]
+
+    async def test_a_lease_of_a_clock_that_was_set_back_is_over(self, database: WorkDatabase) -> None:
+        lane, day = Lane("lane"), timedelta(days=1)
+        async with database.begin() as work:
+            await fill(work.inbox, item("a"))
+            await work.inbox.claim("killed", AT + day, LEASE)
+        async with database.begin() as work:
+            assert await work.inbox.claim("me", AT + day - LEASE, LEASE) == (), "it may be another's clock that is late"
+            assert names(await work.inbox.claim("me", AT, LEASE)) == ["a"]
+            assert not await work.inbox.renew("killed", lane, AT + day + LEASE)
+        async with database.begin() as work:
+            assert await work.inbox.claim("you", AT, LEASE) == (), "the new lease counts"
 
     async def test_a_lease_ends_by_itself_unless_it_is_renewed(self, database: WorkDatabase) -> None:
         lane = Lane("lane")
@@ -242,7 +300,7 @@ class QueueContract:
             assert names(await work.outbox.in_state({State.DEAD})) == ["z", "b", "a"]
             assert names(await work.outbox.in_state({State.DEAD, State.DONE}, CaseId("1001"))) == ["z", "a", "d"]
             assert names(await work.outbox.in_state((State.READY,), CaseId("1002"))) == []
-            assert await work.outbox.counts() == {State.DEAD: 3, State.DONE: 1, State.READY: 1}
+            assert await work.outbox.counts() == {State.DEAD: 3, State.READY: 1}, "of what is done there is no end"
             assert await work.inbox.counts() == {}
 
     async def test_a_listing_is_bounded(self, database: WorkDatabase) -> None:
@@ -328,6 +386,18 @@ async def _claim_and_fail(database: WorkDatabase) -> None:
         await work.inbox.done(ItemId("a"))
         await work.inbox.put(item("c"))
         raise ZeroDivisionError
+
+
+async def _served(database: WorkDatabase, times: int) -> list[str]:
+    """Who is served in so many turns, of which each takes one item, does it, and gives the lane back."""
+    served: list[str] = []
+    for _ in range(times):
+        async with database.begin() as work:
+            (one,) = await work.inbox.claim("me", AT, LEASE)
+            await work.inbox.done(one.id)
+            await work.inbox.free("me", one.lane)
+        served.append(one.id)
+    return served
 
 
 def _queue(work: Work, side: str) -> Queue:
