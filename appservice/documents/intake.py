@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from appservice.building import trouble
-from appservice.documents.pipeline.outcome import Clean, Examiner, Quarantined
-from appservice.documents.pipeline.outcome import Refused as NotTaken
+from appservice.documents.pipeline.outcome import Clean, Examiner
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.matrix.errors import MatrixError, MediaError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
@@ -166,15 +165,11 @@ class Intake:
 
     async def _examined(self, case: CaseId, source: Path, name: str) -> Passed | Refused | Waits:
         examined = await self._examiner.examine(source, name)
-        match examined:
-            case NotTaken(why, harmful):
-                return Refused(why, harmful)
-            case Quarantined(why):
-                return Waits(why)
-            case Clean(kind, mimetype, path, pages, changes):
-                original = await self._vault.keep(case, source)
-                served = await self._vault.keep(case, path)
-                return Passed(kind, mimetype, served, original, pages, changes)
+        if not isinstance(examined, Clean):
+            return examined
+        original = await self._vault.keep(case, source)
+        served = await self._vault.keep(case, examined.path)
+        return Passed(examined.kind, examined.mimetype, served, original, examined.pages, examined.changes)
 
     async def _file_away(self, item: Item, case: CaseId, filing: Filing) -> str | None:
         """Put it into the inbox, and the vault's part of it stays, in one unit of work; that it waits, once."""

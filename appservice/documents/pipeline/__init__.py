@@ -1,6 +1,6 @@
 """What came from outside, examined and made harmless in a process of its own, and shown as page images.
 
-    source ─▶ examine: size ─▶ scanner (clamd) ─▶ workshop ─▶ Clean | Refused | Quarantined
+    source ─▶ examine: size ─▶ scanner (clamd) ─▶ workshop ─▶ Clean | Refused | Waits
                                                      │
               pages: image of a page  ─────────────▶ │ fd of the file, fd of the result
                                                      ▼

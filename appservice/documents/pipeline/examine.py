@@ -10,10 +10,11 @@ from typing import Any, BinaryIO, Final
 
 from appservice.documents.pipeline import limits, orders
 from appservice.documents.pipeline.kinds.made import HARMFUL, Change, Reason
-from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
+from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, Unscanned
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
 from policies.files import Kind
+from policies.filing import Refused, Waits
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Pipeline:
             with source.open("rb") as file:
                 examined = await self._examine(file, target)
         except OSError:
-            examined = Quarantined(_NOT_NOW)
+            examined = Waits(_NOT_NOW)
         if not isinstance(examined, Clean):
             target.unlink(missing_ok=True)
         return examined
@@ -57,7 +58,7 @@ class Pipeline:
                     return Refused(_INFECTED, harmful=True)
                 case Unscanned():
                     _log.warning("clamd gave no verdict: a document waits")
-                    return Quarantined(_NOT_NOW)
+                    return Waits(_NOT_NOW)
                 case Harmless():
                     pass
         with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as made:
@@ -67,7 +68,7 @@ class Pipeline:
                 case Died():
                     return Refused(_BROKE_IT)
                 case Unstaffed():
-                    return Quarantined(_NOT_NOW)
+                    return Waits(_NOT_NOW)
 
 
 def _outcome(said: Mapping[str, Any], target: Path) -> Examined:

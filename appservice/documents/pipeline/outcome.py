@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from policies.files import Kind
+from policies.filing import Refused, Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +25,8 @@ class Clean:
     changes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Not taken, and these bytes never will be. `why` is a whole sentence for the uploader; `harmful`: they are to be
-    taken away."""
-
-    why: str
-    harmful: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """Not examined for a reason of ours, such as a scanner that is down: to be examined again."""
-
-    why: str
-
-
-Examined = Clean | Refused | Quarantined
+Examined = Clean | Refused | Waits
+"""Refused for good; or it waits for a reason of ours, such as a scanner that is down."""
 
 
 class Examiner(Protocol):

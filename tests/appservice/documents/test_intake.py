@@ -9,8 +9,7 @@ from typing import cast
 import pytest
 
 from appservice.documents.intake import FILED, FILING, Ends, Intake
-from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined
-from appservice.documents.pipeline.outcome import Refused as NotTaken
+from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.vault import Vault
 from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
@@ -44,9 +43,9 @@ class Examining:
         self.seen.append(name)
         match self.says:
             case "refused":
-                return NotTaken("It holds a macro.", harmful=True)
+                return Refused("It holds a macro.", harmful=True)
             case "down":
-                return Quarantined("The scanner is down.")
+                return Waits("The scanner is down.")
             case _:
                 clean = source.with_name("clean")
                 clean.write_bytes(b"harmless")

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
 from appservice.documents.intake import Ends, Intake
-from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
+from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
 from appservice.documents.reader import FilingReader
 from appservice.documents.vault import Vault
@@ -33,6 +33,7 @@ from policies.case import Case, Person
 from policies.document import Action, Consent, Document, DocumentId, Grant, Label, Serving, Version
 from policies.documents import Allowed, Wish, may, revoked
 from policies.files import Kind
+from policies.filing import Refused, Waits
 from rooms.handle import House as Handling
 from rooms.ports import UserId
 from tests.fakes.memory import MemoryDatabase
@@ -68,7 +69,7 @@ class FakeExaminer:
         """The same bytes."""
         data = source.read_bytes()  # noqa: ASYNC240 - a few bytes
         if data.startswith(b"wait"):
-            return Quarantined("It is kept closed.")
+            return Waits("It is kept closed.")
         if not data.startswith(b"%PDF"):
             return Refused("Programs are not taken.")
         clean = source.with_suffix(".clean")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from appservice.documents.pipeline.examine import Pipeline
-from appservice.documents.pipeline.outcome import Clean, Quarantined, Refused
+from appservice.documents.pipeline.outcome import Clean
 from appservice.documents.pipeline.scanner import Clamd, Harmless, Infected, Scanned, Unscanned
 from appservice.documents.pipeline.workshop import Workshop
+from policies.filing import Refused, Waits
 
 BAD = b"known to be bad"
 MOST = 200_000
@@ -115,5 +116,5 @@ async def test_malware_is_refused_and_while_the_scanner_is_down_files_wait(tmp_p
             assert refused.harmful
             assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Clean)
         (tmp_path / "good.clean").unlink()
-        assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Quarantined)
+        assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Waits)
         assert not (tmp_path / "good.clean").exists()

@@ -18,10 +18,11 @@ from PIL import Image
 from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.kinds.made import Reason
 from appservice.documents.pipeline.limits import MEGABYTE, SIDE, Allowance
-from appservice.documents.pipeline.outcome import Clean, Examined, Quarantined, Refused
+from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Pages, Unrendered, Watermark
 from appservice.documents.pipeline.workshop import Workshop
 from policies.files import Kind
+from policies.filing import Refused, Waits
 from tests.appservice.documents.pipeline import makers
 
 MARK = Watermark("Bea", datetime(2026, 11, 22, 9, tzinfo=UTC), "K7Q2")
@@ -157,7 +158,7 @@ async def test_without_the_process_a_file_stays_closed_and_is_not_refused(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
-    assert isinstance(await desk.examine(ALL[Kind.PDF]), Quarantined)
+    assert isinstance(await desk.examine(ALL[Kind.PDF]), Waits)
     (desk.folder / "a").write_bytes(ALL[Kind.PDF])
     assert isinstance(await desk.pages.render(desk.folder / "a", Kind.PDF, 1, 800, MARK), Unrendered)
     monkeypatch.undo()
