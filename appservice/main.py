@@ -29,7 +29,6 @@ from appservice.mail.courier import MailCourier, Sender
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
-from appservice.matrix.media import MAX_SIZE
 from appservice.metrics import ServiceMetrics
 from appservice.portal.page import ServicePortal
 from appservice.portal.papers import ServicePapers
@@ -219,7 +218,7 @@ def _pages(config: Config, database: SqlDatabase, documents: DocumentHouse | Non
         renderer=Pages(documents.workshop),
     )
     shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
-    return [*DocumentPages(papers, house, shown, most_bytes=MAX_SIZE).routes(), *pages]
+    return [*DocumentPages(papers, house, shown, most_bytes=documents.most_bytes).routes(), *pages]
 
 
 def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: House) -> MailReader | None:

@@ -7,7 +7,7 @@ import io
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +57,7 @@ class _House:
         async with self.vault.workroom.room() as folder:
             source = folder / "document"
             source.write_bytes(data)
-            clean = await self.pipeline.examine(source, "document.pdf")
+            clean = await self.pipeline.examine(source)
             if not isinstance(clean, Clean):
                 raise TypeError("a harmless document was not taken")
             kept = await self.vault.keep(CASE, clean.path)
@@ -118,7 +118,7 @@ async def _house(folder: Path) -> AsyncIterator[_House]:
     await database.open()
     async with database.begin() as work:
         await work.cases.save(Case(CASE, "Smith and Jones"))
-    async with Workshop() as workshop:
+    async with aclosing(Workshop()) as workshop:
         vault = Vault(folder / "vault", database)
         yield _House(database, vault, Pipeline(workshop, None, most_bytes=10**8), Pages(workshop))
     await database.close()

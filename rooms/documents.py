@@ -17,7 +17,7 @@ from policies.plan import room_key
 from rooms.files import Files
 from rooms.homeserver import Homeserver, Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import Database, EventId, Item, State, Work
+from rooms.ports import Database, EventId, Item, ItemId, State, Work
 from rooms.vault import Media
 
 EXAMINER = "documents:examiner"
@@ -37,7 +37,7 @@ class DocumentWork:
                 why = await self.files.ingest(item, case_id, effect)
                 return Sent("examined") if why is None else Parked(EXAMINER, why)
             case Erase(message):
-                gone = await self.files.erase(message)
+                gone = await self.files.delete(ItemId(message))
                 return Sent("deleted") if gone else Cancelled("we may not delete files from the homeserver")
             case Recall(document):
                 return Sent(f"{await self._recall(item, case_id, document, at)} taken back")

@@ -7,7 +7,7 @@ from typing import Protocol
 from policies.case import CaseId
 from policies.document import Version
 from policies.effects import Ingest
-from policies.message import File, MessageId
+from policies.message import File
 from rooms.ports import Item, ItemId
 
 
@@ -20,11 +20,8 @@ class Files(Protocol):
         None when that is done; else why it must be tried again, of which the inbox was told once.
         """
 
-    async def erase(self, message: MessageId) -> bool:
-        """Delete what a message brought from the homeserver; False where we may not."""
-
     async def upload(self, item: Item, case: CaseId, version: Version, name: str) -> File:
         """Encrypt a version anew and take it to the homeserver, known to the ledger before it is there."""
 
     async def delete(self, item: ItemId) -> bool:
-        """Delete what that item posted from the homeserver, and note it; False where we may not."""
+        """Delete what that item posted, or brought, from the homeserver, and note it; False where we may not."""

@@ -11,7 +11,6 @@ from appservice.documents.pipeline.scanner import Clamd
 from appservice.documents.pipeline.workshop import Workshop
 from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
-from appservice.matrix.media import MAX_SIZE
 from appservice.ports import ServiceDatabase
 from appservice.setup.config import Config, Documents
 
@@ -24,12 +23,14 @@ class DocumentHouse:
     intake: Intake
     scanner: Clamd | None
     workshop: Workshop
+    most_bytes: int
+    """Of a file, whichever way it comes."""
     admin: Homeserver | None
     """The homeserver as its administrator, who may delete files."""
 
     async def close(self) -> None:
         """End the confined process, and let go of connections."""
-        await self.workshop.close()
+        await self.workshop.aclose()
         if self.admin:
             await self.admin.close()
 
@@ -41,11 +42,11 @@ def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver
     token = config.documents.media_admin_token
     admin = Homeserver(config.homeserver.url, token.get_secret_value()) if token else None
     vault, workshop = Vault(config.documents.folder, database), Workshop()
-    most_bytes = min(config.documents.most_megabytes * MEGABYTE, MAX_SIZE)
+    most_bytes = config.documents.most_megabytes * MEGABYTE
     scanner = _scanner(config.documents)
     examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
     intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner)
-    return DocumentHouse(vault, intake, scanner, workshop, admin)
+    return DocumentHouse(vault, intake, scanner, workshop, most_bytes, admin)
 
 
 def _scanner(documents: Documents) -> Clamd | None:

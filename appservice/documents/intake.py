@@ -76,7 +76,7 @@ class Intake:
                 source = room / "source"
                 await asyncio.to_thread(source.write_bytes, data)
                 del data
-                result = await self._examined(case, source, file.name)
+                result = await self._examined(case, source)
         except OSError as error:
             raise _unusable(error) from None
         return await self._file_away(item, case, _filing(message, effect, file, result))
@@ -102,7 +102,7 @@ class Intake:
         What comes again under the same `once` of theirs is one file. What could not be examined is not kept, and nobody
         but them is told. Raises OSError.
         """
-        result = await self._examined(case, source, name)
+        result = await self._examined(case, source)
         if isinstance(result, Waits):
             return _NOT_EXAMINED
         if isinstance(result, Refused):
@@ -115,10 +115,6 @@ class Intake:
             for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)
         return None
-
-    async def erase(self, message: MessageId) -> bool:
-        """See `rooms.files.Files`."""
-        return await self.delete(ItemId(message))
 
     async def delete(self, item: ItemId) -> bool:
         """See `rooms.files.Files`."""
@@ -163,13 +159,13 @@ class Intake:
             await self._vault.copy_out(case, version.served, room / "plain")
             return encrypt_file(await asyncio.to_thread((room / "plain").read_bytes))
 
-    async def _examined(self, case: CaseId, source: Path, name: str) -> Passed | Refused | Waits:
-        examined = await self._examiner.examine(source, name)
+    async def _examined(self, case: CaseId, source: Path) -> Passed | Refused | Waits:
+        examined = await self._examiner.examine(source)
         if not isinstance(examined, Clean):
             return examined
         original = await self._vault.keep(case, source)
-        served = await self._vault.keep(case, examined.path)
-        return Passed(examined.kind, examined.mimetype, served, original, examined.pages, examined.changes)
+        served, kind = await self._vault.keep(case, examined.path), examined.kind
+        return Passed(kind, kind.mimetype, served, original, examined.pages, examined.changes)
 
     async def _file_away(self, item: Item, case: CaseId, filing: Filing) -> str | None:
         """Put it into the inbox, and the vault's part of it stays, in one unit of work; that it waits, once."""

@@ -44,22 +44,21 @@ class Workroom:
             shutil.rmtree(path, ignore_errors=True)
             os.close(handle)
 
-    def sweep(self) -> int:
-        """Delete the folders in which nobody works; how many there were."""
-        found = sorted(self._folder.iterdir()) if self._folder.exists() else []
-        return sum(_deleted(path) for path in found)
+    def sweep(self) -> None:
+        """Delete the folders in which nobody works."""
+        for path in sorted(self._folder.iterdir()) if self._folder.exists() else ():
+            _delete(path)
 
 
-def _deleted(path: Path) -> bool:
+def _delete(path: Path) -> None:
+    """Unless somebody works in it."""
     try:
         handle = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError:
-        return False
+        return
     try:
         with suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)
-            return True
     finally:
         os.close(handle)
-    return False

@@ -36,10 +36,10 @@ EVERY = 12
 class Examining:
     """Takes the author's name out of anything."""
 
-    async def examine(self, source: Path, name: str) -> Examined:
+    async def examine(self, source: Path) -> Examined:
         clean = source.with_name("clean")
         clean.write_bytes(SERVED)
-        return Clean(Kind.PDF, Kind.PDF.mimetype, clean, 2, ("the author's name was removed",))
+        return Clean(Kind.PDF, clean, 2, ("the author's name was removed",))
 
 
 def configured(folder: Path, *, may_delete: bool = True) -> Config:

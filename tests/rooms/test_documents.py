@@ -75,10 +75,6 @@ class FakeFiles:
         self.done.append(f"ingest {effect.message}")
         return self.waits
 
-    async def erase(self, message: MessageId) -> bool:
-        self.done.append(f"erase {message}")
-        return self.may_delete
-
     async def upload(self, item: Item, case: object, version: Version, name: str) -> File:
         self.done.append(f"upload {name}")
         if self.meanwhile:

@@ -36,9 +36,8 @@ class Pipeline:
     def __init__(self, workshop: Workshop, scanner: Scanner | None, *, most_bytes: int) -> None:
         self._workshop, self._scanner, self._most_bytes = workshop, scanner, most_bytes
 
-    async def examine(self, source: Path, name: str) -> Examined:
+    async def examine(self, source: Path) -> Examined:
         """As the port says. The scanner comes first: what it knows is not even parsed."""
-        del name  # a file is what it is, whatever it is called
         target = source.with_name(f"{source.name}.clean")
         try:
             with source.open("rb") as file:
@@ -80,6 +79,6 @@ def _outcome(said: Mapping[str, Any], target: Path) -> Examined:
             changes
         ) <= set(Change.__members__):
             kind = Kind(named)
-            return Clean(kind, kind.mimetype, target, pages, tuple(Change[change].value for change in changes))
+            return Clean(kind, target, pages, tuple(Change[change].value for change in changes))
         case _:
             return Refused(_BROKE_IT)

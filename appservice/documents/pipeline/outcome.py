@@ -19,7 +19,6 @@ class Clean:
     """
 
     kind: Kind
-    mimetype: str
     path: Path
     pages: int | None
     changes: tuple[str, ...]
@@ -32,8 +31,8 @@ Examined = Clean | Refused | Waits
 class Examiner(Protocol):
     """Looks into files."""
 
-    async def examine(self, source: Path, name: str) -> Examined:
-        """What the file at `source` is, and the harmless version of it. `name` is the sender's, and not believed.
+    async def examine(self, source: Path) -> Examined:
+        """What the file at `source` is, whatever it is called, and the harmless version of it.
 
         `source` lies in a folder of the caller's that nobody else reads; the result is put beside it. Never raises for
         what a file contains.

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from appservice.documents.pipeline import limits
 
@@ -58,7 +58,6 @@ class _Nursery:
 
     process: asyncio.subprocess.Process
     channel: socket.socket
-    is_cut_off: bool
 
     @property
     def is_alive(self) -> bool:
@@ -76,7 +75,7 @@ class _Nursery:
 
 
 class Workshop:
-    """Gives tasks to children of the confined process. An asynchronous context manager: at its end, they all end."""
+    """Gives tasks to children of the confined process."""
 
     def __init__(self, allowance: limits.Allowance = _USUAL) -> None:
         self._allowance = allowance
@@ -84,22 +83,11 @@ class Workshop:
         self._starting = asyncio.Lock()
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """End the process, and whatever it is at."""
         nursery, self._nursery = self._nursery, None
         if nursery:
             await nursery.end()
-
-    async def is_cut_off(self) -> bool | None:
-        """Whether the kernel let the process leave the network; None where there is no process."""
-        nursery = await self._staffed()
-        return nursery.is_cut_off if nursery else None
 
     async def do(self, task: Mapping[str, Any], source: int, result: int) -> Reply:
         """Have a task done on an open file, into another. The descriptors stay the caller's."""
@@ -179,12 +167,11 @@ async def _start() -> _Nursery | None:
         greeting = json.loads(await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ours, 1024), _START_SECONDS))
     except (TimeoutError, ValueError, OSError):
         _log.error("the process that reads documents did not come up")
-        await _Nursery(process, ours, is_cut_off=False).end()
+        await _Nursery(process, ours).end()
         return None
-    is_cut_off = bool(greeting["is_cut_off"])
-    if not is_cut_off:
+    if not greeting["is_cut_off"]:
         _log.warning("documents are read in a process that the kernel does not let leave the network")
-    return _Nursery(process, ours, is_cut_off)
+    return _Nursery(process, ours)
 
 
 def _hand_over(channel: socket.socket, message: bytes, source: int, result: int) -> int | None:

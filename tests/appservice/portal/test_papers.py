@@ -65,7 +65,7 @@ class FakeRenderer:
 class FakeExaminer:
     """Takes what begins like a PDF; what says so waits."""
 
-    async def examine(self, source: Path, name: str) -> Examined:
+    async def examine(self, source: Path) -> Examined:
         """The same bytes."""
         data = source.read_bytes()  # noqa: ASYNC240 - a few bytes
         if data.startswith(b"wait"):
@@ -74,7 +74,7 @@ class FakeExaminer:
             return Refused("Programs are not taken.")
         clean = source.with_suffix(".clean")
         clean.write_bytes(data)
-        return Clean(Kind.PDF, Kind.PDF.mimetype, clean, 3, ())
+        return Clean(Kind.PDF, clean, 3, ())
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -107,14 +107,14 @@ async def test_a_scanner_is_asked_whether_it_is_there(tmp_path: Path) -> None:
 async def test_malware_is_refused_and_while_the_scanner_is_down_files_wait(tmp_path: Path) -> None:
     for name, data in (("bad", BAD), ("good", b"words")):
         (tmp_path / name).write_bytes(data)
-    async with Workshop() as workshop:
+    async with aclosing(Workshop()) as workshop:
         async with listening(tmp_path) as scanner:
             pipeline = Pipeline(workshop, scanner, most_bytes=1000)
-            refused = await pipeline.examine(tmp_path / "bad", "a.txt")
+            refused = await pipeline.examine(tmp_path / "bad")
             assert isinstance(refused, Refused)
             assert "malware" in refused.why
             assert refused.harmful
-            assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Clean)
+            assert isinstance(await pipeline.examine(tmp_path / "good"), Clean)
         (tmp_path / "good.clean").unlink()
-        assert isinstance(await pipeline.examine(tmp_path / "good", "a.txt"), Waits)
+        assert isinstance(await pipeline.examine(tmp_path / "good"), Waits)
         assert not (tmp_path / "good.clean").exists()

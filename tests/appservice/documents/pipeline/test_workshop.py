@@ -7,7 +7,7 @@ import io
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,7 +41,7 @@ ALL = {
 @pytest.fixture
 async def workshop() -> AsyncIterator[Workshop]:
     """With little memory and room."""
-    async with Workshop(Allowance(memory=150 * MEGABYTE, result=MEGABYTE)) as shop:
+    async with aclosing(Workshop(Allowance(memory=150 * MEGABYTE, result=MEGABYTE))) as shop:
         yield shop
 
 
@@ -56,7 +56,7 @@ class Desk:
         """One file, which has a place of its own."""
         source = self.folder / f"{len(list(self.folder.iterdir()))}"
         source.write_bytes(data)
-        return await self.pipeline.examine(source, "../\u202egpj.exe")
+        return await self.pipeline.examine(source)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_every_kind_is_made_harmless_in_a_process_that_can_open_nothing(de
     for kind, data in ALL.items():
         examined = await desk.examine(data)
         assert isinstance(examined, Clean), kind
-        assert (examined.kind, examined.mimetype) == (kind, kind.mimetype)
+        assert examined.kind is kind
         assert examined.path.parent == desk.folder
         assert examined.path.stat().st_mode & 0o077 == 0
         if kind.has_pages:
@@ -100,7 +100,7 @@ async def test_a_renderer_that_is_killed_by_its_limit_says_so_and_the_next_page_
     bad, good = tmp_path / "bad", tmp_path / "good"
     bad.write_bytes(laughing())
     good.write_bytes(ALL[Kind.PDF])
-    async with Workshop(Allowance(cpu_seconds=1)) as strict:
+    async with aclosing(Workshop(Allowance(cpu_seconds=1))) as strict:
         pages = Pages(strict)
         killed, drawn = await asyncio.gather(
             pages.render(bad, Kind.PDF, 1, 800, MARK), pages.render(good, Kind.PDF, 1, 800, MARK)
@@ -112,7 +112,7 @@ async def test_a_renderer_that_is_killed_by_its_limit_says_so_and_the_next_page_
 
 async def test_a_renderer_that_takes_too_long_by_the_clock_is_killed(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(laughing())
-    async with Workshop(Allowance(cpu_seconds=1000, wall_seconds=0.3)) as slow:
+    async with aclosing(Workshop(Allowance(cpu_seconds=1000, wall_seconds=0.3))) as slow:
         assert isinstance(await Pages(slow).render(tmp_path / "bad", Kind.PDF, 1, 800, MARK), Unrendered)
 
 
@@ -141,7 +141,7 @@ async def test_a_file_that_says_it_is_large_is_refused_unread(desk: Desk) -> Non
     huge = desk.folder / "huge"
     with huge.open("wb") as file:
         file.truncate(1_000 * MEGABYTE)
-    assert await desk.pipeline.examine(huge, "x") == Refused("A file has at most 5 MB.")
+    assert await desk.pipeline.examine(huge) == Refused("A file has at most 5 MB.")
 
 
 async def test_when_the_process_is_gone_it_is_started_anew(desk: Desk, workshop: Workshop) -> None:
@@ -167,9 +167,8 @@ async def test_without_the_process_a_file_stays_closed_and_is_not_refused(
 
 async def test_the_process_knows_nothing_of_ours_and_ends_with_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIATRIX_MASTER_KEY", "a secret of ours")
-    async with Workshop() as shop:
-        assert await shop.is_cut_off() is not None
-        nursery = shop._nursery
+    async with aclosing(Workshop()) as shop:
+        nursery = await shop._staffed()
         assert nursery
         about = Path(f"/proc/{nursery.process.pid}")
         with suppress(PermissionError):  # then nobody but root can look into it

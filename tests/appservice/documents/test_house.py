@@ -1,0 +1,25 @@
+"""What documents need is made from the configuration."""
+
+from pathlib import Path
+from typing import cast
+
+from appservice.documents.house import document_house
+from appservice.matrix.homeserver import Homeserver
+from appservice.ports import ServiceDatabase
+from appservice.setup.config import Documents
+from policies.filing import Refused
+from tests.fakes.memory import MemoryDatabase
+from tests.invariants.world import configuration
+
+
+async def test_a_file_has_so_many_megabytes_as_are_configured_whichever_way_it_comes(tmp_path: Path) -> None:
+    documents = Documents.model_validate({"enabled": True, "folder": tmp_path / "documents", "most_megabytes": 7})
+    config = configuration().model_copy(update={"documents": documents})
+    house = document_house(config, cast(ServiceDatabase, MemoryDatabase()), cast(Homeserver, None))
+    assert house is not None
+    assert house.most_bytes == 7_000_000
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(7_000_001)
+    assert await house.intake._examiner.examine(large) == Refused("A file has at most 7 MB.")
+    assert document_house(configuration(), cast(ServiceDatabase, MemoryDatabase()), cast(Homeserver, None)) is None
