@@ -8,8 +8,12 @@ from policies.answering import answer
 from policies.asking import Answer
 from policies.case import Case
 from policies.commands.agreement import asked_to_accept
+from policies.commands.documents import LabelDocument
 from policies.commands.opening import NewCase
+from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command
+from policies.deed import Deed
+from policies.deeds import deed_of
 from policies.following import what_follows
 from policies.membership import may_join
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -17,7 +21,19 @@ from policies.outcome import Done, Facts, Outcome, Refused
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
     """Carry out one command in a case, with all that follows for rooms and readers."""
-    return _followed(case, command.perform(case, facts), facts)
+    outcome = command.perform(case, facts)
+    followed = _followed(case, outcome, facts)
+    if isinstance(outcome, Refused) or isinstance(followed, Refused):
+        return followed
+    return replace(followed, case=replace(followed.case, deed=_latest(case, command, outcome, facts)))
+
+
+def _latest(case: Case, command: Command, outcome: Done, facts: Facts) -> Deed | None:
+    """What a mediator did last, after this command. Once its owner has labelled a document, that is its owner's say."""
+    if facts.by is None or case.is_staff(facts.by):
+        done = deed_of(case, outcome, facts)
+        return done or (None if isinstance(command, Undo) else case.deed)
+    return None if isinstance(command, LabelDocument) else case.deed
 
 
 def take(case: Case, given: Answer, facts: Facts) -> Outcome:

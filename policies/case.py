@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
+from policies.deed import Deed
 from policies.document import Document, DocumentId
 from policies.language import Language
 from policies.mode import AT_FIRST, Floor, Spell
@@ -183,6 +184,8 @@ class Case:
     withdrawn: tuple[PersonId, ...] = ()
     boards: int = 0
     """How many boards were posted to the desk; the last is kept up to date."""
+    deed: Deed | None = None
+    """What a mediator did last."""
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 

@@ -139,6 +139,14 @@ def floor_text(case: Case) -> str:
     return _until(_mode_text(floor.mode) + (slow if floor.mode is Mode.OPEN else ""), floor.until)
 
 
+def mute_text(muted: Spell | None) -> str:
+    """What somebody is told of being muted, or muted no more."""
+    if muted is None:
+        return "In the joint room you may write again whenever the others may."
+    ending = f" until {moment(muted.until)}" if muted.until else ""
+    return f"The mediator asks you to read in the joint room and not to write there{ending}. Here you always may."
+
+
 def _mode_text(mode: Mode) -> str:
     match mode:
         case Mode.OPEN:

@@ -51,6 +51,8 @@ class Facts:
     """The organisation's agreement to mediate, as it is now; None if it uses none."""
     where: Conversation = DESK
     """Where a command was given."""
+    entry: int = 0
+    """The number under which the chain of that audience will have what is decided now."""
     quoted: Quoted | None = None
     """What a command replies to."""
     edited_at: datetime | None = None

@@ -97,10 +97,11 @@ def begun(case: Case, draft: Release, facts: Facts) -> Outcome:
 
 
 def not_passed(case: Case, number: ReleaseId) -> Case:
-    """The mediator did not say yes to the preview: what a party submitted waits again, anything else is over. A held
-    message waits where it was held."""
+    """The mediator did not say yes to the preview, or takes it back before its author's yes: what a party submitted
+    waits again, anything else is over. A held message waits where it was held."""
     release = case.release(number)
-    if release and release.standing is Standing.PREVIEWED and release.agreed and not release.of_hold:
+    begun = release is not None and release.standing in {Standing.PREVIEWED, Standing.ASKED}
+    if release and begun and release.agreed and not release.of_hold:
         return case.with_release(replace(release, standing=Standing.QUEUED))
     return closed(case, number)
 

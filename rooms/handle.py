@@ -109,6 +109,7 @@ class Handler:
         commands = isinstance(message.content, Text) and is_command(message.content.body)
         if at_desk or commands:
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
+            facts = await self._entry(case_id, replace(facts, where=message.conversation))
         facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=commands)
         if at_desk and isinstance(message.content, Text):
             facts = await self._about(case, parse(message.content.body), facts)
@@ -273,6 +274,7 @@ class Handler:
         if case is None:
             return Answer(False, f"There is no case {case_id}.", None)
         facts = replace(self._facts(None, await self._identities(case)), before_restore=before_restore)
+        facts = await self._entry(case_id, facts)
         decision = routing.decide_command(case, command, await self._about(case, command, facts))
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, self._applier.shown or decision.reason, case_id)
@@ -340,6 +342,11 @@ class Handler:
         if case is None:
             raise LookupError("an item names a case that isn't there")
         return case
+
+    async def _entry(self, case_id: CaseId, facts: Facts) -> Facts:
+        """The facts, with the number under which an act is put on record."""
+        head = await self._work.record.head(case_id, facts.where.id)
+        return replace(facts, entry=head.seq + 1 if head else 1)
 
     async def _about(self, case: Case, command: Command | Misunderstood, facts: Facts) -> Facts:
         """The facts, with what a command names that isn't in the case."""

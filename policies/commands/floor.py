@@ -12,7 +12,7 @@ from policies.case import Case, Person
 from policies.commands.durations import HOW_LONG, duration, in_words
 from policies.commands.form import Form
 from policies.effects import Inform
-from policies.floor import floor_text
+from policies.floor import floor_text, mute_text
 from policies.membership import caucuses_of
 from policies.mode import Floor, Mode, Spell
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -99,14 +99,13 @@ class Mute:
         until = facts.at + self.lasts if self.lasts else None
         floor = case.floor
         turn = None if floor.turn and floor.turn.person == person.id else floor.turn
-        muted = (*_others(floor, person), Spell(person.id, until))
+        mute = Spell(person.id, until)
         ending = f" until {moment(until)}" if until else ""
-        told = f"The mediator asks you to read in the joint room and not to write there{ending}. Here you always may."
         back = "" if until else f" !unmute {person.name} takes it back."
         return Done(
-            replace(case, floor=replace(floor, turn=turn, muted=muted)),
+            replace(case, floor=replace(floor, turn=turn, muted=(*_others(floor, person), mute))),
             f"{person.name} may read in the joint room and not write{ending}.{back}",
-            _privately(case, person, told),
+            _privately(case, person, mute_text(mute)),
         )
 
 
@@ -124,8 +123,8 @@ class Unmute:
         if all(spell.person != person.id for spell in case.floor.muted):
             return Refused(f"{person.name} is not muted", f"!mute {person.name} 1h would do it for an hour")
         after = replace(case, floor=replace(case.floor, muted=_others(case.floor, person)))
-        told = "In the joint room you may write again whenever the others may."
-        return Done(after, f"{person.name} may write again as the others.", _privately(case, person, told))
+        told = _privately(case, person, mute_text(None))
+        return Done(after, f"{person.name} may write again as the others.", told)
 
 
 @dataclass(frozen=True, slots=True)

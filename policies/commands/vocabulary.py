@@ -31,6 +31,7 @@ from policies.commands import (
     report,
     session,
     sides,
+    undo,
     waiting,
     whatsapp,
 )
@@ -52,6 +53,7 @@ from policies.commands.release import ReleaseCommand
 from policies.commands.report import Report
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
+from policies.commands.undo import Undo
 from policies.commands.waiting import WaitingCommand
 from policies.commands.whatsapp import WhatsAppCommand
 from policies.effects import Inform
@@ -103,6 +105,7 @@ Command = (
     | GrantCommand
     | DocumentCommand
     | HoldCommand
+    | Undo
     | WaitingCommand
     | WhatsAppCommand
     | AskQuestion
@@ -129,6 +132,7 @@ FORMS: dict[str, Form[Command]] = {
         *documents.FORMS,
         *granting.FORMS,
         *hold.FORMS,
+        *undo.FORMS,
         *waiting.FORMS,
         *whatsapp.FORMS,
         *question.FORMS,

@@ -221,6 +221,8 @@ FLOOR = (
     "!slow off",
     "!cool 30m",
     "!cool off",
+    "!undo",
+    "!undo",
 )
 NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")

@@ -230,8 +230,13 @@ def give_back(book: Book, pick: int, other: int) -> None:
     say(book, Said("Mia", DESK, f"!return R{1 + pick % 3}: a note", SignedDevice(), {}))
 
 
+def take_back(book: Book, pick: int, other: int) -> None:
+    """The mediator takes back what was done last."""
+    say(book, Said("Mia", DESK, "!undo", SignedDevice(), {}))
+
+
 STEPS = (
-    *(speak, release, submit, let_out, guess, replay, come, go, wait, give_back),
+    *(speak, release, submit, let_out, guess, replay, come, go, wait, give_back, take_back),
     *(speak, release, reply, reply, reply, let_out),
 )  # fmt: skip
 

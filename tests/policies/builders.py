@@ -86,6 +86,11 @@ def agreed_case(*more: str) -> tuple[Case, list[Pose]]:
     return case, questions
 
 
+def alike(one: Case, other: Case) -> bool:
+    """Whether two cases are the same, whatever was done last."""
+    return replace(one, deed=None) == replace(other, deed=None)
+
+
 def named(case: Case, name: str) -> Person:
     """Somebody in a case."""
     person = case.named(name)

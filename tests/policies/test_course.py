@@ -21,6 +21,7 @@ from policies.routing import decide
 from tests.policies.builders import (
     ALICE_JOINS,
     AT,
+    alike,
     both_sides,
     case_with,
     caucus_of,
@@ -144,7 +145,7 @@ def test_whoever_paused_takes_it_back_and_the_mediator_can_always_go_on() -> Non
     paused = done(CASE, "!pause", alice()).case
     assert "The mediator goes on" in refused(paused, "!resume", facts(CARL))
     assert done(paused, "!resume", alice()).case == CASE
-    assert done(paused, "!resume").case == CASE
+    assert alike(done(paused, "!resume").case, CASE)
 
 
 def test_while_somebody_elses_pause_lasts_it_does_not_go_on_and_says_nothing_of_it() -> None:
@@ -159,7 +160,7 @@ def test_while_somebody_elses_pause_lasts_it_does_not_go_on_and_says_nothing_of_
 
 def test_a_pause_before_the_joint_session_goes_back_to_where_it_was() -> None:
     case = case_with(ALICE_JOINS)
-    assert after(case, "!pause", "!resume") == case
+    assert alike(after(case, "!pause", "!resume"), case)
 
 
 def test_a_turn_gives_nobody_the_word_while_it_rests() -> None:
@@ -225,8 +226,8 @@ def test_the_others_go_on_without_them_and_who_withdrew_may_come_back() -> None:
     on = after(case, "!resume")
     assert (on.phase, on.withdrawn) == (Phase.IN_SESSION, (ALICE,))
     assert levels(on, HERS) == 50
-    assert after(on, "!resume Alice") == CASE
-    assert after(case, "!resume Alice") == CASE
+    assert alike(after(on, "!resume Alice"), CASE)
+    assert alike(after(case, "!resume Alice"), CASE)
 
 
 # --- the end
@@ -250,7 +251,7 @@ def test_in_a_closed_case_nobody_writes_in_any_room_of_the_parties() -> None:
 
 @pytest.mark.parametrize("end", ["!settle", "!close"])
 def test_an_end_can_be_taken_back_by_the_mediator(end: str) -> None:
-    assert after(confirmed(CASE, end).case, "!resume") == CASE
+    assert alike(after(confirmed(CASE, end).case, "!resume"), CASE)
 
 
 @pytest.mark.parametrize("end", ["!settle", "!close"])
@@ -258,7 +259,7 @@ def test_nothing_ends_before_a_yes(end: str) -> None:
     asked = done(CASE, end)
     assert asked.case.phase is Phase.IN_SESSION
     assert "no 4F2A" not in asked.answer
-    assert done(asked.case, "no 4F2A").case == CASE
+    assert alike(done(asked.case, "no 4F2A").case, CASE)
 
 
 # --- what a party says in its own room

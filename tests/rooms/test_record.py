@@ -70,6 +70,18 @@ async def test_what_was_said_stands_in_the_chain_of_its_audience_without_its_wor
     assert said.words.startswith("Alice: said")
 
 
+async def test_an_undo_is_an_entry_that_names_the_one_it_takes_back() -> None:
+    site = await lived()
+    await hears(site, "Mia", DESK, "!mode closed")
+    done = [line for line in lines(site) if line.audience == "desk"][-1]
+    await hears(site, "Mia", DESK, "!undo")
+    undone = [line for line in lines(site) if line.audience == "desk"][-1]
+    assert undone.seq == done.seq + 1
+    assert f"Taken back: entry {done.seq} of Desk" in undone.words
+    assert done in lines(site)
+    assert faults(lines(site)) == []
+
+
 async def test_what_follows_in_another_room_stands_in_that_rooms_chain_too() -> None:
     site = await Site().begin()
     await hears(site, "Mia", DESK, "!mode locked")

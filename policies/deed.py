@@ -1,0 +1,120 @@
+"""The latest act of a mediator, and what of it can be taken back: values; `undo` has what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.document import DocumentId, Label
+from policies.language import Language
+from policies.mode import Floor, Spell
+from policies.names import Conversation, MessageId, PersonId, Phase, ReleaseId
+from policies.quiet import Quiet
+from policies.release import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class FloorSet:
+    """Who may speak in the joint room."""
+
+    before: Floor
+    after: Floor
+
+
+@dataclass(frozen=True, slots=True)
+class CourseSet:
+    """Whether the mediation rests, and by whose pauses."""
+
+    before: Phase
+    pauses_before: tuple[Spell, ...]
+    after: Phase
+    pauses_after: tuple[Spell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuietSet:
+    """When nothing is sent to somebody."""
+
+    person: PersonId
+    before: Quiet | None
+    after: Quiet | None
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageSet:
+    """The language of somebody's mails."""
+
+    person: PersonId
+    before: Language
+    after: Language
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStopped:
+    """Whether, and why, nothing is sent over somebody's channel."""
+
+    person: PersonId
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """How far a version of a document can go. `revoked`: grants ended with it, and stay ended."""
+
+    document: DocumentId
+    version: int
+    before: Label
+    after: Label
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question was put."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBegun:
+    """Words are on their way out of a private room, and nobody has read them yet."""
+
+    release: ReleaseId
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """A held message waits no longer; nobody was told."""
+
+    message: MessageId
+
+
+Change = (
+    FloorSet | CourseSet | QuietSet | LanguageSet | ChannelStopped | LabelSet | Asked | ReleaseBegun | PutAside
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Why something can't be taken back, and what to do instead."""
+
+    why: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a mediator did last. `where` and `entry` are its place on record, `what` is how the desk was answered.
+
+    `by` is None for the organisation. `final`: it can't be taken back; then there are no changes.
+    """
+
+    by: PersonId | None
+    at: datetime
+    where: Conversation
+    entry: int
+    what: str
+    changes: tuple[Change, ...] = ()
+    final: Final | None = None

@@ -1,0 +1,170 @@
+"""Taking back what a mediator did last, where that is possible (M8, M11).
+
+Whatever a mediator does leaves a `Deed` in the case (`policies.deeds`). Taking back is an act like any other, with an
+entry of its own on record that names the former. It happens only if all is still as that left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import assert_never
+
+from policies.ask import Consenting
+from policies.case import DESK, Case, Person
+from policies.deed import (
+    Asked,
+    Change,
+    ChannelStopped,
+    CourseSet,
+    Deed,
+    FloorSet,
+    LabelSet,
+    LanguageSet,
+    PutAside,
+    QuietSet,
+    ReleaseBegun,
+)
+from policies.delivery import channel_key
+from policies.document import is_stricter
+from policies.documents import relabelled
+from policies.effects import (
+    Effect,
+    Inform,
+    PostHeads,
+    Preview,
+    Recall,
+    Resume,
+    ResumeHold,
+    Schedule,
+    ShowBoard,
+    ShowHeaders,
+    ShowHeld,
+    ShowLog,
+    ShowMails,
+)
+from policies.floor import ended, floor_text, mute_text, without
+from policies.membership import caucuses_of
+from policies.mode import Floor
+from policies.outcome import Done, Facts, Refused
+from policies.plan import desk_label
+from policies.release import Standing
+from policies.releasing import not_passed
+from policies.text import moment
+
+_BEGUN = frozenset({Standing.PREVIEWED, Standing.ASKED})
+_BOOKKEEPING = frozenset({"deed", "boards", "made"})
+_LOOKING = (ShowBoard, ShowHeaders, ShowHeld, ShowLog, ShowMails, PostHeads, Preview, Schedule, Resume)
+
+
+def taken_back(case: Case, deed: Deed, facts: Facts) -> Done | Refused:
+    """The case without that. Whatever of it has changed since forbids all of it."""
+    if deed.final:
+        return Refused(f"“{deed.what}” can't be taken back, for {deed.final.why}", deed.final.instead)
+    effects: list[Effect] = []
+    for change in deed.changes:
+        found = _put_back(case, change, facts)
+        if found is None:
+            overtaken = f"“{deed.what}” can't be taken back any more: something came of it, or has changed since"
+            return Refused(overtaken, "!status and !log show how it stands; say what should hold now")
+        case, told = found
+        effects += told
+    return Done(case, " ".join([f"Taken back: {described(case, deed)}.", *_notes(case, deed)]), tuple(effects))
+
+
+def described(case: Case, deed: Deed) -> str:
+    """An act as the desk and the record name it."""
+    who = case.name_of(deed.by) if deed.by else "The organisation"
+    where = desk_label(deed.where, case)
+    return f"entry {deed.entry} of {where}, {moment(deed.at)}, {who}: “{deed.what}”"
+
+
+def _notes(case: Case, deed: Deed) -> Iterator[str]:
+    if any(isinstance(change, FloorSet | CourseSet) for change in deed.changes):
+        yield floor_text(case)
+    if any(isinstance(change, LabelSet) and change.revoked for change in deed.changes):
+        yield "What was granted before stays taken back."
+    if not any(isinstance(change, Asked | ReleaseBegun | PutAside) for change in deed.changes):
+        yield "!undo again brings it back."
+
+
+def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Effect, ...]] | None:
+    """The case without one change, and who is told; None where it isn't as that left it."""
+    match change:
+        case FloorSet(before, after):
+            return _floor(case, before, after, facts)
+        case CourseSet(before, pauses, after, pauses_after):
+            same = (case.phase, case.pauses) == (after, pauses_after)
+            lasting = tuple(p for p in pauses if p.until is None or p.until > facts.at)
+            over = bool(pauses) and not lasting
+            return (replace(case, phase=before, pauses=lasting), ()) if same and not over else None
+        case QuietSet(who) | LanguageSet(who) | ChannelStopped(who):
+            person = case.person(who)
+            return _person(case, person, change) if person else None
+        case LabelSet(number, version_number, before, after):
+            document = case.document(number)
+            version = document.version(version_number) if document else None
+            if document is None or version is None or version.label != after:
+                return None
+            narrower = is_stricter(before, after)
+            back = (
+                relabelled(document, version_number, before, facts.at)
+                if narrower
+                else document.with_version(replace(version, label=before))
+            )
+            return case.with_document(back), (Recall(document.id),)
+        case Asked(code):
+            return _withdrawn_question(case, code)
+        case ReleaseBegun(number, standing):
+            release = case.release(number)
+            return (not_passed(case, number), ()) if release and release.standing is standing else None
+        case PutAside(message):
+            return case, (ResumeHold(message),)
+        case _:
+            assert_never(change)
+
+
+def _floor(case: Case, before: Floor, after: Floor, facts: Facts) -> tuple[Case, tuple[Effect, ...]] | None:
+    if replace(case.floor, resting=()) != replace(after, resting=()):
+        return None
+    back = ended(replace(before, resting=case.floor.resting if before.slow else ()), facts.at)
+    there = {p.id for p in case.people}
+    for gone in {spell.person for spell in (*back.muted, *([back.turn] if back.turn else []))} - there:
+        back = without(replace(case, floor=back), gone)
+    muted, spoke = {s.person: s for s in back.muted}, {s.person: s for s in case.floor.muted}
+    told: list[Effect] = []
+    for who in sorted(muted.keys() | spoke.keys()):
+        if muted.get(who) != spoke.get(who):
+            told += [Inform(who, room, mute_text(muted.get(who))) for room in caucuses_of(case, who)[:1]]
+    return replace(case, floor=back), tuple(told)
+
+
+def _person(
+    case: Case, person: Person, change: QuietSet | LanguageSet | ChannelStopped
+) -> tuple[Case, tuple[Effect, ...]] | None:
+    goes_on = Resume(channel_key(case, person.endpoint.id))
+    match change:
+        case QuietSet(_, before, after):
+            text = f"Nothing is sent to you from {before}." if before else "You have no quiet hours any more."
+            own = tuple(Inform(person.id, room, text) for room in caucuses_of(case, person.id)[:1])
+            back = replace(person, quiet=before)
+            return (case.with_person(back), (goes_on, *own)) if person.quiet == after else None
+        case LanguageSet(_, language, after_language):
+            back = replace(person, language=language)
+            return (case.with_person(back), ()) if person.language == after_language else None
+        case ChannelStopped(_, why, after_why):
+            back = replace(person, endpoint=replace(person.endpoint, stopped=why))
+            return (case.with_person(back), (goes_on,)) if person.endpoint.stopped == after_why else None
+        case _:
+            assert_never(change)
+
+
+def _withdrawn_question(case: Case, code: str) -> tuple[Case, tuple[Effect, ...]] | None:
+    """Whom it was put to learns in private that no answer is wanted any more."""
+    ask = next((a for a in case.asks if a.code == code), None)
+    if ask is None:
+        return None
+    number = f" about {ask.act.release}" if isinstance(ask.act, Consenting) else ""
+    text = f"The mediator takes the question{number} with the code {code} back. You need not answer it."
+    told = () if ask.where == DESK else (Inform(ask.asked, ask.where, text),)
+    return replace(case, asks=tuple(a for a in case.asks if a != ask)), told
