@@ -26,6 +26,7 @@ from appservice.e2ee.trust import Verifications
 from appservice.e2ee.unsigned import UnsignedReader
 from appservice.inbox import InboxWork, Readers
 from appservice.mail.courier import MailCourier, Sender
+from appservice.mail.heads import HeadsMail
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
@@ -110,7 +111,8 @@ def wire(config: Config) -> Service:
     documents = document_house(config, database, matrix)
     files = DocumentWork(database, builder, documents.intake) if documents else None
     contacts = _numbers(config.whatsapp).contacts if config.whatsapp else {}
-    deliverer = Deliverer(database, builder, encryption, couriers, files, contacts=contacts)
+    heads = _heads(config, database)
+    deliverer = Deliverer(database, builder, encryption, couriers, files, heads=heads, contacts=contacts)
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
     gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
@@ -182,6 +184,7 @@ def _house(config: Config) -> House:
         whatsapp=config.whatsapp is not None,
         one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
         documents=config.documents is not None,
+        heads_to=config.record.heads_to,
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )
 
@@ -239,6 +242,13 @@ def _lmtp(email: Email | None, database: SqlDatabase) -> LmtpServer | None:
 def _sender(config: Config, email: Email) -> Sender:
     organisation = config.organisation
     return Sender(organisation.name, organisation.telephone, email.reply_domain, config.appservice.public_base_url)
+
+
+def _heads(config: Config, database: SqlDatabase) -> HeadsMail | None:
+    if config.email is None:
+        return None
+    sender = _sender(config, config.email)
+    return HeadsMail(database, _mail_server(config.email), sender, config.record.heads_to)
 
 
 def _trust(email: Email) -> Trust:

@@ -26,7 +26,7 @@ from policies.effects import (
     Tell,
 )
 from policies.plan import desk_label
-from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, Outgoing, Say
+from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
@@ -159,7 +159,7 @@ class OutboxWork:
             handler = Handler(work, self._codec, self._house, item, datetime.now(UTC))
             await handler.tell_desk(case, text)
 
-    async def _described(self, item: Item, outgoing: Outgoing) -> str:
+    async def _described(self, item: Item, outgoing: Outgoing) -> str:  # noqa: C901 (one arm a kind of effect)
         """What an item is, in a mediator's words, without content."""
         async with self._database.begin() as work:
             case = await work.cases.load(item.case) if item.case else None
@@ -186,6 +186,8 @@ class OutboxWork:
                 return f"{kind} for {person.name if person else 'someone'} in {desk_label(where, case)}"
             case Reconcile() | Preview():
                 return "work on the case's rooms"
+            case MailHeads():
+                return "a mail with the heads of the record"
             case Say():
                 return "an answer in a direct chat"
             case _:

@@ -24,7 +24,7 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
         case Due.ASK:
             return _ask_expired(case, of, facts)
         case Due.HEADS:
-            return Decision(case, (PostHeads(),), HEADS_RULE, "what was recorded leaves the machine")
+            return Decision(case, (PostHeads(facts.heads_to),), HEADS_RULE, "what was recorded leaves the machine")
         case Due.PAUSE:
             after = lapsed(case, facts.at)
             return Decision(after, what_follows(case, after), "pause-ended", "its time is over")

@@ -283,7 +283,10 @@ class ShowLog:
 
 @dataclass(frozen=True, slots=True)
 class PostHeads:
-    """Post the signed heads of the case's chains to the desk, so that they leave the machine."""
+    """Post the signed heads of the case's chains to the desk, and mail them `to` these addresses, so that they leave
+    the machine."""
+
+    to: tuple[str, ...] = ()
 
 
 class Due(StrEnum):

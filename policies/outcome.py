@@ -67,6 +67,8 @@ class Facts:
     """Which of the names on WhatsApp that the act is about take part in another case."""
     documents: bool = False
     """Whether files go to the vault."""
+    heads_to: tuple[str, ...] = ()
+    """The mail addresses that get the signed heads of the record."""
     deletes_media: bool = False
     """Whether we may delete files from the homeserver."""
     held: AtHand | None = None

@@ -31,30 +31,17 @@ from policies.documents import relabelled
 from policies.effects import (
     Effect,
     Inform,
-    PostHeads,
-    Preview,
     Recall,
     Resume,
     ResumeHold,
-    Schedule,
-    ShowBoard,
-    ShowHeaders,
-    ShowHeld,
-    ShowLog,
-    ShowMails,
 )
 from policies.floor import ended, floor_text, mute_text, without
 from policies.membership import caucuses_of
 from policies.mode import Floor
 from policies.outcome import Done, Facts, Refused
 from policies.plan import desk_label
-from policies.release import Standing
 from policies.releasing import not_passed
 from policies.text import moment
-
-_BEGUN = frozenset({Standing.PREVIEWED, Standing.ASKED})
-_BOOKKEEPING = frozenset({"deed", "boards", "made"})
-_LOOKING = (ShowBoard, ShowHeaders, ShowHeld, ShowLog, ShowMails, PostHeads, Preview, Schedule, Resume)
 
 
 def taken_back(case: Case, deed: Deed, facts: Facts) -> Done | Refused:

@@ -105,13 +105,21 @@ class Board:
     update: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MailHeads:
+    """The signed heads of a case's record, as they stand at the desk, to one address of the organisation's choice."""
+
+    to: str
+    text: str
+
+
 Filed = Ingest | Erase | Recall
 """Work on files, between the homeserver and the vault."""
 ToSend = (
     Post | Tell | Explain | Pose | Inform | Publish | Hand | Relay | Introduce | Redact | Filed | Reconcile | Preview
 )
 """The effects that become outbox items."""
-Outgoing = Effect | Say | Enter | Decline | Signal | Board
+Outgoing = Effect | Say | Enter | Decline | Signal | Board | MailHeads
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
@@ -212,11 +220,18 @@ class Applier:
             case ShowBoard():
                 await self._put_board(case, board_item(case.id, case.boards), due_at=None)
             case ShowMails() | ShowHeaders() | ShowHeld() | ShowLog() | PostHeads() | DeadLetters():
-                text = await self._text(case, effect)
-                self.shown = text if isinstance(effect, ShowMails | PostHeads | DeadLetters) else self.shown
-                await self._effect(case, Tell(DESK, text))
+                await self._show(case, effect)
             case _:
                 assert_never(effect)
+
+    async def _show(
+        self, case: Case, effect: ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
+    ) -> None:
+        text = await self._text(case, effect)
+        self.shown = text if isinstance(effect, ShowMails | PostHeads | DeadLetters) else self.shown
+        await self._effect(case, Tell(DESK, text))
+        for address in effect.to if isinstance(effect, PostHeads) else ():
+            await self._put(case.id, Lane(f"heads:{case.id}"), PEOPLE, MailHeads(address, text))
 
     async def _text(
         self, case: Case, effect: ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters

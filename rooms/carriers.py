@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from policies.message import Content
-from rooms.apply import Signal
+from rooms.apply import MailHeads, Signal
 from rooms.letters import Letter
 from rooms.outcome import Outcome
 from rooms.ports import EventId, Item, RoomId, UserId
@@ -52,3 +52,10 @@ class Courier(Protocol):
 
     async def carry(self, item: Item, letter: Letter) -> Outcome:
         """Send it once: a send that was begun and never answered is `Unanswered`, and stays so. Raises Trouble."""
+
+
+class HeadsCourier(Protocol):
+    """Mails the signed heads of the record to whoever keeps them for the organisation."""
+
+    async def carry(self, item: Item, heads: MailHeads) -> Outcome:
+        """As a `Courier` does. Cancelled for an address that is configured no more."""

@@ -35,9 +35,9 @@ from policies.effects import (
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.plan import label, room_key
-from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, Outgoing, Say, Signal
+from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
-from rooms.carriers import Courier, Poster, Posting
+from rooms.carriers import Courier, HeadsCourier, Poster, Posting
 from rooms.documents import DocumentWork, may_hand
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
@@ -71,12 +71,13 @@ class Deliverer:
         couriers: Mapping[Network, Courier],
         documents: DocumentWork | None = None,
         *,
+        heads: HeadsCourier | None = None,
         contacts: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `contacts`:
-        what each of several numbers on WhatsApp is for, in a word, for the board."""
-        self._clock = clock
+        """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `heads`:
+        where they are mailed; `contacts`: what each of several numbers on WhatsApp is for, in a word, for the board."""
+        self._clock, self._heads = clock, heads
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
         self._documents, self._contacts = documents, contacts
 
@@ -89,7 +90,7 @@ class Deliverer:
 
     async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         match outgoing:
-            case Say() | Enter() | Decline() | Signal():
+            case Say() | Enter() | Decline() | Signal() | MailHeads():
                 return await self._outside(item, outgoing), Report()
             case Board():
                 return await self._board(item, _case_of(item), outgoing)
@@ -114,8 +115,10 @@ class Deliverer:
             case _:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
-    async def _outside(self, item: Item, outgoing: Say | Enter | Decline | Signal) -> Outcome:
+    async def _outside(self, item: Item, outgoing: Say | Enter | Decline | Signal | MailHeads) -> Outcome:
         match outgoing:
+            case MailHeads():
+                return await self._heads.carry(item, outgoing) if self._heads else Cancelled("heads are mailed no more")
             case Say():
                 return await self._say(item, outgoing)
             case Signal():

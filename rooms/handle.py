@@ -81,6 +81,8 @@ class House:
     """Whether files go to the vault."""
     deletes_media: bool = False
     """Whether we may delete files from the homeserver."""
+    heads_to: tuple[str, ...] = ()
+    """Who gets the signed heads of the record by mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +386,7 @@ class Handler:
             one_number=house.one_number,
             documents=house.documents,
             deletes_media=house.deletes_media,
+            heads_to=house.heads_to,
         )
 
 

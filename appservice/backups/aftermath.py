@@ -37,7 +37,7 @@ from policies.effects import (
 )
 from policies.message import Text
 from policies.plan import room_key
-from rooms.apply import PEOPLE, Outgoing, Say, Signal
+from rooms.apply import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.ports import EventId, Item, RoomId, UserId, Work
@@ -100,6 +100,8 @@ class Aftermath:
                 async with self._database.begin() as work:
                     doubtful = _first_look(item) and await _doubtful(work, item, outgoing, epoch)
                 return Unanswered(MAYBE) if doubtful else None
+            case MailHeads():
+                return Cancelled("the record was restored; the next heads follow") if _is_old(item, epoch) else None
             case Signal():
                 return Cancelled("the verification that it belongs to was lost") if _is_old(item, epoch) else None
             case Say() | Post() | Tell() | Explain() | Publish() | Hand() | Inform() | Pose():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from appservice.mail.leaving import is_with_another, outcome_of
 from appservice.mail.lines import remember_lines
 from appservice.portal.store import LINK_LASTS, Whose
 from appservice.ports import ServiceDatabase, ServiceWork
@@ -28,7 +29,7 @@ from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
-from rooms.ports import Item, State
+from rooms.ports import Item
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class MailCourier:
         leaving = SentMail(ids.token_hash(bounce), letter.case.id, person.id, person.endpoint.id, item.id, state, at)
         whose = Whose(letter.case.id, person.id)
         async with self._database.begin() as work:
-            if await _is_with_another(work, item):
+            if await is_with_another(work, item):
                 return TakenOver()
             await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
             is_news = by_link(person) and not isinstance(letter.content, AskWhose)
@@ -111,17 +112,7 @@ class MailCourier:
                 raise
             # What became of the mail is known all the same, and the item's own end is stored as soon as that can be.
             logger.warning("what became of a mail could not be noted")
-        match result:
-            case Accepted(reply):
-                return Sent(reply)
-            case Unknown(reason):
-                return Unanswered(reason)
-            case NotSent(reason):
-                raise Trouble(reason, transient=True)
-            case Refused(code, permanent, why):
-                raise Trouble(f"the mail server said no: {code} {why}", transient=not permanent)
-            case _:
-                assert_never(result)
+        return outcome_of(result)
 
     async def _note(self, leaving: SentMail, link: str, result: SendResult) -> None:
         """For `!mail status`, and a link that never left opens nothing."""
@@ -197,12 +188,6 @@ class MailCourier:
     def _invitation(self, case: Case, person: Person) -> mails.Invitation:
         mediator = next((p.name for p in case.people if case.is_staff(p.id)), self._sender.organisation)
         return mails.Invitation(self._sender.organisation, mediator, self._sender.telephone, person.name)
-
-
-async def _is_with_another(work: ServiceWork, item: Item) -> bool:
-    """Whether another process has taken it over, because this one stood still for longer than its lease (I5)."""
-    now = await work.outbox.get(item.id, lock=True)
-    return now is None or now.sending or now.state is not State.READY
 
 
 async def _address(work: ServiceWork, letter: Letter, endpoint: Endpoint) -> ReplyAddress:

@@ -27,6 +27,7 @@ from appservice.setup.values import (
     Folder,
     HttpUrl,
     Localpart,
+    MailAddress,
     MasterKey,
     Network,
     Port,
@@ -127,6 +128,14 @@ class AgreementToMediate(Section):
         return Agreement(1, self.file, self.confidentiality)
 
 
+class Record(Section):
+    """The record of what was decided (A1)."""
+
+    heads_to: tuple[MailAddress, ...] = Field(
+        default=(), description="mail addresses that get its signed heads, as each desk does"
+    )
+
+
 class Rooms(Section):
     """What our rooms are like."""
 
@@ -203,6 +212,7 @@ class Config(Section):
     documents: Annotated[Documents | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the vault of documents"
     )
+    record: Record = Field(default=Record(), description="the record of what was decided")
     rooms: Rooms = Field(default=Rooms(), description="the rooms")
     logging: Logging = Field(default=Logging(), description="the log")
 
@@ -213,7 +223,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if wrong := [*self._foreign_mediators(), *self._registration_mismatches(), *self._shared_ports()]:
+        if wrong := [
+            *self._foreign_mediators(),
+            *self._registration_mismatches(),
+            *self._shared_ports(),
+            *self._undeliverable_heads(),
+        ]:
             raise ConfigError("", wrong)
         return self
 
@@ -228,6 +243,14 @@ class Config(Section):
     def _shared_ports(self) -> Iterable[Mistake]:
         if self.email and self.email.lmtp.port == self.appservice.listen.port:
             yield Mistake("email.lmtp.port", "the same as appservice.listen.port", "give each a port of its own")
+
+    def _undeliverable_heads(self) -> Iterable[Mistake]:
+        for number, address in enumerate(self.record.heads_to):
+            where, domain = f"record.heads_to[{number}]", address.rpartition("@")[2].lower()
+            if self.email is None:
+                yield Mistake(where, "heads can't be mailed without the email bridge", "set up email, or leave it out")
+            elif domain == self.email.reply_domain.lower():
+                yield Mistake(where, "an address at our own reply_domain", "give one that leaves this machine")
 
     def _registration_mismatches(self) -> Iterable[Mistake]:
         server = self.homeserver.server_name

@@ -77,6 +77,10 @@ documents:
   # clamd: {socket: /run/clamav/clamd.ctl}                  # a malware scanner; while it is down, files wait
   most_megabytes: 50                     # how large a file may be, in MB; default 50
 
+record:
+  heads_to: []                           # mail addresses that get the signed heads of the record as each desk does, on
+                                         # days when something was recorded; needs the email bridge; default none
+
 rooms:
   rotation_messages: 100                 # messages until a room gets a new key; default 100
   rotation_hours: 168                    # hours until a room gets a new key; default 168

@@ -27,6 +27,7 @@ from appservice.setup import registration
 from appservice.setup.mistakes import mistaken
 from appservice.setup.registration import Registration
 from appservice.setup.secretfiles import resolve, strong
+from bridges.email.ids import MalformedAddress, parse_address
 from policies.text import clean
 
 USER_PREFIX: Final = "_mediatrix_"
@@ -125,6 +126,13 @@ def _domain(text: str) -> str:
     return text.lower()
 
 
+def _mail_address(text: str) -> str:
+    read = parse_address(text)
+    if isinstance(read, MalformedAddress):
+        raise mistaken(read.reason, "like records@example.org")
+    return read.spelled
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(value if isinstance(value, str) else "", strict=False)
@@ -186,6 +194,7 @@ RootUrl = Annotated[str, AfterValidator(_root_url)]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 Localpart = Annotated[str, AfterValidator(_localpart)]
 Domain = Annotated[str, AfterValidator(_domain)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 RegistrationFile = Annotated[Registration, PlainValidator(_registration)]
 Folder = Annotated[Path, PlainValidator(_folder)]

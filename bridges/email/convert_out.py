@@ -152,6 +152,22 @@ class LinkLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class PlainLetter:
+    """The service's own lines for a machine or a file, kept as they are: ASCII, below 900 characters each.
+
+    `from_address` takes no answers, and no reports.
+    """
+
+    organisation: str
+    subject: str
+    text: str = field(repr=False)
+    from_address: str = field(repr=False)
+    recipient: EmailAddress = field(repr=False)
+    message_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingMail:
     """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit. Reports go to the envelope's sender, which is
     an address of this one mail's own (VERP). `text` is its plain text; empty for a mail without words."""
@@ -197,6 +213,19 @@ def render_link(letter: LinkLetter) -> OutgoingMail:
     html = _TEMPLATES.get_template(f"{letter.language}/{name}.html").render(values, language=letter.language)
     _fill(message, _rendered(letter.language, name, **values), html)
     return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes())
+
+
+def render_plain(letter: PlainLetter) -> OutgoingMail:
+    """Write a mail of plain text alone, not encoded: the file that a mail program saves has the lines as they are.
+
+    Raises ValueError for a text that isn't ASCII, and as `render` does.
+    """
+    local_part, _, domain = letter.from_address.rpartition("@")
+    sender = Address(_header_text(letter.organisation), local_part, domain)
+    subject = _header_text(f"{letter.organisation}: {letter.subject}")
+    message = _headed(sender, letter.recipient, subject, letter.message_id, letter.at)
+    message.set_content(f"{letter.text}\n", cte="7bit")
+    return OutgoingMail(letter.from_address, letter.recipient.spelled, message.as_bytes(), letter.text)
 
 
 def _subject(letter: LinkLetter) -> str:

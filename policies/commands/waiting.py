@@ -50,7 +50,7 @@ class ShowHeads:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
-        return Done(case, "", (effects.PostHeads(),))
+        return Done(case, "", (effects.PostHeads(facts.heads_to),))
 
 
 def _log(words: list[str]) -> ShowLog | ShowHeads | str:

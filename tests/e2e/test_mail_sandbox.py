@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 
+from appservice.mail.courier import Sender
+from appservice.mail.heads import HeadsMail
 from bridges.email.api import Accepted, MailServer, Security, send
 from bridges.email.convert_in import read_mail
 from bridges.email.convert_out import Invitation, Post, render
@@ -14,8 +17,14 @@ from bridges.email.proof import Proof, Proven, Unproven, UnprovenReason, prove
 from bridges.email.rate import RateCap
 from bridges.email.reply import read_reply
 from bridges.email.server import InboxVerdict, LmtpServer, ReceivedMail
+from policies.case import CaseId, ConversationId
+from rooms.apply import MailHeads
+from rooms.outcome import Sent
+from rooms.ports import Item, ItemId, Lane
+from rooms.record import posted
 from sandbox.mail import MailSandbox, Stamp, composed
 from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, TRUST, letter
+from tests.fakes.memory import MemoryDatabase
 
 
 @dataclass
@@ -127,3 +136,17 @@ async def test_an_invitation_can_be_answered_with_one_word(world: World) -> None
     await world.mail.deliver(CARL.spelled, received.reply_address, "Hello", in_reply_to=received)
     mail = read_mail(world.inbox.stored[0].raw, null_sender=False)
     assert read_reply(mail, ADDRESS, ROOM.name) == Clean("Hello")
+
+
+async def test_heads_of_the_record_arrive_as_lines_that_an_audit_reads(world: World) -> None:
+    database, heads = MemoryDatabase(), "1042 joint 7 " + "ab" * 32
+    text = f"Record of case 1042, 2026-01-05 10:00 UTC. Keep this.\n{heads}\nkey {'k' * 43} signature {'s' * 86}"
+    item = Item(ItemId("heads"), Lane("heads:1042"), "people", None, b"", datetime(2026, 1, 5, tzinfo=UTC))
+    async with database.begin() as work:
+        await work.outbox.put(item)
+    sender = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, "https://mediation.example.org")
+    courier = HeadsMail(database, world.server, sender, ("records@example.net",))
+    assert isinstance(await courier.carry(item, MailHeads("records@example.net", text)), Sent)
+    received = await world.mail.wait_for("records@example.net")
+    assert text in received.text
+    assert posted(received.text).heads == (((CaseId("1042"), ConversationId("joint")), 7, "ab" * 32),)

@@ -51,6 +51,7 @@ class PostOffice:
         self.delivered: list[Delivered] = []
         self.links: list[LinkMail] = []
         """Mails without words."""
+        self.taken: list[OutgoingMail] = []
         self.envelopes: list[str] = []
         """The envelopes' senders."""
         self.verdicts: list[SendResult] = []
@@ -63,6 +64,7 @@ class PostOffice:
         await self.hazard("smtp")
         verdict = self.verdicts.pop(0) if self.verdicts else Accepted("queued")
         if isinstance(verdict, Accepted):
+            self.taken.append(mail)
             found = self._read(mail)
             self.delivered += [found] if found else []
             self.envelopes.append(mail.envelope_from)
@@ -74,6 +76,8 @@ class PostOffice:
         assert isinstance(message, EmailMessage)
         body, html = message.get_body(("plain",)), message.get_body(("html",))
         assert isinstance(body, EmailMessage)
+        if message.get_content_type() == "text/plain":
+            return None
         assert isinstance(html, EmailMessage)
         text = "\n".join(str(body.get_content()).splitlines())
         if "Reply-To" not in message:

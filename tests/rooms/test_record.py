@@ -10,14 +10,16 @@ import pytest
 
 from policies.case import DESK, JOINT, Conversation
 from policies.commands.waiting import ShowHeads
-from policies.effects import Decision, Publish, Tell
+from policies.effects import Decision, Due, Publish, Tell, due_key
 from policies.message import Content, File, FileRef, MessageId, Text
 from policies.names import ReleaseId
 from policies.record import HEADS_EVERY, digest, next_heads, parts
-from rooms.ports import Item, State
+from rooms.apply import MailHeads
+from rooms.handle import Handler
+from rooms.ports import Item, ItemId, State
 from rooms.record import Line, Walk, posted
 from tests.policies.builders import caucus_of, message
-from tests.rooms.builders import AT, Site, handler
+from tests.rooms.builders import AT, CODEC, HOUSE, Site, handler
 
 WORDS = "I would accept four thousand"
 
@@ -68,6 +70,26 @@ async def test_what_was_said_stands_in_the_chain_of_its_audience_without_its_wor
     [said] = [line for line in lines(site) if line.audience.startswith("caucus")]
     assert json.loads(said.private or "")["contents"] == [digest(Text(f"{WORDS} 0"))]
     assert said.words.startswith("Alice: said")
+
+
+async def test_heads_are_mailed_as_they_are_posted_to_the_desk() -> None:
+    site = await lived()
+    kept_by = ("records@example.org", "notary@example.net")
+    async with site.database.begin() as work:
+        house = replace(HOUSE, heads_to=kept_by)
+        await Handler(work, CODEC, house, ItemId("heads"), AT).due(site.case.id, due_key(Due.HEADS))
+    sent = [CODEC.load(item.body) for item in site.database.committed.outbox.items.values()]
+    [posted_to_desk] = [one.text for one in sent if isinstance(one, Tell) and "Record of case" in one.text]
+    assert [one for one in sent if isinstance(one, MailHeads)] == [MailHeads(to, posted_to_desk) for to in kept_by]
+    assert not {"Alice", "Carl", "Mia", "Smith", "Jones"} & set(posted_to_desk.replace("@", " ").split())
+
+
+async def test_without_addresses_heads_go_to_the_desk_alone() -> None:
+    site = await lived()
+    async with site.database.begin() as work:
+        await handler(work, "heads").due(site.case.id, due_key(Due.HEADS))
+    sent = [CODEC.load(item.body) for item in site.database.committed.outbox.items.values()]
+    assert not [one for one in sent if isinstance(one, MailHeads)]
 
 
 async def test_an_undo_is_an_entry_that_names_the_one_it_takes_back() -> None:

@@ -91,6 +91,20 @@ def test_one_number_can_not_be_both(installation: Path) -> None:
     assert "whatsapp.joint_number" in mistakes(file, WHATSAPP_SECRETS)
 
 
+def test_heads_are_mailed_to_addresses_that_leave_this_machine(installation: Path) -> None:
+    mail = {"reply_domain": "reply.example.org", "authserv_id": "mx.example.org"}
+    assert config.load(installation / "config.yaml").record.heads_to == ()
+    kept = edited(installation, lambda raw: raw.update(email=mail, record={"heads_to": ["Records@Example.org"]}))
+    assert config.load(kept, {}).record.heads_to == ("Records@example.org",)
+    without = edited(installation, lambda raw: raw.update(email={"enabled": False}))
+    assert "without the email bridge" in str(mistakes(without)["record.heads_to[0]"])
+    wrong = ["records", "me@reply.example.org"]
+    file = edited(installation, lambda raw: raw.update(email=mail, record={"heads_to": wrong[:1]}))
+    assert "name@example.org" in str(mistakes(file)["record.heads_to[0]"])
+    file = edited(installation, lambda raw: raw.update(record={"heads_to": wrong[1:]}))
+    assert "reply_domain" in str(mistakes(file)["record.heads_to[0]"])
+
+
 def test_no_secret_shows_when_a_configuration_is_printed(installation: Path) -> None:
     loaded = config.load(installation / "config.yaml")
     for name in ("master.key", "provisioning.token"):
