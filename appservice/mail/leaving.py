@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from appservice.ports import ServiceWork
-from bridges.email.api import Accepted, NotSent, Refused, SendResult, Unknown
+from bridges.email.api import Accepted, Refused, SendResult
+from bridges.unsent import NotSent, Unknown
 from rooms.homeserver import Trouble
 from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.ports import Item, State

@@ -11,7 +11,8 @@ import pytest
 from appservice.mail import heads
 from appservice.mail.courier import Sender
 from appservice.mail.heads import HeadsMail
-from bridges.email.api import MailServer, NotSent, Refused, Security, SendResult, Unknown
+from bridges.email.api import MailServer, Refused, Security, SendResult
+from bridges.unsent import NotSent, Unknown
 from rooms.apply import MailHeads
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Sent, TakenOver, Unanswered
