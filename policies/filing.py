@@ -148,13 +148,13 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
         what, after = f"is not kept. {why}{_out_of_room(case, filing, facts)}", _taken_away(filing)
     elif filing.said_in == JOINT:
         left = "Its encrypted bytes stay on the server; who has read it there may have kept a copy."
-        what = f"is not kept as a document. {why} It was taken out of {where}, and is held for the mediator. {left}"
+        # What was beside it may have been held before, and that may be over.
+        what = f"is not kept as a document. {why} It was taken out of {where}; the mediator knows of it. {left}"
         after = (Hold(filing.message, NO_DOCUMENT),)
     else:
-        others = (
-            ", and nobody who reads there by another network gets it" if bridged_readers(case, filing.said_in) else ""
-        )
-        what, after = f"is not kept as a document. {why} It stays in {where}{others}.", ()
+        away = bridged_readers(case, filing.said_in)
+        others = ", and nobody who reads there by another network gets the file" if away else ""
+        what, after = f"is not kept as a document. {why} The message with it stays in {where}{others}.", ()
     return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", why)
 
 

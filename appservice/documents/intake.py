@@ -90,8 +90,9 @@ class Intake:
         except MediaError:
             return Refused(_TAMPERED)
         except MatrixError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
+            if (error.status, error.errcode) == (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"):
                 return Refused(_GONE)
+            # A proxy that knows no such path answers 404, too.
             raise Trouble(f"the homeserver said {error.errcode}", transient=True) from error
 
     async def hand_in(

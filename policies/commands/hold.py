@@ -14,7 +14,8 @@ from policies.asking import how
 from policies.case import DESK, Case, Person
 from policies.commands.form import Form
 from policies.course import resting
-from policies.effects import EndHold, Inform, ResumeHold, Tell
+from policies.effects import EndHold, Erase, Inform, ResumeHold, Tell
+from policies.filing import NO_DOCUMENT
 from policies.hold import NO_REASON, REASONS, AtHand, HoldEnd, Reason, doubtful, read_reason, told_at, words_in
 from policies.membership import bridged_readers, conversations, readers
 from policies.message import File, Unproven
@@ -76,7 +77,8 @@ class ReturnHeld:
     reason: Reason = NO_REASON
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """They learn in private why it was held, and that they may send it again; a post that is under way is off."""
+        """They learn in private why it was held, and that they may send it again; a post that is under way is off. A
+        file that can be no document is of no use to anybody then."""
         held = _waiting(facts, self.item)
         if isinstance(held, Refused):
             return held
@@ -91,7 +93,8 @@ class ReturnHeld:
         )
         end = EndHold(held.message.id, HoldEnd.RETURNED)
         answer = f"Held message {held.number} is given back, and {author.name} is told why."
-        return Done(closed_all(case, held.message.id), answer, (end, Inform(author.id, own, text)))
+        erased = (Erase(held.message.id),) if facts.documents and held.why == NO_DOCUMENT else ()
+        return Done(closed_all(case, held.message.id), answer, (end, Inform(author.id, own, text), *erased))
 
 
 @dataclass(frozen=True, slots=True)

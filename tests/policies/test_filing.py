@@ -213,8 +213,8 @@ def test_what_is_no_document_stays_in_its_private_room_and_everybody_learns_who_
     assert {type(e) for e in decision.effects} == {Tell, Inform}
     texts = [e.text for e in of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)]
     assert len(texts) == 3
-    stays = f"is not kept as a document. It is a film. It stays in PRIVATE with mediator · {CASE.id}"
-    assert all(f"{stays}, and nobody who reads there by another network gets it." in text for text in texts)
+    stays = f"is not kept as a document. It is a film. The message with it stays in PRIVATE with mediator · {CASE.id}"
+    assert all(f"{stays}, and nobody who reads there by another network gets the file." in text for text in texts)
     elsewhere = filed(FILM, DESK, DESK)
     assert {type(e) for e in elsewhere.effects} == {Tell}
     assert "another network" not in str(elsewhere.effects)
@@ -228,7 +228,7 @@ def test_what_is_no_document_out_of_the_joint_room_is_held_and_not_destroyed() -
     assert reached(decision.effects) == {HERS, DESK}
     for told in of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects):
         assert "It is a film. It was taken out of EVERYONE" in told.text
-        assert "is held for the mediator" in told.text
+        assert "the mediator knows of it" in told.text
         assert "Its encrypted bytes stay on the server" in told.text
 
 

@@ -10,7 +10,8 @@ from policies.ask import Passing
 from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.due import decide_due
-from policies.effects import EndHold, Inform, Pose, Publish, ResumeHold, Tell
+from policies.effects import EndHold, Erase, Inform, Pose, Publish, ResumeHold, Tell
+from policies.filing import BESIDE_A_FILE, NO_DOCUMENT
 from policies.hold import REASONS, AtHand, HoldEnd
 from policies.membership import readers
 from policies.message import AuthenticatedMail, Edit, File, FileRef, Message, MessageId, Text, Unproven, Unreadable
@@ -274,6 +275,14 @@ def test_who_has_no_room_of_their_own_is_not_told_by_guess() -> None:
     case = done(CASE, "!party add Eve eve@example.net as expert").case
     said = message(case, "Eve", JOINT, Text("x"), BY_MAIL)
     assert "no private room" in refuses("!held 3 return", held(said, case), case)
+
+
+def test_a_file_that_can_be_no_document_is_deleted_when_it_is_given_back_and_nothing_else_is() -> None:
+    film = message(CASE, "Alice", JOINT, FILE)
+    for why, vault, gone in ((NO_DOCUMENT, True, 1), (NO_DOCUMENT, False, 0), (BESIDE_A_FILE, True, 0)):
+        known = replace(facts(code="8QQ8"), held=held(film, why=why), documents=vault)
+        assert len(of_kind(Erase, done(CASE, "!held 3 return", known).effects)) == gone
+        assert not of_kind(Erase, done(CASE, "!held 3 discard", known).effects)
 
 
 @pytest.mark.parametrize("line", ["!held 3 return", "!held 3 discard"])

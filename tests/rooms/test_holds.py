@@ -7,12 +7,25 @@ import pytest
 from policies.case import DESK, JOINT, Case
 from policies.commands.hold import DiscardHeld, PostHeld
 from policies.effects import Publish, Tell
+from policies.filing import NO_DOCUMENT, Filing, Refused
 from policies.hold import HoldEnd
-from policies.message import AuthenticatedMail, Message, MessageId, SignedDevice, Text, Unproven
+from policies.membership import readers
+from policies.message import (
+    AuthenticatedMail,
+    File,
+    FileRef,
+    Message,
+    MessageId,
+    SignedDevice,
+    Text,
+    Unproven,
+)
 from rooms.apply import PEOPLE
+from rooms.handle import Handler
 from rooms.outcome import Sent
-from tests.policies.builders import AT, both_sides, message, named
-from tests.rooms.builders import Site, handler
+from rooms.ports import ItemId
+from tests.policies.builders import AT, both_sides, caucus_of, message, named
+from tests.rooms.builders import CODEC, HOUSE, Site, handler
 
 CASE = both_sides("!mode released")
 
@@ -48,6 +61,24 @@ def published(site: Site) -> list[Publish]:
 
 def told(site: Site) -> list[str]:
     return [o.text for o in site.outbox() if isinstance(o, Tell) and o.conversation == DESK]
+
+
+async def test_a_file_that_can_be_no_document_waits_for_a_mediator_who_gives_it_back(site: Site) -> None:
+    sent = message(CASE, "Alice", JOINT, File("film.mp4", "video/mp4", 3, FileRef("{}")), SignedDevice())
+    house = replace(HOUSE, documents=True)
+    async with site.database.begin() as work:
+        await Handler(work, CODEC, house, ItemId("file"), AT).message(CASE.id, sent, None, None)
+    assert await ends(site) == []
+    home = caucus_of(CASE, "Smith")
+    filing = Filing(sent.id, sent.author, JOINT, home, "film.mp4", Refused("It is a film."), readers(CASE, JOINT))
+    async with site.database.begin() as work:
+        await Handler(work, CODEC, house, ItemId("filed"), AT).filed(CASE.id, filing)
+    assert await ends(site) == [None]
+    await hears(site, "Mia", "!held", "c1")
+    assert "1. " in told(site)[-1]
+    assert NO_DOCUMENT in told(site)[-1]
+    await hears(site, "Mia", "!held 1 return", "c2")
+    assert await ends(site) == [HoldEnd.RETURNED]
 
 
 async def test_it_waits_is_previewed_and_stands_where_it_was_meant_once(site: Site) -> None:

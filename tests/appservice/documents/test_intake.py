@@ -157,10 +157,14 @@ async def test_a_file_that_is_too_large_to_be_fetched_is_said_to_be_so(room: Roo
     assert [filing.result for filing in room.filed()] == [Refused("It is larger than a document can be.")]
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500])
-async def test_a_file_that_the_homeserver_does_not_give_us_now_is_not_called_gone(room: Room, status: int) -> None:
+@pytest.mark.parametrize(
+    ("errcode", "status"), [("M_MISSING_TOKEN", 401), ("M_FORBIDDEN", 403), ("M_UNRECOGNIZED", 404), ("M_UNKNOWN", 500)]
+)
+async def test_a_file_that_the_homeserver_does_not_give_us_now_is_not_called_gone(
+    room: Room, errcode: str, status: int
+) -> None:
     await room.send()
-    room.synapse.hazard = failing(MatrixError("fake", "M_FORBIDDEN", status, transient=False))
+    room.synapse.hazard = failing(MatrixError("fake", errcode, status, transient=False))
     with pytest.raises(Trouble) as trouble:
         await room.ingest()
     assert trouble.value.transient
