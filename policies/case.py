@@ -28,6 +28,7 @@ from policies.names import (
 )
 from policies.quiet import Quiet
 from policies.release import Release
+from policies.rulebook import IN_FORCE, Rulebook
 
 __all__ = [
     "DESK",
@@ -173,6 +174,8 @@ class Case:
     """All versions of the agreement to mediate; the last is the one that counts. None: no agreement is asked for."""
     acceptances: tuple[Acceptance, ...] = ()
     floor: Floor = AT_FIRST
+    rules: Rulebook = IN_FORCE
+    """Those of the joint room."""
     releases: tuple[Release, ...] = ()
     """All of them, for ever: what was released is provable, and what wasn't, too."""
     documents: tuple[Document, ...] = ()

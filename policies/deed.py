@@ -11,6 +11,7 @@ from policies.mode import Floor, Spell
 from policies.names import Conversation, MessageId, PersonId, Phase, ReleaseId
 from policies.quiet import Quiet
 from policies.release import Standing
+from policies.rulebook import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class CourseSet:
     pauses_before: tuple[Spell, ...]
     after: Phase
     pauses_after: tuple[Spell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesSet:
+    """The rules of the joint room."""
+
+    before: Rulebook
+    after: Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,17 @@ class PutAside:
 
 
 Change = (
-    FloorSet | CourseSet | QuietSet | LanguageSet | ChannelStopped | LabelSet | Asked | ReleaseBegun | PutAside
-)  # fmt: skip
+    FloorSet
+    | CourseSet
+    | RulesSet
+    | QuietSet
+    | LanguageSet
+    | ChannelStopped
+    | LabelSet
+    | Asked
+    | ReleaseBegun
+    | PutAside
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from policies.deed import (
     PutAside,
     QuietSet,
     ReleaseBegun,
+    RulesSet,
 )
 from policies.document import Document
 from policies.effects import (
@@ -73,6 +74,7 @@ def _changes(before: Case, after: Case, effects: tuple[Effect, ...]) -> Iterator
     course = (before.phase, before.pauses), (after.phase, after.pauses)
     if course[0] != course[1] and {before.phase, after.phase} <= PAUSABLE:
         yield CourseSet(*course[0], *course[1])
+    yield from [RulesSet(before.rules, after.rules)] if before.rules != after.rules else []
     for person in after.people:
         yield from _of_person(before.person(person.id) or person, person)
     for document in after.documents:
@@ -112,6 +114,7 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
     dropped = PutAside in kinds and all(r.standing is Standing.CLOSED for r in new)
     covered = {
         "floor": FloorSet in kinds,
+        "rules": RulesSet in kinds,
         "phase": CourseSet in kinds,
         "pauses": CourseSet in kinds,
         "people": same_people,

@@ -13,6 +13,7 @@ from policies.hold import AtHand
 from policies.identity import Identity
 from policies.message import Edit, Message, Text, Unproven
 from policies.names import MessageId
+from policies.rulebook import IN_FORCE, Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Facts:
     """The encryption identities of the case's people in Matrix, for a command."""
     agreement: Agreement | None = None
     """The organisation's agreement to mediate, as it is now; None if it uses none."""
+    rules: Rulebook = IN_FORCE
+    """The organisation's rules of the joint room, for a new case."""
     where: Conversation = DESK
     """Where a command was given."""
     entry: int = 0

@@ -28,7 +28,7 @@ from policies.message import Edit, File, Message, MessageId, Reaction, Removal, 
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
 from policies.releasing import closed_all
-from policies.rules import Breach, breach
+from policies.rules import Breach, breach, tried_out
 from policies.status import readers_text
 from policies.text import one_line
 from policies.warning import echo_warning, sign_of_warning
@@ -57,11 +57,15 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     if facts.documents and _becomes_a_document(case, message):
         return decide_file(case, message, author)
     broken = breach(case, message, facts)
-    if broken:
+    if broken and not broken.is_tried_out(case):
         return _broken(case, message, author, broken)
     if isinstance(message.proof, Unproven):
-        return _unproven(case, message, author, message.proof)
-    return _at_the_desk(case, message, facts) if message.conversation == DESK else _proven(case, message, author, facts)
+        decision = _unproven(case, message, author, message.proof)
+    elif message.conversation == DESK:
+        decision = _at_the_desk(case, message, facts)
+    else:
+        decision = _proven(case, message, author, facts)
+    return tried_out(decision, message, author, broken) if broken else decision
 
 
 def decide_confirmed(case: Case, message: Message, kept: Message | None, held: MessageId) -> Decision:

@@ -24,6 +24,7 @@ from policies.deed import (
     PutAside,
     QuietSet,
     ReleaseBegun,
+    RulesSet,
 )
 from policies.delivery import channel_key
 from policies.document import is_stricter
@@ -85,6 +86,8 @@ def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Eff
             lasting = tuple(p for p in pauses if p.until is None or p.until > facts.at)
             over = bool(pauses) and not lasting
             return (replace(case, phase=before, pauses=lasting), ()) if same and not over else None
+        case RulesSet(rules, now):
+            return (replace(case, rules=rules), ()) if case.rules == now else None
         case QuietSet(who) | LanguageSet(who) | ChannelStopped(who):
             person = case.person(who)
             return _person(case, person, change) if person else None

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policies import alarms, due, lobby, portal, routing
-from policies.agreement import Agreement
 from policies.asking import Answer as Answering
 from policies.asking import code_from
 from policies.board import NOTHING, SHOWN, Shown, cases_board
@@ -36,8 +35,11 @@ from policies.plan import RoomKey, room_key
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
+from rooms.house import House
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
+
+__all__ = ["BEFORE_RESTORE", "IN_CLEAR", "Answer", "Handler", "House"]  # People look for the house here.
 
 NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
@@ -61,28 +63,6 @@ NOT_ENCRYPTED = (
     "I take no commands that were sent without encryption, and what you wrote may have been read on the server. This"
     " chat is encrypted: write again with a client that encrypts."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the organisation has set up: its mediators (user id to name), and what `policies.outcome.Facts` needs."""
-
-    server_name: str
-    own_prefix: str
-    reply_domain: str | None
-    mediators: Mapping[UserId, str]
-    agreement: Agreement | None = None
-    """The organisation's agreement to mediate; None: it uses none."""
-    whatsapp: bool = False
-    """Whether there is a WhatsApp bridge."""
-    one_number: bool = False
-    """Whether all of it goes over one number."""
-    documents: bool = False
-    """Whether files go to the vault."""
-    deletes_media: bool = False
-    """Whether we may delete files from the homeserver."""
-    heads_to: tuple[str, ...] = ()
-    """Who gets the signed heads of the record by mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,22 +352,7 @@ class Handler:
         return {users[user]: identity for user, identity in (await self._work.identities.known(users)).items()}
 
     def _facts(self, by: PersonId | None, identities: Mapping[PersonId, Identity]) -> Facts:
-        house = self._house
-        return Facts(
-            self._at,
-            by,
-            code_from(self._item),
-            house.server_name,
-            house.own_prefix,
-            house.reply_domain,
-            identities,
-            house.agreement,
-            whatsapp=house.whatsapp,
-            one_number=house.one_number,
-            documents=house.documents,
-            deletes_media=house.deletes_media,
-            heads_to=house.heads_to,
-        )
+        return self._house.facts(self._at, by, code_from(self._item), identities)
 
 
 def _words_of(message: Message) -> str:

@@ -40,6 +40,7 @@ from appservice.setup.values import (
     Words,
 )
 from policies.agreement import Agreement, Confidentiality
+from policies.rulebook import EDIT_MINUTES, EDIT_MINUTES_MOST, Rulebook, Trial
 
 DEFAULT_PORT: Final = 29340
 BOT: Final = "_mediatrix_bot"
@@ -136,6 +137,20 @@ class Record(Section):
     )
 
 
+class Rules(Section):
+    """The rules of the joint room, for new cases; mediators change them with !rules (M7)."""
+
+    edit_minutes: int = Field(
+        default=EDIT_MINUTES, ge=1, le=EDIT_MINUTES_MOST, description="minutes in which words can be changed"
+    )
+    dry_run: tuple[Trial, ...] = Field(default=(), description="rules that only tell the desk: late-edit, joint-file")
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """As a new case takes it."""
+        return Rulebook(self.edit_minutes, self.dry_run)
+
+
 class Rooms(Section):
     """What our rooms are like."""
 
@@ -213,6 +228,7 @@ class Config(Section):
         default=None, description="the vault of documents"
     )
     record: Record = Field(default=Record(), description="the record of what was decided")
+    rules: Rules = Field(default=Rules(), description="the rules of the joint room")
     rooms: Rooms = Field(default=Rooms(), description="the rooms")
     logging: Logging = Field(default=Logging(), description="the log")
 

@@ -81,6 +81,10 @@ record:
   heads_to: []                           # mail addresses that get the signed heads of the record as each desk does, on
                                          # days when something was recorded; needs the email bridge; default none
 
+rules:                                   # of the joint room, for new cases; !rules changes them in a case
+  edit_minutes: 15                       # how long words can be changed there, 1 to 1440 minutes; default 15
+  dry_run: []                            # which only tell the desk what they would take away: late-edit, joint-file
+
 rooms:
   rotation_messages: 100                 # messages until a room gets a new key; default 100
   rotation_hours: 168                    # hours until a room gets a new key; default 168

@@ -29,6 +29,7 @@ from policies.commands import (
     quiet,
     release,
     report,
+    rules,
     session,
     sides,
     undo,
@@ -51,6 +52,7 @@ from policies.commands.question import AskQuestion
 from policies.commands.quiet import QuietCommand
 from policies.commands.release import ReleaseCommand
 from policies.commands.report import Report
+from policies.commands.rules import RulesCommand
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.undo import Undo
@@ -102,6 +104,7 @@ Command = (
     | SessionCommand
     | CourseCommand
     | FloorCommand
+    | RulesCommand
     | GrantCommand
     | DocumentCommand
     | HoldCommand
@@ -129,6 +132,7 @@ FORMS: dict[str, Form[Command]] = {
         *session.FORMS,
         *course.FORMS,
         *floor.FORMS,
+        *rules.FORMS,
         *documents.FORMS,
         *granting.FORMS,
         *hold.FORMS,

@@ -223,6 +223,9 @@ FLOOR = (
     "!cool off",
     "!undo",
     "!undo",
+    "!rules late-edit dry",
+    "!rules joint-file dry",
+    "!rules edits 30m",
 )
 NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")

@@ -11,6 +11,7 @@ import yaml
 from appservice.setup import config
 from appservice.setup.init import InitOptions, create
 from appservice.setup.mistakes import ConfigError, Mistake
+from policies.rulebook import Rulebook, Trial
 
 Edit = Callable[[dict[str, Any]], None]
 OPTIONS = InitOptions(
@@ -103,6 +104,14 @@ def test_heads_are_mailed_to_addresses_that_leave_this_machine(installation: Pat
     assert "name@example.org" in str(mistakes(file)["record.heads_to[0]"])
     file = edited(installation, lambda raw: raw.update(record={"heads_to": wrong[1:]}))
     assert "reply_domain" in str(mistakes(file)["record.heads_to[0]"])
+
+
+def test_only_rules_of_order_can_be_tried_out(installation: Path) -> None:
+    assert config.load(installation / "config.yaml").rules.rulebook == Rulebook()
+    file = edited(installation, lambda raw: raw.update(rules={"edit_minutes": 5, "dry_run": ["late-edit"]}))
+    assert config.load(file, {}).rules.rulebook == Rulebook(5, (Trial.LATE_EDIT,))
+    file = edited(installation, lambda raw: raw.update(rules={"edit_minutes": 0, "dry_run": ["in-clear"]}))
+    assert set(mistakes(file)) == {"rules.edit_minutes", "rules.dry_run[0]"}
 
 
 def test_no_secret_shows_when_a_configuration_is_printed(installation: Path) -> None:

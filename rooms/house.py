@@ -1,0 +1,57 @@
+"""What the organisation has set up, and what follows from that for every decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.agreement import Agreement
+from policies.case import PersonId
+from policies.identity import Identity
+from policies.outcome import Facts
+from policies.rulebook import IN_FORCE, Rulebook
+from rooms.ports import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the organisation has set up: its mediators (user id to name), and what `policies.outcome.Facts` needs."""
+
+    server_name: str
+    own_prefix: str
+    reply_domain: str | None
+    mediators: Mapping[UserId, str]
+    agreement: Agreement | None = None
+    """The organisation's agreement to mediate; None: it uses none."""
+    whatsapp: bool = False
+    """Whether there is a WhatsApp bridge."""
+    one_number: bool = False
+    """Whether all of it goes over one number."""
+    documents: bool = False
+    """Whether files go to the vault."""
+    deletes_media: bool = False
+    """Whether we may delete files from the homeserver."""
+    heads_to: tuple[str, ...] = ()
+    """Who gets the signed heads of the record by mail."""
+    rules: Rulebook = IN_FORCE
+    """Of the joint room, for new cases."""
+
+    def facts(self, at: datetime, by: PersonId | None, code: str, identities: Mapping[PersonId, Identity]) -> Facts:
+        """What an act needs to know of the organisation, and of the moment."""
+        return Facts(
+            at,
+            by,
+            code,
+            self.server_name,
+            self.own_prefix,
+            self.reply_domain,
+            identities,
+            self.agreement,
+            whatsapp=self.whatsapp,
+            one_number=self.one_number,
+            documents=self.documents,
+            heads_to=self.heads_to,
+            deletes_media=self.deletes_media,
+            rules=self.rules,
+        )
