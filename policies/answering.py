@@ -18,6 +18,7 @@ from policies.ask import (
     Removing,
     Sharing,
     TakingBack,
+    TakingOver,
     Withdrawing,
     Wondering,
 )
@@ -25,6 +26,7 @@ from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement, broadcast
 from policies.commands.course import ended, has_withdrawn
+from policies.commands.handover import taken_over
 from policies.commands.people import removed
 from policies.commands.session import mended
 from policies.effects import Inform, Tell
@@ -57,6 +59,9 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
             return Done(case, "", (Tell(DESK, text),))
         case Wondering(question):
             return Done(case, "", (Tell(DESK, f"{who} has not answered: “{one_line(question)}”"),))
+        case TakingOver(former):
+            told = f"{who} has not answered: {case.name_of(former)} has the case still. !handover asks again."
+            return Done(case, "", (Tell(DESK, told),))
         case Consenting(number):
             text = f"{number} is not released: {who} has not answered."
             return Done(closed(case, number), "", (Tell(DESK, text),))
@@ -90,6 +95,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             return agreement.adopted(case, text, confidentiality, facts)
         case Wondering(question):
             return _told(case, ask, question, "YES")
+        case TakingOver():
+            return taken_over(case, ask.act)
         case Consenting(number):
             return consented(case, ask, number, given.proof, facts)
         case Passing(number):
@@ -117,6 +124,8 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
             return Done(case, f"{who} does NOT accept the agreement to mediate. Talk to them.", (told,))
         case Wondering(question):
             return _told(case, ask, question, "NO")
+        case TakingOver(former):
+            return Done(case, f"{who} does not take the case over; {case.name_of(former)} has it still.")
         case Consenting(number):
             told = Inform(ask.asked, ask.where, f"Your no is noted: {number} stays in this room.")
             text = f"{number} is not released: {who} said no."

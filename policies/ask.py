@@ -98,6 +98,14 @@ class Wondering:
     question: str
 
 
+@dataclass(frozen=True, slots=True)
+class TakingOver:
+    """The asked mediator takes the case over from another, who is out of it then."""
+
+    former: PersonId
+    successor: PersonId
+
+
 Act = (
     Removing
     | Mending
@@ -111,6 +119,7 @@ Act = (
     | Broadcasting
     | Ending
     | Wondering
+    | TakingOver
 )
 
 

@@ -32,6 +32,7 @@ from policies.ask import (
     Removing,
     Sharing,
     TakingBack,
+    TakingOver,
     Withdrawing,
     Wondering,
 )
@@ -89,7 +90,7 @@ def code_from(seed: str) -> str:
         number >>= 20
 
 
-def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a kind of act)
+def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one arm a kind of act)
     """What a yes is about, as the case is now; None if there is nothing left to say yes to."""
     match act:
         case Removing(who):
@@ -104,6 +105,9 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901 (one arm a ki
             return Meaning(f"the case is {phase}")
         case Wondering(question):
             return Meaning(question)
+        case TakingOver(former, successor):
+            both = case.is_staff(former) and case.is_staff(successor)
+            return Meaning(f"{case.name_of(successor)} takes over from {case.name_of(former)}") if both else None
         case Mending():
             return Meaning("the rooms are brought to the plan")
         case Accepting():

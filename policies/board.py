@@ -24,6 +24,7 @@ from policies.ask import (
     Removing,
     Sharing,
     TakingBack,
+    TakingOver,
     Withdrawing,
     Wondering,
 )
@@ -175,6 +176,8 @@ def _what(act: Act) -> str:
             return "accept the agreement"
         case Consenting():
             return "agree to a release"
+        case TakingOver():
+            return "take the case over"
         case Wondering():
             return "answer your question"
         case Withdrawing():

@@ -15,6 +15,7 @@ from policies.asking import Answer, read_answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
 from policies.choice import offered
 from policies.commands.form import Misunderstood
+from policies.commands.handover import reminders
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
@@ -114,7 +115,8 @@ def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
     """Somebody came into a room that is theirs: they, and all who are there, are told who reads it (B2)."""
     floor = f" {floor_text(case)}" if conversation == JOINT else ""
-    told = () if conversation == DESK else (Tell(conversation, readers_text(case, conversation) + floor),)
+    read = Tell(conversation, readers_text(case, conversation) + floor)
+    told = reminders(case, person) if conversation == DESK else (read,)
     return Decision(case, told, "arrival", "a reader came in")
 
 

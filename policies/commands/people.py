@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from policies.ask import Removing
+from policies.ask import Consenting, Passing, Removing
 from policies.case import (
     STAFF,
     Case,
@@ -29,6 +29,7 @@ from policies.course import without_person
 from policies.floor import without
 from policies.membership import sits_in_a_caucus
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.releasing import closed, not_passed
 from policies.telephone import contact, spellings, user_id
 from policies.text import name_problem, skeleton
 
@@ -102,12 +103,16 @@ class RemovePerson:
 
 
 def removed(case: Case, person: Person) -> Outcome:
-    """They are out, with what they were asked; but not the last mediator."""
+    """They are out, with what they were asked; but not the last mediator. What a party submitted, and a mediator who
+    leaves was to release, waits for the others; what its author was asked to agree to is over."""
     staff = [p for p in case.people if case.is_staff(p.id)]
     if staff == [person]:
         return Refused(
             f"{person.name} is the only mediator", "Add the successor first: !mediator add NAME @user:server"
         )
+    for ask in case.asks:
+        if ask.asked == person.id and isinstance(ask.act, Passing | Consenting):
+            case = (not_passed if isinstance(ask.act, Passing) else closed)(case, ask.act.release)
     left = replace(
         without_person(case, person.id),
         people=tuple(p for p in case.people if p.id != person.id),

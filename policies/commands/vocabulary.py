@@ -21,6 +21,7 @@ from policies.commands import (
     documents,
     floor,
     granting,
+    handover,
     hold,
     mail,
     opening,
@@ -44,6 +45,7 @@ from policies.commands.documents import DocumentCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
 from policies.commands.granting import GrantCommand
+from policies.commands.handover import HandOver
 from policies.commands.hold import HoldCommand
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
@@ -93,6 +95,7 @@ class GiveAnswer:
 Command = (
     OpeningCommand
     | PeopleCommand
+    | HandOver
     | SideCommand
     | ChannelCommand
     | AgreementCommand
@@ -121,6 +124,7 @@ FORMS: dict[str, Form[Command]] = {
     for form in (
         *opening.FORMS,
         *people.FORMS,
+        *handover.FORMS,
         *sides.FORMS,
         *channels.FORMS,
         *agreement.FORMS,

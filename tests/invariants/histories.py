@@ -25,9 +25,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Confirm:
-    """The mediator says yes to the last question."""
+    """The mediator, or whoever it was put to, says yes to the last question."""
 
     case: int = 0
+    by: UserId = MIA
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,7 @@ MEDIATING = st.one_of(
     _then(_command(st.sampled_from(ADDITIONS).map("!party add {}".format)), RESTS),
     _then(_command(st.sampled_from(NAMES).map("!consent {}: yes".format)), RESTS),
     _then(_command(st.sampled_from(NAMES).map("!party remove {}".format)), RESTS, st.just((Confirm(),)), RESTS),
+    _then(_command(st.just("!handover Ines @ines:example.org")), RESTS, st.just((Confirm(by=INES),)), RESTS),
     _then(_command(st.just("!repair")), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.sampled_from(ORDERS)), RESTS),
     _then(_command(st.sampled_from(FLOOR)), RESTS),
@@ -367,8 +369,8 @@ async def happen(world: World, step: Step) -> None:  # noqa: C901, PLR0912 (one 
     match step:
         case Command():
             await _order(world, step)
-        case Confirm(case):
-            await _confirm(world, case)
+        case Confirm(case, by):
+            await _confirm(world, case, by)
         case Say(who, number, words):
             rooms = [room for room in world.rooms_of(who, "join") if world.place(room.id)]
             if rooms:
@@ -431,9 +433,9 @@ async def _order(world: World, step: Command) -> None:
         await order(world, desk, step.text, step.by)
 
 
-async def _confirm(world: World, number: int) -> None:
+async def _confirm(world: World, number: int, by: UserId) -> None:
     cases = list(world.database.committed.cases)
     case = cases[number % len(cases)] if cases else CaseId("none")
     desk, code = world.desk(case), world.question(case)
     if desk and code:
-        await order(world, desk, code)
+        await order(world, desk, code, by)
