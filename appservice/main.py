@@ -62,6 +62,7 @@ from appservice.worker import SENDING_MOST, Worker
 from bridges.email.api import MailServer, Security
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
+from bridges.email.reception import Reception
 from bridges.email.server import LmtpServer
 from bridges.portal import views as portal
 from bridges.portal.document_pages import SHOWN_MOST, SHOWN_WINDOW, DocumentPages
@@ -235,9 +236,9 @@ def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: 
 def _lmtp(email: Email | None, database: SqlDatabase) -> LmtpServer | None:
     if email is None:
         return None
-    inbox, cap = MailInbox(database, _trust(email)), RateCap(time.monotonic)
     lmtp = email.lmtp
-    return LmtpServer(inbox, email.reply_domain, host=lmtp.host, port=lmtp.port, cap=cap, servers=lmtp.servers)
+    reception = Reception(MailInbox(database, _trust(email)), RateCap(time.monotonic))
+    return LmtpServer(reception, email.reply_domain, host=lmtp.host, port=lmtp.port, servers=lmtp.servers)
 
 
 def _sender(config: Config, email: Email) -> Sender:

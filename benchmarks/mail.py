@@ -19,6 +19,7 @@ from benchmarks.results import Benchmark, Measure, at_least
 from bridges.email.ids import new_reply_token, token_address, token_hash
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
+from bridges.email.reception import Reception
 from bridges.email.server import LmtpServer
 from policies.case import JOINT, Case, CaseId, Endpoint, EndpointId, Network, Person, PersonId
 from rooms.addresses import ReplyAddress
@@ -86,7 +87,7 @@ async def _ours(folder: Path) -> AsyncIterator[tuple[int, str]]:
         await work.addresses.save(address, token_hash(token))
     cap = RateCap(time.monotonic, limit=1_000_000)
     port = free_port()
-    server = LmtpServer(MailInbox(database, TRUST), TRUST.own_domain, host="127.0.0.1", port=port, cap=cap)
+    server = LmtpServer(Reception(MailInbox(database, TRUST), cap), TRUST.own_domain, host="127.0.0.1", port=port)
     await server.start()
     yield server.port, token_address(token, TRUST.own_domain)
     await server.stop()

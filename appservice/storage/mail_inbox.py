@@ -12,7 +12,7 @@ from appservice.storage.receiving import ReceivingDatabase, ReceivingWork, item_
 from bridges.email.convert_in import Likeness, likeness, read_head
 from bridges.email.ids import EmailAddress, MalformedAddress, parse_address
 from bridges.email.proof import Proven, Trust, prove
-from bridges.email.server import InboxVerdict, ReceivedMail
+from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import CaseId
 from rooms.ports import Item, case_lane
 

@@ -13,18 +13,15 @@ import asyncio
 import errno
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import AnyStr, Final, Protocol, assert_never
+from typing import AnyStr, Final
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from bridges.email.convert_in import mail_identity
-from bridges.email.ids import BounceToken, Token, parse_recipient, token_hash
+from bridges.email.ids import BounceToken, parse_recipient
 from bridges.email.mime import LIMITS
-from bridges.email.rate import RateCap
+from bridges.email.reception import InboxVerdict, ReceivedMail, Reception, received
 
 logger = logging.getLogger(__name__)
 
@@ -40,51 +37,12 @@ _UNKNOWN: Final = "550 5.1.1 no such address"
 _BUSY: Final = "451 4.3.0 try again later"
 _OVER_CAP: Final = "450 4.2.1 too much mail for this address, try again later"
 _TOO_LARGE: Final = "552 5.3.4 too large"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedMail:
-    """One mail for one token, as it came. `envelope_from` is empty for the null sender.
-
-    `identity` is the key of duplicates; `same_message` the part of it that names token and Message-ID only: known with
-    another identity, the mail is another one under the same id and to be held. `recipients` counts the addresses of
-    the envelope: more than one of ours means that one mail went to two rooms.
-    """
-
-    token: Token
-    token_hash: str
-    envelope_from: str = field(repr=False)
-    raw: bytes = field(repr=False)
-    identity: str
-    same_message: str
-    recipients: int
-
-
-class InboxVerdict(Enum):
-    """What became of a mail that was offered to the inbox."""
-
-    STORED = auto()
-    """Committed, now or by an earlier delivery of the same mail."""
-    BUSY = auto()
-    """Can't be stored at the moment; the mail server is to try again."""
-    UNKNOWN = auto()
-    """The address was revoked in the meantime."""
-
-
-class MailInbox(Protocol):
-    """Where mail is kept. An exception of either method counts as "can't at the moment"."""
-
-    async def knows(self, token_hash: str) -> bool:
-        """Whether mail for that token is taken. Called for every RCPT, probes included: must change nothing."""
-        ...
-
-    async def vouches(self, mail: ReceivedMail) -> bool:
-        """Whether its header proves that the owner of the address wrote it. Quick, and changes nothing."""
-        ...
-
-    async def accept(self, mail: ReceivedMail) -> InboxVerdict:
-        """Store a mail durably, committed before it returns; decide nothing. Must be idempotent by `identity`."""
-        ...
+_ANSWERS: Final = {
+    InboxVerdict.STORED: _STORED,
+    InboxVerdict.UNKNOWN: _UNKNOWN,
+    InboxVerdict.OVER_CAP: _OVER_CAP,
+    InboxVerdict.BUSY: _BUSY,
+}
 
 
 class PortTakenError(Exception):
@@ -96,17 +54,16 @@ class LmtpServer:
 
     def __init__(
         self,
-        inbox: MailInbox,
+        reception: Reception,
         domain: str,
         *,
         host: str,
         port: int,
-        cap: RateCap,
         servers: Collection[IPv4Network | IPv6Network] = (),
         size_limit: int = LIMITS.size,
     ) -> None:
         """`servers`: who may hand us mail, besides this machine: what they write about a mail is believed."""
-        self._handler = _Handler(inbox, domain, cap, servers)
+        self._handler = _Handler(reception, domain, servers)
         self._domain = domain
         self._host = host
         self._port = port
@@ -205,14 +162,11 @@ class _Session(LMTP):
 class _Handler:
     """What is done at each step of a session."""
 
-    def __init__(
-        self, inbox: MailInbox, domain: str, cap: RateCap, servers: Collection[IPv4Network | IPv6Network] = ()
-    ) -> None:
-        self._inbox = inbox
+    def __init__(self, reception: Reception, domain: str, servers: Collection[IPv4Network | IPv6Network] = ()) -> None:
+        self._reception = reception
         self._servers = servers
         self._domain = domain
-        self._cap = cap
-        self._storing: set[asyncio.Task[str]] = set()
+        self._storing: set[asyncio.Task[InboxVerdict]] = set()
 
     async def handle_EHLO(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
@@ -230,7 +184,7 @@ class _Handler:
         is_report = isinstance(token, BounceToken)
         if token is None or (is_report and not _is_null(envelope.mail_from)):
             return _UNKNOWN
-        if not await self._inbox.knows(token_hash(token)):
+        if not await self._reception.knows(token):
             return _UNKNOWN
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
@@ -251,21 +205,8 @@ class _Handler:
             if token is None:
                 answers.append(_UNKNOWN)
                 continue
-            hashed = token_hash(token)
-            identity, same_message = mail_identity(hashed, raw)
-            answers.append(
-                await self._answer(
-                    ReceivedMail(
-                        token=token,
-                        token_hash=hashed,
-                        envelope_from=sender,
-                        raw=raw,
-                        identity=identity,
-                        same_message=same_message,
-                        recipients=len(envelope.rcpt_tos),
-                    )
-                )
-            )
+            mail = received(token, sender, raw, recipients=len(envelope.rcpt_tos))
+            answers.append(await self._answer(mail))
         return "\r\n".join(answers)
 
     async def handle_exception(self, error: Exception) -> str:
@@ -280,41 +221,14 @@ class _Handler:
     async def _answer(self, mail: ReceivedMail) -> str:
         """Store in a task of its own: the library cancels its session when the client goes, and a commit that was
         begun should end."""
-        task = asyncio.create_task(self._store(mail))
+        task = asyncio.create_task(self._reception.take(mail))
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
-        return await asyncio.shield(task)
-
-    async def _store(self, mail: ReceivedMail) -> str:
-        if all(self._cap.is_full(key) for key in _cap_keys(mail)):
-            return _OVER_CAP
-        try:
-            key = _cap_keys(mail)[0 if await self._inbox.vouches(mail) else 1]
-            if self._cap.is_full(key):
-                return _OVER_CAP
-            verdict = await self._inbox.accept(mail)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
-            logger.error("a mail could not be stored: %s", type(error).__name__)
-            return _BUSY
-        match verdict:
-            case InboxVerdict.STORED:
-                self._cap.count(key)
-                return _STORED
-            case InboxVerdict.BUSY:
-                return _BUSY
-            case InboxVerdict.UNKNOWN:
-                return _UNKNOWN
-            case _:
-                assert_never(verdict)
+        return _ANSWERS[await asyncio.shield(task)]
 
 
 def _is_null(sender: str | None) -> bool:
     return sender in (None, "", "<>")
-
-
-def _cap_keys(mail: ReceivedMail) -> tuple[str, str]:
-    """Proven and unproven mail are counted apart: else a stranger who knows the address could silence its owner."""
-    return mail.token_hash, f"{mail.token_hash}/unproven"
 
 
 def _drop(_: logging.LogRecord) -> bool:

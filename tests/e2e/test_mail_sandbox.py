@@ -15,8 +15,9 @@ from bridges.email.convert_out import Invitation, Post, render
 from bridges.email.incoming import Clean
 from bridges.email.proof import Proof, Proven, Unproven, UnprovenReason, prove
 from bridges.email.rate import RateCap
+from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
 from bridges.email.reply import read_reply
-from bridges.email.server import InboxVerdict, LmtpServer, ReceivedMail
+from bridges.email.server import LmtpServer
 from policies.case import CaseId, ConversationId
 from rooms.apply import MailHeads
 from rooms.outcome import Sent
@@ -65,7 +66,7 @@ class World:
 async def world() -> AsyncIterator[World]:
     """A running mail world with the bridge in it."""
     sandbox, inbox = MailSandbox(authserv_id=AUTHSERV_ID), Inbox()
-    bridge = LmtpServer(inbox, OWN_DOMAIN, host="127.0.0.1", port=0, cap=RateCap(lambda: 0.0))
+    bridge = LmtpServer(Reception(inbox, RateCap(lambda: 0.0)), OWN_DOMAIN, host="127.0.0.1", port=0)
     await sandbox.start()
     await bridge.start()
     sandbox.service = ("127.0.0.1", bridge.port)

@@ -30,7 +30,7 @@ from appservice.storage.mail_inbox import MailInbox
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust
-from bridges.email.server import InboxVerdict, ReceivedMail
+from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import DESK, JOINT, CaseId, Conversation, Kind
 from policies.membership import conversations, readers
 from policies.plan import room_key

@@ -17,7 +17,7 @@ from appservice.mail import courier
 from appservice.mail.courier import MailCourier
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
-from bridges.email.server import InboxVerdict
+from bridges.email.reception import InboxVerdict
 from rooms.ports import Item
 from tests.fakes.synapse import FakeRooms
 from tests.faults.boundaries import Cut, Killed

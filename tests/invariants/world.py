@@ -39,7 +39,7 @@ from appservice.worker import Worker
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust
-from bridges.email.server import InboxVerdict, ReceivedMail
+from bridges.email.reception import InboxVerdict, ReceivedMail
 from bridges.portal.views import View
 from policies.case import DESK, CaseId, Conversation, Network
 from policies.membership import conversations

@@ -15,7 +15,8 @@ from appservice.storage.database import SqlDatabase
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
-from bridges.email.server import InboxVerdict, LmtpServer, ReceivedMail
+from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
+from bridges.email.server import LmtpServer
 from tests.appservice.storage.master import MASTER
 
 TRUST = Trust("mx.example.org", "reply.example.org")
@@ -40,7 +41,7 @@ async def take(url: str, port: int, marker: Path) -> None:
     await database.open()
     inbox = Mortal(database, TRUST)
     inbox.marker = marker
-    server = LmtpServer(inbox, TRUST.own_domain, host="127.0.0.1", port=port, cap=RateCap(time.monotonic))
+    server = LmtpServer(Reception(inbox, RateCap(time.monotonic)), TRUST.own_domain, host="127.0.0.1", port=port)
     await server.start()
     await asyncio.Event().wait()
 

@@ -28,7 +28,8 @@ from appservice.storage.mail_inbox import MailInbox
 from bridges.email.api import MailServer, Security
 from bridges.email.ids import BounceToken, new_bounce_token, new_reply_token, token_address
 from bridges.email.rate import RateCap
-from bridges.email.server import InboxVerdict, LmtpServer, ReceivedMail
+from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
+from bridges.email.server import LmtpServer
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Post, Relay, Tell
 from policies.message import Text
@@ -90,9 +91,8 @@ class Service:
         self.host, self.url = host, f"sqlite:///{folder}/mediatrix.db"
         self.database = SqlDatabase(self.url, Sealer([MASTER]))
         self.inbox = Doorman(self.database, TRUST)
-        self.lmtp = LmtpServer(
-            self.inbox, TRUST.own_domain, host="127.0.0.1", port=host.ours, cap=RateCap(time.monotonic)
-        )
+        reception = Reception(self.inbox, RateCap(time.monotonic))
+        self.lmtp = LmtpServer(reception, TRUST.own_domain, host="127.0.0.1", port=host.ours)
         sender = Sender("Town Mediation", "+1 555 0100", TRUST.own_domain, "https://mediation.example.org")
         self.courier = MailCourier(self.database, MailServer("127.0.0.1", host.smtp, Security.NONE), sender)
         self._items = 0

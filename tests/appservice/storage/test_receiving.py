@@ -19,7 +19,7 @@ from appservice.storage.mail_inbox import MailInbox
 from appservice.storage.receiving import BESIDE, KEY_COUNTS, TransactionInbox
 from bridges.email.ids import ReplyToken, token_hash
 from bridges.email.proof import Trust
-from bridges.email.server import InboxVerdict, ReceivedMail
+from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import JOINT, CaseId, EndpointId, PersonId
 from policies.plan import RoomKey
 from rooms.addresses import ReplyAddress

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 import pytest
@@ -13,7 +12,8 @@ from aiosmtpd.smtp import Envelope, Session
 
 from bridges.email.ids import BounceToken, ReplyToken, token_address, token_hash
 from bridges.email.rate import RateCap
-from bridges.email.server import InboxVerdict, LmtpServer, PortTakenError, ReceivedMail, _Handler
+from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
+from bridges.email.server import LmtpServer, PortTakenError, _Handler
 from sandbox.mail import lmtp
 from tests.bridges.email.builders import ADDRESS, OTHER_TOKEN, OWN_DOMAIN, TOKEN, mail
 
@@ -82,7 +82,8 @@ class Service:
 async def service() -> AsyncIterator[Service]:
     """A server on a free port that takes three mails an hour."""
     inbox, clock = FakeInbox(), Clock()
-    server = LmtpServer(inbox, OWN_DOMAIN, host="127.0.0.1", port=0, cap=RateCap(clock, limit=3), size_limit=10_000)
+    reception = Reception(inbox, RateCap(clock, limit=3))
+    server = LmtpServer(reception, OWN_DOMAIN, host="127.0.0.1", port=0, size_limit=10_000)
     await server.start()
     yield Service(inbox, clock, server)
     await server.stop()
@@ -110,7 +111,7 @@ async def test_a_revoked_address_is_refused_after_the_content_too(service: Servi
 @pytest.mark.parametrize(("named", "answer"), [("192.0.2.0/24", "250"), ("198.51.100.25/32", "451")])
 async def test_only_a_mail_server_that_is_named_hands_us_mail(service: Service, named: str, answer: str) -> None:
     ends = {"peername": ("192.0.2.25", 40000), "sockname": ("192.0.2.9", 2424)}
-    handler = _Handler(service.inbox, OWN_DOMAIN, RateCap(service.clock), [ip_network(named)])
+    handler = _Handler(Reception(service.inbox, RateCap(service.clock)), OWN_DOMAIN, [ip_network(named)])
     session = LMTP(handler)
     session.transport = asyncio.Transport(ends)
     assert (await handler.handle_RCPT(session, Session(session.loop), Envelope(), ADDRESS, []))[:3] == answer
@@ -221,9 +222,8 @@ async def test_whether_it_listens_is_tried(service: Service) -> None:
 
 
 async def test_a_taken_port_is_named(service: Service) -> None:
-    second = LmtpServer(
-        service.inbox, OWN_DOMAIN, host="127.0.0.1", port=service.server.port, cap=RateCap(service.clock)
-    )
+    reception = Reception(service.inbox, RateCap(service.clock))
+    second = LmtpServer(reception, OWN_DOMAIN, host="127.0.0.1", port=service.server.port)
     with pytest.raises(PortTakenError, match=rf"127\.0\.0\.1:{service.server.port} is taken"):
         await second.start()
 
@@ -276,19 +276,3 @@ async def test_reports_have_an_address_of_their_own_and_no_sender(service: Servi
     assert await service.offer(ADDRESS, sender="") == ["550"]
     (stored,) = service.inbox.stored
     assert stored.token == token
-
-
-async def test_of_a_flood_the_cap_is_kept_in_order_and_the_rest_waits_outside() -> None:
-    """As many as a mail server would offer: a hundred thousand, without the sockets."""
-    inbox, clock = FakeInbox(), Clock()
-    handler = _Handler(inbox, OWN_DOMAIN, RateCap(clock, limit=60))
-    answers = Counter[str]()
-    hashed = token_hash(TOKEN)
-    for number in range(100_000):
-        raw = b"%d" % number if number % 2 else b"forged %d" % number
-        offered = ReceivedMail(TOKEN, hashed, "carl@example.net", raw, str(number), str(number), 1)
-        answers[(await handler._store(offered))[:3]] += 1
-    assert answers == {"250": 120, "450": 99_880}
-    assert [int(mail.identity) for mail in inbox.stored] == list(range(120))
-    clock.seconds = 3600.0
-    assert (await handler._store(replace(inbox.stored[0], raw=b"later")))[:3] == "250"

@@ -1,0 +1,112 @@
+"""Taking mail in, however it comes: what is for nobody, or too much, is not taken; the rest is stored before it is said
+to be.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+from bridges.email.convert_in import mail_identity
+from bridges.email.ids import Token, token_hash
+from bridges.email.rate import RateCap
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMail:
+    """One mail for one token, as it came. `envelope_from` is empty for the null sender.
+
+    `identity` is the key of duplicates; `same_message` the part of it that names token and Message-ID only: known with
+    another identity, the mail is another one under the same id and to be held. `recipients` counts the addresses of
+    the envelope: more than one of ours means that one mail went to two rooms.
+    """
+
+    token: Token
+    token_hash: str
+    envelope_from: str = field(repr=False)
+    raw: bytes = field(repr=False)
+    identity: str
+    same_message: str
+    recipients: int
+
+
+class InboxVerdict(Enum):
+    """What became of a mail that was offered to the inbox."""
+
+    STORED = auto()
+    """Committed, now or by an earlier delivery of the same mail."""
+    BUSY = auto()
+    """Can't be stored at the moment; the mail server is to try again."""
+    UNKNOWN = auto()
+    """Nobody has that address, or any more."""
+    OVER_CAP = auto()
+    """The address has had all it may have within the hour: `Reception` says so, an inbox never does."""
+
+
+class MailInbox(Protocol):
+    """Where mail is kept. An exception of either method counts as "can't at the moment"."""
+
+    async def knows(self, token_hash: str) -> bool:
+        """Whether mail for that token is taken. Called for every RCPT, probes included: must change nothing."""
+        ...
+
+    async def vouches(self, mail: ReceivedMail) -> bool:
+        """Whether its header proves that the owner of the address wrote it. Quick, and changes nothing."""
+        ...
+
+    async def accept(self, mail: ReceivedMail) -> InboxVerdict:
+        """Store a mail durably, committed before it returns; decide nothing. Must be idempotent by `identity`."""
+        ...
+
+
+class Reception:
+    """Takes mails, each for one address."""
+
+    def __init__(self, inbox: MailInbox, cap: RateCap) -> None:
+        self._inbox, self._cap = inbox, cap
+
+    async def knows(self, token: Token) -> bool:
+        """Whether somebody has that address; changes nothing. Raises what the inbox raises."""
+        return await self._inbox.knows(token_hash(token))
+
+    def is_full(self, token: Token) -> bool:
+        """Whether that address gets nothing more for now, whoever wrote it."""
+        return all(self._cap.is_full(key) for key in _cap_keys(token_hash(token)))
+
+    async def take(self, mail: ReceivedMail) -> InboxVerdict:
+        """Store one mail, unless that is too much. Raises nothing."""
+        if self.is_full(mail.token):
+            return InboxVerdict.OVER_CAP
+        try:
+            key = _cap_keys(mail.token_hash)[0 if await self._inbox.vouches(mail) else 1]
+            if self._cap.is_full(key):
+                return InboxVerdict.OVER_CAP
+            verdict = await self._inbox.accept(mail)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
+            logger.error("a mail could not be stored: %s", type(error).__name__)
+            return InboxVerdict.BUSY
+        if verdict is InboxVerdict.STORED:
+            self._cap.count(key)
+        return verdict
+
+
+def received(token: Token, envelope_from: str, raw: bytes, *, recipients: int) -> ReceivedMail:
+    """A mail as it came, with what tells it from others."""
+    hashed = token_hash(token)
+    identity, same_message = mail_identity(hashed, raw)
+    return ReceivedMail(
+        token=token,
+        token_hash=hashed,
+        envelope_from=envelope_from,
+        raw=raw,
+        identity=identity,
+        same_message=same_message,
+        recipients=recipients,
+    )
+
+
+def _cap_keys(token_hash: str) -> tuple[str, str]:
+    """Proven and unproven mail are counted apart: else a stranger who knows the address could silence its owner."""
+    return token_hash, f"{token_hash}/unproven"
