@@ -49,9 +49,8 @@ def configure(level: str, form: LogFormat, stream: TextIO = sys.stderr) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    # Their lines name what we may not: nio and aiohttp log bodies and URLs, aiosmtpd and aiosmtplib addresses,
-    # aiosqlite every value that is stored.
-    for name in ("nio", "aiohttp.access", "mail.log", "aiosmtplib", "aiosqlite", "asyncio", "sqlalchemy", "alembic"):
+    # Their lines name what we may not: nio and aiohttp log bodies and URLs, the libraries for mail addresses.
+    for name in ("nio", "aiohttp.access", "mail.log", "aiosmtplib", "imapclient", "asyncio", "sqlalchemy", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

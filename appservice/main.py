@@ -60,6 +60,7 @@ from appservice.whatsapp.statuses import StatusReader
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
 from appservice.worker import SENDING_MOST, Worker
 from bridges.email.api import MailServer, Security
+from bridges.email.mailbox import Account, Fetcher, ImapMailbox
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.reception import Reception
@@ -116,7 +117,7 @@ def wire(config: Config) -> Service:
     deliverer = Deliverer(database, builder, encryption, couriers, files, heads=heads, contacts=contacts)
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
-    gate, condition, lmtp = Gate(arrivals), Condition(database), _lmtp(config.email, database)
+    gate, condition, mail_in = Gate(arrivals), Condition(database), _mail_in(config.email, database)
     mail_server = _mail_server(config.email) if config.email else None
     reach = Reach(
         database,
@@ -124,7 +125,7 @@ def wire(config: Config) -> Service:
         bot,
         config.appservice.registration.id,
         mail_server=mail_server,
-        lmtp=lmtp,
+        mail_in=mail_in,
         scanner=documents.scanner if documents else None,
     )
     metrics = ServiceMetrics(database, reach)
@@ -168,7 +169,7 @@ def wire(config: Config) -> Service:
         condition=condition,
         reach=reach,
         web=_web(config, ports),
-        lmtp=lmtp,
+        mail_in=mail_in,
         cloud=cloud,
         documents=documents,
     )
@@ -233,12 +234,30 @@ def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: 
     return MailReader(database, codec, house, _trust(email), settle=settle)
 
 
-def _lmtp(email: Email | None, database: SqlDatabase) -> LmtpServer | None:
+def _mail_in(email: Email | None, database: SqlDatabase) -> LmtpServer | Fetcher | None:
     if email is None:
         return None
-    lmtp = email.lmtp
     reception = Reception(MailInbox(database, _trust(email)), RateCap(time.monotonic))
-    return LmtpServer(reception, email.reply_domain, host=lmtp.host, port=lmtp.port, servers=lmtp.servers)
+    if email.imap is None:
+        lmtp = email.lmtp
+        return LmtpServer(reception, email.reply_domain, host=lmtp.host, port=lmtp.port, servers=lmtp.servers)
+    imap = email.imap
+    account = Account(
+        imap.host,
+        imap.port,
+        _SECURITY[imap.tls],
+        imap.username,
+        imap.password.get_secret_value(),
+        imap.folder,
+        imap.recipient_field,
+    )
+    return Fetcher(
+        reception,
+        email.reply_domain,
+        lambda: ImapMailbox(account),
+        every=timedelta(seconds=imap.every_seconds),
+        on_duty=lambda: database.duty.is_ours,
+    )
 
 
 def _sender(config: Config, email: Email) -> Sender:

@@ -35,7 +35,7 @@ from appservice.upkeep.reach import Reach
 from appservice.upkeep.rounds import Rounds
 from appservice.web.server import WebServer
 from appservice.worker import Worker
-from bridges.email.server import LmtpServer
+from bridges.email.reception import Entrance
 from bridges.whatsapp.api import CloudApi
 from rooms.apply import Codec
 from rooms.handle import House
@@ -124,7 +124,7 @@ class Parts:
     condition: Condition
     reach: Reach
     web: WebServer
-    lmtp: LmtpServer | None
+    mail_in: Entrance | None
     cloud: CloudApi | None
     """WhatsApp's, where that is set up."""
     documents: DocumentHouse | None
@@ -155,8 +155,8 @@ class Service:
             epoch = await self._count()
             self._counts = True
             parts.gate.open()
-            if parts.lmtp:
-                await parts.lmtp.start()
+            if parts.mail_in:
+                await parts.mail_in.start()
             async with _ending_alone(OlderDatabase), asyncio.TaskGroup() as group:
                 group.create_task(every(MARK_EVERY, self._claim))
                 if epoch.stage is not Stage.SETTLED:
@@ -260,8 +260,8 @@ class Service:
         parts = self.parts
         await self._last_mark()
         await parts.web.stop()
-        if parts.lmtp:
-            await parts.lmtp.stop()
+        if parts.mail_in:
+            await parts.mail_in.stop()
         if parts.cloud:
             await parts.cloud.close()
         if parts.documents:

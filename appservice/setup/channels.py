@@ -39,6 +39,29 @@ class Lmtp(Section):
         return self
 
 
+class Imap(Section):
+    """The mailbox that mail is fetched from, where our mail server can't hand it to us."""
+
+    host: str = Field(min_length=1, description="the IMAP server")
+    port: Port = Field(default=993, description="its port, 1 to 65535")
+    tls: Tls = Field(default=Tls.IMPLICIT, description="none, starttls or implicit")
+    username: str = Field(min_length=1, description="the user name of the mailbox")
+    password: Secret = Field(description="its password, as {file: PATH} or {env: NAME}")
+    folder: str = Field(default="INBOX", min_length=1, description="the folder; it must be ours alone")
+    recipient_field: str = Field(
+        default="Delivered-To",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="the field in which the server that delivers writes down for whom a mail is",
+    )
+    every_seconds: int = Field(default=60, ge=5, le=3600, description="seconds between two looks")
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Self:
+        if self.tls is Tls.NONE and not is_loopback(self.host):
+            raise mistaken("the password would travel in clear", "set tls to implicit or starttls")
+        return self
+
+
 class Smtp(Section):
     """The mail server that sends for us."""
 
@@ -74,7 +97,14 @@ class Email(Section):
         default=15, ge=0, le=120, description="seconds a mail to all waits, should it come to another address, too"
     )
     lmtp: Lmtp = Field(default=Lmtp(), description="where mail comes in")
+    imap: Imap | None = Field(default=None, description="the mailbox it is fetched from, instead of lmtp")
     smtp: Smtp = Field(default=Smtp(), description="where mail goes out")
+
+    @model_validator(mode="after")
+    def _mail_comes_one_way(self) -> Self:
+        if self.imap and "lmtp" in self.model_fields_set:
+            raise mistaken("lmtp and imap are both given", "keep one: lmtp where your mail server can hand us mail")
+        return self
 
 
 class WhatsAppTemplate(Section):

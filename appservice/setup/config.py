@@ -257,7 +257,7 @@ class Config(Section):
                 yield Mistake(f"mediators[{number}]", "an account of another homeserver", remedy)
 
     def _shared_ports(self) -> Iterable[Mistake]:
-        if self.email and self.email.lmtp.port == self.appservice.listen.port:
+        if self.email and not self.email.imap and self.email.lmtp.port == self.appservice.listen.port:
             yield Mistake("email.lmtp.port", "the same as appservice.listen.port", "give each a port of its own")
 
     def _undeliverable_heads(self) -> Iterable[Mistake]:

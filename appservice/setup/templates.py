@@ -48,6 +48,15 @@ email:
     host: $lmtp_host                     # where your mail server hands us mail; default 127.0.0.1
     port: $lmtp_port                     # default 29341
     # servers: [192.0.2.25]              # who may hand us mail besides this machine: addresses, networks; default none
+  # imap:                                # instead of lmtp: a mailbox of ours alone, from which mail is fetched
+  #   host: imap.example.org
+  #   port: 993                          # default 993
+  #   tls: implicit                      # none, starttls or implicit; default implicit
+  #   username: mediatrix
+  #   password: {file: secrets/imap.password}
+  #   folder: INBOX                      # default INBOX
+  #   recipient_field: Delivered-To      # where the delivering server writes for whom a mail is; default Delivered-To
+  #   every_seconds: 60                  # how often it is looked for mail, 5 to 3600; default 60
   smtp:
     host: $smtp_host                     # the mail server that sends for us; default 127.0.0.1
     port: $smtp_port                     # default 25

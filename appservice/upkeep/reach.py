@@ -1,7 +1,7 @@
 """Whether the networks outside can be reached, each way: tried, never inferred from silence.
 
 homeserver    it serves the bot         deliveries    it reaches us (MSC2659), with the right token
-mail out      the mail server lets us in              mail in       whoever connects to our LMTP port is greeted
+mail out      the mail server lets us in              mail in       our LMTP port greets, or the mailbox lets us in
 scanner       clamd answers
 """
 
@@ -21,7 +21,7 @@ from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceWork
 from appservice.storage.errors import StorageError
 from bridges.email.api import MailServer, greet
-from bridges.email.server import LmtpServer
+from bridges.email.reception import Entrance
 from rooms.ports import UserId
 
 
@@ -55,12 +55,12 @@ class Reach:
         registration: str,
         *,
         mail_server: MailServer | None,
-        lmtp: LmtpServer | None,
+        mail_in: Entrance | None,
         scanner: Clamd | None = None,
     ) -> None:
         """`registration`: our id at the homeserver. Without mail, its two legs are left out; without clamd, its own."""
         self._database, self._matrix, self._bot, self._registration = database, matrix, bot, registration
-        self._mail_server, self._lmtp, self._scanner = mail_server, lmtp, scanner
+        self._mail_server, self._entrance, self._scanner = mail_server, mail_in, scanner
         self.last: tuple[Leg, ...] = ()
         """What was seen last; nothing before the first look."""
 
@@ -110,11 +110,11 @@ class Reach:
         return Leg("mail out", True, "the mail server lets us in")
 
     async def _mail_in(self) -> Leg | None:
-        if self._lmtp is None:
+        if self._entrance is None:
             return None
-        if not await self._lmtp.greets():
-            return Leg("mail in", False, "nobody answers at our LMTP port", "restart the service; its log says more")
-        return Leg("mail in", True, "mail is taken at our LMTP port")
+        if trouble := await self._entrance.trouble():
+            return Leg("mail in", False, trouble, self._entrance.remedy)
+        return Leg("mail in", True, self._entrance.way)
 
     async def _malware(self) -> Leg | None:
         if self._scanner is None:

@@ -61,6 +61,27 @@ class MailInbox(Protocol):
         ...
 
 
+class Entrance(Protocol):
+    """A way by which mail comes in, between `start` and `stop`."""
+
+    way: str
+    """What is done there, as a sentence about mail."""
+    remedy: str
+    """What to do when it does not work."""
+
+    async def start(self) -> None:
+        """Begin to take mail."""
+        ...
+
+    async def stop(self) -> None:
+        """Take no more; what is being stored is."""
+        ...
+
+    async def trouble(self) -> str | None:
+        """Why no mail can come now, None if it can: tried."""
+        ...
+
+
 class Reception:
     """Takes mails, each for one address."""
 

@@ -50,7 +50,10 @@ class PortTakenError(Exception):
 
 
 class LmtpServer:
-    """Serves one address in the running event loop, between `start` and `stop`."""
+    """Serves one address in the running event loop, between `start` and `stop`: an `Entrance`."""
+
+    way = "mail is taken at our LMTP port"
+    remedy = "restart the service; its log says more"
 
     def __init__(
         self,
@@ -88,8 +91,11 @@ class LmtpServer:
             what = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
             raise PortTakenError(f"the LMTP port {self._host}:{self._port} {what}") from error
 
-    async def greets(self) -> bool:
-        """Whether whoever connects is greeted: tried, as a mail server would."""
+    async def trouble(self) -> str | None:
+        """Why whoever connects is not greeted, None if they are: tried, as a mail server would."""
+        return None if await self._greets() else "nobody answers at our LMTP port"
+
+    async def _greets(self) -> bool:
         if self._server is None:
             return False
         try:

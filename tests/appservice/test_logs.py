@@ -53,6 +53,6 @@ def test_what_is_logged_can_not_forge_a_line(stream: io.StringIO) -> None:
 
 def test_libraries_that_log_what_people_write_are_kept_quiet(stream: io.StringIO) -> None:
     configure("debug", LogFormat.TEXT, stream)
-    for name in ("nio.rooms", "aiohttp.access", "mail.log", "aiosqlite", "sqlalchemy.engine"):
+    for name in ("nio.rooms", "aiohttp.access", "mail.log", "imapclient.imaplib", "sqlalchemy.engine"):
         logging.getLogger(name).info("carl@example.org")
     assert stream.getvalue() == ""

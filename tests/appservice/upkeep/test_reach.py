@@ -48,7 +48,9 @@ async def look(synapse: Synapse, *, ready: bool = True, scanner: Clamd | None = 
     async with database.begin() as work:
         keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
         await work.crypto.put_identity(StoredIdentity(BOT, DEVICE, ready, "", "", *keys, "", 0, 0))
-    reach = Reach(database, cast(Homeserver, synapse), BOT, "mediatrix", mail_server=None, lmtp=None, scanner=scanner)
+    reach = Reach(
+        database, cast(Homeserver, synapse), BOT, "mediatrix", mail_server=None, mail_in=None, scanner=scanner
+    )
     return {leg.name: leg for leg in await reach.look()}
 
 

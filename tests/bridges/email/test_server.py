@@ -216,9 +216,9 @@ async def test_a_client_that_goes_while_its_mail_is_stored_does_not_stop_the_sto
 
 
 async def test_whether_it_listens_is_tried(service: Service) -> None:
-    assert await service.server.greets()
+    assert await service.server.trouble() is None
     await service.server.stop()
-    assert not await service.server.greets()
+    assert await service.server.trouble() == "nobody answers at our LMTP port"
 
 
 async def test_a_taken_port_is_named(service: Service) -> None:
