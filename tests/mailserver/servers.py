@@ -3,6 +3,7 @@
 a person's provider ──SMTP──▶ Postfix ──milter── rspamd (its DNS is a list)
                               Postfix ──LMTP──▶ Mediatrix, for reply.example.org
                               Postfix ──LMTP──▶ Dovecot, for the mailboxes of people; a report for whom it has not
+                                                Dovecot ──IMAP──▶ Mediatrix, for answers.example.org, all in one mailbox
 """
 
 import grp
@@ -28,6 +29,8 @@ from sandbox.ports import free_port
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = ("postfix", "dovecot", "rspamd")
 MAILBOXES = ("carl@example.net", "dora@example.com", "bea@example.net", "carl@example.org")
+FETCHED = "answers.example.org"
+"""A domain of ours whose mail is fetched from a mailbox."""
 OUTSIDE = "203.0.113.7"
 PATIENCE = 120.0
 _LATER = 450
@@ -40,11 +43,12 @@ _QUIET = (
 
 @dataclass
 class MailHost:
-    """The running mail server. `ours`: the port at which Mediatrix takes mail."""
+    """The running mail server. `ours`: the port at which Mediatrix takes mail; `imap`: that at which it fetches it."""
 
     folder: Path
     smtp: int
     ours: int
+    imap: int
 
     def send(self, envelope_from: str, recipients: list[str], raw: bytes, *, client: str = OUTSIDE) -> dict[str, int]:
         """Hand in a mail from the network address `client`; the answer to each recipient that was refused.
@@ -99,10 +103,10 @@ class MailHost:
 def running(folder: Path, names: Mapping[str, str]) -> Iterator[MailHost]:
     """Start all three; `names` are the TXT records of the world's DNS."""
     folder.chmod(0o755)  # Postfix and the others go in as users of their own
-    host = MailHost(folder, free_port(), free_port())
+    host = MailHost(folder, free_port(), free_port(), free_port())
     milter, boxes = free_port(), free_port()
     rspamd = _rspamd(folder, milter, names)
-    dovecot = _dovecot(folder, boxes)
+    dovecot = _dovecot(folder, boxes, host.imap)
     try:
         until_open(milter)
         until_open(boxes)
@@ -138,7 +142,7 @@ def _rspamd(folder: Path, port: int, names: Mapping[str, str]) -> "subprocess.Po
     return _detached(command)
 
 
-def _dovecot(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def _dovecot(folder: Path, port: int, imap: int) -> "subprocess.Popen[bytes]":
     home, mail = folder / "dovecot", folder / "mail"
     home.mkdir()
     mail.mkdir()
@@ -148,7 +152,8 @@ def _dovecot(folder: Path, port: int) -> "subprocess.Popen[bytes]":
         base_dir = {home}/run
         state_dir = {home}/state
         log_path = {home}/log
-        protocols = lmtp
+        protocols = lmtp imap
+        disable_plaintext_auth = no
         listen = 127.0.0.1
         ssl = no
         default_internal_user = nobody
@@ -170,6 +175,24 @@ def _dovecot(folder: Path, port: int) -> "subprocess.Popen[bytes]":
           driver = passwd-file
           args = username_format=%u {home}/users
           default_fields = uid=nobody gid=nogroup
+        }}
+        userdb {{
+          driver = static
+          username_filter = *@{FETCHED}
+          args = uid=nobody gid=nogroup home={mail / FETCHED} allow_all_users=yes
+        }}
+        service imap-login {{
+          chroot =
+          inet_listener imap {{
+            address = 127.0.0.1
+            port = {imap}
+          }}
+          inet_listener imaps {{
+            port = 0
+          }}
+        }}
+        service imap {{
+          chroot =
         }}
         service lmtp {{
           chroot =
@@ -218,7 +241,7 @@ smtp_dns_support_level = disabled
 smtp_host_lookup = native
 lmtp_host_lookup = native
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
-virtual_mailbox_domains = example.net, example.com, example.org
+virtual_mailbox_domains = example.net, example.com, example.org, {FETCHED}
 virtual_transport = lmtp:inet:127.0.0.1:{boxes}
 maximal_backoff_time = 5s
 minimal_backoff_time = 1s

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -27,8 +28,10 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.api import MailServer, Security
 from bridges.email.ids import BounceToken, new_bounce_token, new_reply_token, token_address
+from bridges.email.mailbox import Account, Fetcher, ImapMailbox
+from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
-from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
+from bridges.email.reception import Entrance, InboxVerdict, ReceivedMail, Reception
 from bridges.email.server import LmtpServer
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Post, Relay, Tell
@@ -41,7 +44,7 @@ from rooms.outcome import Sent
 from rooms.ports import Item, ItemId, Lane, State
 from tests.appservice.storage.master import MASTER
 from tests.mailserver.dkim import Signer
-from tests.mailserver.servers import PATIENCE, PROGRAMS, REPOSITORY, MailHost, running, until_open
+from tests.mailserver.servers import FETCHED, PATIENCE, PROGRAMS, REPOSITORY, MailHost, running, until_open
 from tests.mailserver.taker import TRUST
 from tests.policies.builders import both_sides, caucus_of, done, facts, named
 
@@ -87,22 +90,41 @@ class Doorman(MailInbox):
 class Service:
     """What of the service has to do with mail, with a database of its own."""
 
-    def __init__(self, host: MailHost, folder: Path) -> None:
+    def __init__(self, host: MailHost, folder: Path, trust: Trust = TRUST) -> None:
+        self.trust = trust
         self.host, self.url = host, f"sqlite:///{folder}/mediatrix.db"
         self.database = SqlDatabase(self.url, Sealer([MASTER]))
-        self.inbox = Doorman(self.database, TRUST)
+        self.inbox = Doorman(self.database, trust)
         reception = Reception(self.inbox, RateCap(time.monotonic))
-        self.lmtp = LmtpServer(reception, TRUST.own_domain, host="127.0.0.1", port=host.ours)
-        sender = Sender("Town Mediation", "+1 555 0100", TRUST.own_domain, "https://mediation.example.org")
+        self.lmtp = LmtpServer(reception, trust.own_domain, host="127.0.0.1", port=host.ours)
+        account = Account("127.0.0.1", host.imap, Security.NONE, f"anybody@{trust.own_domain}", "open sesame")
+        self.fetcher = Fetcher(
+            reception,
+            trust.own_domain,
+            lambda: ImapMailbox(account),
+            every=timedelta(seconds=0.2),
+            on_duty=lambda: True,
+        )
+        sender = Sender("Town Mediation", "+1 555 0100", trust.own_domain, "https://mediation.example.org")
         self.courier = MailCourier(self.database, MailServer("127.0.0.1", host.smtp, Security.NONE), sender)
         self._items = 0
 
     async def begin(self, case: Case = CASE) -> None:
-        """The case is there, and mail is taken."""
+        """The case is there, and mail is taken, or fetched."""
         await self.database.open()
         async with self.database.begin() as work:
             await work.cases.save(case)
-        await self.lmtp.start()
+        await self.entrance.start()
+
+    @property
+    def entrance(self) -> Entrance:
+        """By which way mail comes in."""
+        return self.fetcher if self.trust.own_domain == FETCHED else self.lmtp
+
+    async def end(self) -> None:
+        """No more mail."""
+        await self.entrance.stop()
+        await self.database.close()
 
     async def write(self, text: str, where: Conversation, case: Case = CASE) -> EmailMessage:
         """A mediator's words go to Carl; the mail as it lies in his mailbox."""
@@ -137,7 +159,7 @@ class Service:
 
     async def read(self) -> list[Outgoing]:
         """Everything that came is read; what follows from it."""
-        reader = MailReader(self.database, CODEC, HOUSE, TRUST, settle=timedelta())
+        reader = MailReader(self.database, CODEC, HOUSE, self.trust, settle=timedelta())
         reports = ReportReader(self.database, CODEC, HOUSE)
         for item in await self.items():
             await (reports if item.kind == REPORT else reader).read(item)
@@ -171,8 +193,7 @@ async def service(host: MailHost, tmp_path: Path) -> AsyncIterator[Service]:
     service = Service(host, tmp_path)
     await service.begin()
     yield service
-    await service.lmtp.stop()
-    await service.database.close()
+    await service.end()
 
 
 def reply(letter: EmailMessage, words: str, *headers: str, sender: str = "Carl <carl@example.net>") -> bytes:
@@ -229,6 +250,41 @@ async def test_a_domain_without_a_dmarc_policy_is_proven_by_its_signature_alone(
     await service.arrived()
     assert len(posts(await service.read())) == 1
     assert len(await service.held()) == 1
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fetching(host: MailHost, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service that fetches its mail from a mailbox."""
+    service = Service(host, tmp_path, replace(TRUST, own_domain=FETCHED))
+    await service.begin()
+    yield service
+    await service.end()
+
+
+async def test_a_mail_that_is_fetched_from_a_mailbox_is_proven_and_stands_in_its_room(fetching: Service) -> None:
+    letter = await fetching.write("What would you accept?", OWN)
+    assert address_of(letter).endswith(f"@{FETCHED}")
+    assert await fetching.send(NET.sign(reply(letter, "4,500, by June.")), address_of(letter)) == {}
+    await fetching.send(reply(letter, "I am Carl."), address_of(letter), envelope_from="mallory@evil-example.com")
+    await fetching.arrived(2)
+    assert posts(await fetching.read()) == [(OWN, Text("4,500, by June."))]
+    assert len(await fetching.held()) == 1
+    assert await fetching.fetcher.trouble() is None
+
+
+async def test_a_mail_in_the_mailbox_that_is_for_nobody_stays_there_for_a_person_to_look_at(
+    fetching: Service, host: MailHost
+) -> None:
+    letter = await fetching.write("Hello", OWN)
+    await fetching.send(reply(letter, "for nobody"), f"nobody@{FETCHED}")
+    await fetching.send(NET.sign(reply(letter, "for us")), address_of(letter))
+    await fetching.arrived()
+
+    async def only_one_is_left() -> bool:
+        left = [file.name for file in (host.folder / "mail" / FETCHED / "Maildir").glob("*/*:2,*")]
+        return len(left) == 1 and "F" in left[0].rpartition(",")[2]
+
+    await until(only_one_is_left)
 
 
 # --- what is not
