@@ -3,7 +3,7 @@
 a person's provider ──SMTP──▶ Postfix ──milter── rspamd (its DNS is a list)
                               Postfix ──LMTP──▶ Mediatrix, for reply.example.org
                               Postfix ──LMTP──▶ Dovecot, for the mailboxes of people; a report for whom it has not
-                                                Dovecot ──IMAP──▶ Mediatrix, for answers.example.org, all in one mailbox
+                              Postfix ──▶ one mailbox for all of answers.example.org ──Dovecot, IMAP──▶ Mediatrix
 """
 
 import grp
@@ -146,7 +146,7 @@ def _dovecot(folder: Path, port: int, imap: int) -> "subprocess.Popen[bytes]":
     home, mail = folder / "dovecot", folder / "mail"
     home.mkdir()
     mail.mkdir()
-    (home / "users").write_text("".join(f"{a}:::::{mail / a}::\n" for a in MAILBOXES))
+    (home / "users").write_text("".join(f"{a}:::::{mail / a}::\n" for a in (*MAILBOXES, f"replies@{FETCHED}")))
     (home / "dovecot.conf").write_text(
         f"""
         base_dir = {home}/run
@@ -175,11 +175,6 @@ def _dovecot(folder: Path, port: int, imap: int) -> "subprocess.Popen[bytes]":
           driver = passwd-file
           args = username_format=%u {home}/users
           default_fields = uid=nobody gid=nogroup
-        }}
-        userdb {{
-          driver = static
-          username_filter = *@{FETCHED}
-          args = uid=nobody gid=nogroup home={mail / FETCHED} allow_all_users=yes
         }}
         service imap-login {{
           chroot =
@@ -223,8 +218,16 @@ def _postfix(folder: Path, host: MailHost, milter: int, boxes: int) -> None:
     offered = offered.replace("127.0.0.1:29341", f"127.0.0.1:{host.ours}").replace(
         "127.0.0.1:11332", f"127.0.0.1:{milter}"
     )
+    offered = offered.replace("relay_domains = reply.example.org", f"relay_domains = reply.example.org, {FETCHED}")
+    offered = offered.replace("transport_maps = ", f"transport_maps = inline:{{{{{FETCHED} = virtual:}}}}, ")
     # People wait longer than a test does.
     offered = re.sub(r"(?m)^(?:minimal_backoff_time|queue_run_delay) = .*$", "", offered)
+    nobody = pwd.getpwnam("nobody")
+    # The domains of people are there for the door alone; their mail goes to Dovecot, which knows its mailboxes.
+    catch_all = ", ".join(
+        f"{{ @{domain} = replies@{FETCHED}/Maildir/ }}"
+        for domain in (FETCHED, "example.net", "example.com", "example.org")
+    )
     (home / "main.cf").write_text(
         f"""{offered}
 compatibility_level = 3.6
@@ -241,7 +244,11 @@ smtp_dns_support_level = disabled
 smtp_host_lookup = native
 lmtp_host_lookup = native
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
-virtual_mailbox_domains = example.net, example.com, example.org, {FETCHED}
+virtual_mailbox_domains = example.net, example.com, example.org
+virtual_mailbox_maps = inline:{{ {catch_all} }}
+virtual_mailbox_base = {folder}/mail
+virtual_uid_maps = static:{nobody.pw_uid}
+virtual_gid_maps = static:{nobody.pw_gid}
 virtual_transport = lmtp:inet:127.0.0.1:{boxes}
 maximal_backoff_time = 5s
 minimal_backoff_time = 1s

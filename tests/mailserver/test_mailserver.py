@@ -97,7 +97,7 @@ class Service:
         self.inbox = Doorman(self.database, trust)
         reception = Reception(self.inbox, RateCap(time.monotonic))
         self.lmtp = LmtpServer(reception, trust.own_domain, host="127.0.0.1", port=host.ours)
-        account = Account("127.0.0.1", host.imap, Security.NONE, f"anybody@{trust.own_domain}", "open sesame")
+        account = Account("127.0.0.1", host.imap, Security.NONE, f"replies@{trust.own_domain}", "open sesame")
         self.fetcher = Fetcher(
             reception,
             trust.own_domain,
@@ -281,7 +281,7 @@ async def test_a_mail_in_the_mailbox_that_is_for_nobody_stays_there_for_a_person
     await fetching.arrived()
 
     async def only_one_is_left() -> bool:
-        left = [file.name for file in (host.folder / "mail" / FETCHED / "Maildir").glob("*/*:2,*")]
+        left = [file.name for file in (host.folder / "mail" / f"replies@{FETCHED}" / "Maildir").glob("*/*:2,*")]
         return len(left) == 1 and "F" in left[0].rpartition(",")[2]
 
     await until(only_one_is_left)
