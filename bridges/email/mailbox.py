@@ -108,20 +108,20 @@ class Fetcher:
         self._open, self._every, self._on_duty = open_mailbox, every, on_duty
         self._thread = ThreadPoolExecutor(1, "imap")
         self._task: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
 
     async def start(self) -> None:
         """Begin to fetch."""
         self._task = asyncio.create_task(self._again_and_again())
 
     async def stop(self) -> None:
-        """Fetch no more."""
+        """Fetch no more; nothing is cut off, for the thread would go on without us."""
+        self._over.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+            await self._task
 
     async def _again_and_again(self) -> None:
-        while True:
+        while not self._over.is_set():
             if self._on_duty():
                 try:
                     await self.fetch()
@@ -129,7 +129,9 @@ class Fetcher:
                     logger.warning("mail is not fetched: %s", trouble)
                 except Exception:
                     logger.exception("mail is not fetched")
-            await asyncio.sleep(self._every.total_seconds())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every.total_seconds()):
+                    await self._over.wait()
 
     async def fetch(self) -> None:
         """Store everything that waits and may be stored. Raises MailboxTrouble, and what the inbox raises."""
@@ -138,16 +140,18 @@ class Fetcher:
             while some := list(islice(left, _AT_ONCE)):
                 heads = await self._wait(mailbox.heads, some)
                 for number in some:
+                    if self._over.is_set():
+                        return
                     if number in heads:
                         await self._one(mailbox, number, heads[number])
 
     async def trouble(self) -> str | None:
         """Why no mail can be fetched now; None if it can: tried."""
         try:
-            async with self._mailbox():
-                return None
+            await self._wait(lambda: self._open().close())
         except MailboxTrouble as trouble:
             return str(trouble)
+        return None
 
     @asynccontextmanager
     async def _mailbox(self) -> AsyncIterator[Mailbox]:

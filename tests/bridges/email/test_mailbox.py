@@ -1,5 +1,6 @@
 """Mail that is fetched: stored before it is deleted, and whatever can't be stored stays where it is."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -182,6 +183,26 @@ async def test_a_mail_that_is_gone_meanwhile_is_passed_over() -> None:
     server.put(2)
     await fetcher(server, inbox).fetch()
     assert inbox.texts == [b"mail 2"]
+
+
+async def test_told_to_stop_it_ends_between_two_mails() -> None:
+    stopping: list[asyncio.Task[None]] = []
+
+    class Stopping(Inbox):
+        async def accept(self, mail: ReceivedMail) -> InboxVerdict:
+            stopping.append(asyncio.create_task(fetches.stop()))
+            await asyncio.sleep(0)
+            return await super().accept(mail)
+
+    server, inbox = Server(), Stopping()
+    for number in range(5):
+        server.put(number)
+    fetches = fetcher(server, inbox)
+    await fetches.start()
+    while not stopping:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*stopping)
+    assert (inbox.texts, sorted(server.mails), server.open) == ([b"mail 0"], [1, 2, 3, 4], 0)
 
 
 async def test_whether_the_mailbox_lets_us_in_is_tried() -> None:
