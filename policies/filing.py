@@ -1,5 +1,6 @@
 """A file that somebody sent becomes a document: taken to the vault, examined there, and a card in its place (D3).
 
+a file of a mail ─▶ Ingest ─▶ the same, but it stands in a room only if it is refused and does no harm
 a file in a private room ─▶ Ingest ─▶ examined ─▶ kept: a card; the event is redacted, its media deleted
                                                ├▶ refused: it stays, and why it is no document; what does harm goes
                                                └▶ not examined yet: it stays, and is tried again
@@ -21,7 +22,7 @@ from policies.cards import card, people
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.document import Document, Kept, Label, Version
 from policies.documents import all_may_view
-from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Redact, Tell
+from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
 from policies.membership import bridged_readers, caucuses_of, readers
@@ -65,7 +66,7 @@ class Waits:
 class Filing:
     """What became of a file that a message brought, as far as it is known. `home`: where it will belong.
 
-    `message` is None for what was handed in on the page: it never stood in a room.
+    `message` is None for what was handed in on the page or came with a mail: it never stood in a room.
     """
 
     message: MessageId | None
@@ -77,6 +78,15 @@ class Filing:
     exposed: frozenset[PersonId] = frozenset()
     words: str = ""
     """What was written beside it."""
+    otherwise: Post | None = None
+    """How it stands in its room, where it came with a mail and can be no document."""
+
+
+def attached(came: MessageId, kept: Message, facts: Facts) -> list[Effect]:
+    """What came with a mail besides its words, which stand as `kept` in a private room: it goes to the vault, or, where
+    there is none, into that room as it is."""
+    posts = [Post(kept.conversation, kept.author, file, kept.id) for file in kept.files]
+    return [Ingest(came, post.conversation, attached=post) for post in posts] if facts.documents else [*posts]
 
 
 def decide_file(case: Case, message: Message, author: Person) -> Decision:
@@ -144,7 +154,11 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
     was taken out of the joint room is held."""
     why, where = refused.why, label(filing.said_in, case)
     after: tuple[Effect, ...]
-    if filing.message is None or refused.harmful:
+    away = {person.id for person in bridged_readers(case, filing.said_in)} - {filing.author}
+    others = ", and nobody else who reads there by another network gets the file" if away else ""
+    if filing.otherwise and not refused.harmful:
+        what, after = f"is not kept as a document. {why} It stands in {where} as it came{others}.", (filing.otherwise,)
+    elif filing.message is None or refused.harmful:
         what, after = f"is not kept. {why}{_out_of_room(case, filing, facts)}", _taken_away(filing)
     elif filing.said_in == JOINT:
         left = "Its encrypted bytes stay on the server; who has read it there may have kept a copy."
@@ -152,8 +166,6 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
         what = f"is not kept as a document. {why} It was taken out of {where}; the mediator knows of it. {left}"
         after = (Hold(filing.message, NO_DOCUMENT),)
     else:
-        away = bridged_readers(case, filing.said_in)
-        others = ", and nobody who reads there by another network gets the file" if away else ""
         what, after = f"is not kept as a document. {why} The message with it stays in {where}{others}.", ()
     return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", why)
 

@@ -20,7 +20,7 @@ from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
 from policies.effects import AskWhose, Decision, Effect, EndHold, Explain, Hold, Inform, Post, Redact, Relay, Tell
-from policies.filing import decide_file
+from policies.filing import attached, decide_file
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.hold import HoldEnd
@@ -310,8 +310,8 @@ def _aside(case: Case, message: Message, author: Person, why: str, facts: Facts)
     if aside is None:
         return None
     kept = aside.kept
-    posts = [Post(kept.conversation, author.id, content, kept.id) for content in (kept.content, *kept.files)]
-    effects = (*aside.effects, *posts, *_relays(case, kept, credited=author.id))
+    post = Post(kept.conversation, author.id, kept.content, kept.id)
+    effects = (*aside.effects, post, *attached(message.id, kept, facts), *_relays(case, kept, credited=author.id))
     return Decision(aside.case, effects, "put-aside", why)
 
 
@@ -356,7 +356,7 @@ def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Deci
     effects: list[Effect] = []
     if not message.native:
         effects.append(Post(message.conversation, author.id, message.content, message.id, message.reply_to))
-        effects += [Post(message.conversation, author.id, file, message.id) for file in message.files]
+        effects += attached(message.id, message, facts)
     effects += _relays(case, message, credited=author.id)
     if case.is_staff(author.id):
         effects += echo_warning(case, message, facts)

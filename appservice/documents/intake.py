@@ -1,6 +1,7 @@
 """Files between the homeserver and the vault: fetched, examined and kept; uploaded for a room; deleted.
 
     ingest: fetch ─▶ a private folder ─▶ examine ─▶ the vault (begun) ─▶ one unit of work: it stays; the inbox is told
+            (what came with a mail is at hand)
     upload: a URI ─▶ the ledger ─▶ the vault ─▶ encrypted anew ─▶ the homeserver
 
 Whatever is cut off is done again from its beginning, and leaves nothing that the vault's sweep doesn't find.
@@ -9,6 +10,7 @@ Whatever is cut off is done again from its beginning, and leaves nothing that th
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -66,9 +68,10 @@ class Intake:
             entry = await work.journal.get(case, effect.message)
             if entry is None or await work.inbox.get(done):
                 return None
-            message, file = entry.message, _file(entry)
-            await self._note(work, case, message, file)
-        data = await self._fetched(file)
+            message, file = entry.message, _file(entry, effect)
+            if effect.attached is None:
+                await self._note(work, case, message, file)
+        data = await self._fetched(file) if effect.attached is None else _carried(file)
         if isinstance(data, Refused):
             return await self._file_away(item, case, _filing(message, effect, file, data))
         try:
@@ -203,14 +206,22 @@ def _named(item: Item, what: str) -> ItemId:
     return item_id(f"{what}/{item.id}")
 
 
-def _file(entry: Entry) -> File:
-    content = entry.message.content
+def _file(entry: Entry, effect: Ingest) -> File:
+    content = effect.attached.content if effect.attached else entry.message.content
     if not isinstance(content, File):
         raise Trouble("a message without a file was to be kept", transient=False)
     return content
 
 
+def _carried(file: File) -> bytes:
+    """Of what came with a mail."""
+    return base64.b64decode(json.loads(file.ref)["data"])
+
+
 def _filing(message: Message, effect: Ingest, file: File, result: Passed | Refused | Waits) -> Filing:
+    if effect.attached:
+        otherwise = effect.attached if isinstance(result, Refused) else None
+        return Filing(None, message.author, effect.home, effect.home, file.name, result, otherwise=otherwise)
     return Filing(
         message.id, message.author, message.conversation, effect.home, file.name, result, effect.exposed, file.words
     )

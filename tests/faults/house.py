@@ -7,7 +7,7 @@ it is one scenario after another, cut at each boundary in turn, and everybody ha
 import itertools
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -245,11 +245,11 @@ class House:
             txn = f"t{next(self._numbers)}"
             await self.synapse.rooms.send(room.id, "m.room.encrypted", event.content, txn, as_user=user)
 
-    async def mail(self, letter: Delivered, text: str) -> None:
-        """Somebody answers a letter. The mail server tries until the mail was taken."""
+    async def mail(self, letter: Delivered, text: str, **files: bytes) -> None:
+        """Somebody answers a letter, with PDFs of these names. The mail server tries until the mail was taken."""
         token = parse_recipient(letter.reply_address, REPLY_DOMAIN)
         assert token is not None
-        raw, hashed = _answer(letter, text), token_hash(token)
+        raw, hashed = _answer(letter, text, files), token_hash(token)
         identity, same = mail_identity(hashed, raw)
         received = ReceivedMail(token, hashed, letter.to, raw, identity, same, 1)
         trust = Trust(AUTHSERV_ID, REPLY_DOMAIN)
@@ -327,11 +327,13 @@ class House:
         return [f"{item.kind} {item.state}: {item.note}" for item in found if item.kind != TIME]
 
 
-def _answer(letter: Delivered, text: str) -> bytes:
+def _answer(letter: Delivered, text: str, files: Mapping[str, bytes]) -> bytes:
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = letter.to, letter.reply_address, f"Re: {letter.subject}"
     message["Message-ID"] = f"<{text.replace(' ', '')}@example.net>"
     message.set_content(text, cte="quoted-printable")
+    for name, data in files.items():
+        message.add_attachment(data, maintype="application", subtype="pdf", filename=f"{name}.pdf")
     domain = letter.to.partition("@")[2]
     vouched = f"Authentication-Results: {AUTHSERV_ID}; dkim=pass header.d={domain}; dmarc=pass header.from={domain}\r\n"
     return vouched.encode() + message.as_bytes()

@@ -25,7 +25,7 @@ from tests.fakes.synapse import Room
 from tests.faults.boundaries import Cut
 from tests.faults.house import CASE, PEOPLE, House, standing
 from tests.faults.scenarios import FAR, Broken, Scenario, cut_at
-from tests.invariants.world import ALICE, BOB, MIA, configuration
+from tests.invariants.world import ALICE, BOB, CARL, MIA, configuration
 
 SECRET = b"what only her side may read"
 SERVED = SECRET + b", without its author"
@@ -283,6 +283,36 @@ async def test_what_somebody_else_uploaded_is_not_deleted_for_a_party(tmp_path: 
         await house.post(ALICE, private, "x.pdf", **more)
         await house.drain()
         assert set(house.synapse.media_files) == {uri}
+
+
+async def carl_mails_a_file(house: House, word: str) -> None:
+    await house.mail(house.letter(CARL, "PRIVATE"), f"see {word}", **{word: SECRET})
+    await house.work_off()
+
+
+async def it_is_kept_once_and_stands_nowhere(house: House, word: str) -> None:
+    name, his = f"{word}.pdf", await house.caucus_of("Carl")
+    document = await document_called(house, name)
+    if document.home != his:
+        raise Broken("it is not his side's")
+    await _comes_out(house, document)
+    if [await cards(house, user, await house.room(his), name) for user in (BOB, MIA)] != [1, 1]:
+        raise Broken("his side has not one card")
+    if await cards(house, ALICE, await house.room(JOINT), name) or await files_posted(
+        house, await house.room(his), BOB
+    ):
+        raise Broken("it stands in a room")
+    if not any(f"“{name}”" in mail.text for mail in house.post_office.mailbox(CARL)):
+        raise Broken("he was not told")
+    await nothing_lies_open(house)
+
+
+async def test_a_file_of_a_mail_is_a_document_of_its_side_whoever_is_killed(tmp_path: Path) -> None:
+    mailing = Scenario("a mail brings a file", carl_mails_a_file, it_is_kept_once_and_stands_nowhere)
+    async with with_a_vault(tmp_path) as house:
+        assert await cut_at(house, mailing, Cut.KILL, FAR) is None
+        filed = "commit in intake._file_away"
+        assert await cut_at(house, mailing, Cut.KILL, 0, only=filed) == filed
 
 
 async def _release(house: House, command: str) -> None:

@@ -214,7 +214,7 @@ def test_what_is_no_document_stays_in_its_private_room_and_everybody_learns_who_
     texts = [e.text for e in of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)]
     assert len(texts) == 3
     stays = f"is not kept as a document. It is a film. The message with it stays in PRIVATE with mediator · {CASE.id}"
-    assert all(f"{stays}, and nobody who reads there by another network gets the file." in text for text in texts)
+    assert all(f"{stays}, and nobody else who reads there by another network gets the file." in text for text in texts)
     elsewhere = filed(FILM, DESK, DESK)
     assert {type(e) for e in elsewhere.effects} == {Tell}
     assert "another network" not in str(elsewhere.effects)
@@ -237,6 +237,30 @@ def test_what_waits_for_the_scanner_stays_and_is_said() -> None:
     assert not of_kind(Redact, decision.effects) + of_kind(Erase, decision.effects)
     assert "The scanner is down." in str(of_kind(Tell, decision.effects))
     assert decision.case == CASE
+
+
+def from_carl(result: Passed | Refused | Waits) -> Decision:
+    """What becomes of a file that came with a mail of his."""
+    carl = named(CASE, "Carl").id
+    post = Post(HIS, carl, FILE, MessageId("m1")) if isinstance(result, Refused) else None
+    return decide_filed(CASE, Filing(None, carl, HIS, HIS, FILE.name, result, otherwise=post), KNOWN)
+
+
+@pytest.mark.parametrize("result", [PASSED, MACRO, FILM, Waits("The scanner is down.")])
+def test_what_came_with_a_mail_stands_in_a_room_only_if_it_can_be_no_document_and_does_no_harm(
+    result: Passed | Refused | Waits,
+) -> None:
+    decision = from_carl(result)
+    assert bool(decision.case.documents) is isinstance(result, Passed)
+    posts = of_kind(Post, decision.effects)
+    assert [(post.conversation, post.content) for post in posts] == ([(HIS, FILE)] if result == FILM else [])
+    assert {type(e) for e in decision.effects} - {Post} == {Tell, Inform}
+    assert reached(decision.effects) == {HIS, DESK}
+    [told] = of_kind(Inform, decision.effects)
+    assert told.to == named(CASE, "Carl").id
+    assert "Brieffdp.exe.pdf" in told.text
+    assert "taken out" not in told.text
+    assert ("It stands in PRIVATE with mediator · 1042 as it came." in told.text) is (result == FILM)
 
 
 def test_words_still_go_as_words() -> None:

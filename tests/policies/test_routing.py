@@ -9,8 +9,21 @@ from hypothesis import strategies as st
 
 from policies import alarms, routing
 from policies.asking import Answer
-from policies.case import DESK, JOINT, Case, Conversation, Phase
-from policies.effects import Decision, Explain, Hold, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
+from policies.case import DESK, JOINT, Case, Conversation, Kind, Phase
+from policies.effects import (
+    Decision,
+    Explain,
+    Hold,
+    Inform,
+    Ingest,
+    Introduce,
+    Pose,
+    Post,
+    Publish,
+    Reconcile,
+    Relay,
+    Tell,
+)
 from policies.membership import caucuses_of, conversations, readers
 from policies.message import (
     AuthenticatedMail,
@@ -119,6 +132,18 @@ def test_nothing_but_a_proven_command_of_a_mediator_at_the_desk_changes_the_case
 
 
 @given(anything(FULL))
+def test_what_comes_with_a_mail_becomes_a_document_of_its_authors_own_room_and_stands_in_none(said: Message) -> None:
+    decision = routing.decide(FULL, said, replace(facts(said.author), documents=True))
+    assert not [post for post in of_kind(Post, decision.effects) if post.content in said.files]
+    for ingest in of_kind(Ingest, decision.effects):
+        assert ingest.home in (DESK, *caucuses_of(FULL, said.author))
+        if ingest.attached:
+            assert ingest.home.kind is Kind.CAUCUS
+            assert (ingest.attached.conversation, ingest.attached.author) == (ingest.home, said.author)
+            assert ingest.message == said.id
+
+
+@given(anything(FULL))
 def test_what_is_neither_carried_nor_held_is_talk_at_the_desk_a_command_or_a_reaction(said: Message) -> None:
     decision = decide(said)
     if not of_kind(Hold, decision.effects) and decision.rule != "said":
@@ -163,6 +188,18 @@ def test_files_by_mail_come_into_the_caucus_and_are_held_from_the_joint_room() -
     jointly = decide(replace(own, conversation=JOINT), case)
     assert of_kind(Hold, jointly.effects)
     assert not of_kind(Post, jointly.effects)
+
+
+@pytest.mark.parametrize("where", ["caucus", "joint"])
+def test_files_by_mail_go_to_the_vault_where_there_is_one(where: str) -> None:
+    case = both_sides()
+    own, carl = caucus_of(case, "Jones"), named(case, "Carl").id
+    said = message(case, "Carl", own if where == "caucus" else JOINT, proof=AuthenticatedMail())
+    decision = routing.decide(case, replace(said, files=(FILE, FILE)), replace(facts(carl), documents=True))
+    [words] = of_kind(Post, decision.effects)
+    assert (words.conversation, words.content) == (own, Text("hello"))
+    attached = Post(own, carl, FILE, words.message)
+    assert of_kind(Ingest, decision.effects) == [Ingest(said.id, own, attached=attached)] * 2
 
 
 def test_a_removal_is_told_as_a_fact_and_of_nobody() -> None:

@@ -1,13 +1,15 @@
 """A file is fetched, examined and kept once, or it is said why not; and deleted only if it is its sender's."""
 
+import base64
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from appservice.codec import JsonCodec
 from appservice.documents.intake import FILED, FILING, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.vault import Vault
@@ -16,10 +18,10 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
 from policies.document import Label, Version
-from policies.effects import Ingest
+from policies.effects import Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
-from policies.message import File, FileRef, MessageId
+from policies.message import File, FileRef, MessageId, Text
 from rooms.homeserver import Trouble
 from rooms.ports import Entry, Item, ItemId, Lane, UserId
 from tests.fakes.memory import MemoryDatabase
@@ -27,7 +29,7 @@ from tests.fakes.synapse import FakeSynapse
 from tests.policies.builders import AT, both_sides, caucus_of, message
 
 CASE = both_sides()
-HERS = caucus_of(CASE, "Smith")
+HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
 ALICE, BOB, BOT = (UserId(f"@{name}:example.org") for name in ("alice", "bob", "_mediatrix_bot"))
 SECRET = b"her offer"
 
@@ -117,6 +119,30 @@ async def test_what_another_process_has_kept_meanwhile_is_not_kept_twice(room: R
     filing = room.filed()[0]
     assert await room.intake._file_away(room.item, CASE.id, filing) is None
     assert [item.id for item in room.database.committed.inbox.items.values() if item.kind == FILED] == [done]
+
+
+@pytest.mark.parametrize("says", ["clean", "refused", "down"])
+async def test_a_file_of_a_mail_is_kept_without_the_homeserver_or_comes_back_to_be_posted(
+    room: Room, says: str
+) -> None:
+    data = FileRef(json.dumps({"data": base64.b64encode(SECRET).decode()}))
+    file, words = File("offer.pdf", "x/y", 9, data), message(CASE, "Carl", HIS, Text("see there"))
+    async with room.database.begin() as work:
+        await work.cases.save(CASE)
+        await work.journal.append(Entry(CASE.id, replace(words, files=(file,))))
+    room.synapse.hazard = failing(MatrixError("fake", "M_UNKNOWN", 500, transient=True))
+    room.examiner.says = says
+    post = Post(HIS, words.author, file, words.id)
+    effect = JsonCodec().load(JsonCodec().dump(Ingest(words.id, HIS, attached=post)))
+    assert isinstance(effect, Ingest)
+    assert await room.intake.ingest(room.item, CASE.id, effect) == ("The scanner is down." if says == "down" else None)
+    [filing] = room.filed()
+    assert (filing.message, filing.author, filing.said_in, filing.home) == (None, words.author, HIS, HIS)
+    assert (filing.otherwise == post) is (says == "refused")
+    assert isinstance(filing.result, Passed) is (says == "clean")
+    assert room.examiner.seen == [SECRET]
+    assert not room.database.committed.media
+    assert room.open_files() == []
 
 
 async def test_what_is_refused_is_not_kept(room: Room) -> None:
