@@ -169,7 +169,7 @@ class Worker:
         for item, fate in zip(claimed.items, claimed.fates, strict=False):
             await self._follow(item, fate)
         if left := claimed.items[len(claimed.fates) :]:
-            await self._one_by_one(owner, left)
+            await self._one_by_one(owner, left, just_leased=not claimed.fates)
         return True
 
     async def _look(self, owner: str) -> _Claimed | timedelta:
@@ -212,11 +212,13 @@ class Worker:
                 await queue.free(owner, items[0].lane)
         return _Claimed(items, fates)
 
-    async def _one_by_one(self, owner: str, items: Sequence[Item]) -> None:
+    async def _one_by_one(self, owner: str, items: Sequence[Item], *, just_leased: bool) -> None:
+        """`just_leased`: nothing was done since, so that the first item needs no look at the lease."""
         lane = items[0].lane
         try:
-            for item in items:
-                if asked_to_end() or not await self._keep(owner, lane):
+            for number, item in enumerate(items):
+                sure = just_leased and number == 0
+                if asked_to_end() or not (sure or await self._keep(owner, lane)):
                     break
                 async with self._keeping(owner, lane):
                     goes_on = await self._one(item)

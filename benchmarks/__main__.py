@@ -8,13 +8,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import documents, forwarding, mail, opening, processes, stored
+from benchmarks import boards, documents, forwarding, mail, opening, processes, releasing, stored
 from benchmarks.results import Benchmark, Measure, keep, table
 
 RESULTS = Path("var/bench.json")
 BENCHMARKS = (
     forwarding.BENCHMARK,
     opening.BENCHMARK,
+    releasing.BENCHMARK,
+    boards.BENCHMARK,
     stored.BENCHMARK,
     processes.BENCHMARK,
     mail.BENCHMARK,

@@ -35,6 +35,7 @@ from benchmarks.scene import case_file, mail
 from benchmarks.senders import written
 from policies.acts import create
 from policies.case import DESK, JOINT, Case, Network, Phase
+from policies.commands.question import AskQuestion
 from policies.effects import Decision, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.outcome import Done, Facts
@@ -50,6 +51,7 @@ SAID: Final = 5
 _AT_ONCE: Final = 100
 _SERVER: Final = "mediatrix.localhost"
 _AT: Final = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
+_FACTS: Final = Facts(_AT, None, "4F2A", _SERVER, "_mediatrix_", "reply.example.org")
 
 
 @dataclass(slots=True)
@@ -93,6 +95,13 @@ class Filler:
                 await self._known(work, writer)
                 writers.append(writer)
         return writers
+
+    async def waiting(self, count: int, mediator: UserId) -> None:
+        """Cases in session of that mediator, in each of which somebody is asked something; their rooms never stood."""
+        for first in range(0, count, _AT_ONCE):
+            async with self._database.begin() as work:
+                for number in range(first, min(first + _AT_ONCE, count)):
+                    await work.cases.save(_asked(await _case(work, number, mediator)))
 
     async def _over(self, work: SqlWork, number: int) -> None:
         case = replace(await _case(work, number), phase=Phase.CLOSED)
@@ -145,18 +154,25 @@ async def filler(config_file: Path) -> AsyncIterator[Filler]:
         await database.close()
 
 
-async def _case(work: SqlWork, number: int) -> Case:
+async def _case(work: SqlWork, number: int, mediator: UserId | None = None) -> Case:
     """One more case in session: two mediators, a party in Matrix, and one by mail, to whom nothing is sent."""
-    people = [f"@{name}{number}:{_SERVER}" for name in ("mia", "max", "alice")]
+    people = [mediator or f"@mia{number}:{_SERVER}", f"@max{number}:{_SERVER}", f"@alice{number}:{_SERVER}"]
     command = case_command(parse(case_file(people[:2], [people[2:], [mail(number)]]), "a benchmark"))
-    facts = Facts(_AT, None, "4F2A", _SERVER, "_mediatrix_", "reply.example.org")
-    made = create(Case(await work.cases.new_number(), command.title), command, facts)
+    made = create(Case(await work.cases.new_number(), command.title), command, _FACTS)
     assert isinstance(made, Done), made
     by_mail = made.case.people[-1]
     paused = replace(by_mail, endpoint=replace(by_mail.endpoint, stopped="paused by a benchmark"))
     case = made.case.with_person(paused)
     await work.cases.save(case)
     return case
+
+
+def _asked(case: Case) -> Case:
+    """The party in Matrix is asked something, and has not answered."""
+    alice = case.people[2]
+    asked = AskQuestion(alice.name, "Can you come on Tuesday?").perform(case, replace(_FACTS, by=case.people[0].id))
+    assert isinstance(asked, Done), asked
+    return asked.case
 
 
 async def _rooms(work: SqlWork, case: Case) -> RoomId:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, PersonId
-from policies.effects import Effect
+from policies.effects import Effect, Publish, Tell
 from policies.hold import AtHand
 from policies.identity import Identity
 from policies.message import Edit, Message, Text, Unproven
@@ -87,6 +87,13 @@ class Done:
     case: Case
     answer: str
     effects: tuple[Effect, ...] = ()
+
+    @property
+    def in_order(self) -> tuple[Effect, ...]:
+        """What follows, in the order of sending: what readers wait for, the answer at the desk, everything else."""
+        published = tuple(effect for effect in self.effects if isinstance(effect, Publish))
+        answer = (Tell(DESK, self.answer),) if self.answer else ()
+        return (*published, *answer, *(effect for effect in self.effects if effect not in published))
 
 
 @dataclass(frozen=True, slots=True)

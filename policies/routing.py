@@ -108,8 +108,7 @@ def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
     outcome = take(case, answer, facts)
     if isinstance(outcome, Refused):
         return _does_not_count(case, author, answer, str(outcome))
-    heard = (Tell(DESK, outcome.answer),) if outcome.answer else ()
-    return Decision(outcome.case, (*heard, *outcome.effects), "answer", outcome.answer or "as they were asked")
+    return Decision(outcome.case, outcome.in_order, "answer", outcome.answer or "as they were asked")
 
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
@@ -224,8 +223,7 @@ def _commanded_in_private(case: Case, command: Command | Misunderstood, author: 
 def _told(case: Case, outcome: Done | Refused) -> Decision:
     if isinstance(outcome, Refused):
         return Decision(case, (Tell(DESK, str(outcome)),), "refused", str(outcome), refused=True)
-    answer = (Tell(DESK, outcome.answer),) if outcome.answer else ()
-    return Decision(outcome.case, (*answer, *outcome.effects), "command", outcome.answer or "The desk shows it.")
+    return Decision(outcome.case, outcome.in_order, "command", outcome.answer or "The desk shows it.")
 
 
 def _becomes_a_document(case: Case, message: Message) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime
+from html import escape
+from itertools import groupby
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e\u3164")
@@ -19,6 +21,26 @@ def clean(body: str) -> str:
 def marked(words: str) -> list[str]:
     """Somebody's words, line by line, each behind a mark, so that none of them can pass for one of ours (I10)."""
     return [f"> {line}".rstrip() for line in clean(words).splitlines()]
+
+
+def as_html(text: str) -> str | None:
+    """Words of ours with marked ones among them, as HTML that says the same; None for such as have none.
+
+    A mark stands at the beginning of a line. Where the line is too long for a window it goes on below without one, and
+    what is padded with spaces would begin there like a line of ours: clients draw a bar beside all of a quotation.
+    """
+    lines = text.split("\n")
+    if not any(map(_is_marked, lines)):
+        return None
+    parts: list[str] = []
+    for quoted, group in groupby(lines, _is_marked):
+        shown = "<br>".join(escape(line.removeprefix(">").removeprefix(" ") if quoted else line) for line in group)
+        parts.append(f"<blockquote>{shown}</blockquote>" if quoted else shown)
+    return "".join(parts)
+
+
+def _is_marked(line: str) -> bool:
+    return line.startswith("> ") or line == ">"
 
 
 def name_problem(name: str) -> str | None:

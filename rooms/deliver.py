@@ -54,7 +54,7 @@ from rooms.ports import (
     confirm_wait_key,
     identity_wait_key,
 )
-from rooms.postings import IntoRoom, expected_reader, unsigned_reader, words_of
+from rooms.postings import IntoRoom, expected_reader, html_of, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_key
 
 AFTER_YOU = "what was said before it goes first"
@@ -252,7 +252,7 @@ class Deliverer:
             awaited=fit.awaited,
             reply_to=quoted,
             only_for=special,
-            html=html,
+            html=html or html_of(effect),
             replaces=replaces,
             # A mediator's replaced identity must not keep the alarm about it from the others.
             but_for_the_frozen=isinstance(effect, Tell) and effect.conversation == DESK,

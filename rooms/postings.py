@@ -8,7 +8,7 @@ from policies.asking import in_words
 from policies.case import Case
 from policies.effects import Explain, Hand, Inform, Pose, Post, Publish, Tell
 from policies.message import Content, Text
-from policies.text import marked
+from policies.text import as_html, marked
 from rooms.ports import UserId
 
 Worded = Post | Tell | Explain | Pose | Inform | Publish
@@ -28,6 +28,12 @@ def words_of(effect: Worded) -> Content:
             return Text(effect.text)
         case _:
             assert_never(effect)
+
+
+def html_of(effect: IntoRoom) -> str | None:
+    """Its words as HTML, where somebody's words stand among ours; what people themselves wrote goes as it is."""
+    content = None if isinstance(effect, Post | Hand) else words_of(effect)
+    return as_html(content.body) if isinstance(content, Text) else None
 
 
 def expected_reader(effect: IntoRoom, case: Case) -> UserId | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -129,6 +130,13 @@ async def told(client: Client, room: str, expected: str, *, after: str | None = 
 
     found = await client.wait_for(is_it, f"notice with {expected!r}", within)
     return found.body or ""
+
+
+def code_in(question: str) -> str:
+    """The code with which a question wants to be answered."""
+    found = re.search(r"“yes (\w{4})”", question)
+    assert found, question
+    return found[1]
 
 
 async def enter(client: Client, name: str) -> str:

@@ -16,7 +16,7 @@ from sandbox.client import Client
 from sandbox.node import Node
 from sandbox.seen import SeenEvent
 from sandbox.world import MEDIATOR, World
-from tests.e2e.cases import Arrive, Staff, arriving, at_work, events_of, new_ports, told, until
+from tests.e2e.cases import Arrive, Staff, arriving, at_work, code_in, events_of, new_ports, told, until
 from tests.e2e.conftest import SYNAPSE_PYTHON
 
 pytest_plugins = ["tests.e2e.cases"]
@@ -60,12 +60,6 @@ def letter() -> bytes:
         into = io.BytesIO()
         pdf.save(into)
     return into.getvalue()
-
-
-def code_in(text: str) -> str:
-    found = re.search(r"“yes (\w{4})”", text)
-    assert found, text
-    return found[1]
 
 
 async def posted_file(client: Client, room: str) -> SeenEvent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.e2e.cases import (
     Staff,
     arriving,
     at_work,
+    code_in,
     enter,
     events_of,
     flaws,
@@ -45,12 +45,6 @@ async def strict(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
 async def come(strict: Staff, case_node: Node) -> AsyncIterator[Arrive]:
     async with arriving(strict.world, case_node) as arrive:
         yield arrive
-
-
-def code_in(text: str) -> str:
-    found = re.search(r"“yes (\w{4})”", text)
-    assert found, text
-    return found[1]
 
 
 async def unverified(alice: Client, node: Node, world: World) -> Client:

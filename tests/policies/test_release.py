@@ -404,3 +404,11 @@ def test_nobody_takes_back_what_is_not_theirs_or_is_out() -> None:
     late = says(out.case, "Alice", "!return R1")
     assert late.case.releases[0].standing is Standing.RELEASED
     assert "What was released stays released" in of_kind(Inform, late.effects)[0].text
+
+
+def test_the_released_words_leave_before_the_notices_about_them() -> None:
+    case, pose = asked()
+    effects = says(case, "Alice", f"yes {pose.code}").effects
+    kinds = [type(effect) for effect in effects if isinstance(effect, Publish | Tell | Inform)]
+    assert kinds.index(Tell) > max(i for i, kind in enumerate(kinds) if kind is Publish)
+    assert Inform in kinds[kinds.index(Tell) :]

@@ -1,12 +1,13 @@
 """Words from outside are harmless to show, and names don't imitate."""
 
 import unicodedata
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.text import NAME_LIMIT, clean, name_problem, one_line, skeleton
+from policies.text import NAME_LIMIT, as_html, clean, marked, name_problem, one_line, skeleton
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -33,6 +34,47 @@ def test_one_line_is_one_short_line(body: str, limit: int) -> None:
     line = one_line(body, limit)
     assert len(line) <= limit
     assert len(line.splitlines()) <= 1
+
+
+class _Shown(HTMLParser):
+    """What a client shows of HTML: lines, each with whether a quotation's bar stands beside it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.lines: list[tuple[bool, str]] = [(False, "")]
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        assert (tag, attrs) in (("blockquote", []), ("br", []))
+        if tag == "blockquote" and self.lines[-1] == (False, ""):
+            self.lines.pop()
+        self.lines.append((tag == "blockquote" or self.lines[-1][0], ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.lines.append((False, ""))
+
+    def handle_data(self, data: str) -> None:
+        quoted, line = self.lines[-1]
+        self.lines[-1] = (quoted, line + data)
+
+
+@given(st.lists(st.text(alphabet="a<>&\"' /b!-", max_size=12), max_size=4), st.text(max_size=40))
+def test_in_html_somebodys_words_stand_beside_a_bar_and_ours_without_and_none_is_markup(
+    ours: list[str], words: str
+) -> None:
+    text = "\n".join([f"Ours: {line}" for line in ours] + marked(words) + ["Ours again"])
+    html = as_html(text)
+    if not marked(words):
+        assert html is None
+        return
+    assert html is not None
+    shown = [(quoted, line.strip()) for quoted, line in _Shown(html).lines]
+    theirs = [line.removeprefix(">").strip() for line in marked(words)]
+    assert shown == [
+        *((False, f"Ours: {line}".strip()) for line in ours),
+        *((True, line) for line in theirs),
+        (False, "Ours again"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["Alice", "Alice Smith", "Zoë O'Brien-Smith", "Ольга", "李四", "Dr. Jones", "Jan 2"])
