@@ -187,6 +187,7 @@ def _house(config: Config) -> House:
         one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
         documents=config.documents is not None,
         heads_to=config.record.heads_to,
+        zone=config.organisation.time_zone,
         rules=config.rules.rulebook,
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )

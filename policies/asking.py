@@ -46,7 +46,7 @@ from policies.outcome import Facts, Refused
 from policies.quiet import awake
 from policies.release import heading_of
 from policies.sharing import audience_of
-from policies.text import marked
+from policies.text import marked, moment
 
 ASK_LASTS = timedelta(minutes=15)
 """For a mediator's own acts, who is there and looking."""
@@ -175,13 +175,13 @@ def answered(case: Case, answer: Answer, at: datetime) -> tuple[Case, Ask] | Ref
     return without(case, ask), ask
 
 
-def in_words(question: Pose) -> str:
-    """A question as plain text, for channels that have no better form."""
+def in_words(question: Pose, zone: str) -> str:
+    """A question as plain text, for channels that have no better form, by the clock of that time zone."""
     quoted = "\n".join(marked(question.words))
     return (
         f"{question.title}\n\n{quoted}\n\n{question.then}\n"
         f"Only you can answer, and only here: write “yes {question.code}” or “no {question.code}”, and nothing else, by"
-        f" {question.expires:%Y-%m-%d %H:%M} UTC. {question.labels.silence}"
+        f" {moment(question.expires, zone)}. {question.labels.silence}"
     )
 
 

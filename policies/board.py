@@ -106,13 +106,13 @@ def on_whatsapp(case: Case) -> tuple[Person, ...]:
 def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = MappingProxyType({})) -> Shown:
     """One case, for its desk. `contacts`: what our numbers on WhatsApp are for, in a word, where there are several."""
     lines = [(f"Board · {case.id}", f"{case.title} – {case.phase}")]
-    lines += [("Waiting for", _line(one)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
+    lines += [("Waiting for", _line(one, case.zone)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
     due = deadline(case)
-    lines.append(("Next", f"{moment(due[0])}, {due[1]}" if due else "nothing is due"))
+    lines.append(("Next", f"{moment(due[0], case.zone)}, {due[1]}" if due else "nothing is due"))
     lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]
     lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
     lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
-    lines += [("By WhatsApp", _windows(person, backlog, contacts)) for person in on_whatsapp(case)]
+    lines += [("By WhatsApp", _windows(person, backlog, contacts, case.zone)) for person in on_whatsapp(case)]
     return _shown(lines)
 
 
@@ -137,7 +137,7 @@ def _urgency(case: Case, backlog: Backlog) -> datetime:
 
 
 def _summary(case: Case, backlog: Backlog) -> str:
-    parts = [f"{case.title} – {case.phase}", *(_line(one) for one in waiting(case, backlog)[:3])]
+    parts = [f"{case.title} – {case.phase}", *(_line(one, case.zone) for one in waiting(case, backlog)[:3])]
     if backlog.undelivered:
         parts.append(f"{backlog.undelivered} not delivered")
     if backlog.undecrypted:
@@ -145,19 +145,19 @@ def _summary(case: Case, backlog: Backlog) -> str:
     return "; ".join(parts)
 
 
-def _line(one: Waiting) -> str:
-    until = f", until {moment(one.until)}" if one.until else ""
-    return f"{one.who}: {one.what}, since {moment(one.since)}{until}"
+def _line(one: Waiting, zone: str) -> str:
+    until = f", until {moment(one.until, zone)}" if one.until else ""
+    return f"{one.who}: {one.what}, since {moment(one.since, zone)}{until}"
 
 
-def _windows(person: Person, backlog: Backlog, contacts: Mapping[str, str]) -> str:
+def _windows(person: Person, backlog: Backlog, contacts: Mapping[str, str], zone: str) -> str:
     """In times that stay true however long the board stands."""
     mine = {window.number: window.until for window in backlog.windows if window.endpoint == person.endpoint.id}
     if not contacts:
-        times = [f"until {moment(until)}" for until in mine.values()]
+        times = [f"until {moment(until, zone)}" for until in mine.values()]
     else:
         times = [
-            f"{word} until {moment(mine[number])}" if number in mine else f"{word} not before they write"
+            f"{word} until {moment(mine[number], zone)}" if number in mine else f"{word} not before they write"
             for number, word in contacts.items()
         ]
     return f"{person.name} can be written to {', '.join(times) or 'once they write'}"

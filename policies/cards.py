@@ -47,7 +47,7 @@ def details(case: Case, document: Document, version: Version, at: datetime, *, n
         [
             card(case, document, version, at, named=named),
             f"Who may download it now: {_names(case, document, version, Action.DOWNLOAD, at)}.",
-            f"From {owner}, {moment(version.at)}; kept in {desk_label(document.home, case)}.",
+            f"From {owner}, {moment(version.at, case.zone)}; kept in {desk_label(document.home, case)}.",
             f"SHA-256 of what is shown: {version.served.sha256}",
             f"SHA-256 of what was sent: {version.original.sha256}",
         ]
@@ -60,7 +60,7 @@ def history(case: Case, document: Document) -> str:
     events = [(v.at, f"version {v.number} was kept, SHA-256 {v.served.sha256[:16]}…") for v in document.versions]
     for grant in document.grants:
         what = f"version {grant.version} to {_name(case, grant.person)} ({grant.action})"
-        until = f", until {moment(grant.expires)}" if grant.expires else ""
+        until = f", until {moment(grant.expires, case.zone)}" if grant.expires else ""
         most = f", {grant.opened} of {grant.most} times used" if grant.most else ""
         events.append((grant.at, f"{_name(case, grant.by)} gave {what}{until}{most}"))
         if grant.revoked:
@@ -71,7 +71,7 @@ def history(case: Case, document: Document) -> str:
     for served in document.servings:
         what = f"version {served.version} served to {_name(case, served.person)} ({served.action})"
         events.append((served.at, f"{what}, {served.how}{_pages(served)}"))
-    lines = [f"{moment(at)}: {text}" for at, text in sorted(events)]
+    lines = [f"{moment(at, case.zone)}: {text}" for at, text in sorted(events)]
     return "\n".join([f"{document.id}: what happened (served is not read):", *lines])
 
 

@@ -29,6 +29,7 @@ from policies.names import (
 from policies.quiet import Quiet
 from policies.release import Release
 from policies.rulebook import IN_FORCE, Rulebook
+from policies.zones import UNIVERSAL
 
 __all__ = [
     "DESK",
@@ -140,6 +141,8 @@ class Person:
     endpoint: Endpoint
     language: Language = Language.ENGLISH
     quiet: Quiet | None = None
+    zone: str | None = None
+    """The time zone in which times are shown to them, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,8 @@ class Case:
     pauses: tuple[Spell, ...] = ()
     """Who paused, and until when; `policies.course` has what follows."""
     withdrawn: tuple[PersonId, ...] = ()
+    zone: str = UNIVERSAL
+    """The time zone in which times are shown to its mediators, and to whoever has said of none."""
     boards: int = 0
     """How many boards were posted to the desk; the last is kept up to date."""
     deed: Deed | None = None
@@ -204,6 +209,13 @@ class Case:
         """Their name, at the beginning of a sentence, whether or not they still take part."""
         known = self.person(person)
         return known.name if known else "Somebody who left"
+
+    def zone_of(self, person: PersonId | None) -> str:
+        """The time zone in which times are shown to somebody; None: to those at the desk."""
+        known = self.person(person) if person else None
+        if known is None:
+            return self.zone
+        return known.zone or (known.quiet.zone if known.quiet else self.zone)
 
     def at_address(self, network: Network, address: str) -> Person | None:
         """The person reached at that address, or by another name of the same channel. Mail addresses are the same in

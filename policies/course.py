@@ -78,12 +78,13 @@ def without_person(case: Case, person: PersonId) -> Case:
     return replace(without_pause(case, person), withdrawn=tuple(p for p in case.withdrawn if p != person))
 
 
-def course_text(case: Case) -> str | None:
-    """What everybody is told of where the mediation stands, while it rests; never by whom."""
+def course_text(case: Case, zone: str | None = None) -> str | None:
+    """What everybody is told of where the mediation stands, while it rests; never by whom. `zone`: by which clock, if
+    not by the case's."""
     match case.phase:
         case Phase.PAUSED:
             ends = [pause.until for pause in case.pauses]
-            until = f" until {moment(max(end for end in ends if end))}" if ends and all(ends) else ""
+            until = f" until {moment(max(end for end in ends if end), zone or case.zone)}" if ends and all(ends) else ""
             return f"The mediation is paused{until}. You reach the mediator in your private room."
         case Phase.SETTLED:
             return "The mediation is settled. Only the mediator writes to all now."

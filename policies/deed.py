@@ -59,6 +59,23 @@ class LanguageSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskZoneSet:
+    """The time zone in which times are shown at the desk."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSet:
+    """The time zone in which times are shown to somebody."""
+
+    person: PersonId
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelStopped:
     """Whether, and why, nothing is sent over somebody's channel."""
 
@@ -106,6 +123,8 @@ Change = (
     | RulesSet
     | QuietSet
     | LanguageSet
+    | DeskZoneSet
+    | ZoneSet
     | ChannelStopped
     | LabelSet
     | Asked

@@ -16,6 +16,7 @@ from policies.deed import (
     ChannelStopped,
     CourseSet,
     Deed,
+    DeskZoneSet,
     Final,
     FloorSet,
     LabelSet,
@@ -24,6 +25,7 @@ from policies.deed import (
     QuietSet,
     ReleaseBegun,
     RulesSet,
+    ZoneSet,
 )
 from policies.document import Document
 from policies.effects import (
@@ -75,6 +77,7 @@ def _changes(before: Case, after: Case, effects: tuple[Effect, ...]) -> Iterator
     if course[0] != course[1] and {before.phase, after.phase} <= PAUSABLE:
         yield CourseSet(*course[0], *course[1])
     yield from [RulesSet(before.rules, after.rules)] if before.rules != after.rules else []
+    yield from [DeskZoneSet(before.zone, after.zone)] if before.zone != after.zone else []
     for person in after.people:
         yield from _of_person(before.person(person.id) or person, person)
     for document in after.documents:
@@ -90,6 +93,8 @@ def _changes(before: Case, after: Case, effects: tuple[Effect, ...]) -> Iterator
 def _of_person(then: Person, now: Person) -> Iterator[Change]:
     if then.quiet != now.quiet:
         yield QuietSet(now.id, then.quiet, now.quiet)
+    if then.zone != now.zone:
+        yield ZoneSet(now.id, then.zone, now.zone)
     if then.language != now.language:
         yield LanguageSet(now.id, then.language, now.language)
     if then.endpoint.stopped != now.endpoint.stopped:
@@ -115,6 +120,7 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
     covered = {
         "floor": FloorSet in kinds,
         "rules": RulesSet in kinds,
+        "zone": DeskZoneSet in kinds,
         "phase": CourseSet in kinds,
         "pauses": CourseSet in kinds,
         "people": same_people,
@@ -128,7 +134,7 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
 def _plain(person: Person) -> Person:
     """Somebody without what can be put back."""
     endpoint = replace(person.endpoint, stopped=None)
-    return replace(person, quiet=None, language=Language.ENGLISH, endpoint=endpoint)
+    return replace(person, quiet=None, zone=None, language=Language.ENGLISH, endpoint=endpoint)
 
 
 def _acts(effect: Effect) -> bool:

@@ -94,7 +94,7 @@ def may_disturb(case: Case, to: PersonId, at: datetime) -> Verdict:
     until = quiet_until(person.quiet, at) if person else None
     if person is None or until is None:
         return Go()
-    return Wait(f"it is quiet there until {moment(until)}", channel_key(case, person.endpoint.id), until)
+    return Wait(f"it is quiet there until {moment(until, case.zone)}", channel_key(case, person.endpoint.id), until)
 
 
 def by_link(person: Person) -> bool:

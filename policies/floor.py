@@ -18,6 +18,7 @@ from typing import assert_never
 
 from policies.case import JOINT, Case, Conversation, PersonId, Phase, Role
 from policies.course import course_text, resting
+from policies.membership import zone_in
 from policies.mode import Floor, Mode, Spell
 from policies.text import moment
 
@@ -64,7 +65,7 @@ def _in_joint(case: Case, person: PersonId, *, said: bool) -> str | None:
     if case.is_staff(person):
         return None
     if floor.cooling:
-        return f"the joint room rests until {moment(floor.cooling)}"
+        return f"the joint room rests until {moment(floor.cooling, case.zone)}"
     if silenced(case, person):
         return "its author may read in the joint room, and not write"
     if has_the_word(case, person):
@@ -124,26 +125,28 @@ def _lasts(spell: Spell, at: datetime) -> bool:
     return spell.until is None or spell.until > at
 
 
-def floor_text(case: Case) -> str:
-    """Who may write in the joint room, as all are told there. Mutes and waiting are told to whom they concern alone."""
-    floor, course = case.floor, course_text(case)
+def floor_text(case: Case, zone: str | None = None) -> str:
+    """Who may write in the joint room, as all are told there. Mutes and waiting are told to whom they concern alone.
+    `zone`: by which clock, if not by that of those who read there."""
+    clock = zone or zone_in(case, JOINT)
+    floor, course = case.floor, course_text(case, clock)
     if course:
         return course
     if floor.mode is Mode.CLOSED:
-        return _until(_mode_text(floor.mode), floor.until)
+        return _until(_mode_text(floor.mode), floor.until, clock)
     if floor.cooling:
-        return f"We pause here until {moment(floor.cooling)}. You reach the mediator in your private room."
+        return f"We pause here until {moment(floor.cooling, clock)}. You reach the mediator in your private room."
     if floor.turn and (speaker := case.person(floor.turn.person)):
-        return _until(f"{speaker.name} has the word: nobody else writes here meanwhile.", floor.turn.until)
+        return _until(f"{speaker.name} has the word: nobody else writes here meanwhile.", floor.turn.until, clock)
     slow = f" Between two posts everybody waits {floor.slow} minutes." if floor.slow else ""
-    return _until(_mode_text(floor.mode) + (slow if floor.mode is Mode.OPEN else ""), floor.until)
+    return _until(_mode_text(floor.mode) + (slow if floor.mode is Mode.OPEN else ""), floor.until, clock)
 
 
-def mute_text(muted: Spell | None) -> str:
-    """What somebody is told of being muted, or muted no more."""
+def mute_text(muted: Spell | None, zone: str) -> str:
+    """What somebody is told of being muted, or muted no more, by the clock of their zone."""
     if muted is None:
         return "In the joint room you may write again whenever the others may."
-    ending = f" until {moment(muted.until)}" if muted.until else ""
+    ending = f" until {moment(muted.until, zone)}" if muted.until else ""
     return f"The mediator asks you to read in the joint room and not to write there{ending}. Here you always may."
 
 
@@ -164,5 +167,5 @@ def _mode_text(mode: Mode) -> str:
             assert_never(mode)
 
 
-def _until(text: str, until: datetime | None) -> str:
-    return f"{text} Until {moment(until)}." if until else text
+def _until(text: str, until: datetime | None, zone: str) -> str:
+    return f"{text} Until {moment(until, zone)}." if until else text

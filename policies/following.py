@@ -7,9 +7,10 @@ from policies.course import course_text
 from policies.delivery import by_link, floor_key
 from policies.effects import Due, Effect, Inform, Introduce, Reconcile, Resume, Schedule, Tell, due_key
 from policies.floor import ends, floor_text
-from policies.membership import caucuses_of, conversations, readers
+from policies.membership import caucuses_of, conversations, readers, zone_in
 from policies.plan import plan
 from policies.status import readers_text
+from policies.zones import UNIVERSAL
 
 
 def what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
@@ -39,7 +40,9 @@ def _rooms(before: Case, after: Case) -> tuple[Effect, ...]:
 def _floor(before: Case, after: Case) -> tuple[Effect, ...]:
     """Who is in the joint room learns who may speak; what ends, is scheduled; what waited for the word, is tried."""
     stood = JOINT in conversations(before) and JOINT in conversations(after)
-    told = (Tell(JOINT, floor_text(after)),) if stood and floor_text(before) != floor_text(after) else ()
+    # By one clock: that times are shown by another is no news of the room.
+    other = floor_text(before, UNIVERSAL) != floor_text(after, UNIVERSAL)
+    told = (Tell(JOINT, floor_text(after)),) if stood and other else ()
     alarms = tuple(Schedule(at, due_key(Due.FLOOR)) for at in sorted(ends(after.floor) - ends(before.floor)))
     known = {pause.until for pause in before.pauses}
     pauses = tuple(Schedule(p.until, due_key(Due.PAUSE)) for p in after.pauses if p.until and p.until not in known)
@@ -49,11 +52,16 @@ def _floor(before: Case, after: Case) -> tuple[Effect, ...]:
 
 def _course(before: Case, after: Case) -> tuple[Effect, ...]:
     """Everybody learns in private that the mediation rests or goes on, in the same words, whoever brought it about."""
-    if course_text(before) == course_text(after):
+    if course_text(before, UNIVERSAL) == course_text(after, UNIVERSAL):
         return ()
     text = course_text(after) or "The mediation goes on."
     people = [p for p in after.people if not after.is_staff(p.id) and p.id not in after.withdrawn]
     native = [p for p in people if p.endpoint.network is Network.MATRIX]
     rooms = dict.fromkeys(own for p in native for own in caucuses_of(after, p.id)[:1])
-    bridged = (Inform(p.id, own, text) for p in people if p not in native for own in caucuses_of(after, p.id)[:1])
-    return (*(Tell(own, text) for own in rooms), *bridged)
+    bridged = (
+        Inform(p.id, own, course_text(after, after.zone_of(p.id)) or text)
+        for p in people
+        if p not in native
+        for own in caucuses_of(after, p.id)[:1]
+    )
+    return (*(Tell(own, course_text(after, zone_in(after, own)) or text) for own in rooms), *bridged)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from policies.text import technical
+from policies.text import moment, technical
 
 IDENTITY_CONFIRMED = (
     "Your encryption identity was reset. A mediator has made sure that it is you, so what was kept back goes on now. If"
@@ -52,15 +52,15 @@ def grouped(key: str) -> str:
     return " ".join(key[start : start + 4] for start in range(0, len(key), 4))
 
 
-def identity_text(name: str, known: Identity | None) -> str:
+def identity_text(name: str, known: Identity | None, zone: str) -> str:
     """What `!identity` shows."""
     if known is None or known.trusted is None:
         return f"{name} has shown no encryption identity yet."
     lines = [f"{name}: the identity we trust is {grouped(known.trusted)}"]
     if known.replaced:
-        lines = [f"{name}’s identity was REPLACED. We trusted {grouped(known.trusted)}", *_present(name, known)]
+        lines = [f"{name}’s identity was REPLACED. We trusted {grouped(known.trusted)}", *_present(name, known, zone)]
     if known.compared:
-        lines.append(f"Its emoji were compared with the administrator on {known.compared:%Y-%m-%d %H:%M} UTC.")
+        lines.append(f"Its emoji were compared with the administrator on {moment(known.compared, zone)}.")
     lines += [f"Device {_shown(device)}" for device in known.devices] or ["No devices."]
     return "\n".join(lines)
 
@@ -86,10 +86,10 @@ def to_confirm(known: Identity | None, typed: str) -> str | Unconfirmable:
     return known.present
 
 
-def _present(name: str, known: Identity) -> list[str]:
+def _present(name: str, known: Identity, zone: str) -> list[str]:
     if known.present is None:
         return ["Now there is none at all."]
-    since = f" (first seen {known.since:%Y-%m-%d %H:%M} UTC)" if known.since else ""
+    since = f" (first seen {moment(known.since, zone)})" if known.since else ""
     return [
         f"Now it is {grouped(known.present)}{since}",
         f"Nothing is sent where {name} reads, and nothing of theirs is believed. Telephone {name}: did they reset it?"

@@ -76,3 +76,9 @@ def _reads(participation: Participation, conversation: Conversation) -> bool:
 def sits_in_a_caucus(role: Role) -> bool:
     """Whether that role belongs to a side."""
     return role in _SIDED
+
+
+def zone_in(case: Case, conversation: Conversation) -> str:
+    """The time zone for what is said to all who read a conversation: the parties' there, if it is one and the same."""
+    zones = {case.zone_of(person) for person in readers(case, conversation) if not case.is_staff(person)}
+    return zones.pop() if len(zones) == 1 else case.zone

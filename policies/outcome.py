@@ -14,6 +14,7 @@ from policies.identity import Identity
 from policies.message import Edit, Message, Text, Unproven
 from policies.names import MessageId
 from policies.rulebook import IN_FORCE, Rulebook
+from policies.zones import UNIVERSAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Facts:
     """The organisation's agreement to mediate, as it is now; None if it uses none."""
     rules: Rulebook = IN_FORCE
     """The organisation's rules of the joint room, for a new case."""
+    zone: str = UNIVERSAL
+    """The organisation's time zone, for a new case."""
     where: Conversation = DESK
     """Where a command was given."""
     entry: int = 0

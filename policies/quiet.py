@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from policies.zones import WRITTEN, zone_named
 
 AT_MOST = timedelta(hours=16)
 """Of a day, so that there is always an hour at which everything arrives."""
@@ -41,14 +42,14 @@ def read_quiet(hours: str, zone: str) -> Quiet | str:
     start, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if not 0 < (end - start) % _DAY <= AT_MOST // timedelta(minutes=1):
         return f"Quiet hours last at most {AT_MOST // timedelta(hours=1)} hours a day; to stop mail altogether, say so"
-    if _zone(zone) is None:
-        return "A time zone is written like Europe/Berlin or America/New_York"
+    if zone_named(zone) is None:
+        return WRITTEN
     return Quiet(start, end, zone)
 
 
 def quiet_until(quiet: Quiet | None, at: datetime) -> datetime | None:
     """When the quiet hours end in which that moment lies, in UTC; None: it lies in none."""
-    zone = _zone(quiet.zone) if quiet else None
+    zone = zone_named(quiet.zone) if quiet else None
     if quiet is None or zone is None:
         return None
     local = at.astimezone(zone)
@@ -65,16 +66,6 @@ def quiet_until(quiet: Quiet | None, at: datetime) -> datetime | None:
 def awake(quiet: Quiet | None, at: datetime) -> datetime:
     """That moment, or when the quiet hours end in which it lies."""
     return quiet_until(quiet, at) or at
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    """None for names that nobody knows, which a system may forget, too."""
-    if not re.fullmatch(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*", name):
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 def _clock(minutes: int) -> str:

@@ -31,7 +31,7 @@ from policies.plan import desk_label, label
 from policies.releasing import closed_all
 from policies.rules import Breach, breach, tried_out
 from policies.status import readers_text
-from policies.text import one_line
+from policies.text import moment, one_line
 from policies.warning import echo_warning, sign_of_warning
 
 HELD_TILL_ACCEPTED = "its author has not accepted the agreement to mediate"
@@ -81,7 +81,7 @@ def decide_confirmed(case: Case, message: Message, kept: Message | None, held: M
         if kept
         else Decision(
             case,
-            (Tell(DESK, f"{author.name} says that the held mail of {message.at:%Y-%m-%d %H:%M} UTC was theirs."),),
+            (Tell(DESK, f"{author.name} says that the held mail of {moment(message.at, case.zone)} was theirs."),),
             "confirmed-mail",
             "its author has no room of their own",
         )

@@ -68,7 +68,7 @@ def _floor_lines(case: Case) -> list[str]:
         return []
     floor = case.floor
     spells = [
-        f"{person.name} is muted{f' until {moment(spell.until)}' if spell.until else ''}."
+        f"{person.name} is muted{f' until {moment(spell.until, case.zone)}' if spell.until else ''}."
         for spell in floor.muted
         if (person := case.person(spell.person))
     ]

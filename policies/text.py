@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from itertools import groupby
+
+from policies.zones import UNIVERSAL, on_the_clock
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e\u3164")
@@ -79,9 +81,9 @@ def technical(name: str, limit: int = 20) -> str:
     return f"“{plain[:limit]}”"
 
 
-def moment(at: datetime) -> str:
-    """A time, as everybody reads it alike."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def moment(at: datetime, zone: str = UNIVERSAL) -> str:
+    """A time, by the clock of that zone, which it names."""
+    return on_the_clock(at, zone, "%Y-%m-%d %H:%M")
 
 
 def one_line(text: str, limit: int = 80) -> str:

@@ -18,6 +18,7 @@ from policies.deed import (
     ChannelStopped,
     CourseSet,
     Deed,
+    DeskZoneSet,
     FloorSet,
     LabelSet,
     LanguageSet,
@@ -25,6 +26,7 @@ from policies.deed import (
     QuietSet,
     ReleaseBegun,
     RulesSet,
+    ZoneSet,
 )
 from policies.delivery import channel_key
 from policies.document import is_stricter
@@ -64,7 +66,7 @@ def described(case: Case, deed: Deed) -> str:
     """An act as the desk and the record name it."""
     who = case.name_of(deed.by) if deed.by else "The organisation"
     where = desk_label(deed.where, case)
-    return f"entry {deed.entry} of {where}, {moment(deed.at)}, {who}: “{deed.what}”"
+    return f"entry {deed.entry} of {where}, {moment(deed.at, case.zone)}, {who}: “{deed.what}”"
 
 
 def _notes(case: Case, deed: Deed) -> Iterator[str]:
@@ -76,7 +78,7 @@ def _notes(case: Case, deed: Deed) -> Iterator[str]:
         yield "!undo again brings it back."
 
 
-def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Effect, ...]] | None:
+def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Effect, ...]] | None:  # noqa: C901 (one arm a kind)
     """The case without one change, and who is told; None where it isn't as that left it."""
     match change:
         case FloorSet(before, after):
@@ -88,7 +90,9 @@ def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Eff
             return (replace(case, phase=before, pauses=lasting), ()) if same and not over else None
         case RulesSet(rules, now):
             return (replace(case, rules=rules), ()) if case.rules == now else None
-        case QuietSet(who) | LanguageSet(who) | ChannelStopped(who):
+        case DeskZoneSet(zone, now_zone):
+            return (replace(case, zone=zone), ()) if case.zone == now_zone else None
+        case QuietSet(who) | LanguageSet(who) | ChannelStopped(who) | ZoneSet(who):
             person = case.person(who)
             return _person(case, person, change) if person else None
         case LabelSet(number, version_number, before, after):
@@ -125,12 +129,14 @@ def _floor(case: Case, before: Floor, after: Floor, facts: Facts) -> tuple[Case,
     told: list[Effect] = []
     for who in sorted(muted.keys() | spoke.keys()):
         if muted.get(who) != spoke.get(who):
-            told += [Inform(who, room, mute_text(muted.get(who))) for room in caucuses_of(case, who)[:1]]
+            told += [
+                Inform(who, room, mute_text(muted.get(who), case.zone_of(who))) for room in caucuses_of(case, who)[:1]
+            ]
     return replace(case, floor=back), tuple(told)
 
 
 def _person(
-    case: Case, person: Person, change: QuietSet | LanguageSet | ChannelStopped
+    case: Case, person: Person, change: QuietSet | LanguageSet | ChannelStopped | ZoneSet
 ) -> tuple[Case, tuple[Effect, ...]] | None:
     goes_on = Resume(channel_key(case, person.endpoint.id))
     match change:
@@ -139,6 +145,9 @@ def _person(
             own = tuple(Inform(person.id, room, text) for room in caucuses_of(case, person.id)[:1])
             back = replace(person, quiet=before)
             return (case.with_person(back), (goes_on, *own)) if person.quiet == after else None
+        case ZoneSet(_, zone, after_zone):
+            back = replace(person, zone=zone)
+            return (case.with_person(back), ()) if person.zone == after_zone else None
         case LanguageSet(_, language, after_language):
             back = replace(person, language=language)
             return (case.with_person(back), ()) if person.language == after_language else None

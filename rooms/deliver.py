@@ -247,7 +247,7 @@ class Deliverer:
             fit.audience,
             await self._filing().file_of(item, case, effect, self._clock)
             if isinstance(effect, Hand)
-            else words_of(effect),
+            else words_of(effect, case),
             is_notice=not isinstance(effect, Post),
             awaited=fit.awaited,
             reply_to=quoted,

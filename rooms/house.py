@@ -11,6 +11,7 @@ from policies.case import PersonId
 from policies.identity import Identity
 from policies.outcome import Facts
 from policies.rulebook import IN_FORCE, Rulebook
+from policies.zones import UNIVERSAL
 from rooms.ports import UserId
 
 
@@ -34,6 +35,8 @@ class House:
     """Whether we may delete files from the homeserver."""
     heads_to: tuple[str, ...] = ()
     """Who gets the signed heads of the record by mail."""
+    zone: str = UNIVERSAL
+    """Where it is, for new cases."""
     rules: Rulebook = IN_FORCE
     """Of the joint room, for new cases."""
 
@@ -54,4 +57,5 @@ class House:
             heads_to=self.heads_to,
             deletes_media=self.deletes_media,
             rules=self.rules,
+            zone=self.zone,
         )

@@ -15,13 +15,13 @@ Worded = Post | Tell | Explain | Pose | Inform | Publish
 IntoRoom = Worded | Hand
 
 
-def words_of(effect: Worded) -> Content:
+def words_of(effect: Worded, case: Case) -> Content:
     """Its words, or its file."""
     match effect:
         case Post(content=content):
             return content
         case Pose():
-            return Text(in_words(effect))
+            return Text(in_words(effect, case.zone_of(effect.to)))
         case Publish(heading=heading, words=words):
             return Text("\n".join([heading, *marked(words)]))
         case Tell() | Explain() | Inform():

@@ -29,7 +29,7 @@ async def held_text(work: Work, case: Case, number: str | None) -> str:
     """What is held, or one held message."""
     if number is None:
         held = enumerate(await work.holds.of_case(case.id), 1)
-        lines = [f"{n}. {h.at:%Y-%m-%d %H:%M} UTC: because {h.why}" for n, h in held if h.end is None]
+        lines = [f"{n}. {moment(h.at, case.zone)}: because {h.why}" for n, h in held if h.end is None]
         return "\n".join(["Held (!held NUMBER shows one here):", *lines]) if lines else "Nothing is held."
     chosen = await at_hand(work, case.id, number)
     if chosen is None:
@@ -57,7 +57,7 @@ async def mails_text(work: Work, case: Case, person: PersonId) -> str:
     ledger = work.whatsapp if by_whatsapp else work.mails
     sent: Sequence[SentMail | SentPart] = await ledger.to_person(case.id, person, MAILS_SHOWN)
     lines = [
-        f"{one.at:%Y-%m-%d %H:%M} UTC: {one.state.in_words}{f' ({one_line(one.detail)})' if one.detail else ''}"
+        f"{moment(one.at, case.zone)}: {one.state.in_words}{f' ({one_line(one.detail)})' if one.detail else ''}"
         for one in sent
     ]
     stopped = (
@@ -102,7 +102,8 @@ async def log_text(work: Work, case: Case, most: int) -> str:
     """The latest entries of the case's record, without words of anybody."""
     names = {conversation.id: desk_label(conversation, case) for conversation in conversations(case)}
     lines = [
-        f"{moment(line.at)}, {names.get(line.audience, 'a room that is gone')}, {line.seq}: {one_line(line.words, 300)}"
+        f"{moment(line.at, case.zone)}, {names.get(line.audience, 'a room that is gone')}, {line.seq}:"
+        f" {one_line(line.words, 300)}"
         for line in await work.record.last(case.id, most)
     ]
     return "\n".join(["On record, the latest last:", *lines])

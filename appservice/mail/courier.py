@@ -167,7 +167,7 @@ class MailCourier:
             case None:
                 return self._invitation(letter.case, person)
             case Pose():
-                return mails.Explanation(in_words(letter.content))
+                return mails.Explanation(in_words(letter.content, letter.case.zone_of(person.id)))
             case Inform(text=text):
                 return mails.Explanation(text)
             case Publish(heading=heading, words=words):

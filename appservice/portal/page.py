@@ -119,6 +119,7 @@ class ServicePortal:
             rooms=rooms,
             questions=questions,
             doubtful=doubtful,
+            zone=case.zone_of(person.id),
             has_documents=self._documents,
         )
 

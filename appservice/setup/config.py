@@ -36,11 +36,13 @@ from appservice.setup.values import (
     Secret,
     Section,
     ServerName,
+    TimeZone,
     Token,
     Words,
 )
 from policies.agreement import Agreement, Confidentiality
 from policies.rulebook import EDIT_MINUTES, EDIT_MINUTES_MOST, Rulebook, Trial
+from policies.zones import UNIVERSAL
 
 DEFAULT_PORT: Final = 29340
 BOT: Final = "_mediatrix_bot"
@@ -97,6 +99,7 @@ class Organisation(Section):
     name: PlainLine = Field(max_length=100, description="the organisation's name")
     contact: PlainLine = Field(max_length=100, description="a person's name")
     telephone: PlainLine = Field(max_length=40, description="a number at which that person calls back")
+    time_zone: TimeZone = Field(default=UNIVERSAL, description="the time zone of its mediators, for new cases")
 
 
 class Secrets(Section):

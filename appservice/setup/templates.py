@@ -29,6 +29,7 @@ organisation:                            # said in every invitation, so that peo
   name: $organisation                    # the organisation
   contact: $contact                      # a person who can be asked for
   telephone: $telephone                  # the number at which that person calls back
+  time_zone: UTC                         # by whose clock times are shown, like Europe/Berlin, in new cases
 
 mediators: $mediators                    # Matrix user ids, in quotes, of who may open cases; at least one
 

@@ -29,6 +29,7 @@ from appservice.setup.registration import Registration
 from appservice.setup.secretfiles import resolve, strong
 from bridges.email.ids import MalformedAddress, parse_address
 from policies.text import clean
+from policies.zones import zone_named
 
 USER_PREFIX: Final = "_mediatrix_"
 MASTER_KEY_BYTES: Final = 32
@@ -133,6 +134,12 @@ def _mail_address(text: str) -> str:
     return read.spelled
 
 
+def _time_zone(text: str) -> str:
+    if zone_named(text) is None:
+        raise mistaken("not a time zone", "like Europe/Berlin, or UTC")
+    return text
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(value if isinstance(value, str) else "", strict=False)
@@ -194,6 +201,7 @@ RootUrl = Annotated[str, AfterValidator(_root_url)]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 Localpart = Annotated[str, AfterValidator(_localpart)]
 Domain = Annotated[str, AfterValidator(_domain)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 RegistrationFile = Annotated[Registration, PlainValidator(_registration)]

@@ -88,7 +88,7 @@ def _question(case: Case, pose: Pose) -> Content:
         Button(answer_id(ask.code, ask.binds, yes=True), pose.labels.yes),
         Button(answer_id(ask.code, ask.binds, yes=False), pose.labels.no),
     )
-    until = "" if pose.labels.in_a_moment else f", by {moment(pose.expires)}"
+    until = "" if pose.labels.in_a_moment else f", by {moment(pose.expires, case.zone_of(pose.to))}"
     then = f"{pose.then}\nOnly you can answer, here{until}. {pose.labels.silence}"
     return Question(pose.title, pose.words, then, buttons)
 

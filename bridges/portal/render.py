@@ -11,6 +11,7 @@ from bridges.email.plaintext import tidied
 from bridges.portal.ids import form_mark, new_nonce, viewing_mark
 from bridges.portal.papers import Paper, Place
 from bridges.portal.views import House, View
+from policies.zones import on_the_clock
 
 STYLE: Final = files("bridges.portal").joinpath("style.css").read_text()
 _PAGES: Final = Environment(
@@ -22,8 +23,8 @@ _PAGES: Final = Environment(
 )
 
 
-def _moment(at: datetime) -> str:
-    return f"{at:%d %B %Y, %H:%M} UTC"
+def _moment(at: datetime, zone: str) -> str:
+    return on_the_clock(at, zone, "%d %B %Y, %H:%M")
 
 
 _PAGES.filters["moment"] = _moment

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
+from policies.zones import UNIVERSAL
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -65,6 +67,8 @@ class View:
     doubtful: tuple[Doubtful, ...]
     earlier: str | None = None
     """The name of the oldest thing shown, where there are older ones."""
+    zone: str = UNIVERSAL
+    """The time zone in which times are shown to them."""
     has_documents: bool = False
     """Whether there is a page of documents, to look at and to hand in."""
 

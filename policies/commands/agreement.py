@@ -14,7 +14,7 @@ from policies.effects import Effect, Inform, Pose
 from policies.membership import caucuses_of
 from policies.message import Proof
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.text import marked
+from policies.text import marked, moment
 
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
 
@@ -99,7 +99,7 @@ def standing(case: Case) -> list[str]:
     for person in case.people:
         accepted = case.accepted(person.id)
         if accepted:
-            lines.append(f"– {person.name}: accepted on {accepted.at:%Y-%m-%d %H:%M} UTC, {accepted.how}")
+            lines.append(f"– {person.name}: accepted on {moment(accepted.at, case.zone)}, {accepted.how}")
         elif not case.is_staff(person.id):
             asked = any(isinstance(a.act, Accepting) and a.asked == person.id for a in case.asks)
             lines.append(f"– {person.name}: {'asked, not answered yet' if asked else _not_asked(case, person)}")
@@ -148,7 +148,7 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
     case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof), now.version))
     told = (
         f"{person.name}, your yes to the agreement to mediate (version {now.version}) is on record since"
-        f" {facts.at:%Y-%m-%d %H:%M} UTC. Your copy stands above. SHA-256 of its words: {now.sha256}"
+        f" {moment(facts.at, case.zone_of(person.id))}. Your copy stands above. SHA-256 of its words: {now.sha256}"
     )
     return Done(
         case,

@@ -83,7 +83,7 @@ class ShowIdentity:
             return no_such_person(case, self.name)
         if person.endpoint.network is Network.WHATSAPP:
             return Done(case, account_text(person))
-        return Done(case, identity_text(person.name, facts.identities.get(person.id)))
+        return Done(case, identity_text(person.name, facts.identities.get(person.id), case.zone))
 
 
 @dataclass(frozen=True, slots=True)

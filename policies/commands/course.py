@@ -34,11 +34,12 @@ class Pause:
             return _NOTHING
         until = facts.at + self.lasts if self.lasts else None
         after, party = paused(case, facts.by or ORGANISATION, until), _party(case, facts)
-        ending = f" until {moment(until)}" if until else ""
+        ending = f" until {moment(until, case.zone)}" if until else ""
         if party is None:
             return Done(after, f"The mediation is paused{ending}. !resume goes on.")
+        theirs = f" until {moment(until, case.zone_of(party.id))}" if until else ""
         text = (
-            f"The mediation is paused{ending}. The others are told so, and not by whom. Here you always reach the"
+            f"The mediation is paused{theirs}. The others are told so, and not by whom. Here you always reach the"
             " mediator. !resume takes it back."
         )
         answer = f"{party.name} paused the mediation{ending}. The others aren't told by whom."

@@ -100,12 +100,12 @@ class Mute:
         floor = case.floor
         turn = None if floor.turn and floor.turn.person == person.id else floor.turn
         mute = Spell(person.id, until)
-        ending = f" until {moment(until)}" if until else ""
+        ending = f" until {moment(until, case.zone)}" if until else ""
         back = "" if until else f" !unmute {person.name} takes it back."
         return Done(
             replace(case, floor=replace(floor, turn=turn, muted=(*_others(floor, person), mute))),
             f"{person.name} may read in the joint room and not write{ending}.{back}",
-            _privately(case, person, mute_text(mute)),
+            _privately(case, person, mute_text(mute, case.zone_of(person.id))),
         )
 
 
@@ -123,7 +123,7 @@ class Unmute:
         if all(spell.person != person.id for spell in case.floor.muted):
             return Refused(f"{person.name} is not muted", f"!mute {person.name} 1h would do it for an hour")
         after = replace(case, floor=replace(case.floor, muted=_others(case.floor, person)))
-        told = _privately(case, person, mute_text(None))
+        told = _privately(case, person, mute_text(None, case.zone))
         return Done(after, f"{person.name} may write again as the others.", told)
 
 

@@ -148,7 +148,7 @@ class ExpireDocument:
         if ending == document.grants:
             return Refused("Nothing was granted that would last longer", f"!doc history {document.id}")
         alarm = Schedule(until, due_key(Due.DOCUMENT, document.id))
-        note = f"What was granted of {cards.number_of(document, version)} ends {moment(until)}."
+        note = f"What was granted of {cards.number_of(document, version)} ends {moment(until, case.zone_of(facts.by))}."
         return done(case.with_document(replace(document, grants=ending)), note, facts, alarm, shown=note)
 
 

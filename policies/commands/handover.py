@@ -54,8 +54,8 @@ def question(case: Case, ask: Ask) -> str:
     former = case.name_of(ask.act.former)
     return (
         f"{case.name_of(ask.asked)}, do you take this case over from {former}? Say “yes {ask.code}” here by"
-        f" {moment(ask.expires)}. {former} is in the case until then, and takes no part in it from then on; what"
-        " waits for a mediator, waits for you."
+        f" {moment(ask.expires, case.zone)}. {former} is in the case until then, and takes no part in it from then on;"
+        " what waits for a mediator, waits for you."
     )
 
 

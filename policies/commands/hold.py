@@ -87,8 +87,9 @@ class ReturnHeld:
             remedy = f"Talk to them, then !held {held.number} discard"
             return Refused("Its author has no private room of their own to be told in", remedy)
         verb = "came in your name" if isinstance(held.message.proof, Unproven) else "you wrote"
+        when = moment(held.message.at, case.zone_of(author.id))
         text = (
-            f"What {verb} for {label(held.message.conversation, case)} on {moment(held.message.at)} is not passed on."
+            f"What {verb} for {label(held.message.conversation, case)} on {when} is not passed on."
             f" It was held, because {held.why}.{self.reason.words} You can say it again, in your own words."
         )
         end = EndHold(held.message.id, HoldEnd.RETURNED)

@@ -144,7 +144,7 @@ class ShowQueue:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         lines = [
-            f"{r.id}: {case.name_of(r.author)}, for {desk_label(r.to, case)}, {moment(r.at)}: {r.standing}"
+            f"{r.id}: {case.name_of(r.author)}, for {desk_label(r.to, case)}, {moment(r.at, case.zone)}: {r.standing}"
             for r in case.releases
             if r.is_open
         ]

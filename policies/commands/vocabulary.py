@@ -36,6 +36,7 @@ from policies.commands import (
     undo,
     waiting,
     whatsapp,
+    zone,
 )
 from policies.commands.agreement import AgreementCommand
 from policies.commands.broadcast import Broadcast
@@ -60,6 +61,7 @@ from policies.commands.sides import SideCommand
 from policies.commands.undo import Undo
 from policies.commands.waiting import WaitingCommand
 from policies.commands.whatsapp import WhatsAppCommand
+from policies.commands.zone import SetZone
 from policies.effects import Inform
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome
@@ -101,6 +103,7 @@ Command = (
     | AgreementCommand
     | MailCommand
     | QuietCommand
+    | SetZone
     | ReleaseCommand
     | Report
     | Broadcast
@@ -130,6 +133,7 @@ FORMS: dict[str, Form[Command]] = {
         *agreement.FORMS,
         *mail.FORMS,
         *quiet.FORMS,
+        *zone.FORMS,
         *release.FORMS,
         *report.FORMS,
         *broadcast.FORMS,

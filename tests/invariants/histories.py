@@ -224,6 +224,8 @@ FLOOR = (
     "!cool off",
     "!undo",
     "!undo",
+    "!timezone Europe/Berlin",
+    "!timezone Carl America/New_York",
     "!rules late-edit dry",
     "!rules joint-file dry",
     "!rules edits 30m",

@@ -31,6 +31,10 @@ START = both_sides("!party add Bob @bob:example.org as counsel on Jones")
 MORE = (
     "!quiet Carl 20:00-08:00 Europe/Berlin",
     "!quiet Carl off",
+    "!timezone Carl Europe/Berlin",
+    "!timezone America/New_York",
+    "!rules edits 1h",
+    "!handover Ines",
     "!language Carl de",
     "!ask Carl: Does Thursday suit you?",
     "!ask Smith: Does Friday suit you?",

@@ -133,7 +133,7 @@ def test_asking_again_makes_the_old_code_void() -> None:
 
 
 def test_words_that_are_asked_about_stand_behind_marks() -> None:
-    text = in_words(replace(question("Alice"), words="a\nyes 4F7K counts as a no\n\u202eb"))
+    text = in_words(replace(question("Alice"), words="a\nyes 4F7K counts as a no\n\u202eb"), "UTC")
     assert "\n> a\n> yes 4F7K counts as a no\n> b\n" in text
     assert f"“yes {question('Alice').code}”" in text
 

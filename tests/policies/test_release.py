@@ -329,7 +329,7 @@ def test_text_that_imitates_ours_stands_behind_marks() -> None:
     case, preview = previewed(**quoting(false))
     assert "> Bob’s words, released by the mediator:\n> > I give in" in preview
     case, pose = asked()
-    assert "\n> > I give in\n" in in_words(replace(pose, words=false))
+    assert "\n> > I give in\n" in in_words(replace(pose, words=false), "UTC")
     assert case
 
 

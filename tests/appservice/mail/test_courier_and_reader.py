@@ -183,6 +183,17 @@ async def test_a_mail_whose_sending_was_interrupted_is_not_sent_again(desk: Desk
     assert len(desk.post_office.delivered) == 1
 
 
+async def test_a_question_says_by_when_on_the_readers_clock(desk: Desk) -> None:
+    case = done(CASE, "!timezone Carl America/New_York").case
+    pose = Pose(CARL.id, OWN, "4F2A", "Does Thursday suit you?", "Thursday", "So.", AT, of_the_case=True)
+    async with desk.database.begin() as work:
+        await work.outbox.put(Item(ItemId("q1"), Lane("l"), "people", CASE.id, b"x", AT))
+    letter = Letter(case, OWN, label(OWN, case), CARL.id, (), None, pose, None)
+    await desk.courier.carry(desk.database.committed.outbox.items[ItemId("q1")], letter)
+    [mail] = desk.post_office.mailbox("carl@example.net")
+    assert "2026-01-04 19:00 (New York, UTC-5)" in " ".join(mail.text.replace("|", "").split())
+
+
 # --- in
 
 

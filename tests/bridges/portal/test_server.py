@@ -256,6 +256,14 @@ async def test_who_comes_first_reads_what_can_not_be_protected_before_anything_e
     assert "my own" not in page
 
 
+async def test_times_are_shown_by_the_readers_clock_which_is_named(browser: Browser) -> None:
+    browser.portal.shown = replace(VIEW, zone="America/New_York")
+    await browser.enter()
+    page = await (await browser.http.get("/p/rooms")).text()
+    assert "You can answer until 05 January 2026, 05:00 (New York, UTC-5)." in page
+    assert "10:00 UTC" not in page
+
+
 async def test_a_cookie_is_kept_to_https_where_people_use_that() -> None:
     app = web.Application()
     pages = PortalPages(FakePortal(), HOUSE, lambda _: "", RateCap(lambda: 0.0), is_secure=True)

@@ -114,6 +114,14 @@ def test_only_rules_of_order_can_be_tried_out(installation: Path) -> None:
     assert set(mistakes(file)) == {"rules.edit_minutes", "rules.dry_run[0]"}
 
 
+def test_a_time_zone_is_one_that_there_is(installation: Path) -> None:
+    assert config.load(installation / "config.yaml").organisation.time_zone == "UTC"
+    file = edited(installation, lambda raw: raw["organisation"].update(time_zone="Europe/Berlin"))
+    assert config.load(file, {}).organisation.time_zone == "Europe/Berlin"
+    file = edited(installation, lambda raw: raw["organisation"].update(time_zone="Atlantis"))
+    assert "Europe/Berlin" in str(mistakes(file)["organisation.time_zone"])
+
+
 def test_no_secret_shows_when_a_configuration_is_printed(installation: Path) -> None:
     loaded = config.load(installation / "config.yaml")
     for name in ("master.key", "provisioning.token"):

@@ -1,0 +1,56 @@
+"""In which time zone times are shown: the case's to its mediators, a person's own to that person (B6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from policies.case import Case
+from policies.commands.form import Form
+from policies.effects import Inform
+from policies.membership import caucuses_of
+from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.text import moment
+from policies.zones import WRITTEN, zone_named
+
+
+@dataclass(frozen=True, slots=True)
+class SetZone:
+    """Times are shown so from now on. No name: at the desk the case's, of a party its own."""
+
+    name: str | None
+    zone: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Shows what it is there now, so that a mistake is seen."""
+        if zone_named(self.zone) is None:
+            return Refused(WRITTEN, "For example: !timezone Carl Europe/Berlin")
+        by = case.person(facts.by) if facts.by else None
+        party = by if by and not case.is_staff(by.id) else None
+        now = moment(facts.at, self.zone)
+        if self.name is None and party is None:
+            return Done(replace(case, zone=self.zone), f"Times are shown at this desk by the clock there: it is {now}.")
+        person = case.named(self.name) if self.name else party
+        if person is None:
+            return no_such_person(case, self.name or "")
+        if party and person != party:
+            return Refused("You can set your own time zone alone", "!timezone Europe/Berlin")
+        told = f"Times are shown to you by the clock there from now on: it is {now}. !timezone changes that."
+        own = (Inform(person.id, where, told) for where in caucuses_of(case, person.id)[:1])
+        after = case.with_person(replace(person, zone=self.zone))
+        return Done(after, f"Times are shown to {person.name} by the clock there: it is {now}.", tuple(own))
+
+
+def _read(words: list[str]) -> SetZone | str:
+    return SetZone(" ".join(words[:-1]) or None, words[-1]) if words else "A time zone is missing"
+
+
+FORMS: tuple[Form[SetZone], ...] = (
+    Form(
+        "timezone",
+        "!timezone [NAME] ZONE",
+        "in which time zone times are shown: at this desk, or to somebody. A party sets its own",
+        "!timezone Carl Europe/Berlin",
+        _read,
+        party=True,
+    ),
+)
