@@ -86,6 +86,8 @@ async def test_each_mode_is_what_the_homeserver_enforces(mia: Staff, arrive: Arr
     await told(alice, case.joint, "nobody writes here any more")
     await says(alice, case.caucus, "In private I always may", me)
 
+    await case.set("!undo", "Taken back: entry", 50)
+    await says(me, case.joint, "Cooling off once more", alice)
     await case.set("!mode open", "The joint room is open now", 0)
     await says(alice, case.joint, "Open again", me)
     assert not [notice for notice in case.desk.notices() if "ALARM" in notice]
