@@ -252,7 +252,7 @@ class Deliverer:
             awaited=fit.awaited,
             reply_to=quoted,
             only_for=special,
-            html=html or html_of(effect),
+            html=html or html_of(effect, case),
             replaces=replaces,
             # A mediator's replaced identity must not keep the alarm about it from the others.
             but_for_the_frozen=isinstance(effect, Tell) and effect.conversation == DESK,

@@ -30,9 +30,9 @@ def words_of(effect: Worded, case: Case) -> Content:
             assert_never(effect)
 
 
-def html_of(effect: IntoRoom) -> str | None:
+def html_of(effect: IntoRoom, case: Case) -> str | None:
     """Its words as HTML, where somebody's words stand among ours; what people themselves wrote goes as it is."""
-    content = None if isinstance(effect, Post | Hand) else words_of(effect)
+    content = None if isinstance(effect, Post | Hand) else words_of(effect, case)
     return as_html(content.body) if isinstance(content, Text) else None
 
 

@@ -53,14 +53,14 @@ def body(content: object) -> str:
 @anyhow
 def test_as_released_words(words: str) -> None:
     publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words, released by the mediator:", words, readers(CASE, JOINT))
-    stands_marked(body(words_of(publish)), html_of(publish))
-    assert body(words_of(publish)).startswith("Alice’s words, released by the mediator:\n> ")
+    stands_marked(body(words_of(publish, CASE)), html_of(publish, CASE))
+    assert body(words_of(publish, CASE)).startswith("Alice’s words, released by the mediator:\n> ")
 
 
 @anyhow
 def test_as_words_that_the_desk_is_asked_about(words: str) -> None:
     [preview] = of_kind(Tell, says(CASE, "Mia", "!release", **quoting(words)).effects)
-    stands_marked(preview.text, html_of(preview))
+    stands_marked(preview.text, html_of(preview, CASE))
 
 
 @anyhow
@@ -68,14 +68,14 @@ def test_as_words_that_their_author_is_asked_about(words: str) -> None:
     first = says(CASE, "Mia", "!release", **quoting(words))
     [preview] = of_kind(Tell, first.effects)
     [pose] = of_kind(Pose, says(first.case, "Mia", f"yes {code_in(preview.text)}", DESK).effects)
-    stands_marked(body(words_of(pose)), html_of(pose))
+    stands_marked(body(words_of(pose, CASE)), html_of(pose, CASE))
 
 
 @anyhow
 def test_as_words_that_somebody_reports(words: str) -> None:
     [told] = of_kind(Tell, says(CASE, "Alice", "!report", **quoting(words, "Bob")).effects)
     assert told.conversation == DESK
-    stands_marked(told.text, html_of(told))
+    stands_marked(told.text, html_of(told, CASE))
 
 
 @anyhow
@@ -104,5 +104,5 @@ def test_formatted_words_that_differ_from_the_plain_ones_are_nobodys() -> None:
 
 
 def test_a_notice_for_a_party_has_no_more_html_than_marks() -> None:
-    assert html_of(Inform(named(CASE, "Alice").id, HERS, "R1 was passed on.")) is None
-    assert html_of(Tell(DESK, "Alice wrote in <b>EVERYONE</b>")) is None
+    assert html_of(Inform(named(CASE, "Alice").id, HERS, "R1 was passed on."), CASE) is None
+    assert html_of(Tell(DESK, "Alice wrote in <b>EVERYONE</b>"), CASE) is None
