@@ -74,6 +74,8 @@ def _notes(case: Case, deed: Deed) -> Iterator[str]:
         yield floor_text(case)
     if any(isinstance(change, LabelSet) and change.revoked for change in deed.changes):
         yield "What was granted before stays taken back."
+    if any(isinstance(change, QuietSet | ChannelStopped) for change in deed.changes):
+        yield "What was sent meanwhile, stays sent."
     if not any(isinstance(change, Asked | ReleaseBegun | PutAside) for change in deed.changes):
         yield "!undo again brings it back."
 

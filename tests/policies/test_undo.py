@@ -98,7 +98,9 @@ def test_who_was_muted_learns_in_private_that_they_are_not() -> None:
 
 def test_what_waited_for_quiet_hours_or_a_stopped_mailbox_goes_on() -> None:
     for command in ("!quiet Carl 20:00-08:00 Europe/Berlin", "!mail pause Carl"):
-        assert of_kind(Resume, done(after(CASE, command), "!undo").effects)
+        undone = done(after(CASE, command), "!undo")
+        assert of_kind(Resume, undone.effects)
+        assert "What was sent meanwhile, stays sent." in undone.answer
 
 
 def test_what_was_for_a_time_comes_back_for_the_rest_of_it_and_ends_then() -> None:

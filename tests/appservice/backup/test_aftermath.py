@@ -17,7 +17,7 @@ from policies.document import DocumentId
 from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
-from rooms.apply import MATRIX, PEOPLE, ROOMS, Outgoing, Say, Signal
+from rooms.apply import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
@@ -274,6 +274,12 @@ async def test_words_in_a_direct_chat_and_verifications_are_looked_at_too(house:
     signal = Signal(LOBBY, ALICE, "m.key.verification.done", "{}")
     assert isinstance(await house.deliver(signal, at=BEFORE), Cancelled)
     assert await house.deliver(signal) == Sent("sent now")
+
+
+async def test_heads_of_the_lost_record_are_not_mailed(house: House) -> None:
+    heads = MailHeads("records@example.org", "x")
+    assert isinstance(await house.deliver(heads, PEOPLE, BEFORE), Cancelled)
+    assert await house.deliver(heads, PEOPLE, AFTER) == Sent("sent now")
 
 
 async def test_a_repair_of_before_the_restore_confirms_nothing(house: House) -> None:

@@ -129,6 +129,13 @@ async def test_words_go_to_the_page_and_only_a_link_to_the_mailbox(town: Town) -
     assert texts(await town.view()) == {"EVERYONE · 1042": [], "PRIVATE with mediator · 1042": ["my secret offer"]}
 
 
+async def test_the_page_knows_its_readers_clock(town: Town) -> None:
+    await town.relay("hello")
+    async with town.database.begin() as work:
+        await work.cases.save(done(CASE, "!timezone Carl America/New_York").case)
+    assert (await town.view()).zone == "America/New_York"
+
+
 async def test_no_other_link_is_sent_before_the_last_was_opened_or_has_rested(town: Town) -> None:
     for text in ("one", "two", "three"):
         await town.relay(text)

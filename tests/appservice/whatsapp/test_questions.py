@@ -1,11 +1,14 @@
 """From one number, words reach the joint room only with a button pressed by their author, about those exact words."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.case import JOINT, Case, Doubt
 from policies.effects import Effect, Pose, Publish
 from policies.outcome import Done
 from policies.release import Standing
+from policies.text import moment
 from policies.whatsapp import decide_doubt
 from rooms.outcome import Sent
 from tests.appservice.whatsapp.house import WhatsAppHouse, known
@@ -28,6 +31,18 @@ async def submitted() -> tuple[WhatsAppHouse, list[Json]]:
 async def press(there: WhatsAppHouse, button_id: str, wamid: str = "wamid.pressed") -> None:
     inner = {"type": "button_reply", "button_reply": {"id": button_id, "title": "Yes"}}
     await there.receive(webhook(message("interactive", inner, wamid=wamid)))
+
+
+async def test_she_is_asked_by_her_own_clock() -> None:
+    there = await WhatsAppHouse(two_numbers=False).begin()
+    async with there.database.begin() as work:
+        bea = next(person for person in there.case.people if person.name == "Bea")
+        await work.cases.save(there.case.with_person(replace(bea, zone="Europe/Madrid")))
+    await there.says(f"!submit: {WORDS}")
+    (pose,) = [effect for effect in there.effects() if isinstance(effect, Pose)]
+    assert isinstance(await there.carry(pose, pose.conversation), Sent)
+    assert f"by {moment(pose.expires, 'Europe/Madrid')}" in there.phone.texts[-1]
+    assert "(Madrid, UTC+" in there.phone.texts[-1]
 
 
 def standing(there: WhatsAppHouse) -> Standing:
