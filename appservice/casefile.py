@@ -71,7 +71,10 @@ class _Strict(BaseModel):
 class ConsentEntry(_Strict):
     """A recorded consent, as the mediator has it on paper (B2)."""
 
-    content_by_mail: bool = Field(description="whether the words themselves may be sent by mail")
+    content_by_mail: bool | None = Field(default=None, description="whether the words themselves may be sent by mail")
+    content_by_whatsapp: bool | None = Field(
+        default=None, description="whether they may be sent by WhatsApp, where Meta can read them"
+    )
     recorded_by: PlainLine = Field(max_length=200, description="who took the consent down")
     on: date = Field(description="the day it was given, like 2026-11-22")
     wording: str = Field(min_length=1, max_length=4000, description="the words that were agreed to")
@@ -110,10 +113,25 @@ class PersonEntry(_Strict):
             raise mistaken("needs one channel", "give one of `matrix`, `email` and `whatsapp`")
         return self
 
+    @model_validator(mode="after")
+    def _of_that_channel(self) -> Self:
+        """Who agreed to mail has not agreed to WhatsApp."""
+        for channel, setting in (("email", "content_by_mail"), ("whatsapp", "content_by_whatsapp")):
+            said = self.consent and getattr(self.consent, setting)
+            if self.consent and getattr(self, channel) and said is None:
+                raise mistaken("does not say to what", f"write `{setting}: true`, or false", at="consent")
+        return self
+
     @property
     def address(self) -> str:
         """The channel's address, whichever it is."""
         return self.matrix or self.email or self.whatsapp or ""
+
+    @property
+    def agreed(self) -> ConsentEntry | None:
+        """The consent to have content sent by that channel, if it was given."""
+        given = self.consent and (self.consent.content_by_mail if self.email else self.consent.content_by_whatsapp)
+        return self.consent if given else None
 
 
 class SideEntry(_Strict):

@@ -162,9 +162,8 @@ def mediator_name(user: UserId) -> str:
 
 def _person(entry: PersonEntry, side: str) -> AddPerson:
     network = Network.MATRIX if entry.matrix else Network.EMAIL if entry.email else Network.WHATSAPP
-    by_mail = entry.consent if entry.consent and entry.consent.content_by_mail else None
     return AddPerson(
-        entry.name, network, entry.address, entry.role, side, _on_paper(by_mail), _on_paper(entry.accepted)
+        entry.name, network, entry.address, entry.role, side, _on_paper(entry.agreed), _on_paper(entry.accepted)
     )
 
 

@@ -68,7 +68,7 @@ class Recorder:
 
 async def opening(folder: Path, *, quick: bool) -> list[Measure]:
     """Desk, joint room, four caucuses, their Spaces; two mediators and four parties."""
-    ports = Ports(*(free_port() for _ in range(4)))
+    ports = Ports.free()
     world = World(folder, ports, SYNAPSE, mediators=MEDIATORS)
     await world.configure()
     people = [world.homeserver.user_id(name) for name in (*MEDIATORS, *(f"party{n}" for n in range(SIDES)))]

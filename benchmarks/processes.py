@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ async def _configured(folder: Path, url: str, how_many: int) -> list[World]:
     homeserver = free_port()
     worlds: list[World] = []
     for number in range(how_many):
-        ports = Ports(homeserver, *(free_port() for _ in range(3)))
+        ports = replace(Ports.free(), homeserver=homeserver)
         world = World(folder / str(number), ports, SYNAPSE, mediators=("mia", "max"))
         if worlds:
             shutil.copytree(worlds[0].config.parent, world.config.parent)

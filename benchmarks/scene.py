@@ -14,7 +14,6 @@ import aiohttp
 from appservice.setup import config
 from benchmarks.senders import Device, Http
 from sandbox.homeserver import Homeserver
-from sandbox.ports import free_port
 from sandbox.world import Ports, World
 
 MEDIATORS = ("mia", "max")
@@ -74,7 +73,7 @@ class Desk:
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[Desk]:
     """A fresh world, stopped at the end."""
-    ports = Ports(*(free_port() for _ in range(4)))
+    ports = Ports.free()
     async with (
         World(folder, ports, SYNAPSE, mediators=MEDIATORS) as world,
         Http(world.homeserver.url) as http,

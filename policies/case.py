@@ -71,6 +71,11 @@ class Network(StrEnum):
     EMAIL = "email"
     WHATSAPP = "whatsapp"
 
+    @property
+    def brand(self) -> str:
+        """As it stands behind the name of whoever takes part over it."""
+        return "WhatsApp" if self is Network.WHATSAPP else self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:

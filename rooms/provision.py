@@ -83,7 +83,7 @@ async def reconcile(
     site = replace(await _survey(database, homeserver, case_id), leaving=leaving, only_narrow=only_narrow)
     for person in site.case.people:
         if person.endpoint.network is not Network.MATRIX:
-            await homeserver.ensure_ghost(site.users[person.id], f"{person.name} ({person.endpoint.network})")
+            await homeserver.ensure_ghost(site.users[person.id], f"{person.name} ({person.endpoint.network.brand})")
     report = Report()
     for wanted in plan(site.case):
         record = await _standing(site, wanted)

@@ -13,15 +13,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from sandbox import correspondent, story
+from sandbox import correspondent, story, texter
 from sandbox.client import Client
 from sandbox.homeserver import HomeserverFailed
 from sandbox.mail import Stamp
 from sandbox.node import CommandFailed, Node, NodeFailed
 from sandbox.page.mailbox import Mailbox
 from sandbox.page.server import Login, Page
-from sandbox.ports import LOOPBACK, PortTaken, free_port, require_free
+from sandbox.ports import LOOPBACK, PortTaken, require_free
 from sandbox.stage import BOT, StoryDiffers
+from sandbox.whatsapp.graph import JOINT, PRIVATE
+from sandbox.whatsapp.telephone import Telephone
 from sandbox.world import Ports, ServiceFailed, World
 
 _ROOT: Final = Path(__file__).parents[1]
@@ -77,7 +79,7 @@ def _story(folder: Path) -> int:
 
 
 async def _play_story(place: Path) -> None:
-    ports = Ports(free_port(), free_port(), free_port(), free_port())
+    ports = Ports.free()
     print("Starting a homeserver, the service, a mail server and Matrix clients …", flush=True)
     async with (
         World(place / "world", ports, _SYNAPSE, agreement=True) as world,
@@ -95,8 +97,10 @@ async def _run_demo(folder: Path, port: int) -> None:
     ports = Ports.above(port)
     print("Mediatrix demo: a mediation on this machine. Ctrl-C ends everything.\n", flush=True)
     world = World(folder, ports, _SYNAPSE, agreement=True)
+    _same_channels(world)
+    telephone = world.whatsapp.telephone(texter.NUMBER, texter.USER, texter.PROFILE, folder / "bea.jsonl")
     async with contextlib.AsyncExitStack() as stack:
-        with _progress("a homeserver (Synapse), the service, and a mail server"):
+        with _progress("a homeserver (Synapse), the service, a mail server, and a stand-in for WhatsApp"):
             await stack.enter_async_context(world)
         mailbox = Mailbox(correspondent.ADDRESS, world.mail, folder / "carl")
         with _progress("two Matrix clients (matrix-js-sdk): Mia's and Alice's"):
@@ -106,14 +110,15 @@ async def _run_demo(folder: Path, port: int) -> None:
         if "1001" not in await world.cli("case", "list", "-c", str(world.config)):
             with _progress(f"the case of {_CASE.relative_to(_ROOT)}, opened with `mediatrix case create`"):
                 await world.cli("case", "create", str(_CASE), "-c", str(world.config))
-                await _enter_rooms(mia, 5)
+                await _enter_rooms(mia, 6)
                 await _enter_rooms(alice, 2)
                 await _accept(alice)
                 await _enter_rooms(alice, 3)
             with _progress("a few opening lines"):
                 await _opening_lines(mia, alice, mailbox)
+                await _on_the_telephone(mia, alice, mailbox, telephone)
         login = Login(world.homeserver.url, PASSWORDS)
-        page = Page({"Mia": mia, "Alice": alice}, mailbox, world.homeserver.user_id(BOT), login)
+        page = Page({"Mia": mia, "Alice": alice}, mailbox, telephone, world.homeserver.user_id(BOT), login)
         await page.serve(port, lambda: print(_ready(port, login), flush=True))
 
 
@@ -124,6 +129,12 @@ def _same_ports(folder: Path, port: int) -> None:
         note.write_text(f"{port}\n")
     elif (first := note.read_text().strip()) != str(port):
         raise CannotStart(f"{folder} was made with --port {first}: use that port, or another --folder")
+
+
+def _same_channels(world: World) -> None:
+    """What an earlier version made has nobody on WhatsApp."""
+    if world.config.exists() and world.whatsapp.base_url not in world.config.read_text():
+        raise CannotStart(f"{world.folder} was made by an earlier version: remove it, or use another --folder")
 
 
 @asynccontextmanager
@@ -179,6 +190,19 @@ async def _opening_lines(mia: Client, alice: Client, mailbox: Mailbox) -> None:
     await mia.wait_for(lambda event: "35,000" in (event.body or ""), "Carl's private answer", _PATIENCE)
 
 
+async def _on_the_telephone(mia: Client, alice: Client, mailbox: Mailbox, telephone: Telephone) -> None:
+    """Bea is asked to write, and does; then what waits for her arrives."""
+    for chat in (PRIVATE, JOINT):
+        await telephone.wait_for(lambda bubble, chat=chat: bubble.template and bubble.chat == chat)  # type: ignore[misc]
+    await telephone.write(JOINT, "Good evening, all. The house is mine, and the oven may stay.")
+    await telephone.write(PRIVATE, "Mia, between us: for 1,450 a month the bakery may stay.")
+    await alice.wait_for(lambda event: "the oven may stay" in (event.body or ""), "Bea's words", _PATIENCE)
+    await mia.wait_for(lambda event: "1,450" in (event.body or ""), "Bea's private words", _PATIENCE)
+    while not any("the oven may stay" in letter.text for letter in mailbox.letters):
+        await asyncio.wait_for(mailbox.receive(), _PATIENCE)
+    await telephone.wait_for(lambda bubble: "keep the bakery open" in bubble.text)
+
+
 async def _said(author: Client, room: str, text: str, reader: Client) -> None:
     await author.text(room, text)
     await reader.wait_for_text(room, text, _PATIENCE)
@@ -195,7 +219,7 @@ def _progress(what: str) -> Iterator[None]:
 def _ready(port: int, login: Login) -> str:
     accounts = "\n".join(f"      user {name}, password {password}" for name, password in login.passwords.items())
     return (
-        f"\n  Open  http://{LOOPBACK}:{port}/  and see the case as Mia, Alice and Carl do.\n\n"
+        f"\n  Open  http://{LOOPBACK}:{port}/  and see the case as Mia, Alice, Carl and Bea do.\n\n"
         f"  Or log in with a Matrix client of your own: homeserver {login.homeserver}\n{accounts}\n"
         "  (to verify the new device, use the password as recovery passphrase)\n"
     )

@@ -44,18 +44,21 @@ class Actor:
 
 @dataclass(slots=True)
 class Place:
-    """A room, and who reads it at this moment: in Matrix, and the reply address of who does by mail."""
+    """A room, and who reads it at this moment: in Matrix, the reply address of who does by mail, and the number of ours
+    with which who does by WhatsApp has a chat."""
 
     name: str
     room: str
     readers: list[Actor]
     mailed: str | None = None
+    chat: str | None = None
 
     @property
     def title(self) -> str:
         """The room's name, and who reads it: rooms of several sides have the same name."""
         names = [reader.name for reader in self.readers]
-        return f"{self.name}   ({', '.join([*names, 'Carl by mail'] if self.mailed else names)})"
+        outside = [*(["Carl by mail"] if self.mailed else []), *(["Bea by WhatsApp"] if self.chat else [])]
+        return f"{self.name}   ({', '.join([*names, *outside])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +313,7 @@ class Stage:
     # --- the end
 
     def count(self, seen: SeenEvent, place: Place) -> None:
-        """Words that came by mail count among what was said."""
+        """Words that came from outside Matrix count among what was said."""
         self.posted.append(Posted(seen.event_id, frozenset({seen.body or ""}), place, tuple(place.readers)))
 
     async def each_exactly_once(self) -> None:

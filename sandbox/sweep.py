@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sandbox.client import Client
 from sandbox.mail import MailboxItem
+from sandbox.whatsapp.telephone import Bubble
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A text that somebody can read. `place` is the room id or the reply address; None is nobody's room."""
+    """A text that somebody can read. `place` is the room id, the reply address or our number; None is nobody's room."""
 
     name: str
     place: str | None
@@ -50,6 +51,11 @@ def of_mail(owner: str, mail: MailboxItem) -> Surface:
     """One mail: its headers and its words, decoded."""
     headers = "\n".join(f"{name}: {value}" for name, value in mail.message.items())
     return Surface(f"mail {mail.number} to {owner}", mail.reply_address, f"{headers}\n{mail.text}")
+
+
+def of_chat(owner: str, bubble: Bubble) -> Surface:
+    """One message on a telephone; its place is the number of ours that the chat is with."""
+    return Surface(f"a message on {owner}'s telephone", bubble.chat, bubble.text)
 
 
 def of_folder(folder: Path) -> list[Surface]:

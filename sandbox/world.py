@@ -1,4 +1,4 @@
-"""A whole Mediatrix on this machine: a real homeserver, the service as its own process, and a mail server to play with.
+"""A whole Mediatrix on this machine: a real homeserver, the service as its own process, mail and WhatsApp to play with.
 
 The demo, the story and the end-to-end tests all live in one of these. Everything listens on loopback.
 """
@@ -20,7 +20,9 @@ from typing import Self
 from sandbox.children import environment, tied_to_us
 from sandbox.homeserver import Homeserver, HomeserverConfig
 from sandbox.mail import MailSandbox
-from sandbox.ports import require_free
+from sandbox.ports import LOOPBACK, free_port, require_free
+from sandbox.whatsapp import server as whatsapp
+from sandbox.whatsapp.server import WhatsAppSandbox
 
 AUTHSERV_ID = "mx.reply.example.org"
 REPLY_DOMAIN = "reply.example.org"
@@ -42,11 +44,17 @@ class Ports:
     service: int
     lmtp: int
     smtp: int
+    whatsapp: int
+
+    @classmethod
+    def free(cls) -> Self:
+        """Of those that nobody listens on."""
+        return cls(*(free_port() for _ in range(5)))
 
     @classmethod
     def above(cls, first: int) -> Self:
-        """Four in a row."""
-        return cls(first + 1, first + 2, first + 3, first + 4)
+        """Five in a row."""
+        return cls(*range(first + 1, first + 6))
 
 
 class World:
@@ -74,7 +82,9 @@ class World:
             )
         )
         self.mail = MailSandbox(authserv_id=AUTHSERV_ID, port=ports.smtp)
-        self.mail.service = ("127.0.0.1", ports.lmtp)
+        self.mail.service = (LOOPBACK, ports.lmtp)
+        self.whatsapp = WhatsAppSandbox(port=ports.whatsapp)
+        self.whatsapp.webhooks.url = f"http://{LOOPBACK}:{ports.service}/whatsapp/webhook"
         self._service: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -106,7 +116,9 @@ class World:
         try:
             await self.homeserver.start()
             await self.mail.start()
+            await self.whatsapp.start()
             await self.start_service()
+            await self.whatsapp.webhooks.subscribe(whatsapp.SECRETS[whatsapp.VERIFY])
         except BaseException:
             await self.stop()
             raise
@@ -115,13 +127,11 @@ class World:
         """Write the service's configuration, unless it is there."""
         if not self.config.exists():
             await self._init()
-            # There is one mail server here, which hands on a mail to two addresses as one.
-            settings = self.config.read_text()
-            self.config.write_text(settings.replace("  # joint_delay_seconds: 15", "  joint_delay_seconds: 0"))
 
     async def stop(self) -> None:
         """Stop everything."""
         await self.stop_service()
+        await self.whatsapp.stop()
         await self.mail.stop()
         await self.homeserver.stop()
 
@@ -200,12 +210,15 @@ class World:
             "--smtp-port",
             str(self.ports.smtp),
         )
-        # One mail to two addresses comes within a moment here: nobody has to wait a quarter of a minute for the other.
         settings = self.config.read_text()
-        shorter = re.sub(r"# (joint_delay_seconds): \d+", rf"\1: {JOINT_DELAY}", settings)
-        if shorter == settings:
-            raise RuntimeError("the configuration that was made has no joint_delay_seconds to shorten")
-        self.config.write_text(shorter)
+        # One mail to two addresses comes within a moment here: nobody has to wait a quarter of a minute for the other.
+        settings = _changed(r"# (joint_delay_seconds): \d+", rf"\1: {JOINT_DELAY}", settings)
+        section = whatsapp.SETTINGS.replace("BASE_URL", self.whatsapp.base_url)
+        self.config.write_text(_changed(r"(?m)^whatsapp:\n(?:  .*\n)+", section, settings))
+        for name, secret in whatsapp.SECRETS.items():
+            file = self.config.parent / "secrets" / name
+            file.touch(mode=0o600)
+            file.write_text(secret)
 
     async def _end(self, how: signal.Signals) -> None:
         process, self._service = self._service, None
@@ -219,3 +232,10 @@ class World:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def _changed(setting: str, to: str, settings: str) -> str:
+    changed = re.sub(setting, to, settings)
+    if changed == settings:
+        raise RuntimeError(f"the configuration that was made has nothing like {setting} to change")
+    return changed

@@ -12,16 +12,17 @@ function status(text) {
     document.getElementById("status").textContent = text;
 }
 
-function show({ people, mails, login }) {
+function show({ people, mails, contacts, bubbles, login }) {
     for (const [name, rooms] of Object.entries(people)) columns.get(name).update(rooms.map(fromRoom));
     columns.get("Carl").update(fromMails(mails));
+    columns.get("Bea").update(fromBubbles(contacts, bubbles));
     const entries = [["Homeserver", login.homeserver], ...Object.entries(login.passwords).map(([user, password]) => [user, password])];
     document.getElementById("login").replaceChildren(
         ...entries.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, element("code", {}, value))]),
     );
 }
 
-// A tab is {id, title, kind, readers, items: [{id, key, draw}]}, whether its items are messages or mails.
+// A tab is {id, title, kind, readers, items: [{id, key, draw}]}, whether its items are messages, mails or a chat's.
 
 function fromRoom(room) {
     const [title] = room.name.split(" · ");
@@ -68,16 +69,70 @@ function fromMails(mails) {
         .sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind));
 }
 
+function fromBubbles(contacts, bubbles) {
+    return Object.entries(contacts)
+        .map(([chat, name]) => {
+            const theirs = bubbles.filter((bubble) => bubble.chat === chat);
+            const pressed = new Set(theirs.filter(({ mine }) => mine).map(({ quotes }) => quotes));
+            const isJoint = name.endsWith("JOINT");
+            return {
+                id: chat,
+                title: isJoint ? "JOINT" : "PRIVATE",
+                kind: isJoint ? "everyone" : "private",
+                readers: [name, isJoint ? "a contact: what you write there, all read" : "a contact: read by the mediator alone"],
+                items: theirs.map((bubble) => ({
+                    id: bubble.id,
+                    key: JSON.stringify([bubble, pressed.has(bubble.id)]),
+                    draw: () => drawBubble(bubble, name, pressed.has(bubble.id)),
+                })),
+            };
+        })
+        .sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind));
+}
+
+/** What is said of a column, and how what is written in it leaves, by whoever is not in Matrix. */
+const CHANNELS = {
+    Carl: {
+        tabs: "Carl’s mail, by room",
+        none: "No mail yet",
+        empty: "The mailbox is empty.",
+        label: "Answer this mail",
+        send: (room, text, proof) => post("/mail", { room, text, proof }),
+    },
+    Bea: {
+        tabs: "Bea’s chats",
+        none: "No chats yet",
+        empty: "No message yet.",
+        label: "Write a message",
+        send: (chat, text) => post("/text", { chat, text }),
+    },
+};
+
+function channel(person) {
+    return (
+        CHANNELS[person] ?? {
+            tabs: `${person}’s rooms`,
+            none: "No rooms yet",
+            empty: "Nothing was said here yet.",
+            label: "Write to everyone named above",
+            send: (room, text) => post("/say", { person, room, text }),
+        }
+    );
+}
+
 function column(section) {
     const person = section.dataset.person;
     section.append(document.getElementById("inside").content.cloneNode(true));
     const find = (selector) => section.querySelector(selector);
     const [tablist, panel, log, form, area, trouble] = [".tabs", ".room", ".log", "form", "textarea", ".trouble"].map(find);
     const forge = find(".forge");
+    const by = channel(person);
     const byMail = person === "Carl";
+    const picture = find(".picture");
     forge.hidden = !byMail;
+    picture.hidden = person !== "Bea";
     panel.id = `${section.id}-room`;
-    tablist.setAttribute("aria-label", byMail ? "Carl’s mail, by room" : `${person}’s rooms`);
+    tablist.setAttribute("aria-label", by.tabs);
     const seen = new Map(); // tab → how many of its items were on screen
     let [tabs, chosen] = [[], null];
 
@@ -101,12 +156,12 @@ function column(section) {
         if (tab) seen.set(tab.id, tab.items.length);
         drawTabs();
         panel.className = `room ${tab?.kind ?? ""}`;
-        find(".readers").replaceChildren(...(tab ? [element("b", {}, tab.readers[0]), ` · ${tab.readers[1]}`] : [byMail ? "No mail yet" : "No rooms yet"]));
+        find(".readers").replaceChildren(...(tab ? [element("b", {}, tab.readers[0]), ` · ${tab.readers[1]}`] : [by.none]));
         drawItems(tab);
-        const label = byMail ? "Answer this mail" : tab?.kind === "desk" ? "Write, or give a command such as !help" : "Write to everyone named above";
+        const label = tab?.kind === "desk" ? "Write, or give a command such as !help" : by.label;
         area.placeholder = label;
         area.setAttribute("aria-label", `${person}: ${label}`);
-        form.querySelector("button").disabled = !tab;
+        for (const button of form.querySelectorAll("button")) button.disabled = !tab;
     }
 
     function drawTabs() {
@@ -138,7 +193,7 @@ function column(section) {
             drawn.dataset.key = `${tab.id} ${item.key}`;
             return drawn;
         });
-        log.replaceChildren(...(items.length ? items : [element("div", { class: "empty" }, byMail ? "The mailbox is empty." : "Nothing was said here yet.")]));
+        log.replaceChildren(...(items.length ? items : [element("div", { class: "empty" }, by.empty)]));
         if (below) log.scrollTop = log.scrollHeight;
     }
 
@@ -158,15 +213,18 @@ function column(section) {
         event.preventDefault();
         const text = area.value.trim();
         if (!text || chosen === null) return;
-        const button = form.querySelector("button");
+        const button = form.querySelector("button:not(.picture)");
         button.disabled = true;
         const proof = forge.querySelector("input").checked ? "none" : "pass";
-        const problem = byMail ? await post("/mail", { room: chosen, text, proof }) : await post("/say", { person, room: chosen, text });
+        const problem = await by.send(chosen, text, proof);
         button.disabled = false;
         trouble.textContent = problem;
         if (!problem) [area.value, forge.querySelector("input").checked] = ["", false];
         area.focus();
         log.scrollTop = log.scrollHeight;
+    };
+    picture.onclick = async () => {
+        trouble.textContent = await post("/picture", { chat: chosen });
     };
     return { update };
 }
@@ -229,6 +287,19 @@ function drawMail(mail, open) {
         element("pre", {}, mail.box === "refused" ? `The service refused this mail.\n\n${mail.text}` : mail.text),
     );
     return element("div", { class: `mail ${mail.box}` }, box);
+}
+
+function drawBubble(bubble, from, isAnswered) {
+    const who = element("div", { class: "who" }, element("b", {}, bubble.mine ? "You" : from), time(bubble.at));
+    const item = element("div", { class: `line${bubble.mine ? " mine" : ""}` }, who, element("div", { class: "said" }, bubble.text));
+    const buttons = bubble.buttons.map(({ id, title }) => {
+        const button = element("button", { type: "button" }, title);
+        button.disabled = isAnswered;
+        button.onclick = () => post("/press", { bubble: bubble.id, button: id });
+        return button;
+    });
+    if (buttons.length) item.append(element("div", { class: "choices" }, ...buttons));
+    return item;
 }
 
 /** What a mail program would show of a mail in its list: the words that somebody wrote, or the first of the letter. */

@@ -1,4 +1,4 @@
-"""The demo's page: three people side by side, each as that person sees the case; served to this machine only."""
+"""The demo's page: four people side by side, each as that person sees the case; served to this machine only."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,8 @@ from sandbox.node import CommandFailed, NodeFailed
 from sandbox.page.mailbox import Mailbox, NothingToAnswer
 from sandbox.page.view import conversations
 from sandbox.ports import LOOPBACK
+from sandbox.whatsapp.server import CONTACTS
+from sandbox.whatsapp.telephone import Bubble, NothingToPress, NotTaken, Telephone
 
 _HERE: Final = Path(__file__).parent
 _FILES: Final = {
@@ -46,8 +48,11 @@ class Login:
 class Page:
     """The page: what it shows, and what is written in it. `clients` are by name, Mia's first."""
 
-    def __init__(self, clients: Mapping[str, Client], mailbox: Mailbox, bot: str, login: Login) -> None:
-        self._clients, self._mailbox, self._bot, self._login = clients, mailbox, bot, login
+    def __init__(
+        self, clients: Mapping[str, Client], mailbox: Mailbox, telephone: Telephone, bot: str, login: Login
+    ) -> None:
+        self._clients, self._mailbox, self._telephone = clients, mailbox, telephone
+        self._bot, self._login = bot, login
         self._state = ""
         self._version = 0
         self._news = asyncio.Condition()
@@ -58,6 +63,8 @@ class Page:
         app = web.Application(middlewares=[_guard(port)])
         app.add_routes([web.get(path, _file(*file)) for path, file in _FILES.items()])
         app.add_routes([web.get("/events", self._events), web.post("/say", self._say), web.post("/mail", self._mail)])
+        app.add_routes([web.post("/text", self._text), web.post("/picture", self._picture)])
+        app.add_routes([web.post("/press", self._press)])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -67,6 +74,7 @@ class Page:
                 for client in self._clients.values():
                     group.create_task(self._follow(client))
                 group.create_task(self._receive())
+                group.create_task(self._ring())
                 group.create_task(self._tell())
         finally:
             await runner.cleanup()
@@ -80,6 +88,11 @@ class Page:
     async def _receive(self) -> None:
         while True:
             await self._mailbox.receive()
+            self._stirred.set()
+
+    async def _ring(self) -> None:
+        while True:
+            await self._telephone.changed(len(self._telephone.bubbles))
             self._stirred.set()
 
     async def _tell(self) -> None:
@@ -99,6 +112,8 @@ class Page:
         return {
             "people": {name: [asdict(room) for room in seen] for name, seen in rooms.items()},
             "mails": [asdict(letter) for letter in self._mailbox.letters],
+            "contacts": CONTACTS,
+            "bubbles": [asdict(bubble) for bubble in self._telephone.bubbles],
             "login": {"homeserver": self._login.homeserver, "passwords": dict(self._login.passwords)},
         }
 
@@ -139,6 +154,26 @@ class Page:
         except (NothingToAnswer, ConnectionError, TimeoutError) as error:
             return _no(str(error) or "the service does not answer")
         self._stirred.set()
+        return web.json_response({})
+
+    async def _text(self, request: web.Request) -> web.Response:
+        chat, text = await _asked(request, "chat", "text")
+        return await self._sent(self._telephone.write(chat, text))
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        (chat,) = await _asked(request, "chat")
+        return await self._sent(self._telephone.show_a_picture(chat, ""))
+
+    async def _press(self, request: web.Request) -> web.Response:
+        bubble, button = await _asked(request, "bubble", "button")
+        return await self._sent(self._telephone.press(bubble, button))
+
+    async def _sent(self, doing: Awaitable[Bubble]) -> web.Response:
+        try:
+            await doing
+            await self._telephone.taken()
+        except (NothingToPress, NotTaken) as error:
+            return _no(str(error))
         return web.json_response({})
 
 

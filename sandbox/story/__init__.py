@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sandbox.node import Node
 from sandbox.stage import PATIENCE, Stage
-from sandbox.story import ending, moderation, opening, talking, upheaval
+from sandbox.story import ending, moderation, opening, talking, telephone, upheaval
 from sandbox.story.cast import Cast
 from sandbox.world import MEDIATOR, World
 
@@ -31,6 +31,9 @@ async def play(
     await moderation.words_cross(cast)
     await moderation.the_joint_room_is_locked(cast)
     await moderation.alice_pauses(cast)
+    await telephone.bea_is_asked(cast)
+    await telephone.bea_in_private(cast)
+    await telephone.bea_with_everyone(cast)
     await upheaval.a_new_telephone(cast)
     await upheaval.the_power_fails(cast)
     await upheaval.counsel_comes_and_goes(cast)

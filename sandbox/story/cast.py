@@ -4,16 +4,18 @@ import re
 import secrets
 from typing import Final
 
+from sandbox import texter
 from sandbox.client import Client
 from sandbox.correspondent import Correspondent
 from sandbox.node import Node
 from sandbox.stage import BOT, Actor, Place, Stage
+from sandbox.texter import Texter
 from sandbox.world import World
 
 TITLE: Final = "Smith and Jones"
 PASSWORDS: Final = "a password for {}"
 
-ALICES_LIMIT, CARLS_LIMIT, UNPROVEN = "40,000", "35,000", "70,000"
+ALICES_LIMIT, CARLS_LIMIT, BEAS_LIMIT, UNPROVEN = "40,000", "35,000", "1,450", "70,000"
 VALUATION = b"item,value\nALICE-VALUATION,81500\n"
 WORKSHEET = b"question,answer\nMIA-WORKSHEET,\n"
 ACCOUNTS = b"month,takings\nCARL-ACCOUNTS,11200\n"
@@ -29,6 +31,7 @@ class Cast:
     desk: Place
     hers: Place  # Alice's caucus
     his: Place  # Carl's
+    beas: Place
     joint: Place
     closed: frozenset[tuple[str, str]]  # what a device must not be able to read
     number: str
@@ -36,6 +39,8 @@ class Cast:
     def __init__(self, world: World, node: Node, stage: Stage) -> None:
         """Nobody is there yet."""
         self.world, self.node, self.stage, self.carl = world, node, stage, Correspondent(stage)
+        telephone = world.whatsapp.telephone(texter.NUMBER, texter.USER, texter.PROFILE)
+        self.bea = Texter(stage, telephone)
         self.bot = world.homeserver.user_id(BOT)
 
     @property

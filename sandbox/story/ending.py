@@ -2,8 +2,8 @@
 
 import asyncio
 
-from sandbox import correspondent, sweep
-from sandbox.story.cast import ACCOUNTS, ALICES_LIMIT, CARLS_LIMIT, UNPROVEN, VALUATION, WORKSHEET, Cast
+from sandbox import correspondent, sweep, texter
+from sandbox.story.cast import ACCOUNTS, ALICES_LIMIT, BEAS_LIMIT, CARLS_LIMIT, UNPROVEN, VALUATION, WORKSHEET, Cast
 from sandbox.sweep import Secret, Surface
 
 
@@ -13,26 +13,28 @@ async def nothing_crossed(cast: Cast) -> None:
     everyone = (cast.mia, cast.alice, cast.phone, cast.dora)
     surfaces = [surface for actor in everyone for surface in await sweep.of_client(actor.name, actor.client)]
     surfaces += [sweep.of_mail(correspondent.NAME, mail) for mail in cast.carl.mailbox]
+    surfaces += [sweep.of_chat(texter.NAME, bubble) for bubble in cast.bea.telephone.bubbles]
     surfaces += [Surface("an opened file", cast.hers.room, str(VALUATION + WORKSHEET))]
     surfaces += [Surface("an opened file", cast.his.room, str(ACCOUNTS))]
     surfaces += await asyncio.to_thread(sweep.of_folder, cast.world.folder)
     found = sweep.leaks(surfaces, _secrets(cast))
     stage.holds(
         f"Of what was said in private nothing stands on any other of {len(surfaces)} surfaces: rooms as each client"
-        " shows them, mails, logs, databases, stored files",
+        " shows them, mails, a telephone, logs, databases, stored files",
         not found,
         "; ".join(found),
     )
     log = cast.world.log.read_text()
-    named = [
-        words for words in (correspondent.ADDRESS, cast.alice.client.user_id, str(cast.his.mailed)) if words in log
-    ]
+    of_bea = (texter.NUMBER.removeprefix("+"), texter.USER, "wamid")
+    of_others = (correspondent.ADDRESS, cast.alice.client.user_id, str(cast.his.mailed))
+    named = [words for words in (*of_others, *of_bea) if words in log]
     stage.holds("The service's log names nobody", not named, named)
     await stage.all_is_readable(everyone, cast.closed)
     await stage.each_exactly_once()
     notices = await stage.left_over_notices()
     stage.holds("The desk was told nothing else", not notices, notices)
     stage.holds("Carl had no other mail", not cast.carl.unexpected, cast.carl.unexpected)
+    stage.holds("Bea had no other message", not cast.bea.unexpected, cast.bea.unexpected)
 
 
 def _secrets(cast: Cast) -> list[Secret]:
@@ -42,6 +44,7 @@ def _secrets(cast: Cast) -> list[Secret]:
         Secret("I'll ask for a second valuation", hers),
         Secret(CARLS_LIMIT, his),
         Secret("I won't repeat that to Alice", his),
+        Secret(BEAS_LIMIT, frozenset({cast.beas.room, str(cast.beas.chat)})),
         Secret(UNPROVEN, frozenset({cast.desk.room})),
         Secret("We go on without Dora", hers),
         *(Secret(marker, hers) for marker in ("ALICE-VALUATION", "MIA-WORKSHEET")),

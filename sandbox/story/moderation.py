@@ -93,6 +93,7 @@ async def the_case_closes(cast: Cast) -> None:
     asked = await stage.command(mia, "!close", "yes ")
     await stage.command(mia, f"yes {cast.code_in(asked)}", "The case is closed")
     await cast.carl.is_mailed(cast.his, "The mediation is closed")
+    await cast.bea.is_told(cast.beas, "The mediation is closed")
     for room in (hers, joint):
         await stage.hears(alice, room, "The mediation is closed")
         await stage.refused("a post of Alice's", alice.client.text(room.room, "One more thing."))

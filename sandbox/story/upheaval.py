@@ -18,6 +18,7 @@ async def a_new_telephone(cast: Cast) -> None:
     await stage.noticed(f"Alice wrote in {hers.name} (Alice).")
     await cast.carl.answers(cast.joint, "Tuesday suits me.")
     await cast.carl.is_heard(cast.joint, "Tuesday suits me.")
+    await cast.bea.has_it(cast.joint, "Tuesday suits me.")
     stage.proved("The new device reads Mia and Carl's ghost, and is read, with no warning")
     old: list[SeenEvent] = []
 
@@ -39,26 +40,35 @@ async def the_power_fails(cast: Cast) -> None:
     stage, mia, alice, joint = cast.stage, cast.mia, cast.alice, cast.joint
     stage.scene("The power fails")
     stage.narrate(
-        "Carl's mail is taken, and in the same moment the service is killed (-9). Alice and Mia go on writing."
+        "Carl's mail is taken, Bea's telephone sends, and in the same moment the service is killed (-9). Alice and Mia"
+        " go on writing."
     )
     await cast.carl.answers(joint, "A mail on the brink.")
+    await cast.bea.writes(joint, "A message on the brink.")
     await cast.world.kill_service()
     await stage.post(alice, joint, "Is anybody there?")
     await stage.post(mia, joint, "I am.")
     stage.narrate("The service starts again.")
     await cast.world.start_service()
     await cast.carl.is_heard(joint, "A mail on the brink.")
+    await cast.bea.is_heard(joint, "A message on the brink.")
     await stage.noticed(f"Alice wrote in {joint.name}.")
-    await cast.carl.has_it(joint, "Is anybody there?")
-    await cast.carl.has_it(joint, "I am.")
+    await cast.carl.has_it(joint, "A message on the brink.")
+    await cast.bea.has_it(joint, "A mail on the brink.")
+    for writes in (cast.carl, cast.bea):
+        await writes.has_it(joint, "Is anybody there?")
+        await writes.has_it(joint, "I am.")
     stage.narrate("Then the homeserver goes down, and comes back.")
     await cast.world.homeserver.restart()
     await stage.post(alice, joint, "And now?")
     await stage.noticed(f"Alice wrote in {joint.name}.")
     await cast.carl.has_it(joint, "And now?")
+    await cast.bea.has_it(joint, "And now?")
     await cast.carl.answers(joint, "All well here.")
     await cast.carl.is_heard(joint, "All well here.")
-    stage.holds("Nothing was lost, nothing came twice", not cast.carl.unexpected, cast.carl.unexpected)
+    await cast.bea.has_it(joint, "All well here.")
+    left_over = [*cast.carl.unexpected, *cast.bea.unexpected]
+    stage.holds("Nothing was lost, nothing came twice", not left_over, left_over)
 
 
 async def counsel_comes_and_goes(cast: Cast) -> None:
@@ -95,8 +105,10 @@ async def counsel_comes_and_goes(cast: Cast) -> None:
     await stage.noticed(f"Alice wrote in {hers.name} (Alice).")
     after.append((joint, await stage.post(mia, joint, "Dora has left us.")))
     await cast.carl.has_it(joint, "Dora has left us.")
+    await cast.bea.has_it(joint, "Dora has left us.")
     await cast.carl.answers(joint, "Noted.")
     after.append((joint, (await cast.carl.is_heard(joint, "Noted.")).event_id))
+    await cast.bea.has_it(joint, "Noted.")
     for place, event in after:
         await stage.is_shut_out(dora, place, event)
     stage.proved("Of what came after, Dora has neither the messages nor their keys, and may not fetch them")

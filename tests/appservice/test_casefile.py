@@ -84,6 +84,7 @@ def test_each_mistake_is_named_by_its_path(raw: dict[str, Any], where: str, chan
         (".role", {"role": "judge"}),
         (".name", {"name": "Mediator\u200b"}),
         (".consent.on", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "soon", "wording": "w"}}),
+        (".consent", {"consent": {"recorded_by": "M", "on": "2026-11-20", "wording": "w"}}),
         (".consent.wording", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "2026-11-20"}}),
     ],
 )
@@ -96,6 +97,15 @@ def test_a_person_needs_a_name_a_role_and_one_channel(raw: dict[str, Any], where
 def test_nobody_is_on_two_sides_or_a_party_and_a_mediator(raw: dict[str, Any], address: str) -> None:
     raw["sides"][1]["people"].append({"name": "Another", "matrix": address})
     assert mistakes(raw)[""].what == "an address is given twice"
+
+
+def test_a_consent_counts_for_its_own_channel_alone(raw: dict[str, Any]) -> None:
+    by_mail = {"recorded_by": "Mia", "on": "2026-11-20", "wording": "agreed", "content_by_mail": True}
+    bea = {"name": "Bea", "whatsapp": "+34600123456", "consent": {**by_mail, "content_by_whatsapp": False}}
+    raw["sides"][0]["people"].append(bea)
+    assert casefile.parse(raw, "case").sides[0].people[-1].agreed is None
+    bea["consent"] = {**by_mail, "content_by_whatsapp": True}
+    assert casefile.parse(raw, "case").sides[0].people[-1].agreed is not None
 
 
 def test_one_mailbox_is_not_two_people_whatever_its_case(raw: dict[str, Any]) -> None:

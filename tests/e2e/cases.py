@@ -31,7 +31,7 @@ POLL = 0.05  # seconds
 
 
 def new_ports() -> Ports:
-    return Ports(*(free_port() for _ in range(4)))
+    return Ports.free()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
 )
 PATIENCE = 60.0  # seconds
+_PLACE = "(({x, y, width, height}) => ({x, y, width, height, scale: 1}))(%s.getBoundingClientRect())"
 
 
 def installed() -> str | None:
@@ -66,9 +67,11 @@ class Tab:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         await self.call("Emulation.setEmulatedMedia", features=features)
 
-    async def picture(self, *, whole: bool = False) -> bytes:
-        """What is seen, as PNG; `whole` is the page beyond the window, too."""
-        answer = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    async def picture(self, *, whole: bool = False, part: str = "") -> bytes:
+        """What is seen, as PNG; `whole` is the page beyond the window, too, `part` the selector of one element."""
+        element = f"document.querySelector({json.dumps(part)})"
+        clip = {"clip": await self.evaluate(_PLACE % element)} if part else {}
+        answer = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **clip)
         return base64.b64decode(answer["data"])
 
     async def call(self, method: str, **params: object) -> Any:

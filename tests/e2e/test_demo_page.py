@@ -1,6 +1,7 @@
 """The demo as a newcomer meets it: started by its command, used in a real browser, ended with Ctrl-C.
 
-What needs Chromium is skipped where there is none; `.ci/root/20-page` installs it, and there nothing is skipped.
+What needs Chromium is skipped where there is none; `.ci/root/20-page` installs it, and there nothing is skipped. With
+MEDIATRIX_PICTURES=1 the pictures of the demo in docs/ are taken anew.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from sandbox.ports import free_ports_in_a_row, require_free
 from tests.e2e.chromium import Tab, chromium, installed
 
 AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 START = 120.0  # seconds, on a machine that does much else
 PATIENCE = 60.0
 
@@ -74,7 +76,7 @@ async def start_demo(folder: Path, port: int) -> Demo:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
-    demo = await start_demo(tmp_path_factory.mktemp("demo") / "kept", free_ports_in_a_row(5))
+    demo = await start_demo(tmp_path_factory.mktemp("demo") / "kept", free_ports_in_a_row(6))
     yield demo
     await end(demo.process)
 
@@ -104,6 +106,13 @@ async def write(tab: Tab, person: str, text: str, *, forged: bool = False) -> No
     await tab.until(f"document.querySelector('#{person} textarea').value === ''")
 
 
+async def picture(tab: Tab, name: str, part: str = "") -> None:
+    """Keep a picture of the page, or of a part of it, if pictures are wanted."""
+    if os.environ.get("MEDIATRIX_PICTURES"):
+        taken = await tab.picture(part=part) if part else await tab.picture()
+        await asyncio.to_thread((PICTURES / f"{name}.png").write_bytes, taken)
+
+
 def shows(person: str, text: str) -> str:
     return f"document.querySelector('#{person} .log').innerText.includes({json.dumps(text)})"
 
@@ -113,13 +122,31 @@ async def test_the_page_tells_each_person_what_that_person_may_see(demo: Demo) -
 
     rooms = {name: [room["name"] for room in seen] for name, seen in state["people"].items()}
     assert rooms["Alice"] == ["EVERYONE · 1001", "PRIVATE with mediator · 1001"]
-    assert sorted(rooms["Mia"]) == ["Desk · 1001", "EVERYONE · 1001", *["PRIVATE with mediator · 1001"] * 2]
+    assert sorted(rooms["Mia"]) == ["Desk · 1001", "EVERYONE · 1001", *["PRIVATE with mediator · 1001"] * 3]
     assert "40,000" in json.dumps(state["people"]["Mia"])
     assert "40,000" in json.dumps(state["people"]["Alice"])
     assert "40,000" not in json.dumps(state["mails"])
     assert "35,000" not in json.dumps(state["people"]["Alice"])
+    assert "1,450" in json.dumps(state["people"]["Mia"])
+    assert "1,450" not in json.dumps([state["people"]["Alice"], state["mails"]])
+    on_the_telephone = json.dumps(state["bubbles"])
+    assert "leave the bakery by June" in on_the_telephone
+    assert "40,000" not in on_the_telephone
+    assert "35,000" not in on_the_telephone
     lines = [line for seen in state["people"].values() for room in seen for line in room["lines"]]
     assert not [line for line in lines if line["warning"] or line["closed"] or not line["encrypted"]]
+
+
+async def test_each_message_on_the_telephone_says_first_who_reads_it(demo: Demo) -> None:
+    state = await demo.state()
+
+    (private,) = [chat for chat, name in state["contacts"].items() if name.endswith("PRIVATE")]
+    received = [bubble for bubble in state["bubbles"] if not bubble["mine"]]
+    templates = [bubble for bubble in received if bubble["template"]]
+    assert {bubble["chat"] for bubble in templates} == set(state["contacts"])
+    for bubble in received:
+        label = "🔒 PRIVATE" if bubble["chat"] == private else "👥 JOINT"
+        assert bubble["template"] or bubble["text"].startswith(label)
 
 
 async def test_the_page_is_for_this_machine_and_for_itself_only(demo: Demo) -> None:
@@ -168,6 +195,45 @@ async def test_what_is_written_in_the_page_reaches_its_readers_and_nobody_else(t
 
 
 @needs_chromium
+async def test_the_number_that_bea_writes_to_decides_who_reads_it(tab: Tab) -> None:
+    await choose(tab, "bea", "JOINT")
+    await write(tab, "bea", "The cellar is dry.")
+    for person in ("mia", "alice", "carl"):
+        await tab.until(shows(person, "The cellar is dry."))
+
+    await write(tab, "alice", "What about the roof?")
+    await tab.until(shows("bea", "> What about the roof?"))
+    await picture(tab, "demo-telephone", "#bea")
+    await choose(tab, "bea", "PRIVATE")
+    await choose(tab, "mia", "PRIVATE with Bea")
+    await write(tab, "bea", "The roof leaks, between us.")
+    await tab.until(shows("mia", "The roof leaks, between us."))
+    for person in ("alice", "carl"):
+        assert not await tab.evaluate(shows(person, "The roof leaks"))
+
+
+@needs_chromium
+async def test_bea_answers_a_question_with_a_button(tab: Tab) -> None:
+    await choose(tab, "bea", "PRIVATE")
+    await choose(tab, "mia", "Desk")
+    await write(tab, "bea", "!submit: The roof can be mended by May.")
+    await tab.until("document.querySelectorAll('#bea .choices button:enabled').length === 2")
+
+    await tab.evaluate("document.querySelector('#bea .choices button:enabled').click()")
+    await tab.until(shows("mia", "Bea submits"))
+    await tab.until("!document.querySelector('#bea .choices button:enabled')")
+
+
+@needs_chromium
+async def test_a_picture_of_beas_is_held(tab: Tab) -> None:
+    await choose(tab, "bea", "JOINT")
+    await choose(tab, "mia", "Desk")
+    await tab.evaluate("document.querySelector('#bea .picture').click()")
+
+    await tab.until(shows("mia", "Held: something from Bea"))
+
+
+@needs_chromium
 async def test_a_forged_mail_is_held_and_the_mediator_hears_of_it(tab: Tab) -> None:
     await choose(tab, "mia", "Desk")
     await write(tab, "carl", "I agree to everything.", forged=True)
@@ -183,6 +249,7 @@ async def test_a_forged_mail_is_held_and_the_mediator_hears_of_it(tab: Tab) -> N
 @needs_chromium
 async def test_the_page_fetches_nothing_from_elsewhere_and_complains_of_nothing(demo: Demo, tab: Tab) -> None:
     await choose(tab, "mia", "Desk")
+    await picture(tab, "demo")
 
     assert not [url for url in tab.requested if not url.startswith((demo.url, "data:"))]
     assert tab.complaints == []
@@ -196,9 +263,10 @@ async def test_the_page_is_accessible(tab: Tab, scheme: str, width: int) -> None
     await tab.resize(width, 900)
     await tab.evaluate(await asyncio.to_thread(AXE.read_text))
 
-    for room in ("EVERYONE", "PRIVATE"):
+    for joint, beas in (("EVERYONE", "JOINT"), ("PRIVATE", "PRIVATE")):
         for person in ("mia", "alice", "carl"):
-            await choose(tab, person, room)
+            await choose(tab, person, joint)
+        await choose(tab, "bea", beas)
         found = await tab.evaluate(
             "axe.run().then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`))"
         )
@@ -212,7 +280,7 @@ async def test_ctrl_c_ends_everything_and_a_second_start_has_the_same_case(demo:
 
     demo.process.send_signal(signal.SIGINT)
     await asyncio.wait_for(demo.process.wait(), PATIENCE)
-    for number in range(demo.port, demo.port + 5):
+    for number in range(demo.port, demo.port + 6):
         require_free(number, "the second start")
 
     second = await start_demo(demo.folder, demo.port)
@@ -223,6 +291,7 @@ async def test_ctrl_c_ends_everything_and_a_second_start_has_the_same_case(demo:
     assert "mediatrix case create" in demo.printed
     assert "mediatrix case create" not in second.printed
     assert after["mails"] == before["mails"]
+    assert after["bubbles"][: len(before["bubbles"])] == before["bubbles"]
     assert [room["id"] for room in after["people"]["Alice"]] == [room["id"] for room in before["people"]["Alice"]]
     closed = {line["closed"] for room in after["people"]["Alice"] for line in room["lines"]}
     assert closed == {"written before this device existed"}

@@ -7,7 +7,6 @@ import pytest
 import pytest_asyncio
 
 from sandbox.node import Node
-from sandbox.ports import free_port
 from sandbox.stage import StoryDiffers
 from sandbox.story import play
 from sandbox.sweep import Secret, Surface, leaks
@@ -17,7 +16,7 @@ from tests.e2e.conftest import SYNAPSE_PYTHON
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path, Ports(*(free_port() for _ in range(4))), SYNAPSE_PYTHON, agreement=True) as world:
+    async with World(tmp_path, Ports.free(), SYNAPSE_PYTHON, agreement=True) as world:
         yield world
 
 

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,6 @@ import pytest_asyncio
 from sandbox import correspondent
 from sandbox.mail import Stamp
 from sandbox.node import Node
-from sandbox.ports import free_port
 from sandbox.stage import Stage
 from sandbox.story import opening
 from sandbox.story.cast import Cast
@@ -44,7 +44,7 @@ def host() -> Iterator[MailHost]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def cast(host: MailHost, tmp_path: Path) -> AsyncIterator[Cast]:
     """A world behind the mail server, and nobody there yet."""
-    ports = Ports(free_port(), free_port(), lmtp=host.ours, smtp=host.smtp)
+    ports = replace(Ports.free(), lmtp=host.ours, smtp=host.smtp)
     world = World(tmp_path, ports, REPOSITORY / ".venv-synapse" / "bin" / "python")
     world.mail = Postbox(host, PROVIDER)
     await world.configure()

@@ -16,7 +16,7 @@ from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.ports import Entry, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
 from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook
-from tests.fakes.graph import Mishap
+from tests.fakes.graph import Mishap, Unreachable
 from tests.policies.builders import caucus_of
 
 HELLO = Text("hello\n🔒 PRIVATE")
@@ -163,7 +163,7 @@ async def test_a_window_that_only_the_network_knows_to_be_closed_is_closed() -> 
 
 async def test_a_template_that_certainly_did_not_leave_is_tried_again() -> None:
     there = await house(opened=False)
-    there.graph.mishaps.append(Mishap.NO_CONNECTION)
+    there.graph.mishaps.append(Unreachable.NO_CONNECTION)
     assert isinstance(await there.carry(HELLO, JOINT), Trouble)
     assert isinstance(await there.again(HELLO, JOINT), Parked)
     assert there.phone.texts == ["[template new_message]"]

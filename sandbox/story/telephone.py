@@ -1,0 +1,74 @@
+"""Somebody takes part with nothing but a telephone: opted in, asked to write, heard in private and by everyone."""
+
+from sandbox import texter
+from sandbox.story.cast import BEAS_LIMIT, Cast
+from sandbox.whatsapp.graph import JOINT, PRIVATE
+
+
+async def bea_is_asked(cast: Cast) -> None:
+    """Nothing is sent before it is on record that she agreed, and then one message that says nothing."""
+    stage, mia, bea = cast.stage, cast.mia, cast.bea
+    stage.scene("Bea is asked, by WhatsApp")
+    stage.narrate(
+        "The house in which the bakery stands is Bea's, so whatever they settle needs her. She has a telephone with"
+        " WhatsApp, and wants nothing else. What stands between is a strict stand-in for Meta's Cloud API: HTTP, signed"
+        " webhooks, the documented limits. The organisation has two numbers there, one private, one joint."
+    )
+    added = f"!party add {texter.NAME} {texter.NUMBER}"
+    await stage.command(mia, added, "Bea (party) is in", "by WhatsApp", "nothing is sent")
+    cast.beas = await stage.enters(mia, cast.private)
+    cast.beas.chat = PRIVATE
+    stage.holds("Nothing was sent to her", not bea.telephone.bubbles, bea.telephone.bubbles)
+    wording = "agreed by telephone to take part by WhatsApp, which Meta can read"
+    await stage.command(mia, f"!consent Bea: {wording}", "On record: Bea", wording)
+    await bea.is_asked_to_write(PRIVATE)
+    stage.proved("It is the template that Meta has approved: it says nothing of the case")
+
+
+async def bea_in_private(cast: Cast) -> None:
+    """What she writes to the private number is her private room's."""
+    stage, mia, bea, beas = cast.stage, cast.mia, cast.bea, cast.beas
+    stage.scene("Bea in private")
+    where = f"{beas.name} (Bea)"
+    await bea.writes(beas, "Hello, who is this?")
+    await bea.is_heard(beas, "Hello, who is this?", known_as=where)
+    bea.show(await bea.is_told(beas, "Hello Bea", "Who reads what you write here", "Meta"))
+    bea.show(await bea.is_told(beas, "# Agreement to mediate"))
+    question = await bea.is_told(beas, "Only you can answer")
+    bea.show(question)
+    await bea.presses(question, "Yes")
+    await stage.told_at_the_desk("Bea accepted the agreement to mediate", "WhatsApp")
+    await bea.is_told(beas, "is on record")
+    limit = f"Between us: for {BEAS_LIMIT} a month the bakery may stay."
+    await bea.writes(beas, limit)
+    said = await bea.is_heard(beas, limit, known_as=where)
+    await stage.post(mia, beas, "That stays here.", reply_to=said.event_id)
+    await bea.has_it(beas, "*Mia* wrote:", "> That stays here.")
+
+
+async def bea_with_everyone(cast: Cast) -> None:
+    """What she writes to the joint number, everyone reads; and what they write is marked on her telephone."""
+    stage, mia, alice, bea, joint = cast.stage, cast.mia, cast.alice, cast.bea, cast.joint
+    stage.scene("Bea with everyone")
+    before = [posted for posted in stage.posted if posted.place is joint]
+    joint.chat = JOINT
+    await bea.is_asked_to_write(JOINT)
+    await bea.writes(joint, "Good evening, all. The house is mine.")
+    spoken = await bea.is_heard(joint, "Good evening, all. The house is mine.")
+    await cast.carl.has_it(joint, "Bea wrote Good evening, all. The house is mine.")
+    bea.show(await bea.is_told(joint, "Hello Bea", "everyone in the mediation"))
+    members = {member.user_id: member.name for member in await alice.client.members(joint.room)}
+    name = members[spoken.sender]
+    stage.holds(f"She stands there as “{name}”, whatever her profile says", name == "Bea (WhatsApp)", name)
+    asked = await stage.post(alice, joint, "Bea, may the oven stay?")
+    await stage.noticed(f"Alice wrote in {joint.name}.")
+    await cast.carl.has_it(joint, "Bea, may the oven stay?")
+    bea.show(await bea.is_told(joint, "*Alice* wrote:", "> Bea, may the oven stay?"))
+    await stage.post(mia, joint, "Take your time.", reply_to=asked)
+    await cast.carl.has_it(joint, "Take your time.")
+    await bea.has_it(joint, "Take your time.")
+    await stage.command(mia, "!whatsapp status Bea", "on their telephone")
+    read = "\n".join(bubble.text for bubble in bea.telephone.bubbles)
+    older = [posted for posted in before if any(words in read for words in posted.words)]
+    stage.holds("Of what was said before she came nothing is on her telephone", not older, older)
+    stage.holds("Bea had no other message", not bea.unexpected, bea.unexpected)

@@ -1,0 +1,128 @@
+"""The Cloud API without a socket: it refuses what the documentation (Graph v26.0) says that the real one refuses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum, unique
+from typing import Final
+
+from sandbox.whatsapp.rules import Json, buttons, error, words, wrong
+
+PRIVATE, JOINT = "100000000000001", "100000000000002"
+TEMPLATE: Final = ("new_message", "en")
+WINDOW: Final = timedelta(hours=24)
+"""Messaging: customer service windows; each number of ours has its own."""
+PAIR_BURST, PAIR_EVERY = 45, timedelta(seconds=6)
+"""Cloud API, pair rate limit: a burst of so many to one person, paid back with one each so many seconds."""
+
+
+@unique
+class Mishap(StrEnum):
+    """What the network does wrong, once."""
+
+    NO_ANSWER = "not taken, no answer"
+    TAKEN_NO_ANSWER = "taken, no answer"
+    ODD_ANSWER = "taken, an answer without an id"
+
+
+@dataclass
+class Phone:
+    """Somebody's telephone, as the network knows it: `key` is the hash of its encryption identity."""
+
+    number: str
+    user: str
+    key: str | None = None
+    shows: list[Json] = field(default_factory=list)
+
+    @property
+    def texts(self) -> list[str]:
+        """The words of all that arrived."""
+        return [words(message) for message in self.shows]
+
+    @property
+    def buttons(self) -> list[Json]:
+        """The buttons of the last message."""
+        return buttons(self.shows[-1]) if self.shows else []
+
+
+class Graph:
+    """Numbers of ours, a template, and the telephones that exist.
+
+    `token` opens it; `run` stands in the ids of messages, so that those of two runs differ.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        token: str,
+        numbers: tuple[str, ...] = (PRIVATE, JOINT),
+        run: str = "",
+    ) -> None:
+        self.clock, self.numbers = clock, numbers
+        self.templates = {TEMPLATE}
+        self.phones: dict[str, Phone] = {}
+        self.windows: dict[tuple[str, str], datetime] = {}
+        self.requests: list[Json] = []
+        self.accepted: list[tuple[str, Json]] = []
+        self._token, self._run = token, run
+        self._owed: dict[tuple[str, str], datetime] = {}
+
+    def phone(self, number: str, user: str, key: str | None = None) -> Phone:
+        """A telephone that uses WhatsApp."""
+        found = self.phones[user] = Phone(number, user, key)
+        return found
+
+    def write(self, phone: Phone, number: str, at: datetime | None = None) -> None:
+        """Whoever has that telephone wrote to a number of ours, now or then."""
+        self.windows[number, phone.user] = (at or self.clock()) + WINDOW
+
+    def answer(self, number: str, authorization: str, body: object) -> tuple[int, Json]:
+        """One POST to /{number}/messages."""
+        if authorization != f"Bearer {self._token}":
+            return error(401, 190)  # Error codes: 190, access token has expired
+        if number not in self.numbers or not isinstance(body, dict):
+            return error(400, 100)  # Error codes: 100, invalid parameter
+        self.requests.append(body)
+        if wrong(body):
+            return error(400, 100)
+        phone = self.addressed(body)
+        if phone is None:
+            if "recipient" not in body and "." in str(body["to"]):
+                return self._take(number, body, None)  # A BSUID in `to` is taken, and lost
+            return error(400, 131026)  # Error codes: 131026, message undeliverable
+        code = self._refused(number, phone, body)
+        if code:
+            return error(404 if code == 132001 else 400, code)
+        return self._take(number, body, phone)
+
+    def addressed(self, body: Json) -> Phone | None:
+        """For whom a request is; Messages API: `to` wins."""
+        if "to" in body:
+            return next((p for p in self.phones.values() if p.number == f"+{body['to'].removeprefix('+')}"), None)
+        return self.phones.get(body["recipient"])
+
+    def _refused(self, number: str, phone: Phone, body: Json) -> int | None:
+        if body.get("recipient_identity_key_hash", phone.key) != phone.key:
+            return 137000  # Identity change check: 137000
+        if body["type"] == "template":
+            wanted = body["template"]
+            if (wanted["name"], wanted["language"]["code"]) not in self.templates:
+                return 132001  # Error codes: 132001, template does not exist
+        elif self.windows.get((number, phone.user), datetime.min.replace(tzinfo=UTC)) <= self.clock():
+            return 131047  # Error codes: 131047, re-engagement message
+        owed = max(self._owed.get((number, phone.user), self.clock()), self.clock())
+        if owed - self.clock() > (PAIR_BURST - 1) * PAIR_EVERY:
+            return 131056  # Error codes: 131056, pair rate limit hit
+        self._owed[number, phone.user] = owed + PAIR_EVERY
+        return None
+
+    def _take(self, number: str, body: Json, phone: Phone | None) -> tuple[int, Json]:
+        self.accepted.append((number, body))
+        if phone:
+            phone.shows.append(body)
+        return 200, {
+            "messaging_product": "whatsapp",
+            "contacts": [{"input": body.get("to", body.get("recipient"))}],
+            "messages": [{"id": f"wamid.{self._run}out{len(self.accepted)}"}],
+        }

@@ -1,0 +1,89 @@
+"""What the documentation of the Cloud API says of a request's shape, and of its errors. Each rule names its page."""
+
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+FIELDS: Final = {
+    "messaging_product",
+    "recipient_type",
+    "to",
+    "recipient",
+    "context",
+    "type",
+    "text",
+    "interactive",
+    "template",
+    "biz_opaque_callback_data",
+    "recipient_identity_key_hash",
+}
+"""Messages API: the fields of a request."""
+CALLBACK_DATA: Final = 512
+TEXT: Final = 4_096
+BUTTONS, BODY, TITLE, BUTTON_ID = 3, 1_024, 20, 256
+
+
+def wrong(body: Json) -> str | None:
+    """What is wrong with a request (Messages API), in a word; None for one that is well formed."""
+    if body.get("messaging_product") != "whatsapp" or set(body) - FIELDS:
+        return "unknown fields"
+    if body.get("recipient_type", "individual") != "individual":
+        return "recipient_type"
+    if not isinstance(body.get("to", ""), str) or not isinstance(body.get("recipient", ""), str):
+        return "to"
+    if not ("to" in body or "recipient" in body):
+        return "nobody"
+    if len(body.get("biz_opaque_callback_data", "")) > CALLBACK_DATA:
+        return "callback data"
+    match body.get("type"):
+        case "text":
+            said = body.get("text", {}).get("body")
+            return None if isinstance(said, str) and said.strip() and _units(said) <= TEXT else "text"
+        case "template":
+            wanted = body.get("template", {})
+            return None if isinstance(wanted.get("name"), str) and "code" in wanted.get("language", {}) else "template"
+        case "interactive":
+            return _interactive(body.get("interactive", {}))
+        case _:
+            return "type"
+
+
+def _interactive(inner: Json) -> str | None:
+    """Interactive reply buttons: at most 3, titles of 20, ids of 256, all different; a body of 1,024."""
+    if inner.get("type") != "button" or not 0 < len(inner.get("body", {}).get("text", "")) <= BODY:
+        return "body"
+    buttons = inner.get("action", {}).get("buttons", [])
+    replies = [button.get("reply", {}) for button in buttons if button.get("type") == "reply"]
+    if not 0 < len(buttons) <= BUTTONS or len(replies) != len(buttons):
+        return "buttons"
+    titles, ids = [reply.get("title", "") for reply in replies], [reply.get("id", "") for reply in replies]
+    if len(set(titles)) < len(titles) or len(set(ids)) < len(ids):
+        return "alike"
+    good = all(0 < len(title) <= TITLE for title in titles) and all(0 < len(one) <= BUTTON_ID for one in ids)
+    return None if good else "button"
+
+
+def error(status: int, code: int) -> tuple[int, Json]:
+    """An answer that refuses (Error codes). Its message quotes a number, as the real ones do: nobody may log it."""
+    return status, {"error": {"message": f"(#{code}) to +34600123456", "type": "OAuthException", "code": code}}
+
+
+def words(message: Json) -> str:
+    """What a person reads of a message."""
+    match message["type"]:
+        case "text":
+            return str(message["text"]["body"])
+        case "interactive":
+            return str(message["interactive"]["body"]["text"])
+        case _:
+            return f"[template {message['template']['name']}]"
+
+
+def buttons(message: Json) -> list[Json]:
+    """What a person can press below a message: `id` and `title` of each."""
+    inner = message.get("interactive", {})
+    return [button["reply"] for button in inner.get("action", {}).get("buttons", [])]
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

@@ -1,0 +1,142 @@
+"""The stand-in for the Cloud API refuses what the documentation says that the real one refuses."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.whatsapp.graph import JOINT, PAIR_BURST, PRIVATE, Graph, Phone
+from sandbox.whatsapp.rules import Json
+from sandbox.whatsapp.telephone import NothingToPress, Telephone
+from sandbox.whatsapp.webhooks import Webhooks, written
+
+TOKEN = "opens"
+BEA, NUMBER = "ES.4711aB", "+34600123456"
+
+
+class Network:
+    """A graph, a telephone, and a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 6, tzinfo=UTC)
+        self.graph = Graph(lambda: self.now, token=TOKEN)
+        self.phone: Phone = self.graph.phone(NUMBER, BEA)
+        self.graph.write(self.phone, PRIVATE)
+
+    def code(self, message: Json | None = None, *, number: str = PRIVATE, token: str = TOKEN, **more: Any) -> int:
+        """The error that a request gets; 0 if it is taken."""
+        said = message or {"type": "text", "text": {"body": "hello"}}
+        status, answer = self.graph.answer(
+            number, f"Bearer {token}", {"messaging_product": "whatsapp", "to": NUMBER, **said, **more}
+        )
+        assert (status == 200) == ("error" not in answer)
+        return int(answer.get("error", {"code": 0})["code"])
+
+
+def pressable(*titles: str, body: str = "Well?") -> Json:
+    replies = [{"type": "reply", "reply": {"id": f"id {n}", "title": title}} for n, title in enumerate(titles)]
+    return {
+        "type": "interactive",
+        "interactive": {"type": "button", "body": {"text": body}, "action": {"buttons": replies}},
+    }
+
+
+def template(name: str = "new_message", language: str = "en") -> Json:
+    return {"type": "template", "template": {"name": name, "language": {"code": language}}}
+
+
+def text(body: str) -> Json:
+    return {"type": "text", "text": {"body": body}}
+
+
+@pytest.mark.parametrize(
+    "message", [text("hello"), text("x" * 4_096), pressable("Yes", "No"), pressable("Yes", body="x" * 1_024)]
+)
+def test_what_is_well_formed_arrives(message: Json) -> None:
+    network = Network()
+
+    assert network.code(message) == 0
+    assert len(network.phone.shows) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        text(""),
+        text("x" * 4_097),
+        text("😀" * 2_049),
+        pressable(),
+        pressable("1", "2", "3", "4"),
+        pressable("Yes", "Yes"),
+        pressable("x" * 21),
+        pressable("Yes", body="x" * 1_025),
+        {"type": "poll"},
+        text("hello") | {"idempotency_key": "1"},
+        text("hello") | {"recipient_type": "group"},
+        text("hello") | {"biz_opaque_callback_data": "x" * 513},
+    ],
+)
+def test_what_the_documentation_does_not_allow_is_refused(message: Json) -> None:
+    network = Network()
+
+    assert network.code(message) == 100
+    assert not network.phone.shows
+
+
+def test_the_token_the_number_and_the_person_must_be_right() -> None:
+    network = Network()
+
+    assert network.code(token="another") == 190
+    assert network.code(number="999") == 100
+    assert network.code(to="+15550001111") == 131026
+    assert network.code(recipient_identity_key_hash="another") == 137000
+
+
+def test_each_number_has_its_own_window_of_a_day_and_a_template_needs_none() -> None:
+    network = Network()
+
+    assert network.code() == 0
+    assert network.code(number=JOINT) == 131047
+    network.now += timedelta(hours=24)
+    assert network.code() == 131047
+    assert network.code(template()) == 0
+    assert network.code(template("another")) == 132001
+    assert network.code(template(language="de")) == 132001
+
+
+def test_a_burst_to_one_person_is_paid_back() -> None:
+    network = Network()
+
+    assert [network.code() for _ in range(PAIR_BURST + 1)] == [*[0] * PAIR_BURST, 131056]
+    network.now += timedelta(seconds=6)
+    assert [network.code(), network.code()] == [0, 131056]
+
+
+def test_a_user_id_in_the_wrong_field_is_taken_and_lost() -> None:
+    network = Network()
+
+    assert network.code(to=BEA) == 0
+    assert not network.phone.shows
+
+
+async def test_a_telephone_keeps_its_chats_and_their_windows(tmp_path: Path) -> None:
+    first, second = Network(), Network()
+    second.graph.windows.clear()
+    webhooks = Webhooks("secret")
+    telephone = Telephone(first.phone, "Bea", first.graph, webhooks, tmp_path / "bea.jsonl")
+    await telephone.arrived(PRIVATE, "wamid.1", pressable("Yes", "No"))
+    await telephone.press("wamid.1", "id 0")
+    with pytest.raises(NothingToPress):
+        await telephone.press("wamid.1", "id 7")
+
+    again = Telephone(second.phone, "Bea", second.graph, webhooks, tmp_path / "bea.jsonl")
+
+    assert again.bubbles == telephone.bubbles
+    assert [(bubble.mine, bubble.text) for bubble in again.bubbles] == [(False, "Well?"), (True, "Yes")]
+    second.now = datetime.now(UTC)
+    assert second.code() == 0
+
+
+def test_webhooks_are_written_as_meta_writes_them() -> None:
+    assert written({"text": "ä/b"}) == b'{"text":"\\u00e4\\/b"}'
