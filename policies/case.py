@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
@@ -104,6 +105,9 @@ class Doubt:
     now: Seen
 
 
+DECLINED: Final = "they wrote STOP"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One channel of one person. `address` is compared and shown to mediators, never parsed here."""
@@ -113,13 +117,20 @@ class Endpoint:
     address: str
     content_consent: Consent | None = None
     stopped: str | None = None
-    """Why nothing is sent there for now, in words; None where all is well."""
+    """Why nothing is sent there for now, in words, if that is not its person's own word (`declined`)."""
     enrolled: datetime | None = None
     """Since when that person's own act shows that the address is theirs, and that they know what it can't protect."""
     seen: Seen | None = None
     """Who was there when the channel was first used, where the network tells."""
     doubt: Doubt | None = None
     """Until a mediator has made sure who is there, nothing is sent and nothing is believed."""
+    declined: bool = False
+    """Its person wrote STOP: only their START lifts that."""
+
+    @property
+    def silence(self) -> str | None:
+        """All that keeps messages from it for now, in words; None where all is well."""
+        return " and ".join([*filter(None, [self.stopped]), *([DECLINED] if self.declined else [])]) or None
 
     @property
     def names(self) -> frozenset[str]:

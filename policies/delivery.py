@@ -80,8 +80,8 @@ def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
         return Cancel("the reader no longer takes part there")
     if person.endpoint.doubt is not None:
         return Wait("it may be another person who reads there now", channel_key(case, person.endpoint.id))
-    if person.endpoint.stopped is not None:
-        return Wait(f"nothing is sent there for now: {person.endpoint.stopped}", channel_key(case, person.endpoint.id))
+    if person.endpoint.silence is not None:
+        return Wait(f"nothing is sent there for now: {person.endpoint.silence}", channel_key(case, person.endpoint.id))
     if person.endpoint.network is Network.WHATSAPP and person.endpoint.content_consent is None:
         # WhatsApp wants an opt-in before anything at all is sent.
         return Wait("no consent to WhatsApp is on record", channel_key(case, person.endpoint.id))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from policies.case import DESK, Case, Doubt, Endpoint, EndpointId, Network, Person, Seen
+from policies.case import DECLINED, DESK, Case, Doubt, Endpoint, EndpointId, Network, Person, Seen
 from policies.delivery import channel_key
 from policies.effects import Decision, Inform, Relay, Resume, Tell
 from policies.identity import FINGERPRINT_LEAST, grouped
@@ -67,8 +67,6 @@ _ORDER = tuple(WhatsAppState)
 STOP = frozenset({"stop", "unsubscribe", "stopp", "parar", "baja", "arrêter", "fermati"})
 START = frozenset({"start", "resume", "weiter", "continuar", "alta", "reprendre", "riprendi"})
 HELP = frozenset({"help", "hilfe", "ayuda", "ajuda", "aide", "aiuto"})
-STOPPED = "they wrote STOP"
-_AND = ", and "
 
 
 def further(one: WhatsAppState, other: WhatsAppState) -> WhatsAppState:
@@ -165,11 +163,9 @@ def decide_stop(case: Case, person: Person, word: str) -> Decision | None:
     """What STOP does, even in doubt of who wrote it; None for any other word."""
     if _keyword(word) not in STOP:
         return None
-    why = person.endpoint.stopped or ""
-    now = why if why.endswith(STOPPED) else f"{why}{_AND}{STOPPED}" if why else STOPPED
-    stopped = replace(person, endpoint=replace(person.endpoint, stopped=now))
+    stopped = replace(person, endpoint=replace(person.endpoint, declined=True))
     text = f"{person.name} wrote STOP on WhatsApp: nothing more is sent there until they write START."
-    return Decision(case.with_person(stopped), (Tell(DESK, text),), "whatsapp-stop", STOPPED)
+    return Decision(case.with_person(stopped), (Tell(DESK, text),), "whatsapp-stop", DECLINED)
 
 
 def _keyword(word: str) -> str:
@@ -181,11 +177,10 @@ def decide_keyword(case: Case, person: Person, word: str) -> Decision | None:
     said, own = _keyword(word), caucuses_of(case, person.id)
     if said in STOP:
         return decide_stop(case, person, word)
-    why = person.endpoint.stopped or ""
-    if said in START and why.endswith(STOPPED):
+    if said in START and person.endpoint.declined:
         # Whatever else keeps messages from them was not theirs to lift.
-        left = why.removesuffix(STOPPED).removesuffix(_AND) or None
-        going = replace(person, endpoint=replace(person.endpoint, stopped=left))
+        left = person.endpoint.stopped
+        going = replace(person, endpoint=replace(person.endpoint, declined=False))
         then = f"still nothing is sent there, for {left}." if left else "what waited is sent now."
         resumed = () if left else (Resume(channel_key(case, person.endpoint.id)),)
         heard = Tell(DESK, f"{person.name} wrote START on WhatsApp: {then}")

@@ -61,7 +61,7 @@ async def mails_text(work: Work, case: Case, person: PersonId) -> str:
         for one in sent
     ]
     stopped = (
-        f"Nothing is sent to {name} for now: {named.endpoint.stopped}." if named and named.endpoint.stopped else ""
+        f"Nothing is sent to {name} for now: {named.endpoint.silence}." if named and named.endpoint.silence else ""
     )
     latest = f"The latest {'WhatsApp messages' if by_whatsapp else 'mails'} to {name}:"
     return "\n".join([*filter(None, [stopped]), latest, *(lines or ["none yet"])])

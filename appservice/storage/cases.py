@@ -1,6 +1,7 @@
 """Cases, the rooms that serve them, and the ghosts in those."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from appservice.storage.errors import Conflict
 from appservice.storage.seals import Seals, make_case_seal, open_optional, row, seal_optional
 from appservice.storage.statements import insert_new, upsert
 from policies.board import urgency
-from policies.case import Case, CaseId, Network, PersonId, address_key
+from policies.case import DECLINED, Case, CaseId, Endpoint, Network, PersonId, address_key
 from policies.plan import RoomKey
 from rooms.ports import RoomId, RoomRecord, Standing, UserId
 
@@ -223,4 +224,18 @@ class SqlGhosts:
 @lru_cache(maxsize=OPEN_CASES)
 def _opened(sealer: Sealer, case: CaseId, sealed: bytes) -> Case:
     """The very same bytes hold the very same case, whoever wrote them: those of busy cases are opened once."""
-    return _CASE.load(sealer.open("cases.sealed", case, sealed))
+    return _with_stops(_CASE.load(sealer.open("cases.sealed", case, sealed)))
+
+
+def _with_stops(case: Case) -> Case:
+    """STOP was once written among the reasons of others. Sealed documents can't be rewritten by a migration, which has
+    no key; this one is when its case next changes."""
+    people = tuple(replace(person, endpoint=_with_stop(person.endpoint)) for person in case.people)
+    return case if people == case.people else replace(case, people=people)
+
+
+def _with_stop(endpoint: Endpoint) -> Endpoint:
+    why = endpoint.stopped or ""
+    if not why.endswith(DECLINED):
+        return endpoint
+    return replace(endpoint, stopped=why.removesuffix(DECLINED).removesuffix(", and ") or None, declined=True)

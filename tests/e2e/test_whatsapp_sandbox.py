@@ -14,7 +14,8 @@ from aiohttp import web
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.web.errors import answer_errors
 from appservice.web.whatsapp import PATH, WebhookSecrets, WhatsAppApi
-from bridges.whatsapp.api import Accepted, CloudApi, Refused, Unknown
+from bridges.unsent import Unknown
+from bridges.whatsapp.api import Accepted, CloudApi, Refused
 from bridges.whatsapp.api import Graph as Credentials
 from bridges.whatsapp.convert_in import read_message, read_status
 from bridges.whatsapp.convert_out import Addressee, Notice, addressed, render

@@ -203,7 +203,7 @@ def _check_mail(world: World, mail: Delivered) -> None:
         )
         if reader.endpoint.content_consent is None:
             raise Broken(f"a mail shows words without a consent to that: {said}")
-        if reader.endpoint.stopped is not None:
+        if reader.endpoint.silence is not None:
             raise Broken(f"a mail went to a mailbox where nothing was to be sent: {said}")
         if mail.to not in {reader.endpoint.address for reader in said.readers} and not _is_asked(said, mail.to):
             raise Broken(f"a mail shows words to somebody who was no reader when they were said, or said them: {said}")

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
@@ -20,7 +21,7 @@ from appservice.storage import schema
 from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
-from policies.case import DESK, Case, CaseId, EndpointId, PersonId, SideId, caucus
+from policies.case import DESK, Case, CaseId, Endpoint, EndpointId, Network, Person, PersonId, SideId, caucus
 from policies.message import MessageId, Text
 from policies.plan import RoomKey
 from policies.record import Part
@@ -122,6 +123,25 @@ async def test_destroying_a_cases_key_erases_its_journal(url: str) -> None:
             assert await work.journal.get(SMITH, MessageId("m2")) == Entry(SMITH, message(2))
             with pytest.raises(SealError):
                 await work.journal.get(SMITH, MessageId("m1"))
+
+
+@pytest.mark.parametrize(
+    ("written", "others"),
+    [("they wrote STOP", None), ("a mediator paused it, and they wrote STOP", "a mediator paused it")],
+)
+async def test_a_stop_that_was_stored_among_the_reasons_is_still_one(
+    url: str, written: str, others: str | None
+) -> None:
+    case = CASE
+    bea = Person(PersonId("p9"), "Bea", Endpoint(EndpointId("e9"), Network.WHATSAPP, "+34600123456", stopped=written))
+    async with opened(url) as database:
+        async with database.begin() as work:
+            await work.cases.save(replace(case, people=(*case.people, bea)))
+        async with database.begin() as work:
+            found = await work.cases.load(case.id)
+    assert found
+    kept = found.people[-1].endpoint
+    assert (kept.stopped, kept.declined) == (others, True)
 
 
 async def test_a_sealed_value_moved_to_another_row_does_not_open(url: str) -> None:

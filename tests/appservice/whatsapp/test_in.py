@@ -209,9 +209,9 @@ async def test_a_report_that_she_changed_her_number_comes_before_her_words_are_b
 async def test_stop_stops_and_start_goes_on_and_neither_is_posted() -> None:
     there = await house()
     await there.says(" Stop.")
-    assert there.bea.endpoint.stopped == "they wrote STOP"
+    assert there.bea.endpoint.silence == "they wrote STOP"
     await there.says("START")
-    assert not there.bea.endpoint.stopped
+    assert not there.bea.endpoint.silence
     assert not there.posts()
 
 
@@ -248,10 +248,10 @@ async def in_doubt() -> WhatsAppHouse:
 async def test_stop_counts_even_while_nobody_is_sure_who_writes_and_start_does_not() -> None:
     there = await in_doubt()
     await there.says("STOP")
-    assert there.bea.endpoint.stopped == "they wrote STOP"
+    assert there.bea.endpoint.declined
     assert not there.why_held()
     await there.says("START")
-    assert there.bea.endpoint.stopped == "they wrote STOP"
+    assert there.bea.endpoint.declined
     assert len(there.why_held()) == 1
 
 
@@ -261,9 +261,11 @@ async def test_start_lifts_what_stop_did_and_nothing_else() -> None:
     async with there.database.begin() as work:
         stopped = replace(bea, endpoint=replace(bea.endpoint, stopped="a mediator paused it"))
         await work.cases.save(there.case.with_person(stopped))
-    for word in ("stop", "stop", "start"):
+    for word in ("stop", "stop"):
         await there.says(word)
-    assert there.bea.endpoint.stopped == "a mediator paused it"
+    assert there.bea.endpoint.silence == "a mediator paused it and they wrote STOP"
+    await there.says("start")
+    assert there.bea.endpoint.silence == "a mediator paused it"
     assert "still nothing is sent there, for a mediator paused it" in there.told()[-1]
     await there.says("start")
     assert [post.content for post in there.posts()] == [Text("start")]
