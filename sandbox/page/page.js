@@ -1,6 +1,25 @@
 // Draws what the server says each person sees, and sends what is written. No framework, nothing from elsewhere.
 
 const KIND_ORDER = ["everyone", "private", "desk", "chat"];
+
+/** What is said of a column, and how what is written in it leaves, by whoever is not in Matrix. */
+const CHANNELS = {
+    Carl: {
+        tabs: "Carl’s mail, by room",
+        none: "No mail yet",
+        empty: "The mailbox is empty.",
+        label: "Answer this mail",
+        send: (room, text, proof) => post("/mail", { room, text, proof }),
+    },
+    Bea: {
+        tabs: "Bea’s chats",
+        none: "No chats yet",
+        empty: "No message yet.",
+        label: "Write a message",
+        send: (chat, text) => post("/text", { chat, text }),
+    },
+};
+
 const columns = new Map([...document.querySelectorAll(".person")].map((section) => [section.dataset.person, column(section)]));
 
 const events = new EventSource("/events");
@@ -89,24 +108,6 @@ function fromBubbles(contacts, bubbles) {
         })
         .sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind));
 }
-
-/** What is said of a column, and how what is written in it leaves, by whoever is not in Matrix. */
-const CHANNELS = {
-    Carl: {
-        tabs: "Carl’s mail, by room",
-        none: "No mail yet",
-        empty: "The mailbox is empty.",
-        label: "Answer this mail",
-        send: (room, text, proof) => post("/mail", { room, text, proof }),
-    },
-    Bea: {
-        tabs: "Bea’s chats",
-        none: "No chats yet",
-        empty: "No message yet.",
-        label: "Write a message",
-        send: (chat, text) => post("/text", { chat, text }),
-    },
-};
 
 function channel(person) {
     return (
@@ -291,7 +292,7 @@ function drawMail(mail, open) {
 
 function drawBubble(bubble, from, isAnswered) {
     const who = element("div", { class: "who" }, element("b", {}, bubble.mine ? "You" : from), time(bubble.at));
-    const item = element("div", { class: `line${bubble.mine ? " mine" : ""}` }, who, element("div", { class: "said" }, bubble.text));
+    const item = element("div", { class: `line${bubble.mine ? " mine" : ""}` }, who, element("div", { class: "said" }, ...(bubble.mine ? [bubble.text] : asOnATelephone(bubble.text))));
     const buttons = bubble.buttons.map(({ id, title }) => {
         const button = element("button", { type: "button" }, title);
         button.disabled = isAnswered;
@@ -300,6 +301,16 @@ function drawBubble(bubble, from, isAnswered) {
     });
     if (buttons.length) item.append(element("div", { class: "choices" }, ...buttons));
     return item;
+}
+
+/** WhatsApp's formatting, as far as it is used here: a line behind “> ” is a quote, and *words* are bold. */
+function asOnATelephone(text) {
+    const quoted = (line) => line?.startsWith("> ");
+    return text.split("\n").flatMap((line, i, lines) => {
+        if (quoted(line)) return [element("span", { class: "quote" }, line.slice(2))];
+        const parts = line.split(/(?<!\S)\*(\S[^*]*)\*(?!\S)/).map((part, n) => (n % 2 ? element("b", {}, part) : part));
+        return i + 1 < lines.length && !quoted(lines[i + 1]) ? [...parts, "\n"] : parts;
+    });
 }
 
 /** What a mail program would show of a mail in its list: the words that somebody wrote, or the first of the letter. */

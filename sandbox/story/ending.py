@@ -50,5 +50,5 @@ def _secrets(cast: Cast) -> list[Secret]:
         *(Secret(marker, hers) for marker in ("ALICE-VALUATION", "MIA-WORKSHEET")),
         Secret("CARL-ACCOUNTS", his),
         # What all may read is no secret among them, but it must not lie about in the clear.
-        Secret("Tuesday suits me", frozenset({cast.joint.room, str(cast.joint.mailed)})),
+        Secret("Tuesday suits me", frozenset({cast.joint.room, str(cast.joint.mailed), str(cast.joint.chat)})),
     ]

@@ -202,7 +202,7 @@ async def test_the_number_that_bea_writes_to_decides_who_reads_it(tab: Tab) -> N
         await tab.until(shows(person, "The cellar is dry."))
 
     await write(tab, "alice", "What about the roof?")
-    await tab.until(shows("bea", "> What about the roof?"))
+    await tab.until(shows("bea", "What about the roof?"))
     await picture(tab, "demo-telephone", "#bea")
     await choose(tab, "bea", "PRIVATE")
     await choose(tab, "mia", "PRIVATE with Bea")
