@@ -1,0 +1,122 @@
+"""One number for everything: nothing is joint but what its author confirmed, however WhatsApp behaves.
+
+Every webhook comes twice here, and one message is taken without an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from sandbox.client import Client
+from sandbox.node import Node
+from sandbox.whatsapp.graph import JOINT, PRIVATE, Mishap
+from sandbox.whatsapp.rules import Json
+from sandbox.whatsapp.telephone import Bubble, Telephone
+from sandbox.world import MEDIATOR, World
+from tests.e2e.cases import Arrive, Staff, arriving, at_work, enter, new_ports
+from tests.e2e.conftest import SYNAPSE_PYTHON
+
+pytest_plugins = ["tests.e2e.cases"]
+
+NUMBER, USER = "+34600123456", "ES.4711aB"
+LIMIT, OFFER = "I pay at most 900.", "I can do Monday."
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def staff(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
+    """A mediator of an organisation with one number."""
+    world = World(tmp_path, new_ports(), SYNAPSE_PYTHON)
+    await world.configure()
+    settings = world.config.read_text()
+    world.config.write_text(settings.replace(f'  joint_number: "{JOINT}"\n', ""))
+    world.whatsapp.webhooks.times = 2
+    async with world:
+        staff = await at_work(world, case_node, MEDIATOR)
+        yield staff
+        await staff.client.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def come(staff: Staff, case_node: Node) -> AsyncIterator[Arrive]:
+    async with arriving(staff.world, case_node) as arrive:
+        yield arrive
+
+
+async def asked(telephone: Telephone, words: str, title: str) -> Bubble:
+    """The question about these words that has such a button."""
+
+    def is_it(bubble: Bubble) -> bool:
+        return words in bubble.text and title in [button.title for button in bubble.buttons]
+
+    return await telephone.wait_for(is_it)
+
+
+async def press(telephone: Telephone, question: Bubble, title: str) -> None:
+    await telephone.press(question.id, next(button.id for button in question.buttons if button.title == title))
+
+
+async def steal(stranger: Telephone, question: Bubble) -> None:
+    """Somebody else presses the buttons of a question, as if it had come to them."""
+    replies = [{"type": "reply", "reply": {"id": one.id, "title": one.title}} for one in question.buttons]
+    inner: Json = {"type": "button", "body": {"text": "…"}, "action": {"buttons": replies}}
+    await stranger.arrived(PRIVATE, "wamid.stolen", {"type": "interactive", "interactive": inner})
+    for button in question.buttons:
+        await stranger.press("wamid.stolen", button.id)
+
+
+async def reads(client: Client, room: str, words: str) -> None:
+    await client.wait_for(lambda event: event.room_id == room and words in (event.body or ""), words)
+
+
+async def test_only_what_she_confirmed_is_read_by_everyone_and_once(staff: Staff, come: Arrive) -> None:
+    world, alice = staff.world, await come("alice")
+    bea = world.whatsapp.telephone(NUMBER, USER, "Bea")
+    stranger = world.whatsapp.telephone("+34600999999", "ES.9999zZ", "Bea")
+    desk = await staff.open_case()
+    await desk.add("Alice", alice.user_id)
+    await desk.add("Bea", NUMBER)
+    await desk.ask("!consent Bea: agreed by telephone to take part by WhatsApp", "On record")
+    await bea.wait_for(lambda bubble: bubble.template)
+    joint = await desk.open(alice)
+
+    await bea.write(PRIVATE, LIMIT)
+    stolen = await asked(bea, LIMIT, "Everyone")
+    await steal(stranger, stolen)
+    await bea.write(PRIVATE, OFFER)
+    question = await asked(bea, OFFER, "Everyone")
+    await press(bea, question, "Everyone")
+    await press(bea, await asked(bea, OFFER, "Show it now"), "Show it now")
+    await reads(alice, joint, OFFER)
+    await bea.wait_for(lambda bubble: "Everyone reads it now" in bubble.text)
+    await press(bea, question, "Everyone")
+    await world.whatsapp.webhooks.settled()
+
+    world.whatsapp.mishaps.append(Mishap.TAKEN_NO_ANSWER)
+    await alice.text(joint, "Which hour?")
+    await alice.text(joint, "At nine?")
+    await bea.wait_for(lambda bubble: bubble.text.startswith("👥 JOINT") and "At nine?" in bubble.text)
+
+    told = [bubble.text for bubble in bea.bubbles if not bubble.mine and "👥 JOINT" in bubble.text]
+    assert sum("Which hour?" in text for text in told) == 1
+    assert sum("At nine?" in text for text in told) == 1
+    said = [event.body or "" for event in await alice.timeline(joint)]
+    assert sum(OFFER in body for body in said) == 1
+    assert not [body for body in said if LIMIT in body]
+    assert not [bubble for bubble in stranger.bubbles if not bubble.mine and bubble.id != "wamid.stolen"]
+    rooms = [room.name for room in await alice.rooms()]
+    assert rooms.count(f"PRIVATE with mediator · {desk.number}") == 1
+
+
+async def test_her_private_words_stand_in_her_private_room(staff: Staff, come: Arrive) -> None:
+    bea = staff.world.whatsapp.telephone(NUMBER, USER, "Bea")
+    desk = await staff.open_case()
+    await desk.add("Bea", NUMBER)
+    await desk.ask("!consent Bea: agreed by telephone to take part by WhatsApp", "On record")
+    await bea.wait_for(lambda bubble: bubble.template)
+    await bea.write(PRIVATE, LIMIT)
+
+    await reads(staff.client, await enter(staff.client, f"PRIVATE with mediator · {desk.number}"), LIMIT)
+    await desk.told("Bea wrote in PRIVATE")
