@@ -102,7 +102,7 @@ async def write(tab: Tab, person: str, text: str, *, forged: bool = False) -> No
     await tab.call("Input.insertText", text=text)
     if forged:
         await tab.evaluate(f"document.querySelector('#{person} .forge input').click()")
-    await tab.evaluate(f"document.querySelector('#{person} form button').click()")
+    await tab.evaluate(f"document.querySelector('#{person} form button:not(.picture)').click()")
     await tab.until(f"document.querySelector('#{person} textarea').value === ''")
 
 
