@@ -68,16 +68,17 @@ function together(lines) {
 
 function fromMails(mails) {
     const rooms = [...new Set(mails.map((mail) => mail.room))];
-    const kind = (room) => (room.startsWith("PRIVATE") ? "private" : "everyone");
+    const kind = (room) => (room.startsWith("PRIVATE") ? "private" : room.startsWith("EVERYONE") ? "everyone" : "chat");
+    const titles = { private: "PRIVATE with mediator", everyone: "EVERYONE", chat: "Links" };
     return rooms
         .map((room) => {
             const thread = mails.filter((mail) => mail.room === room);
             const last = thread.findLast((mail) => mail.box === "received");
             return {
                 id: room,
-                title: kind(room) === "private" ? "PRIVATE with mediator" : "EVERYONE",
+                title: titles[kind(room)],
                 kind: kind(room),
-                readers: [room, `answers go to ${thread[0].address}`],
+                readers: [room, thread[0].address ? `answers go to ${thread[0].address}` : "takes no answer"],
                 items: thread.map((mail) => ({
                     id: mail.id,
                     key: JSON.stringify([mail, mail === last]),

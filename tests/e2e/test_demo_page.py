@@ -225,15 +225,6 @@ async def test_bea_answers_a_question_with_a_button(tab: Tab) -> None:
 
 
 @needs_chromium
-async def test_a_picture_of_beas_is_held(tab: Tab) -> None:
-    await choose(tab, "bea", "JOINT")
-    await choose(tab, "mia", "Desk")
-    await tab.evaluate("document.querySelector('#bea .picture').click()")
-
-    await tab.until(shows("mia", "Held: something from Bea"))
-
-
-@needs_chromium
 async def test_a_forged_mail_is_held_and_the_mediator_hears_of_it(tab: Tab) -> None:
     await choose(tab, "mia", "Desk")
     await write(tab, "carl", "I agree to everything.", forged=True)
@@ -244,6 +235,15 @@ async def test_a_forged_mail_is_held_and_the_mediator_hears_of_it(tab: Tab) -> N
 
     await write(tab, "mia", "!held 1")
     await tab.until(shows("mia", "> I agree to everything."))
+
+
+@needs_chromium
+async def test_a_picture_of_beas_is_held(tab: Tab) -> None:
+    await choose(tab, "bea", "JOINT")
+    await choose(tab, "mia", "Desk")
+    await tab.evaluate("document.querySelector('#bea .picture').click()")
+
+    await tab.until(shows("mia", "Held: something from Bea"))
 
 
 @needs_chromium
