@@ -58,6 +58,7 @@ _ANSWER = re.compile(
     rf"|\W*(?P<code2>{_CODE})[\s:,.–-]+(?:(?P<yes2>{_YES})|(?:{_NO}))\W*",
     re.IGNORECASE,
 )
+_PRESSED = re.compile(r"(?P<code>[0-9A-Z]{4})\.(?P<word>yes|no)\.(?P<binds>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,26 @@ def read_answer(text: str) -> tuple[str, bool] | None:
     if said is None:
         return None
     return (said["code"] or said["code2"]).upper(), bool(said["yes"] or said["yes2"])
+
+
+@dataclass(frozen=True, slots=True)
+class PressedAnswer:
+    """What a button of a question says; `binds` is the digest of the exact words and readers that were shown."""
+
+    code: str
+    yes: bool
+    binds: str
+
+
+def answer_id(code: str, binds: str, *, yes: bool) -> str:
+    """What a button gives back: the question's code, the answer, and the digest of the exact words and readers."""
+    return f"{code}.{'yes' if yes else 'no'}.{binds}"
+
+
+def read_answer_id(text: str) -> PressedAnswer | None:
+    """What a button gave back; None for what is no button of a question."""
+    said = _PRESSED.fullmatch(text)
+    return PressedAnswer(said["code"], said["word"] == "yes", said["binds"]) if said else None
 
 
 def code_from(seed: str) -> str:

@@ -61,6 +61,16 @@ def caucuses_of(case: Case, person: PersonId) -> tuple[Conversation, ...]:
     )
 
 
+def alone_with_mediators(case: Case, person: PersonId, conversation: Conversation) -> tuple[Conversation, ...]:
+    """Where somebody may be told something about what was said in `conversation`: never a guess between rooms (I2)."""
+    if case.is_staff(person):
+        return (DESK,)
+    own = caucuses_of(case, person)
+    if conversation in own:
+        return (conversation,)
+    return own if len(own) == 1 else ()
+
+
 def _reads(participation: Participation, conversation: Conversation) -> bool:
     match participation.role:
         case Role.MEDIATOR | Role.CO_MEDIATOR:

@@ -24,7 +24,7 @@ from policies.filing import attached, decide_file
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.hold import HoldEnd
-from policies.membership import bridged_readers, caucuses_of, may_join, readers
+from policies.membership import alone_with_mediators, bridged_readers, may_join, readers
 from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
@@ -104,11 +104,23 @@ def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
         return Decision(case, (), "answer-of-nobody", "whoever answered takes part no more", refused=True)
     if facts.before_restore:
         why = "It was given before I was restored from a backup, and may have counted already. Please ask the mediator."
-        return _does_not_count(case, author, answer, why)
+        return does_not_count(case, author, answer, why)
     outcome = take(case, answer, facts)
     if isinstance(outcome, Refused):
-        return _does_not_count(case, author, answer, str(outcome))
+        return does_not_count(case, author, answer, str(outcome))
     return Decision(outcome.case, outcome.in_order, "answer", outcome.answer or "as they were asked")
+
+
+def does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Decision:
+    """The person is told in private, with what would count; the desk learns that an answer went astray."""
+    told = tuple(
+        Inform(author.id, own, f"Your answer with the code {answer.code} does not count. {why}")
+        for own in alone_with_mediators(case, author.id, answer.where)
+        if own != DESK
+    )
+    who = f"{author.name} answered in {desk_label(answer.where, case)}"
+    notice = Tell(DESK, f"{who}, and it does not count: {why}")
+    return Decision(case, (*told, notice), "void-answer", why, refused=True)
 
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
@@ -139,7 +151,7 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
         text = f"I can't decrypt what you wrote in {label(conversation, case)} ({why}). Please send it again."
         effects += [
             Explain(author.id, own, text, to_unsigned_devices=True)
-            for own in _alone_with_mediators(case, author.id, conversation)
+            for own in alone_with_mediators(case, author.id, conversation)
         ]
     return Decision(case, tuple(effects), "undecrypted", "its key has not come")
 
@@ -193,16 +205,6 @@ def _is_answer(case: Case, message: Message, code: str) -> bool:
     )
 
 
-def _does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Decision:
-    """The person is told in private, with what would count; the desk learns that an answer went astray."""
-    told = tuple(
-        Inform(author.id, own, f"Your answer with the code {answer.code} does not count. {why}")
-        for own in _alone_with_mediators(case, author.id, answer.where)
-    )
-    notice = Tell(DESK, f"{author.name} answered in {desk_label(answer.where, case)}, and it does not count: {why}")
-    return Decision(case, (*told, notice), "void-answer", why, refused=True)
-
-
 def _commanded_in_private(case: Case, command: Command | Misunderstood, author: Person, facts: Facts) -> Decision:
     """A mediator is answered at the desk, so that no party reads it; a party where it spoke. Nothing is passed on."""
     if facts.before_restore:
@@ -240,7 +242,7 @@ def _broken(case: Case, message: Message, author: Person, broken: Breach) -> Dec
     text = (
         f"What you wrote in {label(message.conversation, case)} was taken away, because {broken.why}. {broken.remedy}"
     )
-    private = _alone_with_mediators(case, author.id, message.conversation)
+    private = alone_with_mediators(case, author.id, message.conversation)
     explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
     effects = (Redact(message.conversation, message.id), *decision.effects, *explain)
     return Decision(case, effects, broken.rule, broken.why)
@@ -256,7 +258,7 @@ def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> 
     if not proof.remedy:
         return decision
     text = f"What you wrote was not passed on: {proof.why}. {proof.remedy}"
-    private = _alone_with_mediators(case, author.id, message.conversation)
+    private = alone_with_mediators(case, author.id, message.conversation)
     explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
     return Decision(case, (*decision.effects, *explain), decision.rule, decision.reason)
 
@@ -274,13 +276,13 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
         text = (
             f"What you sent to {where} was not posted, because {why}. The mediator has it. To have it posted, {anew}."
         )
-        own = _alone_with_mediators(case, author.id, message.conversation)
+        own = alone_with_mediators(case, author.id, message.conversation)
         return replace(decision, effects=(*decision.effects, *(Inform(author.id, c, text) for c in own)))
     if set(_bridged(case, message.conversation)) <= {author.id}:
         return decision
     where = label(message.conversation, case)
     text = f"Something from you in {where} did not reach those who read it outside of Matrix, because {why}."
-    own = _alone_with_mediators(case, author.id, message.conversation)
+    own = alone_with_mediators(case, author.id, message.conversation)
     return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
 
 
@@ -297,7 +299,7 @@ def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> De
     decision = _held(case, message, why, rule="not-their-turn", meant_for=readers(case, message.conversation))
     # What was posted in Matrix was under way when that changed; a mail can be written at any time.
     text = f"What you wrote in {label(message.conversation, case)} was not passed on: {why}."
-    private = _alone_with_mediators(case, author.id, message.conversation)
+    private = alone_with_mediators(case, author.id, message.conversation)
     told = tuple(Inform(author.id, own, text) for own in private)
     return replace(decision, effects=(*decision.effects, *told))
 
@@ -328,7 +330,7 @@ def _held(
         notice = f"Held for the mediator, and not posted: something from {who} for {label(message.conversation, case)},"
         effects += [
             Tell(c, f"{notice} because {why}.")
-            for c in _alone_with_mediators(case, message.author, message.conversation)
+            for c in alone_with_mediators(case, message.author, message.conversation)
         ]
     return Decision(case, tuple(effects), rule, why)
 
@@ -338,16 +340,6 @@ def _confirmed(case: Case, kept: Message, author: Person, meant: Conversation) -
     notice, told = notices(case, kept, author, meant)
     post = Post(kept.conversation, author.id, kept.content, kept.id)
     return Decision(case, (notice, post, *_relays(case, kept, credited=author.id), told), "kept-private", CONFIRMED)
-
-
-def _alone_with_mediators(case: Case, person: PersonId, conversation: Conversation) -> tuple[Conversation, ...]:
-    """Where somebody may be told something about what was said in `conversation`: never a guess between rooms (I2)."""
-    if case.is_staff(person):
-        return (DESK,)
-    own = caucuses_of(case, person)
-    if conversation in own:
-        return (conversation,)
-    return own if len(own) == 1 else ()
 
 
 def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Decision:

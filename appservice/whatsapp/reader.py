@@ -19,11 +19,10 @@ from appservice.ports import ServiceWork
 from appservice.reading import message_id
 from appservice.whatsapp.ledger import window_key
 from appservice.whatsapp.numbers import Numbers
-from appservice.whatsapp.rendering import PressedAnswer, read_answer_id
 from appservice.worker import End, Fate, Finished
 from bridges.whatsapp.convert_in import read_message
 from bridges.whatsapp.incoming import Change, Incoming, Pressed, Reacted, Sender, Shown, Words
-from policies.asking import Answer
+from policies.asking import Answer, PressedAnswer, read_answer_id
 from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
 from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
 from policies.telephone import spellings

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
 from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question, Released
 from policies import message as said
+from policies.asking import answer_id
 from policies.case import Case, Conversation, Kind, Person
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import File, Text, Unreadable
@@ -55,29 +55,6 @@ def _file(author: str, words: str) -> Content:
     if words:
         return Post(author, "shared a file, which does not travel by WhatsApp, and wrote", words)
     return Notice(f"{author} shared a file, which does not travel by WhatsApp. Ask the mediator for it.")
-
-
-_ANSWER: Final = re.compile(r"(?P<code>[0-9A-Z]{4})\.(?P<word>yes|no)\.(?P<binds>[0-9a-f]{64})")
-
-
-def answer_id(code: str, binds: str, *, yes: bool) -> str:
-    """What a button gives back: the question's code, the answer, and the digest of the exact words and readers."""
-    return f"{code}.{'yes' if yes else 'no'}.{binds}"
-
-
-@dataclass(frozen=True, slots=True)
-class PressedAnswer:
-    """What a button of a question says; `binds` is the digest of the exact words and readers that were shown."""
-
-    code: str
-    yes: bool
-    binds: str
-
-
-def read_answer_id(text: str) -> PressedAnswer | None:
-    """What a button gave back; None for what is no button of a question."""
-    said = _ANSWER.fullmatch(text)
-    return PressedAnswer(said["code"], said["word"] == "yes", said["binds"]) if said else None
 
 
 def _question(case: Case, pose: Pose) -> Content:
