@@ -102,7 +102,7 @@ def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:
         return False
 
     patch.setattr(MailCourier, "carry", wrong)
-    patch.setattr(courier, "_is_with_another", nobody)
+    patch.setattr(courier, "is_with_another", nobody)
 
 
 def nothing_is_swept(patch: Patch) -> None:
