@@ -18,22 +18,26 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, Self, assert_never
+from typing import Any, Protocol, assert_never
 
 from appservice.e2ee.patience import TELL, rest
 from appservice.e2ee.trust import Heard, Verifications, read_in_room
 from appservice.e2ee.unsigned import look
 from appservice.matrix.content import Said, read, redacted_event, with_repeated, with_target
 from appservice.matrix.members import words_in_membership
+from appservice.matrix.polls import Response, read_response
 from appservice.ports import ServiceWork
+from appservice.voices import Voices, behind_key
 from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
 from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
 from policies.plan import room_key
+from policies.poll import Vote
 from rooms.apply import Codec
 from rooms.former import served_by
 from rooms.handle import Handler, House
+from rooms.polls import asked_in, being_posted
 from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identity_wait_key
 
 logger = logging.getLogger(__name__)
@@ -128,7 +132,7 @@ class EventReader:
         encrypted = [e for e in events if e["type"] == "m.room.encrypted" and not self._is_ours(e["sender"])]
         said = await self._opener.open(work, encrypted) if encrypted else ()
         opened = {event["event_id"]: one for event, one in zip(encrypted, said, strict=True)}
-        voices = await _Voices.ahead_of(work, items)
+        voices = await Voices.ahead_of(work, items)
         fates: list[Fate] = []
         for item, event in zip(items, events, strict=True):
             handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
@@ -138,7 +142,7 @@ class EventReader:
             fates.append(fate)
         return fates
 
-    async def _read(self, reading: _Reading, voices: _Voices) -> Fate:
+    async def _read(self, reading: _Reading, voices: Voices) -> Fate:
         work, item, event = reading.work, reading.item, reading.event
         room, sender = RoomId(event["room_id"]), UserId(event["sender"])
         if self._is_ours(sender) and not (self._invites_us(event) or _is_put_out(event)):
@@ -149,7 +153,7 @@ class EventReader:
         if behind := voices.same_as(item, event):
             # One that was never set aside wakes nobody: it came at this very moment, through another process.
             at_most = AT_LEAST_EVERY if behind.attempts else AT_ONCE
-            return Park(_behind(behind), "an earlier message of the same person waits", at_most)
+            return Park(behind_key(behind), "an earlier message of the same person waits", at_most)
         if event.get("state_key") is not None:
             if served_by(record)[1]:
                 await self._state(reading, record)
@@ -176,6 +180,9 @@ class EventReader:
             await self._lobby(reading, *said)
         elif said[1] == UNCONFIRMED and await self._waits(reading, record.case, record):
             return Park(identity_wait_key(reading.event["sender"]), "its author's identity is not confirmed")
+        elif vote := _vote(reading):
+            if waits := await self._voted(reading, record.case, record, vote, said[1]):
+                return waits
         else:
             await self._message(reading, record.case, record, *said)
         return await self._finish(reading.work, reading.item, "handled")
@@ -235,6 +242,23 @@ class EventReader:
             reply_to=quoted.id if quoted else None,
         )
         await reading.handler.message(case_id, message, EventId(event["event_id"]), None)
+
+    async def _voted(
+        self, reading: _Reading, case_id: CaseId, record: RoomRecord, vote: Response, proof: Proof
+    ) -> Park | None:
+        """Something was chosen in a poll; it waits for a poll of ours that is just being posted."""
+        work = reading.work
+        case = await work.cases.load(case_id, lock=True)
+        conversation = _conversation(case, record) if case else None
+        person = case.at_address(Network.MATRIX, reading.event["sender"]) if case else None
+        if case is None or conversation is None or person is None:
+            return None
+        if poll := await being_posted(work, case, vote.answers):
+            return Park(f"poll:{poll}", "its poll is just being posted", AT_ONCE)
+        poll_of = await asked_in(work, case, vote.poll) if served_by(record)[1] else None
+        voted = Vote(person.id, conversation, vote.answers, poll_of, proof)
+        await reading.handler.answer(case_id, voted, reading.item.received_at)
+        return None
 
     async def _waits(self, reading: _Reading, case_id: CaseId, record: RoomRecord) -> bool:
         """Whether it is to be read again once its author's identity is confirmed; if so, the desk was told.
@@ -308,39 +332,8 @@ class EventReader:
     async def _finish(self, work: Work, item: Item, result: str) -> Finished:
         await work.inbox.done(item.id, result)
         if item.attempts:
-            await work.inbox.wake(_behind(item))
+            await work.inbox.wake(behind_key(item))
         return Finished()
-
-
-class _Voices:
-    """Events of one lane that wait, by whose voice it is in which room: nobody overtakes themselves.
-
-    Once people have been told of an event, or its author's identity has to be confirmed, it holds up nothing any more.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], list[Item]] = {}
-
-    @classmethod
-    async def ahead_of(cls, work: Work, items: Sequence[Item]) -> Self:
-        """Those before the last of these items, these themselves left out."""
-        voices, own = cls(), {item.id for item in items}
-        for other in await work.inbox.ahead_of(items[-1]):
-            if other.id not in own and other.kind == EVENT:
-                voices.add(other)
-        return voices
-
-    def add(self, item: Item) -> None:
-        """One more that waits."""
-        event = json.loads(item.body)
-        self._waiting.setdefault((event["room_id"], event["sender"]), []).append(item)
-
-    def same_as(self, item: Item, event: Mapping[str, Any]) -> Item | None:
-        """The last event before this one, by the same person in the same room, that still waits."""
-        same = self._waiting.get((event["room_id"], event["sender"]), ())
-        unconfirmed = identity_wait_key(event["sender"])
-        before = [o for o in same if o.seq < item.seq and o.attempts <= TELL and o.wait_key != unconfirmed]
-        return max(before, key=lambda other: other.seq, default=None)
 
 
 def _heard(reading: _Reading) -> Heard | None:
@@ -355,6 +348,13 @@ def _heard(reading: _Reading) -> Heard | None:
             return read_in_room(reading.event, reading.event["type"], _outer(reading))
         case _:
             assert_never(reading.opened)
+
+
+def _vote(reading: _Reading) -> Response | None:
+    """The vote in a poll that an event is. What it is about is believed only from inside of the ciphertext."""
+    if isinstance(reading.opened, Opened):
+        return read_response(reading.opened.type, reading.opened.content)
+    return read_response(reading.event["type"], _outer(reading)) if reading.opened is None else None
 
 
 def _said(reading: _Reading) -> tuple[Said, Proof] | Closed:
@@ -385,10 +385,6 @@ def _undecrypted(why: str) -> Unproven:
 def _is_put_out(event: Mapping[str, Any]) -> bool:
     """Whether one of ours has left: we never leave rooms of ours, so the homeserver's administrator made us."""
     return _membership(event) in {"leave", "ban"} and event.get("state_key") == event["sender"]
-
-
-def _behind(item: Item) -> str:
-    return f"behind:{item.id}"
 
 
 def message_id(item: Item) -> MessageId:

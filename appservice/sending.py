@@ -30,6 +30,7 @@ from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, O
 from rooms.handle import Handler, House
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
+from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, Item, ItemId, State, Work, item_id
 from rooms.provision import Report
 
@@ -175,14 +176,16 @@ class OutboxWork:
                 person = case.person(reader)
                 letter = "a WhatsApp message" if person and person.endpoint.network is Network.WHATSAPP else "a mail"
                 return f"{letter} to {person.name if person else 'someone'} from {desk_label(where, case)}"
+            case PollEnd(where):
+                return f"that a question is closed, in {desk_label(where, case)}"
             case Redact(where):
                 return f"the removal of a message in {desk_label(where, case)}"
             case Publish(number, where) | Hand(number, conversation=where):
                 kind = "document" if isinstance(outgoing, Hand) else "release"
                 return f"the {kind} {number} for {desk_label(where, case)}"
-            case Pose(to, where) | Inform(to, where):
+            case Pose(to, where) | Inform(to, where) | Poll(to, where):
                 person = case.person(to)
-                kind = "a question" if isinstance(outgoing, Pose) else "a notice"
+                kind = "a notice" if isinstance(outgoing, Inform) else "a question"
                 return f"{kind} for {person.name if person else 'someone'} in {desk_label(where, case)}"
             case Reconcile() | Preview():
                 return "work on the case's rooms"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
+from policies.ask import Ask
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import Wait, may_relay
 from policies.effects import (
@@ -50,9 +51,11 @@ from policies.effects import (
 from policies.guard import grams
 from policies.message import Message, Text
 from policies.plan import room_key
+from policies.poll import ballot, shows
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
+from rooms.polls import Poll, PollEnd, poll_item
 from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
 from rooms.record import Line, entry
 from rooms.shown import dead_text, headers_text, held_text, log_text, mails_text, signed_heads
@@ -119,7 +122,7 @@ ToSend = (
     Post | Tell | Explain | Pose | Inform | Publish | Hand | Relay | Introduce | Redact | Filed | Reconcile | Preview
 )
 """The effects that become outbox items."""
-Outgoing = Effect | Say | Enter | Decline | Signal | Board | MailHeads
+Outgoing = Effect | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
@@ -160,8 +163,15 @@ class Applier:
         await self._put_on_record(decision, about)
         # One item may be decided about twice: that it can't be decrypted yet, and what it says once it can be.
         self._rule = decision.rule
+        asks = [ask for ask in case.asks if not before or ask not in before.asks]
         for effect in decision.effects:
             await self._effect(case, effect)
+            for ask in asks:
+                if shows(effect, ask, case):
+                    await self._put_poll(case, ask, self._named())
+        for ask in before.asks if before else ():
+            if ask not in case.asks:
+                await self._end_poll(case, ask)
         if case.boards and before and before.boards == case.boards:
             slot, end = slot_of(self._at)
             await self._put_board(case, board_item(case.id, case.boards, slot), due_at=end)
@@ -172,6 +182,22 @@ class Applier:
         state = State.PARKED if due_at else State.READY
         lane = _room_lane(case, DESK)
         await self._work.outbox.put(Item(identity, lane, MATRIX, case.id, body, self._at, state=state, due_at=due_at))
+
+    async def _put_poll(self, case: Case, ask: Ask, words: ItemId) -> None:
+        """The poll of a question that was just put in words."""
+        asked = ballot(case, ask)
+        if asked:
+            body = self._codec.dump(Poll(ask.asked, ask.where, asked, words))
+            lane = _room_lane(case, ask.where)
+            await self._work.outbox.put(Item(poll_item(case.id, ask), lane, MATRIX, case.id, body, self._at))
+
+    async def _end_poll(self, case: Case, ask: Ask) -> None:
+        """The poll of a question that is open no more, if it has one."""
+        poll = poll_item(case.id, ask)
+        if await self._work.outbox.get(poll):
+            body = self._codec.dump(PollEnd(ask.where, ask.code, poll))
+            name, lane = item_id(f"{poll}/end"), _room_lane(case, ask.where)
+            await self._work.outbox.put(Item(name, lane, MATRIX, case.id, body, self._at))
 
     async def _put_on_record(self, decision: Decision, about: Message | None) -> None:
         """One entry in the chain of each audience; the first since heads were posted has the next ones posted."""

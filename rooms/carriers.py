@@ -9,6 +9,7 @@ from policies.message import Content
 from rooms.apply import MailHeads, Signal
 from rooms.letters import Letter
 from rooms.outcome import Outcome
+from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, RoomId, UserId
 
 
@@ -19,12 +20,13 @@ class Posting:
     room: RoomId
     sender: UserId
     audience: frozenset[UserId]
-    content: Content | Signal
+    content: Content | Signal | Poll | PollEnd
     is_notice: bool
     """The service's words rather than a person's."""
     awaited: frozenset[UserId] = frozenset()
     """Who belongs in the room, but had not come when it was looked at: for them, too, if they come in before it."""
     reply_to: EventId | None = None
+    """What it answers; for the end of a poll, the poll."""
     html: str | None = None
     """The same words with their form."""
     replaces: EventId | None = None

@@ -33,8 +33,9 @@ from policies.effects import (
     Tell,
 )
 from policies.membership import readers
-from policies.message import MessageId, Text
+from policies.message import Text
 from policies.plan import label, room_key
+from policies.poll import Ballot
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
 from rooms.carriers import Courier, HeadsCourier, Poster, Posting
@@ -42,6 +43,7 @@ from rooms.documents import DocumentWork, may_hand
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.polls import Poll, PollEnd, stands_by
 from rooms.ports import (
     Database,
     EventId,
@@ -54,8 +56,8 @@ from rooms.ports import (
     confirm_wait_key,
     identity_wait_key,
 )
-from rooms.postings import IntoRoom, expected_reader, html_of, unsigned_reader, words_of
-from rooms.provision import Fit, Report, fitness, preview, reconcile, room_wait_key
+from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
+from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, room_wait_key
 
 AFTER_YOU = "what was said before it goes first"
 
@@ -88,12 +90,14 @@ class Deliverer:
         except ReaderFrozen as frozen:
             return Parked(identity_wait_key(frozen.user), frozen.why), Report()
 
-    async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
+    async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:  # noqa: C901 (one arm a kind of thing)
         match outgoing:
             case Say() | Enter() | Decline() | Signal() | MailHeads():
                 return await self._outside(item, outgoing), Report()
             case Board():
                 return await self._board(item, _case_of(item), outgoing)
+            case Poll() | PollEnd():
+                return await self._poll(item, _case_of(item), outgoing)
             case Redact():
                 return await self._redact(item, _case_of(item), outgoing), Report()
             case Ingest() | Erase() | Recall():
@@ -111,7 +115,7 @@ class Deliverer:
                 return Sent(f"{len(report.done)} changes"), report
             case Preview():
                 changes = await preview(self._database, self._homeserver, _case_of(item))
-                return Sent("previewed"), Report(tell=_previewed(changes))
+                return Sent("previewed"), Report(tell=previewed(changes))
             case _:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
@@ -153,6 +157,13 @@ class Deliverer:
                 await work.cases.note_board(case_id, shown.text)
         return outcome, report
 
+    async def _poll(self, item: Item, case_id: CaseId, outgoing: Polling) -> tuple[Outcome, Report]:
+        async with self._database.begin() as work:
+            belongs = await stands_by(work, case_id, outgoing)
+        if not isinstance(belongs, str):
+            return belongs, Report()
+        return await self._post(item, case_id, outgoing, belongs=belongs)
+
     async def _say(self, item: Item, say: Say) -> Outcome:
         """In a direct chat only the one whom it is with may read."""
         actual = await self._homeserver.state(say.room)
@@ -177,7 +188,7 @@ class Deliverer:
         """Even in a room that is suspended: it takes away, and shows nobody anything."""
         async with self._database.begin() as work:
             record = await work.rooms.get(case_id, room_key(effect.conversation))
-            event = await _event_of(work, case_id, effect.message)
+            event = await event_of(work, case_id, effect.message)
         if record is None or record.room_id is None or event is None:
             return Cancelled("it does not stand in a room of ours")
         return Sent(await self._homeserver.redact(record.room_id, event, item.id))
@@ -209,6 +220,7 @@ class Deliverer:
         *,
         html: str | None = None,
         replaces: EventId | None = None,
+        belongs: EventId | None = None,
     ) -> tuple[Outcome, Report]:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
@@ -218,7 +230,7 @@ class Deliverer:
             )
             record = await work.rooms.get(case_id, room_key(effect.conversation))
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
-            quoted = await _event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
+            quoted = await event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
             ahead = await work.outbox.ahead_of(item)
             # What was taken back after the backup was made would be granted again (I11).
             doubtful = isinstance(effect, Hand) and await work.epochs.unconfirmed(case_id)
@@ -250,7 +262,7 @@ class Deliverer:
             else words_of(effect, case),
             is_notice=not isinstance(effect, Post),
             awaited=fit.awaited,
-            reply_to=quoted,
+            reply_to=belongs or quoted,
             only_for=special,
             html=html or html_of(effect, case),
             replaces=replaces,
@@ -349,13 +361,13 @@ def _may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
     match effect:
         case Hand():
             return may_hand(case, effect, at)
-        case Pose(to, conversation, code):
+        case Pose(to, conversation, code) | Poll(to, conversation, Ballot(code)):
             return may_address(case, conversation, to, code)
         case Inform(to, conversation):
             return may_address(case, conversation, to)
         case Publish(conversation=conversation, audience=audience):
             return may_publish(case, conversation, audience)
-        case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose():
+        case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose() | PollEnd():
             return Go()
         case _:
             assert_never(effect)
@@ -384,12 +396,3 @@ async def _load(work: Work, case_id: CaseId, *, lock: bool = False) -> Case:
     if case is None:
         raise Trouble(f"there is no case {case_id}", transient=False)
     return case
-
-
-async def _event_of(work: Work, case_id: CaseId, message: MessageId | None) -> EventId | None:
-    entry = await work.journal.get(case_id, message) if message else None
-    return entry.event if entry else None
-
-
-def _previewed(changes: tuple[str, ...]) -> tuple[str, ...]:
-    return ("\n".join(["A repair would:", *changes]),) if changes else ("Nothing needs repair.",)

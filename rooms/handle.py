@@ -32,6 +32,7 @@ from policies.membership import conversations
 from policies.message import AuthenticatedMail, Content, Edit, Message, MessageId, PinnedLink, Proof, Text
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
+from policies.poll import Vote, decide_vote
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
@@ -124,12 +125,15 @@ class Handler:
             facts = replace(facts, edited_at=target.message.at if target else None)
         return replace(facts, elsewhere=elsewhere)
 
-    async def answer(self, case_id: CaseId, answer: Answering, received_at: datetime) -> Decision:
-        """Somebody answered a question that binds, not in words in a conversation but by a link, say."""
+    async def answer(self, case_id: CaseId, answer: Answering | Vote, received_at: datetime) -> Decision:
+        """Somebody answered a question that binds, not in words in a conversation but by a link or in a poll, say."""
         case = await self._case(case_id)
         doubtful = await self._work.epochs.doubtful(received_at)
         facts = replace(self._facts(answer.by, {}), before_restore=doubtful)
-        decision = routing.decide_answer(case, answer, facts)
+        if isinstance(answer, Vote):
+            decision = decide_vote(case, answer, facts)
+        else:
+            decision = routing.decide_answer(case, answer, facts)
         await self._applier.apply(case, decision)
         return decision
 

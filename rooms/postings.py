@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import assert_never
 
 from policies.asking import in_words
-from policies.case import Case
+from policies.case import Case, CaseId
 from policies.effects import Explain, Hand, Inform, Pose, Post, Publish, Tell
-from policies.message import Content, Text
+from policies.message import Content, MessageId, Text
 from policies.text import as_html, marked
-from rooms.ports import UserId
+from rooms.polls import Poll, PollEnd
+from rooms.ports import EventId, UserId, Work
 
-Worded = Post | Tell | Explain | Pose | Inform | Publish
+Polling = Poll | PollEnd
+Worded = Post | Tell | Explain | Pose | Inform | Publish | Polling
 IntoRoom = Worded | Hand
 
 
-def words_of(effect: Worded, case: Case) -> Content:
-    """Its words, or its file."""
+def words_of(effect: Worded, case: Case) -> Content | Polling:
+    """Its words, or its file; a poll as it is."""
     match effect:
+        case Poll() | PollEnd():
+            return effect
         case Post(content=content):
             return content
         case Pose():
@@ -39,10 +43,10 @@ def html_of(effect: IntoRoom, case: Case) -> str | None:
 def expected_reader(effect: IntoRoom, case: Case) -> UserId | None:
     """Who must be in the room: what is for somebody alone is of no use to the others, and can't be read later."""
     match effect:
-        case Pose(to) | Inform(to):
+        case Pose(to) | Inform(to) | Poll(to):
             reader = case.person(to)
             return UserId(reader.endpoint.address) if reader else None
-        case Post() | Tell() | Explain() | Publish() | Hand():
+        case Post() | Tell() | Explain() | Publish() | Hand() | PollEnd():
             return unsigned_reader(effect, case)
         case _:
             assert_never(effect)
@@ -54,3 +58,9 @@ def unsigned_reader(effect: IntoRoom, case: Case) -> UserId | None:
         return None
     reader = case.person(effect.person)
     return UserId(reader.endpoint.address) if reader else None
+
+
+async def event_of(work: Work, case: CaseId, message: MessageId | None) -> EventId | None:
+    """As which event a message stands in Matrix."""
+    entry = await work.journal.get(case, message) if message else None
+    return entry.event if entry else None

@@ -296,3 +296,8 @@ def _joined(one: Report, other: Report) -> Report:
         (*one.tell, *other.tell),
         (*one.remade, *other.remade),
     )
+
+
+def previewed(changes: tuple[str, ...]) -> tuple[str, ...]:
+    """What a repair would change, as the desk is told it."""
+    return ("\n".join(["A repair would:", *changes]),) if changes else ("Nothing needs repair.",)

@@ -5,15 +5,18 @@ Several clients share one Node process (`sandbox.node`): a second one costs a lo
 
 import asyncio
 import base64
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar
 
 from sandbox.node import Node
-from sandbox.seen import Device, Emoji, File, Json, Member, Room, Seen, SeenEvent, SeenMembership, parse
+from sandbox.seen import Device, Emoji, File, Json, Member, Poll, Room, Seen, SeenEvent, SeenMembership, parse
 
 TIMEOUT = 120.0  # seconds that a wait lasts at most unless told otherwise: what works takes far less
 DEVICE_POLL = 0.05  # seconds
+POLL_START = "org.matrix.msc3381.poll.start"
+POLL_END = "org.matrix.msc3381.poll.end"
 
 Isolation = Literal["all", "onlySigned"]
 Kind = TypeVar("Kind", SeenEvent, SeenMembership)
@@ -187,6 +190,21 @@ class Client:
 
     async def edit(self, room: str, event: str, body: str) -> str:
         return await self._send("edit", room=room, event=event, body=body)
+
+    async def wait_for_poll(self, room: str, question: str, within: float = TIMEOUT) -> Poll:
+        """The first poll there whose question contains that."""
+
+        def asks(event: SeenEvent) -> bool:
+            return event.room_id == room and event.type == POLL_START and question in json.dumps(event.content)
+
+        event = (await self.wait_for(asks, f"poll {question!r}", within)).event_id
+        shown = await self._do("poll", room=room, event=event)
+        answers = {words: name for name, words in shown["answers"]}
+        return Poll(event, shown["question"], shown["most"], answers)
+
+    async def vote(self, room: str, poll: str, *answers: str) -> str:
+        """Chooses answers, by their ids, in a poll, by its event."""
+        return await self._send("vote", room=room, poll=poll, answers=list(answers))
 
     async def redact(self, room: str, event: str, reason: str = "") -> str:
         return await self._send("redact", room=room, event=event, reason=reason)

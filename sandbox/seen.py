@@ -119,3 +119,13 @@ class File:
     encrypted: bool
     sha256: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A poll as a client shows it: `answers` by their words, each with the id that a vote names."""
+
+    event_id: str
+    question: str
+    most: int
+    answers: Mapping[str, str]

@@ -40,6 +40,7 @@ from policies.plan import room_key
 from rooms.apply import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, RoomId, UserId, Work
 from rooms.postings import IntoRoom
 from rooms.provision import Report
@@ -104,7 +105,7 @@ class Aftermath:
                 return Cancelled("the record was restored; the next heads follow") if _is_old(item, epoch) else None
             case Signal():
                 return Cancelled("the verification that it belongs to was lost") if _is_old(item, epoch) else None
-            case Say() | Post() | Tell() | Explain() | Publish() | Hand() | Inform() | Pose():
+            case Say() | Post() | Tell() | Explain() | Publish() | Hand() | Inform() | Pose() | Poll() | PollEnd():
                 return await self._in_room(item, outgoing, epoch)
             case _:
                 return None

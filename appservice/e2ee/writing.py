@@ -35,6 +35,7 @@ from appservice.crypto.sealing import Sealer
 from appservice.crypto.sharing import RoomKey
 from appservice.e2ee.exchange import Exchange, Unreachable, now_ms
 from appservice.matrix import content as contents
+from appservice.matrix import polls
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
@@ -43,6 +44,7 @@ from policies.message import Content, File, FileRef
 from rooms.apply import Signal
 from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item
 
 _ROUNDS = 12
@@ -124,9 +126,18 @@ class Writer:
 
     async def _written(self, item: Item, posting: Posting) -> Leaving:
         """Encrypt, and store what is about to leave."""
-        if isinstance(posting.content, Signal):
-            return await self._encrypted(item, posting, posting.content.type, json.loads(posting.content.content))
-        said = await self._uploaded(posting.sender, posting.content)
+        match posting.content:
+            case Signal(type=kind, content=content):
+                return await self._encrypted(item, posting, kind, json.loads(content))
+            case Poll(ballot=ballot):
+                return await self._encrypted(item, posting, polls.START, polls.start(ballot, posting.reply_to))
+            case PollEnd(code=code):
+                return await self._encrypted(item, posting, polls.END, polls.end(code, posting.reply_to))
+            case said:
+                return await self._words(item, posting, said)
+
+    async def _words(self, item: Item, posting: Posting, said: Content) -> Leaving:
+        said = await self._uploaded(posting.sender, said)
         content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
         if posting.html:
             content = contents.with_html(content, posting.html)

@@ -47,6 +47,8 @@ class Conversation:
 
 
 _KINDS: Mapping[str, Kind] = {"Desk": "desk", "PRIVATE": "private", "EVERYONE": "everyone"}
+_UNSEEN = frozenset({"m.room.redaction", "org.matrix.msc3381.poll.response", "org.matrix.msc3381.poll.end"})
+"""What a client draws elsewhere, or not at all."""
 _ORDER: Sequence[Kind] = ("everyone", "private", "desk", "chat")
 _WHY = {
     "HISTORICAL_MESSAGE_NO_KEY_BACKUP": "written before this device existed",
@@ -78,7 +80,7 @@ def lines(timeline: Sequence[SeenEvent], names: Mapping[str, str], me: str, bot:
     for event in timeline:
         relation = event.relates_to or {}
         target = shown.get(str(relation.get("event_id")))
-        if event.state_key is not None or event.type == "m.room.redaction":
+        if event.state_key is not None or event.type in _UNSEEN:
             continue
         if event.type == "m.reaction":
             if target and not event.redacted:
@@ -106,7 +108,7 @@ def _line(event: SeenEvent, shown: Mapping[str, Line], names: Mapping[str, str],
         mine=event.sender == me,
         bot=event.sender == bot,
         at=event.origin_server_ts,
-        text=event.body or "",
+        text=event.body or str(event.content.get("org.matrix.msc1767.text", "")),
         file="file" in event.content,
         encrypted=event.encrypted,
         removed=event.redacted,

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 
 import { Method } from "matrix-js-sdk";
+import { PollResponseEvent } from "matrix-js-sdk/lib/extensible_events_v1/PollResponseEvent.js";
 
 import * as attachments from "./attachments.js";
 import { verification } from "./verification.js";
@@ -80,6 +81,17 @@ export const commands = {
         ),
     react: (account, { room, to, key }) =>
         sendContent(account, room, { "m.relates_to": { rel_type: "m.annotation", event_id: to, key } }, "m.reaction"),
+    /** A vote in a poll, as the SDK makes them. */
+    vote(account, { room, poll, answers }) {
+        const { type, content } = PollResponseEvent.from(answers, poll).serialize();
+        return sendContent(account, room, content, type);
+    },
+    /** A poll as the SDK reads it. */
+    poll({ ledger }, { room, event }) {
+        const poll = ledger.event(room, event).unstableExtensibleEvent;
+        const answers = poll.answers.map((answer) => [answer.id, answer.text]);
+        return { question: poll.question.text, most: poll.maxSelections, answers };
+    },
     redact: ({ client }, { room, event, reason }) =>
         sent(client.redactEvent(room, event, undefined, reason ? { reason } : undefined)),
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,22 +16,26 @@ from appservice.crypto.ids import UserId
 from appservice.e2ee.trust import Verifications
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, Closed, EventReader, Opened
+from policies.asking import answer_id
 from policies.case import DESK, JOINT, Conversation, Kind
 from policies.effects import Explain, Redact, Tell
 from policies.message import SignedDevice, Unreadable
 from policies.plan import RoomKey, room_key
-from rooms.apply import Say
+from rooms.apply import MATRIX, Say
+from rooms.former import former_key
 from rooms.handle import House
+from rooms.polls import poll_item
 from rooms.ports import EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import ALICE_JOINS, done, new_case
+from tests.policies.builders import ALICE_JOINS, done, facts, new_case
 
 CODEC = JsonCodec()
 MIA = UserId("@mia:example.org")
 HOUSE = House("example.org", "_mediatrix_", None, {MIA: "Mia"})
 CAUCUS, LOBBY = RoomId("!caucus"), RoomId("!lobby")
+CAUCUS_OF_SMITH = Conversation(Kind.CAUCUS, done(new_case(), ALICE_JOINS).case.sides[0].id)
 Outgoing = list[tuple[Conversation | str, str]]
 
 
@@ -205,3 +210,116 @@ async def test_who_comes_and_goes_without_a_word_is_left_alone(table: Table) -> 
     for content in (HERE, {"membership": "leave"}):
         told = await member(table, ALICE, EVERYONE, content)
         assert not [text for _, text in told if "taken away" in text]
+
+
+# --- votes
+
+
+RESPONSE = "org.matrix.msc3381.poll.response"
+
+
+PLACEHOLDER = Tell(DESK, "in the place of the poll")
+
+
+async def asked(table: Table, *, stands: bool = True) -> tuple[str, str]:
+    """Alice was asked something in her private room, with a poll that stands there, or is about to; the ids of its two
+    answers."""
+    async with table.database.begin() as work:
+        case = await work.cases.load(new_case().id)
+        assert case
+        case = done(case, "!ask Alice: Thursday?", replace(facts(), at=datetime.now(UTC))).case
+        await work.cases.save(case)
+        [ask] = case.asks
+        name = poll_item(case.id, ask)
+        await work.outbox.put(Item(name, Lane("room"), MATRIX, case.id, CODEC.dump(PLACEHOLDER), ask.at))
+        await work.outbox.mark_sending(name, b"ciphertext")
+        if stands:
+            await work.outbox.done(name, "$poll")
+    yes, no = (answer_id(ask.code, ask.binds, yes=word) for word in (True, False))
+    return yes, no
+
+
+def voting(*answers: str, poll: str = "$poll") -> dict[str, Any]:
+    relation = {"rel_type": "m.reference", "event_id": poll}
+    return {RESPONSE: {"answers": list(answers)}, "m.relates_to": relation}
+
+
+def words(told: Outgoing) -> str:
+    return "\n".join(text for _, text in told)
+
+
+@pytest.mark.parametrize("kind", [RESPONSE, "m.poll.response"])
+async def test_a_vote_in_our_poll_is_an_answer(table: Table, kind: str) -> None:
+    yes, _ = await asked(table)
+    told = await table.hear(ALICE, CAUCUS, voting(yes), kind=kind)
+    assert "Alice says YES" in words(told)
+    assert "can't carry" not in words(told)
+
+
+async def test_a_vote_in_another_poll_is_none(table: Table) -> None:
+    yes, _ = await asked(table)
+    told = await table.hear(ALICE, CAUCUS, voting(yes, poll="$another"), kind=RESPONSE)
+    assert "does not count" in words(told)
+    assert "says YES" not in words(told)
+
+
+async def test_what_stands_beside_the_ciphertext_makes_no_vote_in_our_poll(table: Table) -> None:
+    """The homeserver could have put it there."""
+    yes, _ = await asked(table)
+    plain = {RESPONSE: {"answers": [yes]}}
+    outer = {"is": RESPONSE, "plain": plain, "m.relates_to": voting()["m.relates_to"]}
+    told = await table.hear(ALICE, CAUCUS, outer, kind="m.room.encrypted", clear=True)
+    assert "does not count" in words(told)
+    assert "says YES" not in words(told)
+
+
+async def test_an_edit_of_a_vote_is_none(table: Table) -> None:
+    yes, _ = await asked(table)
+    edit = {**voting(yes), "m.new_content": voting(yes), "m.relates_to": {"rel_type": "m.replace", "event_id": "$poll"}}
+    told = await table.hear(ALICE, CAUCUS, edit, kind=RESPONSE)
+    assert "does not count" in words(told)
+    assert "says YES" not in words(told)
+
+
+async def test_a_vote_in_clear_counts_for_nothing_and_its_sender_is_told(table: Table) -> None:
+    yes, _ = await asked(table)
+    told = await table.hear(ALICE, CAUCUS, voting(yes), kind=RESPONSE, clear=True)
+    assert "sent without encryption" in words(told)
+    assert "says YES" not in words(told)
+    assert {where for where, text in told if "A vote of yours" in text} == {CAUCUS_OF_SMITH}
+
+
+async def test_votes_in_polls_of_theirs_are_nobodys_affair(table: Table) -> None:
+    await asked(table)
+    assert await table.hear(ALICE, CAUCUS, voting("pizza", poll="$theirs"), kind=RESPONSE) == []
+    async with table.database.begin() as work:
+        assert await work.holds.of_case(new_case().id) == ()
+
+
+async def test_a_vote_of_somebody_who_is_not_in_the_case_is_nobodys(table: Table) -> None:
+    yes, _ = await asked(table)
+    assert await table.hear(UserId("@mallory:example.org"), CAUCUS, voting(yes), kind=RESPONSE) == []
+
+
+async def test_a_vote_in_a_room_that_another_has_taken_the_place_of_counts_for_nothing(table: Table) -> None:
+    yes, _ = await asked(table)
+    former = RoomId("!former")
+    async with table.database.begin() as work:
+        record = await work.rooms.by_room_id(CAUCUS)
+        assert record
+        await work.rooms.save(replace(record, key=former_key(replace(record, marker="x")), room_id=former))
+    told = await table.hear(ALICE, former, voting(yes), kind=RESPONSE)
+    assert "does not count" in words(told)
+
+
+async def test_a_vote_waits_while_its_poll_is_being_posted(table: Table) -> None:
+    yes, _ = await asked(table, stands=False)
+    told = await table.hear(ALICE, CAUCUS, voting(yes), kind=RESPONSE)
+    assert told == [(DESK, PLACEHOLDER.text)]
+    async with table.database.begin() as work:
+        [vote] = await work.inbox.in_state([State.READY])
+        case = await work.cases.load(new_case().id)
+        assert case
+        await work.outbox.done(poll_item(case.id, case.asks[0]), "$poll")
+        await table.reader.read(work, [vote])
+        assert "Alice says YES" in words(await table._outgoing(work))

@@ -15,13 +15,15 @@ from typing import Any
 from appservice.building import trouble
 from appservice.e2ee.encryption import UNSIGNED, session_key
 from appservice.matrix import content as contents
+from appservice.matrix import polls
 from appservice.matrix.errors import MatrixError
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import Closed, Opened
 from appservice.worker import Fate, Finished
-from policies.message import File, FileRef, Proof, SignedDevice
+from policies.message import Content, File, FileRef, Proof, SignedDevice
 from rooms.apply import Signal
 from rooms.carriers import Posting
+from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, UserId
 from tests.fakes.synapse import FakeSynapse
 
@@ -136,8 +138,8 @@ class SealedEncryption:
         assert not isinstance(said, Signal), "no history has a verification in it"
         if isinstance(said, File):
             said = replace(said, ref=FileRef(json.dumps({"url": "mxc://example.org/1"})))
-        content = contents.write(said, posting.reply_to, is_notice=posting.is_notice)
-        kind, outer = "m.room.message", content
+        kind, content = _content_of(said, posting)
+        outer = content
         if not posting.in_clear:
             envelope = self._envelopes.seal(posting.sender, kind, content, posting.audience, by_service=True)
             kind, outer = "m.room.encrypted", {"envelope": envelope.id}
@@ -163,3 +165,13 @@ class SealedEncryption:
     async def refresh_devices(self) -> bool:
         """Nothing is stale."""
         return False
+
+
+def _content_of(said: Content | Poll | PollEnd, posting: Posting) -> tuple[str, Json]:
+    match said:
+        case Poll(ballot=ballot):
+            return polls.START, polls.start(ballot, posting.reply_to)
+        case PollEnd(code=code):
+            return polls.END, polls.end(code, posting.reply_to)
+        case _:
+            return "m.room.message", contents.write(said, posting.reply_to, is_notice=posting.is_notice)

@@ -173,6 +173,17 @@ async def they_stand_once_where_all_read(house: House, word: str) -> None:
     mailed = [mail for mail in house.post_office.mailbox(CARL) if f"{word} released" in mail.text]
     if len(mailed) > 1 or len(mailed) + await house.items(State.UNKNOWN) < 1:
         raise Broken(f"Carl was mailed {len(mailed)} times")
+    await each_question_had_one_poll(house, ALICE, await house.room(await house.caucus_of("Alice")))
+    await each_question_had_one_poll(house, MIA, await house.room(DESK))
+
+
+async def each_question_had_one_poll(house: House, user: UserId, room: Room) -> None:
+    """And it is over, for the question was answered."""
+    text = "\n".join(await house.reads(user, room))
+    asked = Counter(re.findall(r"yes or no to this \((\w{4})\)", text))
+    ended = Counter(re.findall(r"The question (\w{4}) is closed", text))
+    if not asked or max(asked.values()) > 1 or asked != ended:
+        raise Broken(f"polls {asked}, and ended {ended}")
 
 
 # --- what was held is posted

@@ -75,9 +75,9 @@ class Clients:
         await self.world.service.parts.arrivals.accept(parse("lists", {"device_lists": {"changed": [user]}}))
 
     async def reads(self, device: Device, event: Event) -> str | None:
-        """What a device makes of an event."""
+        """What a device makes of an event; of a poll, what stands there for clients without polls."""
         content = await self.content(device, event)
-        return str(content.get("body")) if content is not None else None
+        return str(content.get("body", content.get("org.matrix.msc1767.text"))) if content is not None else None
 
     async def content(self, device: Device, event: Event) -> Mapping[str, Any] | None:
         """All that a device decrypts of an event."""

@@ -143,9 +143,14 @@ def _check_event(world: World, event: Event) -> None:
             if ours or (reader, event.room) not in world.intruders:
                 _check_reader(world, said, reader, (start, event.at), "an event")
         if ours:
-            _check_words_of_ours(world, event, said, str(envelope.content["body"]) if envelope else "")
+            _check_words_of_ours(world, event, said, _shown(envelope.content) if envelope else "")
     if event.sender == BOT and envelope:
-        _check_names(world, event.room, str(envelope.content["body"]), event.at)
+        _check_names(world, event.room, _shown(envelope.content), event.at)
+
+
+def _shown(content: Mapping[str, Any]) -> str:
+    """What a client shows of it; of a poll, what stands there for clients without polls."""
+    return str(content["body"] if "body" in content else content["org.matrix.msc1767.text"])
 
 
 def _check_reader(world: World, said: Said, reader: UserId, when: tuple[int, int], how: str) -> None:
@@ -477,7 +482,7 @@ def _desk_texts(world: World, case: CaseId) -> Iterator[str]:
         for event in world.synapse.all_rooms[record.room_id].timeline:
             envelope = world.envelopes.of(event.content)
             if envelope and event.sender == BOT:
-                yield str(envelope.content["body"])
+                yield _shown(envelope.content)
     for item, outgoing in _outbox(world):
         if item.case == case and item.state in ALIVE and isinstance(outgoing, Tell):
             yield outgoing.text if outgoing.conversation == DESK else ""

@@ -17,10 +17,12 @@ from policies.document import DocumentId
 from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.plan import RoomKey
+from policies.poll import Ballot
 from rooms.apply import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.polls import Poll, PollEnd
 from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import Report
 from rooms.vault import Media
@@ -156,7 +158,11 @@ HANDED = Hand(DocumentId("D1"), 1, "a1" * 32, JOINT)
 RELEASED = Publish(ReleaseId("R1"), JOINT, "Carl’s words:", "words", frozenset({CARL}))
 
 
-@pytest.mark.parametrize("own", [ASKED, TOLD, RELEASED, HANDED], ids=lambda own: type(own).__name__)
+POLLED = Poll(CARL, JOINT, Ballot("4F2A", "a1" * 32, "May it?"), ItemId("words"))
+ENDED = PollEnd(JOINT, "4F2A", ItemId("poll"))
+
+
+@pytest.mark.parametrize("own", [ASKED, TOLD, RELEASED, HANDED, POLLED, ENDED], ids=lambda own: type(own).__name__)
 async def test_what_the_service_itself_says_in_a_room_is_not_said_twice(house: House, own: Outgoing) -> None:
     assert await house.deliver(own, at=BEFORE) == Sent("sent now")
     house.aftermath = house.restarted()
