@@ -31,3 +31,9 @@ class ServiceDatabase(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[ServiceWork]:
         """A unit of work: committed when the block ends, rolled back if it raises."""
+
+    def begin_repeatable(self) -> AbstractAsyncContextManager[ServiceWork]:
+        """The same, of something that is simply done again should a power cut undo it: a crash of the process can't.
+
+        Nothing outside may rest on it before something was committed by `begin`, which makes this one last, too.
+        """

@@ -186,7 +186,7 @@ class Worker:
         """In a unit of work of its own: it touches lanes that what follows may touch in another order."""
         is_too_soon = timedelta(0) < self._ripe_at - now <= RIPEN_EVERY  # later than that, the clock was set back
         if not is_too_soon:
-            async with self._database.begin() as work:
+            async with self._database.begin_repeatable() as work:
                 await self._queue(work).ripen(now)
             self._ripe_at = now + RIPEN_EVERY
 
@@ -195,10 +195,11 @@ class Worker:
     ) -> _Claimed | timedelta:
         """Lease a lane, and do at once what can be. A lane of which nothing is left is free again.
 
-        If there is nothing to do: how long that is so.
+        If there is nothing to do: how long that is so. All of it is repeatable, for an item leaves this process only
+        after its lane's lease was prolonged (`_one_by_one`), which lasts.
         """
         now = datetime.now(UTC)
-        async with self._database.begin() as work:
+        async with self._database.begin_repeatable() as work:
             queue = self._queue(work)
             items = await queue.claim(owner, now, LEASE, limit=BATCH)
             if not items:

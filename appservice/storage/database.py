@@ -98,10 +98,21 @@ class SqlDatabase:
         await self._writer.dispose()
         await self._reader.dispose()
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[SqlWork]:
+    def begin(self) -> AbstractAsyncContextManager[SqlWork]:
         """A unit of work: committed when the block ends, rolled back if it raises."""
-        async with self._turn, _transaction(self._writer) as connection:
+        return self._begin(is_repeatable=False)
+
+    def begin_repeatable(self) -> AbstractAsyncContextManager[SqlWork]:
+        """The same, of something that is simply done again should a power cut undo it.
+
+        SQLite doesn't wait for the disk then; the next commit of a `begin` does, for this one too. On PostgreSQL there
+        is no difference.
+        """
+        return self._begin(is_repeatable=True)
+
+    @asynccontextmanager
+    async def _begin(self, *, is_repeatable: bool) -> AsyncIterator[SqlWork]:
+        async with self._turn, _transaction(self._writer, is_repeatable=is_repeatable) as connection:
             work = SqlWork(connection, self._opened())
             yield work
             await work.settle()
@@ -125,10 +136,12 @@ class SqlDatabase:
 
 
 @asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _transaction(engine: AsyncEngine, *, is_repeatable: bool = False) -> AsyncIterator[AsyncConnection]:
     with translated_errors():
         connection = await _connect(engine)
         try:
+            if connection.dialect.name == "sqlite":
+                sqlite.wait_for_the_disk(connection, wait=not is_repeatable)
             async with connection.begin():
                 yield connection
         finally:

@@ -2,7 +2,7 @@
 
 aiosqlite hands every step of a statement to a thread and waits for it, and each time costs more than the statement
 itself. Here only what has to wait for something is done on a thread: to begin writing while another process holds the
-lock, and to commit what was written (the disk). The rest takes microseconds, and is done where it is asked for.
+lock, and to commit what must not be lost (the disk). The rest takes microseconds, and is done where it is asked for.
 """
 
 import asyncio
@@ -28,6 +28,10 @@ _BEGIN_READING: Final = "BEGIN"
 _WAIT: Final = "PRAGMA busy_timeout=10000"
 _NO_WAIT: Final = "PRAGMA busy_timeout=0"
 _WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=0")
+_LASTING: Final = ("synchronous=FULL", "wal_autocheckpoint=1000")
+_REPEATABLE: Final = ("synchronous=NORMAL", "wal_autocheckpoint=0")
+"""Without the disk: the log of what was written is not flushed, nor copied into the database. The next commit that
+lasts does both, for this one too. https://www.sqlite.org/pragma.html#pragma_synchronous"""
 _READER: Final = ("query_only=ON", "busy_timeout=10000")
 _DIALECT: Final = "sqlite.mediatrix"
 
@@ -55,6 +59,13 @@ def require_file(url: URL) -> None:
     """Raises DatabaseUnavailable where there is no database yet: SQLite would make one by looking for it."""
     if not Path(url.database or "").is_file():
         raise DatabaseUnavailable("there is no database yet; the first start of the service makes it")
+
+
+def wait_for_the_disk(connection: AsyncConnection, *, wait: bool) -> None:
+    """Whether what that connection commits from now on outlasts a power cut. No transaction is open yet."""
+    driver = connection.sync_connection.connection.driver_connection if connection.sync_connection else None
+    assert isinstance(driver, _Connection)
+    driver.wait_for_the_disk(wait=wait)
 
 
 def _engine(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncEngine:
@@ -110,8 +121,8 @@ class Dialect(SQLiteDialect_pysqlite):
         connection.changes_before = connection.total_changes
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        """Wait for the disk elsewhere, if there is something to be written. The pool's proxy of a `_Connection`."""
-        if dbapi_connection.total_changes == dbapi_connection.changes_before:
+        """Wait for the disk elsewhere, if there is something to wait for. The pool's proxy of a `_Connection`."""
+        if dbapi_connection.total_changes == dbapi_connection.changes_before or not dbapi_connection.waits_for_the_disk:
             dbapi_connection.commit()
         else:
             self._on_its_thread(dbapi_connection.commit)
@@ -161,6 +172,14 @@ class _Connection(sqlite3.Connection):
 
     changes_before = 0
     """The number of changes when its transaction began."""
+    waits_for_the_disk = True
+
+    def wait_for_the_disk(self, *, wait: bool) -> None:
+        """Whether commits last from now on."""
+        if wait != self.waits_for_the_disk:
+            for pragma in _LASTING if wait else _REPEATABLE:
+                self.execute(f"PRAGMA {pragma}")
+            self.waits_for_the_disk = wait
 
     def begin_patiently(self) -> None:
         """Begin writing, when another process lets us; not for ever."""

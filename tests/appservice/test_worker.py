@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from appservice.worker import BATCH, RETRY_MOST, SURPRISES_MOST, Done, End, Fate
 from bridges.email.api import BEGIN_SECONDS, MailServer
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, State
-from tests.fakes.memory import MemoryDatabase
+from tests.fakes.memory import MemoryDatabase, MemoryWork
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 Failure = Exception | None
@@ -27,12 +28,34 @@ class Crash(BaseException):
     """The process is killed."""
 
 
+class Disk(MemoryDatabase):
+    """Knows whether a power cut would undo something that was committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_it_all = True
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[MemoryWork]:
+        async with super().begin() as work:
+            yield work
+        self.has_it_all = True
+
+    @asynccontextmanager
+    async def begin_repeatable(self) -> AsyncIterator[MemoryWork]:
+        async with super().begin() as work:
+            yield work
+        self.has_it_all = False
+
+
 class Bench:
     """A queue, and work that fails as it is told to before it succeeds."""
 
     def __init__(self, failures: dict[str, list[Failure]] | None = None) -> None:
         """`failures`: by item, what happens each time it is worked on; after that it succeeds."""
-        self.database = MemoryDatabase()
+        self.database = Disk()
+        self.unsure: list[str] = []
+        """Items that were worked on while a power cut would still have undone something."""
         self.failures = failures or {}
         self.done: dict[str, list[str]] = defaultdict(list)
         """The items that succeeded, by lane, in the order in which they did."""
@@ -52,6 +75,7 @@ class Bench:
     async def work(self, item: Item) -> Fate:
         """Work on one item."""
         assert item.lane not in self.busy, "a lane was worked on by two at once"
+        self.unsure += [] if self.database.has_it_all else [item.id]
         self.busy.add(item.lane)
         self.tried.append(item.id)
         try:
@@ -146,6 +170,15 @@ async def test_a_newcomer_has_a_turn_while_others_are_flooded() -> None:
     await bench.run(bench.worker(tasks=1))
     assert bench.tried.index("z") == 5 * BATCH, "each flooded lane had one turn before"
     assert len(bench.tried) == 20 * BATCH + 1
+
+
+async def test_nothing_leaves_before_the_disk_knows_all_that_led_to_it() -> None:
+    bench = Bench({"a1": [Trouble("busy", transient=True)]})
+    bench.quick_fates = {"a0": Done(), "b0": Done(), "c0": RuntimeError("surprise")}
+    await bench.put(*NAMES)
+    await bench.run(bench.worker(tasks=1))
+    assert bench.tried
+    assert bench.unsure == []
 
 
 async def test_what_is_due_ripens_though_the_clock_was_set_back() -> None:

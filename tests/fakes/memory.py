@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
@@ -144,6 +144,10 @@ class MemoryDatabase:
         if work.inbox.news or work.outbox.news:
             for listener in self._listeners:
                 listener()
+
+    def begin_repeatable(self) -> AbstractAsyncContextManager["MemoryWork"]:
+        """The same."""
+        return self.begin()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator["MemoryWork"]:

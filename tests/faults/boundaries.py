@@ -6,7 +6,7 @@ plays it again and again, each time with the next, has cut at all of them when o
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -137,6 +137,9 @@ class WatchedDatabase(SqlDatabase):
             yield work
             self._boundaries.end(where)
         self._boundaries.committed(where)
+
+    def begin_repeatable(self) -> AbstractAsyncContextManager[SqlWork]:
+        return self.begin()
 
 
 def _caller() -> str:

@@ -76,6 +76,9 @@ class WorkDatabase(Protocol):
     def begin(self) -> AbstractAsyncContextManager[Work]:
         """One unit of work: committed when the block ends, rolled back when it raises."""
 
+    def begin_repeatable(self) -> AbstractAsyncContextManager[Work]:
+        """The same, of something that is done again if it is lost."""
+
 
 class WideDatabase(Protocol):
     """Opens the units of work that the service has."""

@@ -366,6 +366,14 @@ class QueueContract:
         async with database.begin() as work:
             assert names(await work.inbox.claim("you", AT, LEASE, 9)) == ["a", "b"]
 
+    async def test_what_is_repeatable_is_committed_or_undone_like_everything(self, database: WorkDatabase) -> None:
+        async with database.begin_repeatable() as work:
+            await fill(work.inbox, item("a"))
+        with pytest.raises(ZeroDivisionError):
+            await _put_and_fail(database)
+        async with database.begin() as work:
+            assert names(await work.inbox.claim("me", AT, LEASE, 9)) == ["a"]
+
     async def test_changing_what_is_not_there_changes_nothing(self, database: WorkDatabase) -> None:
         missing = ItemId("never")
         async with database.begin() as work:
@@ -385,6 +393,12 @@ async def _claim_and_fail(database: WorkDatabase) -> None:
         await work.inbox.claim("me", AT, LEASE)
         await work.inbox.done(ItemId("a"))
         await work.inbox.put(item("c"))
+        raise ZeroDivisionError
+
+
+async def _put_and_fail(database: WorkDatabase) -> None:
+    async with database.begin_repeatable() as work:
+        await work.inbox.put(item("b"))
         raise ZeroDivisionError
 
 

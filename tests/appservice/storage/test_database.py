@@ -390,6 +390,15 @@ def _run_and_kill(program: str) -> int:
 # --- cost
 
 
+async def test_only_what_is_done_again_by_itself_does_not_wait_for_the_disk(sqlite_url: str) -> None:
+    normal, full = 1, 2
+    async with opened(sqlite_url) as database:
+        for begin, wanted in [(database.begin_repeatable, normal), (database.begin, full)] * 2:
+            async with begin() as work:
+                await work.inbox.put(item(str(wanted)))
+                assert (await work.inbox._connection.execute(text("PRAGMA synchronous"))).scalar() == wanted
+
+
 async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str) -> None:
     """Looks at how the database means to find things, not at the clock: with any number of done items it is as fast."""
     asked: list[tuple[str, Sequence[object]]] = []
