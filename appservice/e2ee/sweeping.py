@@ -79,14 +79,14 @@ class Sweeper:
         while True:
             timelines = user == self._bot and since is not None
             answer = await self._matrix.accounts.sync(user, device, since, timelines=timelines)
-            found = _as_transaction(user, device, answer)
+            waited = _as_transaction(user, device, answer)
+            await self._store.accept(transactions.parse("sweep", waited))
             if since is not None:
-                found["events"] = await self._happened(answer, since)
-            await self._store.accept(transactions.parse("sweep", found))
+                await self._store_what_happened(answer, since)
             since = self._since[user] = answer["next_batch"]
             if user == self._bot:
                 await self._matrix.accounts.set_account_data(user, SWEPT, {"next_batch": since})
-            if not found["to_device"]:
+            if not waited["to_device"]:
                 return
 
     async def _swept(self, user: UserId) -> str | None:
@@ -96,17 +96,17 @@ class Sweeper:
             return token if isinstance(token, str) else None
         return self._since.get(user)
 
-    async def _happened(self, answer: Mapping[str, Any], since: str) -> list[dict[str, Any]]:
-        """The events of all rooms since that token, each room's in its order."""
-        found: list[dict[str, Any]] = []
+    async def _store_what_happened(self, answer: Mapping[str, Any], since: str) -> None:
+        """The events of all rooms since that token, after the keys that came for them: each room's at once, in its
+        order, so that nothing comes in between, and no more than one room's are in memory."""
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
             timeline = joined.get("timeline", {})
             events = timeline.get("events", [])
             if timeline.get("limited"):
                 older = await self._matrix.rooms.between(RoomId(room), timeline["prev_batch"], since, as_user=self._bot)
                 events = [*older, *events]
-            found += [{**event, "room_id": room} for event in _since_joined(events, self._bot)]
-        return found
+            if found := [{**event, "room_id": room} for event in _since_joined(events, self._bot)]:
+                await self._store.accept(transactions.parse("sweep", {"events": found}))
 
 
 async def _is_over(work: Work, user: UserId) -> bool:

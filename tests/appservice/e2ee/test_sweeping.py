@@ -69,13 +69,18 @@ class Store:
 
     events: list[str] = field(default_factory=list)
     nonces: list[Any] = field(default_factory=list)
+    transactions: list[tuple[list[str], list[Any]]] = field(default_factory=list)
+    """The events and the nonces of each."""
     broken: bool = False
 
     async def accept(self, transaction: Transaction) -> None:
         if self.broken:
             raise OSError("no disk")
-        self.events += [event.event_id for event in transaction.events]
-        self.nonces += [message.content["nonce"] for message in transaction.to_device]
+        events = [event.event_id for event in transaction.events]
+        nonces = [message.content["nonce"] for message in transaction.to_device]
+        self.transactions.append((events, nonces))
+        self.events += events
+        self.nonces += nonces
 
 
 @pytest.fixture
@@ -150,6 +155,17 @@ async def test_a_gap_in_a_timeline_is_filled_first(sweeper: Sweeper, synapse: Sy
     await sweeper.sweep_user(BOT)
     assert store.events == ["$e1", "$e2", "$e3"]
     assert synapse.gaps == [("!room", "p", "t0")]
+
+
+async def test_keys_are_stored_first_and_then_each_room_at_once(
+    sweeper: Sweeper, synapse: Synapse, store: Store
+) -> None:
+    """So that a night's events of all rooms are never in memory together, and none of a room is overtaken."""
+    rooms = {"!one": room(said(1), said(2)), "!other": room(said(3))}
+    joined = {name: answer["rooms"]["join"]["!room"] for name, answer in rooms.items()}
+    synapse.answers = [waiting(7) | {"rooms": {"join": joined}}]
+    await sweeper.sweep_user(BOT)
+    assert store.transactions[:3] == [([], [7]), (["$e1", "$e2"], []), (["$e3"], [])]
 
 
 async def test_what_was_said_before_the_bot_came_in_was_not_said_to_it(
