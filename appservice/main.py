@@ -148,7 +148,15 @@ def wire(config: Config) -> Service:
         arrivals=arrivals,
         gate=gate,
         unsent=inbox.unsent,
-        inbox=Worker("inbox", database, lambda work: work.inbox, inbox.one, inbox.after, quick=inbox.quick),
+        inbox=Worker(
+            "inbox",
+            database,
+            lambda work: work.inbox,
+            inbox.one,
+            inbox.after,
+            quick=inbox.quick,
+            is_repeatable=True,
+        ),
         outbox=Worker(
             "outbox",
             database,

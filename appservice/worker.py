@@ -128,14 +128,18 @@ class Worker:
         quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]] = nothing_quick,
         tasks: int = 4,
         at_most: timedelta = ITEM_MOST,
+        is_repeatable: bool = False,
     ) -> None:
         """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items.
 
         `after` is told what became of each item, once that is stored; of an end, before. `at_most`: for one item.
+        `is_repeatable`: no item leaves this process, so that a claim, and what it did at once, need not outlast a power
+        cut: it is done again.
         """
         self._name, self._database, self._queue = name, database, queue
         self._quick, self._work, self._after = quick, work, after
         self._tasks, self._at_most = tasks, at_most
+        self._begin = database.begin_repeatable if is_repeatable else database.begin
         self._surprises: Counter[ItemId] = Counter()
         """How often each item failed as nobody foresaw: attempts count also what failed for good reasons."""
         self._looking = asyncio.Lock()
@@ -186,7 +190,7 @@ class Worker:
         """In a unit of work of its own: it touches lanes that what follows may touch in another order."""
         is_too_soon = timedelta(0) < self._ripe_at - now <= RIPEN_EVERY  # later than that, the clock was set back
         if not is_too_soon:
-            async with self._database.begin_repeatable() as work:
+            async with self._begin() as work:
                 await self._queue(work).ripen(now)
             self._ripe_at = now + RIPEN_EVERY
 
@@ -195,11 +199,10 @@ class Worker:
     ) -> _Claimed | timedelta:
         """Lease a lane, and do at once what can be. A lane of which nothing is left is free again.
 
-        If there is nothing to do: how long that is so. All of it is repeatable, for an item leaves this process only
-        after its lane's lease was prolonged (`_one_by_one`), which lasts.
+        If there is nothing to do: how long that is so.
         """
         now = datetime.now(UTC)
-        async with self._database.begin_repeatable() as work:
+        async with self._begin() as work:
             queue = self._queue(work)
             items = await queue.claim(owner, now, LEASE, limit=BATCH)
             if not items:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appservice import worker as workers
+from appservice.main import wire
 from appservice.matrix.client import REQUEST_TIMEOUT
 from appservice.ports import ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
@@ -19,6 +20,7 @@ from bridges.email.api import BEGIN_SECONDS, MailServer
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
+from tests.invariants.world import configuration
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 Failure = Exception | None
@@ -176,9 +178,29 @@ async def test_nothing_leaves_before_the_disk_knows_all_that_led_to_it() -> None
     bench = Bench({"a1": [Trouble("busy", transient=True)]})
     bench.quick_fates = {"a0": Done(), "b0": Done(), "c0": RuntimeError("surprise")}
     await bench.put(*NAMES)
+    bench.database.has_it_all = False
     await bench.run(bench.worker(tasks=1))
     assert bench.tried
     assert bench.unsure == []
+
+
+async def test_what_never_leaves_does_not_wait_for_the_disk() -> None:
+    bench = Bench()
+    bench.quick_fates = {"a0": Done()}
+    await bench.put("a0")
+    worker = Worker(
+        "test", bench.database, lambda w: w.outbox, bench.work, bench.after, quick=bench.quick, is_repeatable=True
+    )
+    await bench.run(worker)
+    assert bench.state("a0") is State.DONE
+    assert not bench.database.has_it_all
+
+
+async def test_of_the_two_workers_of_the_service_only_the_inbox_is_repeatable() -> None:
+    """A mistake would be seen nowhere else: it takes a power cut."""
+    parts = wire(configuration()).parts
+    assert parts.inbox._begin == parts.database.begin_repeatable
+    assert parts.outbox._begin == parts.database.begin
 
 
 async def test_what_is_due_ripens_though_the_clock_was_set_back() -> None:

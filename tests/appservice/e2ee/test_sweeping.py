@@ -76,7 +76,7 @@ class Store:
     async def accept(self, transaction: Transaction) -> None:
         if self.broken:
             raise OSError("no disk")
-        events = [event.event_id for event in transaction.events]
+        events: list[str] = [event.event_id for event in transaction.events]
         nonces = [message.content["nonce"] for message in transaction.to_device]
         self.transactions.append((events, nonces))
         self.events += events
