@@ -23,6 +23,7 @@ from sandbox.mail import MailSandbox
 from sandbox.ports import LOOPBACK, free_port, require_free
 from sandbox.whatsapp import server as whatsapp
 from sandbox.whatsapp.server import WhatsAppSandbox
+from sandbox.whatsapp.webhooks import Unsubscribed
 
 AUTHSERV_ID = "mx.reply.example.org"
 REPLY_DOMAIN = "reply.example.org"
@@ -119,6 +120,9 @@ class World:
             await self.whatsapp.start()
             await self.start_service()
             await self.whatsapp.webhooks.subscribe(whatsapp.SECRETS[whatsapp.VERIFY])
+        except Unsubscribed as error:
+            await self.stop()
+            raise ServiceFailed(str(error)) from error
         except BaseException:
             await self.stop()
             raise

@@ -53,9 +53,13 @@ class Webhooks:
         """The handshake of a subscription (Webhooks, verification requests). Raises Unsubscribed."""
         challenge = secrets.token_hex(8)
         query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
-        async with aiohttp.ClientSession() as http, http.get(self.url, params=query) as answer:
-            if answer.status != 200 or await answer.text() != challenge:
-                raise Unsubscribed(f"the service answered {answer.status} to the handshake")
+        try:
+            async with aiohttp.ClientSession() as http, http.get(self.url, params=query) as answer:
+                status, echo = answer.status, await answer.text()
+        except aiohttp.ClientError as error:
+            raise Unsubscribed(f"the service did not answer the handshake of WhatsApp: {error}") from error
+        if status != 200 or echo != challenge:
+            raise Unsubscribed(f"the service answered {status} to the handshake of WhatsApp")
 
     def put(self, value: Json, number: str) -> None:
         """A message or a report of that number of ours, to be handed over."""
