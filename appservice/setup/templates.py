@@ -116,7 +116,8 @@ AGREEMENT: Final = """\
 4. Nothing binds us before we have signed it.
 5. Each of us has a private room with the mediator. Everything written in the joint room is read by everyone.
 6. Messages can be copied and photographed by whoever reads them. We do not pass them on.
-7. Email is not end-to-end encrypted. Who takes part by email has agreed to that.
+7. Email is not end-to-end encrypted, and Meta can read what goes by WhatsApp. Who takes part by one of them has agreed
+   to that.
 """
 """An example to begin with, which the organisation makes its own."""
 
