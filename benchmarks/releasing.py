@@ -46,8 +46,10 @@ class _Table:
         await mia.wait_for_text(self.private, words)
         await mia.reply(self.private, said, "!release")
         await self.desk.ask(f"yes {code_in(await self.desk.told(words))}", "Alice is asked")
-        question = await told(self.alice, self.private, words)
-        await self.alice.text(self.private, f"yes {code_in(question)}")
+        code = code_in(await told(self.alice, self.private, words))
+        # She reads it first, so its poll stands by the time she answers.
+        await self.alice.wait_for_poll(self.private, code)
+        await self.alice.text(self.private, f"yes {code}")
         accepted = time.monotonic()
         await self.bob.wait_for(lambda event: event.room_id == self.joint and words in (event.body or ""), words)
         took = time.monotonic() - accepted
