@@ -19,10 +19,11 @@ from policies.message import Proof, Unproven
 from policies.outcome import Facts
 from policies.plan import desk_label
 from policies.routing import decide_answer, does_not_count
-from policies.text import marked, one_line
+from policies.text import one_line
 
-SHOWN_WHOLE = 300
-"""Signs of what it is about that a poll shows; of more it shows the beginning, for the whole stands right above it."""
+SHOWN = 300
+"""Signs of what it is about that a poll shows, on one line, for clients draw it as one; of more, the beginning. They are
+last, so that nothing in them passes for ours; the exact words stand right above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +61,12 @@ def ballot(case: Case, ask: Ask) -> Ballot | None:
     if bound is None or bound.sha256 != ask.binds:
         return None
     name = case.name_of(ask.asked)
-    whole = len(bound.words) <= SHOWN_WHOLE
-    above = () if whole else ("The rest stands in the message that this poll answers, right above.",)
-    who = (f"Who will read it: {people(case, bound.audience)}.",) if bound.audience else ()
+    reach = f" Who will read it: {people(case, bound.audience)}." if bound.audience else ""
     question = (
-        f"{name}, yes or no to this ({ask.code})?",
-        *marked(bound.words if whole else one_line(bound.words, SHOWN_WHOLE)),
-        *above,
-        *who,
-        f"Only {name}’s first answer counts.",
+        f"{name}, yes or no to this ({ask.code})? Only {name}’s first answer counts.{reach} The exact words stand in the"
+        f" message that this poll answers, right above: “{one_line(bound.words, SHOWN)}”"
     )
-    return Ballot(ask.code, ask.binds, "\n".join(question))
+    return Ballot(ask.code, ask.binds, question)
 
 
 def shows(effect: Effect, ask: Ask, case: Case) -> bool:

@@ -30,7 +30,7 @@ def start(ballot: Ballot, below: EventId | None) -> JsonObject:
 
     Disclosed, for whoever reads the room sees the votes anyway. Clients without polls show the text.
     """
-    text = f"{ballot.question}\nWrite “yes {ballot.code}” or “no {ballot.code}”, or vote where polls are shown."
+    text = f"Write “yes {ballot.code}” or “no {ballot.code}”, or vote where polls are shown.\n{ballot.question}"
     relation = {"m.relates_to": {"m.in_reply_to": {"event_id": below}}} if below else {}
     return {
         START: {

@@ -42,7 +42,7 @@ async def asked(desk: Desk, alice: Client, hers: str) -> Poll:
     await mia.reply(hers, said, "!release")
     preview = await desk.told("R1, for EVERYONE")
     at_desk = await mia.wait_for_poll(desk.room, code_in(preview))
-    assert f"> {LIMIT}" in at_desk.question
+    assert LIMIT in at_desk.question
     await mia.vote(desk.room, at_desk.event_id, at_desk.answers["Yes"])
     await desk.told("Alice is asked")
     await is_ended(mia, desk.room, at_desk)
@@ -65,7 +65,7 @@ async def test_a_vote_in_our_poll_binds_and_no_forged_one_does(mia: Staff, arriv
     poll = await asked(desk, alice, hers)
     yes = poll.answers["Yes"]
     assert poll.most == 1
-    assert f"> {LIMIT}" in poll.question.split("\n")
+    assert poll.question.endswith(f"{LIMIT}”")
     assert "Who will read it:" in poll.question
 
     # Her counsel, somebody of the other side, and whoever has her password but not her keys.

@@ -164,14 +164,15 @@ def test_who_takes_no_part_there_is_not_heard() -> None:
 
 def test_a_poll_shows_the_exact_words_and_who_will_read_them() -> None:
     shown = poll_of()
-    assert "> We talk to each other." in shown.question.split("\n")
-    assert "Alice, yes or no to this" in shown.question
+    assert shown.question.startswith("Alice, yes or no to this")
+    assert "right above: “We talk to each other. " in shown.question
+    assert "\n" not in shown.question, "clients draw it as one line"
     assert [words for _, words in shown.answers] == ["Yes", "No"]
     long = replace(CASE, agreements=(replace(CASE.agreement, text="a\n\u202ebb " * 200),)) if CASE.agreement else CASE
     asked = next(a for a in done(long, "!agreement send", facts(code="9ZZ9")).case.asks if a.asked == ALICE)
     cut = ballot(long, asked)
     assert cut
-    assert "right above" in cut.question
+    assert cut.question.endswith("…”")
     assert "\u202e" not in cut.question
     assert len(cut.question) < 600
 
@@ -199,7 +200,7 @@ def test_a_mediator_votes_at_the_desk() -> None:
     ask = next(a for a in asked.case.asks if a.where == DESK)
     assert shows(Tell(DESK, asked.answer), ask, asked.case)
     shown = poll_of(asked.case, "Mia")
-    assert "> Carl takes part no more" in shown.question
+    assert ": “Carl takes part no more" in shown.question
     mine = facts(named(asked.case, "Mia").id)
     given = Vote(ask.asked, DESK, (shown.answers[0][0],), ask.code, SignedDevice())
     gone = decide_vote(asked.case, given, mine)

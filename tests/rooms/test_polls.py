@@ -178,7 +178,7 @@ async def test_the_poll_of_a_mediators_question_stands_at_the_desk() -> None:
     await ordered(site, "!party remove Carl")
     [poll] = [o for o in site.outbox() if isinstance(o, Poll)]
     assert (poll.to, poll.conversation) == (named(site.case, "Mia").id, DESK)
-    assert "> Carl takes part no more" in poll.ballot.question
+    assert ": “Carl takes part no more" in poll.ballot.question
 
 
 async def test_it_is_known_whose_question_a_poll_asks_while_it_is_open() -> None:
