@@ -22,8 +22,8 @@ from policies.routing import decide_answer, does_not_count
 from policies.text import one_line
 
 SHOWN = 300
-"""Signs of what it is about that a poll shows, on one line, for clients draw it as one; of more, the beginning. They are
-last, so that nothing in them passes for ours; the exact words stand right above."""
+"""Signs of what it is about that a poll shows, on one line, for clients draw it as one; of more, the beginning. They
+are last, so that nothing in them passes for ours; the exact words stand right above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def ballot(case: Case, ask: Ask) -> Ballot | None:
     name = case.name_of(ask.asked)
     reach = f" Who will read it: {people(case, bound.audience)}." if bound.audience else ""
     question = (
-        f"{name}, yes or no to this ({ask.code})? Only {name}’s first answer counts.{reach} The exact words stand in the"
-        f" message that this poll answers, right above: “{one_line(bound.words, SHOWN)}”"
+        f"{name}, yes or no to this ({ask.code})? Only {name}’s first answer counts.{reach} The exact words stand in"
+        f" the message that this poll answers, right above: “{one_line(bound.words, SHOWN)}”"
     )
     return Ballot(ask.code, ask.binds, question)
 
