@@ -246,6 +246,10 @@ class Client:
         """Puts this device under its user's identity, as a person does who verifies a new login."""
         await self._do("crossSign")
 
+    async def sign_device(self, device: str) -> None:
+        """Puts another device of this user under its identity, as a person does who says at this one: that was me."""
+        await self._do("signDevice", device=device)
+
     async def reset_identity(self) -> None:
         """Replaces the user's cross-signing identity, as a person does who has lost everything."""
         await self._do("resetIdentity")

@@ -132,6 +132,7 @@ export const commands = {
         return Promise.all([...devices.keys()].map(judge));
     },
     crossSign: (account) => account.crossSign(),
+    signDevice: ({ client }, { device }) => client.getCrypto().crossSignDevice(device),
     resetIdentity: (account) => account.crossSign({ anew: true }),
     discardSession: ({ crypto }, { room }) => crypto.forceDiscardSession(room),
     exportKeys: ({ crypto }) => crypto.exportRoomKeysAsJson(),

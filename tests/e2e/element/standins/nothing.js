@@ -1,0 +1,2 @@
+// A module of Node that no code here calls.
+export default {};
