@@ -29,8 +29,9 @@ from appservice.whatsapp.webhooks import WebhookWork
 from appservice.worker import Done, End, Fate, Finished, Park, is_still_due
 from rooms.apply import Codec
 from rooms.clock import TIME
-from rooms.handle import Handler, House
+from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.ports import Item, State, item_id
 
 logger = logging.getLogger(__name__)

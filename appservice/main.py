@@ -74,7 +74,7 @@ from policies.case import Network
 from rooms.carriers import Courier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
-from rooms.handle import House
+from rooms.house import House
 
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
 

@@ -26,7 +26,8 @@ from policies.commands.vocabulary import Command, parse
 from policies.status import status_text
 from policies.text import clean
 from rooms.apply import Codec
-from rooms.handle import Answer, Handler, House
+from rooms.handle import Answer, Handler
+from rooms.house import House
 from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work, case_lane, item_id
 
 PATIENCE = 30.0

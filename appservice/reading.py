@@ -36,7 +36,8 @@ from policies.plan import room_key
 from policies.poll import Vote
 from rooms.apply import Codec
 from rooms.former import served_by
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.polls import asked_in, being_posted
 from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identity_wait_key
 

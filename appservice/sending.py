@@ -27,8 +27,9 @@ from policies.effects import (
 )
 from policies.plan import desk_label
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
-from rooms.handle import Handler, House
+from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, Item, ItemId, State, Work, item_id

@@ -38,8 +38,8 @@ from appservice.worker import Worker
 from bridges.email.reception import Entrance
 from bridges.whatsapp.api import CloudApi
 from rooms.apply import Codec
-from rooms.handle import House
 from rooms.homeserver import Trouble
+from rooms.house import House
 
 logger = logging.getLogger(__name__)
 

@@ -40,8 +40,6 @@ from rooms.house import House
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
 
-__all__ = ["BEFORE_RESTORE", "IN_CLEAR", "Answer", "Handler", "House"]  # People look for the house here.
-
 NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
     "!party add Alice @alice:{server} – a party with an account here\n"

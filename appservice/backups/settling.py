@@ -16,7 +16,8 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.upkeep.epoch import Epoch, Stage
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import UserId, item_id
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from appservice.documents.intake import FILING
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item
 
 

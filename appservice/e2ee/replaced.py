@@ -18,7 +18,8 @@ from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.case import Network
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, case_lane, identity_wait_key, item_id
 
 REPLACED_IDENTITY = "identity.replaced"

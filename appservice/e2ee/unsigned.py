@@ -17,7 +17,8 @@ from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.case import CaseId, Network
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, State, case_lane, item_id
 
 UNSIGNED_DEVICE = "device.unsigned"

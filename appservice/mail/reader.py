@@ -27,7 +27,8 @@ from policies.message import AuthenticatedMail, Content, File, FileRef, Message,
 from policies.plan import label
 from rooms.addresses import ReplyAddress
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, ItemId, State, item_id
 
 _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")

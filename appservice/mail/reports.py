@@ -11,7 +11,8 @@ from appservice.worker import Fate, Finished, is_still_due
 from bridges.email.reports import read_report
 from policies.mail import MailState
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item
 
 _FINAL = frozenset({MailState.FAILED, MailState.DELIVERED})

@@ -25,7 +25,8 @@ from policies.membership import caucuses_of
 from policies.plan import label
 from policies.viewing import opened, page_shown, visible
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import item_id
 
 WIDTH: Final = 1240

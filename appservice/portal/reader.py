@@ -17,7 +17,8 @@ from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
 from policies.text import clean
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item
 
 _HANDLED: Final = "handled"

@@ -16,7 +16,8 @@ from appservice.ports import ServiceDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from policies.case import CaseId, Phase
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Work, item_id
 
 logger = logging.getLogger(__name__)

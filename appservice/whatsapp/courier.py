@@ -22,8 +22,9 @@ from policies.delivery import channel_key
 from policies.message import MessageId
 from policies.whatsapp import WhatsAppState, decide_doubt, further
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.letters import Letter
 from rooms.messages import SentPart
 from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered

@@ -28,7 +28,8 @@ from policies.message import Content, Message, Proof, SignedWebhook, Text, Unpro
 from policies.telephone import spellings
 from policies.whatsapp import decide_doubt, decide_keyword, decide_reaction, decide_seen, decide_stop, recognise
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")

@@ -30,7 +30,8 @@ from policies.whatsapp import (
     further,
 )
 from rooms.apply import Codec
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.messages import SentPart
 from rooms.ports import Item, State
 

@@ -23,7 +23,7 @@ from policies.message import SignedDevice, Unreadable
 from policies.plan import RoomKey, room_key
 from rooms.apply import MATRIX, Say
 from rooms.former import former_key
-from rooms.handle import House
+from rooms.house import House
 from rooms.polls import poll_item
 from rooms.ports import EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
 from tests.appservice.crypto.people import ALICE, BOT

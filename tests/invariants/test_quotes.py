@@ -19,7 +19,8 @@ from policies.case import JOINT, Conversation
 from policies.effects import Post
 from policies.message import Message, MessageId, SignedDevice, Text
 from rooms.addresses import ReplyAddress
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, ItemId, Lane, item_id
 from tests.bridges.email.builders import CLIENTS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail, sent
 from tests.fakes.memory import MemoryDatabase

@@ -38,7 +38,7 @@ from policies.effects import Post, Relay, Tell
 from policies.message import Text
 from policies.plan import label
 from rooms.apply import Outgoing
-from rooms.handle import House
+from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Sent
 from rooms.ports import Item, ItemId, Lane, State

@@ -11,8 +11,9 @@ from policies.plan import room_key
 from rooms.apply import MATRIX, Applier, Outgoing
 from rooms.carriers import Courier, Poster, Posting
 from rooms.deliver import Deliverer
-from rooms.handle import Handler, House
+from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Outcome, Sent
 from rooms.ports import EventId, Item, ItemId, Lane, RoomId, State, UserId

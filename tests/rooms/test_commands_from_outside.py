@@ -6,7 +6,8 @@ from appservice.codec import JsonCodec
 from policies.case import CaseId
 from policies.commands.hold import ShowHeld
 from policies.commands.waiting import ShowDead
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, ItemId, Lane, State, UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides

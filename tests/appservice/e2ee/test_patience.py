@@ -24,7 +24,7 @@ from policies.effects import Explain, Tell
 from policies.membership import conversations
 from policies.message import SignedDevice, Unreadable
 from policies.plan import room_key
-from rooms.handle import House
+from rooms.house import House
 from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER

@@ -17,7 +17,8 @@ from appservice.e2ee.replaced import ReplacedReader, look
 from policies.case import CaseId
 from policies.commands.channels import ConfirmIdentity
 from policies.effects import Explain, Tell
-from rooms.handle import Handler, House
+from rooms.handle import Handler
+from rooms.house import House
 from rooms.ports import Item, ItemId, Lane, State, identity_wait_key
 from tests.appservice.crypto.homeserver import FakeHomeserver
 from tests.appservice.crypto.people import ALICE, BOT, Person

@@ -24,8 +24,8 @@ from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.plan import label
 from rooms.addresses import ReplyAddress
-from rooms.handle import House
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.outcome import Outcome, Sent, Unanswered

@@ -24,8 +24,9 @@ from policies.effects import Inform, Introduce, Post, Relay, Tell
 from policies.message import File, FileRef, Message, MessageId, PinnedLink, Text, Unproven
 from policies.plan import label
 from rooms.apply import Outgoing
-from rooms.handle import Handler, House
+from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Sent
 from rooms.ports import Entry, Held, Item, ItemId, Lane, State

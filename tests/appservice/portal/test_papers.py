@@ -34,7 +34,7 @@ from policies.document import Action, Consent, Document, DocumentId, Grant, Labe
 from policies.documents import Allowed, Wish, may, revoked
 from policies.files import Kind
 from policies.filing import Refused, Waits
-from rooms.handle import House as Handling
+from rooms.house import House as Handling
 from rooms.ports import UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, named

@@ -28,8 +28,9 @@ from policies.plan import label
 from rooms.apply import Outgoing
 from rooms.clock import TIME, scheduled
 from rooms.deliver import Deliverer
-from rooms.handle import Handler, House
+from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Outcome
 from rooms.ports import Item, ItemId, Lane, State
