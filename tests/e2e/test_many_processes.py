@@ -17,7 +17,7 @@ import yaml
 
 from sandbox.balancer import Balancer
 from sandbox.children import environment, tied_to_us
-from sandbox.client import TIMEOUT, Client
+from sandbox.client import TIMEOUT, Client, NotSeen
 from sandbox.node import Node
 from sandbox.ports import free_port
 from sandbox.world import MEDIATOR, ServiceFailed, World
@@ -93,6 +93,12 @@ class Crowd(World):
         return self.config.with_name(f"config-{number}.yaml")
 
 
+LEFT_OVER = """
+    SELECT o.seq, o.lane, o.kind, o.state, o.attempts, o.sending, o.due_at, o.wait_key, l.owner, l.leased_until, l.served, now()
+    FROM outbox o LEFT JOIN outbox_lanes l ON l.lane = o.lane WHERE o.state <> 'done' ORDER BY o.seq
+"""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def session(tmp_path_factory: pytest.TempPathFactory, case_node: Node) -> AsyncIterator[Session]:
     with postgresql() as server:
@@ -147,7 +153,13 @@ async def test_processes_that_are_killed_leave_nothing_lost_doubled_or_out_of_or
     # What a killed process had taken rests until its lease runs out.
     await until(all_shown, "everything shown to everyone")
     await until(noticed, "one notice for each post of a party")
-    await until(accounted_for, "each message mailed, or known to be uncertain")
+    try:
+        await until(accounted_for, "each message mailed, or known to be uncertain")
+    except NotSeen as error:
+        waiting = world.server.run(LEFT_OVER)
+        unmailed = [text for text, count in session.mailed(said.native).items() if not count]
+        answer = await session.desk.ask("!dead", "elivered")
+        raise NotSeen(f"{error}: {unmailed}\n{answer}\n{waiting}\n{world.last_words()}") from None
     assert max(session.mailed(said.native).values()) == 1
     for words in (said.alice, said.mia):
         mails = [mail.text for mail in world.mail.mailbox(session.carl)]
