@@ -94,7 +94,8 @@ class Crowd(World):
 
 
 LEFT_OVER = """
-    SELECT o.seq, o.lane, o.kind, o.state, o.attempts, o.sending, o.due_at, o.wait_key, l.owner, l.leased_until, l.served, now()
+    SELECT o.seq, o.lane, o.kind, o.state, o.attempts, o.sending, o.due_at, o.wait_key, l.owner, l.leased_until,
+        l.served, now()
     FROM outbox o LEFT JOIN outbox_lanes l ON l.lane = o.lane WHERE o.state <> 'done' ORDER BY o.seq
 """
 
