@@ -18,7 +18,6 @@ from typing import assert_never
 
 from policies.case import JOINT, Case, Conversation, PersonId, Phase, Role
 from policies.course import course_text, resting
-from policies.membership import zone_in
 from policies.mode import Floor, Mode, Spell
 from policies.text import moment
 
@@ -127,8 +126,8 @@ def _lasts(spell: Spell, at: datetime) -> bool:
 
 def floor_text(case: Case, zone: str | None = None) -> str:
     """Who may write in the joint room, as all are told there. Mutes and waiting are told to whom they concern alone.
-    `zone`: by which clock, if not by that of those who read there."""
-    clock = zone or zone_in(case, JOINT)
+    `zone`: by which clock, if not by the case's."""
+    clock = zone or case.zone
     floor, course = case.floor, course_text(case, clock)
     if course:
         return course

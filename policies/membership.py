@@ -89,6 +89,11 @@ def sits_in_a_caucus(role: Role) -> bool:
 
 
 def zone_in(case: Case, conversation: Conversation) -> str:
-    """The time zone for what is said to all who read a conversation: the parties' there, if it is one and the same."""
+    """The time zone for what is said to all who read a conversation: a side's own, if it is one and the same.
+
+    Everywhere else the case's: where a party is, it says in private, and the other side must not learn it by a clock.
+    """
+    if conversation.kind is not Kind.CAUCUS:
+        return case.zone
     zones = {case.zone_of(person) for person in readers(case, conversation) if not case.is_staff(person)}
     return zones.pop() if len(zones) == 1 else case.zone

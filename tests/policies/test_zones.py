@@ -105,11 +105,13 @@ def test_a_pause_is_told_to_each_by_their_own_clock() -> None:
     assert "12:00 (Berlin, UTC+1)" in told[JOINT]
 
 
-def test_the_joint_room_is_told_by_the_parties_clock_if_they_have_one_and_the_same() -> None:
+def test_the_joint_room_is_told_by_the_clock_of_the_case_whatever_the_parties_said_in_private() -> None:
     case = zoned("!timezone Carl Europe/Berlin", "!timezone Alice Europe/Berlin", "!mode locked for 1h")
-    assert "12:00 (Berlin, UTC+1)" in floor_text(case)
+    assert "11:00 UTC" in floor_text(case), "neither is to learn where the other is"
     apart = done(case, "!timezone Alice America/New_York").case
     assert "11:00 UTC" in floor_text(apart)
+    moved = done(case, "!timezone Europe/Berlin").case
+    assert "12:00 (Berlin, UTC+1)" in floor_text(moved)
 
 
 def test_another_zone_is_no_news_of_the_room() -> None:
