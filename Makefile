@@ -93,7 +93,7 @@ lock: .venv-lock/bin/uv $(VENV) ## Resolve all dependencies anew
 	$(COMPILE) --upgrade requirements/synapse.in --output-file requirements/synapse.txt
 	cd $(PEER) && rm -f package-lock.json && $(abspath $(BIN))/npm install --package-lock-only --ignore-scripts
 	$(BIN)/node -e '$(WITHOUT_FUNDING)' $(PEER)/package-lock.json
-	@! grep -nE 'https?://' requirements/*.txt $(PEER)/package-lock.json || { echo "A lock must not name a host."; exit 1; }
+	@! grep -nE 'https?://' requirements/*.txt $(PEER)/package-lock.json tests/e2e/*/package-lock.json || { echo "A lock must not name a host."; exit 1; }
 
 .venv-lock/bin/uv:
 	@$(PYTHON) -m venv .venv-lock
@@ -101,5 +101,6 @@ lock: .venv-lock/bin/uv $(VENV) ## Resolve all dependencies anew
 
 clean: ## Remove everything that was made here, the demo's data too
 	rm -rf .venv .venv-synapse .venv-lock $(PEER)/node_modules var build dist
+	rm -rf tests/e2e/*/node_modules tests/e2e/element/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
 
 from sandbox.client import Client
 from sandbox.node import CommandFailed
-from tests.e2e.cases import Arrive, Staff, enter, mail_address, told, until
+from tests.e2e.cases import Arrive, Staff, code_in, enter, mail_address, told, until
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -56,9 +55,7 @@ async def test_a_party_pauses_takes_it_back_and_withdraws(mia: Staff, arrive: Ar
 
     await alice.text(hers, "!withdraw")
     question = await told(alice, hers, "do you withdraw from this mediation?")
-    code = re.search(r"“yes (\w{4})”", question)
-    assert code
-    await alice.text(hers, f"yes {code[1]}")
+    await alice.text(hers, f"yes {code_in(question)}")
     await desk.told("Alice has withdrawn")
     await rests(me, hers, 50)
     await rests(me, joint, 50)
