@@ -103,8 +103,8 @@ class Intake:
     ) -> str | None:
         """Take a file that somebody handed in on the page, from a folder of the caller's; why not, in words for them.
 
-        What comes again under the same `once` of theirs is one file. What could not be examined is not kept, and nobody
-        but them is told. Raises OSError.
+        The same file that comes again under the same `once` of theirs is one; another one is another. What could not be
+        examined is not kept, and nobody but them is told. Raises OSError.
         """
         result = await self._examined(case, source)
         if isinstance(result, Waits):
@@ -114,7 +114,7 @@ class Intake:
         filing = Filing(None, author, home, home, name, result)
         async with self._database.begin() as work:
             body, at = FILING.dump(filing), datetime.now(UTC)
-            identity = item_id(f"handed/{case}/{author}/{once}")
+            identity = item_id(f"handed/{case}/{author}/{home.id}/{once}/{result.original.sha256}/{name}")
             new = await work.inbox.put(Item(identity, case_lane(case), FILED, case, body, at))
             for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)

@@ -378,6 +378,14 @@ async def test_two_presses_of_one_button_hand_in_one_file(town: Town) -> None:
     assert [version.number for version in town.document.versions] == [1, 2]
 
 
+async def test_another_file_by_the_same_form_is_another(town: Town) -> None:
+    await town.enter(CARL)
+    for data in (SECRET, SECRET + b"\n% the right one\n"):
+        assert (await town.hand_in(data, nonce="n1")).status == 303
+    await town.filed()
+    assert [version.number for version in town.document.versions] == [1, 2]
+
+
 async def test_nothing_is_written_for_whoever_makes_up_a_session(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[object] = []
     monkeypatch.setattr(document_pages, "put_down", lambda *of: written.append(of))
