@@ -239,7 +239,9 @@ def _pages(config: Config, database: SqlDatabase, documents: DocumentHouse | Non
 def _mails(email: Email | None, database: SqlDatabase, codec: JsonCodec, house: House) -> MailReader | None:
     if email is None:
         return None
-    settle = timedelta(seconds=email.joint_delay_seconds)
+    # What is fetched may come a round apart, though it was sent at once.
+    apart = email.imap.every_seconds if email.imap else 0
+    settle = timedelta(seconds=email.joint_delay_seconds + apart)
     return MailReader(database, codec, house, _trust(email), settle=settle)
 
 

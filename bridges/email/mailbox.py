@@ -137,13 +137,16 @@ class Fetcher:
         """Store everything that waits and may be stored. Raises MailboxTrouble, and what the inbox raises."""
         async with self._mailbox() as mailbox:
             left = iter(await self._wait(mailbox.waiting))
+            busy: set[str | None] = set()
             while some := list(islice(left, _AT_ONCE)):
                 heads = await self._wait(mailbox.heads, some)
                 for number in some:
                     if self._over.is_set():
                         return
-                    if number in heads:
-                        await self._one(mailbox, number, heads[number])
+                    # Behind a mail that could not be stored, nothing to the same address overtakes it.
+                    if number in heads and heads[number].recipient not in busy:
+                        verdict = await self._one(mailbox, number, heads[number])
+                        busy.update({heads[number].recipient} if verdict is InboxVerdict.BUSY else ())
 
     async def trouble(self) -> str | None:
         """Why no mail can be fetched now; None if it can: tried."""
@@ -162,7 +165,7 @@ class Fetcher:
             with suppress(MailboxTrouble):
                 await self._wait(mailbox.close)
 
-    async def _one(self, mailbox: Mailbox, number: int, head: Head) -> None:
+    async def _one(self, mailbox: Mailbox, number: int, head: Head) -> InboxVerdict | None:
         verdict = await self._offer(mailbox, number, head)
         match verdict:
             case InboxVerdict.STORED:
@@ -174,6 +177,7 @@ class Fetcher:
                 pass
             case _:
                 assert_never(verdict)
+        return verdict
 
     async def _offer(self, mailbox: Mailbox, number: int, head: Head) -> InboxVerdict | None:
         """What becomes of a mail; None if it is gone."""

@@ -123,6 +123,22 @@ async def test_what_is_not_stored_is_not_deleted(verdict: InboxVerdict) -> None:
     assert server.flagged == ({1} if verdict is InboxVerdict.UNKNOWN else set())
 
 
+async def test_nothing_to_an_address_overtakes_a_mail_that_could_not_be_stored_and_others_come() -> None:
+    class Stumbling(Inbox):
+        async def accept(self, mail: ReceivedMail) -> InboxVerdict:
+            return InboxVerdict.BUSY if mail.raw == b"mail 1" and not self.kept else await super().accept(mail)
+
+    server, inbox = Server(), Stumbling()
+    server.put(1)
+    server.put(2)
+    server.put(3, token_address(BOUNCE, OWN_DOMAIN), "")
+    fetches = fetcher(server, inbox)
+    await fetches.fetch()
+    assert inbox.texts == [b"mail 3"]
+    await fetches.fetch()
+    assert inbox.texts == [b"mail 3", b"mail 1", b"mail 2"]
+
+
 @pytest.mark.parametrize(
     ("recipient", "sender"),
     [
