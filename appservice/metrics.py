@@ -54,7 +54,7 @@ class ServiceMetrics:
 
     async def _measure(self, name: str, queue: Queue, now: datetime) -> None:
         counts = await queue.counts()
-        for state in State:
+        for state in set(State) - {State.DONE}:  # those are not counted
             self._items.labels(name, state.value).set(counts.get(state, 0))
         self._lanes.labels(name).set(await queue.leased(now))
         for gauge, state in ((self._oldest, State.READY), (self._parked, State.PARKED)):

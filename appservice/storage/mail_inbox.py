@@ -39,7 +39,7 @@ class _About:
 
 
 class MailInbox:
-    """Stores mails: `bridges.email.server.MailInbox`."""
+    """Stores mails: `bridges.email.reception.MailInbox`."""
 
     def __init__(self, database: ReceivingDatabase, trust: Trust, *, clock: Callable[[], datetime] = now) -> None:
         self._database, self._trust, self._clock = database, trust, clock
