@@ -1,0 +1,93 @@
+"""All that mail needs, where there is any: made from the configuration."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from appservice.codec import JsonCodec
+from appservice.mail.courier import MailCourier, Sender
+from appservice.mail.heads import HeadsMail
+from appservice.mail.reader import MailReader
+from appservice.setup.channels import Email, Imap, Tls
+from appservice.setup.config import Config
+from appservice.storage.database import SqlDatabase
+from appservice.storage.mail_inbox import MailInbox
+from bridges.email.api import MailServer, Security
+from bridges.email.mailbox import Account, Fetcher, ImapMailbox
+from bridges.email.proof import Trust
+from bridges.email.rate import RateCap
+from bridges.email.reception import Reception
+from bridges.email.server import LmtpServer
+from rooms.house import House
+
+_SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
+
+
+@dataclass(frozen=True, slots=True)
+class MailHouse:
+    """The ways of mail in and out."""
+
+    server: MailServer
+    """The one that takes our mails."""
+    arrival: LmtpServer | Fetcher
+    """Where mails come from: a server of ours, or a mailbox."""
+    reader: MailReader
+    courier: MailCourier
+    heads: HeadsMail
+
+
+def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> MailHouse | None:
+    """As configured; None where nobody takes part by mail. Touches neither disk nor network."""
+    email = config.email
+    if email is None:
+        return None
+    organisation, server = config.organisation, _server(email)
+    sender = Sender(organisation.name, organisation.telephone, email.reply_domain, config.appservice.public_base_url)
+    trust = Trust(email.authserv_id, email.reply_domain, email.accept_spf, frozenset(email.arc_sealers))
+    return MailHouse(
+        server=server,
+        arrival=_arrival(email, database, trust),
+        reader=MailReader(database, codec, house, trust, settle=_settle(email)),
+        courier=MailCourier(database, server, sender),
+        heads=HeadsMail(database, server, sender, config.record.heads_to),
+    )
+
+
+def _server(email: Email) -> MailServer:
+    smtp = email.smtp
+    password = smtp.password.get_secret_value() if smtp.password else None
+    return MailServer(smtp.host, smtp.port, _SECURITY[smtp.tls], smtp.username, password)
+
+
+def _settle(email: Email) -> timedelta:
+    """How long a mail to all waits. What is fetched may come a round apart, though it was sent at once."""
+    return timedelta(seconds=email.joint_delay_seconds + (email.imap.every_seconds if email.imap else 0))
+
+
+def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | Fetcher:
+    reception = Reception(MailInbox(database, trust), RateCap(time.monotonic))
+    if email.imap is None:
+        lmtp = email.lmtp
+        return LmtpServer(reception, email.reply_domain, host=lmtp.host, port=lmtp.port, servers=lmtp.servers)
+    account = _account(email.imap)
+    return Fetcher(
+        reception,
+        email.reply_domain,
+        lambda: ImapMailbox(account),
+        every=timedelta(seconds=email.imap.every_seconds),
+        on_duty=lambda: database.duty.is_ours,
+    )
+
+
+def _account(imap: Imap) -> Account:
+    return Account(
+        imap.host,
+        imap.port,
+        _SECURITY[imap.tls],
+        imap.username,
+        imap.password.get_secret_value(),
+        imap.folder,
+        imap.recipient_field,
+    )

@@ -1,0 +1,41 @@
+"""The page behind the links, where anybody takes part by mail: made from the configuration."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+
+from appservice.codec import JsonCodec
+from appservice.documents.house import DocumentHouse
+from appservice.documents.pipeline.pages import Pages
+from appservice.portal.page import ServicePortal
+from appservice.portal.papers import ServicePapers
+from appservice.setup.config import Config
+from appservice.storage.database import SqlDatabase
+from appservice.web.proxies import TrustedProxies
+from bridges.email.rate import RateCap
+from bridges.portal import views
+from bridges.portal.document_pages import SHOWN_MOST, SHOWN_WINDOW, DocumentPages
+from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
+from rooms.house import House
+
+
+def portal_routes(
+    config: Config, database: SqlDatabase, codec: JsonCodec, house: House, documents: DocumentHouse | None
+) -> list[web.RouteDef]:
+    """Its routes; none without mail. Touches neither disk nor network."""
+    if config.email is None:
+        return []
+    shown_as = views.House(config.organisation.name, config.organisation.telephone)
+    tries = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
+    secure = config.appservice.public_base_url.startswith("https:")
+    page = ServicePortal(database, codec, documents=documents is not None)
+    caller = TrustedProxies(config.appservice.trusted_proxies).caller
+    pages = PortalPages(page, shown_as, caller, tries, is_secure=secure).routes()
+    if documents is None:
+        return pages
+    renderer = Pages(documents.workshop)
+    papers = ServicePapers(database, codec, house, documents.vault, intake=documents.intake, renderer=renderer)
+    shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
+    return [*DocumentPages(papers, shown_as, shown, most_bytes=documents.most_bytes).routes(), *pages]

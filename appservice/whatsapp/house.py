@@ -1,0 +1,70 @@
+"""All that WhatsApp needs, where there is a number: made from the configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from appservice.codec import JsonCodec
+from appservice.setup.channels import WhatsApp
+from appservice.setup.config import Config
+from appservice.storage.database import SqlDatabase
+from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
+from appservice.whatsapp.courier import Template, WhatsAppCourier
+from appservice.whatsapp.numbers import Numbers
+from appservice.whatsapp.reader import WebhookReader
+from appservice.whatsapp.rendering import Voice
+from appservice.whatsapp.statuses import StatusReader
+from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
+from bridges.whatsapp.api import CloudApi, Graph
+from bridges.whatsapp.pace import Pace
+from rooms.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class WhatsAppHouse:
+    """The ways of WhatsApp in and out."""
+
+    numbers: Numbers
+    cloud: CloudApi
+    webhooks: WebhookWork
+    courier: WhatsAppCourier
+
+
+def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> WhatsAppHouse | None:
+    """As configured; None where nobody takes part by WhatsApp. Touches neither disk nor network."""
+    whatsapp, organisation = config.whatsapp, config.organisation
+    if whatsapp is None:
+        return None
+    numbers, cloud = Numbers(whatsapp.private_number, whatsapp.joint_number), _cloud(whatsapp)
+    courier = WhatsAppCourier(
+        database,
+        cloud,
+        numbers,
+        codec,
+        house,
+        template=Template(whatsapp.template.name, whatsapp.template.language),
+        voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
+        pace=Pace(time.monotonic),
+    )
+    webhooks = WebhookWork(WebhookReader(codec, house, numbers), StatusReader(codec, house))
+    return WhatsAppHouse(numbers, cloud, webhooks, courier)
+
+
+def webhook_routes(config: Config, database: SqlDatabase, passed: Callable[[], Awaitable[None]]) -> list[web.RouteDef]:
+    """Where Meta's webhooks come in; none without WhatsApp. `passed` refuses them while the service isn't ready."""
+    if config.whatsapp is None:
+        return []
+    secrets = WebhookSecrets(
+        app_secret=config.whatsapp.app_secret.get_secret_value(),
+        verify_token=config.whatsapp.verify_token.get_secret_value(),
+    )
+    return WhatsAppApi(secrets, WebhookInbox(database, passed)).routes()
+
+
+def _cloud(whatsapp: WhatsApp) -> CloudApi:
+    token = whatsapp.access_token.get_secret_value()
+    return CloudApi(Graph(whatsapp.graph_base_url, token, whatsapp.graph_version))
