@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import boards, documents, forwarding, mail, opening, processes, releasing, stored
+from benchmarks import boards, bridged, documents, forwarding, largefile, mail, opening, processes, releasing, stored
 from benchmarks.results import Benchmark, Measure, keep, table
 
 RESULTS = Path("var/bench.json")
@@ -16,11 +16,13 @@ BENCHMARKS = (
     forwarding.BENCHMARK,
     opening.BENCHMARK,
     releasing.BENCHMARK,
+    bridged.BENCHMARK,
     boards.BENCHMARK,
     stored.BENCHMARK,
     processes.BENCHMARK,
     mail.BENCHMARK,
     documents.BENCHMARK,
+    largefile.BENCHMARK,
 )
 
 

@@ -32,6 +32,8 @@ PAGES: Final = 20
 WIDTH: Final = 1240
 """Points: A4 at 150 dpi."""
 CASE: Final = CaseId("1001")
+MOST_BYTES: Final = 2 * 10**9
+"""Of a document: what is measured here are larger ones, too."""
 VIEWERS: Final = 2
 """Who look at pages at the same time; the library draws one after another."""
 _REWRITE: Final = "import sys, pikepdf; pikepdf.open(sys.argv[1]).save(sys.argv[2])"
@@ -44,7 +46,7 @@ _LINE: Final = b"(%d. The parties agree that what is said here is said in confid
 
 
 @dataclass(frozen=True, slots=True)
-class _House:
+class House:
     """What a page goes through on its way."""
 
     database: SqlDatabase
@@ -53,15 +55,20 @@ class _House:
     pages: Pages
 
     async def upload(self, data: bytes) -> Kept:
-        """Examine a document, and keep what was made of it."""
+        """Take a document that is at hand."""
         async with self.vault.workroom.room() as folder:
             source = folder / "document"
             source.write_bytes(data)
-            clean = await self.pipeline.examine(source)
-            if not isinstance(clean, Clean):
-                raise TypeError("a harmless document was not taken")
-            kept = await self.vault.keep(CASE, clean.path)
+            return await self.keep(source)
+
+    async def keep(self, source: Path) -> Kept:
+        """Examine a document, and keep what came and what was made of it; the latter."""
+        clean = await self.pipeline.examine(source)
+        if not isinstance(clean, Clean):
+            raise TypeError("a harmless document was not taken")
+        original, kept = await self.vault.keep(CASE, source), await self.vault.keep(CASE, clean.path)
         async with self.database.begin() as work:
+            await work.vault.keep(original.blob)
             await work.vault.keep(kept.blob)
         return kept
 
@@ -81,19 +88,19 @@ async def documents(folder: Path, *, quick: bool) -> list[Measure]:
     rounds, data = 3 if quick else 20, _document()
     served, bare, first, tools = [], [], [], []
     source = folder / "source.pdf"
-    async with _house(folder) as house:
+    async with house(folder, Workshop()) as at:
         await asyncio.to_thread(source.write_bytes, data)
-        kept = await house.upload(data)
-        await house.page(kept, 1)
+        kept = await at.upload(data)
+        await at.page(kept, 1)
         for _ in range(rounds):
             bare.append(await _timed_bare(data))
             began = time.perf_counter()
             for number in range(0, PAGES, VIEWERS):
-                await asyncio.gather(*(house.page(kept, number + viewer) for viewer in range(1, VIEWERS + 1)))
+                await asyncio.gather(*(at.page(kept, number + viewer) for viewer in range(1, VIEWERS + 1)))
             served.append(time.perf_counter() - began)
             tools.append(await _timed_tools(source, folder / "made.pdf"))
             began = time.perf_counter()
-            await house.page(await house.upload(data), 1)
+            await at.page(await at.upload(data), 1)
             first.append(time.perf_counter() - began)
     ours, theirs = PAGES / min(served), PAGES / min(bare)
     until, needed = 1000 * min(first), 1000 * min(tools)
@@ -112,15 +119,16 @@ BENCHMARK: Final = Benchmark("documents", documents)
 
 
 @asynccontextmanager
-async def _house(folder: Path) -> AsyncIterator[_House]:
+async def house(folder: Path, workshop: Workshop) -> AsyncIterator[House]:
+    """A vault in that folder, and who reads documents for it; the workshop is closed in the end."""
     await asyncio.to_thread(folder.mkdir, parents=True)
     database = SqlDatabase(f"sqlite:///{folder / 'mediatrix.db'}", Sealer((bytes(range(32)),)))
     await database.open()
     async with database.begin() as work:
         await work.cases.save(Case(CASE, "Smith and Jones"))
-    async with aclosing(Workshop()) as workshop:
+    async with aclosing(workshop):
         vault = Vault(folder / "vault", database)
-        yield _House(database, vault, Pipeline(workshop, None, most_bytes=10**8), Pages(workshop))
+        yield House(database, vault, Pipeline(workshop, None, most_bytes=MOST_BYTES), Pages(workshop))
     await database.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.storage.mail_inbox import MailInbox
+from benchmarks.barehandler import BareRows
 from benchmarks.results import Benchmark, Measure, at_least
 from bridges.email.ids import new_reply_token, token_address, token_hash
 from bridges.email.proof import Trust
@@ -39,9 +39,7 @@ class _Bare:
     """Keeps each mail as one row."""
 
     def __init__(self, file: Path) -> None:
-        self._rows = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE mails (raw BLOB)"):
-            self._rows.execute(statement)
+        self._rows = BareRows(file)
 
     async def handle_RCPT(  # noqa: N802 - the library finds its hooks by these names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -50,7 +48,7 @@ class _Bare:
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        await asyncio.to_thread(self._rows.execute, "INSERT INTO mails VALUES (?)", (envelope.original_content,))
+        await self._rows.keep(envelope.original_content or b"")
         return "250 2.0.0 stored"
 
 

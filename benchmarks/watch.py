@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -31,6 +32,49 @@ class Usage:
         return cls(
             (int(fields[11]) + int(fields[12])) * _TICK, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1_000_000
         )
+
+
+class Peaks:
+    """The most memory that a process, and that any of those below it ever had, in MB. Run `watch` meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.own = 0.0
+        self.of_child = 0.0
+        """Of the one that had most."""
+
+    async def watch(self) -> None:
+        """Look until cancelled. What a process had at most doesn't shrink: only its very last moments may be missed."""
+        while True:
+            self.own = max(self.own, _most_of(self._pid))
+            below = [_most_of(pid) for pid in _below(self._pid) if _is_another_program(pid, self._pid)]
+            self.of_child = max(self.of_child, *below, 0.0)
+            await asyncio.sleep(_LOOK)
+
+
+def _most_of(pid: int) -> float:
+    """MB, of a process that may have ended just now (proc(5), VmHWM)."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1_000_000
+    return 0.0
+
+
+def _below(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    found = list[int]()
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    return [each for child in found for each in (child, *_below(child))]
+
+
+def _is_another_program(pid: int, than: int) -> bool:
+    """A process that was made just now is still the one that made it, memory and all."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != Path(f"/proc/{than}/cmdline").read_bytes()
+    return False
 
 
 class Ledger:

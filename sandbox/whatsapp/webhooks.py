@@ -63,14 +63,10 @@ class Webhooks:
 
     def put(self, value: Json, number: str) -> None:
         """A message or a report of that number of ours, to be handed over."""
-        metadata = {"display_phone_number": f"4930{number[-6:]}", "phone_number_id": number}
-        whole = {"messaging_product": "whatsapp", "metadata": metadata} | value
-        change = {"value": whole, "field": "messages"}
-        payload = {"object": "whatsapp_business_account", "entry": [{"id": _ACCOUNT, "changes": [change]}]}
         if self._held is not None:
-            self._held.append(payload)
+            self._held.append(payload(value, number))
         else:
-            self._queue.put_nowait(payload)
+            self._queue.put_nowait(payload(value, number))
 
     def hold(self) -> None:
         """From now on they wait."""
@@ -79,8 +75,8 @@ class Webhooks:
     def release(self, *, backwards: bool = False) -> None:
         """What waits is handed over, the last first if so wanted, and nothing waits any more."""
         held, self._held = self._held or [], None
-        for payload in reversed(held) if backwards else held:
-            self._queue.put_nowait(payload)
+        for one in reversed(held) if backwards else held:
+            self._queue.put_nowait(one)
 
     async def settled(self) -> None:
         """Until the service has taken all of them."""
@@ -89,15 +85,15 @@ class Webhooks:
     async def _run(self) -> None:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as http:
             while True:
-                payload = await self._queue.get()
+                one = await self._queue.get()
                 for _ in range(self.times):
-                    await self._hand_over(http, payload)
+                    await self._hand_over(http, one)
                 self._queue.task_done()
 
-    async def _hand_over(self, http: aiohttp.ClientSession, payload: Json) -> None:
+    async def _hand_over(self, http: aiohttp.ClientSession, one: Json) -> None:
         pause = _FIRST_PAUSE
-        body = written(payload)
-        headers = {"Content-Type": "application/json", "X-Hub-Signature-256": signature(body, self.app_secret)}
+        body = written(one)
+        headers = signed(body, self.app_secret)
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, ConnectionError):
                 async with http.post(self.url, data=body, headers=headers) as answer:
@@ -107,9 +103,22 @@ class Webhooks:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def written(payload: Json) -> bytes:
+def payload(value: Json, number: str) -> Json:
+    """A whole webhook with that message or report of that number of ours."""
+    metadata = {"display_phone_number": f"4930{number[-6:]}", "phone_number_id": number}
+    whole = {"messaging_product": "whatsapp", "metadata": metadata} | value
+    change = {"value": whole, "field": "messages"}
+    return {"object": "whatsapp_business_account", "entry": [{"id": _ACCOUNT, "changes": [change]}]}
+
+
+def signed(body: bytes, app_secret: str) -> dict[str, str]:
+    """The headers of a webhook of these bytes."""
+    return {"Content-Type": "application/json", "X-Hub-Signature-256": signature(body, app_secret)}
+
+
+def written(whole: Json) -> bytes:
     """JSON as Meta writes it: nothing but ASCII, with slashes escaped. The signature is over these bytes."""
-    return json.dumps(payload, separators=(",", ":")).replace("/", "\\/").encode()
+    return json.dumps(whole, separators=(",", ":")).replace("/", "\\/").encode()
 
 
 def signature(body: bytes, app_secret: str) -> str:
