@@ -130,6 +130,10 @@ class Document:
     servings: tuple[Serving, ...] = ()
     exposed: frozenset[PersonId] = frozenset()
     """Who may have seen it before it was taken out of the joint room."""
+    called: str = ""
+    """What its owner calls it, if another of theirs had that name already."""
+    into: DocumentId | None = None
+    """Of which document it is a version now, under another number; itself it is nothing any more."""
 
     @property
     def newest(self) -> Version:

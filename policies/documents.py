@@ -51,7 +51,7 @@ Verdict = Allowed | Denied
 def may(case: Case, document: Document, wish: Wish) -> Verdict:
     """Whether somebody may do that with a version of a document of that case, at that time."""
     found, person = document.version(wish.version), wish.person
-    if found is None:
+    if found is None or document.into:
         return Denied("there is no such version")
     if not case.roles(person):
         return Denied("they take no part in the case")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from enum import StrEnum
+from itertools import count
 from typing import Final
 
 from policies.text import clean
@@ -56,6 +58,13 @@ def file_name(raw: str, kind: Kind | None = None) -> str:
         return _short(line, FILE_NAME_LIMIT) or _UNNAMED
     stem = _without_end(line, kind)
     return (_short(stem, FILE_NAME_LIMIT - len(kind.suffix)) or _UNNAMED) + kind.suffix
+
+
+def another_name(name: str, taken: Collection[str]) -> str:
+    """The name if it is free, else with the first number that makes it so: "contract (2).pdf"."""
+    stem, dot, end = name.rpartition(".") if "." in name else (name, "", "")
+    numbered = (f"{_short(stem, FILE_NAME_LIMIT - len(end) - 8)} ({number}){dot}{end}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def _without_end(line: str, kind: Kind) -> str:

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
+from policies import versions
 from policies.cards import card, people
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
-from policies.document import Document, Kept, Label, Version
+from policies.document import Document, DocumentId, Kept, Label, Version
 from policies.documents import all_may_view
 from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Redact, Tell
 from policies.files import Kind as FileKind
@@ -80,6 +81,8 @@ class Filing:
     """What was written beside it."""
     otherwise: Post | None = None
     """How it stands in its room, where it came with a mail and can be no document."""
+    version_of: DocumentId | None = None
+    """Of which document its owner said that it is a new version."""
 
 
 def attached(came: MessageId, kept: Message, facts: Facts) -> list[Effect]:
@@ -131,7 +134,11 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
 
 
 def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
+    same = versions.same_file(case, filing.author, filing.home, passed.original.sha256)
+    if same:
+        return _again(case, filing, same, facts)
     document = _with_file(case, filing, passed, facts.at)
+    former = versions.namesake(case, document)
     case = case.with_document(document)
     version = document.newest
 
@@ -141,6 +148,7 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
             [
                 card(case, document, version, facts.at, named=named),
                 *([_out_of_room(case, filing, facts).strip()] if filing.message else []),
+                *([_namesake(document, former)] if named and former else []),
                 f"!doc show {document.id} shows more, !doc list all documents.",
             ]
         )
@@ -170,9 +178,30 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
     return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", why)
 
 
+def _again(case: Case, filing: Filing, same: tuple[Document, Version], facts: Facts) -> Decision:
+    """The very same file was brought before: it is that document."""
+    document, version = same
+    document = replace(document, exposed=document.exposed | filing.exposed)
+    case = case.with_document(document)
+
+    def text(audience: frozenset[PersonId]) -> str:
+        named = all_may_view(case, document, version, audience, facts.at)
+        shown = card(case, document, version, facts.at, named=named)
+        return f"That file is kept already, so nothing new was made of it.{_out_of_room(case, filing, facts)}\n{shown}"
+
+    reason = f"it is the same file as {document.id}.{version.number}"
+    return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-again", reason)
+
+
+def _namesake(document: Document, former: Document) -> str:
+    return (
+        f"{former.id} has that name, so this one got a number, and is no less strict. If it is a new version of"
+        f" {former.id}, its owner can say so: !doc version {document.id} of {former.id}."
+    )
+
+
 def _with_file(case: Case, filing: Filing, passed: Passed, at: datetime) -> Document:
-    """A new document, or a new version of the one that its owner calls so and keeps there."""
-    name = file_name(filing.name, passed.kind)
+    """A new document, or a new version of the one that its owner named."""
     label = Label.CAUCUS if filing.home.kind is Kind.CAUCUS else Label.MEDIATORS
     version = Version(
         1,
@@ -185,12 +214,10 @@ def _with_file(case: Case, filing: Filing, passed: Passed, at: datetime) -> Docu
         passed.pages,
         passed.changes,
     )
-    same = (filing.author, filing.home, name)
-    former = next((d for d in reversed(case.documents) if (d.owner, d.home, d.name) == same), None)
-    if former is None:
-        return Document(case.new_document_id(), *same, (version,), exposed=filing.exposed)
-    grown = former.with_version(replace(version, number=former.newest.number + 1))
-    return replace(grown, exposed=grown.exposed | filing.exposed)
+    place, name = (case, filing.author, filing.home), file_name(filing.name, passed.kind)
+    longer = versions.grown(*place, filing.version_of, version) if filing.version_of else None
+    document = longer or versions.another(*place, name, version)
+    return replace(document, exposed=document.exposed | filing.exposed)
 
 
 def _home(case: Case, author: Person, said_in: Conversation) -> Conversation:
@@ -233,8 +260,8 @@ def _beside(case: Case, filing: Filing) -> str:
 
 
 def _told_of_file(case: Case, filing: Filing, facts: Facts, what: str) -> tuple[Effect, ...]:
-    """What became of a file that is no document, by its name only to those who could see it if it were one: as a new
-    version of something privileged, say."""
+    """What became of a file that is no document, by its name only to those who may see the one of theirs that has
+    that name: something privileged, say."""
     former = next((d for d in reversed(case.documents) if _is_another(filing, d)), None)
 
     def text(audience: frozenset[PersonId]) -> str:
@@ -245,9 +272,11 @@ def _told_of_file(case: Case, filing: Filing, facts: Facts, what: str) -> tuple[
 
 
 def _is_another(filing: Filing, document: Document) -> bool:
-    """Whether a file is another version of a document, were it of the same kind."""
+    """Whether a file has the name of a document, were it of the same kind."""
+    if document.into:
+        return False
     name = file_name(filing.name, document.newest.kind)
-    return (filing.author, filing.home, name) == (document.owner, document.home, document.name)
+    return (filing.author, filing.home) == (document.owner, document.home) and name in {document.name, document.called}
 
 
 def _out_of_room(case: Case, filing: Filing, facts: Facts) -> str:

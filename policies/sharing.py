@@ -52,7 +52,7 @@ def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
 def shared_version(case: Case, share: Share) -> tuple[Document, Version] | None:
     """The document and the version that are shared, if they are still what they were."""
     document = case.document(share.document)
-    version = document.version(share.version) if document else None
+    version = document.version(share.version) if document and not document.into else None
     same = version is not None and version.served.sha256 == share.sha256
     return (document, version) if document and version and same else None
 

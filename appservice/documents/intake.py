@@ -29,7 +29,7 @@ from appservice.matrix.media import encrypt_file
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
 from policies.case import CaseId, Conversation, PersonId
-from policies.document import Kept, Version
+from policies.document import DocumentId, Kept, Version
 from policies.effects import Ingest
 from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId
@@ -99,22 +99,30 @@ class Intake:
             raise Trouble(f"the homeserver said {error.errcode}", transient=True) from error
 
     async def hand_in(
-        self, case: CaseId, author: PersonId, home: Conversation, source: Path, name: str, *, once: str
+        self,
+        case: CaseId,
+        author: PersonId,
+        home: Conversation,
+        source: Path,
+        name: str,
+        *,
+        once: str,
+        version_of: DocumentId | None = None,
     ) -> str | None:
         """Take a file that somebody handed in on the page, from a folder of the caller's; why not, in words for them.
 
         The same file that comes again under the same `once` of theirs is one; another one is another. What could not be
-        examined is not kept, and nobody but them is told. Raises OSError.
+        examined is not kept, and nobody but them is told. `version_of`: what it is a new version of. Raises OSError.
         """
         result = await self._examined(case, source)
         if isinstance(result, Waits):
             return _NOT_EXAMINED
         if isinstance(result, Refused):
             return result.why
-        filing = Filing(None, author, home, home, name, result)
+        filing = Filing(None, author, home, home, name, result, version_of=version_of)
         async with self._database.begin() as work:
             body, at = FILING.dump(filing), datetime.now(UTC)
-            identity = item_id(f"handed/{case}/{author}/{home.id}/{once}/{result.original.sha256}/{name}")
+            identity = item_id(f"handed/{case}/{author}/{home.id}/{once}/{result.original.sha256}/{version_of}/{name}")
             new = await work.inbox.put(Item(identity, case_lane(case), FILED, case, body, at))
             for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)

@@ -15,7 +15,7 @@ from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.portal.page import PortalDatabase
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token, viewing_mark
-from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Place
+from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place
 from policies import cards
 from policies.case import Case, Person
 from policies.document import Action, Document, Version
@@ -23,6 +23,7 @@ from policies.documents import Allowed, Denied, Wish, may, served
 from policies.files import file_name
 from policies.membership import caucuses_of
 from policies.plan import label
+from policies.versions import their_own
 from policies.viewing import opened, page_shown, visible
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -87,7 +88,11 @@ class ServicePapers:
             case = await work.cases.load(whose.case) if whose else None
         if case is None or whose is None:
             return ()
-        return [Place(home.id, label(home, case)) for home in caucuses_of(case, whose.person)]
+        return [
+            Place(home.id, label(home, case), tuple(Former(d.id, cards.title(d, d.newest)) for d in own))
+            for home in caucuses_of(case, whose.person)
+            for own in [list(their_own(case, whose.person, home))]
+        ]
 
     def desk(self) -> AbstractAsyncContextManager[Path]:
         """See the port."""
@@ -103,8 +108,11 @@ class ServicePapers:
         home = next((one for one in caucuses_of(case, whose.person) if one.id == handed.place), None)
         if home is None:
             return False
+        former = next((d.id for d in their_own(case, whose.person, home) if d.id == handed.former), None)
+        if handed.former and former is None:
+            return False
         once = handed.nonce or new_token()
-        why = await self._intake.hand_in(case.id, whose.person, home, file, handed.name, once=once)
+        why = await self._intake.hand_in(case.id, whose.person, home, file, handed.name, once=once, version_of=former)
         return NotNow(why) if why else True
 
     async def open(self, session: str, document: str, version: int) -> bool:

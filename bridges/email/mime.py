@@ -43,6 +43,8 @@ _CONTENT_FIELD: Final = re.compile(
 )
 _CONTENT_FIELD_LIMIT: Final = 8 * 1024
 """The library takes quadratic time to find a parameter."""
+_ORNAMENT: Final = 20_000
+"""Bytes of a picture that is no more than that."""
 _STRUCTURE: Final = re.compile(rb"multipart/|message/", re.IGNORECASE)
 
 
@@ -126,7 +128,9 @@ def _walk(part: Message, limits: Limits, depth: int, may_go_on: Callable[[], boo
         return _Found(obstacles=[UnsafeReason.TOO_MANY_PARTS])
     mime_type = part.get_content_type()
     if mime_type.startswith("multipart/") and part.is_multipart():
-        children = part.get_payload()
+        children = [
+            child for child in part.get_payload() if not (mime_type == "multipart/related" and _is_ornament(child))
+        ]
         special = _SPECIAL.get(mime_type)
         found = _Found(obstacles=[special] if special else [])
         read = [_walk(child, limits, depth - 1, may_go_on) for child in children if isinstance(child, Message)]
@@ -177,6 +181,16 @@ def _leaf(part: Message, mime_type: str, limits: Limits) -> _Found:
         return _Found()
     attachment = Attachment(name or "unnamed", tidied(mime_type), content)
     return _Found(attachments=[attachment], obstacles=[special] if special else [])
+
+
+def _is_ornament(part: object) -> bool:
+    """Whether what belongs to a formatted text (RFC 2387) is a little picture that stands in it (RFC 2392), such as the
+    logo of a signature: no file that anybody sent. What is larger may be a screenshot that was pasted there."""
+    if not isinstance(part, Message) or part.get_content_maintype() != "image" or "Content-ID" not in part:
+        return False
+    content = part.get_payload(decode=True)
+    small = isinstance(content, bytes) and len(content) <= _ORNAMENT
+    return small and part.get_content_disposition() != "attachment"
 
 
 def _decoded(part: Message, content: bytes) -> str | None:

@@ -43,5 +43,5 @@ async def _written(part: BodyPartReader, fields: Mapping[str, str], target: Path
             if size > most:
                 return NotNow(f"A file has at most {most // 1_000_000} MB.")
             await asyncio.to_thread(file.write, chunk)
-    handed = Handed(fields.get("place", ""), part.filename or "", fields.get("nonce", ""))
+    handed = Handed(fields.get("place", ""), part.filename or "", fields.get("nonce", ""), fields.get("former", ""))
     return handed if size else NotNow("Please choose a file first.")

@@ -28,20 +28,31 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """A document of that person's own, of which another file may be a new version."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A private room that a document can be handed in to. `id` names it in forms."""
+    """A private room that a document can be handed in to. `id` names it in forms; `own`: what is theirs there."""
 
     id: str
     name: str
+    own: tuple[Former, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What the form of a file says besides the file. `nonce` makes two presses of one button one act."""
+    """What the form of a file says besides the file. `nonce` makes two presses of one button one act; `former` is the
+    document of which it is a new version, or empty."""
 
     place: str
     name: str
     nonce: str
+    former: str = ""
 
 
 @dataclass(frozen=True, slots=True)

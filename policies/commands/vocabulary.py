@@ -34,6 +34,7 @@ from policies.commands import (
     session,
     sides,
     undo,
+    versioning,
     waiting,
     whatsapp,
     zone,
@@ -59,6 +60,7 @@ from policies.commands.rules import RulesCommand
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.undo import Undo
+from policies.commands.versioning import JoinVersions
 from policies.commands.waiting import WaitingCommand
 from policies.commands.whatsapp import WhatsAppCommand
 from policies.commands.zone import SetZone
@@ -113,6 +115,7 @@ Command = (
     | RulesCommand
     | GrantCommand
     | DocumentCommand
+    | JoinVersions
     | HoldCommand
     | Undo
     | WaitingCommand
@@ -142,6 +145,7 @@ FORMS: dict[str, Form[Command]] = {
         *floor.FORMS,
         *rules.FORMS,
         *documents.FORMS,
+        *versioning.FORMS,
         *granting.FORMS,
         *hold.FORMS,
         *undo.FORMS,

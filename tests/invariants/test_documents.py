@@ -24,7 +24,7 @@ from policies.cards import number_of
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
 from policies.commands import granting, naming
-from policies.document import Action, BlobId, Kept
+from policies.document import Action, BlobId, DocumentId, Kept
 from policies.documents import Allowed, Wish, may
 from policies.effects import Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
 from policies.files import Kind
@@ -60,7 +60,8 @@ def filed(case: Case, key: str, at: datetime, *, taken: bool = True) -> Decision
     kept = Kept(BlobId(f"b{key}"), f"{key.lower()}a".replace(".", "c").ljust(64, "0"), 10)
     result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ()) if taken else Refused("It is a film.")
     name = CANARIES[key[:2]] if taken else f"{CANARIES[key[:2]]}.pdf"
-    brought = Filing(MessageId(key), named(case, owner).id, home, home, name, result)
+    former = DocumentId(key[:2]) if "." in key else None
+    brought = Filing(MessageId(key), named(case, owner).id, home, home, name, result, version_of=former)
     return decide_filed(case, brought, replace(facts(None, at=at), documents=True))
 
 

@@ -284,3 +284,48 @@ def test_nobody_answers_for_a_document_of_somebody_without_a_private_room() -> N
     [found] = case.documents
     case = replace(case, documents=(replace(found, owner=named(case, "Eva").id, home=DESK),))
     assert says(case, "Mia", "!doc grant D1 view to all", DESK).refused
+
+
+def with_two() -> Case:
+    newer = Passed(
+        Kind.PDF, "application/pdf", replace(SERVED, sha256="c3" * 32), replace(SENT, sha256="d4" * 32), 3, ()
+    )
+    filing = Filing(MessageId("m1"), named(CASE, "Alice").id, HERS, HERS, "brief.pdf", newer)
+    return decide_filed(CASE, filing, replace(facts(None), documents=True)).case
+
+
+def test_a_document_becomes_a_new_version_of_another_by_its_owners_word_and_its_number_ends() -> None:
+    done = says(with_two(), "Alice", "!doc version D2 of D1")
+    first, second = done.case.documents
+    assert [(v.number, v.served.sha256) for v in first.versions] == [(1, SERVED.sha256), (2, "c3" * 32)]
+    assert Recall(second.id) in done.effects
+    assert "D2 is D1.2 now." in told(done.effects, HERS)
+    for name in ("Alice", "Ann", "Mia"):
+        wish = Wish(named(done.case, name).id, Action.VIEW, 1, AT)
+        assert not isinstance(may(done.case, second, wish), Allowed)
+        assert isinstance(may(done.case, first, replace(wish, version=2)), Allowed)
+    assert "There is no document D2" in told(says(done.case, "Alice", "!doc show D2").effects, HERS)
+
+
+def test_a_version_is_no_way_around_what_a_document_is_labelled_or_was_granted() -> None:
+    strict = says(with_two(), "Alice", "!doc label D1 privileged").case
+    joined = says(strict, "Alice", "!doc version D2 of D1").case
+    assert joined.documents[0].newest.label is Label.PRIVILEGED
+    shown = answers(answers(says(with_two(), "Mia", "!doc grant D2 view to all", DESK), "Mia", DESK), "Alice")
+    again = says(shown.case, "Alice", "!doc version D2 of D1")
+    assert again.case.documents == shown.case.documents
+    assert "was given to others" in told(again.effects, HERS)
+
+
+@pytest.mark.parametrize(("name", "where"), [("Mia", DESK), ("Ann", HERS), ("Bob", HIS)])
+def test_nobody_but_its_owner_says_what_a_version_is(name: str, where: Conversation) -> None:
+    case = with_two()
+    assert says(case, name, "!doc version D2 of D1", where).case.documents == case.documents
+
+
+def test_what_is_being_released_is_not_given_under_a_number_that_ended() -> None:
+    asked = answers(says(with_two(), "Mia", "!doc grant D2 view to all", DESK), "Mia", DESK)
+    joined = says(asked.case, "Alice", "!doc version D2 of D1")
+    late = answers(replace(joined), "Alice")
+    assert not any(document.grants for document in late.case.documents)
+    assert not of_kind(Publish, late.effects)

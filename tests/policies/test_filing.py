@@ -6,7 +6,7 @@ import pytest
 
 from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation
-from policies.document import BlobId, Kept, Label
+from policies.document import BlobId, DocumentId, Kept, Label
 from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Publish, Redact, Relay, Tell
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits, decide_filed
@@ -28,6 +28,7 @@ PASSED = Passed(
     20,
     ("the author's name was removed",),
 )
+OTHER = replace(PASSED, served=Kept(BlobId("b3"), "3" * 64, 5), original=Kept(BlobId("b4"), "4" * 64, 6))
 MACRO, FILM = Refused("It holds a macro.", harmful=True), Refused("It is a film.")
 
 
@@ -47,10 +48,11 @@ def filed(
     *,
     deletes: bool = False,
     words: str = "",
+    version_of: DocumentId | None = None,
 ) -> Decision:
     exposed = frozenset({named(case, "Carl").id}) if where == JOINT else frozenset()
     alice = named(case, "Alice").id
-    filing = Filing(MessageId("m1"), alice, where, home, FILE.name, result, exposed, words)
+    filing = Filing(MessageId("m1"), alice, where, home, FILE.name, result, exposed, words, version_of=version_of)
     return decide_filed(case, filing, replace(KNOWN, deletes_media=deletes))
 
 
@@ -169,21 +171,51 @@ def test_what_was_taken_out_of_the_joint_room_says_who_may_have_seen_it() -> Non
     assert reached(decision.effects) == {HERS, DESK}
 
 
-def test_the_same_name_again_is_another_version_which_nobody_was_granted() -> None:
-    again = filed(replace(PASSED, served=Kept(BlobId("b3"), "3" * 64, 5)), case=filed().case)
+def test_another_file_of_the_same_name_is_another_document_with_a_name_of_its_own() -> None:
+    again = filed(OTHER, case=filed().case)
+    assert [(d.id, d.name, len(d.versions)) for d in again.case.documents] == [
+        ("D1", "Brieffdp.exe.pdf", 1),
+        ("D2", "Brieffdp.exe (2).pdf", 1),
+    ]
+    assert "!doc version D2 of D1" in str(again.effects)
+    third = filed(replace(OTHER, original=Kept(BlobId("b6"), "6" * 64, 5)), case=again.case)
+    assert third.case.documents[2].name == "Brieffdp.exe (3).pdf"
+
+
+@pytest.mark.parametrize("label", [Label.PRIVILEGED, Label.MEDIATORS])
+def test_a_namesake_begins_as_strict_as_what_it_may_be_meant_for(label: Label) -> None:
+    case = filed().case
+    former = case.documents[0]
+    strict = case.with_document(former.with_version(replace(former.newest, label=label)))
+    assert filed(OTHER, case=strict).case.documents[1].newest.label is label
+
+
+def test_the_very_same_file_is_the_document_that_it_was() -> None:
+    again = filed(case=filed().case)
+    assert again.case == filed().case
+    assert {Redact(HERS, MessageId("m1")), Erase(MessageId("m1"))} <= set(again.effects)
+    assert "is kept already" in str(of_kind(Inform, again.effects))
+    elsewhere = filed(where=JOINT, home=DESK, case=filed().case)
+    assert len(elsewhere.case.documents) == 2
+    [exposed] = filed(where=JOINT, case=filed().case).case.documents
+    assert exposed.exposed == {named(CASE, "Carl").id}
+
+
+def test_a_file_that_its_owner_calls_a_new_version_is_one_which_nobody_was_granted() -> None:
+    again = filed(OTHER, case=filed().case, version_of=DocumentId("D1"))
     [document] = again.case.documents
     assert [v.number for v in document.versions] == [1, 2]
     assert document.version(1) == filed().case.documents[0].newest
-    elsewhere = filed(where=JOINT, home=DESK, case=filed().case)
-    assert len(elsewhere.case.documents) == 2
+    # Of somebody else's, or in another room, it is a document of its own.
+    assert len(filed(OTHER, home=DESK, case=filed().case, version_of=DocumentId("D1")).case.documents) == 2
 
 
-@pytest.mark.parametrize("result", [PASSED, MACRO, FILM, Waits("The scanner is down.")])
+@pytest.mark.parametrize("result", [PASSED, OTHER, MACRO, FILM, Waits("The scanner is down.")])
 @pytest.mark.parametrize(
     ("label", "who_learns_its_name"),
     [(Label.PRIVILEGED, {"Ann"}), (Label.MEDIATORS, {DESK}), (Label.CAUCUS, {HERS, DESK, "Ann"})],
 )
-def test_another_version_is_named_to_those_alone_who_may_see_it(
+def test_a_namesake_is_named_to_those_alone_who_may_see_the_former(
     result: Passed | Refused | Waits, label: Label, who_learns_its_name: set[object]
 ) -> None:
     case = filed().case

@@ -15,7 +15,7 @@ from aiohttp import ClientResponse, FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
-from appservice.documents.intake import Ends, Intake
+from appservice.documents.intake import FILED, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
 from appservice.documents.reader import FilingReader
@@ -115,19 +115,20 @@ class Town:
         return await self.http.post(f"{ADDRESS}/{what}", data=form, allow_redirects=False)
 
     async def hand_in(
-        self, data: bytes, *, place: str = "", mark: str | None = None, nonce: str = ""
+        self, data: bytes, *, place: str = "", mark: str | None = None, nonce: str = "", former: str = ""
     ) -> ClientResponse:
         """A file, by the form on the page."""
         form = FormData(quote_fields=False, default_to_multipart=True)
         form.add_field("mark", mark or form_mark(self.session))
         form.add_field("place", place or caucus_of(CASE, "Jones").id)
         form.add_field("nonce", nonce)
+        form.add_field("former", former)
         form.add_field("file", data, filename="../\u202eplan.exe")
         return await self.http.post("/p/documents", data=form, allow_redirects=False)
 
     async def filed(self) -> None:
         """What was handed in is read from the inbox."""
-        for item in list(self.database.committed.inbox.items.values()):
+        for item in [item for item in self.database.committed.inbox.items.values() if item.kind == FILED and item.body]:
             async with self.database.begin() as work:
                 await FilingReader(JsonCodec(), HOUSE).read(work, item)
 
@@ -375,15 +376,31 @@ async def test_two_presses_of_one_button_hand_in_one_file(town: Town) -> None:
     for nonce in ("n1", "n1", "n2"):
         assert (await town.hand_in(SECRET, nonce=nonce)).status == 303
     await town.filed()
-    assert [version.number for version in town.document.versions] == [1, 2]
+    assert [len(document.versions) for document in town.case.documents] == [1]
+    used = {kept.blob for kept in (town.document.newest.served, town.document.newest.original)}
+    assert {blob for blob, (_, whole) in town.database.committed.blobs.items() if whole} == used
 
 
-async def test_another_file_by_the_same_form_is_another(town: Town) -> None:
+async def test_another_file_by_the_same_form_is_another_unless_it_is_said_to_be_a_new_version(town: Town) -> None:
     await town.enter(CARL)
-    for data in (SECRET, SECRET + b"\n% the right one\n"):
+    newer = SECRET + b"\n% the right one\n"
+    for data in (SECRET, newer):
         assert (await town.hand_in(data, nonce="n1")).status == 303
+        await town.filed()
+    assert [document.name for document in town.case.documents] == ["plan.exe.pdf", "plan.exe (2).pdf"]
+    shown = await (await town.http.get("/p/documents")).text()
+    assert '<option value="D1">A new version of D1 “plan.exe.pdf”' in shown
+    assert (await town.hand_in(newer + b"%", former="D1")).status == 303
     await town.filed()
-    assert [version.number for version in town.document.versions] == [1, 2]
+    assert [len(document.versions) for document in town.case.documents] == [2, 1]
+
+
+async def test_nobody_hands_in_a_version_of_what_is_not_their_own(town: Town) -> None:
+    await town.share(Label.JOINT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    assert "A new version of" not in await (await town.http.get("/p/documents")).text()
+    assert (await town.hand_in(SECRET + b"%", former="D1")).status == 404
+    assert not town.database.committed.inbox.items
 
 
 async def test_nothing_is_written_for_whoever_makes_up_a_session(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

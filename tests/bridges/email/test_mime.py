@@ -71,6 +71,26 @@ def test_files_are_kept_with_their_names_cleaned() -> None:
     assert "ab.pdf" not in repr(body)
 
 
+@pytest.mark.parametrize(
+    ("size", "fields", "kept"),
+    [
+        (900, "Content-ID: <logo@a>", 0),
+        (900, "Content-ID: <logo@a>\r\nContent-Disposition: inline; filename=logo.png", 0),
+        (900, "Content-ID: <scan@a>\r\nContent-Disposition: attachment; filename=scan.png", 1),
+        (900, "Content-Disposition: inline; filename=scan.png", 1),
+        (90_000, "Content-ID: <pasted@a>", 1),
+    ],
+)
+def test_the_logo_of_a_signature_is_no_file_that_anybody_sent(size: int, fields: str, kept: int) -> None:
+    shown = multipart(
+        "related", part("text/html", '<p>Yes</p><img src="cid:logo@a">'), part("image/png", "x" * size, fields)
+    )
+    body = read_body(shown)
+    assert body.text.strip() == "Yes"
+    assert len(body.attachments) == kept
+    assert len(read_body(shown.replace(b"multipart/related", b"multipart/mixed")).attachments) == 1
+
+
 def test_a_text_file_is_a_file_and_not_words() -> None:
     raw = multipart(
         "mixed",

@@ -1,0 +1,64 @@
+"""A document becomes a new version of another one, because its owner says so: a name alone says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies import cards
+from policies.case import Case
+from policies.commands.form import Form
+from policies.commands.naming import NUMBER, done, find, may_be_named
+from policies.effects import Recall
+from policies.outcome import Facts, Outcome, Refused
+from policies.versions import joined, why_not
+
+_HOW = "Name two documents, the newer one first"
+_EXAMPLE = "!doc version D3 of D1"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinVersions:
+    """One document is a new version of another one of the same owner."""
+
+    newer: str
+    former: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """The owner's alone. What was posted of it under its own number is taken out of rooms: that number ends."""
+        newer, former = find(case, self.newer, facts), find(case, self.former, facts)
+        if isinstance(newer, Refused):
+            return newer
+        if isinstance(former, Refused):
+            return former
+        document, into = newer[0], former[0]
+        if facts.by != document.owner:
+            return Refused("Only its owner can say that", f"!doc show {document.id}")
+        why = why_not(document, into)
+        if why:
+            return Refused(why, f"!doc history {document.id}")
+        case = joined(case, document, into)
+        after = case.document(into.id) or into
+        named = may_be_named(case, after, after.newest, facts)
+        shown = cards.card(case, after, after.newest, facts.at, named=named)
+        note = f"{document.id} is {cards.number_of(after, after.newest)} now."
+        return done(case, note, facts, Recall(document.id), shown=f"{note}\n{shown}")
+
+
+def _version(words: list[str]) -> JoinVersions | str:
+    match words:
+        case [newer, of, former] if of.lower() == "of" and NUMBER.fullmatch(newer) and NUMBER.fullmatch(former):
+            return JoinVersions(newer.partition(".")[0], former.partition(".")[0])
+    return _HOW
+
+
+FORMS: tuple[Form[JoinVersions], ...] = (
+    Form(
+        "doc version",
+        "!doc version D3 of D1",
+        "says that a document of yours is a new version of another one of yours",
+        _EXAMPLE,
+        _version,
+        caucus=True,
+        party=True,
+    ),
+)
