@@ -106,7 +106,8 @@ async def cards(house: House, user: UserId, room: Room, name: str) -> int:
 
 async def alice_sends_a_file(house: House, word: str) -> None:
     private = await house.room(await house.caucus_of("Alice"))
-    await send_file(house, ALICE, private, f"{word}.pdf")
+    # The very same bytes would be the same document.
+    await send_file(house, ALICE, private, f"{word}.pdf", SECRET + word.encode())
     await house.work_off()
 
 
@@ -135,7 +136,7 @@ async def _comes_out(house: House, document: Document) -> None:
         await parts.vault.copy_out(CASE, version.original, room / "original")
         await parts.vault.copy_out(CASE, version.served, room / "served")
         original, served = (room / "original").read_bytes(), (room / "served").read_bytes()
-    if (original, served) != (SECRET, SERVED):
+    if (original[: len(SECRET)], served) != (SECRET, SERVED):
         raise Broken("the vault gives something else back")
 
 
@@ -286,7 +287,7 @@ async def test_what_somebody_else_uploaded_is_not_deleted_for_a_party(tmp_path: 
 
 
 async def carl_mails_a_file(house: House, word: str) -> None:
-    await house.mail(house.letter(CARL, "PRIVATE"), f"see {word}", **{word: SECRET})
+    await house.mail(house.letter(CARL, "PRIVATE"), f"see {word}", **{word: SECRET + word.encode()})
     await house.work_off()
 
 
