@@ -28,7 +28,7 @@ export PYTHONDONTWRITEBYTECODE :=
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story test $(PARTS) e2e check format bench lock clean
+.PHONY: help setup demo story test $(PARTS) e2e check words format bench lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ check: $(VENV) ## Style, types, and who may import whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+words: $(VENV) ## Bring the catalogues of texts for parties up to date with the code
+	@$(BIN)/python -m catalogue.gather
 
 format: $(VENV) ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix .

@@ -178,6 +178,7 @@ def _house(config: Config) -> House:
         documents=config.documents is not None,
         heads_to=config.record.heads_to,
         zone=config.organisation.time_zone,
+        language=config.organisation.language,
         rules=config.rules.rulebook,
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )

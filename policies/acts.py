@@ -43,7 +43,7 @@ def take(case: Case, given: Answer, facts: Facts) -> Outcome:
 
 def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
     """Fill a new case with the steps of its file. The first step that is refused refuses the whole."""
-    case = replace(case, rules=facts.rules, zone=facts.zone)
+    case = replace(case, rules=facts.rules, zone=facts.zone, language=facts.language)
     if facts.agreement:
         case = replace(case, agreements=(replace(facts.agreement, version=1),))
     done = Done(case, "")

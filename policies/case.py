@@ -155,7 +155,8 @@ class Person:
     id: PersonId
     name: str
     endpoint: Endpoint
-    language: Language = Language.ENGLISH
+    language: Language | None = None
+    """In which they are written to, where that was said."""
     quiet: Quiet | None = None
     zone: str | None = None
     """The time zone in which times are shown to them, where that is known."""
@@ -206,6 +207,8 @@ class Case:
     withdrawn: tuple[PersonId, ...] = ()
     zone: str = UNIVERSAL
     """The time zone in which times are shown to its mediators, and to whoever has said of none."""
+    language: Language = Language.ENGLISH
+    """In which the service speaks to all, and to whoever has said of none."""
     boards: int = 0
     """How many boards were posted to the desk; the last is kept up to date."""
     deed: Deed | None = None
@@ -232,6 +235,13 @@ class Case:
         if known is None:
             return self.zone
         return known.zone or (known.quiet.zone if known.quiet else self.zone)
+
+    def language_of(self, person: PersonId | None) -> Language:
+        """In which somebody is written to: mediators in English, like everything at their desk."""
+        known = self.person(person) if person else None
+        if known is None or self.is_staff(known.id):
+            return Language.ENGLISH
+        return known.language or self.language
 
     def at_address(self, network: Network, address: str) -> Person | None:
         """The person reached at that address, or by another name of the same channel. Mail addresses are the same in

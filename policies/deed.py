@@ -51,9 +51,17 @@ class QuietSet:
 
 @dataclass(frozen=True, slots=True)
 class LanguageSet:
-    """The language of somebody's mails."""
+    """The language in which somebody is written to."""
 
     person: PersonId
+    before: Language | None
+    after: Language | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLanguageSet:
+    """The language in which the service speaks to all."""
+
     before: Language
     after: Language
 
@@ -123,6 +131,7 @@ Change = (
     | RulesSet
     | QuietSet
     | LanguageSet
+    | CaseLanguageSet
     | DeskZoneSet
     | ZoneSet
     | ChannelStopped

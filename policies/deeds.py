@@ -12,6 +12,7 @@ from policies.case import DESK, Case, Person, Phase
 from policies.course import PAUSABLE
 from policies.deed import (
     Asked,
+    CaseLanguageSet,
     Change,
     ChannelStopped,
     CourseSet,
@@ -45,7 +46,6 @@ from policies.effects import (
     Tell,
 )
 from policies.hold import HoldEnd
-from policies.language import Language
 from policies.outcome import Done, Facts
 from policies.release import Standing
 from policies.text import one_line
@@ -78,6 +78,8 @@ def _changes(before: Case, after: Case, effects: tuple[Effect, ...]) -> Iterator
         yield CourseSet(*course[0], *course[1])
     yield from [RulesSet(before.rules, after.rules)] if before.rules != after.rules else []
     yield from [DeskZoneSet(before.zone, after.zone)] if before.zone != after.zone else []
+    if before.language != after.language:
+        yield CaseLanguageSet(before.language, after.language)
     for person in after.people:
         yield from _of_person(before.person(person.id) or person, person)
     for document in after.documents:
@@ -121,6 +123,7 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
         "floor": FloorSet in kinds,
         "rules": RulesSet in kinds,
         "zone": DeskZoneSet in kinds,
+        "language": CaseLanguageSet in kinds,
         "phase": CourseSet in kinds,
         "pauses": CourseSet in kinds,
         "people": same_people,
@@ -134,7 +137,7 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
 def _plain(person: Person) -> Person:
     """Somebody without what can be put back."""
     endpoint = replace(person.endpoint, stopped=None)
-    return replace(person, quiet=None, zone=None, language=Language.ENGLISH, endpoint=endpoint)
+    return replace(person, quiet=None, zone=None, language=None, endpoint=endpoint)
 
 
 def _acts(effect: Effect) -> bool:

@@ -15,6 +15,7 @@ from policies.case import (
     Role,
     caucus,
 )
+from policies.language import Language
 
 _SIDED = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER})
 """Roles that sit in a caucus: that of their participation's side."""
@@ -97,3 +98,19 @@ def zone_in(case: Case, conversation: Conversation) -> str:
         return case.zone
     zones = {case.zone_of(person) for person in readers(case, conversation) if not case.is_staff(person)}
     return zones.pop() if len(zones) == 1 else case.zone
+
+
+def language_in(case: Case, conversation: Conversation) -> Language:
+    """In which language all who read a conversation are told something: a side's own, if it is one and the same.
+
+    To all it is the case's, whoever they are, for in which language a party is written to is said in private. The desk
+    is English.
+    """
+    match conversation.kind:
+        case Kind.DESK:
+            return Language.ENGLISH
+        case Kind.JOINT:
+            return case.language
+        case Kind.CAUCUS:
+            side = {case.language_of(person) for person in readers(case, conversation) if not case.is_staff(person)}
+            return side.pop() if len(side) == 1 else case.language

@@ -11,6 +11,7 @@ from policies.case import DESK, Case, Conversation, ConversationId, PersonId
 from policies.effects import Effect, Publish, Tell
 from policies.hold import AtHand
 from policies.identity import Identity
+from policies.language import Language
 from policies.message import Edit, Message, Text, Unproven
 from policies.names import MessageId
 from policies.rulebook import IN_FORCE, Rulebook
@@ -55,6 +56,8 @@ class Facts:
     """The organisation's rules of the joint room, for a new case."""
     zone: str = UNIVERSAL
     """The organisation's time zone, for a new case."""
+    language: Language = Language.ENGLISH
+    """The organisation's language, for a new case."""
     where: Conversation = DESK
     """Where a command was given."""
     entry: int = 0

@@ -83,7 +83,7 @@ def technical(name: str, limit: int = 20) -> str:
 
 def moment(at: datetime, zone: str = UNIVERSAL) -> str:
     """A time, by the clock of that zone, which it names."""
-    return on_the_clock(at, zone, "%Y-%m-%d %H:%M")
+    return on_the_clock(at, zone, "{:%Y-%m-%d %H:%M}".format)
 
 
 def one_line(text: str, limit: int = 80) -> str:

@@ -14,6 +14,7 @@ from policies.ask import Consenting
 from policies.case import DESK, Case, Person
 from policies.deed import (
     Asked,
+    CaseLanguageSet,
     Change,
     ChannelStopped,
     CourseSet,
@@ -94,6 +95,8 @@ def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Eff
             return (replace(case, rules=rules), ()) if case.rules == now else None
         case DeskZoneSet(zone, now_zone):
             return (replace(case, zone=zone), ()) if case.zone == now_zone else None
+        case CaseLanguageSet(spoken, now_spoken):
+            return (replace(case, language=spoken), ()) if case.language == now_spoken else None
         case QuietSet(who) | LanguageSet(who) | ChannelStopped(who) | ZoneSet(who):
             person = case.person(who)
             return _person(case, person, change) if person else None

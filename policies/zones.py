@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,15 +23,15 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
 
 
-def on_the_clock(at: datetime, zone: str, written: str) -> str:
-    """A moment in that form of `strftime`, always with the place and its distance from UTC: an hour that a day has
-    twice is told apart, and nobody takes another's clock for theirs."""
+def on_the_clock(at: datetime, zone: str, written: Callable[[datetime], str]) -> str:
+    """A moment in that form, always with the place and its distance from UTC: an hour that a day has twice is told
+    apart, and nobody takes another's clock for theirs."""
     place = zone_named(zone)
     if place is None or zone == UNIVERSAL:
-        return f"{at.astimezone(UTC):{written}} UTC"
+        return f"{written(at.astimezone(UTC))} UTC"
     local = at.astimezone(place)
     city = zone.rpartition("/")[2].replace("_", " ")
-    return f"{local:{written}} ({city}, UTC{_offset(local.utcoffset() or timedelta(0))})"
+    return f"{written(local)} ({city}, UTC{_offset(local.utcoffset() or timedelta(0))})"
 
 
 def _offset(offset: timedelta) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from policies.agreement import Agreement
 from policies.case import PersonId
 from policies.identity import Identity
+from policies.language import Language
 from policies.outcome import Facts
 from policies.rulebook import IN_FORCE, Rulebook
 from policies.zones import UNIVERSAL
@@ -37,6 +38,8 @@ class House:
     """Who gets the signed heads of the record by mail."""
     zone: str = UNIVERSAL
     """Where it is, for new cases."""
+    language: Language = Language.ENGLISH
+    """In which it speaks to parties, for new cases."""
     rules: Rulebook = IN_FORCE
     """Of the joint room, for new cases."""
 
@@ -58,4 +61,5 @@ class House:
             deletes_media=self.deletes_media,
             rules=self.rules,
             zone=self.zone,
+            language=self.language,
         )

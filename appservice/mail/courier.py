@@ -139,7 +139,7 @@ class MailCourier:
                     recipient=recipient,
                     message_id=away.mail_id,
                     at=away.at,
-                    language=person.language,
+                    language=letter.case.language_of(person.id),
                 )
             )
         address = await _address(work, letter, person.endpoint)
@@ -154,7 +154,7 @@ class MailCourier:
                 at=away.at,
                 references=(ids.message_id(f"thread/{address.token}", self._sender.reply_domain),),
                 pause_url=f"{url}/pause",
-                language=person.language,
+                language=letter.case.language_of(person.id),
             )
         )
 

@@ -114,6 +114,9 @@ class WhatsAppTemplate(Section):
     language: str = Field(
         default="en", pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$", description="its language, like en or en_GB"
     )
+    also: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")], ...] = Field(
+        default=(), description="other languages in which it is approved, for those who are written to in them"
+    )
 
 
 class WhatsApp(Section):

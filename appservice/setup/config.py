@@ -41,6 +41,7 @@ from appservice.setup.values import (
     Words,
 )
 from policies.agreement import Agreement, Confidentiality
+from policies.language import Language
 from policies.rulebook import EDIT_MINUTES, EDIT_MINUTES_MOST, Rulebook, Trial
 from policies.zones import UNIVERSAL
 
@@ -100,6 +101,9 @@ class Organisation(Section):
     contact: PlainLine = Field(max_length=100, description="a person's name")
     telephone: PlainLine = Field(max_length=40, description="a number at which that person calls back")
     time_zone: TimeZone = Field(default=UNIVERSAL, description="the time zone of its mediators, for new cases")
+    language: Language = Field(
+        default=Language.ENGLISH, description="in which parties are written to, for new cases: en, de, es or fr"
+    )
 
 
 class Secrets(Section):

@@ -30,6 +30,7 @@ organisation:                            # said in every invitation, so that peo
   contact: $contact                      # a person who can be asked for
   telephone: $telephone                  # the number at which that person calls back
   time_zone: UTC                         # by whose clock times are shown, like Europe/Berlin, in new cases
+  language: en                           # in which parties are written to, in new cases: en, de, es or fr; default en
 
 mediators: $mediators                    # Matrix user ids, in quotes, of who may open cases; at least one
 
@@ -69,7 +70,8 @@ whatsapp:
   enabled: false                         # whether there is a WhatsApp bridge; default true where this section stands
   private_number: "100000000000001"      # Meta's id (phone number id) of your number for private rooms
   # joint_number: "100000000000002"      # that of a second one, for joint rooms; without it, parties write in private
-  template: {name: new_message, language: en}              # the approved message that asks somebody to write
+  template: {name: new_message, language: en}              # the approved message that asks somebody to write; with
+                                         # also: [de, es] where it is approved in other languages, too
   app_secret: {file: secrets/whatsapp-app.secret}          # the secret of your app at Meta, which signs webhooks
   verify_token: {file: secrets/whatsapp-verify.token}      # a word of yours, which you give Meta with the webhook's URL
   access_token: {file: secrets/whatsapp-access.token}      # the token of your system user at Meta

@@ -19,6 +19,7 @@ from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.delivery import channel_key
+from policies.language import Language
 from policies.message import MessageId
 from policies.whatsapp import WhatsAppState, decide_doubt, further
 from rooms.apply import Codec
@@ -47,6 +48,13 @@ class Template:
 
     name: str
     language: str
+    also: tuple[str, ...] = ()
+    """Other languages in which it is approved."""
+
+    def for_reader(self, language: Language) -> str:
+        """The language in which somebody gets it: theirs, if it is approved in that."""
+        known = (self.language, *self.also)
+        return next((one for one in known if one.partition("_")[0] == language), self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,12 @@ class WhatsAppCourier:
         if person is None:
             raise Trouble("the reader is not in the case", transient=False)
         line = _Line(letter.case, person, self._numbers.of(letter.conversation))
-        messages = render(letter.conversation.kind, letter.case.id, content(letter, person, self._voice))
+        messages = render(
+            letter.conversation.kind,
+            letter.case.id,
+            content(letter, person, self._voice),
+            letter.case.language_of(person.id),
+        )
         async with self._database.begin() as work:
             now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
@@ -185,7 +198,7 @@ class WhatsAppCourier:
         parked, at = Parked(line.key, _WAITS), self._clock()
         if thread.is_nudged:
             return parked
-        asked = template(self._template.name, self._template.language)
+        asked = template(self._template.name, self._template.for_reader(line.case.language_of(line.person.id)))
         ours = str(Ours(item.id, asked=line.person.id))
         result = await self._network.send(line.number, addressed(asked, line.addressee, ours))
         match result:

@@ -46,7 +46,7 @@ def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, hous
         numbers,
         codec,
         house,
-        template=Template(whatsapp.template.name, whatsapp.template.language),
+        template=Template(whatsapp.template.name, whatsapp.template.language, whatsapp.template.also),
         voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
         pace=Pace(time.monotonic),
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question, Released
-from policies import message as said
+from catalogue import said
+from policies import message
 from policies.asking import answer_id
 from policies.case import Case, Conversation, Kind, Person
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import File, Text, Unreadable
-from policies.text import moment
+from policies.phrase import Phrase, phrase, together, when
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
+
+SOMEBODY: Final = phrase("Somebody")
+REMOVED: Final = phrase("An earlier message was removed from the room. What you got by WhatsApp can't be taken back.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Voice:
 
 def content(letter: Letter, person: Person, voice: Voice) -> Content:
     """What a letter says. Raises Trouble for what is not sent at all."""
-    author = letter.author or "Somebody"
+    author = letter.author or said(SOMEBODY, letter.case.language_of(person.id))
     match letter.content:
         case None:
             return Notice(_introduction(letter, person, voice))
@@ -36,16 +40,16 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
         case Inform(text=text):
             return Notice(text)
         case Text(body):
-            return Post(author, "wrote", body)
-        case said.Edit(body=body):
-            return Post(author, "changed an earlier message; it now says", body)
+            return Post(author, phrase("wrote"), body)
+        case message.Edit(body=body):
+            return Post(author, phrase("changed an earlier message; it now says"), body)
         case Publish(heading=heading, words=words):
             return Released(heading, words)
         case File(words=words):
             return _file(author, words)
-        case said.Removal():
-            return Notice("An earlier message was removed from the room. What you got by WhatsApp can't be taken back.")
-        case said.Reaction() | Unreadable() | AskWhose():
+        case message.Removal():
+            return Notice(REMOVED)
+        case message.Reaction() | Unreadable() | AskWhose():
             raise Trouble("this does not travel by WhatsApp", transient=False)
         case _:
             assert_never(letter.content)
@@ -53,8 +57,10 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
 
 def _file(author: str, words: str) -> Content:
     if words:
-        return Post(author, "shared a file, which does not travel by WhatsApp, and wrote", words)
-    return Notice(f"{author} shared a file, which does not travel by WhatsApp. Ask the mediator for it.")
+        return Post(author, phrase("shared a file, which does not travel by WhatsApp, and wrote"), words)
+    return Notice(
+        phrase("{author} shared a file, which does not travel by WhatsApp. Ask the mediator for it.", author=author)
+    )
 
 
 def _question(case: Case, pose: Pose) -> Content:
@@ -65,33 +71,52 @@ def _question(case: Case, pose: Pose) -> Content:
         Button(answer_id(ask.code, ask.binds, yes=True), pose.labels.yes),
         Button(answer_id(ask.code, ask.binds, yes=False), pose.labels.no),
     )
-    until = "" if pose.labels.in_a_moment else f", by {moment(pose.expires, case.zone_of(pose.to))}"
-    then = f"{pose.then}\nOnly you can answer, here{until}. {pose.labels.silence}"
+    until = when(pose.expires, case.zone_of(pose.to))
+    who = phrase("Only you can answer, here, by {time}.", time=until)
+    if pose.labels.in_a_moment:
+        who = phrase("Only you can answer, here.")
+    then = together([pose.then, together([who, pose.labels.silence])], by="\n")
     return Question(pose.title, pose.words, then, buttons)
 
 
-def _introduction(letter: Letter, person: Person, voice: Voice) -> str:
-    readers = ", ".join(letter.readers) or "nobody yet"
+def _introduction(letter: Letter, person: Person, voice: Voice) -> Phrase:
+    readers = ", ".join(letter.readers) or phrase("nobody yet")
     lines = [
-        f"Hello {person.name}. {voice.organisation} mediates, and you take part by WhatsApp. To check that this is us,"
-        f" telephone {voice.telephone}.",
-        f"Who reads what you write here, besides you: {_where(letter.conversation, readers, voice)}",
-        "Every message from us says first who reads it: 🔒 PRIVATE or 👥 JOINT.",
-        "WhatsApp's owner, Meta, can read what passes its servers, and messages can be forwarded. Delete this chat if"
-        " others use your telephone.",
-        "Pictures, voice messages and files are not passed on. Write STOP and nothing more is sent to you; HELP"
-        " explains this again.",
+        phrase(
+            "Hello {name}. {organisation} mediates, and you take part by WhatsApp. To check that this is us, telephone"
+            " {telephone}.",
+            name=person.name,
+            organisation=voice.organisation,
+            telephone=voice.telephone,
+        ),
+        phrase(
+            "Who reads what you write here, besides you: {readers}",
+            readers=_where(letter.conversation, readers, voice),
+        ),
+        phrase("Every message from us says first who reads it: 🔒 PRIVATE or 👥 JOINT."),
+        phrase(
+            "WhatsApp's owner, Meta, can read what passes its servers, and messages can be forwarded. Delete this chat"
+            " if others use your telephone."
+        ),
+        phrase(
+            "Pictures, voice messages and files are not passed on. Write STOP and nothing more is sent to you; HELP"
+            " explains this again."
+        ),
     ]
-    return "\n".join(lines)
+    return together(lines, by="\n")
 
 
-def _where(conversation: Conversation, readers: str, voice: Voice) -> str:
+def _where(conversation: Conversation, readers: str, voice: Voice) -> Phrase:
     if conversation.kind is Kind.CAUCUS:
-        return f"{readers}. It is private: the other side reads none of it."
+        return phrase("{readers}. It is private: the other side reads none of it.", readers=readers)
     if voice.one_number:
-        return (
-            f"what comes marked 👥 JOINT is read by {readers}, too. What you write yourself is private at first, even"
-            " as an answer to a joint message. Where you may speak to all, you are then asked who should read it, with"
-            " buttons; elsewhere write !submit: and the words, and the mediator decides."
+        return phrase(
+            "what comes marked 👥 JOINT is read by {readers}, too. What you write yourself is private at first, even as"
+            " an answer to a joint message. Where you may speak to all, you are then asked who should read it, with"
+            " buttons; elsewhere write !submit: and the words, and the mediator decides.",
+            readers=readers,
         )
-    return f"{readers}, which is everyone in the mediation. What is private, write to our private number only."
+    return phrase(
+        "{readers}, which is everyone in the mediation. What is private, write to our private number only.",
+        readers=readers,
+    )

@@ -24,7 +24,7 @@ _PAGES: Final = Environment(
 
 
 def _moment(at: datetime, zone: str) -> str:
-    return on_the_clock(at, zone, "%d %B %Y, %H:%M")
+    return on_the_clock(at, zone, "{:%d %B %Y, %H:%M}".format)
 
 
 _PAGES.filters["moment"] = _moment

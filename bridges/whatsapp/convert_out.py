@@ -9,18 +9,22 @@ from types import MappingProxyType
 from typing import Any, Final, assert_never
 
 from bridges.whatsapp.words import LIMIT, formatted, in_parts, quoted, units
+from catalogue import said
 from policies.case import Kind
+from policies.language import Language
+from policies.phrase import Phrase, phrase
 from policies.telephone import user_id
 from policies.text import one_line
 
 Json = dict[str, Any]
 BUTTON_BODY: Final = 1_024
 TITLE: Final = 20
-_SEE_ABOVE: Final = "The words, and what a yes does, stand in the messages above."
-LABELS: Final[Mapping[Kind, str]] = MappingProxyType(
+_SEE_ABOVE: Final = phrase("The words, and what a yes does, stand in the messages above.")
+_NO_WORDS: Final = phrase("(no words)")
+LABELS: Final[Mapping[Kind, Phrase]] = MappingProxyType(
     {
-        Kind.CAUCUS: "🔒 PRIVATE – only your side and the mediator read this",
-        Kind.JOINT: "👥 JOINT – everyone in the mediation reads this",
+        Kind.CAUCUS: phrase("🔒 PRIVATE – only your side and the mediator read this"),
+        Kind.JOINT: phrase("👥 JOINT – everyone in the mediation reads this"),
     }
 )
 
@@ -79,18 +83,22 @@ class Addressee:
     key: str | None = field(default=None, repr=False)
 
 
-def render(audience: Kind, case: str, content: Content) -> tuple[Json, ...]:
+def render(audience: Kind, case: str, content: Content, language: Language = Language.ENGLISH) -> tuple[Json, ...]:
     """The messages that say it, in order, without whom they are for."""
-    label = f"{LABELS[audience]} · {one_line(case, 20)}"
+    label = f"{said(LABELS[audience], language)} · {one_line(case, 20)}"
     match content:
         case Post(author, did, text):
-            return _words(label, f"*{one_line(author, 60)}* {did}:", formatted(text))
+            heading = phrase("*{author}* {did}:", author=one_line(author, 60), did=did)
+            return _words(label, said(heading, language), formatted(text), language)
         case Released(heading, text):
-            return _words(label, one_line(heading, 150), text)
+            return _words(label, one_line(heading, 150), text, language)
         case Notice(text):
-            return tuple(_text(f"{label}\n{part}") for part in in_parts(text.split("\n"), LIMIT - units(label) - 1))
+            return tuple(
+                _text(f"{label}\n{part}")
+                for part in in_parts(said(text, language).split("\n"), LIMIT - units(label) - 1)
+            )
         case Question():
-            return _question(label, content)
+            return _question(label, content, language)
         case _:
             assert_never(content)
 
@@ -118,31 +126,35 @@ def addressed(message: Json, to: Addressee, ours: str) -> Json:
     }
 
 
-def _words(label: str, heading: str, text: str) -> tuple[Json, ...]:
-    said = in_parts(quoted(text) or ["(no words)"], LIMIT - units(label) - 200)
-    return tuple(_text(f"{label}\n{heading}\n{part}") for part in said)
+def _words(label: str, heading: str, text: str, language: Language) -> tuple[Json, ...]:
+    parts = in_parts(quoted(text) or [said(_NO_WORDS, language)], LIMIT - units(label) - 200)
+    return tuple(_text(f"{label}\n{heading}\n{part}") for part in parts)
 
 
-def _question(label: str, asked: Question) -> tuple[Json, ...]:
+def _question(label: str, asked: Question, language: Language) -> tuple[Json, ...]:
     """In one message if its buttons take so much. Else the words come first, in texts of their own, and what follows
     from a yes stands with the buttons, or right before them."""
-    title, then, marked = asked.title.split("\n"), asked.then.split("\n"), quoted(asked.words)
+    title, then = asked.title.split("\n"), said(asked.then, language).split("\n")
+    marked = quoted(asked.words)
     whole = "\n".join([label, *title, *marked, *then])
     if units(whole) <= BUTTON_BODY:
-        return (_buttons(whole, asked.buttons),)
+        return (_buttons(whole, asked.buttons, language),)
     last, before = "\n".join([label, *title, *then]), [*title, *marked]
     if units(last) > BUTTON_BODY:
-        last, before = "\n".join([label, one_line(asked.title, 300), _SEE_ABOVE]), [*before, *then]
+        last, before = "\n".join([label, one_line(asked.title, 300), said(_SEE_ABOVE, language)]), [*before, *then]
     shown = in_parts(before, LIMIT - units(label) - 1)
-    return (*(_text(f"{label}\n{part}") for part in shown), _buttons(last, asked.buttons))
+    return (*(_text(f"{label}\n{part}") for part in shown), _buttons(last, asked.buttons, language))
 
 
 def _text(body: str) -> Json:
     return {"type": "text", "text": {"body": body, "preview_url": False}}
 
 
-def _buttons(body: str, buttons: tuple[Button, ...]) -> Json:
-    replies = [{"type": "reply", "reply": {"id": button.id, "title": button.title[:TITLE]}} for button in buttons]
+def _buttons(body: str, buttons: tuple[Button, ...], language: Language) -> Json:
+    replies = [
+        {"type": "reply", "reply": {"id": button.id, "title": said(button.title, language)[:TITLE]}}
+        for button in buttons
+    ]
     return {
         "type": "interactive",
         "interactive": {"type": "button", "body": {"text": body}, "action": {"buttons": replies}},

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from policies import effects
 from policies.case import Case, Consent, Network
 from policies.commands.form import Form
 from policies.commands.mail import introductions
 from policies.delivery import CARRIED_BY, by_link, channel_key
-from policies.effects import Explain, Resume
+from policies.effects import Explain, Inform, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
 from policies.language import Language, language_of
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase
 from policies.whatsapp import account_confirmed, account_text
 
 
@@ -50,24 +52,31 @@ class RecordConsent:
 
 @dataclass(frozen=True, slots=True)
 class SetLanguage:
-    """In which language the fixed texts of somebody's mails are."""
+    """In which language somebody is written to. No name: at the desk all who have none of their own, and the joint
+    room; a party itself."""
 
-    name: str
+    name: str | None
     language: Language
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """From the next mail on."""
-        person = case.named(self.name)
+        """From the next message on. What people write is never translated."""
+        by = case.person(facts.by) if facts.by else None
+        party = by if by and not case.is_staff(by.id) else None
+        tongue = self.language.in_words
+        if self.name is None and party is None:
+            text = f"The service speaks {tongue} to all who have no other language of their own, and in the joint room."
+            return Done(replace(case, language=self.language), f"{text} This desk stays English.")
+        person = case.named(self.name) if self.name else party
         if person is None:
-            return no_such_person(case, self.name)
-        if person.endpoint.network is not Network.EMAIL:
-            where = CARRIED_BY[person.endpoint.network]
-            return Refused(f"{person.name} is reached {where}, where all texts are English", "It is for people by mail")
-        return Done(
-            case.with_person(replace(person, language=self.language)),
-            f"The fixed texts of mails to {person.name} are {self.language.in_words} from now on. Notices, questions"
-            " and the page behind the links are English, and what people write is not translated.",
-        )
+            return no_such_person(case, self.name or "")
+        if party and person != party:
+            return Refused("You can set your own language alone", "!language de")
+        if case.is_staff(person.id):
+            return Refused("Mediators are written to in English", "!language Carl de is for a party")
+        after = case.with_person(replace(person, language=self.language))
+        own = (Inform(person.id, where, WRITTEN_TO) for where in caucuses_of(case, person.id)[:1])
+        answer = f"{person.name} is written to in {tongue} from now on; what people write is not translated."
+        return Done(after, answer, tuple(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +127,11 @@ def _consent(words: list[str]) -> RecordConsent | str:
 
 
 def _language(words: list[str]) -> SetLanguage | str:
-    language = language_of(words[-1]) if len(words) > 1 else None
+    language = language_of(words[-1]) if words else None
     if language is None:
         known = ", ".join(f"{one} ({one.in_words})" for one in Language)
-        return f"It needs a name, and one of these: {known}"
-    return SetLanguage(" ".join(words[:-1]), language)
+        return f"It is one of these: {known}"
+    return SetLanguage(" ".join(words[:-1]) or None, language)
 
 
 def _confirm(words: list[str]) -> ConfirmIdentity | str:
@@ -131,6 +140,8 @@ def _confirm(words: list[str]) -> ConfirmIdentity | str:
         return "It needs a name, a colon, and the fingerprint that !identity shows"
     return ConfirmIdentity(name.strip(), fingerprint.strip())
 
+
+WRITTEN_TO: Final = phrase("The service writes to you in English from now on. What people write is not translated.")
 
 ChannelCommand = RecordConsent | SetLanguage | ShowIdentity | ConfirmIdentity
 
@@ -144,10 +155,11 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
     ),
     Form(
         "language",
-        "!language NAME en|de|es|fr",
-        "in which language the fixed texts of somebody's mails are",
+        "!language [NAME] en|de|es|fr",
+        "in which language the service writes to somebody, or to all. A party sets its own",
         "!language Carl de",
         _language,
+        party=True,
     ),
     Form(
         "identity",

@@ -3,11 +3,9 @@
 import pytest
 
 from policies.case import DESK, JOINT, Case, Kind
-from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.delivery import Cancel, Go, Wait, channel_key, may_relay
 from policies.effects import Introduce, Resume, ShowHeaders, ShowMails
-from policies.language import Language
 from tests.policies.builders import both_sides, caucus_of, done, facts, named, refused
 
 CASE = both_sides()
@@ -68,16 +66,3 @@ def test_an_invitation_again_is_the_first_mail_of_each_room() -> None:
 def test_the_desk_can_look_at_what_became_of_mails_and_at_headers() -> None:
     assert done(CASE, "!mail status Carl", facts(None)).effects == (ShowMails(CARL.id),)
     assert done(CASE, "!mail headers 2", facts(None)).effects == (ShowHeaders("2"),)
-
-
-def test_the_language_of_somebodys_mails_is_set_by_code_or_name_and_only_for_people_by_mail() -> None:
-    case = both_sides()
-    assert named(case, "Carl").language is Language.ENGLISH
-    for text in ("de", "German"):
-        assert named(done(case, f"!language Carl {text}").case, "Carl").language is Language.GERMAN
-    assert "in Matrix" in refused(case, "!language Alice de")
-    assert "Nobody here is called" in refused(case, "!language Zoe de")
-    for wrong in ("!language Carl", "!language Carl xx", "!language"):
-        found = parse(wrong)
-        assert isinstance(found, Misunderstood)
-        assert "de (German)" in found.problem

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from appservice.whatsapp.courier import Template
 from bridges.whatsapp.api import SendResult
 from bridges.whatsapp.convert_out import Json
 from policies.case import JOINT, Conversation, PersonId
 from policies.effects import Inform, Pose, Relay
+from policies.language import Language
 from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
 from policies.whatsapp import WhatsAppState
 from rooms.homeserver import Trouble
@@ -360,3 +362,8 @@ async def test_more_than_the_network_takes_from_us_at_once_waits() -> None:
     assert all(trouble.transient for trouble in waiting)
     there.later(seconds=7)
     assert isinstance(await there.again(HELLO, JOINT, "i59"), Sent)
+
+
+def test_the_template_is_in_the_readers_language_where_it_is_approved_in_that() -> None:
+    approved = Template("new_message", "en_GB", ("de", "es_MX"))
+    assert [approved.for_reader(one) for one in Language] == ["en_GB", "de", "es_MX", "en_GB"]

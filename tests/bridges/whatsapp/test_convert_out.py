@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.whatsapp.convert_out import LABELS, Addressee, Button, Notice, Post, Question, addressed, render, template
+from catalogue import said
 from policies.case import Kind
+from policies.language import Language
+from policies.phrase import phrase
 from policies.text import clean
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, PRIVATE
 from tests.fakes.graph import TOKEN, FakeGraph, Phone
@@ -18,12 +21,14 @@ TEXTS = st.text(max_size=60) | st.builds(
 )
 
 
-def taken(content: Post | Notice | Question, audience: Kind = Kind.JOINT) -> Phone:
+def taken(
+    content: Post | Notice | Question, audience: Kind = Kind.JOINT, language: Language = Language.ENGLISH
+) -> Phone:
     """The telephone after all of it went through the strict stand-in."""
     graph = FakeGraph()
     phone = graph.phone(BEA_PHONE, BEA)
     graph.write(phone, PRIVATE)
-    for number, message in enumerate(render(audience, "1042", content)):
+    for number, message in enumerate(render(audience, "1042", content, language)):
         status, _ = graph.answer(PRIVATE, f"Bearer {TOKEN}", addressed(message, Addressee(BEA_PHONE), f"i/{number}"))
         assert status == 200
     return phone
@@ -70,5 +75,23 @@ def test_a_question_of_any_length_is_taken_whole(title: str, words: str, then: s
     assert all(shown.startswith(LABELS[Kind.JOINT]) for shown in phone.texts)
     label = phone.texts[0].splitlines()[0]
     everything = "".join(shown.removeprefix(label) for shown in phone.texts)
-    for said in (title, words, then):
-        assert Counter("".join(clean(said).split())) <= Counter(everything)
+    for part in (title, words, then):
+        assert Counter("".join(clean(part).split())) <= Counter(everything)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_who_reads_it_stands_first_in_every_language(language: Language) -> None:
+    for audience in (Kind.JOINT, Kind.CAUCUS):
+        [shown] = taken(Post("Alice", phrase("wrote"), "hello"), audience, language).texts
+        label, author, words = shown.splitlines()
+        assert label == f"{said(LABELS[audience], language)} · 1042"
+        assert author.startswith("*Alice*")
+        assert words == "> hello"
+
+
+@pytest.mark.parametrize("theirs", Language)
+@pytest.mark.parametrize("ours", Language)
+def test_nobodys_words_pass_for_a_label_of_any_language(theirs: Language, ours: Language) -> None:
+    for label in LABELS.values():
+        [shown] = taken(Post("Alice", "wrote", f"hello\n{said(label, theirs)} · 1042\nyes"), language=ours).texts
+        assert [line for line in shown.splitlines() if line.startswith(("🔒", "👥"))] == [shown.splitlines()[0]]

@@ -1,0 +1,88 @@
+"""Each is written to in a language of their own, and none learns which is another's (B6, I1)."""
+
+from dataclasses import replace
+
+import pytest
+
+from catalogue import said
+from policies.acts import create
+from policies.case import DESK, JOINT, Case, CaseId
+from policies.commands.form import Misunderstood
+from policies.commands.opening import NewCase
+from policies.commands.vocabulary import parse
+from policies.effects import Inform
+from policies.language import Language
+from policies.membership import language_in
+from policies.message import Text
+from policies.outcome import Done
+from policies.routing import decide
+from tests.policies.builders import alike, both_sides, caucus_of, done, facts, message, named, of_kind, refused
+
+CASE = both_sides()
+HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
+CARL, ALICE, MIA = (named(CASE, name).id for name in ("Carl", "Alice", "Mia"))
+EN, DE, FR = Language.ENGLISH, Language.GERMAN, Language.FRENCH
+
+
+def spoken(*commands: str) -> Case:
+    case = CASE
+    for command in commands:
+        case = done(case, command).case
+    return case
+
+
+def test_somebody_is_written_to_in_the_language_of_the_case_until_another_is_said() -> None:
+    assert CASE.language_of(CARL) is EN
+    assert spoken("!language de").language_of(CARL) is DE
+    for text in ("fr", "French"):
+        case = spoken("!language de", f"!language Carl {text}")
+        assert (case.language_of(CARL), case.language_of(ALICE)) == (FR, DE)
+
+
+def test_mediators_and_their_desk_are_english() -> None:
+    case = spoken("!language de")
+    assert case.language_of(MIA) is EN
+    assert language_in(case, DESK) is EN
+    assert "in English" in refused(CASE, "!language Mia de")
+
+
+def test_a_private_room_is_told_in_the_language_of_its_side_if_it_is_one() -> None:
+    case = spoken("!language Carl de")
+    assert (language_in(case, HIS), language_in(case, HERS)) == (DE, EN)
+    two = done(case, "!party add Bert bert@example.net on Jones").case
+    assert language_in(two, HIS) is EN
+    assert language_in(done(two, "!language Bert de").case, HIS) is DE
+
+
+def test_the_joint_room_is_told_in_the_language_of_the_case_whatever_the_parties_said_in_private() -> None:
+    assert language_in(spoken("!language Carl de", "!language Alice de"), JOINT) is EN, "neither learns the other's"
+    assert language_in(spoken("!language fr", "!language Carl de", "!language Alice de"), JOINT) is FR
+
+
+def test_a_party_sets_its_own_language_in_its_private_room_and_no_other() -> None:
+    carl = replace(facts(CARL), where=HIS)
+    heard = decide(CASE, message(CASE, "Carl", HIS, Text("!language de")), carl)
+    assert heard.case.language_of(CARL) is DE
+    assert heard.case.language is EN
+    [told] = of_kind(Inform, heard.effects)
+    assert "auf Deutsch" in said(told.text, DE)
+    assert "your own language alone" in refused(CASE, "!language Alice de", carl)
+
+
+@pytest.mark.parametrize("wrong", ["!language Carl", "!language Carl xx", "!language"])
+def test_a_language_that_nobody_here_speaks_is_refused(wrong: str) -> None:
+    found = parse(wrong)
+    assert isinstance(found, Misunderstood)
+    assert "de (German)" in found.problem
+
+
+def test_a_language_can_be_taken_back() -> None:
+    assert "Nobody here is called" in refused(CASE, "!language Zoe de")
+    for command in ("!language de", "!language Carl de"):
+        assert alike(spoken(command, "!undo"), CASE)
+
+
+def test_a_new_case_takes_the_organisations_language() -> None:
+    made = create(Case(CaseId("1042"), "x"), NewCase("x", ()), replace(facts(None), language=DE))
+    assert isinstance(made, Done)
+    assert made.case.language is DE
