@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from appservice.matrix.transaction import UnreadableJsonError, read_json
-from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.ports import ServiceWork
+from appservice.storage.receiving import ReceivingDatabase
+from appservice.storage.together import Together
 from appservice.whatsapp.callback import ours
 from appservice.whatsapp.reader import WebhookReader, find
 from appservice.whatsapp.statuses import StatusReader
@@ -36,25 +38,26 @@ class WebhookInbox:
 
     def __init__(
         self,
-        database: ServiceDatabase,
+        database: ReceivingDatabase,
         opened: Callable[[], Awaitable[None]],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`opened` waits until this database is known to be the one that counts."""
         self._database, self._opened, self._clock = database, opened, clock
+        self._together = Together(self._store)
 
     async def accept(self, body: bytes) -> None:
         """Store each part once, behind whatever else its case has to deal with. Raises DatabaseUnavailable, and then
         nothing was stored."""
         await self._opened()
+        await self._together.keep(parts(_payload(body)))
+
+    async def _store(self, webhooks: Sequence[Sequence[Part]]) -> list[None]:
         at = self._clock()
         async with self._database.begin() as work:
-            for part in parts(_payload(body)):
-                case = await _case(work, part)
-                lane = case_lane(case) if case else _OTHERS if part.kind is PartKind.OTHER else _STRANGERS
-                identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
-                await work.inbox.put(Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at))
+            await work.inbox.put_all([await _item(work, part, at) for webhook in webhooks for part in webhook])
+        return [None] * len(webhooks)
 
 
 class WebhookWork:
@@ -74,6 +77,13 @@ class WebhookWork:
                 logger.warning("WhatsApp sent something that is neither a message nor a report; it is kept")
                 await work.inbox.done(item.id, "kept")
                 return Finished()
+
+
+async def _item(work: ServiceWork, part: Part, at: datetime) -> Item:
+    case = await _case(work, part)
+    lane = case_lane(case) if case else _OTHERS if part.kind is PartKind.OTHER else _STRANGERS
+    identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
+    return Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at)
 
 
 async def _case(work: ServiceWork, part: Part) -> CaseId | None:

@@ -12,7 +12,7 @@ from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.mail.stored import StoredMail
 from appservice.matrix.transaction import Transaction, parse
 from appservice.reading import EVENT, MAIL, TO_DEVICE
-from appservice.storage import mail_inbox
+from appservice.storage import together
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.mail_inbox import MailInbox
@@ -290,11 +290,11 @@ async def test_mails_that_come_at_once_are_stored_in_their_order_and_each_is_ans
     assert [body.envelope_from for body in bodies] == [mail.envelope_from for mail in mails]
 
 
-@pytest.mark.parametrize("at_once", [1, mail_inbox.MOST_AT_ONCE])
+@pytest.mark.parametrize("at_once", [1, together.MOST_AT_ONCE])
 async def test_one_mail_that_can_not_be_stored_is_no_reason_to_refuse_those_that_came_with_it(
     database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(mail_inbox, "MOST_AT_ONCE", at_once)
+    monkeypatch.setattr(together, "MOST_AT_ONCE", at_once)
     inbox = MailInbox(database, TRUST)
     async with database.begin() as work:
         await work.addresses.save(ADDRESS, MAIL_TO)

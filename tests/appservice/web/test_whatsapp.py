@@ -1,10 +1,12 @@
 """What Meta calls: believed when it is signed, stored before it is answered."""
 
+import asyncio
 import hashlib
 import hmac
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from aiohttp import web
@@ -13,10 +15,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.web.errors import answer_errors
 from appservice.web.whatsapp import MAX_WEBHOOK, PATH, WebhookSecrets, WhatsAppApi
+from appservice.whatsapp import webhooks
 from appservice.whatsapp.webhooks import WebhookInbox
+from rooms.ports import ItemId, item_id
 from tests.appservice.web.conftest import Client
 from tests.bridges.whatsapp.builders import message, webhook
-from tests.fakes.memory import MemoryDatabase
+from tests.fakes.memory import MemoryDatabase, MemoryWork
 
 pytestmark = pytest.mark.enable_socket
 SECRETS = WebhookSecrets(app_secret="app-secret", verify_token="verify-token")
@@ -122,3 +126,46 @@ async def test_no_number_or_id_of_a_person_stands_in_clear_in_the_queue() -> Non
     (item,) = database.committed.inbox.items.values()
     assert "34600123456" not in f"{item.id} {item.lane} {item.kind}"
     assert "4711" not in f"{item.lane} {item.kind}"
+
+
+class Counting(MemoryDatabase):
+    """Counts units of work."""
+
+    units = 0
+
+    def begin(self) -> AbstractAsyncContextManager[MemoryWork]:  # type: ignore[override]
+        self.units += 1
+        return super().begin()
+
+
+async def test_what_comes_at_once_is_stored_in_its_order_in_few_units_of_work() -> None:
+    async def opened() -> None:
+        return None
+
+    database = Counting()
+    inbox = WebhookInbox(database, opened)
+    bodies = [json.dumps(webhook(message(wamid=f"{number}"))).encode() for number in range(60)]
+    await asyncio.gather(*(inbox.accept(body) for body in bodies))
+    stored = [json.loads(item.body)["message"]["id"] for item in database.committed.inbox.items.values()]
+    assert stored == [f"{number}" for number in range(60)]
+    assert database.units <= 3
+
+
+async def test_one_webhook_that_can_not_be_stored_is_no_reason_to_refuse_those_that_came_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def opened() -> None:
+        return None
+
+    def bad(name: str) -> ItemId:
+        if "bad" in name:
+            raise ValueError("bad")
+        return item_id(name)
+
+    monkeypatch.setattr(webhooks, "item_id", bad)
+    database = MemoryDatabase()
+    inbox = WebhookInbox(database, opened)
+    bodies = [json.dumps(webhook(message(wamid=name))).encode() for name in ("a", "bad", "c")]
+    said = await asyncio.gather(*(inbox.accept(body) for body in bodies), return_exceptions=True)
+    assert [type(one) for one in said] == [type(None), ValueError, type(None)]
+    assert len(database.committed.inbox.items) == 2
