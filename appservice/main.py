@@ -106,6 +106,7 @@ def wire(config: Config) -> Service:
         mail_server=mail.server if mail else None,
         mail_in=mail.arrival if mail else None,
         scanner=documents.scanner if documents else None,
+        shelf=documents.shelf if documents else None,
     )
     metrics = ServiceMetrics(database, reach)
     database.on_decisions(metrics.decided)

@@ -21,6 +21,7 @@ from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.outcome import Clean
 from appservice.documents.pipeline.pages import Page, Pages, Watermark
 from appservice.documents.pipeline.workshop import Workshop
+from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
 from appservice.storage.database import SqlDatabase
 from benchmarks.results import Benchmark, Measure, at_least, at_most
@@ -127,7 +128,7 @@ async def house(folder: Path, workshop: Workshop) -> AsyncIterator[House]:
     async with database.begin() as work:
         await work.cases.save(Case(CASE, "Smith and Jones"))
     async with aclosing(workshop):
-        vault = Vault(folder / "vault", database)
+        vault = Vault(folder / "vault", database, Folder(folder / "vault" / "blobs"))
         yield House(database, vault, Pipeline(workshop, None, most_bytes=MOST_BYTES), Pages(workshop))
     await database.close()
 

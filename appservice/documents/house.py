@@ -9,6 +9,7 @@ from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.limits import MEGABYTE
 from appservice.documents.pipeline.scanner import Clamd
 from appservice.documents.pipeline.workshop import Workshop
+from appservice.documents.shelf import Folder, Shelf
 from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
@@ -20,6 +21,7 @@ class DocumentHouse:
     """The vault, the way of files into it, and what has to be let go of in the end."""
 
     vault: Vault
+    shelf: Shelf
     intake: Intake
     scanner: Clamd | None
     workshop: Workshop
@@ -41,12 +43,24 @@ def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver
         return None
     token = config.documents.media_admin_token
     admin = Homeserver(config.homeserver.url, token.get_secret_value()) if token else None
-    vault, workshop = Vault(config.documents.folder, database), Workshop()
+    shelf = _shelf(config.documents)
+    vault, workshop = Vault(config.documents.folder, database, shelf), Workshop()
     most_bytes = config.documents.most_megabytes * MEGABYTE
     scanner = _scanner(config.documents)
     examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
     intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner)
-    return DocumentHouse(vault, intake, scanner, workshop, most_bytes, admin)
+    return DocumentHouse(vault, shelf, intake, scanner, workshop, most_bytes, admin)
+
+
+def _shelf(documents: Documents) -> Shelf:
+    s3 = documents.s3
+    if s3 is None:
+        return Folder(documents.folder / "blobs")
+    # Loaded where it is wanted only: 7 MB.
+    from appservice.documents.bucket import Address, Bucket
+
+    secret = s3.secret_access_key.get_secret_value()
+    return Bucket(Address(s3.endpoint, s3.bucket, s3.region, s3.access_key_id, secret, s3.prefix))
 
 
 def _scanner(documents: Documents) -> Clamd | None:

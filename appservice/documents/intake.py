@@ -236,7 +236,7 @@ def _filing(message: Message, effect: Ingest, file: File, result: Passed | Refus
 
 
 def _unusable(error: OSError) -> Trouble:
-    """A disk that is full, or a folder that isn't there: nobody's document is to blame."""
+    """A disk that is full, or a folder or bucket that is away: nobody's document is to blame."""
     return Trouble(f"the vault of documents can't be read or written ({type(error).__name__})", transient=True)
 
 

@@ -31,15 +31,15 @@ def new_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def encrypt(plain: BinaryIO, key: bytes, into: BinaryIO) -> None:
-    """Encrypt all of it. The key must never have been used before."""
+def encrypt(plain: BinaryIO, key: bytes) -> Iterator[bytes]:
+    """All of it, encrypted, chunk by chunk. The key must never have been used before."""
     cipher, number = AESGCM(key), 0
-    into.write(_MAGIC)
+    yield _MAGIC
     chunk, following = plain.read(_CHUNK), plain.read(_CHUNK)
     while following:
-        into.write(cipher.encrypt(_nonce(number, last=False), chunk, _MAGIC))
+        yield cipher.encrypt(_nonce(number, last=False), chunk, _MAGIC)
         number, chunk, following = number + 1, following, plain.read(_CHUNK)
-    into.write(cipher.encrypt(_nonce(number, last=True), chunk, _MAGIC))
+    yield cipher.encrypt(_nonce(number, last=True), chunk, _MAGIC)
 
 
 def decrypt(sealed: BinaryIO, key: bytes) -> Iterator[bytes]:

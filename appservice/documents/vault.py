@@ -1,7 +1,6 @@
-"""The vault: bytes of documents, encrypted in files, each under a key of its own that stands sealed in the database.
+"""The vault: bytes of documents, encrypted, each file under a key of its own that stands sealed in the database.
 
-    keep ──▶ a row with the key ──▶ the file, under another name ──▶ the file, under its own ──▶ the caller's unit of
-             (begun)                                                                            work: whole
+    keep ──▶ a row with the key (begun) ──▶ the ciphertext on its shelf ──▶ the caller's unit of work: whole
 
 Whoever is killed in between leaves a row that is begun and maybe some ciphertext; `sweep` takes both away. Plaintext is
 nowhere but in the caller's own folder (`workroom`).
@@ -11,13 +10,13 @@ import asyncio
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from appservice.documents.shelf import UNFINISHED_FOR, Shelf
 from appservice.documents.stream import Damaged, decrypt, encrypt, new_key
 from appservice.documents.workroom import Workroom
 from policies.case import CaseId
@@ -27,11 +26,8 @@ from rooms.vault import Vault as Ledger
 
 __all__ = ["Damaged"]
 
-UNFINISHED_FOR: Final = timedelta(hours=1)
-"""So old a beginning is nobody's any more: an item of work is given up long before."""
 ORPHAN_FOR: Final = timedelta(days=30)
 """So long ciphertext without a key is left alone: the database may have been restored from the wrong backup."""
-_HALF: Final = ".part"
 _AT_ONCE: Final = 500
 
 
@@ -48,15 +44,15 @@ class VaultDatabase(Protocol):
 
 
 class Missing(Exception):
-    """The vault doesn't have it: it was never whole, the case's key was destroyed, or the folder lacks its file."""
+    """The vault doesn't have it: it was never whole, the case's key was destroyed, or the shelf lacks its file."""
 
 
 class Vault:
     """Keeps bytes, and gives them back, without ever holding a whole file in memory."""
 
-    def __init__(self, folder: Path, database: VaultDatabase) -> None:
-        """`folder` is made when it is first needed."""
-        self._blobs, self._database = folder / "blobs", database
+    def __init__(self, folder: Path, database: VaultDatabase, shelf: Shelf) -> None:
+        """`folder`: ours alone, for plaintext that is being worked on; made when it is first needed."""
+        self._shelf, self._database = shelf, database
         self.workroom = Workroom(folder / "work")
 
     async def keep(self, case: CaseId, plain: Path) -> Kept:
@@ -84,14 +80,15 @@ class Vault:
         before = datetime.now(UTC) - UNFINISHED_FOR
         async with self._database.begin() as work:
             await work.vault.forget(await work.vault.unfinished(before))
-        old = await asyncio.to_thread(lambda: list(self._old()))
+        await asyncio.to_thread(self._shelf.tidy)
+        old = await asyncio.to_thread(lambda: list(self._shelf.older(datetime.now(UTC) - ORPHAN_FOR)))
         for start in range(0, len(old), _AT_ONCE):
             some = old[start : start + _AT_ONCE]
             async with self._database.begin() as work:
-                known = await work.vault.known([BlobId(path.name) for path in some])
-            for path in some:
-                if path.name not in known:
-                    path.unlink(missing_ok=True)
+                known = await work.vault.known(some)
+            for blob in some:
+                if blob not in known:
+                    await asyncio.to_thread(self._shelf.remove, blob)
 
     async def _blob(self, case: CaseId, blob: BlobId) -> Blob:
         async with self._database.begin() as work:
@@ -101,18 +98,8 @@ class Vault:
         return found
 
     def _written(self, blob: Blob, plain: Path) -> tuple[str, int]:
-        target = self._path(blob.id)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = target.with_suffix(_HALF)
-        handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "wb") as into, plain.open("rb") as source:
-            encrypt(source, blob.key, into)
-            into.flush()
-            os.fsync(into.fileno())
-        unfinished.replace(target)
-        # The folders that it lies in may be as new: whoever loses power would lose them with all that is in them.
-        for folder in (target.parent, self._blobs, self._blobs.parent):
-            _sync(folder)
+        with plain.open("rb") as source:
+            self._shelf.put(blob.id, encrypt(source, blob.key))
         with plain.open("rb") as source:
             return hashlib.file_digest(source, "sha256").hexdigest(), plain.stat().st_size
 
@@ -132,31 +119,8 @@ class Vault:
 
     def _chunks(self, blob: Blob) -> Iterator[bytes]:
         try:
-            stream = self._path(blob.id).open("rb")
+            opened = self._shelf.open(blob.id)
         except FileNotFoundError:
-            raise Missing("the folder of the vault lacks a file: restore it from a backup") from None
-        with stream:
+            raise Missing("the vault lacks a file: restore it from a backup") from None
+        with opened as stream:
             yield from decrypt(stream, blob.key)
-
-    def _path(self, blob: BlobId) -> Path:
-        return self._blobs / blob[:2] / blob
-
-    def _old(self) -> Iterator[Path]:
-        """What may be an orphan."""
-        now = datetime.now(UTC)
-        for path in self._blobs.glob("*/*"):
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
-                continue  # it has just got its own name, or another process took it away
-            before = now - (UNFINISHED_FOR if path.suffix == _HALF else ORPHAN_FOR)
-            if stat.S_ISREG(status.st_mode) and status.st_mtime < before.timestamp():
-                yield path
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

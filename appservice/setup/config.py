@@ -179,6 +179,21 @@ class Clamd(Section):
         return self
 
 
+class S3(Section):
+    """A bucket of an S3-compatible storage, where the vault's ciphertext lies."""
+
+    endpoint: HttpUrl = Field(description="the URL of the storage, without the bucket")
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="its bucket")
+    region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]{1,40}$", description="its region")
+    prefix: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$",
+        description="what our names begin with",
+    )
+    access_key_id: str = Field(min_length=1, description="who we are there")
+    secret_access_key: Secret = Field(description="the secret that shows it")
+
+
 class Documents(Section):
     """The vault that files go to. Without this section files stay as they are sent."""
 
@@ -186,6 +201,7 @@ class Documents(Section):
     folder: Folder = Field(
         default=Path("documents"), validate_default=True, description="the folder of the vault, ours alone"
     )
+    s3: S3 | None = Field(default=None, description="the bucket for encrypted files, instead of the folder")
     most_megabytes: int = Field(default=50, ge=1, le=50, description="how large a file may be, in MB")
     clamd: Clamd | None = Field(default=None, description="the malware scanner, if there is one")
     media_admin_token: Secret | None = Field(

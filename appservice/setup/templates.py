@@ -84,6 +84,13 @@ agreement:                               # what everyone accepts, in private, be
 documents:
   enabled: false                         # whether files go to the vault; default true where this section stands
   folder: documents                      # the folder of the vault, ours alone: encrypted files; default documents
+  # s3:                                  # a bucket for the encrypted files instead of the folder, which then has
+  #   endpoint: https://s3.example.org   # only what is being worked on; the bucket, or the prefix in it, ours alone
+  #   bucket: mediatrix-documents
+  #   region: us-east-1                  # default us-east-1
+  #   prefix: ""                         # what the names of our objects begin with; default nothing
+  #   access_key_id: mediatrix
+  #   secret_access_key: {file: secrets/s3.secret}
   # media_admin_token: {file: secrets/media-admin.token}    # an administrator's token at the homeserver, which deletes
                                          # what went to the vault; without it, those encrypted bytes stay there
   # clamd: {socket: /run/clamav/clamd.ctl}                  # a malware scanner; while it is down, files wait

@@ -2,7 +2,7 @@
 
 homeserver    it serves the bot         deliveries    it reaches us (MSC2659), with the right token
 mail out      the mail server lets us in              mail in       our LMTP port greets, or the mailbox lets us in
-scanner       clamd answers
+scanner       clamd answers                           vault         documents can be kept and read
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from appservice.documents.pipeline.scanner import Clamd
+from appservice.documents.shelf import Shelf
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId
@@ -57,17 +58,20 @@ class Reach:
         mail_server: MailServer | None,
         mail_in: Entrance | None,
         scanner: Clamd | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
-        """`registration`: our id at the homeserver. Without mail, its two legs are left out; without clamd, its own."""
+        """`registration`: our id at the homeserver. Without mail, its two legs are left out, as are those of what
+        documents need and is not there."""
         self._database, self._matrix, self._bot, self._registration = database, matrix, bot, registration
-        self._mail_server, self._entrance, self._scanner = mail_server, mail_in, scanner
+        self._mail_server, self._entrance = mail_server, mail_in
+        self._scanner, self._shelf = scanner, shelf
         self.last: tuple[Leg, ...] = ()
         """What was seen last; nothing before the first look."""
 
     async def look(self) -> tuple[Leg, ...]:
         """Try each once, all at the same time. Never raises; takes as long as the slowest needs to fail."""
         found = await asyncio.gather(
-            self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in(), self._malware()
+            self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in(), self._malware(), self._vault()
         )
         self.last = tuple(leg for leg in found if leg is not None)
         return self.last
@@ -123,3 +127,13 @@ class Reach:
             remedy = "files wait, and nobody gets them; is clamd running, and is documents.clamd right?"
             return Leg("scanner", False, "clamd does not answer", remedy)
         return Leg("scanner", True, "clamd answers")
+
+    async def _vault(self) -> Leg | None:
+        if self._shelf is None:
+            return None
+        try:
+            await asyncio.to_thread(self._shelf.check)
+        except OSError as error:
+            remedy = "files wait, and nobody gets them; is documents.folder, or documents.s3, right, and ours to write?"
+            return Leg("vault", False, str(error), remedy)
+        return Leg("vault", True, "documents can be kept")

@@ -12,6 +12,7 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.documents.intake import FILED, FILING, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
+from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
 from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
@@ -59,7 +60,10 @@ class Room:
 
     def __init__(self, folder: Path, *, may_delete: bool = True) -> None:
         self.folder, self.database, self.synapse = folder, MemoryDatabase(), FakeSynapse()
-        self.examiner, self.vault = Examining(), Vault(folder / "documents", self.database)
+        self.examiner, self.vault = (
+            Examining(),
+            Vault(folder / "documents", self.database, Folder(folder / "documents" / "blobs")),
+        )
         matrix = cast(Homeserver, self.synapse)
         ends = Ends(BOT, matrix, matrix if may_delete else None)
         self.intake = Intake(self.database, ends, self.vault, self.examiner)

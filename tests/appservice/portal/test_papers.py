@@ -19,6 +19,7 @@ from appservice.documents.intake import FILED, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
 from appservice.documents.reader import FilingReader
+from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.portal.papers import ServicePapers
@@ -161,7 +162,7 @@ class Town:
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     """Nobody has entered yet."""
     database, renderer, app = MemoryDatabase(), FakeRenderer(), web.Application()
-    vault = Vault(tmp_path, database)
+    vault = Vault(tmp_path, database, Folder(tmp_path / "blobs"))
     async with database.begin() as work:
         await work.cases.save(CASE)
     times: list[Town] = []

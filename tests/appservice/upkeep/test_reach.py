@@ -9,6 +9,7 @@ import pytest
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key
 from appservice.crypto.rows import StoredIdentity
 from appservice.documents.pipeline.scanner import Clamd
+from appservice.documents.shelf import Folder
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.upkeep.reach import Leg, Reach
@@ -42,15 +43,16 @@ class Synapse:
             raise MatrixError("ping", self.ping_fails, 502, transient=True)
 
 
-async def look(synapse: Synapse, *, ready: bool = True, scanner: Clamd | None = None) -> dict[str, Leg]:
+async def look(
+    synapse: Synapse, *, ready: bool = True, scanner: Clamd | None = None, shelf: Folder | None = None
+) -> dict[str, Leg]:
     """What is seen of each way, without mail."""
     database = MemoryDatabase()
     async with database.begin() as work:
         keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
         await work.crypto.put_identity(StoredIdentity(BOT, DEVICE, ready, "", "", *keys, "", 0, 0))
-    reach = Reach(
-        database, cast(Homeserver, synapse), BOT, "mediatrix", mail_server=None, mail_in=None, scanner=scanner
-    )
+    matrix = cast(Homeserver, synapse)
+    reach = Reach(database, matrix, BOT, "mediatrix", mail_server=None, mail_in=None, scanner=scanner, shelf=shelf)
     return {leg.name: leg for leg in await reach.look()}
 
 
@@ -88,3 +90,12 @@ async def test_a_homeserver_that_does_not_serve_us_is_not_called_working(errcode
 async def test_a_homeserver_that_does_not_reach_us_is_not_called_working() -> None:
     legs = await look(Synapse(ping_fails="M_CONNECTION_FAILED"))
     assert (legs["homeserver"].works, legs["deliveries"].works) == (True, False)
+
+
+async def test_a_vault_where_nothing_can_be_kept_is_said(tmp_path: Path) -> None:
+    assert (await look(Synapse(), shelf=Folder(tmp_path / "documents" / "blobs")))["vault"].works
+    (tmp_path / "file").write_text("no folder")
+    leg = (await look(Synapse(), shelf=Folder(tmp_path / "file" / "blobs")))["vault"]
+    assert not leg.works
+    assert "documents.folder" in leg.remedy
+    assert str(tmp_path) not in leg.seen

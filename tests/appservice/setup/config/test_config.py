@@ -87,6 +87,29 @@ def test_each_mistake_in_the_whatsapp_section_is_named(installation: Path) -> No
     assert set(found) == {f"whatsapp.{name}" for name in wrong if name != "template"} | {"whatsapp.template.name"}
 
 
+S3 = {
+    "endpoint": "https://s3.example.org",
+    "bucket": "mediatrix-documents",
+    "access_key_id": "mediatrix",
+    "secret_access_key": {"env": "S3"},
+}
+
+
+def test_documents_lie_in_a_bucket_where_there_is_one(installation: Path) -> None:
+    file = edited(installation, lambda raw: raw.update(documents={"s3": S3}))
+    loaded = config.load(file, {"S3": "s" * 40}).documents
+    assert loaded is not None
+    assert loaded.s3 is not None
+    assert (loaded.s3.bucket, loaded.s3.region, loaded.s3.prefix) == ("mediatrix-documents", "us-east-1", "")
+    assert "s" * 40 not in repr(loaded)
+
+
+def test_each_mistake_about_the_bucket_is_named(installation: Path) -> None:
+    wrong = {"endpoint": "s3.example.org", "bucket": "Mine", "prefix": "../other", "secret_access_key": "in clear"}
+    file = edited(installation, lambda raw: raw.update(documents={"s3": S3 | wrong}))
+    assert set(mistakes(file)) == {f"documents.s3.{name}" for name in wrong}
+
+
 def test_one_number_can_not_be_both(installation: Path) -> None:
     file = edited(installation, lambda raw: raw.update(whatsapp=WHATSAPP | {"joint_number": "111111111"}))
     assert "whatsapp.joint_number" in mistakes(file, WHATSAPP_SECRETS)
