@@ -21,7 +21,7 @@ from appservice.storage.schema import QueueTables
 from appservice.storage.seals import open_optional, seal_optional, seal_text
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
-from rooms.turns import LEASES_AHEAD, brings_keys
+from rooms.turns import LEASES_AHEAD
 
 AT_MOST: Final = 500
 """Items of a listing."""
@@ -31,8 +31,8 @@ AT_MOST: Final = 500
 class _Lease:
     owner: str | None
     until: datetime | None
-    served: int | None
-    """The lane's place in line from now on; None where it keeps the one that it has."""
+    served: int
+    """The lane's place in line from now on."""
 
 
 class SqlQueue:
@@ -79,7 +79,7 @@ class SqlQueue:
             values = {**moment, "wanted_lane": lane, "most": limit}
             found = (await self._connection.execute(self._sql.ready, values)).all()
             if found:
-                self._leased[lane] = _Lease(owner, at + lease, None if brings_keys(lane) else behind)
+                self._leased[lane] = _Lease(owner, at + lease, behind)
                 return tuple(takewhile(lambda item: item.due_at is None or item.due_at <= at, map(self._read, found)))
         return ()
 

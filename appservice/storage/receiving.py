@@ -19,7 +19,7 @@ from appservice.ports import ServiceWork
 from appservice.reading import EVENT, TO_DEVICE
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, case_lane, item_id
-from rooms.turns import keys_lane
+from rooms.turns import counts_lane, keys_lane
 
 KEY_COUNTS: Final = "matrix.key_counts"
 """The kind of an item that says: a device of ours runs out of one-time keys, or its fallback key was used.
@@ -123,7 +123,7 @@ def _to_device(transaction: Transaction, at: datetime) -> Iterator[Item]:
             "content": message.content,
         }
         identity = item_identity(TO_DEVICE, message.to_user, message.to_device, message.fingerprint)
-        yield Item(identity, keys_lane(message.to_user), TO_DEVICE, None, _json(body), at)
+        yield Item(identity, keys_lane(message.to_user, message.sender), TO_DEVICE, None, _json(body), at)
 
 
 def _events(transaction: Transaction, cases: Mapping[RoomId, CaseId], at: datetime) -> Iterator[Item]:
@@ -154,7 +154,7 @@ def _key_counts(transaction: Transaction, at: datetime) -> Iterator[Item]:
             "unused_fallback_types": None if fallback is None else sorted(fallback),
         }
         identity = item_identity(KEY_COUNTS, user, device, _minute(at))
-        yield Item(identity, keys_lane(user), KEY_COUNTS, None, _json(body), at)
+        yield Item(identity, counts_lane(user), KEY_COUNTS, None, _json(body), at)
 
 
 def _beside(transaction: Transaction, at: datetime) -> Iterator[Item]:

@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
-from rooms.turns import LEASES_AHEAD, TURN_BYTES, brings_keys
+from rooms.turns import LEASES_AHEAD, TURN_BYTES
 
 _OVER = {"due_at": None, "wait_key": None, "sending": False, "failing_since": None}
 WAITING = frozenset({State.READY, State.PARKED})
@@ -63,8 +63,7 @@ class MemoryQueue:
         for lane in sorted(heads, key=lambda lane: (self._turn(heads[lane]), -heads[lane].seq)):
             runnable = self._runnable(lane, at, limit)
             if runnable and not self._leased(lane, at, at + LEASES_AHEAD * lease):
-                if not brings_keys(lane):
-                    self._table.served[lane] = max(map(self._turn, heads.values())) + 1
+                self._table.served[lane] = max(map(self._turn, heads.values())) + 1
                 self._table.leases[lane] = (owner, at + lease)
                 return runnable
         return ()

@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from appservice.matrix.transaction import parse
+from appservice.reading import EVENT, TO_DEVICE
+from appservice.storage.receiving import item_identity
 from policies.case import DESK, CaseId
+from rooms.ports import State
 from tests.faults.house import House, standing
 from tests.faults.mutation import STRANGE, mutated
 from tests.invariants.world import ALICE, BOT, CARL, MALLORY, MIA
@@ -77,6 +81,41 @@ async def test_the_good_arrives_whatever_comes_with_it(
         assert [text for text in await house.reads(MIA, joint) if text.endswith("by Carl")] == by_carl
         unforeseen = [record.getMessage() for record in caplog.records if "unexpectedly" in record.getMessage()]
         assert unforeseen == []
+
+
+async def test_a_flood_of_messages_to_our_devices_keeps_nobodys_words_waiting_for_their_key(tmp_path: Path) -> None:
+    async with standing(tmp_path) as house:
+        arrivals, inbox = house.service.parts.arrivals, house.service.parts.inbox
+        await house.rotate()
+        await house.post(ALICE, await house.room(), "in the flood")
+        genuine = house.synapse.transaction()
+        for number in range(10):
+            strangers = [MALLORY] * 100, [f"@stranger{number}x{n}:elsewhere.example" for n in range(100)]
+            for senders in strangers:
+                await arrivals.accept(parse("flood", {"to_device": [_letter(who) for who in senders]}))
+        await arrivals.accept(parse("genuine", genuine))
+        words = item_identity(EVENT, genuine["events"][-1]["event_id"])
+        for _ in range(TURNS):
+            assert await inbox._next_lane("me")
+        async with house.database.begin() as work:
+            read = await work.inbox.get(words)
+            flood = [one for one in await work.inbox.in_state({State.READY}) if one.kind == TO_DEVICE]
+        assert read is not None
+        assert (read.state, read.attempts) == (State.DONE, 0), "its key was there when its turn came"
+        assert len(flood) > 100, "the flood was over before"
+
+
+TURNS = 8
+"""One each, and no second: for the flooder, all strangers, Alice’s keys for each of our devices, the case, and what came
+beside it."""
+_numbers = count()
+
+
+def _letter(sender: str) -> dict[str, Any]:
+    """A message to the bot's device, like no other."""
+    content = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "ciphertext": {}, "number": f"{sender}{next(_numbers)}"}
+    addressee = {"to_user_id": BOT, "to_device_id": "ANY"}
+    return {"type": "m.room.encrypted", "sender": sender, "content": content, **addressee}
 
 
 FLOOD = 80

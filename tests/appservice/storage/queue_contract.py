@@ -8,7 +8,7 @@ import pytest
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, State, Work
-from rooms.turns import TURN_BYTES, keys_lane
+from rooms.turns import TURN_BYTES
 from tests.appservice.storage.contract import WorkDatabase
 
 AT = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
@@ -120,12 +120,6 @@ class QueueContract:
         async with database.begin() as work:
             await fill(work.inbox, *(item(str(n), f"flood {n % 4}") for n in range(40)), item("again", "rare"))
         assert (await _served(database, 6))[4:] == ["again", "4"]
-
-    async def test_keys_stay_before_what_they_open(self, database: WorkDatabase) -> None:
-        keys = keys_lane("@bot:example.org")
-        async with database.begin() as work:
-            await fill(work.inbox, item("key", keys), item("other key", keys), item("words"), item("last key", keys))
-        assert await _served(database, 4) == ["key", "other key", "words", "last key"]
 
     async def test_a_lane_that_was_set_back_by_a_failure_has_its_turn(self, database: WorkDatabase) -> None:
         async with database.begin() as work:

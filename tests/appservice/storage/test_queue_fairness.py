@@ -13,7 +13,6 @@ from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.storage.schema import INBOX
 from rooms.ports import Item, ItemId, Lane
-from rooms.turns import keys_lane
 from tests.appservice.storage.master import MASTER
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.memory_queue import MemoryQueue
@@ -21,14 +20,13 @@ from tests.fakes.memory_queue import MemoryQueue
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=10)
 LANES = [Lane(name) for name in ("a flood", "another", "a third", "a fourth", "somebody", "somebody else")]
-KEYS = keys_lane("@bot:example.org")
 
 Arrivals = dict[Lane, int]
 """How many items arrive in which lanes."""
 Day = list[tuple[Arrivals, int]]
 """What arrives, and how many turns there are before the next arrives; in the end, as many as it takes."""
 DAYS: st.SearchStrategy[Day] = st.lists(
-    st.tuples(st.dictionaries(st.sampled_from([*LANES, KEYS]), st.integers(1, 8)), st.integers(0, 6))
+    st.tuples(st.dictionaries(st.sampled_from(LANES), st.integers(1, 8)), st.integers(0, 6))
 )
 Play = Callable[[Day], list[str]]
 
@@ -50,9 +48,7 @@ class _Line:
     def went(self, lane: Lane) -> None:
         self._waiting[lane] -= 1
         self._since[lane] = set()
-        if lane == KEYS:
-            return
-        for other in (+self._waiting).keys() - {lane, KEYS}:
+        for other in (+self._waiting).keys() - {lane}:
             if lane in self._since[other]:
                 self.unfair.append(f"{lane} had two turns while {other} waited")
             self._since[other].add(lane)

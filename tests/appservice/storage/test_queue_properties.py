@@ -15,13 +15,12 @@ from appservice.storage.database import SqlDatabase
 from appservice.storage.queue import SqlQueue
 from appservice.storage.schema import INBOX
 from rooms.ports import Item, ItemId, Lane, Queue, State
-from rooms.turns import keys_lane
 from tests.appservice.storage.master import MASTER
 from tests.fakes.memory import MemoryDatabase
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 NAMES = [ItemId(name) for name in "abcdef"]
-LANES = [Lane("red"), Lane("blue"), keys_lane("@bot:example.org")]
+LANES = [Lane("red"), Lane("blue"), Lane("green")]
 OWNERS = ["me", "you"]
 SECOND = timedelta(seconds=1)
 

@@ -93,8 +93,8 @@ async def test_keys_come_before_the_events_that_need_them_each_in_its_lane(datab
     )
     items = await stored(database)
     assert [(item.kind, item.lane, item.case) for item in items] == [
-        (TO_DEVICE, f"crypto:{GHOST}", None),
-        (TO_DEVICE, "crypto:@bot:example.org", None),
+        (TO_DEVICE, f"crypto:{GHOST}:{ALICE}", None),
+        (TO_DEVICE, f"crypto:@bot:example.org:{ALICE}", None),
         (EVENT, "case:1001", "1001"),
         (EVENT, "room:!lobby", None),
         (EVENT, "room:!stranger", None),
