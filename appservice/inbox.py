@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from appservice.clock import TimeReader
 from appservice.documents.intake import FILED
 from appservice.documents.reader import FilingReader
-from appservice.e2ee.encryption import Encryption
+from appservice.e2ee.encryption import SESSIONS, Encryption
 from appservice.e2ee.replaced import ReplacedReader
 from appservice.e2ee.seeking import Seeker
 from appservice.e2ee.trust import JUDGEMENT, Verifications
@@ -22,7 +22,7 @@ from appservice.mail.reports import ReportReader
 from appservice.portal.reader import PortalReader
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.provisioning import CommandReader
-from appservice.reading import EVENT, MAIL, REPORT, TO_DEVICE, EventReader
+from appservice.reading import MAIL, REPORT, TO_DEVICE, EventReader
 from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
@@ -103,7 +103,7 @@ class InboxWork:
     async def after(self, item: Item, fate: Fate) -> None:
         """What reading an item calls for, once it is stored."""
         match fate:
-            case Park() if item.kind == EVENT:
+            case Park(key) if key.startswith(SESSIONS):
                 await self._seeker.seek(item)
             case End(State.DEAD | State.UNKNOWN as state, why):
                 await self._unreadable(item, state, why)

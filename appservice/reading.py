@@ -139,7 +139,7 @@ class EventReader:
             handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
             fate = await self._read(_Reading(work, handler, item, event, opened.get(event["event_id"])), voices)
             if isinstance(fate, Park):
-                voices.add(replace(item, attempts=item.attempts + 1, wait_key=fate.key))
+                voices.add(replace(item, attempts=item.attempts + fate.is_attempt, wait_key=fate.key))
             fates.append(fate)
         return fates
 
@@ -152,9 +152,10 @@ class EventReader:
         if record is None:
             return await self._elsewhere(reading)
         if behind := voices.same_as(item, event):
-            # One that was never set aside wakes nobody: it came at this very moment, through another process.
-            at_most = AT_LEAST_EVERY if behind.attempts else AT_ONCE
-            return Park(behind_key(behind), "an earlier message of the same person waits", at_most)
+            # One that isn't set aside came, or was woken, at this very moment, through another process.
+            at_most = AT_LEAST_EVERY if behind.wait_key else AT_ONCE
+            why = "an earlier message of the same person waits"
+            return Park(behind_key(behind), why, at_most, is_attempt=False)
         if event.get("state_key") is not None:
             if served_by(record)[1]:
                 await self._state(reading, record)
@@ -180,7 +181,8 @@ class EventReader:
         if record.case is None:
             await self._lobby(reading, *said)
         elif said[1] == UNCONFIRMED and await self._waits(reading, record.case, record):
-            return Park(identity_wait_key(reading.event["sender"]), "its author's identity is not confirmed")
+            key = identity_wait_key(reading.event["sender"])
+            return Park(key, "its author's identity is not confirmed", is_attempt=False)
         elif vote := _vote(reading):
             if waits := await self._voted(reading, record.case, record, vote, said[1]):
                 return waits
@@ -255,7 +257,7 @@ class EventReader:
         if case is None or conversation is None or person is None:
             return None
         if poll := await being_posted(work, case, vote.answers):
-            return Park(f"poll:{poll}", "its poll is just being posted", AT_ONCE)
+            return Park(f"poll:{poll}", "its poll is just being posted", AT_ONCE, is_attempt=False)
         poll_of = await asked_in(work, case, vote.poll) if served_by(record)[1] else None
         voted = Vote(person.id, conversation, vote.answers, poll_of, proof)
         await reading.handler.answer(case_id, voted, reading.item.received_at)
@@ -332,7 +334,7 @@ class EventReader:
 
     async def _finish(self, work: Work, item: Item, result: str) -> Finished:
         await work.inbox.done(item.id, result)
-        if item.attempts:
+        if item.note is not None:  # it was set aside
             await work.inbox.wake(behind_key(item))
         return Finished()
 

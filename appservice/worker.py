@@ -68,6 +68,8 @@ class Park:
     key: str
     why: str
     at_most: timedelta | None = None
+    is_attempt: bool = True
+    """Whether it was tried, in vain; not where it is only not its turn yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,8 +366,9 @@ async def _store(queue: Queue, item: Item, fate: Fate) -> None:
             return
         case Done(result):
             await queue.done(item.id, result)
-        case Park(key, why, at_most):
-            await queue.park(item.id, key, datetime.now(UTC) + at_most if at_most else None, why)
+        case Park(key, why, at_most, is_attempt):
+            due = datetime.now(UTC) + at_most if at_most else None
+            await queue.park(item.id, key, due, why, is_attempt=is_attempt)
         case End(state, why):
             await queue.stop(item.id, state, why)
         case _:

@@ -138,8 +138,10 @@ class Queue(Protocol):
     async def retry(self, item: ItemId, due_at: datetime, note: str, failing_since: datetime) -> None:
         """Try again at that time, counting the attempt; the lane waits for it."""
 
-    async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        """Set aside until woken by that key, or until that time."""
+    async def park(
+        self, item: ItemId, wait_key: str, due_at: datetime | None, note: str, *, is_attempt: bool = True
+    ) -> None:
+        """Set aside until woken by that key, or until that time; counted, unless it was not its turn yet."""
 
     async def wake(self, wait_key: str) -> int:
         """Make the items READY that wait for that key; how many there were."""

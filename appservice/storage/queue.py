@@ -124,8 +124,10 @@ class SqlQueue:
     async def retry(self, item: ItemId, due_at: datetime, note: str, failing_since: datetime) -> None:
         await self._change(item, note, count=True, state=State.READY, due_at=due_at, failing_since=failing_since)
 
-    async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        await self._change(item, note, count=True, state=State.PARKED, wait_key=wait_key, due_at=due_at)
+    async def park(
+        self, item: ItemId, wait_key: str, due_at: datetime | None, note: str, *, is_attempt: bool = True
+    ) -> None:
+        await self._change(item, note, count=is_attempt, state=State.PARKED, wait_key=wait_key, due_at=due_at)
 
     async def wake(self, wait_key: str) -> int:
         parked = (await self._connection.execute(self._sql.parked, {"key": wait_key})).scalars().all()

@@ -13,9 +13,11 @@ import pytest_asyncio
 
 from appservice.codec import JsonCodec
 from appservice.crypto.ids import UserId
+from appservice.e2ee.patience import TELL
 from appservice.e2ee.trust import Verifications
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, Closed, EventReader, Opened
+from appservice.worker import Park
 from policies.asking import answer_id
 from policies.case import DESK, JOINT, Conversation, Kind
 from policies.effects import Explain, Redact, Tell
@@ -76,6 +78,23 @@ class Table:
         **more: Any,
     ) -> Outgoing:
         """What the bot says when it has read an event, and where."""
+        async with self.database.begin() as work:
+            item = await self.arrives(work, sender, room, content, kind=kind, clear=clear, **more)
+            await self.reader.read(work, [item])
+            return await self._outgoing(work)
+
+    async def arrives(
+        self,
+        work: ServiceWork,
+        sender: UserId,
+        room: RoomId,
+        content: Mapping[str, Any],
+        *,
+        kind: str = "m.room.message",
+        clear: bool = False,
+        **more: Any,
+    ) -> Item:
+        """An event that is still to be read."""
         self.said += 1
         whole = content if clear else {"is": kind, "plain": content}
         event = {
@@ -87,13 +106,19 @@ class Table:
             "content": whole,
             **more,
         }
-        async with self.database.begin() as work:
-            item = Item(
-                ItemId(f"item {self.said}"), Lane("l"), EVENT, None, json.dumps(event).encode(), datetime.now(UTC)
-            )
-            await work.inbox.put(item)
-            await self.reader.read(work, [item])
-            return await self._outgoing(work)
+        name, body = ItemId(f"item {self.said}"), json.dumps(event).encode()
+        await work.inbox.put(Item(name, Lane("l"), EVENT, None, body, datetime.now(UTC)))
+        stored = await work.inbox.get(name)
+        assert stored
+        return stored
+
+    async def look(self, work: ServiceWork, item: Item) -> None:
+        """Read it as the worker does, and set it aside where it has to wait."""
+        now = await work.inbox.get(item.id)
+        assert now
+        [fate] = await self.reader.read(work, [now])
+        if isinstance(fate, Park):
+            await work.inbox.park(item.id, fate.key, None, fate.why, is_attempt=fate.is_attempt)
 
     async def _outgoing(self, work: ServiceWork) -> Outgoing:
         found: Outgoing = []
@@ -322,4 +347,27 @@ async def test_a_vote_waits_while_its_poll_is_being_posted(table: Table) -> None
         assert case
         await work.outbox.done(poll_item(case.id, case.asks[0]), "$poll")
         await table.reader.read(work, [vote])
+        assert "Alice says YES" in words(await table._outgoing(work))
+
+
+async def test_words_never_overtake_a_vote_however_long_its_poll_is_being_posted(table: Table) -> None:
+    yes, no = await asked(table, stands=False)
+    async with table.database.begin() as work:
+        await table.arrives(work, ALICE, CAUCUS, voting(yes), kind=RESPONSE)
+        await table.arrives(work, ALICE, CAUCUS, {"msgtype": "m.text", "body": f"no {no.partition('.')[0]}"})
+        for _ in range(TELL + 2):
+            for item in await work.inbox.in_state([State.READY]):
+                await table.look(work, item)
+            waiting = await work.inbox.in_state([State.PARKED])
+            assert [item.attempts for item in waiting] == [0, 0], "neither was tried in vain"
+            for item in waiting:
+                assert item.wait_key
+                await work.inbox.wake(item.wait_key)
+        case = await work.cases.load(new_case().id)
+        assert case
+        await work.outbox.done(poll_item(case.id, case.asks[0]), "$poll")
+        vote, spoken = await work.inbox.in_state([State.READY])
+        await table.look(work, spoken)
+        await table.look(work, vote)
+        assert [item.id for item in await work.inbox.in_state([State.READY])] == [spoken.id], "it was woken"
         assert "Alice says YES" in words(await table._outgoing(work))

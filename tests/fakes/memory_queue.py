@@ -119,8 +119,11 @@ class MemoryQueue:
         attempts = self._attempts(item) + 1
         self._change(item, state=State.READY, due_at=due_at, note=note, attempts=attempts, failing_since=failing_since)
 
-    async def park(self, item: ItemId, wait_key: str, due_at: datetime | None, note: str) -> None:
-        changes = {"wait_key": wait_key, "due_at": due_at, "note": note, "attempts": self._attempts(item) + 1}
+    async def park(
+        self, item: ItemId, wait_key: str, due_at: datetime | None, note: str, *, is_attempt: bool = True
+    ) -> None:
+        attempts = self._attempts(item) + is_attempt
+        changes = {"wait_key": wait_key, "due_at": due_at, "note": note, "attempts": attempts}
         self._change(item, state=State.PARKED, **changes)
 
     async def wake(self, wait_key: str) -> int:

@@ -106,8 +106,7 @@ async def test_a_flood_of_messages_to_our_devices_keeps_nobodys_words_waiting_fo
 
 
 TURNS = 8
-"""One each, and no second: for the flooder, all strangers, Alice’s keys for each of our devices, the case, and what came
-beside it."""
+"""One each, and no second: for the flooder, all strangers, Alice’s keys for each of our devices, and her case."""
 _numbers = count()
 
 

@@ -16,6 +16,7 @@ from appservice.e2ee.patience import ASK, RESTS, SWEEP, TELL
 from appservice.e2ee.seeking import Seeker
 from appservice.e2ee.sweeping import Sweeper
 from appservice.e2ee.trust import Verifications
+from appservice.inbox import InboxWork, Readers
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, Closed, EventReader, Opened
 from appservice.worker import Fate, Finished, Park
@@ -71,11 +72,15 @@ class Ladder:
         self.reader = EventReader(
             self.lock, Verifications(SEALER, CODEC, BOT, [MIA]), CODEC, house, BOT, is_ours=lambda user: user == BOT
         )
-        self.seeker = Seeker(cast(Encryption, self.sought), cast(Sweeper, self.sought), BOT)
+        seeker = Seeker(cast(Encryption, self.sought), cast(Sweeper, self.sought), BOT)
+        self.inbox = InboxWork(self.database, cast(Readers, None), seeker, CODEC, house)
         content = {"algorithm": "m.megolm.v1.aes-sha2", "session_id": SESSION}
-        event = {"event_id": "$e", "type": "m.room.encrypted", "room_id": ROOM, "sender": ALICE, "content": content}
-        body = json.dumps(event | {"origin_server_ts": 0}).encode()
-        self.item = Item(ItemId("e"), Lane("l"), EVENT, self.case.id, body, datetime.now(UTC))
+        self.event = {"type": "m.room.encrypted", "room_id": ROOM, "sender": ALICE, "content": content}
+        self.item, self.later = self._item("e"), self._item("later")
+
+    def _item(self, name: str) -> Item:
+        body = json.dumps(self.event | {"event_id": f"${name}", "origin_server_ts": 0}).encode()
+        return Item(ItemId(name), Lane("l"), EVENT, self.case.id, body, datetime.now(UTC))
 
     async def begin(self) -> Ladder:
         (caucus,) = [c for c in conversations(self.case) if c.kind is Kind.CAUCUS]
@@ -83,18 +88,21 @@ class Ladder:
             await work.cases.save(self.case)
             await work.rooms.save(RoomRecord(self.case.id, room_key(caucus), Standing.MADE, "", ROOM))
             await work.inbox.put(self.item)
+            await work.inbox.put(self.later)
         return self
 
     async def climb(self) -> Fate:
         """Look at it once more, as the worker does."""
+        return await self.look(self.item)
+
+    async def look(self, wanted: Item) -> Fate:
         async with self.database.begin() as work:
-            item = await work.inbox.get(self.item.id)
+            item = await work.inbox.get(wanted.id)
             assert item
             (fate,) = await self.reader.read(work, [item])
             if isinstance(fate, Park):
-                await work.inbox.park(item.id, fate.key, None, fate.why)
-        if isinstance(fate, Park):
-            await self.seeker.seek(item)
+                await work.inbox.park(item.id, fate.key, None, fate.why, is_attempt=fate.is_attempt)
+        await self.inbox.after(item, fate)
         return fate
 
     async def told(self) -> list[str]:
@@ -119,6 +127,22 @@ async def test_each_rung_is_climbed_in_turn_and_each_rest_is_longer() -> None:
         else:
             assert ladder.sought.acts == [f"swept {BOT}", f"asked {ALICE} for {SESSION}"]
     assert list(RESTS) == sorted(RESTS)
+
+
+async def test_who_waits_for_their_own_earlier_words_climbs_no_rung_and_has_no_key_looked_for() -> None:
+    ladder = await Ladder().begin()
+    await ladder.climb()
+    for _ in RESTS:
+        fate = await ladder.look(ladder.later)
+        assert isinstance(fate, Park)
+        assert not fate.is_attempt
+    assert ladder.sought.acts == []
+    for _ in range(TELL):
+        await ladder.climb()
+    ladder.sought.acts.clear()
+    for rest in RESTS[: TELL + 1]:
+        assert await ladder.look(ladder.later) == Park(KEY, "no key", rest), "people were told of the first"
+    assert ladder.sought.acts == [f"swept {BOT}", f"asked {ALICE} for {SESSION}"]
 
 
 async def test_people_are_told_once_with_the_remedy_when_looking_was_in_vain() -> None:

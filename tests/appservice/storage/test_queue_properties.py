@@ -61,7 +61,7 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(lambda n: lambda q: q.done(n, "result"), st.sampled_from(NAMES)),
     st.builds(lambda n, t: lambda q: q.retry(n, t, "note", t), st.sampled_from(NAMES), _moments()),
     st.builds(
-        lambda n, k, t: lambda q: q.park(n, k, t, "note"),
+        lambda n, k, t: lambda q: q.park(n, k, t, "note", is_attempt=k == "key"),
         st.sampled_from(NAMES),
         st.sampled_from(["key", "lock"]),
         st.none() | _moments(),
