@@ -14,7 +14,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.matrix.errors import MatrixError, MediaError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
-from appservice.matrix.media import encrypt_file
+from appservice.matrix.media import encrypt_file, server_of
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
 from policies.case import CaseId, Conversation, PersonId
@@ -43,6 +43,12 @@ FILING: Final[Document[Filing]] = Document(Filing)
 _NOT_EXAMINED: Final = "Your file can't be examined right now, so nothing of it was kept. Please try again later."
 _TAMPERED: Final = "It is not the file that its sender encrypted."
 _GONE: Final = "The server does not have it any more."
+_WITHHELD: Final = "The server does not give it out. Please send it again."
+_ELSEWHERE: Final = (
+    "It lies on another homeserver, where nobody here could take it back. Please save it, and send the saved file."
+)
+_GIVEN_OUT_WITHIN: Final = timedelta(days=1)
+"""A file that our homeserver refuses is asked for for so long: it may be a mistake of its configuration."""
 _TOO_LARGE: Final = "It is larger than a document can be."
 
 
@@ -71,7 +77,7 @@ class Intake:
             message, file = entry.message, _file(entry, effect)
             if effect.attached is None:
                 await self._note(work, case, message, file)
-        data = await self._fetched(file) if effect.attached is None else _carried(file)
+        data = await self._fetched(item, file) if effect.attached is None else _carried(file)
         if isinstance(data, Refused):
             return await self._file_away(item, case, _filing(message, effect, file, data))
         try:
@@ -84,10 +90,16 @@ class Intake:
             raise _unusable(error) from None
         return await self._file_away(item, case, _filing(message, effect, file, result))
 
-    async def _fetched(self, file: File) -> bytes | Refused:
-        """What the homeserver has of it. Raises a transient Trouble for whatever is not the file's own fault."""
+    async def _fetched(self, item: Item, file: File) -> bytes | Refused:
+        """What the homeserver has of it. Raises a transient Trouble for whatever is not the file's own fault.
+
+        Another homeserver is not asked: it would see who asks when, and could keep us waiting for ever.
+        """
+        ref = json.loads(file.ref)
         try:
-            return await self._ends.matrix.media.download_encrypted(json.loads(file.ref), as_user=self._ends.bot)
+            if server_of(_mapping(ref).get("url")) != self._ends.bot.partition(":")[2]:
+                return Refused(_ELSEWHERE)
+            return await self._ends.matrix.media.download_encrypted(ref, as_user=self._ends.bot)
         except MediaTooLargeError:
             return Refused(_TOO_LARGE)
         except MediaError:
@@ -95,6 +107,9 @@ class Intake:
         except MatrixError as error:
             if (error.status, error.errcode) == (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"):
                 return Refused(_GONE)
+            since = item.failing_since
+            if not error.transient and since and datetime.now(UTC) - since >= _GIVEN_OUT_WITHIN:
+                return Refused(_WITHHELD)
             # A proxy that knows no such path answers 404, too.
             raise Trouble(f"the homeserver said {error.errcode}", transient=True) from error
 

@@ -103,6 +103,11 @@ class Media:
         return decrypt_file(await self.download(MediaUri(url), as_user=as_user), file)
 
 
+def server_of(uri: object) -> str:
+    """The name of the homeserver on which a file lies. Raises MediaError where that is no media URI."""
+    return _parts(uri if isinstance(uri, str) else "")[0]
+
+
 def _parts(uri: str) -> tuple[str, str]:
     """The server and the id. Raises MediaError."""
     found = _MXC.fullmatch(uri)

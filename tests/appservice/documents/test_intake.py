@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -69,16 +70,20 @@ class Room:
         self.intake = Intake(self.database, ends, self.vault, self.examiner)
         self.item = Item(ItemId("o1"), Lane("file"), "files", CASE.id, b"", AT)
 
-    async def send(self, *, uploader: UserId = ALICE, sha256: str | None = None) -> MediaUri:
+    async def send(self, *, uploader: UserId = ALICE, sha256: str | None = None, uri: str | None = None) -> MediaUri:
         sealed = encrypt_file(SECRET)
-        uri = await self.synapse.media.reserve(as_user=uploader)
-        await self.synapse.media.fill(uri, sealed.ciphertext, as_user=uploader)
-        info = {**sealed.info, "url": uri, **({"hashes": {"sha256": sha256}} if sha256 else {})}
+        uploaded = await self.synapse.media.reserve(as_user=uploader)
+        await self.synapse.media.fill(uploaded, sealed.ciphertext, as_user=uploader)
+        info = {
+            **sealed.info,
+            "url": uploaded if uri is None else uri,
+            **({"hashes": {"sha256": sha256}} if sha256 else {}),
+        }
         said = message(CASE, "Alice", HERS, File("offer.pdf", "x/y", 9, FileRef(json.dumps(info)), "only clause 3"))
         async with self.database.begin() as work:
             await work.cases.save(CASE)
             await work.journal.append(Entry(CASE.id, said))
-        return uri
+        return uploaded
 
     async def ingest(self) -> str | None:
         return await self.intake.ingest(self.item, CASE.id, Ingest(MessageId("m1"), HERS))
@@ -199,6 +204,42 @@ async def test_a_file_that_the_homeserver_does_not_give_us_now_is_not_called_gon
         await room.ingest()
     assert trouble.value.transient
     assert room.filed() == []
+
+
+async def test_a_file_that_the_homeserver_does_not_give_us_for_a_day_is_given_up_in_words(room: Room) -> None:
+    await room.send()
+    room.synapse.hazard = failing(MatrixError("fake", "M_FORBIDDEN", 403, transient=False))
+    room.item = replace(room.item, failing_since=datetime.now(UTC) - timedelta(days=1, minutes=1))
+    assert await room.ingest() is None
+    assert [filing.result for filing in room.filed()] == [
+        Refused("The server does not give it out. Please send it again.")
+    ]
+
+
+async def test_a_homeserver_that_is_away_for_days_makes_nobody_send_a_file_again(room: Room) -> None:
+    await room.send()
+    room.synapse.hazard = failing(MatrixError("fake", "M_UNKNOWN", 502, transient=True))
+    room.item = replace(room.item, failing_since=datetime.now(UTC) - timedelta(days=9))
+    with pytest.raises(Trouble) as trouble:
+        await room.ingest()
+    assert trouble.value.transient
+
+
+@pytest.mark.parametrize("uri", ["mxc://elsewhere.example/x", "mxc://../x", "mxc://[::1/x", "mxc://example.org:1/x"])
+async def test_a_file_on_another_homeserver_is_not_fetched_from_there(room: Room, uri: str) -> None:
+    await room.send(uri=uri)
+    room.synapse.hazard = failing(AssertionError("it was asked for"))
+    assert await room.ingest() is None
+    [filing] = room.filed()
+    assert isinstance(filing.result, Refused)
+    assert "another homeserver" in filing.result.why
+
+
+@pytest.mark.parametrize("uri", ["", "https://example.org/x", "mxc://example.org", "mxc://example.org/a/b"])
+async def test_what_is_no_address_of_a_file_is_refused(room: Room, uri: str) -> None:
+    await room.send(uri=uri)
+    assert await room.ingest() is None
+    assert [filing.result for filing in room.filed()] == [Refused("It is not the file that its sender encrypted.")]
 
 
 async def test_a_vault_that_cannot_be_written_is_tried_again(room: Room) -> None:
