@@ -151,12 +151,15 @@ class EventReader:
         record = await work.rooms.by_room_id(room)
         if record is None:
             return await self._elsewhere(reading)
+        is_state = event.get("state_key") is not None
+        if not is_state and (waits := await self._rest(reading, record)):
+            return waits  # for its own key, which is looked for whoever else waits
         if behind := voices.same_as(item, event):
             # One that isn't set aside came, or was woken, at this very moment, through another process.
             at_most = AT_LEAST_EVERY if behind.wait_key else AT_ONCE
             why = "an earlier message of the same person waits"
             return Park(behind_key(behind), why, at_most, is_attempt=False)
-        if event.get("state_key") is not None:
+        if is_state:
             if served_by(record)[1]:
                 await self._state(reading, record)
             return await self._finish(work, item, "state")
@@ -174,9 +177,6 @@ class EventReader:
             # A request has words for clients that can't verify, so it is a post, whomever it asks (M4).
             said = said[0], _VERIFYING
         if isinstance(said, Closed):
-            fate = await self._rest(reading, record, said)
-            if fate is not None:
-                return fate
             said = Said(Unreadable(f"I could not decrypt it ({said.why})")), _undecrypted(said.why)
         if record.case is None:
             await self._lobby(reading, *said)
@@ -200,11 +200,12 @@ class EventReader:
 
     # --- what can't be read yet
 
-    async def _rest(self, reading: _Reading, record: RoomRecord, closed: Closed) -> Park | None:
-        """Set an event aside that can't be read yet, and tell people when the time has come; None: give it up."""
-        attempts = reading.item.attempts
-        wait = None if closed.for_good else rest(attempts)
-        if wait is None:
+    async def _rest(self, reading: _Reading, record: RoomRecord) -> Park | None:
+        """Set an event aside that can't be read yet, and tell people when the time has come; None: read it, or give it
+        up."""
+        attempts, closed = reading.item.attempts, reading.opened
+        wait = rest(attempts) if isinstance(closed, Closed) and not closed.for_good else None
+        if not isinstance(closed, Closed) or wait is None:
             return None
         if attempts == TELL and record.case is not None:
             case = await reading.work.cases.load(record.case, lock=True)

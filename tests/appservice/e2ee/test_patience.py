@@ -40,13 +40,16 @@ KEY = session_key(ROOM, SESSION)
 
 @dataclass
 class Locked:
-    """Decrypts nothing until the key has come."""
+    """Decrypts nothing until the key has come, but for one event."""
 
     key_came: bool = False
+    readable: str | None = None
+    """The event that has a key of its own."""
 
     async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
         plain = Opened("m.room.message", {"msgtype": "m.text", "body": "hello"}, SignedDevice())
-        return [plain if self.key_came else Closed(KEY, "no key", False) for _ in events]
+        no_key = Closed(KEY, "no key", False)
+        return [plain if self.key_came or event["event_id"] == self.readable else no_key for event in events]
 
 
 @dataclass
@@ -129,8 +132,9 @@ async def test_each_rung_is_climbed_in_turn_and_each_rest_is_longer() -> None:
     assert list(RESTS) == sorted(RESTS)
 
 
-async def test_who_waits_for_their_own_earlier_words_climbs_no_rung_and_has_no_key_looked_for() -> None:
+async def test_what_waits_only_for_its_authors_earlier_words_climbs_no_rung_and_has_no_key_looked_for() -> None:
     ladder = await Ladder().begin()
+    ladder.lock.readable = "$later"
     await ladder.climb()
     for _ in RESTS:
         fate = await ladder.look(ladder.later)
@@ -139,10 +143,16 @@ async def test_who_waits_for_their_own_earlier_words_climbs_no_rung_and_has_no_k
     assert ladder.sought.acts == []
     for _ in range(TELL):
         await ladder.climb()
-    ladder.sought.acts.clear()
+    assert isinstance(await ladder.look(ladder.later), Finished), "people were told of the first"
+
+
+async def test_two_that_have_no_key_climb_side_by_side() -> None:
+    ladder = await Ladder().begin()
     for rest in RESTS[: TELL + 1]:
-        assert await ladder.look(ladder.later) == Park(KEY, "no key", rest), "people were told of the first"
-    assert ladder.sought.acts == [f"swept {BOT}", f"asked {ALICE} for {SESSION}"]
+        assert await ladder.climb() == Park(KEY, "no key", rest)
+        assert await ladder.look(ladder.later) == Park(KEY, "no key", rest)
+    assert ladder.sought.acts == 2 * [f"swept {BOT}"] + 2 * [f"asked {ALICE} for {SESSION}"]
+    assert len(await ladder.told()) == 4
 
 
 async def test_people_are_told_once_with_the_remedy_when_looking_was_in_vain() -> None:
