@@ -115,7 +115,10 @@ class PersonEntry(_Strict):
 
     @model_validator(mode="after")
     def _of_that_channel(self) -> Self:
-        """Who agreed to mail has not agreed to WhatsApp."""
+        """Who agreed to mail has not agreed to WhatsApp, and to Matrix nobody need agree."""
+        if self.consent and self.matrix:
+            remedy = "leave it out: it is for mail and WhatsApp, and in Matrix words are encrypted from end to end"
+            raise mistaken("has nothing to be about", remedy, at="consent")
         for channel, setting in (("email", "content_by_mail"), ("whatsapp", "content_by_whatsapp")):
             said = self.consent and getattr(self.consent, setting)
             if self.consent and getattr(self, channel) and said is None:

@@ -92,6 +92,7 @@ def wire(config: Config) -> Service:
         encryption,
         couriers,
         files,
+        codec=codec,
         heads=mail.heads if mail else None,
         contacts=whatsapp.numbers.contacts if whatsapp else {},
     )

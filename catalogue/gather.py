@@ -53,8 +53,9 @@ def gathered(language: Language) -> Catalog:
 def main() -> None:
     """Write the files."""
     for language in translated():
+        made = gathered(language)  # before the file is opened, which empties it
         with (ROOT / "catalogue" / f"{language}.po").open("wb") as file:
-            write_po(file, gathered(language), width=_WIDTH, sort_output=True, omit_header=True)
+            write_po(file, made, width=_WIDTH, sort_output=True, omit_header=True)
 
 
 if __name__ == "__main__":

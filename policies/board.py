@@ -110,6 +110,7 @@ def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = Mappi
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0], case.zone)}, {due[1]}" if due else "nothing is due"))
     lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]
+    lines += [("Digest by mail", f"{person.name}, {person.digest}") for person in case.people if person.digest]
     lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
     lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
     lines += [("By WhatsApp", _windows(person, backlog, contacts, case.zone)) for person in on_whatsapp(case)]

@@ -10,6 +10,7 @@ from typing import Final
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
 from policies.deed import Deed
+from policies.digest import Digest
 from policies.document import Document, DocumentId
 from policies.language import Language
 from policies.mode import AT_FIRST, Floor, Spell
@@ -158,6 +159,8 @@ class Person:
     language: Language | None = None
     """In which they are written to, where that was said."""
     quiet: Quiet | None = None
+    digest: Digest | None = None
+    """When others' words are mailed to them; None: at once."""
     zone: str | None = None
     """The time zone in which times are shown to them, where that is known."""
 

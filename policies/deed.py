@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.digest import Digest
 from policies.document import DocumentId, Label
 from policies.language import Language
 from policies.mode import Floor, Spell
@@ -47,6 +48,15 @@ class QuietSet:
     person: PersonId
     before: Quiet | None
     after: Quiet | None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSet:
+    """At which times others' words are mailed to somebody."""
+
+    person: PersonId
+    before: Digest | None
+    after: Digest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,7 @@ Change = (
     | CourseSet
     | RulesSet
     | QuietSet
+    | DigestSet
     | LanguageSet
     | CaseLanguageSet
     | DeskZoneSet

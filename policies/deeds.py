@@ -18,6 +18,7 @@ from policies.deed import (
     CourseSet,
     Deed,
     DeskZoneSet,
+    DigestSet,
     Final,
     FloorSet,
     LabelSet,
@@ -95,6 +96,8 @@ def _changes(before: Case, after: Case, effects: tuple[Effect, ...]) -> Iterator
 def _of_person(then: Person, now: Person) -> Iterator[Change]:
     if then.quiet != now.quiet:
         yield QuietSet(now.id, then.quiet, now.quiet)
+    if then.digest != now.digest:
+        yield DigestSet(now.id, then.digest, now.digest)
     if then.zone != now.zone:
         yield ZoneSet(now.id, then.zone, now.zone)
     if then.language != now.language:
@@ -137,7 +140,7 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
 def _plain(person: Person) -> Person:
     """Somebody without what can be put back."""
     endpoint = replace(person.endpoint, stopped=None)
-    return replace(person, quiet=None, zone=None, language=None, endpoint=endpoint)
+    return replace(person, quiet=None, digest=None, zone=None, language=None, endpoint=endpoint)
 
 
 def _acts(effect: Effect) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
+from policies.digest import next_digest
 from policies.floor import objection
 from policies.membership import readers
 from policies.mode import Mode
@@ -95,6 +96,22 @@ def may_disturb(case: Case, to: PersonId, at: datetime) -> Verdict:
     if person is None or until is None:
         return Go()
     return Wait(f"it is quiet there until {moment(until, case.zone)}", channel_key(case, person.endpoint.id), until)
+
+
+def may_come_alone(case: Case, to: PersonId, said: datetime, at: datetime) -> Verdict:
+    """Whether what somebody else said then may be sent to a person at that time, or waits for a digest.
+
+    A question goes at once, with all that was said before it: it may be about that.
+    """
+    person = case.person(to)
+    if person is None or person.digest is None or person.endpoint.network is not Network.EMAIL:
+        return Go()
+    if any(ask.asked == to and ask.at >= said for ask in case.asks):
+        return Go()
+    until = next_digest(person.digest, person.quiet, said)
+    if until is None or until <= at:
+        return Go()
+    return Wait(f"it goes with the digest of {moment(until, case.zone)}", channel_key(case, person.endpoint.id), until)
 
 
 def by_link(person: Person) -> bool:

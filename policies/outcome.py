@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from policies.agreement import Agreement
-from policies.case import DESK, Case, Conversation, ConversationId, PersonId
+from policies.case import DESK, Case, Conversation, ConversationId, Person, PersonId
 from policies.effects import Effect, Publish, Tell
 from policies.hold import AtHand
 from policies.identity import Identity
@@ -120,3 +120,15 @@ def no_such_person(case: Case, name: str) -> Refused:
     """The answer to a name that nobody here has."""
     people = ", ".join(p.name for p in case.people) or "nobody yet"
     return Refused(f"Nobody here is called {name}", f"In this case: {people}")
+
+
+def own_or_named(case: Case, name: str | None, facts: Facts, what: str, example: str) -> Person | Refused:
+    """Whose `what` a command sets: a mediator names somebody, a party means itself. Its first word is the command's."""
+    command = what.partition(" ")[0]
+    by = case.person(facts.by) if facts.by else None
+    if by and not case.is_staff(by.id):
+        mine = name is None or name.casefold() == by.name.casefold()
+        return by if mine else Refused(f"You can set your own {what} alone", f"!{command} {example}")
+    if name is None:
+        return Refused(f"Whose {what}?", f"!{command} Carl {example}")
+    return case.named(name) or no_such_person(case, name)

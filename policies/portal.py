@@ -8,6 +8,7 @@ from datetime import datetime
 from policies.case import DESK, Case, Consent, Person
 from policies.commands.mail import introductions
 from policies.delivery import channel_key
+from policies.digest import Digest
 from policies.effects import Decision, Effect, Resume, Tell
 
 WORDING = "agreed on the page, with the PIN, to have the words themselves sent by mail"
@@ -23,6 +24,18 @@ def decide_enrolled(case: Case, person: Person, at: datetime, *, words: bool) ->
     told = Tell(DESK, f"{person.name} has confirmed the address with the PIN, and reads {how}.")
     goes_on: tuple[Effect, ...] = (Resume(channel_key(case, endpoint.id)), *introductions(now, person)) if first else ()
     return Decision(now, (told, *goes_on), "enrolled", "the address is confirmed")
+
+
+def decide_digest(case: Case, person: Person, times: tuple[int, ...] | None) -> Decision:
+    """Somebody chose at which times of the day others' words are mailed to them; None: at once."""
+    zone = person.digest.zone if person.digest else case.zone_of(person.id)
+    digest = Digest(times, zone) if times else None
+    if digest == person.digest:
+        return Decision(case, (), "digest-already", "it is so already")
+    when = f"at {digest}, and no more at once" if digest else "at once again"
+    told = Tell(DESK, f"{person.name} wants to be mailed what others say {when}.")
+    now = case.with_person(replace(person, digest=digest))
+    return Decision(now, (told, Resume(channel_key(case, person.endpoint.id))), "digest", "the reader chose when")
 
 
 def decide_paused(case: Case, person: Person) -> Decision:

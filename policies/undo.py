@@ -20,6 +20,7 @@ from policies.deed import (
     CourseSet,
     Deed,
     DeskZoneSet,
+    DigestSet,
     FloorSet,
     LabelSet,
     LanguageSet,
@@ -30,6 +31,7 @@ from policies.deed import (
     ZoneSet,
 )
 from policies.delivery import channel_key
+from policies.digest import digest_text
 from policies.document import is_stricter
 from policies.documents import relabelled
 from policies.effects import (
@@ -97,7 +99,7 @@ def _put_back(case: Case, change: Change, facts: Facts) -> tuple[Case, tuple[Eff
             return (replace(case, zone=zone), ()) if case.zone == now_zone else None
         case CaseLanguageSet(spoken, now_spoken):
             return (replace(case, language=spoken), ()) if case.language == now_spoken else None
-        case QuietSet(who) | LanguageSet(who) | ChannelStopped(who) | ZoneSet(who):
+        case QuietSet(who) | DigestSet(who) | LanguageSet(who) | ChannelStopped(who) | ZoneSet(who):
             person = case.person(who)
             return _person(case, person, change) if person else None
         case LabelSet(number, version_number, before, after):
@@ -141,7 +143,7 @@ def _floor(case: Case, before: Floor, after: Floor, facts: Facts) -> tuple[Case,
 
 
 def _person(
-    case: Case, person: Person, change: QuietSet | LanguageSet | ChannelStopped | ZoneSet
+    case: Case, person: Person, change: QuietSet | DigestSet | LanguageSet | ChannelStopped | ZoneSet
 ) -> tuple[Case, tuple[Effect, ...]] | None:
     goes_on = Resume(channel_key(case, person.endpoint.id))
     match change:
@@ -150,6 +152,10 @@ def _person(
             own = tuple(Inform(person.id, room, text) for room in caucuses_of(case, person.id)[:1])
             back = replace(person, quiet=before)
             return (case.with_person(back), (goes_on, *own)) if person.quiet == after else None
+        case DigestSet(_, digest, after_digest):
+            own = tuple(Inform(person.id, room, digest_text(digest)) for room in caucuses_of(case, person.id)[:1])
+            back = replace(person, digest=digest)
+            return (case.with_person(back), (goes_on, *own)) if person.digest == after_digest else None
         case ZoneSet(_, zone, after_zone):
             back = replace(person, zone=zone)
             return (case.with_person(back), ()) if person.zone == after_zone else None

@@ -11,7 +11,7 @@ from typing import Protocol, assert_never
 
 from policies.ask import Ask
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
-from policies.delivery import Wait, may_relay
+from policies.delivery import Wait, channel_key, may_relay
 from policies.effects import (
     AskWhose,
     ConfirmIdentity,
@@ -56,9 +56,22 @@ from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.polls import Poll, PollEnd, poll_item
-from rooms.ports import Held, Item, ItemId, Lane, RoomId, State, UserId, Work, case_lane, identity_wait_key, item_id
+from rooms.ports import (
+    Held,
+    Item,
+    ItemId,
+    Lane,
+    RoomId,
+    State,
+    UserId,
+    Work,
+    case_lane,
+    identity_wait_key,
+    item_id,
+    person_lane,
+)
 from rooms.record import Line, entry
-from rooms.shown import dead_text, headers_text, held_text, log_text, mails_text, signed_heads
+from rooms.shown import dead_text, headers_text, held_text, log_text, mails_text, pin_text, signed_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,25 +229,18 @@ class Applier:
         """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
-    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901 (one arm a kind of effect)
+    async def _effect(self, case: Case, effect: Effect) -> None:
         if isinstance(effect, ToSend):
-            # The case can't change meanwhile: what may not leave now waits from the beginning.
-            verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
-            wait = verdict if isinstance(verdict, Wait) else None
-            await self._put(case.id, *_way(case, effect), effect, wait=wait)
-            if heard := _remembered(effect):
-                await self._work.echoes.note(case.id, heard[0].id, grams(heard[1]))
-            if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
-                await self._work.shelf.put(case.id, effect.author, self._named(), self._codec.dump(effect), self._at)
+            await self._send(case, effect)
             return
         match effect:
             case AskWhose(to):
                 # Named after the day, so that there is one a day.
                 name = item_id(f"whose/{case.id}/{to}/{self._at:%Y-%m-%d}")
                 body = self._codec.dump(effect)
-                await self._work.outbox.put(Item(name, _person_lane(case, to), PEOPLE, case.id, body, self._at))
+                await self._work.outbox.put(Item(name, person_lane(case.id, to), PEOPLE, case.id, body, self._at))
             case GivePin(person):
-                await self._effect(case, Tell(DESK, await _pin_text(self._work, case, person)))
+                await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
             case Hold() | EndHold() | ResumeHold():
                 await self._hold(case.id, effect)
             case Resume(key):
@@ -249,6 +255,21 @@ class Applier:
                 await self._show(case, effect)
             case _:
                 assert_never(effect)
+
+    async def _send(self, case: Case, effect: ToSend) -> None:
+        if isinstance(effect, Pose):
+            asked = case.person(effect.to)
+            if asked and asked.digest:
+                # It may be about what waits for a digest: that goes first.
+                await self._work.outbox.wake(channel_key(case, asked.endpoint.id))
+        # The case can't change meanwhile: what may not leave now waits from the beginning.
+        verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
+        wait = verdict if isinstance(verdict, Wait) else None
+        await self._put(case.id, *_way(case, effect), effect, wait=wait)
+        if heard := _remembered(effect):
+            await self._work.echoes.note(case.id, heard[0].id, grams(heard[1]))
+        if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
+            await self._work.shelf.put(case.id, effect.author, self._named(), self._codec.dump(effect), self._at)
 
     async def _show(
         self, case: Case, effect: ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
@@ -323,16 +344,6 @@ def _reads_on_a_page(case: Case, person: PersonId) -> bool:
     return found is not None and found.endpoint.network is Network.EMAIL
 
 
-async def _pin_text(work: Work, case: Case, person: PersonId) -> str:
-    pin = await work.shelf.new_pin(case.id, person)
-    found = case.person(person)
-    name = found.name if found else "someone who left"
-    return (
-        f"The PIN of {name} is {pin}. Tell {name} by telephone, at a number that you already had, and never by mail:"
-        " whoever has a link and the PIN speaks as them. A former PIN has stopped working. It is not shown again."
-    )
-
-
 def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
     """The lane and the kind of what is to be sent."""
     match effect:
@@ -347,11 +358,11 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
         case Pose(to, conversation) | Inform(to, conversation):
             person = case.person(to)
             bridged = person is not None and person.endpoint.network is not Network.MATRIX
-            return (_person_lane(case, to), PEOPLE) if bridged else (_room_lane(case, conversation), MATRIX)
+            return (person_lane(case.id, to), PEOPLE) if bridged else (_room_lane(case, conversation), MATRIX)
         case Publish(conversation=conversation, to=reader):
-            return (_person_lane(case, reader), PEOPLE) if reader else (_room_lane(case, conversation), MATRIX)
+            return (person_lane(case.id, reader), PEOPLE) if reader else (_room_lane(case, conversation), MATRIX)
         case Relay(to=to) | Introduce(to):
-            return _person_lane(case, to), PEOPLE
+            return person_lane(case.id, to), PEOPLE
         case Ingest(message) | Erase(message):
             # One after another for each file: what is to be deleted was fetched before, or given up.
             return Lane(f"file:{case.id}:{message}"), FILES
@@ -384,7 +395,3 @@ def _matrix_users(case: Case) -> set[UserId]:
 
 def _room_lane(case: Case, conversation: Conversation) -> Lane:
     return Lane(f"room:{case.id}:{room_key(conversation)}")
-
-
-def _person_lane(case: Case, person: PersonId) -> Lane:
-    return Lane(f"person:{case.id}:{person}")

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from policies.case import DESK, Case, CaseId, Network
-from policies.delivery import Cancel, Go, Verdict, Wait, may_address, may_disturb, may_post, may_publish, may_relay
+from policies.delivery import may_post
 from policies.effects import (
     AskWhose,
     Erase,
@@ -35,11 +35,12 @@ from policies.effects import (
 from policies.membership import readers
 from policies.message import Text
 from policies.plan import label, room_key
-from policies.poll import Ballot
-from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Decline, Enter, MailHeads, Outgoing, Say, Signal
+from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
 from rooms.carriers import Courier, HeadsCourier, Poster, Posting
-from rooms.documents import DocumentWork, may_hand
+from rooms.clearance import kept_back, may_say, stopped
+from rooms.digests import gathered, is_gathered
+from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
@@ -73,13 +74,15 @@ class Deliverer:
         couriers: Mapping[Network, Courier],
         documents: DocumentWork | None = None,
         *,
+        codec: Codec | None = None,
         heads: HeadsCourier | None = None,
         contacts: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `heads`:
-        where they are mailed; `contacts`: what each of several numbers on WhatsApp is for, in a word, for the board."""
-        self._clock, self._heads = clock, heads
+        where they are mailed; `codec`: to send several things in one mail; `contacts`: what each of several numbers on
+        WhatsApp is for, in a word, for the board."""
+        self._clock, self._codec, self._heads = clock, codec, heads
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
         self._documents, self._contacts = documents, contacts
 
@@ -140,7 +143,8 @@ class Deliverer:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
         if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform | AskWhose):
             return None
-        return _kept_back(await _load(work, _case_of(item), lock=True), outgoing, self._clock())
+        case = await _load(work, _case_of(item), lock=True)
+        return kept_back(case, outgoing, item.received_at, self._clock())
 
     # --- into Matrix
 
@@ -225,9 +229,7 @@ class Deliverer:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             author = effect.author if isinstance(effect, Post) else None
-            stopped = _stopped(_may_say(case, effect, self._clock())) or _stopped(
-                may_post(case, effect.conversation, author)
-            )
+            why = stopped(may_say(case, effect, self._clock())) or stopped(may_post(case, effect.conversation, author))
             record = await work.rooms.get(case_id, room_key(effect.conversation))
             sender = await work.ghosts.of_person(case_id, author) if author else self._homeserver.bot
             quoted = await event_of(work, case_id, effect.reply_to) if isinstance(effect, Post) else None
@@ -236,8 +238,8 @@ class Deliverer:
             doubtful = isinstance(effect, Hand) and await work.epochs.unconfirmed(case_id)
         if doubtful:
             return _unconfirmed(case_id), Report()
-        if stopped:
-            return stopped, _withheld(effect, stopped)
+        if why:
+            return why, _withheld(effect, why)
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
         if record is None or record.standing is not Standing.MADE or record.room_id is None or sender is None:
             return wait, Report()
@@ -325,16 +327,22 @@ class Deliverer:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
             unconfirmed = await work.epochs.unconfirmed(case_id)
-        if unconfirmed:
+            now = await work.outbox.get(item.id)
+            behind = await work.outbox.behind(item) if self._codec and is_gathered(case, effect) else ()
+        has_left = now is not None and now.progress is not None
+        if unconfirmed and not has_left:
             return _unconfirmed(case_id)
-        kept_back = _kept_back(case, effect, self._clock())
-        if kept_back:
-            return kept_back
+        why = None if has_left else kept_back(case, effect, item.received_at, self._clock())
+        if why:
+            return why
+        items, at = (item, *behind), self._clock()
+        more = gathered(case, effect.conversation, items, self._codec, at) if self._codec and behind else ()
         reader = case.person(addressee(effect))
         courier = self._couriers.get(reader.endpoint.network) if reader else None
         if courier is None:
             raise Trouble("the channel of whom it is for is not set up on this server", transient=False)
-        return await courier.carry(item, letter_to(case, effect))
+        letter = replace(letter_to(case, effect), more=more)
+        return await courier.carry(now if now and has_left else item, letter)
 
 
 def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
@@ -347,42 +355,6 @@ def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
 
 def _unconfirmed(case_id: CaseId) -> Parked:
     return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
-
-
-def _kept_back(case: Case, effect: ToPerson, at: datetime) -> Parked | Cancelled | None:
-    """Why a letter may not leave now. Whether it goes with its words, or as a link to them, is the courier's affair."""
-    to = addressee(effect)
-    verdicts = (_may_say(case, effect, at), may_relay(case, effect.conversation, to), may_disturb(case, to, at))
-    return next((stopped for verdict in verdicts if (stopped := _stopped(verdict))), None)
-
-
-def _may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
-    """Whether the service's own words, or a document, may still be said, to whomever they are addressed."""
-    match effect:
-        case Hand():
-            return may_hand(case, effect, at)
-        case Pose(to, conversation, code) | Poll(to, conversation, Ballot(code)):
-            return may_address(case, conversation, to, code)
-        case Inform(to, conversation):
-            return may_address(case, conversation, to)
-        case Publish(conversation=conversation, audience=audience):
-            return may_publish(case, conversation, audience)
-        case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose() | PollEnd():
-            return Go()
-        case _:
-            assert_never(effect)
-
-
-def _stopped(verdict: Verdict) -> Parked | Cancelled | None:
-    match verdict:
-        case Go():
-            return None
-        case Wait(why, key, until):
-            return Parked(key, why, until)
-        case Cancel(why):
-            return Cancelled(why)
-        case _:
-            assert_never(verdict)
 
 
 def _case_of(item: Item) -> CaseId:

@@ -210,6 +210,10 @@ class Handler:
         """Somebody wants no mail for now."""
         await self._applier.apply(case, portal.decide_paused(case, person))
 
+    async def digest(self, case: Case, person: Person, times: tuple[int, ...] | None) -> None:
+        """Somebody chose when others' words are mailed to them."""
+        await self._applier.apply(case, portal.decide_digest(case, person, times))
+
     async def locked(self, case: Case, person: Person) -> None:
         """Too many wrong PINs were tried at somebody's link."""
         await self._applier.apply(case, portal.decide_locked(case, person))

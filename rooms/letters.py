@@ -10,6 +10,7 @@ from policies.membership import readers
 from policies.message import Content, MessageId
 from policies.plan import label
 from rooms.homeserver import Trouble
+from rooms.ports import Item
 
 ToPerson = Relay | Introduce | Pose | Inform | AskWhose | Publish
 
@@ -30,6 +31,16 @@ class Letter:
     reply_to: MessageId | None = None
     as_link: bool = False
     """A first letter that was meant to be a link."""
+    more: tuple[Enclosed, ...] = ()
+    """What goes in the same mail, after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """A letter that travels with another, and the item that it is for."""
+
+    item: Item
+    letter: Letter
 
 
 def addressee(effect: ToPerson) -> PersonId:

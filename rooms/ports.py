@@ -49,6 +49,11 @@ def case_lane(case: CaseId) -> Lane:
     return Lane(f"case:{case}")
 
 
+def person_lane(case: CaseId, person: PersonId) -> Lane:
+    """Everything that goes to somebody's channel outside Matrix, one after another."""
+    return Lane(f"person:{case}:{person}")
+
+
 # --- the two queues -----------------------------------------------------------------------------------------------
 
 
@@ -127,6 +132,9 @@ class Queue(Protocol):
 
     async def ahead_of(self, item: Item) -> tuple[Item, ...]:
         """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500."""
+
+    async def behind(self, item: Item) -> tuple[Item, ...]:
+        """The READY and PARKED items that were stored in its lane after it, oldest first, at most 500."""
 
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
         """Whether an item that was stored in its lane before it is parked under that key; or is ready, as one is that

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar, assert_never
 
-from policies.case import Case, Network, PersonId
+from policies.case import Case, CaseId, Network, PersonId
 from policies.membership import conversations
 from policies.message import Edit, File, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label
@@ -15,12 +16,13 @@ from policies.text import marked, moment, one_line
 from rooms.held import at_hand
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import State, Work
+from rooms.ports import State, Work, person_lane
 from rooms.record import heads_text, signable
 
 T = TypeVar("T")
 
 MAILS_SHOWN = 10
+NOTE_SHOWN = 120
 HEADERS_SHOWN = 8_000
 """Bytes of a mail's header: more than an honest one has."""
 
@@ -63,8 +65,28 @@ async def mails_text(work: Work, case: Case, person: PersonId) -> str:
     stopped = (
         f"Nothing is sent to {name} for now: {named.endpoint.silence}." if named and named.endpoint.silence else ""
     )
+    waits = await _waiting(work, case.id, person)
     latest = f"The latest {'WhatsApp messages' if by_whatsapp else 'mails'} to {name}:"
-    return "\n".join([*filter(None, [stopped]), latest, *(lines or ["none yet"])])
+    return "\n".join([*filter(None, [stopped]), *waits, latest, *(lines or ["none yet"])])
+
+
+async def _waiting(work: Work, case: CaseId, person: PersonId) -> list[str]:
+    """What is still to be sent to somebody, and why not yet."""
+    lane = person_lane(case, person)
+    there = [item for item in await work.outbox.in_state((State.READY, State.PARKED), case) if item.lane == lane]
+    why = Counter(item.note or "its turn comes" if item.state is State.PARKED else "its turn comes" for item in there)
+    return [f"{number} not sent yet: {one_line(each, NOTE_SHOWN)}" for each, number in why.items()]
+
+
+async def pin_text(work: Work, case: Case, person: PersonId) -> str:
+    """A new PIN for somebody's links, as the mediator is shown it."""
+    pin = await work.shelf.new_pin(case.id, person)
+    found = case.person(person)
+    name = found.name if found else "someone who left"
+    return (
+        f"The PIN of {name} is {pin}. Tell {name} by telephone, at a number that you already had, and never by mail:"
+        " whoever has a link and the PIN speaks as them. A former PIN has stopped working. It is not shown again."
+    )
 
 
 async def headers_text(work: Work, case: Case, number: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from appservice.mail.leaving import is_with_another, outcome_of
+from appservice.mail.leaving import is_with_another, outcome_of, still_waiting, wait_again
 from appservice.mail.lines import remember_lines
 from appservice.portal.store import LINK_LASTS, Whose
 from appservice.ports import ServiceDatabase, ServiceWork
@@ -17,6 +18,7 @@ from bridges.email import ids
 from bridges.email.api import Accepted, MailServer, Refused, SendResult, send
 from bridges.portal.ids import new_token
 from bridges.unsent import NotSent, Unknown
+from catalogue import said as spoken
 from policies import message as said
 from policies.asking import in_words
 from policies.case import Case, Endpoint, Person
@@ -24,9 +26,10 @@ from policies.delivery import by_link
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
+from policies.phrase import when
 from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
-from rooms.letters import Letter
+from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
 from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
 from rooms.ports import Item
@@ -49,6 +52,10 @@ LINK_REST = timedelta(hours=4)
 """So long nobody gets another link before the last one was opened: what is new lies ready behind that."""
 
 
+_LEFT = frozenset({MailState.ACCEPTED, MailState.DELAYED, MailState.DELIVERED, MailState.FAILED})
+"""What is known of a mail that has left, whatever became of it then."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Away:
     """A mail about to leave: its names."""
@@ -57,6 +64,8 @@ class _Away:
     bounce_address: str = field(repr=False)
     link: str = field(repr=False)
     at: datetime
+    said: datetime
+    """When the first thing was said that it carries."""
 
 
 class MailCourier:
@@ -71,6 +80,8 @@ class MailCourier:
         What it says lies ready on the page as well. Whoever did not agree to words by mail gets a link to the page, and
         no other one before that was opened, or some hours have gone.
         """
+        if item.progress is not None:
+            return await self._went_with_another(item, item.progress.decode())
         if item.sending:
             return Unanswered("the service stopped while the mail was on its way")
         person = letter.case.person(letter.to)
@@ -80,6 +91,16 @@ class MailCourier:
             return Sent("a first letter with words in it follows")
         return await self._send(item, letter, person)
 
+    async def _went_with_another(self, item: Item, mail: str) -> Outcome:
+        """What became of the mail in which it left, by the hash that names it."""
+        async with self._database.begin() as work:
+            sent = await work.mails.by_bounce(mail)
+            if sent and sent.state in _LEFT:
+                return Sent("it left in one mail with others")
+            # Whoever has it sent again has it sent by itself.
+            await work.outbox.mark_sending(item.id, None)
+        return Unanswered("it left in one mail with others, and nobody said whether that arrived")
+
     async def _send(self, item: Item, letter: Letter, person: Person) -> Outcome:
         at, bounce, link = datetime.now(UTC), ids.new_bounce_token(), new_token()
         state = MailState.LEAVING
@@ -88,14 +109,18 @@ class MailCourier:
         async with self._database.begin() as work:
             if await is_with_another(work, item):
                 return TakenOver()
-            await work.shelf.put(whose.case, whose.person, item.id, item.body, at)
+            letter = replace(letter, more=await still_waiting(work, letter.more))
+            for one in (item, *(enclosed.item for enclosed in letter.more)):
+                await work.shelf.put(whose.case, whose.person, one.id, one.body, at)
             is_news = by_link(person) and not isinstance(letter.content, AskWhose)
             # What a person has sent again would find the very link that may never have arrived.
             is_first = is_news and not await work.mails.has_begun(letter.case.id, person.id, item.id)
             if is_first and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
                 return Sent("it lies ready; a link to it was sent before")
             # Written before it is marked as on its way: what can't be written has certainly not left.
-            away = _Away(ids.message_id(item.id, self._sender.reply_domain), self._address(bounce), link, at)
+            away = _Away(
+                ids.message_id(item.id, self._sender.reply_domain), self._address(bounce), link, at, item.received_at
+            )
             mail = await self._written(work, letter, person, away)
             await work.shelf.add_link(link, whose, person.endpoint.id, at, at + LINK_LASTS)
             await work.mails.leaves(leaving)
@@ -103,9 +128,11 @@ class MailCourier:
             if letter.message:
                 await work.journal.link_mail(letter.case.id, letter.message, away.mail_id)
             await work.outbox.mark_sending(item.id, None)
+            for enclosed in letter.more:
+                await work.outbox.mark_sending(enclosed.item.id, leaving.bounce_hash.encode())
         result = await send(mail, self._server)
         try:
-            await self._note(leaving, link, result)
+            await self._note(leaving, link, letter.more, result)
         except DatabaseUnavailable:
             if isinstance(result, NotSent | Refused):
                 # The link that never left would keep the next one back: nobody may take this for delivered.
@@ -114,12 +141,13 @@ class MailCourier:
             logger.warning("what became of a mail could not be noted")
         return outcome_of(result)
 
-    async def _note(self, leaving: SentMail, link: str, result: SendResult) -> None:
-        """For `!mail status`, and a link that never left opens nothing."""
+    async def _note(self, leaving: SentMail, link: str, more: Sequence[Enclosed], result: SendResult) -> None:
+        """For `!mail status`; of what never left, a link opens nothing, and what was enclosed waits its turn again."""
         async with self._database.begin() as work:
             await work.mails.mark(leaving.bounce_hash, *_known(result), datetime.now(UTC))
             if isinstance(result, NotSent | Refused):
                 await work.shelf.drop_link(link)
+                await wait_again(work, more, leaving.bounce_hash)
 
     async def _written(self, work: ServiceWork, letter: Letter, person: Person, away: _Away) -> mails.OutgoingMail:
         recipient = ids.parse_address(person.endpoint.address)
@@ -145,7 +173,7 @@ class MailCourier:
         address = await _address(work, letter, person.endpoint)
         return mails.render(
             mails.Letter(
-                content=self._content(letter, person),
+                content=self._several(letter, person, away.said) if letter.more else self._content(letter, person),
                 room=mails.MailRoom(letter.room_label, letter.conversation.kind),
                 reply_address=self._address(ids.ReplyToken(address.token)),
                 bounce_address=away.bounce_address,
@@ -161,7 +189,14 @@ class MailCourier:
     def _address(self, token: ids.Token) -> str:
         return ids.token_address(token, self._sender.reply_domain)
 
-    def _content(self, letter: Letter, person: Person) -> mails.Content:
+    def _several(self, first: Letter, person: Person, said: datetime) -> mails.Several:
+        zone, language = first.case.zone_of(person.id), first.case.language_of(person.id)
+        parts = [(said, first), *((enclosed.item.received_at, enclosed.letter) for enclosed in first.more)]
+        return mails.Several(
+            tuple((spoken(when(at, zone), language), self._content(letter, person)) for at, letter in parts)
+        )
+
+    def _content(self, letter: Letter, person: Person) -> mails.Single:
         author = letter.author or "Somebody"
         match letter.content:
             case None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import assert_never
 
 from appservice.ports import ServiceWork
 from bridges.email.api import Accepted, Refused, SendResult
 from bridges.unsent import NotSent, Unknown
 from rooms.homeserver import Trouble
+from rooms.letters import Enclosed
 from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.ports import Item, State
 
@@ -16,6 +19,26 @@ async def is_with_another(work: ServiceWork, item: Item) -> bool:
     """Whether another process has taken it over, because this one stood still for longer than its lease. Locks it."""
     now = await work.outbox.get(item.id, lock=True)
     return now is None or now.sending or now.state is not State.READY
+
+
+async def still_waiting(work: ServiceWork, more: Sequence[Enclosed]) -> tuple[Enclosed, ...]:
+    """Those that nobody else has sent or ended meanwhile. Locks them."""
+    found: list[Enclosed] = []
+    for one in more:
+        now = await work.outbox.get(one.item.id, lock=True)
+        if now and now.state in {State.READY, State.PARKED} and not now.sending and now.progress is None:
+            found.append(one)
+    return tuple(found)
+
+
+async def wait_again(work: ServiceWork, more: Sequence[Enclosed], mail: str) -> None:
+    """What was enclosed in that mail, which certainly did not leave, is to be sent like everything else."""
+    at = datetime.now(UTC)
+    for one in more:
+        now = await work.outbox.get(one.item.id, lock=True)
+        if now and now.progress == mail.encode():
+            await work.outbox.mark_sending(now.id, None)
+            await work.outbox.retry(now.id, at, "the mail that it was to leave in did not", now.failing_since or at)
 
 
 def outcome_of(result: SendResult) -> Outcome:

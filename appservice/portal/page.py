@@ -121,6 +121,7 @@ class ServicePortal:
             doubtful=doubtful,
             zone=case.zone_of(person.id),
             has_documents=self._documents,
+            digest=str(person.digest) if person.digest else None,
         )
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from appservice.reading import message_id
 from appservice.worker import Fate, Finished
 from policies.asking import Answer, read_answer
 from policies.case import JOINT, Case, Conversation, Person
+from policies.digest import read_times
 from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
 from policies.text import clean
@@ -52,7 +53,7 @@ class PortalReader:
         await work.inbox.done(item.id, _HANDLED)
         return Finished()
 
-    async def _act(self, handler: Handler, act: _Act) -> None:
+    async def _act(self, handler: Handler, act: _Act) -> None:  # noqa: C901 (one arm a kind of act)
         item, case, person, values = act.item, act.case, act.person, act.values
         match act.what:
             case "say":
@@ -79,6 +80,10 @@ class PortalReader:
                 await handler.mine(case, person, MessageId(values.get("message", "")))
             case "pause":
                 await handler.paused(case, person)
+            case "digest":
+                times = read_times(values.get("times", ""))
+                if not isinstance(times, str) or values.get("times") == "off":
+                    await handler.digest(case, person, None if isinstance(times, str) else times)
             case "locked":
                 await handler.locked(case, person)
             case _:

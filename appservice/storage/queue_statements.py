@@ -94,14 +94,10 @@ class QueueStatements(LaneStatements):
         """wanted"""
         self.locked = self.get.with_for_update()
         """wanted"""
-        # Of each state on its own, for each has its own index.
-        ahead = (
-            select(items).where(items.c.lane == lane, items.c.seq < bindparam("before"), items.c.state == state)
-            for state in (_READY, _PARKED)
-        )
-        both = union_all(*ahead).subquery()
-        self.ahead = select(both).order_by(both.c.seq).limit(bindparam("most"))
+        self.ahead = _waiting(items, and_(items.c.lane == lane, items.c.seq < bindparam("before")))
         """wanted_lane, before, most"""
+        self.behind = _waiting(items, and_(items.c.lane == lane, items.c.seq > bindparam("after")))
+        """wanted_lane, after, most"""
         self.forget = delete(items).where(
             text(PASSING), items.c.received_at < bindparam("before"), items.c.state == DONE
         )
@@ -154,6 +150,12 @@ def _no_more_than_fits(items: Table, wanted: ColumnElement[bool]) -> Select[Any]
     each = select(first.c.seq, before).subquery()
     fits = func.coalesce(each.c.before, 0) < TURN_BYTES
     return select(items).where(items.c.seq == each.c.seq, fits).order_by(items.c.seq)
+
+
+def _waiting(items: Table, wanted: ColumnElement[bool]) -> Select[Any]:
+    """The first of those items that are READY or PARKED: of each state on its own, for each has its own index."""
+    both = union_all(*(select(items).where(wanted, items.c.state == state) for state in (_READY, _PARKED))).subquery()
+    return select(both).order_by(both.c.seq).limit(bindparam("most"))
 
 
 def _first_to_be_had(next_ones: Select[Any], tables: QueueTables) -> Select[Any]:

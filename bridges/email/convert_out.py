@@ -102,7 +102,15 @@ class Released:
     text: str = field(repr=False)
 
 
-Content = Released | Post | Correction | Removed | FileShared | Invitation | Explanation
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What was said in one room since the last digest, each with its time as its reader's clock shows it."""
+
+    parts: tuple[tuple[str, "Single"], ...] = field(repr=False)
+
+
+Single = Released | Post | Correction | Removed | FileShared | Invitation | Explanation
+Content = Single | Several
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +331,12 @@ def _joined(kind: str, lines: list[str]) -> str:
 
 def _said(letter: Letter) -> str:
     content, language = letter.content, letter.language
+    if isinstance(content, Several):
+        return "\n\n".join(f"{at}\n{_said_once(each, language).rstrip()}" for at, each in content.parts)
+    return _said_once(content, language)
+
+
+def _said_once(content: Single, language: Language) -> str:
     match content:
         case Post():
             return _rendered(language, "post", author=one_line(content.author), words=as_words(content.text))

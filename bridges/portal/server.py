@@ -5,7 +5,7 @@
     GET  /p/{link}/pause   a button for that
     POST /p/{link}/pause   no more mail (RFC 8058): no PIN, for it can only stop something
     GET  /p/rooms          what the session's person may see
-    POST /p/act            say, answer, enrol, mine, pause
+    POST /p/act            say, answer, enrol, mine, digest, pause
     POST /p/leave          the session ends
 
 No script, no third party: the content security policy forbids both. Link scanners that follow a link find the field.
@@ -33,6 +33,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "answer": frozenset({"code", "yes"}),
     "enrol": frozenset({"words"}),
     "mine": frozenset({"message"}),
+    "digest": frozenset({"times"}),
     "pause": frozenset(),
 }
 _DONE: Final = {
@@ -40,6 +41,7 @@ _DONE: Final = {
     "answer": "Your answer has been taken.",
     "enrol": "Thank you. These are your rooms.",
     "mine": "Thank you. It is passed on to your own side and the mediators.",
+    "digest": "Thank you. That is how you are mailed from now on.",
     "pause": "Nothing is mailed to you from now on.",
 }
 

@@ -69,6 +69,8 @@ class View:
     """The name of the oldest thing shown, where there are older ones."""
     zone: str = UNIVERSAL
     """The time zone in which times are shown to them."""
+    digest: str | None = None
+    """At which times of the day others' words are mailed to them; None: at once."""
     has_documents: bool = False
     """Whether there is a page of documents, to look at and to hand in."""
 
@@ -100,7 +102,7 @@ class Portal(Protocol):
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
         """Store an act of that session's person: `say` (room, text), `answer` (code, yes), `enrol` (words), `mine`
-        (message), `pause`. The same nonce again is the same act. False for no session."""
+        (message), `digest` (times), `pause`. The same nonce again is the same act. False for no session."""
 
     async def pause(self, link: str) -> None:
         """Whoever has the link wants no more mail. Silent about unknown links."""

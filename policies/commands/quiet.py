@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.case import Case, Person
+from policies.case import Case
 from policies.commands.form import Form
 from policies.delivery import channel_key
 from policies.effects import Inform, Resume
 from policies.membership import caucuses_of
-from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
 from policies.quiet import Quiet, read_quiet
 
 
@@ -22,7 +22,7 @@ class SetQuiet:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """What waits is sent when they end; the person is told, if it was not they who said so."""
-        person = self._whose(case, facts)
+        person = own_or_named(case, self.name, facts, "quiet hours", "20:00-08:00 Europe/Berlin")
         if isinstance(person, Refused):
             return person
         if not person.endpoint.is_bridged:
@@ -37,15 +37,6 @@ class SetQuiet:
             told = "You have no quiet hours any more. !quiet 20:00-08:00 Europe/Berlin would set some."
         own = (Inform(person.id, where, told) for where in caucuses_of(case, person.id)[:1])
         return Done(after, said, (Resume(channel_key(case, person.endpoint.id)), *own))
-
-    def _whose(self, case: Case, facts: Facts) -> Person | Refused:
-        by = case.person(facts.by) if facts.by else None
-        if by and not case.is_staff(by.id):
-            mine = self.name is None or self.name.casefold() == by.name.casefold()
-            return by if mine else Refused("You can set your own quiet hours alone", "!quiet 20:00-08:00 Europe/Berlin")
-        if self.name is None:
-            return Refused("Whose quiet hours?", "!quiet Carl 20:00-08:00 Europe/Berlin")
-        return case.named(self.name) or no_such_person(case, self.name)
 
 
 def _read(words: list[str]) -> SetQuiet | str:

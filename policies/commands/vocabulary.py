@@ -18,6 +18,7 @@ from policies.commands import (
     broadcast,
     channels,
     course,
+    digest,
     documents,
     floor,
     granting,
@@ -43,6 +44,7 @@ from policies.commands.agreement import AgreementCommand
 from policies.commands.broadcast import Broadcast
 from policies.commands.channels import ChannelCommand
 from policies.commands.course import CourseCommand
+from policies.commands.digest import DigestCommand
 from policies.commands.documents import DocumentCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
@@ -105,6 +107,7 @@ Command = (
     | AgreementCommand
     | MailCommand
     | QuietCommand
+    | DigestCommand
     | SetZone
     | ReleaseCommand
     | Report
@@ -136,6 +139,7 @@ FORMS: dict[str, Form[Command]] = {
         *agreement.FORMS,
         *mail.FORMS,
         *quiet.FORMS,
+        *digest.FORMS,
         *zone.FORMS,
         *release.FORMS,
         *report.FORMS,

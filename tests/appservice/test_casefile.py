@@ -85,6 +85,14 @@ def test_each_mistake_is_named_by_its_path(raw: dict[str, Any], where: str, chan
         (".name", {"name": "Mediator\u200b"}),
         (".consent.on", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "soon", "wording": "w"}}),
         (".consent", {"consent": {"recorded_by": "M", "on": "2026-11-20", "wording": "w"}}),
+        (
+            ".consent",
+            {
+                "email": None,
+                "matrix": "@carl:example.org",
+                "consent": {"content_by_mail": True, "recorded_by": "M", "on": "2026-11-20", "wording": "w"},
+            },
+        ),
         (".consent.wording", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "2026-11-20"}}),
     ],
 )

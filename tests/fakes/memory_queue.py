@@ -108,6 +108,10 @@ class MemoryQueue:
         ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < item.seq)
         return tuple(islice(ahead, 500))
 
+    async def behind(self, item: Item) -> tuple[Item, ...]:
+        behind = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq > item.seq)
+        return tuple(islice(behind, 500))
+
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
         ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < item.seq)
         return any(one.state is State.READY or one.wait_key == wait_key for one in ahead)

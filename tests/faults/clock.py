@@ -34,7 +34,7 @@ def time_of_ours() -> Iterator[None]:
         stack.enter_context(patch.object(sweeping, "REST", 0))
         for name, module in list(sys.modules.items()):
             # Where documents are written, it is the type that matters.
-            ours = name.startswith("appservice.") and name != documents.__name__
+            ours = name.startswith(("appservice.", "rooms.")) and name != documents.__name__
             if ours and vars(module).get("datetime") is datetime:
                 stack.enter_context(patch.object(module, "datetime", Clock))
             if name.startswith("appservice.") and vars(module).get("now_ms") is now_ms:

@@ -4,12 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 
 from policies.case import DESK
 from rooms.ports import State, UserId
 from tests.appservice.crypto.megolm import message_index
 from tests.fakes.synapse import Room
 from tests.faults.boundaries import Cut
+from tests.faults.clock import Clock
 from tests.faults.house import CASE, PEOPLE, House
 from tests.invariants.world import ALICE, BOB, BOT, CARL, MIA
 
@@ -95,6 +97,25 @@ async def carl_is_mailed(house: House, word: str) -> None:
     if len(notices) - house.noticed != len(_numbered(word)):
         raise Broken(f"the desk was told of {len(notices) - house.noticed} posts")
     house.noticed = len(notices)
+
+
+async def alice_posts_before_a_digest(house: House, word: str) -> None:
+    """What she says goes together, when its time has come."""
+    soon = Clock.now(UTC) + timedelta(minutes=30)
+    await house.post(MIA, await house.room(DESK), f"!digest Carl {soon:%H:%M} UTC")
+    await house.drain()
+    await alice_posts(house, word)
+    Clock.ahead += timedelta(hours=1)
+    await house.work_off()
+    await house.post(MIA, await house.room(DESK), "!digest Carl off")
+
+
+async def carl_is_mailed_once(house: House, word: str) -> None:
+    """What he got at all, he got together."""
+    await carl_is_mailed(house, word)
+    mails = [mail for mail in house.post_office.mailbox(CARL) if f"| {word} " in mail.text]
+    if len(mails) > 1:
+        raise Broken(f"{len(mails)} mails instead of one")
 
 
 # --- from mail to Matrix
@@ -245,6 +266,7 @@ def _equal(found: list[str] | list[UserId], wanted: list[str] | list[UserId], wh
 
 
 POST = Scenario("a post becomes a mail", alice_posts, carl_is_mailed)
+DIGEST = Scenario("posts become one mail", alice_posts_before_a_digest, carl_is_mailed_once)
 MAIL = Scenario("a mail becomes a post", carl_writes, everyone_reads)
 REMOVAL = Scenario(
     "somebody is removed and comes back", bob_is_removed_and_comes_back, bob_missed_what_was_said_without_him

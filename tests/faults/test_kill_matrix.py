@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.faults.boundaries import Cut
 from tests.faults.house import House, empty, standing
-from tests.faults.scenarios import FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
+from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 
 THOROUGH = settings.get_current_profile_name() == "ci-long"
 CUTS = list(Cut) if THOROUGH else [Cut.KILL, Cut.HOMESERVER]
@@ -21,7 +21,7 @@ EVERY = 30
 """Among the tests that take seconds, only every so many boundaries are cut at."""
 
 
-@pytest.mark.parametrize("scenario", [POST, MAIL], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [POST, MAIL, DIGEST], ids=lambda scenario: scenario.name)
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
     async with standing(tmp_path) as house:
         fell = [await cut_at(house, scenario, Cut.KILL, boundary) for boundary in range(5, 3 * EVERY, EVERY)]
@@ -49,7 +49,7 @@ async def test_words_survive_every_boundary(scenario: Scenario, cut: Cut, tmp_pa
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("scenario", [REMOVAL, RELEASE, HELD], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [REMOVAL, RELEASE, HELD, DIGEST], ids=lambda scenario: scenario.name)
 async def test_what_takes_several_steps_survives_each_kind_of_boundary(
     scenario: Scenario, cut: Cut, tmp_path: Path
 ) -> None:

@@ -314,6 +314,19 @@ async def test_whoever_wants_no_mail_gets_none_and_can_still_read(town: Town) ->
     assert (await town.view()).is_paused
 
 
+async def test_whoever_wants_to_be_mailed_once_a_day_says_so_and_the_page_shows_it(town: Town) -> None:
+    await town.relay("hello")
+    assert (await town.view()).digest is None
+    (told,) = [e for e in await town.do("digest", times="18:00") if isinstance(e, Tell)]
+    assert told.conversation == DESK
+    assert (await town.view()).digest == "18:00 UTC"
+    assert await town.do("digest", times="") == []
+    assert await town.do("digest", times="18:00; drop") == []
+    assert (await town.view()).digest == "18:00 UTC"
+    await town.do("digest", times="off")
+    assert (await town.view()).digest is None
+
+
 async def held(town: Town, where: Conversation) -> Message:
     """A mail in Carl's name waits, for it had no proof."""
     message = Message(

@@ -208,6 +208,10 @@ class QueueContract:
             last = await work.inbox.get(ItemId("e"))
             assert last is not None
             assert names(await work.inbox.ahead_of(last)) == ["b", "c"]
+            assert names(await work.inbox.behind(last)) == ["f"]
+            before = await work.inbox.get(ItemId("a"))
+            assert before is not None
+            assert names(await work.inbox.behind(before)) == ["b", "c", "e", "f"]
             assert await work.inbox.waits_ahead(last, "other key"), "one is ready"
             await work.inbox.done(ItemId("b"))
             assert await work.inbox.waits_ahead(last, "key")

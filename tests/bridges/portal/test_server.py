@@ -256,6 +256,14 @@ async def test_who_comes_first_reads_what_can_not_be_protected_before_anything_e
     assert "my own" not in page
 
 
+async def test_the_page_has_a_choice_of_when_to_be_mailed(browser: Browser) -> None:
+    browser.portal.shown = replace(VIEW, digest="08:00, 18:00 Europe/Berlin")
+    await browser.enter()
+    page = await (await browser.http.get("/p/rooms")).text()
+    assert 'value="" selected>at 08:00, 18:00 Europe/Berlin<' in page
+    assert 'value="18:00">' in page
+
+
 async def test_times_are_shown_by_the_readers_clock_which_is_named(browser: Browser) -> None:
     browser.portal.shown = replace(VIEW, zone="America/New_York")
     await browser.enter()

@@ -1,0 +1,69 @@
+"""Whether something may leave now: what policies say of it, once more, right before it does (I3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from policies.case import Case
+from policies.delivery import (
+    Cancel,
+    Go,
+    Verdict,
+    Wait,
+    may_address,
+    may_come_alone,
+    may_disturb,
+    may_publish,
+    may_relay,
+)
+from policies.effects import AskWhose, Explain, Hand, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.poll import Ballot
+from rooms.documents import may_hand
+from rooms.letters import ToPerson, addressee
+from rooms.outcome import Cancelled, Parked
+from rooms.polls import Poll, PollEnd
+from rooms.postings import IntoRoom
+
+
+def kept_back(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Parked | Cancelled | None:
+    """Why a letter, decided then, may not leave now. Whether it goes with its words, or as a link to them, is the
+    courier's affair."""
+    to = addressee(effect)
+    verdicts = (
+        may_say(case, effect, at),
+        may_relay(case, effect.conversation, to),
+        may_disturb(case, to, at),
+        may_come_alone(case, to, said, at) if isinstance(effect, Relay | Publish) else Go(),
+    )
+    return next((why for verdict in verdicts if (why := stopped(verdict))), None)
+
+
+def may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
+    """Whether the service's own words, or a document, may still be said, to whomever they are addressed."""
+    match effect:
+        case Hand():
+            return may_hand(case, effect, at)
+        case Pose(to, conversation, code) | Poll(to, conversation, Ballot(code)):
+            return may_address(case, conversation, to, code)
+        case Inform(to, conversation):
+            return may_address(case, conversation, to)
+        case Publish(conversation=conversation, audience=audience):
+            return may_publish(case, conversation, audience)
+        case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose() | PollEnd():
+            return Go()
+        case _:
+            assert_never(effect)
+
+
+def stopped(verdict: Verdict) -> Parked | Cancelled | None:
+    """What a verdict makes of a delivery; None: it may go."""
+    match verdict:
+        case Go():
+            return None
+        case Wait(why, key, until):
+            return Parked(key, why, until)
+        case Cancel(why):
+            return Cancelled(why)
+        case _:
+            assert_never(verdict)
