@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 
 from policies.case import JOINT, ConversationId
+from policies.courtesy import PHRASES, without_closing
 from policies.text import skeleton
 
 _RUN = 5
@@ -73,6 +74,12 @@ def echoes(text: str, elsewhere: Elsewhere, known: frozenset[ConversationId]) ->
 
 def repeats(text: str, elsewhere: Elsewhere, private: Collection[ConversationId]) -> bool:
     """Whether these words repeat some that were said in one of these private rooms, and never to all: as a mail does
-    that quotes them. A number or a name alone is no quote."""
-    places = (elsewhere.get(gram, frozenset()) for gram in grams(text) if gram.startswith(("s:", "l:")))
+    that quotes them. A number or a name alone is no quote, nor is what everybody writes (`policies.courtesy`)."""
+    said = grams(without_closing(text)).keys() - _courtesies()
+    places = (elsewhere.get(gram, frozenset()) for gram in said if gram.startswith(("s:", "l:")))
     return any(JOINT.id not in where and not where.isdisjoint(private) for where in places)
+
+
+@cache
+def _courtesies() -> frozenset[str]:
+    return frozenset(gram for phrase in PHRASES for gram in grams(phrase))

@@ -3,7 +3,7 @@
 What a client puts between an answer and its quote was written down from the clients' own formats, never from mails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -103,11 +103,14 @@ class Reply:
     raw: bytes
 
 
-def replies(letter: Letter, *, to: str = ADDRESS) -> Iterator[Reply]:
-    """Every client's answers to a letter, in every language, with every edit that the client lets its user do."""
+def replies(letter: Letter, *, to: str = ADDRESS, closings: Mapping[str, str] | None = None) -> Iterator[Reply]:
+    """Every client's answers to a letter, in every language, with every edit that the client lets its user do.
+
+    `closings`: how the words end in each language."""
     text, source = text_of(letter), html_of(letter)
     for language in LANGUAGES:
-        for words in _SAID[language]:
+        for said in _SAID[language]:
+            words = f"{said}\n\n{closings[language]}" if closings else said
             for client, wrote, prefix in (
                 ("gmail", _folded(_named(_GMAIL[language], letter)), ""),
                 ("apple mail", _named(_APPLE[language], letter), "> "),

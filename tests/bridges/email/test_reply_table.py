@@ -107,6 +107,31 @@ def test_answers_to_our_own_mails_are_read_exactly_in_every_client_and_language(
         assert held <= 10, f"{name}\n{table}"
 
 
+CLOSINGS = {
+    "en": "Thank you very much for your message.\n\nWith kind regards\nCarl Carlsen\nTel. +49 30 1234567",
+    "de": "Vielen Dank für Ihre Nachricht.\n\nMit freundlichen Grüßen\nCarl Carlsen\nTel. +49 30 1234567",
+    "fr": "Je vous remercie de votre message.\n\nBien cordialement,\nCarl Carlsen et Fils\nTél. : +49 30 1234567",
+    "es": "Muchas gracias por su mensaje.\n\nReciba un cordial saludo,\nCarl Carlsen",
+    "it": "La ringrazio per il suo messaggio.\n\nCordiali saluti\nCarl Maria Carlsen Figli",
+    "pt": "Muito obrigado pela sua mensagem.\n\nCom os melhores cumprimentos\nCarl Carlsen",
+    "nl": "Hartelijk dank voor uw bericht.\n\nMet vriendelijke groet,\nCarl Carlsen\n+49 30 1234567",
+}
+"""How somebody begins to end every mail, the private ones and those for all."""
+
+
+def test_who_thanks_and_closes_in_every_room_alike_is_held_for_nothing() -> None:
+    ours, table = our_letter(), Table()
+    known = sent_lines(text_of(ours))
+    for reply in replies(ours, closings=CLOSINGS):
+        said = f"{SECRET}\n\n{CLOSINGS[reply.language]}"
+        elsewhere = dict.fromkeys(grams(said), frozenset({CAUCUS})) | dict.fromkeys(grams(OFFER), frozenset({JOINT.id}))
+        table.count(reply, posted(reply.raw, known, elsewhere))
+    sys.stdout.write(f"\nwith a closing that stands in the private room, too\n{table}\n")
+    for name, row in table.rows.items():
+        exact, held, lost, left = row.percents
+        assert (exact >= 90, held <= 10, lost <= 1, left) == (True, True, True, 0), f"{name}\n{table}"
+
+
 def test_nothing_of_another_room_is_let_through_whatever_client_quotes_it_how() -> None:
     other = letter(Post("Mediator M", SECRET), token=OTHER_TOKEN)
     elsewhere = dict.fromkeys(grams(SECRET), frozenset({CAUCUS}))
