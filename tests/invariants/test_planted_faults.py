@@ -20,7 +20,7 @@ from policies.delivery import Go
 from policies.effects import Decision, Tell
 from policies.message import Message, SignedDevice
 from policies.plan import room_key
-from rooms import apply, deliver, provision, reconcile
+from rooms import apply, clearance, deliver, provision, reconcile
 from rooms import record as chain
 from rooms.apply import Applier
 from rooms.handle import Handler
@@ -97,7 +97,7 @@ def every_room_is_taken_for_the_joint_room(patch: Patch) -> None:
 
 
 def sending_does_not_ask_again(patch: Patch) -> None:
-    patch.setattr(deliver, "may_relay", lambda *_: Go())
+    patch.setattr(clearance, "may_relay", lambda *_: Go())
 
 
 def words_are_mailed_without_a_consent(patch: Patch) -> None:
