@@ -8,7 +8,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import boards, bridged, documents, forwarding, largefile, mail, opening, processes, releasing, stored
+from benchmarks import (
+    boards,
+    bridged,
+    documents,
+    flood,
+    forwarding,
+    largefile,
+    mail,
+    opening,
+    processes,
+    releasing,
+    stored,
+)
 from benchmarks.results import Benchmark, Measure, keep, table
 
 RESULTS = Path("var/bench.json")
@@ -17,6 +29,7 @@ BENCHMARKS = (
     opening.BENCHMARK,
     releasing.BENCHMARK,
     bridged.BENCHMARK,
+    flood.BENCHMARK,
     boards.BENCHMARK,
     stored.BENCHMARK,
     processes.BENCHMARK,

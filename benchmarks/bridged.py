@@ -150,20 +150,28 @@ async def _at_table(folder: Path, take: Callable[[_Table], Awaitable[None]]) -> 
 
 async def _table(staff: Staff, alice: Client, http: aiohttp.ClientSession, bare_url: str) -> _Table:
     world, mia = staff.world, staff.client
-    world.whatsapp.telephone(NUMBER, USER, "Bea")
-    rooms = []
-    for name, address in (("Bea", NUMBER), ("Carl", CARL)):
-        desk = await staff.open_case()
-        await desk.add(name, address)
-        await desk.ask(f"!consent {name}: by telephone", "On record")
-        rooms.append(await enter(mia, f"PRIVATE with mediator · {desk.number}"))
-    by_whatsapp, by_mail = rooms
+    by_whatsapp = await party_by_whatsapp(staff)
+    by_mail = await _party(staff, "Carl", CARL)
     await mia.text(by_mail, "Which date suits you?")
     letter = await world.mail.wait_for(CARL, lambda mail: "Which date suits you?" in mail.text)
     bare = await alice.create_room("Without a mediator", invite=[mia.user_id])
     await mia.wait_for_invite(bare)
     await mia.join(bare)
     return _Table(world, mia, alice, http, bare_url, by_whatsapp, by_mail, letter.reply_address, bare)
+
+
+async def party_by_whatsapp(staff: Staff) -> str:
+    """Bea takes part in a case; her caucus, in which the mediator is."""
+    whatsapp = staff.world.whatsapp
+    whatsapp.graph.write(whatsapp.telephone(NUMBER, USER, "Bea").phone, PRIVATE)
+    return await _party(staff, "Bea", NUMBER)
+
+
+async def _party(staff: Staff, name: str, address: str) -> str:
+    desk = await staff.open_case()
+    await desk.add(name, address)
+    await desk.ask(f"!consent {name}: by telephone", "On record")
+    return await enter(staff.client, f"PRIVATE with mediator · {desk.number}")
 
 
 def said(words: str) -> dict[str, object]:
