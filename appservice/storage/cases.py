@@ -37,6 +37,17 @@ _MADE: Final = _RECORDS.where(_rooms.c.room_id.is_not(None))
 _CASES_OF: Final = select(_rooms.c.room_id, _rooms.c.case_id).where(
     _rooms.c.room_id.in_(bindparam("rooms", expanding=True)), _rooms.c.case_id != _NO_CASE
 )
+_CHANGES: Final = select(_rooms.c.changes).where(_rooms.c.room_id == bindparam("room"))
+_addresses, _ghosts = schema.case_addresses, schema.ghosts
+_OF_ADDRESS: Final = (
+    select(schema.cases.c.id)
+    .join(_addresses, _addresses.c.case_id == schema.cases.c.id)
+    .where(_addresses.c.lookup == bindparam("lookup"))
+    .order_by(schema.cases.c.ordinal)
+)
+_GHOST: Final = select(_ghosts.c.user_id).where(
+    _ghosts.c.case_id == bindparam("case"), _ghosts.c.person == bindparam("who")
+)
 
 
 class SqlCases:
@@ -90,14 +101,8 @@ class SqlCases:
         return await self.of_address(Network.MATRIX, user)
 
     async def of_address(self, network: Network, address: str) -> tuple[CaseId, ...]:
-        addresses = schema.case_addresses
-        statement = (
-            select(schema.cases.c.id)
-            .join(addresses, addresses.c.case_id == schema.cases.c.id)
-            .where(addresses.c.lookup == self._lookup(network, address))
-            .order_by(schema.cases.c.ordinal)
-        )
-        return tuple((await self._connection.execute(statement)).scalars())
+        found = await self._connection.execute(_OF_ADDRESS, {"lookup": self._lookup(network, address)})
+        return tuple(found.scalars())
 
     async def urgent(self, user: UserId, most: int) -> tuple[CaseId, ...]:
         addresses, at = schema.case_addresses, schema.cases.c.urgent_at
@@ -178,8 +183,7 @@ class SqlRooms:
         await self._connection.execute(update(schema.rooms).where(these).values(changes=columns.changes + 1))
 
     async def changes(self, room: RoomId) -> int | None:
-        statement = select(schema.rooms.c.changes).where(schema.rooms.c.room_id == room)
-        changes: int | None = (await self._connection.execute(statement)).scalar()
+        changes: int | None = (await self._connection.execute(_CHANGES, {"room": room})).scalar()
         return changes
 
     async def _records(self, statement: Select[*tuple[Any, ...]], **values: str) -> tuple[RoomRecord, ...]:
@@ -203,10 +207,8 @@ class SqlGhosts:
         self._connection = connection
 
     async def of_person(self, case: CaseId, person: PersonId) -> UserId | None:
-        of_person = schema.ghosts.c.case_id == case, schema.ghosts.c.person == person
-        ghost: UserId | None = (
-            await self._connection.execute(select(schema.ghosts.c.user_id).where(*of_person))
-        ).scalar_one_or_none()
+        found = await self._connection.execute(_GHOST, {"case": case, "who": person})
+        ghost: UserId | None = found.scalar_one_or_none()
         return ghost
 
     async def who(self, ghost: UserId) -> tuple[CaseId, PersonId] | None:

@@ -72,6 +72,21 @@ _DEVICE_LISTS: Final = (
     .order_by(DEVICE_LISTS.table.c.user_id)
 )
 _LOCKED_DEVICE_LISTS: Final = _DEVICE_LISTS.with_for_update()
+_OLM_SESSIONS: Final = (
+    OLM_SESSIONS.select()
+    .where(
+        OLM_SESSIONS.table.c.user_id == bindparam("user"),
+        OLM_SESSIONS.table.c.peer_key.in_(bindparam("peer_keys", expanding=True)),
+    )
+    .order_by(OLM_SESSIONS.table.c.used_at_ms.desc(), OLM_SESSIONS.table.c.created_at_ms.desc())
+)
+_OUTBOUND: Final = OUTBOUND.select().where(
+    OUTBOUND.table.c.user_id == bindparam("user"), OUTBOUND.table.c.room_id == bindparam("room")
+)
+_LOCKED_OUTBOUND: Final = _OUTBOUND.with_for_update()
+_SHARES: Final = SHARES.select().where(
+    SHARES.table.c.user_id == bindparam("user"), SHARES.table.c.session_id == bindparam("session")
+)
 
 # A literal, not a parameter: only then does the partial index apply.
 _PENDING: Final[ColumnClause[str]] = literal_column(f"'{ShareState.PENDING}'")
@@ -109,9 +124,8 @@ class SqlCryptoStore:
             await self._delete(kept, kept.table.c.user_id == user_id)
 
     async def olm_sessions(self, user_id: UserId, peer_keys: Collection[Curve25519Key]) -> Sequence[StoredOlmSession]:
-        columns = OLM_SESSIONS.table.c
-        wanted = columns.user_id == user_id, columns.peer_key.in_(peer_keys)
-        return await self._find(OLM_SESSIONS, *wanted, order=(columns.used_at_ms.desc(), columns.created_at_ms.desc()))
+        values = {"user": user_id, "peer_keys": list(peer_keys)}
+        return OLM_SESSIONS.read((await self._connection.execute(_OLM_SESSIONS, values)).all())
 
     async def put_olm_sessions(self, rows: Collection[StoredOlmSession]) -> None:
         await self._put(OLM_SESSIONS, rows)
@@ -173,15 +187,15 @@ class SqlCryptoStore:
     # --- Megolm, outbound
 
     async def outbound(self, user_id: UserId, room_id: RoomId, *, lock: bool = False) -> StoredOutbound | None:
-        columns = OUTBOUND.table.c
-        return _first(await self._find(OUTBOUND, columns.user_id == user_id, columns.room_id == room_id, lock=lock))
+        statement, values = _LOCKED_OUTBOUND if lock else _OUTBOUND, {"user": user_id, "room": room_id}
+        return _first(OUTBOUND.read((await self._connection.execute(statement, values)).all()))
 
     async def put_outbound(self, row: StoredOutbound) -> None:
         await self._put(OUTBOUND, [row])
 
     async def shares(self, user_id: UserId, session_id: MegolmSessionId) -> Sequence[StoredShare]:
-        columns = SHARES.table.c
-        return await self._find(SHARES, columns.user_id == user_id, columns.session_id == session_id)
+        values = {"user": user_id, "session": session_id}
+        return SHARES.read((await self._connection.execute(_SHARES, values)).all())
 
     async def put_shares(self, rows: Collection[StoredShare]) -> None:
         await self._put(SHARES, rows)
@@ -277,10 +291,8 @@ class SqlCryptoStore:
         kept: Kept[R],
         *conditions: ColumnElement[bool],
         order: tuple[ColumnElement[Any], ...] = (),
-        lock: bool = False,
     ) -> list[R]:
-        statement = kept.select().where(*conditions).order_by(*order)
-        found = await self._connection.execute(statement.with_for_update() if lock else statement)
+        found = await self._connection.execute(kept.select().where(*conditions).order_by(*order))
         return kept.read(found.all())
 
     async def _put(self, kept: Kept[R], rows: Collection[R], keep: Collection[str] = ()) -> None:

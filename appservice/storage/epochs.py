@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage import schema
@@ -18,6 +18,8 @@ from rooms.ports import EventId, ItemId, RoomId
 
 _FIRST: Final = 1
 _MARKER_LETTERS: Final = 32
+_UNCONFIRMED: Final = select(UNCONFIRMED.c.case_id).where(UNCONFIRMED.c.case_id == bindparam("case"))
+"""Built once: to build a statement anew costs more than to run it."""
 
 
 class SqlEpochs:
@@ -47,8 +49,7 @@ class SqlEpochs:
         await self._connection.execute(insert(UNCONFIRMED).from_select(["case_id"], cases))
 
     async def unconfirmed(self, case: CaseId) -> bool:
-        statement = select(UNCONFIRMED.c.case_id).where(UNCONFIRMED.c.case_id == case)
-        return (await self._connection.execute(statement)).scalar() is not None
+        return (await self._connection.execute(_UNCONFIRMED, {"case": case})).scalar() is not None
 
     async def confirm(self, case: CaseId) -> None:
         await self._connection.execute(delete(UNCONFIRMED).where(UNCONFIRMED.c.case_id == case))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, null, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, null, or_, select, update
 from sqlalchemy import case as sql_case
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,12 @@ from rooms.messages import SentPart
 from rooms.ports import ItemId
 
 _DETAIL = "whatsapp_sent.detail"
+# Built once: to build a statement anew costs more than to run it.
+_THREAD = select(THREADS.c.heard_at, THREADS.c.nudged_at).where(
+    THREADS.c.case_id == bindparam("case"),
+    THREADS.c.endpoint == bindparam("of_endpoint"),
+    THREADS.c.number == bindparam("with_number"),
+)
 
 
 class SqlWhatsAppLedger:
@@ -26,11 +32,8 @@ class SqlWhatsAppLedger:
         self._connection, self._seals = connection, seals
 
     async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
-        columns = THREADS.c
-        statement = select(columns.heard_at, columns.nudged_at).where(
-            columns.case_id == case, columns.endpoint == endpoint, columns.number == number
-        )
-        found = (await self._connection.execute(statement)).one_or_none()
+        values = {"case": case, "of_endpoint": endpoint, "with_number": number}
+        found = (await self._connection.execute(_THREAD, values)).one_or_none()
         return Thread() if found is None else Thread(found.heard_at, found.nudged_at)
 
     async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:

@@ -21,6 +21,7 @@ from appservice.whatsapp.reader import WebhookReader, find
 from appservice.whatsapp.statuses import StatusReader
 from appservice.worker import Fate, Finished
 from bridges.whatsapp.convert_in import read_message, read_status
+from bridges.whatsapp.incoming import Sender
 from bridges.whatsapp.webhook import Part, PartKind, parts
 from policies.case import CaseId
 from rooms.ports import Item, Lane, case_lane, item_id
@@ -54,9 +55,9 @@ class WebhookInbox:
         await self._together.keep(parts(_payload(body)))
 
     async def _store(self, webhooks: Sequence[Sequence[Part]]) -> list[None]:
-        at = self._clock()
+        at, known = self._clock(), dict[Sender, CaseId | None]()
         async with self._database.begin() as work:
-            await work.inbox.put_all([await _item(work, part, at) for webhook in webhooks for part in webhook])
+            await work.inbox.put_all([await _item(work, part, known, at) for webhook in webhooks for part in webhook])
         return [None] * len(webhooks)
 
 
@@ -79,19 +80,23 @@ class WebhookWork:
                 return Finished()
 
 
-async def _item(work: ServiceWork, part: Part, at: datetime) -> Item:
-    case = await _case(work, part)
+async def _item(work: ServiceWork, part: Part, known: dict[Sender, CaseId | None], at: datetime) -> Item:
+    """`known`: the cases of those who wrote other parts of the same unit of work."""
+    case = await _case(work, part, known)
     lane = case_lane(case) if case else _OTHERS if part.kind is PartKind.OTHER else _STRANGERS
     identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
     return Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at)
 
 
-async def _case(work: ServiceWork, part: Part) -> CaseId | None:
+async def _case(work: ServiceWork, part: Part, known: dict[Sender, CaseId | None]) -> CaseId | None:
     """The case of whoever wrote, or of the message that is reported about."""
     match part.kind:
         case PartKind.MESSAGE:
-            found = await find(work, read_message(part.body).sender, lock=False)
-            return found[0].id if found else None
+            sender = read_message(part.body).sender
+            if sender not in known:
+                found = await find(work, sender, lock=False)
+                known[sender] = found[0].id if found else None
+            return known[sender]
         case PartKind.STATUS:
             about = ours(read_status(part.body).ours)
             sent = await work.outbox.get(about.item) if about else None
