@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appservice.clock import TimeReader
-from appservice.documents.intake import FILED
+from appservice.documents.intake import FILED, REDACTED
 from appservice.documents.reader import FilingReader
 from appservice.e2ee.encryption import SESSIONS, Encryption
 from appservice.e2ee.replaced import ReplacedReader
@@ -66,6 +66,7 @@ class Readers:
             "identity.replaced": self.replaced.read,
             "portal": self.portal.read,
             FILED: self.filings.read,
+            REDACTED: self.filings.read,
             "command": self.commands.read,
         }.get(kind)
 

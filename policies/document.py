@@ -70,6 +70,17 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """A place on a page, in thousandths of the page as it is seen, from its left and its top."""
+
+    page: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """That its owner agreed: somebody may do that with the version of that hash. `how` is what proves it."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from policies.case import Case, Conversation, PersonId, ReleaseId
-from policies.document import DocumentId
+from policies.document import Area, DocumentId
 from policies.hold import HoldEnd
 from policies.message import Content, MessageId
 
@@ -181,6 +181,19 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """Make a version of a document in which these places are black, and these words wherever they stand; what became of
+    it comes back as `redaction.Redaction`. `sha256`: of the version that this was said of."""
+
+    document: DocumentId
+    version: int
+    sha256: str
+    areas: tuple[Area, ...]
+    words: tuple[str, ...]
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True)
 class Erase:
     """Delete the file that a message brought from the homeserver, where we may."""
 
@@ -338,6 +351,7 @@ Effect = (
     | Erase
     | Hand
     | Recall
+    | Cover
     | Reconcile
     | Preview
     | ConfirmIdentity

@@ -15,6 +15,7 @@ from policies.delivery import Wait, channel_key, may_relay
 from policies.effects import (
     AskWhose,
     ConfirmIdentity,
+    Cover,
     DeadLetters,
     Decision,
     Due,
@@ -129,7 +130,7 @@ class MailHeads:
     text: str
 
 
-Filed = Ingest | Erase | Recall
+Filed = Ingest | Erase | Recall | Cover
 """Work on files, between the homeserver and the vault."""
 ToSend = (
     Post | Tell | Explain | Pose | Inform | Publish | Hand | Relay | Introduce | Redact | Filed | Reconcile | Preview
@@ -366,7 +367,7 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
         case Ingest(message) | Erase(message):
             # One after another for each file: what is to be deleted was fetched before, or given up.
             return Lane(f"file:{case.id}:{message}"), FILES
-        case Recall(document):
+        case Recall(document) | Cover(document):
             return Lane(f"document:{case.id}:{document}"), FILES
         case Reconcile() | Preview():
             return Lane(f"rooms:{case.id}"), ROOMS

@@ -16,6 +16,7 @@ from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import may_post
 from policies.effects import (
     AskWhose,
+    Cover,
     Erase,
     Explain,
     Hand,
@@ -103,7 +104,7 @@ class Deliverer:
                 return await self._poll(item, _case_of(item), outgoing)
             case Redact():
                 return await self._redact(item, _case_of(item), outgoing), Report()
-            case Ingest() | Erase() | Recall():
+            case Ingest() | Erase() | Recall() | Cover():
                 outcome = await self._filing().carry_out(item, _case_of(item), outgoing, self._clock())
                 return outcome, Report()
             case Post() | Tell() | Explain() | Hand():

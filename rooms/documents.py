@@ -11,7 +11,7 @@ from policies.case import Case, CaseId
 from policies.delivery import Cancel, Go, Verdict
 from policies.document import DocumentId
 from policies.documents import all_may_download
-from policies.effects import Erase, Hand, Ingest, Recall
+from policies.effects import Cover, Erase, Hand, Ingest, Recall
 from policies.message import File, FileRef
 from policies.plan import room_key
 from rooms.files import Files
@@ -30,12 +30,17 @@ class DocumentWork:
     def __init__(self, database: Database, homeserver: Homeserver, files: Files) -> None:
         self._database, self._homeserver, self.files = database, homeserver, files
 
-    async def carry_out(self, item: Item, case_id: CaseId, effect: Ingest | Erase | Recall, at: datetime) -> Outcome:
+    async def carry_out(
+        self, item: Item, case_id: CaseId, effect: Ingest | Erase | Recall | Cover, at: datetime
+    ) -> Outcome:
         """Do it; `at` is now. Raises Trouble."""
         match effect:
             case Ingest():
                 why = await self.files.ingest(item, case_id, effect)
                 return Sent("examined") if why is None else Parked(EXAMINER, why)
+            case Cover():
+                why = await self.files.redact(item, case_id, effect)
+                return Sent("redacted") if why is None else Parked(EXAMINER, why)
             case Erase(message):
                 gone = await self.files.delete(ItemId(message))
                 return Sent("deleted") if gone else Cancelled("we may not delete files from the homeserver")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from policies.case import CaseId
 from policies.document import Version
-from policies.effects import Ingest
+from policies.effects import Cover, Ingest
 from policies.message import File
 from rooms.ports import Item, ItemId
 
@@ -19,6 +19,9 @@ class Files(Protocol):
 
         None when that is done; else why it must be tried again, of which the inbox was told once.
         """
+
+    async def redact(self, item: Item, case: CaseId, wish: Cover) -> str | None:
+        """The same for a redacted version of what the vault has, as `redaction.Redaction`."""
 
     async def upload(self, item: Item, case: CaseId, version: Version, name: str) -> File:
         """Encrypt a version anew and take it to the homeserver, known to the ledger before it is there."""

@@ -33,6 +33,7 @@ from policies.message import AuthenticatedMail, Content, Edit, Message, MessageI
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from policies.poll import Vote, decide_vote
+from policies.redaction import Redaction, decide_redacted
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
@@ -187,6 +188,11 @@ class Handler:
         """A file that somebody sent was examined, or could not be yet."""
         case = await self._case(case_id)
         await self._applier.apply(case, decide_filed(case, filing, self._facts(filing.author, {})))
+
+    async def redacted(self, case_id: CaseId, made: Redaction) -> None:
+        """A redacted version was made, or could not be."""
+        case = await self._case(case_id)
+        await self._applier.apply(case, decide_redacted(case, made, self._facts(made.wished.by, {})))
 
     async def served(self, case: Case, after: Document, wish: Wish, how: str) -> None:
         """Somebody is about to be shown what they wished for, on a page say: on record before it leaves. `after` is the

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from appservice.documents.intake import Ends, Intake
 from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.limits import MEGABYTE
+from appservice.documents.pipeline.redact import Covering
 from appservice.documents.pipeline.scanner import Clamd
 from appservice.documents.pipeline.workshop import Workshop
 from appservice.documents.shelf import Folder, Shelf
@@ -48,7 +49,7 @@ def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver
     most_bytes = config.documents.most_megabytes * MEGABYTE
     scanner = _scanner(config.documents)
     examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
-    intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner)
+    intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner, Covering(workshop))
     return DocumentHouse(vault, shelf, intake, scanner, workshop, most_bytes, admin)
 
 

@@ -2,6 +2,7 @@
 
     ingest: fetch ─▶ a private folder ─▶ examine ─▶ the vault (begun) ─▶ one unit of work: it stays; the inbox is told
             (what came with a mail is at hand)
+    redact: the vault ─▶ a private folder ─▶ made and looked at ─▶ the same as above
     upload: a URI ─▶ the ledger ─▶ the vault ─▶ encrypted anew ─▶ the homeserver
 
 Whatever is cut off is done again from its beginning, and leaves nothing that the vault's sweep doesn't find.
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 from appservice.building import trouble
 from appservice.documents.pipeline.outcome import Clean, Examiner
+from appservice.documents.pipeline.redact import Covered, Redactor
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.matrix.errors import MatrixError, MediaError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
@@ -30,9 +32,11 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
 from policies.case import CaseId, Conversation, PersonId
 from policies.document import DocumentId, Kept, Version
-from policies.effects import Ingest
+from policies.effects import Cover, Ingest
+from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId
+from policies.redaction import Redaction
 from rooms.homeserver import Trouble
 from rooms.ports import Entry, Item, ItemId, UserId, case_lane, item_id
 from rooms.vault import Media
@@ -40,6 +44,9 @@ from rooms.vault import Media
 FILED: Final = "document"
 """The kind of the inbox items that tell what became of a file."""
 FILING: Final[Document[Filing]] = Document(Filing)
+REDACTED: Final = "redaction"
+"""The kind of those that tell of a redacted version."""
+REDACTION: Final[Document[Redaction]] = Document(Redaction)
 _NOT_EXAMINED: Final = "Your file can't be examined right now, so nothing of it was kept. Please try again later."
 _TAMPERED: Final = "It is not the file that its sender encrypted."
 _GONE: Final = "The server does not have it any more."
@@ -64,8 +71,11 @@ class Ends:
 class Intake:
     """`rooms.files.Files`."""
 
-    def __init__(self, database: ServiceDatabase, ends: Ends, vault: Vault, examiner: Examiner) -> None:
-        self._database, self._ends, self._vault, self._examiner = database, ends, vault, examiner
+    def __init__(
+        self, database: ServiceDatabase, ends: Ends, vault: Vault, examiner: Examiner, redactor: Redactor
+    ) -> None:
+        self._database, self._ends, self._vault = database, ends, vault
+        self._examiner, self._redactor = examiner, redactor
 
     async def ingest(self, item: Item, case: CaseId, effect: Ingest) -> str | None:
         """See `rooms.files.Files`."""
@@ -143,6 +153,29 @@ class Intake:
                 await work.vault.keep(kept.blob)
         return None
 
+    async def redact(self, item: Item, case: CaseId, wish: Cover) -> str | None:
+        """See `rooms.files.Files`."""
+        async with self._database.begin() as work:
+            found = await work.cases.load(case)
+            document = found.document(wish.document) if found else None
+            version = document.version(wish.version) if document else None
+            if version is None or version.served.sha256 != wish.sha256 or await work.inbox.get(_named(item, "filed")):
+                return None
+        try:
+            async with self._vault.workroom.room() as room:
+                await self._vault.copy_out(case, version.served, room / "plain")
+                covered = await self._redactor.redact(room / "plain", version.kind, wish.areas, wish.words)
+                if not isinstance(covered, Covered):
+                    return await self._put(item, case, REDACTED, REDACTION.dump(Redaction(wish, covered)), covered)
+                kept = await self._vault.keep(case, covered.path)
+        except (Damaged, Missing) as error:
+            raise Trouble(str(error), transient=False) from None
+        except OSError as error:
+            raise _unusable(error) from None
+        passed = Passed(Kind.PDF, Kind.PDF.mimetype, kept, kept, covered.pages, ())
+        body = REDACTION.dump(Redaction(wish, passed, covered.places, covered.on))
+        return await self._put(item, case, REDACTED, body, passed)
+
     async def delete(self, item: ItemId) -> bool:
         """See `rooms.files.Files`."""
         async with self._database.begin() as work:
@@ -195,13 +228,15 @@ class Intake:
         return Passed(kind, kind.mimetype, served, original, examined.pages, examined.changes)
 
     async def _file_away(self, item: Item, case: CaseId, filing: Filing) -> str | None:
+        return await self._put(item, case, FILED, FILING.dump(filing), filing.result)
+
+    async def _put(
+        self, item: Item, case: CaseId, kind: str, body: bytes, result: Passed | Refused | Waits
+    ) -> str | None:
         """Put it into the inbox, and the vault's part of it stays, in one unit of work; that it waits, once."""
-        result = filing.result
-        waits = isinstance(result, Waits)
-        name = _named(item, "waits" if waits else "filed")
-        body, at = FILING.dump(filing), datetime.now(UTC)
+        name = _named(item, "waits" if isinstance(result, Waits) else "filed")
         async with self._database.begin() as work:
-            new = await work.inbox.put(Item(name, case_lane(case), FILED, case, body, at))
+            new = await work.inbox.put(Item(name, case_lane(case), kind, case, body, datetime.now(UTC)))
             for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)
         return result.why if isinstance(result, Waits) else None
@@ -256,7 +291,7 @@ def _unusable(error: OSError) -> Trouble:
 
 
 def _kept(result: Passed | Refused | Waits) -> tuple[Kept, ...]:
-    return (result.served, result.original) if isinstance(result, Passed) else ()
+    return tuple(dict.fromkeys((result.served, result.original))) if isinstance(result, Passed) else ()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

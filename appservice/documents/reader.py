@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from appservice.documents.intake import FILING
+from appservice.documents.intake import FILING, REDACTED, REDACTION
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.case import CaseId
-from policies.filing import Filing, Passed
+from policies.filing import Passed, Refused, Waits
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
@@ -25,16 +25,24 @@ class FilingReader:
         """One of them, in this unit of work."""
         if item.case is not None:
             handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
-            filing = FILING.load(item.body)
-            await handler.filed(item.case, filing)
-            await _forget_unused(work, item.case, filing)
+            result = await self._handled(handler, item.case, item)
+            await _forget_unused(work, item.case, result)
         await work.inbox.done(item.id, "handled")
         return Finished()
 
+    async def _handled(self, handler: Handler, case: CaseId, item: Item) -> Passed | Refused | Waits:
+        if item.kind == REDACTED:
+            made = REDACTION.load(item.body)
+            await handler.redacted(case, made)
+            return made.result
+        filing = FILING.load(item.body)
+        await handler.filed(case, filing)
+        return filing.result
 
-async def _forget_unused(work: ServiceWork, case_id: CaseId, filing: Filing) -> None:
+
+async def _forget_unused(work: ServiceWork, case_id: CaseId, result: Passed | Refused | Waits) -> None:
     """What was kept of a file that made no document, since there is one of it: without its key nobody reads it."""
     case = await work.cases.load(case_id)
     used = {kept.blob for d in case.documents for v in d.versions for kept in (v.served, v.original)} if case else set()
-    if isinstance(filing.result, Passed):
-        await work.vault.forget({filing.result.served.blob, filing.result.original.blob} - used)
+    if isinstance(result, Passed):
+        await work.vault.forget({result.served.blob, result.original.blob} - used)

@@ -29,6 +29,7 @@ from policies.commands import (
     people,
     question,
     quiet,
+    redacting,
     release,
     report,
     rules,
@@ -56,6 +57,7 @@ from policies.commands.opening import OpeningCommand
 from policies.commands.people import PeopleCommand
 from policies.commands.question import AskQuestion
 from policies.commands.quiet import QuietCommand
+from policies.commands.redacting import RedactDocument
 from policies.commands.release import ReleaseCommand
 from policies.commands.report import Report
 from policies.commands.rules import RulesCommand
@@ -119,6 +121,7 @@ Command = (
     | GrantCommand
     | DocumentCommand
     | JoinVersions
+    | RedactDocument
     | HoldCommand
     | Undo
     | WaitingCommand
@@ -150,6 +153,7 @@ FORMS: dict[str, Form[Command]] = {
         *rules.FORMS,
         *documents.FORMS,
         *versioning.FORMS,
+        *redacting.FORMS,
         *granting.FORMS,
         *hold.FORMS,
         *undo.FORMS,

@@ -10,7 +10,7 @@ from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT, Case, Network
 from policies.document import Action, Label, Serving, Version
 from policies.documents import Wish
-from policies.effects import Erase, Hand, Ingest, Recall
+from policies.effects import Cover, Erase, Hand, Ingest, Recall
 from policies.message import File, FileRef, MessageId
 from rooms.carriers import Posting
 from rooms.deliver import Deliverer
@@ -73,6 +73,10 @@ class FakeFiles:
 
     async def ingest(self, item: Item, case: object, effect: Ingest) -> str | None:
         self.done.append(f"ingest {effect.message}")
+        return self.waits
+
+    async def redact(self, item: Item, case: object, wish: Cover) -> str | None:
+        self.done.append(f"redact {wish.document}")
         return self.waits
 
     async def upload(self, item: Item, case: object, version: Version, name: str) -> File:

@@ -60,8 +60,13 @@ def _pdf_page(source: BinaryIO, order: Order) -> Image.Image:
 def _picture(source: BinaryIO, order: Order) -> Image.Image:
     if order.page != 1:
         raise Unacceptable(Reason.NO_SUCH_PAGE)
-    picture = images.opened(order.kind, source)
-    scale = min(order.width / picture.width, limits.SIDE / max(picture.size), 1.0)
+    return opened_picture(order.kind, source, order.width)
+
+
+def opened_picture(kind: Kind, source: BinaryIO, width: int) -> Image.Image:
+    """At most so many points wide, on white where it is transparent. Raises Unacceptable."""
+    picture = images.opened(kind, source)
+    scale = min(width / picture.width, limits.SIDE / max(picture.size), 1.0)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     picture.draft("RGB", size)
     if "transparency" in picture.info or picture.mode in {"RGBA", "LA", "PA"}:

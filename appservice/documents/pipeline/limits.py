@@ -22,6 +22,8 @@ class Allowance:
 PIXELS: Final = 64 * MEGABYTE
 """Of a picture; of an animation, those of all its frames together."""
 PAGES: Final = 3_000
+COVERED_PAGES: Final = 200
+"""Of a document of which a redacted version is made: each is drawn, and looked at again."""
 UNPACKED: Final = 400 * MEGABYTE
 """Bytes of all parts of a packed document."""
 PARTS: Final = 10_000

@@ -8,3 +8,4 @@ from typing import Final
 
 SANITISE: Final = "sanitise"
 DRAW: Final = "draw"
+COVER: Final = "cover"

@@ -1,11 +1,12 @@
-"""What a confined child does with its one file: make a harmless version of it, or an image of a page."""
+"""What a confined child does with its one file: make a harmless or a redacted version of it, or an image of a page."""
 
 from __future__ import annotations
 
 import errno
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from appservice.documents.pipeline import drawing, orders, sniff
+from appservice.documents.pipeline import covering, drawing, orders, sniff
 from appservice.documents.pipeline.kinds import images, odf, openxml, pdf, text
 from appservice.documents.pipeline.kinds.made import Made, Reason, Unacceptable
 from policies.files import Kind
@@ -17,6 +18,8 @@ def run(task: dict[str, Any], source: BinaryIO, result: BinaryIO) -> dict[str, A
         if task["task"] == orders.DRAW:
             width, height = drawing.draw(source, result, drawing.Order.of(task))
             return {"width": width, "height": height}
+        if task["task"] == orders.COVER:
+            return asdict(covering.cover(source, result, covering.Order.of(task)))
         made = _sanitise(source, result)
     except Unacceptable as unacceptable:
         return {"refused": unacceptable.reason.name}

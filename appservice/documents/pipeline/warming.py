@@ -28,6 +28,8 @@ def warm_up() -> None:
             if kind.has_pages:
                 order = {"task": orders.DRAW, "kind": kind.value, "page": 1, "width": 200, "lines": _LINES}
                 tasks.run(order, cleaned, io.BytesIO())
+                wish = {"task": orders.COVER, "kind": kind.value, "areas": [(1, 0, 0, 500, 500)], "words": ()}
+                tasks.run(wish, cleaned, io.BytesIO())
 
 
 def _samples() -> list[tuple[Kind, bytes]]:

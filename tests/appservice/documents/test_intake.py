@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,24 +11,26 @@ from typing import cast
 import pytest
 
 from appservice.codec import JsonCodec
-from appservice.documents.intake import FILED, FILING, Ends, Intake
+from appservice.documents.intake import FILED, FILING, REDACTED, REDACTION, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
+from appservice.documents.pipeline.redact import Covered
 from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
 from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
-from policies.document import Label, Version
-from policies.effects import Ingest, Post
+from policies.document import Area, DocumentId, Label, Version
+from policies.effects import Cover, Ingest, Post
 from policies.files import Kind
-from policies.filing import Filing, Passed, Refused, Waits
+from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, Text
+from policies.redaction import Redaction
 from rooms.homeserver import Trouble
 from rooms.ports import Entry, Item, ItemId, Lane, UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.synapse import FakeSynapse
-from tests.policies.builders import AT, both_sides, caucus_of, message
+from tests.policies.builders import AT, both_sides, caucus_of, facts, message
 
 CASE = both_sides()
 HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
@@ -56,6 +58,24 @@ class Examining:
                 return Clean(Kind.PDF, clean, 1, ())
 
 
+@dataclass
+class Redacting:
+    """Makes what it is told to make."""
+
+    says: Refused | Waits | None = None
+    seen: list[tuple[bytes, Sequence[Area], Sequence[str]]] = field(default_factory=list)
+
+    async def redact(
+        self, source: Path, kind: Kind, areas: Sequence[Area], words: Sequence[str]
+    ) -> Covered | Refused | Waits:
+        self.seen.append((source.read_bytes(), areas, words))  # noqa: ASYNC240 - a few bytes
+        if self.says:
+            return self.says
+        made = source.with_name("redacted")
+        made.write_bytes(b"black")
+        return Covered(made, 3, 2, (1, 3))
+
+
 class Room:
     """A message with a file, on its way."""
 
@@ -67,7 +87,8 @@ class Room:
         )
         matrix = cast(Homeserver, self.synapse)
         ends = Ends(BOT, matrix, matrix if may_delete else None)
-        self.intake = Intake(self.database, ends, self.vault, self.examiner)
+        self.redactor = Redacting()
+        self.intake = Intake(self.database, ends, self.vault, self.examiner, self.redactor)
         self.item = Item(ItemId("o1"), Lane("file"), "files", CASE.id, b"", AT)
 
     async def send(self, *, uploader: UserId = ALICE, sha256: str | None = None, uri: str | None = None) -> MediaUri:
@@ -290,3 +311,60 @@ async def test_without_a_token_nothing_is_deleted(tmp_path: Path) -> None:
     await room.ingest()
     assert not await room.intake.delete(ItemId("m1"))
     assert room.synapse.media_files
+
+
+async def wished(room: Room) -> Cover:
+    """Alice's offer is a document, and something in it is to be black."""
+    await room.send()
+    await room.ingest()
+    [filing] = room.filed()
+    case = decide_filed(CASE, filing, facts(None)).case
+    async with room.database.begin() as work:
+        await work.cases.save(case)
+    [document] = case.documents
+    area = Area(1, 0, 0, 500, 500)
+    return Cover(document.id, 1, document.newest.served.sha256, (area,), ("Bob",), document.owner)
+
+
+def made(room: Room) -> list[Redaction]:
+    items = room.database.committed.inbox.items.values()
+    return [REDACTION.load(item.body) for item in items if item.kind == REDACTED]
+
+
+async def test_a_redacted_version_is_made_of_what_others_get_and_kept_once(room: Room) -> None:
+    wish = await wished(room)
+    item = replace(room.item, id=ItemId("o2"))
+    assert [await room.intake.redact(item, CASE.id, wish) for _ in range(2)] == [None, None]
+    assert room.redactor.seen == [(b"harmless", wish.areas, wish.words)]
+    [redaction] = made(room)
+    assert (redaction.wished, redaction.places, redaction.on) == (wish, 2, (1, 3))
+    result = redaction.result
+    assert isinstance(result, Passed)
+    assert (result.kind, result.pages, result.original) == (Kind.PDF, 3, result.served)
+    async with room.vault.workroom.room() as folder:
+        await room.vault.copy_out(CASE.id, result.served, folder / "out")
+        assert (folder / "out").read_bytes() == b"black"
+    assert room.open_files() == []
+
+
+@pytest.mark.parametrize("result", [Refused("No such words."), Waits("Nobody is there.")])
+async def test_why_no_redacted_version_was_made_is_told(room: Room, result: Refused | Waits) -> None:
+    wish = await wished(room)
+    room.redactor.says = result
+    item = replace(room.item, id=ItemId("o2"))
+    why = [await room.intake.redact(item, CASE.id, wish) for _ in range(2)][-1]
+    assert why == (result.why if isinstance(result, Waits) else None)
+    assert [redaction.result for redaction in made(room)] == [result]
+    room.redactor.says = None
+    await room.intake.redact(item, CASE.id, wish)
+    assert len(made(room)) == (2 if isinstance(result, Waits) else 1)
+
+
+async def test_a_version_that_is_not_the_one_that_was_meant_is_not_redacted(room: Room) -> None:
+    wish = await wished(room)
+    item = replace(room.item, id=ItemId("o2"))
+    for other in (replace(wish, sha256="0" * 64), replace(wish, version=2), replace(wish, document=DocumentId("D9"))):
+        assert await room.intake.redact(item, CASE.id, other) is None
+    assert made(room) == []
+    await room.intake.redact(item, CASE.id, wish)
+    assert len(made(room)) == 1

@@ -18,6 +18,7 @@ from appservice.codec import JsonCodec
 from appservice.documents.intake import FILED, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
+from appservice.documents.pipeline.redact import Redactor
 from appservice.documents.reader import FilingReader
 from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
@@ -167,7 +168,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         await work.cases.save(CASE)
     times: list[Town] = []
     ends = Ends(UserId("@bot:example.org"), cast(Homeserver, None), None)
-    intake = Intake(database, ends, vault, FakeExaminer())
+    intake = Intake(database, ends, vault, FakeExaminer(), cast(Redactor, None))
     papers = ServicePapers(
         database, JsonCodec(), HOUSE, vault, intake=intake, renderer=renderer, clock=lambda: times[0].now
     )

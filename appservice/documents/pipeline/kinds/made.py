@@ -52,6 +52,15 @@ class Reason(Enum):
         ".docx, .xlsx, .pptx, .odt, .ods or .odp."
     )
     NO_SUCH_PAGE = "There is no such page."
+    NO_SUCH_WORDS = (
+        "Some of these words stand nowhere in it as text: perhaps the page is a picture, or they go over the end of a "
+        "line. Please name the place instead."
+    )
+    LONG_TO_COVER = (
+        f"Of a document of more than {limits.COVERED_PAGES} pages no redacted version is made. Please send the pages "
+        "that are to be shared as a document of their own."
+    )
+    NOT_COVERED = "The redacted version was not as it should be, so nothing was kept of it."
 
 
 HARMFUL: Final = frozenset({Reason.MACROS, Reason.PROGRAM})

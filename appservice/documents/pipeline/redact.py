@@ -1,0 +1,79 @@
+"""Redacted versions, made and looked at in the confined process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from appservice.documents.pipeline import orders
+from appservice.documents.pipeline.kinds.made import Reason
+from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
+from policies.document import Area
+from policies.files import Kind
+from policies.filing import Refused, Waits
+
+_NOT_NOW: Final = "It is tried again by itself."
+_BROKE_IT: Final = "That needs too much time or memory. Please send a simpler form of it, such as a new PDF."
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A PDF of pictures, beside the source and the caller's own: its pages, and how many places are black on which."""
+
+    path: Path
+    pages: int
+    places: int
+    on: tuple[int, ...]
+
+
+class Redactor(Protocol):
+    """Makes redacted versions."""
+
+    async def redact(
+        self, source: Path, kind: Kind, areas: Sequence[Area], words: Sequence[str]
+    ) -> Covered | Refused | Waits:
+        """Of a file that was found clean. Never raises for what it contains."""
+
+
+class Covering:
+    """`Redactor`, in the confined process."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+
+    async def redact(
+        self, source: Path, kind: Kind, areas: Sequence[Area], words: Sequence[str]
+    ) -> Covered | Refused | Waits:
+        """As the port says. Raises OSError."""
+        target = source.with_name(f"{source.name}.redacted")
+        task = {
+            "task": orders.COVER,
+            "kind": kind.value,
+            "areas": [(area.page, area.left, area.top, area.right, area.bottom) for area in areas],
+            "words": list(words),
+        }
+        with (
+            source.open("rb") as file,
+            os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as made,
+        ):
+            match await self._workshop.do(task, file.fileno(), made.fileno()):
+                case Answered(said):
+                    return _outcome(said, target)
+                case Died():
+                    return Refused(_BROKE_IT)
+                case Unstaffed():
+                    return Waits(_NOT_NOW)
+
+
+def _outcome(said: Mapping[str, Any], target: Path) -> Covered | Refused:
+    """What a child said, believed only in its form."""
+    match said:
+        case {"refused": str(named)} if named in Reason.__members__:
+            return Refused(Reason[named].value)
+        case {"pages": int(pages), "places": int(places), "on": [*on]} if all(isinstance(one, int) for one in on):
+            return Covered(target, pages, places, tuple(on))
+        case _:
+            return Refused(_BROKE_IT)

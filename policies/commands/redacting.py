@@ -1,0 +1,89 @@
+"""A redacted version of a document, by command: words, or places on its pages (D8)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from policies import cards
+from policies.case import Case
+from policies.commands.form import Form
+from policies.commands.naming import NUMBER, WHICH, done, find_managed
+from policies.document import Area
+from policies.effects import Cover
+from policies.outcome import Facts, Outcome, Refused
+
+_MOST: Final = 50
+"""Places and words in one command."""
+_LONGEST: Final = 100
+_EXAMPLE: Final = "!doc redact D3 “Alice Smith” 2:10,20-60,28"
+_HOW: Final = (
+    "Name a document, and words in quotation marks, or places as page:left,top-right,bottom in percent of the page"
+)
+_PERCENT: Final = r"(\d{1,3}(?:\.\d)?)"
+_PLACE: Final = re.compile(rf"(\d{{1,4}}):{_PERCENT},{_PERCENT}-{_PERCENT},{_PERCENT}")
+_WORDS: Final = re.compile(r"[“„«\"]([^“”„«»\"]+)[”“»\"]")
+
+
+@dataclass(frozen=True, slots=True)
+class RedactDocument:
+    """Have a version made in which that is black."""
+
+    number: str
+    areas: tuple[Area, ...]
+    words: tuple[str, ...]
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Its owner, and the mediators where they may see it. The words stand on no record."""
+        found = find_managed(case, self.number, facts)
+        if isinstance(found, Refused):
+            return found
+        document, version = found
+        if facts.by is None:
+            return Refused("Only somebody who may see it can do that", "!doc list shows what there is")
+        if not version.kind.has_pages:
+            return Refused("Only PDF and pictures can be redacted", "Save it as PDF, and share that")
+        if self.words and not self.areas and version.pages is None:
+            return Refused("It has no pages", _EXAMPLE)
+        wish = Cover(document.id, version.number, version.served.sha256, self.areas, self.words, facts.by)
+        note = f"A redacted version of {cards.number_of(document, version)} is being made."
+        return done(case, note, facts, wish, shown=f"{note} Its card comes here.")
+
+
+def _redact(words: list[str]) -> RedactDocument | str:
+    if not words or not NUMBER.fullmatch(words[0]):
+        return WHICH
+    rest = " ".join(words[1:])
+    quoted = tuple(dict.fromkeys(" ".join(one.split()) for one in _WORDS.findall(rest)))
+    places = _WORDS.sub(" ", rest).split()
+    areas = tuple(_area(place) for place in places)
+    known = tuple(area for area in areas if area)
+    if len(known) < len(areas) or not (known or quoted) or "" in quoted:
+        return _HOW
+    if len(known) + len(quoted) > _MOST or any(len(one) > _LONGEST for one in quoted):
+        return f"At most {_MOST} places and words at once, each of at most {_LONGEST} characters"
+    return RedactDocument(words[0], known, quoted)
+
+
+def _area(place: str) -> Area | None:
+    match = _PLACE.fullmatch(place)
+    if not match:
+        return None
+    page, *sides = match.groups()
+    left, top, right, bottom = (round(float(side) * 10) for side in sides)
+    fits = int(page) >= 1 and left < right <= 1000 and top < bottom <= 1000
+    return Area(int(page), left, top, right, bottom) if fits else None
+
+
+FORMS: tuple[Form[RedactDocument], ...] = (
+    Form(
+        "doc redact",
+        "!doc redact D1 “WORDS” PAGE:LEFT,TOP-RIGHT,BOTTOM …",
+        "makes a version in which words, or places in percent of a page, are black for good",
+        _EXAMPLE,
+        _redact,
+        caucus=True,
+        party=True,
+    ),
+)
