@@ -89,7 +89,7 @@ class Intake:
                 await self._note(work, case, message, file)
         data = await self._fetched(item, file) if effect.attached is None else _carried(file)
         if isinstance(data, Refused):
-            return await self._file_away(item, case, _filing(message, effect, file, data))
+            return await self._filed(item, case, _filing(message, effect, file, data))
         try:
             async with self._vault.workroom.room() as room:
                 source = room / "source"
@@ -98,7 +98,7 @@ class Intake:
                 result = await self._examined(case, source)
         except OSError as error:
             raise _unusable(error) from None
-        return await self._file_away(item, case, _filing(message, effect, file, result))
+        return await self._filed(item, case, _filing(message, effect, file, result))
 
     async def _fetched(self, item: Item, file: File) -> bytes | Refused:
         """What the homeserver has of it. Raises a transient Trouble for whatever is not the file's own fault.
@@ -165,16 +165,19 @@ class Intake:
             async with self._vault.workroom.room() as room:
                 await self._vault.copy_out(case, version.served, room / "plain")
                 covered = await self._redactor.redact(room / "plain", version.kind, wish.areas, wish.words)
-                if not isinstance(covered, Covered):
-                    return await self._put(item, case, REDACTED, REDACTION.dump(Redaction(wish, covered)), covered)
-                kept = await self._vault.keep(case, covered.path)
+                made = await self._redaction(case, wish, covered)
         except (Damaged, Missing) as error:
             raise Trouble(str(error), transient=False) from None
         except OSError as error:
             raise _unusable(error) from None
+        return await self._file_away(item, case, REDACTED, REDACTION.dump(made), made.result)
+
+    async def _redaction(self, case: CaseId, wish: Cover, covered: Covered | Refused | Waits) -> Redaction:
+        if not isinstance(covered, Covered):
+            return Redaction(wish, covered)
+        kept = await self._vault.keep(case, covered.path)
         passed = Passed(Kind.PDF, Kind.PDF.mimetype, kept, kept, covered.pages, ())
-        body = REDACTION.dump(Redaction(wish, passed, covered.places, covered.on))
-        return await self._put(item, case, REDACTED, body, passed)
+        return Redaction(wish, passed, covered.places, covered.on)
 
     async def delete(self, item: ItemId) -> bool:
         """See `rooms.files.Files`."""
@@ -227,10 +230,10 @@ class Intake:
         served, kind = await self._vault.keep(case, examined.path), examined.kind
         return Passed(kind, kind.mimetype, served, original, examined.pages, examined.changes)
 
-    async def _file_away(self, item: Item, case: CaseId, filing: Filing) -> str | None:
-        return await self._put(item, case, FILED, FILING.dump(filing), filing.result)
+    async def _filed(self, item: Item, case: CaseId, filing: Filing) -> str | None:
+        return await self._file_away(item, case, FILED, FILING.dump(filing), filing.result)
 
-    async def _put(
+    async def _file_away(
         self, item: Item, case: CaseId, kind: str, body: bytes, result: Passed | Refused | Waits
     ) -> str | None:
         """Put it into the inbox, and the vault's part of it stays, in one unit of work; that it waits, once."""

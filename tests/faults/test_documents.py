@@ -1,6 +1,6 @@
 """A file on its way through the vault, cut off at every boundary: kept once, seen by its side alone, nothing left open.
 
-The whole service, its database, vault and encryption; the examiner alone is a stand-in.
+The whole service, its database, vault and encryption; only who examines and who redacts are stand-ins.
 """
 
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from appservice.documents import house as document_house
 from appservice.documents.pipeline.outcome import Clean, Examined
+from appservice.documents.pipeline.redact import Covered
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import decrypt_file, encrypt_file
 from appservice.setup.config import Config, Documents
@@ -29,6 +30,7 @@ from tests.invariants.world import ALICE, BOB, CARL, MIA, configuration
 
 SECRET = b"what only her side may read"
 SERVED = SECRET + b", without its author"
+REDACTED = b"black"
 EVERY = 12
 """Among the tests that take seconds, only every so many boundaries are cut at."""
 
@@ -40,6 +42,15 @@ class Examining:
         clean = source.with_name("clean")
         clean.write_bytes(SERVED)
         return Clean(Kind.PDF, clean, 2, ("the author's name was removed",))
+
+
+class Redacting:
+    """Makes everything black."""
+
+    async def redact(self, source: Path, *_: object) -> Covered:
+        made = source.with_name("redacted")
+        made.write_bytes(REDACTED)
+        return Covered(made, 1, 1, (1,))
 
 
 def configured(folder: Path, *, may_delete: bool = True) -> Config:
@@ -56,7 +67,9 @@ async def with_a_vault(folder: Path, *, may_delete: bool = True) -> AsyncIterato
     def stand_in(*_: object, **__: object) -> Examining:
         return Examining()
 
-    with patch.multiple(document_house, Pipeline=stand_in, Homeserver=lambda *_: synapses[0]):
+    with patch.multiple(
+        document_house, Pipeline=stand_in, Covering=lambda _: Redacting(), Homeserver=lambda *_: synapses[0]
+    ):
         async with standing_on(folder, config, synapses) as house:
             yield house
 
@@ -314,6 +327,40 @@ async def test_a_file_of_a_mail_is_a_document_of_its_side_whoever_is_killed(tmp_
         assert await cut_at(house, mailing, Cut.KILL, FAR) is None
         filed = "commit in intake._file_away"
         assert await cut_at(house, mailing, Cut.KILL, 0, only=filed) == filed
+
+
+async def alice_wishes_for_a_redacted_version(house: House, word: str) -> None:
+    await alice_sends_a_file(house, word)
+    await house.drain()
+    private = await house.room(await house.caucus_of("Alice"))
+    number = next(d.id for d in (await case_of(house)).documents if d.name == f"{word}.pdf")
+    await house.post(ALICE, private, f"!doc redact {number} “offer”")
+    await house.work_off()
+
+
+async def there_is_one_and_nothing_lies_open(house: House, word: str) -> None:
+    [document] = [d for d in (await case_of(house)).documents if d.name == f"{word}.pdf"]
+    if [version.number for version in document.versions] != [1, 2]:
+        raise Broken(f"it has {len(document.versions)} versions")
+    parts, version = house.service.parts.documents, document.newest
+    assert parts is not None
+    async with house.calm(), parts.vault.workroom.room() as room:
+        await parts.vault.copy_out(CASE, version.served, room / "redacted")
+        if (room / "redacted").read_bytes() != REDACTED:
+            raise Broken("the vault gives something else back")
+    if await cards(house, BOB, await house.room(await house.caucus_of("Bob")), document.name):
+        raise Broken("the other side has a card")
+    await nothing_lies_open(house)
+
+
+async def test_a_redacted_version_is_made_once_whoever_is_killed(tmp_path: Path) -> None:
+    redacting = Scenario("a redacted version", alice_wishes_for_a_redacted_version, there_is_one_and_nothing_lies_open)
+    async with with_a_vault(tmp_path) as house:
+        assert await cut_at(house, redacting, Cut.KILL, FAR) is None
+        filed = "commit in intake._file_away"
+        # The first is of the file itself, the second of its redacted version.
+        for place in range(2):
+            assert await cut_at(house, redacting, Cut.KILL, place, only=filed) == filed
 
 
 async def _release(house: House, command: str) -> None:

@@ -19,17 +19,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import documents, filing, routing, sharing
+from policies import documents, filing, redaction, routing, sharing
 from policies.cards import number_of
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
 from policies.commands import granting, naming
-from policies.document import Action, BlobId, DocumentId, Kept
+from policies.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
 from policies.documents import Allowed, Wish, may
-from policies.effects import Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
+from policies.effects import Cover, Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, decide_filed
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
+from policies.redaction import Redaction, decide_redacted
 from tests.invariants.canaries import canaries_in, is_staff, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named
 
@@ -43,6 +44,7 @@ HERS, HIS = caucus_of(ROOMS, "Smith"), caucus_of(ROOMS, "Jones")
 PLACES = (DESK, JOINT, HERS, HIS)
 CANARIES = {"D1": "zq0001qz", "D2": "zq0002qz"}
 OWNERS = {"D1": ("Alice", HERS), "D2": ("Bob", HIS)}
+LABELS = ("joint", "consent-required", "caucus", "mediator-only", "privileged")
 STRICT = ("caucus", "mediator-only", "privileged")
 PROOFS: tuple[Proof, ...] = (SignedDevice(), SignedDevice(), AuthenticatedMail(), Unproven("a thief", "none"))
 
@@ -123,6 +125,9 @@ class Book:
         self._acted(words, decision)
         self.judge(decision)
         self._offered(decision)
+        for effect in decision.effects:
+            if isinstance(effect, Cover):
+                self.redacted(effect)
 
     def _answered(self, by: PersonId, where: Conversation, words: str, proof: Proof) -> None:
         said = re.fullmatch(r"yes (\w{4})", words)
@@ -151,7 +156,22 @@ class Book:
 
     def newest(self, number: str) -> str:
         """What a command means that names no version."""
-        return f"{number}.2" if f"{number}.2" in self.labels else number
+        return [key for key in self.labels if key.partition(".")[0] == number][-1]
+
+    def redacted(self, wish: Cover) -> None:
+        """A redacted version was made: as strict as what it was made of, and as the one before it."""
+        former = self.newest(wish.document)
+        number = int(former.partition(".")[2] or "1") + 1
+        if number > 3:
+            return
+        source = wish.document if wish.version == 1 else f"{wish.document}.{wish.version}"
+        key = f"{wish.document}.{number}"
+        self.labels[key] = max(self.labels[source], self.labels[former], key=LABELS.index)
+        kept = Kept(BlobId(f"b{key}"), f"{key.lower()}b".replace(".", "c").ljust(64, "0"), 10)
+        passed = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ())
+        decision = decide_redacted(self.case, Redaction(wish, passed, 1, (1,)), facts(None, at=self.at))
+        self.case = decision.case
+        self.judge(decision)
 
     def share_anew(self, number: str, *, taken: bool = True) -> None:
         """Its owner shares it once more, which is a second version, as strict at least; or what is not taken."""
@@ -267,6 +287,7 @@ COMMANDS = (
     "label {d} consent-required",
     "label {d} mediator-only",
     "label {d} privileged",
+    "redact {d} “Bob”",
 )
 
 
@@ -379,6 +400,22 @@ def test_a_second_version_is_announced_to_those_who_may_see_it() -> None:
     assert CANARIES["D1"] in str(filed(started(), "D1.2", AT).effects)
 
 
+REDACT = say("Mia", DESK, "!doc redact D1 “Bob”")
+
+
+def test_a_redacted_version_is_there_for_its_side_and_goes_to_others_with_two_yeses_of_its_own() -> None:
+    book = played(*WHOLE_WAY, REDACT)
+    document = book.case.documents[0]
+    assert [version.number for version in document.versions] == [1, 2]
+    for name in PEOPLE:
+        wish = Wish(named(book.case, name).id, Action.VIEW, 2, book.at)
+        assert isinstance(may(book.case, document, wish), Allowed) is (name in {"Mia", "Alice", "Ann"})
+    book = played(REDACT, *WHOLE_WAY)
+    wish = Wish(named(book.case, "Bob").id, Action.DOWNLOAD, 2, book.at)
+    assert isinstance(may(book.case, book.case.documents[0], wish), Allowed)
+    assert not isinstance(may(book.case, book.case.documents[0], replace(wish, version=1)), Allowed)
+
+
 def everything_that_shows_a_fault() -> None:
     """Short histories, each of which a fault below would turn into a leak."""
     played(say("Mia", DESK, "!doc grant D1 download to all"), yes("Mia", DESK))
@@ -394,6 +431,8 @@ def everything_that_shows_a_fault() -> None:
     played(say("Alice", HERS, "!doc label D1 privileged"), say("Alice", HERS, "!doc list"))
     for label in STRICT:
         strict = say("Alice", HERS, f"!doc label D1 {label}")
+        redact = say("Alice", HERS, "!doc redact D1 “Bob”")
+        played(strict, redact, say("Ann", HERS, "!doc show D1"), say("Ann", HERS, "!doc list"))
         played(
             strict, share_anew("refused"), share_anew("file"), share_anew("refused"), say("Ann", HERS, "!doc show D1")
         )
@@ -402,6 +441,13 @@ def everything_that_shows_a_fault() -> None:
 
 def test_these_histories_are_without_fault() -> None:
     everything_that_shows_a_fault()
+
+
+def wide_open(case: Case, owner: PersonId, home: Conversation, document: DocumentId, version: Version) -> Document:
+    """One version more, whatever its source was labelled."""
+    found = next(d for d in case.documents if d.id == document)
+    number = found.newest.number + 1
+    return replace(found, versions=(*found.versions, replace(version, number=number, label=Label.CAUCUS)))
 
 
 @pytest.mark.parametrize(
@@ -414,6 +460,8 @@ def test_these_histories_are_without_fault() -> None:
         (commands, "may_be_named", lambda *_: True),
         (sharing, "all_may_download", lambda *_: True),
         (filing, "all_may_view", lambda *_: True),
+        (redaction, "all_may_view", lambda *_: True),
+        (redaction, "grown", wide_open),
         (granting, "revoked", lambda document, *_: replace(document, grants=document.grants * 2)),
     ],
 )

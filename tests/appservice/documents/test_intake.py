@@ -147,7 +147,7 @@ async def test_what_another_process_has_kept_meanwhile_is_not_kept_twice(room: R
     await room.ingest()
     [done] = [item.id for item in room.database.committed.inbox.items.values() if item.kind == FILED]
     filing = room.filed()[0]
-    assert await room.intake._file_away(room.item, CASE.id, filing) is None
+    assert await room.intake._filed(room.item, CASE.id, filing) is None
     assert [item.id for item in room.database.committed.inbox.items.values() if item.kind == FILED] == [done]
 
 
