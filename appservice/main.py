@@ -46,6 +46,7 @@ from rooms.carriers import Courier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
 from rooms.house import House
+from rooms.triage import StrangerWork
 
 
 def wire(config: Config) -> Service:
@@ -94,6 +95,7 @@ def wire(config: Config) -> Service:
         files,
         codec=codec,
         heads=mail.heads if mail else None,
+        strangers=StrangerWork(database, {Network.WHATSAPP: whatsapp.strangers} if whatsapp else {}),
         contacts=whatsapp.numbers.contacts if whatsapp else {},
     )
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
@@ -182,6 +184,9 @@ def _house(config: Config) -> House:
         zone=config.organisation.time_zone,
         language=config.organisation.language,
         rules=config.rules.rulebook,
+        organisation=config.organisation.name,
+        telephone=config.organisation.telephone,
+        triage={user: mediator_name(user) for user in config.at_triage},
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )
 

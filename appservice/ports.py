@@ -11,6 +11,16 @@ from appservice.whatsapp.ledger import WhatsAppLedger
 from rooms.ports import Work
 
 
+class Tallies(Protocol):
+    """Numbers that are counted up and taken."""
+
+    async def add(self, name: str) -> None:
+        """One more under that name."""
+
+    async def take(self, name: str) -> int:
+        """How many there were; it begins anew."""
+
+
 class ServiceWork(Work, Protocol):
     """One unit of work, with the Olm machines' state and the epoch in it."""
 
@@ -24,6 +34,8 @@ class ServiceWork(Work, Protocol):
     def shelf(self) -> PortalStore: ...
     @property
     def whatsapp(self) -> WhatsAppLedger: ...
+    @property
+    def tallies(self) -> Tallies: ...
 
 
 class ServiceDatabase(Protocol):

@@ -24,6 +24,7 @@ from policies.effects import (
     Redact,
     Relay,
     Tell,
+    WriteToStranger,
 )
 from policies.plan import desk_label
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
@@ -161,7 +162,7 @@ class OutboxWork:
             handler = Handler(work, self._codec, self._house, item, datetime.now(UTC))
             await handler.tell_desk(case, text)
 
-    async def _described(self, item: Item, outgoing: Outgoing) -> str:  # noqa: C901 (one arm a kind of effect)
+    async def _described(self, item: Item, outgoing: Outgoing) -> str:  # noqa: C901, PLR0912 (one arm a kind of effect)
         """What an item is, in a mediator's words, without content."""
         async with self._database.begin() as work:
             case = await work.cases.load(item.case) if item.case else None
@@ -188,6 +189,8 @@ class OutboxWork:
                 person = case.person(to)
                 kind = "a notice" if isinstance(outgoing, Inform) else "a question"
                 return f"{kind} for {person.name if person else 'someone'} in {desk_label(where, case)}"
+            case WriteToStranger(to):
+                return f"an answer to {to}"
             case Reconcile() | Preview():
                 return "work on the case's rooms"
             case MailHeads():

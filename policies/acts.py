@@ -9,19 +9,33 @@ from policies.asking import Answer
 from policies.case import Case
 from policies.commands.agreement import asked_to_accept
 from policies.commands.documents import LabelDocument
+from policies.commands.intake import EVERYWHERE as EVERYWHERE_BUT_HELP
+from policies.commands.intake import (
+    NOT_AT_TRIAGE,
+    TRIAGE_ONLY,
+    IntakeCommand,
+    OpenFor,
+    begun,
+    chosen_for,
+)
 from policies.commands.opening import NewCase
 from policies.commands.undo import Undo
-from policies.commands.vocabulary import Command
+from policies.commands.vocabulary import Command, GiveAnswer, Help
 from policies.deed import Deed
 from policies.deeds import deed_of
 from policies.following import what_follows
 from policies.membership import may_join
 from policies.outcome import Done, Facts, Outcome, Refused
 
+EVERYWHERE = (*EVERYWHERE_BUT_HELP, GiveAnswer, Help)
+"""What is said at a case's desk and at the triage desk."""
+
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
-    """Carry out one command in a case, with all that follows for rooms and readers."""
-    outcome = command.perform(case, facts)
+    """Carry out one command in a case, with all that follows for rooms and readers. The triage desk has its own."""
+    if (case.triage is not None) != isinstance(command, IntakeCommand) and not isinstance(command, EVERYWHERE):
+        return TRIAGE_ONLY if case.triage is None else NOT_AT_TRIAGE
+    outcome = opened_for(case, command, facts) if isinstance(command, OpenFor) else command.perform(case, facts)
     followed = _followed(case, outcome, facts)
     if isinstance(outcome, Refused) or isinstance(followed, Refused):
         return followed
@@ -53,6 +67,16 @@ def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
             return outcome
         done = Done(outcome.case, done.answer, (*done.effects, *outcome.effects))
     return _followed(case, done, facts)
+
+
+def opened_for(case: Case, command: OpenFor, facts: Facts) -> Outcome:
+    """A case is opened from the triage desk, by whoever said so there, with a stranger as its party: what they wrote
+    first goes to their own caucus, and nowhere else."""
+    chosen = chosen_for(case, command, facts)
+    if isinstance(chosen, Refused):
+        return chosen
+    opened = create(Case(chosen.number, command.title), NewCase(command.title, chosen.steps), facts)
+    return opened if isinstance(opened, Refused) else begun(case, chosen, opened)
 
 
 def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:

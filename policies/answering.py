@@ -21,12 +21,14 @@ from policies.ask import (
     TakingOver,
     Withdrawing,
     Wondering,
+    WritingToStranger,
 )
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement, broadcast
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.handover import taken_over
+from policies.commands.intake import written
 from policies.commands.people import removed
 from policies.commands.session import mended
 from policies.effects import Inform, Tell
@@ -52,7 +54,7 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
     service was restored from a backup, and what follows from it may have been done already."""
     case, who = without(case, ask), case.name_of(ask.asked)
     match ask.act:
-        case Removing() | Mending() | Adopting() | Withdrawing() | Broadcasting() | Ending():
+        case Removing() | Mending() | Adopting() | Withdrawing() | Broadcasting() | Ending() | WritingToStranger():
             return Done(case, "")
         case Accepting():
             text = f"{who} has not answered whether they accept the agreement. !agreement send asks again."
@@ -87,6 +89,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             return has_withdrawn(case, leaving) if leaving else Done(case, "They take part no more already.")
         case Broadcasting(words):
             return broadcast.sent(case, words, ask.asked)
+        case WritingToStranger(to, words):
+            return written(case, to, words)
         case Ending(phase):
             return ended(case, phase)
         case Accepting():
@@ -112,7 +116,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
 def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
     who = case.name_of(ask.asked)
     match ask.act:
-        case Removing() | Mending() | Adopting() | Broadcasting() | Ending():
+        case Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger():
             return Done(case, "Nothing is done.")
         case Withdrawing():
             own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from policies.agreement import Confidentiality
 from policies.names import Conversation, MessageId, PersonId, Phase, ReleaseId
+from policies.stranger import StrangerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,14 @@ class TakingOver:
     successor: PersonId
 
 
+@dataclass(frozen=True, slots=True)
+class WritingToStranger:
+    """These words of a mediator's go to somebody who takes part in no case."""
+
+    to: StrangerId
+    words: str
+
+
 Act = (
     Removing
     | Mending
@@ -120,6 +129,7 @@ Act = (
     | Ending
     | Wondering
     | TakingOver
+    | WritingToStranger
 )
 
 

@@ -35,6 +35,7 @@ from policies.ask import (
     TakingOver,
     Withdrawing,
     Wondering,
+    WritingToStranger,
 )
 from policies.case import JOINT, Case, Conversation, PersonId
 from policies.course import private_rooms
@@ -129,6 +130,9 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
         case TakingOver(former, successor):
             both = case.is_staff(former) and case.is_staff(successor)
             return Meaning(f"{case.name_of(successor)} takes over from {case.name_of(former)}") if both else None
+        case WritingToStranger(to, words):
+            there = case.triage.get(to) if case.triage else None
+            return Meaning(f"to {to} at {there.writer.name}\n{words}") if there else None
         case Mending():
             return Meaning("the rooms are brought to the plan")
         case Accepting():

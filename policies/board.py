@@ -27,6 +27,7 @@ from policies.ask import (
     TakingOver,
     Withdrawing,
     Wondering,
+    WritingToStranger,
 )
 from policies.case import Case, Network, Person, Phase
 from policies.floor import ends
@@ -183,7 +184,7 @@ def _what(act: Act) -> str:
             return "answer your question"
         case Withdrawing():
             return "say whether they withdraw"
-        case Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending():
+        case Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger():
             return "confirm an act"
         case Sharing() | TakingBack():
             return "choose who reads something"

@@ -22,6 +22,7 @@ from policies.names import (
     ConversationId,
     EndpointId,
     Kind,
+    Network,
     PersonId,
     Phase,
     ReleaseId,
@@ -31,6 +32,7 @@ from policies.names import (
 from policies.quiet import Quiet
 from policies.release import Release
 from policies.rulebook import IN_FORCE, Rulebook
+from policies.stranger import Triage
 from policies.zones import UNIVERSAL
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "ConversationId",
     "EndpointId",
     "Kind",
+    "Network",
     "PersonId",
     "Phase",
     "ReleaseId",
@@ -64,19 +67,6 @@ class Role(StrEnum):
 
 
 STAFF = frozenset({Role.MEDIATOR, Role.CO_MEDIATOR})
-
-
-class Network(StrEnum):
-    """The way a person's words travel."""
-
-    MATRIX = "matrix"
-    EMAIL = "email"
-    WHATSAPP = "whatsapp"
-
-    @property
-    def brand(self) -> str:
-        """As it stands behind the name of whoever takes part over it."""
-        return "WhatsApp" if self is Network.WHATSAPP else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +206,8 @@ class Case:
     """How many boards were posted to the desk; the last is kept up to date."""
     deed: Deed | None = None
     """What a mediator did last."""
+    triage: Triage | None = None
+    """Who wrote that takes part in no case; of the organisation's triage desk alone."""
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from policies.case import Case, Conversation, PersonId, ReleaseId
+from policies.case import Case, Conversation, EndpointId, PersonId, ReleaseId
 from policies.document import Area, DocumentId
 from policies.hold import HoldEnd
-from policies.message import Content, MessageId
+from policies.message import Content, Message, MessageId
+from policies.stranger import StrangerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,22 @@ class Tell:
 
     conversation: Conversation
     text: str
+    about: MessageId | None = None
+    """The message that it shows, so that whoever replies to the one replies to the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteToStranger:
+    """The organisation's words to somebody who takes part in no case, over the network on which they wrote. Whether
+    they may still go is asked again at sending."""
+
+    to: StrangerId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowReferrals:
+    """Say at the triage desk what became of whom each referrer sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +382,8 @@ Effect = (
     | GivePin
     | ShowMails
     | ShowHeaders
+    | WriteToStranger
+    | ShowReferrals
 )
 
 
@@ -385,3 +404,23 @@ class Decision:
     rule: str
     reason: str
     refused: bool = False
+    begins: Begun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When somebody last wrote to a number of ours: for so long they may be written to from there."""
+
+    endpoint: EndpointId
+    number: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Another case, opened at the triage desk, with all that follows in it. `first` is what its party wrote to that
+    desk, and now stands in their own caucus."""
+
+    decision: Decision
+    first: Message
+    heard: Heard | None = None

@@ -20,6 +20,19 @@ ReleaseId = NewType("ReleaseId", str)
 """Of a release within its case, as mediators type it: "R3"."""
 
 
+class Network(StrEnum):
+    """The way a person's words travel."""
+
+    MATRIX = "matrix"
+    EMAIL = "email"
+    WHATSAPP = "whatsapp"
+
+    @property
+    def brand(self) -> str:
+        """As it stands behind the name of whoever takes part over it."""
+        return "WhatsApp" if self is Network.WHATSAPP else self.value
+
+
 class Phase(StrEnum):
     """Where a case stands (R5)."""
 

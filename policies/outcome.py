@@ -8,12 +8,12 @@ from datetime import datetime
 
 from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, Person, PersonId
-from policies.effects import Effect, Publish, Tell
+from policies.effects import Begun, Effect, Publish, Tell
 from policies.hold import AtHand
 from policies.identity import Identity
 from policies.language import Language
 from policies.message import Edit, Message, Text, Unproven
-from policies.names import MessageId
+from policies.names import CaseId, MessageId
 from policies.rulebook import IN_FORCE, Rulebook
 from policies.zones import UNIVERSAL
 
@@ -82,6 +82,13 @@ class Facts:
     """Whether we may delete files from the homeserver."""
     held: AtHand | None = None
     """The held message that a command names."""
+    fresh: CaseId | None = None
+    """The number of the case that is about to be opened, for a command at the triage desk."""
+    first: Message | None = None
+    """What the stranger wrote first whom a command at the triage desk is about."""
+    organisation: str = ""
+    telephone: str = ""
+    """Under which the organisation is known to those who take part in no case."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
 
@@ -93,6 +100,8 @@ class Done:
     case: Case
     answer: str
     effects: tuple[Effect, ...] = ()
+    begins: Begun | None = None
+    """A case that was opened from this one, which is the triage desk."""
 
     @property
     def in_order(self) -> tuple[Effect, ...]:

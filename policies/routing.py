@@ -16,6 +16,7 @@ from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person
 from policies.choice import offered
 from policies.commands.form import Misunderstood
 from policies.commands.handover import reminders
+from policies.commands.intake import answered_by_reply
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
@@ -182,8 +183,11 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
 
 
 def _at_the_desk(case: Case, message: Message, facts: Facts) -> Decision:
-    if not isinstance(message.content, Text) or not is_command(message.content.body):
+    if not isinstance(message.content, Text):
         return Decision(case, (), "desk-talk", "words among mediators")
+    if not is_command(message.content.body):
+        answer = answered_by_reply(case, message.content.body, facts)
+        return _told(case, answer) if answer else Decision(case, (), "desk-talk", "words among mediators")
     if facts.before_restore:
         return _before_restore(case, one_line(message.content.body))
     command = parse(message.content.body)
@@ -225,7 +229,8 @@ def _commanded_in_private(case: Case, command: Command | Misunderstood, author: 
 def _told(case: Case, outcome: Done | Refused) -> Decision:
     if isinstance(outcome, Refused):
         return Decision(case, (Tell(DESK, str(outcome)),), "refused", str(outcome), refused=True)
-    return Decision(outcome.case, outcome.in_order, "command", outcome.answer or "The desk shows it.")
+    said = outcome.answer or "The desk shows it."
+    return Decision(outcome.case, outcome.in_order, "command", said, begins=outcome.begins)
 
 
 def _becomes_a_document(case: Case, message: Message) -> bool:

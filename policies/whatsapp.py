@@ -161,20 +161,21 @@ def account_confirmed(case: Case, person: Person, typed: str, facts: Facts) -> O
 
 def decide_stop(case: Case, person: Person, word: str) -> Decision | None:
     """What STOP does, even in doubt of who wrote it; None for any other word."""
-    if _keyword(word) not in STOP:
+    if keyword(word) not in STOP:
         return None
     stopped = replace(person, endpoint=replace(person.endpoint, declined=True))
     text = f"{person.name} wrote STOP on WhatsApp: nothing more is sent there until they write START."
     return Decision(case.with_person(stopped), (Tell(DESK, text),), "whatsapp-stop", DECLINED)
 
 
-def _keyword(word: str) -> str:
+def keyword(word: str) -> str:
+    """What somebody wrote, as it is compared with the words that speak to the service."""
     return word.strip().strip(".!").casefold()
 
 
 def decide_keyword(case: Case, person: Person, word: str) -> Decision | None:
     """What a word does that speaks to the service and to nobody else; None if it is no such word."""
-    said, own = _keyword(word), caucuses_of(case, person.id)
+    said, own = keyword(word), caucuses_of(case, person.id)
     if said in STOP:
         return decide_stop(case, person, word)
     if said in START and person.endpoint.declined:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
+from catalogue import said
 from policies.ask import Ask
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import Wait, channel_key, may_relay
 from policies.effects import (
     AskWhose,
+    Begun,
     ConfirmIdentity,
     Cover,
     DeadLetters,
@@ -46,18 +48,21 @@ from policies.effects import (
     ShowHeld,
     ShowLog,
     ShowMails,
+    ShowReferrals,
     Tell,
+    WriteToStranger,
     due_key,
 )
 from policies.guard import grams
 from policies.message import Message, Text
-from policies.plan import room_key
 from policies.poll import ballot, shows
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
+from rooms.lanes import room_lane, stranger_lane
 from rooms.polls import Poll, PollEnd, poll_item
 from rooms.ports import (
+    Entry,
     Held,
     Item,
     ItemId,
@@ -72,7 +77,7 @@ from rooms.ports import (
     person_lane,
 )
 from rooms.record import Line, entry
-from rooms.shown import dead_text, headers_text, held_text, log_text, mails_text, pin_text, signed_heads
+from rooms.shown import Showing, pin_text, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,20 @@ class MailHeads:
 Filed = Ingest | Erase | Recall | Cover
 """Work on files, between the homeserver and the vault."""
 ToSend = (
-    Post | Tell | Explain | Pose | Inform | Publish | Hand | Relay | Introduce | Redact | Filed | Reconcile | Preview
+    Post
+    | Tell
+    | Explain
+    | Pose
+    | Inform
+    | Publish
+    | Hand
+    | Relay
+    | Introduce
+    | Redact
+    | Filed
+    | Reconcile
+    | Preview
+    | WriteToStranger
 )
 """The effects that become outbox items."""
 Outgoing = Effect | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd
@@ -183,18 +201,27 @@ class Applier:
             for ask in asks:
                 if shows(effect, ask, case):
                     await self._put_poll(case, ask, self._named())
-        for ask in before.asks if before else ():
-            if ask not in case.asks:
-                await self._end_poll(case, ask)
+        for ask in [ask for ask in (before or case).asks if ask not in case.asks]:
+            await self._end_poll(case, ask)
         if case.boards and before and before.boards == case.boards:
             slot, end = slot_of(self._at)
             await self._put_board(case, board_item(case.id, case.boards, slot), due_at=end)
+        if decision.begins:
+            await self._begin(decision.begins)
+
+    async def _begin(self, begun: Begun) -> None:
+        """The case that was opened from this one; where its party wrote to, they may be written to from there."""
+        case, heard = begun.decision.case.id, begun.heard
+        if heard:
+            await self._work.whatsapp.heard(case, heard.endpoint, heard.number, heard.at)
+        await self.apply(None, begun.decision)
+        await self._work.journal.append(Entry(case, begun.first))
 
     async def _put_board(self, case: Case, identity: ItemId, *, due_at: datetime | None) -> None:
         """Post a board, or bring it up to date then, without holding up what is said at the desk meanwhile."""
         body = self._codec.dump(Board(case.boards, update=due_at is not None))
         state = State.PARKED if due_at else State.READY
-        lane = _room_lane(case, DESK)
+        lane = room_lane(case, DESK)
         await self._work.outbox.put(Item(identity, lane, MATRIX, case.id, body, self._at, state=state, due_at=due_at))
 
     async def _put_poll(self, case: Case, ask: Ask, words: ItemId) -> None:
@@ -202,7 +229,7 @@ class Applier:
         asked = ballot(case, ask)
         if asked:
             body = self._codec.dump(Poll(ask.asked, ask.where, asked, words))
-            lane = _room_lane(case, ask.where)
+            lane = room_lane(case, ask.where)
             await self._work.outbox.put(Item(poll_item(case.id, ask), lane, MATRIX, case.id, body, self._at))
 
     async def _end_poll(self, case: Case, ask: Ask) -> None:
@@ -210,7 +237,7 @@ class Applier:
         poll = poll_item(case.id, ask)
         if await self._work.outbox.get(poll):
             body = self._codec.dump(PollEnd(ask.where, ask.code, poll))
-            name, lane = item_id(f"{poll}/end"), _room_lane(case, ask.where)
+            name, lane = item_id(f"{poll}/end"), room_lane(case, ask.where)
             await self._work.outbox.put(Item(name, lane, MATRIX, case.id, body, self._at))
 
     async def _put_on_record(self, decision: Decision, about: Message | None) -> None:
@@ -252,7 +279,7 @@ class Applier:
                 await self._work.inbox.put(alarm(self._item, case_lane(case.id), case.id, effect, self._at))
             case ShowBoard():
                 await self._put_board(case, board_item(case.id, case.boards), due_at=None)
-            case ShowMails() | ShowHeaders() | ShowHeld() | ShowLog() | PostHeads() | DeadLetters():
+            case ShowMails() | ShowHeaders() | ShowHeld() | ShowLog() | ShowReferrals() | PostHeads() | DeadLetters():
                 await self._show(case, effect)
             case _:
                 assert_never(effect)
@@ -266,40 +293,18 @@ class Applier:
         # The case can't change meanwhile: what may not leave now waits from the beginning.
         verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
         wait = verdict if isinstance(verdict, Wait) else None
-        await self._put(case.id, *_way(case, effect), effect, wait=wait)
+        await self._put(case.id, *_way(case, effect), _in_their_language(case, effect), wait=wait)
         if heard := _remembered(effect):
             await self._work.echoes.note(case.id, heard[0].id, grams(heard[1]))
         if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
             await self._work.shelf.put(case.id, effect.author, self._named(), self._codec.dump(effect), self._at)
 
-    async def _show(
-        self, case: Case, effect: ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
-    ) -> None:
-        text = await self._text(case, effect)
-        self.shown = text if isinstance(effect, ShowMails | PostHeads | DeadLetters) else self.shown
+    async def _show(self, case: Case, effect: Showing) -> None:
+        text = await text_of(self._work, case, effect, self._at)
+        self.shown = text if isinstance(effect, ShowMails | PostHeads | DeadLetters | ShowReferrals) else self.shown
         await self._effect(case, Tell(DESK, text))
         for address in effect.to if isinstance(effect, PostHeads) else ():
             await self._put(case.id, Lane(f"heads:{case.id}"), PEOPLE, MailHeads(address, text))
-
-    async def _text(
-        self, case: Case, effect: ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
-    ) -> str:
-        """What the desk asked to see."""
-        match effect:
-            case ShowMails(person):
-                return await mails_text(self._work, case, person)
-            case ShowHeaders(item):
-                return await headers_text(self._work, case, item)
-            case ShowHeld(item):
-                return await held_text(self._work, case, item)
-            case ShowLog(most):
-                return await log_text(self._work, case, most)
-            case PostHeads():
-                return await signed_heads(self._work, case, self._at)
-            case DeadLetters(act, item):
-                return await dead_text(self._work, case, act, item)
-            case _:
-                assert_never(effect)
 
     async def _hold(self, case: CaseId, effect: Hold | EndHold | ResumeHold) -> None:
         match effect:
@@ -345,6 +350,11 @@ def _reads_on_a_page(case: Case, person: PersonId) -> bool:
     return found is not None and found.endpoint.network is Network.EMAIL
 
 
+def _in_their_language(case: Case, effect: ToSend) -> ToSend:
+    """What is said to strangers is said in the organisation's."""
+    return replace(effect, text=said(effect.text, case.language)) if isinstance(effect, WriteToStranger) else effect
+
+
 def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
     """The lane and the kind of what is to be sent."""
     match effect:
@@ -355,15 +365,17 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             | Redact(conversation)
             | Hand(conversation=conversation)
         ):
-            return _room_lane(case, conversation), MATRIX
+            return room_lane(case, conversation), MATRIX
         case Pose(to, conversation) | Inform(to, conversation):
             person = case.person(to)
             bridged = person is not None and person.endpoint.network is not Network.MATRIX
-            return (person_lane(case.id, to), PEOPLE) if bridged else (_room_lane(case, conversation), MATRIX)
+            return (person_lane(case.id, to), PEOPLE) if bridged else (room_lane(case, conversation), MATRIX)
         case Publish(conversation=conversation, to=reader):
-            return (person_lane(case.id, reader), PEOPLE) if reader else (_room_lane(case, conversation), MATRIX)
+            return (person_lane(case.id, reader), PEOPLE) if reader else (room_lane(case, conversation), MATRIX)
         case Relay(to=to) | Introduce(to):
             return person_lane(case.id, to), PEOPLE
+        case WriteToStranger(stranger):
+            return stranger_lane(stranger), PEOPLE
         case Ingest(message) | Erase(message):
             # One after another for each file: what is to be deleted was fetched before, or given up.
             return Lane(f"file:{case.id}:{message}"), FILES
@@ -392,7 +404,3 @@ def _remembered(effect: ToSend) -> tuple[Conversation, str] | None:
 
 def _matrix_users(case: Case) -> set[UserId]:
     return {UserId(p.endpoint.address) for p in case.people if p.endpoint.network is Network.MATRIX}
-
-
-def _room_lane(case: Case, conversation: Conversation) -> Lane:
-    return Lane(f"room:{case.id}:{room_key(conversation)}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from policies.message import Content
+from policies.stranger import Stranger
 from rooms.apply import MailHeads, Signal
 from rooms.letters import Letter
 from rooms.outcome import Outcome
@@ -54,6 +55,13 @@ class Courier(Protocol):
 
     async def carry(self, item: Item, letter: Letter) -> Outcome:
         """Send it once: a send that was begun and never answered is `Unanswered`, and stays so. Raises Trouble."""
+
+
+class StrangerCourier(Protocol):
+    """Carries the organisation's words to those who take part in no case, over one network."""
+
+    async def write(self, item: Item, to: Stranger, text: str) -> Outcome:
+        """As a `Courier` does."""
 
 
 class HeadsCourier(Protocol):

@@ -32,9 +32,10 @@ from policies.effects import (
     Redact,
     Relay,
     Tell,
+    WriteToStranger,
 )
 from policies.membership import readers
-from policies.message import Text
+from policies.message import MessageId, Text
 from policies.plan import label, room_key
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
@@ -60,6 +61,7 @@ from rooms.ports import (
 )
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, room_wait_key
+from rooms.triage import StrangerWork
 
 AFTER_YOU = "what was said before it goes first"
 
@@ -77,15 +79,17 @@ class Deliverer:
         *,
         codec: Codec | None = None,
         heads: HeadsCourier | None = None,
+        strangers: StrangerWork | None = None,
         contacts: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `heads`:
-        where they are mailed; `codec`: to send several things in one mail; `contacts`: what each of several numbers on
-        WhatsApp is for, in a word, for the board."""
+        where they are mailed; `strangers`: who writes to those who take part in no case; `codec`: to send several
+        things in one mail; `contacts`: what each of several numbers on WhatsApp is for, in a word, for the board."""
         self._clock, self._codec, self._heads = clock, codec, heads
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
         self._documents, self._contacts = documents, contacts
+        self._strangers = strangers or StrangerWork(database, {})
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
         """Send one item; the report is what the desk must be told about it."""
@@ -114,6 +118,8 @@ class Deliverer:
             case Relay() | Introduce() | Pose() | Inform() | AskWhose() | Publish():
                 outcome = await self._carry(item, _case_of(item), outgoing)
                 return outcome, _withheld(outgoing, outcome)
+            case WriteToStranger():
+                return await self._strangers.carry(item, _case_of(item), outgoing), Report()
             case Reconcile(again, leaving):
                 report = await reconcile(self._database, self._homeserver, _case_of(item), again=again, leaving=leaving)
                 return Sent(f"{len(report.done)} changes"), report
@@ -276,9 +282,9 @@ class Deliverer:
         event = await self._poster.post(item, posting)
         if isinstance(effect, Hand):
             await self._filing().handed(item, event)
-        if isinstance(effect, Post) and isinstance(effect.content, Text):
+        if shown := _shown_by(effect):
             async with self._database.begin() as work:
-                await work.journal.link_event(case_id, effect.message, event)
+                await work.journal.link_event(case_id, shown, event)
         return Sent(event), Report()
 
     def _filing(self) -> DocumentWork:
@@ -344,6 +350,15 @@ class Deliverer:
             raise Trouble("the channel of whom it is for is not set up on this server", transient=False)
         letter = replace(letter_to(case, effect), more=more)
         return await courier.carry(now if now and has_left else item, letter)
+
+
+def _shown_by(effect: IntoRoom) -> MessageId | None:
+    """The message that its event stands for from now on."""
+    match effect:
+        case Post(content=Text(), message=message) | Tell(about=message):
+            return message
+        case _:
+            return None
 
 
 def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:

@@ -17,6 +17,7 @@ from policies.cards import people
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
 from policies.commands.form import Misunderstood
 from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
+from policies.commands.intake import OpenFor
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
@@ -34,6 +35,7 @@ from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from policies.poll import Vote, decide_vote
 from policies.redaction import Redaction, decide_redacted
+from rooms import triage
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
@@ -92,7 +94,8 @@ class Handler:
         if at_desk or commands:
             facts = replace(facts, before_restore=await self._work.epochs.doubtful(message.at))
             facts = await self._entry(case_id, replace(facts, where=message.conversation))
-        facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=commands)
+        quotes = commands or case.triage is not None
+        facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=quotes)
         if at_desk and isinstance(message.content, Text):
             facts = await self._about(case, parse(message.content.body), facts)
         decision = routing.decide(case, message, facts)
@@ -347,12 +350,16 @@ class Handler:
         held = None
         if isinstance(command, PostHeld | ReturnHeld | DiscardHeld | KeepHeld):
             held = await at_hand(self._work, case.id, command.item)
+        if isinstance(command, OpenFor):
+            facts = await triage.about(self._work, case, command, facts)
         return replace(facts, engaged=await self._engaged(case, command), held=held)
 
     async def _engaged(self, case: Case, command: Command | Misunderstood) -> frozenset[str]:
         """Which of the names on WhatsApp that a command may be about take part in another case."""
         steps = command.steps if isinstance(command, NewCase) else (command,)
         names = {name for step in steps if isinstance(step, AddPerson) for name in step.on_whatsapp}
+        if isinstance(command, OpenFor):
+            names |= triage.on_whatsapp(case, command)
         for person in case.people:
             if person.endpoint.doubt:
                 names |= {name for name in (person.endpoint.doubt.now.user, person.endpoint.doubt.now.phone) if name}

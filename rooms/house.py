@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from policies.agreement import Agreement
@@ -42,6 +42,11 @@ class House:
     """In which it speaks to parties, for new cases."""
     rules: Rulebook = IN_FORCE
     """Of the joint room, for new cases."""
+    organisation: str = ""
+    telephone: str = ""
+    """As those are told who take part in no case."""
+    triage: Mapping[UserId, str] = field(default_factory=dict)
+    """Who reads what strangers write (user id to name); nobody: there is no triage desk."""
 
     def facts(self, at: datetime, by: PersonId | None, code: str, identities: Mapping[PersonId, Identity]) -> Facts:
         """What an act needs to know of the organisation, and of the moment."""
@@ -62,4 +67,6 @@ class House:
             rules=self.rules,
             zone=self.zone,
             language=self.language,
+            organisation=self.organisation,
+            telephone=self.telephone,
         )

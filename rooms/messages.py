@@ -38,5 +38,8 @@ class SentMessages(Protocol):
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         """The latest messages to somebody, newest first."""
 
+    async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
+        """They wrote to that number of ours then; an earlier time changes nothing."""
+
     async def windows(self, case: CaseId) -> tuple[Window, ...]:
         """Until when whoever has written in that case may be written to, by channel and number."""

@@ -202,6 +202,9 @@ class Cases(Protocol):
     async def new_number(self) -> CaseId:
         """The next case number; never given twice. The first is 1001."""
 
+    async def begin(self, case: Case) -> Case:
+        """The case of that id, locked; stored as it is given where there is none yet, whoever else begins it."""
+
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
         """The case; with `lock`, no other unit of work can change it until this one ends."""
 

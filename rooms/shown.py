@@ -9,9 +9,12 @@ from datetime import datetime
 from typing import TypeVar, assert_never
 
 from policies.case import Case, CaseId, Network, PersonId
+from policies.effects import DeadLetters, PostHeads, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
+from policies.intake import referrals
 from policies.membership import conversations
 from policies.message import Edit, File, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label
+from policies.stranger import Triage
 from policies.text import marked, moment, one_line
 from rooms.held import at_hand
 from rooms.mails import SentMail
@@ -20,11 +23,33 @@ from rooms.ports import State, Work, person_lane
 from rooms.record import heads_text, signable
 
 T = TypeVar("T")
+Showing = ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters | ShowReferrals
 
 MAILS_SHOWN = 10
 NOTE_SHOWN = 120
 HEADERS_SHOWN = 8_000
 """Bytes of a mail's header: more than an honest one has."""
+
+
+async def text_of(work: Work, case: Case, effect: Showing, at: datetime) -> str:
+    """What the desk asked to see."""
+    match effect:
+        case ShowMails(person):
+            return await mails_text(work, case, person)
+        case ShowHeaders(item):
+            return await headers_text(work, case, item)
+        case ShowHeld(item):
+            return await held_text(work, case, item)
+        case ShowLog(most):
+            return await log_text(work, case, most)
+        case PostHeads():
+            return await signed_heads(work, case, at)
+        case ShowReferrals():
+            return await referrals_text(work, case)
+        case DeadLetters(act, item):
+            return await dead_text(work, case, act, item)
+        case _:
+            assert_never(effect)
 
 
 async def held_text(work: Work, case: Case, number: str | None) -> str:
@@ -135,3 +160,10 @@ async def signed_heads(work: Work, case: Case, at: datetime) -> str:
     """The heads of the case's chains as they are posted."""
     heads = await work.record.heads(case.id)
     return heads_text(case.id, heads, moment(at), await work.record.sign(signable(heads)))
+
+
+async def referrals_text(work: Work, case: Case) -> str:
+    """What became of whom each referrer sent to the triage desk: where their cases stand, and nothing else of those."""
+    triage = case.triage or Triage()
+    opened = [await work.cases.load(stranger.case) for stranger in triage.strangers if stranger.case]
+    return referrals(triage, {one.id: str(one.phase) for one in opened if one})

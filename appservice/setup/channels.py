@@ -130,6 +130,10 @@ class WhatsApp(Section):
         default=None,
         description="Meta's id of our number for joint rooms; without it, what parties write is private",
     )
+    intake_number: Annotated[str, Field(pattern=_NUMBER_ID)] | None = Field(
+        default=None,
+        description="Meta's id of a number at which whoever writes is a stranger, even a party; it belongs to no case",
+    )
     template: WhatsAppTemplate = Field(description="the message that asks somebody to write")
     app_secret: Secret = Field(description="the app's secret, which signs webhooks, as {file: PATH} or {env: NAME}")
     verify_token: Token = Field(description="the token of the webhook's subscription")
@@ -142,4 +146,7 @@ class WhatsApp(Section):
         if self.private_number == self.joint_number:
             remedy = "give the id of another number, or leave joint_number out"
             raise mistaken("the same number for private and joint rooms", remedy, at="joint_number")
+        if self.intake_number in {self.private_number, self.joint_number} - {None}:
+            remedy = "give the id of another number, or leave intake_number out: strangers may write to the others, too"
+            raise mistaken("the same number for strangers and for cases", remedy, at="intake_number")
         return self

@@ -158,6 +158,15 @@ class Rules(Section):
         return Rulebook(self.edit_minutes, self.dry_run)
 
 
+class Intake(Section):
+    """The triage desk: who sees what strangers write (R13)."""
+
+    enabled: bool = Field(default=True, description="whether there is a triage desk")
+    mediators: tuple[MatrixUser, ...] = Field(
+        default=(), description="Matrix user ids of who reads and answers there; without any, all mediators"
+    )
+
+
 class Rooms(Section):
     """What our rooms are like."""
 
@@ -250,10 +259,20 @@ class Config(Section):
     documents: Annotated[Documents | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the vault of documents"
     )
+    intake: Annotated[Intake | None, BeforeValidator(_unless_disabled)] = Field(
+        default=None, description="the triage desk"
+    )
     record: Record = Field(default=Record(), description="the record of what was decided")
     rules: Rules = Field(default=Rules(), description="the rules of the joint room")
     rooms: Rooms = Field(default=Rooms(), description="the rooms")
     logging: Logging = Field(default=Logging(), description="the log")
+
+    @property
+    def at_triage(self) -> tuple[UserId, ...]:
+        """Who sees what strangers write; nobody, where there is no triage desk."""
+        if self.intake is None or (self.whatsapp is None):
+            return ()
+        return self.intake.mediators or self.mediators
 
     @property
     def bot_user(self) -> UserId:
@@ -267,6 +286,7 @@ class Config(Section):
             *self._registration_mismatches(),
             *self._shared_ports(),
             *self._undeliverable_heads(),
+            *self._intake_for_nobody(),
         ]:
             raise ConfigError("", wrong)
         return self
@@ -274,10 +294,12 @@ class Config(Section):
     def _foreign_mediators(self) -> Iterable[Mistake]:
         # Redaction, media deletion and holds don't reach other servers (R10).
         server = self.homeserver.server_name
-        for number, user in enumerate(self.mediators):
-            if server_of(user) != server:
-                remedy = f"give this mediator one of {server}"
-                yield Mistake(f"mediators[{number}]", "an account of another homeserver", remedy)
+        lists = (("mediators", self.mediators), ("intake.mediators", self.intake.mediators if self.intake else ()))
+        for where, mediators in lists:
+            for number, user in enumerate(mediators):
+                if server_of(user) != server:
+                    remedy = f"give this mediator one of {server}"
+                    yield Mistake(f"{where}[{number}]", "an account of another homeserver", remedy)
 
     def _shared_ports(self) -> Iterable[Mistake]:
         if self.email and not self.email.imap and self.email.lmtp.port == self.appservice.listen.port:
@@ -290,6 +312,11 @@ class Config(Section):
                 yield Mistake(where, "heads can't be mailed without the email bridge", "set up email, or leave it out")
             elif domain == self.email.reply_domain.lower():
                 yield Mistake(where, "an address at our own reply_domain", "give one that leaves this machine")
+
+    def _intake_for_nobody(self) -> Iterable[Mistake]:
+        if self.whatsapp and self.whatsapp.intake_number and self.intake is None:
+            remedy = "add an intake section, or leave intake_number out"
+            yield Mistake("whatsapp.intake_number", "a number for strangers, and no triage desk", remedy)
 
     def _registration_mismatches(self) -> Iterable[Mistake]:
         server = self.homeserver.server_name
@@ -317,7 +344,7 @@ def _placeholders(value: object, where: str = "") -> Iterable[Mistake]:
     match value:
         case str() if is_placeholder(value):
             yield Mistake(where, PLACEHOLDER, "put your own value here")
-        case dict() if where in {"email", "whatsapp"} and value.get("enabled") is False:
+        case dict() if where in {"email", "whatsapp", "intake"} and value.get("enabled") is False:
             return
         case dict():
             for key, inner in value.items():

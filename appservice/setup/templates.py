@@ -70,6 +70,7 @@ whatsapp:
   enabled: false                         # whether there is a WhatsApp bridge; default true where this section stands
   private_number: "100000000000001"      # Meta's id (phone number id) of your number for private rooms
   # joint_number: "100000000000002"      # that of a second one, for joint rooms; without it, parties write in private
+  # intake_number: "100000000000003"     # one at which whoever writes is a stranger, even a party; default none
   template: {name: new_message, language: en}              # the approved message that asks somebody to write; with
                                          # also: [de, es] where it is approved in other languages, too
   app_secret: {file: secrets/whatsapp-app.secret}          # the secret of your app at Meta, which signs webhooks
@@ -95,6 +96,10 @@ documents:
                                          # what went to the vault; without it, those encrypted bytes stay there
   # clamd: {socket: /run/clamav/clamd.ctl}                  # a malware scanner; while it is down, files wait
   most_megabytes: 50                     # how large a file may be, in MB; default 50
+
+intake:                                  # the triage desk: strangers' messages, answered once by itself
+  enabled: false                         # whether there is one; default true where this section stands
+  mediators: []                          # who reads and answers there; none: all mediators
 
 record:
   heads_to: []                           # mail addresses that get the signed heads of the record as each desk does, on

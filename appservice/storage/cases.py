@@ -69,6 +69,15 @@ class SqlCases:
         await make_case_seal(self._connection, self._seals.sealer, number)
         return number
 
+    async def begin(self, case: Case) -> Case:
+        await make_case_seal(self._connection, self._seals.sealer, case.id)
+        sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
+        statement = insert_new(self._connection.dialect, schema.cases, "id")
+        await self._connection.execute(statement, {"id": case.id, "sealed": sealed, "urgent_at": urgency(case)})
+        begun = await self.load(case.id, lock=True)
+        assert begun is not None
+        return begun
+
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
         if case in self._locked:
             return self._locked[case]

@@ -15,6 +15,7 @@ from appservice.storage.portal import SqlPortalStore
 from appservice.storage.queue import SqlQueue
 from appservice.storage.record import SqlRecord
 from appservice.storage.seals import Seals
+from appservice.storage.tallies import SqlTallies
 from appservice.storage.vault import SqlVault
 from appservice.storage.whatsapp import SqlWhatsAppLedger
 
@@ -41,6 +42,7 @@ class SqlWork:
         self.shelf = SqlPortalStore(connection, seals)
         self.whatsapp = SqlWhatsAppLedger(connection, seals)
         self.vault = SqlVault(connection, seals)
+        self.tallies = SqlTallies(connection)
 
     @property
     def news(self) -> list[str]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from appservice.ports import ServiceDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from policies.case import CaseId, Phase
+from rooms import triage
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
@@ -43,6 +44,7 @@ class Rounds:
             try:
                 async with self._database.begin() as work:
                     if left is None:
+                        await self._man_triage(work)
                         left = await work.cases.all_ids()
                     looked_at = [case for case in left[:AT_ONCE] if await self._look_at(work, case)]
             except DatabaseUnavailable as error:
@@ -51,6 +53,12 @@ class Rounds:
                 continue
             left = left[AT_ONCE:]
             await asyncio.sleep(REST * max(1, len(looked_at)) if left else 0)
+
+    async def _man_triage(self, work: Work) -> None:
+        """The triage desk is as configured, if there is to be one."""
+        if self._house.triage:
+            now = datetime.now(UTC)
+            await triage.man(work, self._codec, self._house, item_id(f"triage/{now.isoformat()}"), now)
 
     async def _look_at(self, work: Work, case_id: CaseId) -> bool:
         """Have its rooms looked at; False for a case that is over."""

@@ -14,10 +14,12 @@ from appservice.setup.config import Config
 from appservice.storage.database import SqlDatabase
 from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
 from appservice.whatsapp.courier import Template, WhatsAppCourier
+from appservice.whatsapp.door import DroppedReader
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.reader import WebhookReader
 from appservice.whatsapp.rendering import Voice
 from appservice.whatsapp.statuses import StatusReader
+from appservice.whatsapp.strangers import StrangersWhatsApp
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
 from bridges.whatsapp.api import CloudApi, Graph
 from bridges.whatsapp.pace import Pace
@@ -32,6 +34,7 @@ class WhatsAppHouse:
     cloud: CloudApi
     webhooks: WebhookWork
     courier: WhatsAppCourier
+    strangers: StrangersWhatsApp
 
 
 def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> WhatsAppHouse | None:
@@ -39,7 +42,8 @@ def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, hous
     whatsapp, organisation = config.whatsapp, config.organisation
     if whatsapp is None:
         return None
-    numbers, cloud = Numbers(whatsapp.private_number, whatsapp.joint_number), _cloud(whatsapp)
+    numbers, cloud = Numbers(whatsapp.private_number, whatsapp.joint_number, whatsapp.intake_number), _cloud(whatsapp)
+    pace = Pace(time.monotonic)
     courier = WhatsAppCourier(
         database,
         cloud,
@@ -48,10 +52,12 @@ def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, hous
         house,
         template=Template(whatsapp.template.name, whatsapp.template.language, whatsapp.template.also),
         voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
-        pace=Pace(time.monotonic),
+        pace=pace,
     )
-    webhooks = WebhookWork(WebhookReader(codec, house, numbers), StatusReader(codec, house))
-    return WhatsAppHouse(numbers, cloud, webhooks, courier)
+    webhooks = WebhookWork(
+        WebhookReader(codec, house, numbers), StatusReader(codec, house), DroppedReader(codec, house)
+    )
+    return WhatsAppHouse(numbers, cloud, webhooks, courier, StrangersWhatsApp(database, cloud, pace))
 
 
 def webhook_routes(config: Config, database: SqlDatabase, passed: Callable[[], Awaitable[None]]) -> list[web.RouteDef]:

@@ -37,9 +37,6 @@ class WhatsAppLedger(SentMessages, Protocol):
     async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:
         """What is known of that channel with that number of ours; empty before the first."""
 
-    async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
-        """They wrote there then; an earlier time changes nothing."""
-
     async def nudged(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
         """They were sent the template then."""
 

@@ -18,6 +18,12 @@ class Numbers:
 
     private: str
     joint: str | None = None
+    intake: str | None = None
+    """One at which everybody is a stranger, whoever they are elsewhere."""
+
+    def takes_strangers(self, number: str) -> bool:
+        """Whether it is ours, so that whoever takes part in no case may be answered from it."""
+        return number in {self.private, self.joint, self.intake} - {None}
 
     @property
     def contacts(self) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """Webhooks from the inbox: who it is, what they said, and what became of our messages; one unit of work each.
 
-message ── who is it? ── nobody who takes part ──▶ dead letter, which a person sees
+message ── who is it? ── nobody who takes part ──▶ the triage desk; where there is none, a dead letter
+   │         ├─ it may be one of several ──▶ dead letter: never a guess
    │         └─ may be another person by now ──▶ doubt: held, and both directions rest
    ├─ STOP, START, HELP ──▶ the service itself
    ├─ a button ──▶ an answer, if it is that person's, of that question, about those words
@@ -25,14 +26,17 @@ from bridges.whatsapp.incoming import Change, Incoming, Pressed, Reacted, Sender
 from policies.asking import Answer, PressedAnswer, read_answer_id
 from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
 from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
+from policies.stranger import Writer
 from policies.telephone import spellings
 from policies.whatsapp import decide_doubt, decide_keyword, decide_reaction, decide_seen, decide_stop, recognise
+from rooms import triage
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.ports import Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
+SEVERAL = End(State.DEAD, "a WhatsApp message came from a number under which several people take part")
 UNPLACED = End(State.DEAD, "a WhatsApp message came that belongs to no room of its author's")
 
 
@@ -75,9 +79,11 @@ class WebhookReader:
     async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one message, and have it handled."""
         incoming = read_message(json.loads(item.body))
+        if incoming.number == self._numbers.intake:
+            return await self._stranger(work, item, incoming)
         found = await find(work, incoming.sender)
         if found is None:
-            return NOBODYS
+            return SEVERAL if await is_known(work, incoming.sender) else await self._stranger(work, item, incoming)
         case, person = found
         where = self._numbers.conversation(incoming.number, case, person.id)
         if where is None:
@@ -87,6 +93,19 @@ class WebhookReader:
             await self._heard(work, written)
             await self._said(work, written)
         await work.inbox.done(item.id, "handled")
+        return Finished()
+
+    async def _stranger(self, work: ServiceWork, item: Item, incoming: Incoming) -> Fate:
+        """The triage desk sees it, where there is one; what is nobody's words is done with."""
+        sender = incoming.sender
+        name = sender.phone or sender.user
+        if not self._house.triage or name is None or not self._numbers.takes_strangers(incoming.number):
+            return NOBODYS
+        if not isinstance(incoming.said, Reacted | Change):
+            writer = Writer(Network.WHATSAPP, name, incoming.number, sender.user, sender.phone, sender.key)
+            said = _content(incoming), SignedWebhook(), item.received_at
+            await triage.written(work, self._codec, self._house, item.id, writer=writer, said=said)
+        await work.inbox.done(item.id, "a stranger's")
         return Finished()
 
     async def _recognised(self, work: ServiceWork, written: _Written) -> _Written:
@@ -171,13 +190,23 @@ class WebhookReader:
 
 async def find(work: ServiceWork, sender: Sender, *, lock: bool = True) -> tuple[Case, Person] | None:
     """Who takes part under one of these names, the surest first; None for nobody, and where several could be meant."""
-    others = sorted(spellings(sender.phone)) if sender.phone else []
-    for name in filter(None, (sender.user, sender.formerly, sender.phone, *others)):
+    for name in _names(sender):
         cases = [await work.cases.load(case, lock=lock) for case in await work.cases.of_address(Network.WHATSAPP, name)]
         people = [(case, person) for case in cases if case for person in on_whatsapp(case, name)]
         if people:
             return people[0] if len(people) == 1 else None
     return None
+
+
+async def is_known(work: ServiceWork, sender: Sender) -> bool:
+    """Whether anybody takes part anywhere under one of these names."""
+    return any([await work.cases.of_address(Network.WHATSAPP, name) for name in _names(sender)])
+
+
+def _names(sender: Sender) -> list[str]:
+    """By what they may be found, the surest first."""
+    others = sorted(spellings(sender.phone)) if sender.phone else []
+    return [name for name in (sender.user, sender.formerly, sender.phone, *others) if name]
 
 
 def on_whatsapp(case: Case, name: str) -> list[Person]:

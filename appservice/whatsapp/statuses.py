@@ -19,6 +19,7 @@ from bridges.whatsapp.faults import Fault, Remedy, fault
 from bridges.whatsapp.incoming import Progress, Status
 from policies.case import Case, Doubt, Person, PersonId, Seen
 from policies.effects import Relay
+from policies.intake import decide_reached, decide_unreached
 from policies.whatsapp import (
     Again,
     WhatsAppState,
@@ -32,6 +33,7 @@ from policies.whatsapp import (
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.lanes import stranger_of
 from rooms.messages import SentPart
 from rooms.ports import Item, State
 
@@ -59,12 +61,25 @@ class StatusReader:
             handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
             part = next((p for p in await work.whatsapp.of_item(sent.id) if p.part == about.part), None)
             person = case.person(about.asked or (part.person if part else PersonId("")))
-            if part and person:
+            if case.triage is not None:
+                await self._to_stranger(work, handler, case, sent, status)
+            elif part and person:
                 await _part(_Report(work, handler, case, person, sent, part, status, self._codec))
             elif person and about.asked and status.progress is Progress.FAILED:
                 await handler.follow(case, decide_not_asked(case, person, _fault(status).words))
         await work.inbox.done(item.id, "report")
         return Finished()
+
+    async def _to_stranger(self, work: ServiceWork, handler: Handler, case: Case, sent: Item, status: Status) -> None:
+        """About an answer to somebody who takes part in no case: the triage desk hears what it would not expect."""
+        to = stranger_of(sent.lane)
+        if to is None:
+            return
+        if status.progress is Progress.FAILED:
+            await handler.follow(case, decide_unreached(case, to, _fault(status).words))
+        elif sent.state is State.UNKNOWN and status.progress is not None:
+            await work.outbox.done(sent.id, "reported as sent")
+            await handler.follow(case, decide_reached(case, to))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +18,7 @@ from appservice.ports import ServiceWork
 from appservice.storage.receiving import ReceivingDatabase
 from appservice.storage.together import Together
 from appservice.whatsapp.callback import ours
+from appservice.whatsapp.door import DROPPED, LANE, DroppedReader, StrangersDoor
 from appservice.whatsapp.reader import WebhookReader, find
 from appservice.whatsapp.statuses import StatusReader
 from appservice.worker import Fate, Finished
@@ -30,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 KIND: Final = "whatsapp"
 """How the kinds of such items begin; `PartKind` follows after a dot."""
-_STRANGERS: Final = Lane("whatsapp:strangers")
 _OTHERS: Final = Lane("whatsapp:others")
 
 
@@ -42,11 +43,13 @@ class WebhookInbox:
         database: ReceivingDatabase,
         opened: Callable[[], Awaitable[None]],
         *,
+        door: StrangersDoor | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`opened` waits until this database is known to be the one that counts."""
         self._database, self._opened, self._clock = database, opened, clock
         self._together = Together(self._store)
+        self._door = door or StrangersDoor(time.monotonic)
 
     async def accept(self, body: bytes) -> None:
         """Store each part once, behind whatever else its case has to deal with. Raises DatabaseUnavailable, and then
@@ -57,18 +60,33 @@ class WebhookInbox:
     async def _store(self, webhooks: Sequence[Sequence[Part]]) -> list[None]:
         at, known = self._clock(), dict[Sender, CaseId | None]()
         async with self._database.begin() as work:
-            await work.inbox.put_all([await _item(work, part, known, at) for webhook in webhooks for part in webhook])
+            await work.inbox.put_all(
+                [await self._item(work, part, known, at) for webhook in webhooks for part in webhook]
+            )
         return [None] * len(webhooks)
+
+    async def _item(self, work: ServiceWork, part: Part, known: dict[Sender, CaseId | None], at: datetime) -> Item:
+        """What is stored of a part; of a stranger's that is too much, that it was. `known`: the cases of those who
+        wrote other parts of the same unit of work."""
+        case = await _case(work, part, known)
+        lane = case_lane(case) if case else _OTHERS if part.kind is PartKind.OTHER else LANE
+        identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
+        item = Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at)
+        if case is None and part.kind is PartKind.MESSAGE:
+            return await self._door.let_in(work, item, _name(part))
+        return item
 
 
 class WebhookWork:
-    """Reads whatever a webhook brought."""
+    """Reads whatever a webhook brought, and that of some nothing was kept."""
 
-    def __init__(self, messages: WebhookReader, statuses: StatusReader) -> None:
-        self._messages, self._statuses = messages, statuses
+    def __init__(self, messages: WebhookReader, statuses: StatusReader, dropped: DroppedReader) -> None:
+        self._messages, self._statuses, self._dropped = messages, statuses, dropped
 
     async def read(self, work: ServiceWork, item: Item) -> Fate:
         """Read one part, and have it handled in the caller's unit of work."""
+        if item.kind == DROPPED:
+            return await self._dropped.read(work, item)
         match PartKind(item.kind.removeprefix(f"{KIND}.")):
             case PartKind.MESSAGE:
                 return await self._messages.read(work, item)
@@ -80,12 +98,10 @@ class WebhookWork:
                 return Finished()
 
 
-async def _item(work: ServiceWork, part: Part, known: dict[Sender, CaseId | None], at: datetime) -> Item:
-    """`known`: the cases of those who wrote other parts of the same unit of work."""
-    case = await _case(work, part, known)
-    lane = case_lane(case) if case else _OTHERS if part.kind is PartKind.OTHER else _STRANGERS
-    identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
-    return Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at)
+def _name(part: Part) -> str:
+    """Under which whoever wrote it is counted."""
+    sender = read_message(part.body).sender
+    return sender.user or sender.phone or "nobody"
 
 
 async def _case(work: ServiceWork, part: Part, known: dict[Sender, CaseId | None]) -> CaseId | None:

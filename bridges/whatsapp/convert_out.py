@@ -108,6 +108,12 @@ def template(name: str, language: str) -> Json:
     return {"type": "template", "template": {"name": name, "language": {"code": language}}}
 
 
+def plain(text: str) -> Json:
+    """A text to somebody who takes part in no case: it belongs to no room, and so is headed by none. At most `LIMIT`
+    units."""
+    return _text(text)
+
+
 def addressed(message: Json, to: Addressee, ours: str) -> Json:
     """The message as it is sent. `ours` comes back with every status.
 

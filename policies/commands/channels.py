@@ -167,6 +167,7 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
         "what is known of somebody's encryption identity, or account on WhatsApp",
         "!identity Alice",
         lambda words: ShowIdentity(" ".join(words)) if words else "A name is missing",
+        triage=True,
     ),
     Form(
         "confirm",

@@ -37,6 +37,8 @@ class Form(Generic[C_co]):
     """Whether it is said in the direct chat with the bot."""
     desk: bool = True
     """Whether it is said at a case's desk."""
+    triage: bool = False
+    """Whether it is said at the triage desk."""
     caucus: bool = False
     """Whether mediators say it in a private room, too; it is answered at the desk."""
     party: bool = False

@@ -224,5 +224,6 @@ FORMS: tuple[Form[HoldCommand], ...] = (
         " puts it aside",
         "!held 1 return later: let us talk about it first",
         _read,
+        triage=True,
     ),
 )

@@ -77,5 +77,6 @@ FORMS: tuple[Form[SessionCommand], ...] = (
         "says what is not as it should be in the rooms, and mends it on your yes",
         "!repair",
         lambda _: Repair(),
+        triage=True,
     ),
 )

@@ -24,6 +24,7 @@ from policies.commands import (
     granting,
     handover,
     hold,
+    intake,
     mail,
     opening,
     people,
@@ -52,6 +53,7 @@ from policies.commands.form import Form, Misunderstood
 from policies.commands.granting import GrantCommand
 from policies.commands.handover import HandOver
 from policies.commands.hold import HoldCommand
+from policies.commands.intake import IntakeCommand
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
 from policies.commands.people import PeopleCommand
@@ -84,7 +86,7 @@ class Help:
         if facts.where.kind is Kind.CAUCUS and facts.by:
             lines = [form.line for form in FORMS.values() if form.party]
             return Done(case, "", (Inform(facts.by, facts.where, "\n".join(["Here you can say:", *lines])),))
-        return Done(case, help_text(self.topic, lobby=False))
+        return Done(case, help_text(self.topic, lobby=False, triage=case.triage is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ Command = (
     | HoldCommand
     | Undo
     | WaitingCommand
+    | IntakeCommand
     | WhatsAppCommand
     | AskQuestion
     | Help
@@ -158,6 +161,7 @@ FORMS: dict[str, Form[Command]] = {
         *hold.FORMS,
         *undo.FORMS,
         *waiting.FORMS,
+        *intake.FORMS,
         *whatsapp.FORMS,
         *question.FORMS,
         Form(
@@ -167,6 +171,7 @@ FORMS: dict[str, Form[Command]] = {
             "!help party add",
             lambda words: Help(" ".join(words) or None),
             lobby=True,
+            triage=True,
             party=True,
         ),
     )
@@ -207,12 +212,12 @@ def heard_in_private(text: str, *, staff: bool) -> Command | Misunderstood | Non
     return None
 
 
-def help_text(topic: str | None, *, lobby: bool) -> str:
-    """The answer to `!help`, for the desk or for the direct chat."""
+def help_text(topic: str | None, *, lobby: bool, triage: bool = False) -> str:
+    """The answer to `!help`, for a case's desk, for the triage desk or for the direct chat."""
     form = FORMS.get((topic or "").lower().removeprefix("!"))
     if form:
         return f"{form.line}. For example: {form.example}"
-    shown = [f for f in FORMS.values() if (f.lobby if lobby else f.desk)]
+    shown = [f for f in FORMS.values() if (f.lobby if lobby else f.triage if triage else f.desk)]
     where = "Here you can say:" if lobby else "At this desk you can say:"
     return "\n".join([where, *(f.line for f in shown)])
 

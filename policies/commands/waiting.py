@@ -86,6 +86,13 @@ FORMS: tuple[Form[WaitingCommand], ...] = (
         lambda _: ShowBoard(),
         lobby=True,
     ),
-    Form("log", "!log [NUMBER] or !log heads", "what is on record; its heads, signed, to keep", "!log 20", _log),
-    Form("dead", "!dead [retry|discard NUMBER]", "what could not be delivered", "!dead retry 1", _dead),
+    Form(
+        "log",
+        "!log [NUMBER] or !log heads",
+        "what is on record; its heads, signed, to keep",
+        "!log 20",
+        _log,
+        triage=True,
+    ),
+    Form("dead", "!dead [retry|discard NUMBER]", "what could not be delivered", "!dead retry 1", _dead, triage=True),
 )

@@ -92,6 +92,7 @@ class MemoryTables:
     sent_parts: dict[tuple[ItemId, int], SentPart] = field(default_factory=dict)
     blobs: dict[BlobId, tuple[Blob, bool]] = field(default_factory=dict)
     media: dict[ItemId, Media] = field(default_factory=dict)
+    tallies: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "MemoryTables":
         """A copy that shares only frozen values."""
@@ -178,6 +179,20 @@ class MemoryWork:
         self.shelf = MemoryPortalStore(tables)
         self.whatsapp = MemoryWhatsAppLedger(tables)
         self.vault = MemoryVault(tables)
+        self.tallies = MemoryTallies(tables)
+
+
+class MemoryTallies:
+    """`Tallies`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tallies = tables.tallies
+
+    async def add(self, name: str) -> None:
+        self._tallies[name] = self._tallies.get(name, 0) + 1
+
+    async def take(self, name: str) -> int:
+        return self._tallies.pop(name, 0)
 
 
 class MemoryCases:
@@ -189,6 +204,9 @@ class MemoryCases:
     async def new_number(self) -> CaseId:
         self._tables.last_case += 1
         return CaseId(str(self._tables.last_case))
+
+    async def begin(self, case: Case) -> Case:
+        return self._tables.cases.setdefault(case.id, case)
 
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
         return self._tables.cases.get(case)

@@ -123,6 +123,25 @@ class DatabaseContract:
         async with database.begin() as work:
             assert await work.cases.load(SMITH, lock=True) == CASE
 
+    async def test_a_case_is_begun_once_and_has_a_key_of_its_own(self, database: WorkDatabase) -> None:
+        first, second = Case(CaseId("triage"), "first"), Case(CaseId("triage"), "second")
+        async with database.begin() as work:
+            assert await work.cases.begin(first) == first
+        async with database.begin() as work:
+            assert await work.cases.begin(second) == first
+            await work.journal.append(Entry(first.id, message()))
+        async with database.begin() as work:
+            assert await work.cases.all_ids() == (first.id,)
+
+    async def test_what_is_tallied_is_taken_once(self, database: WideDatabase) -> None:
+        for _ in range(3):
+            async with database.begin() as work:
+                await work.tallies.add("strangers")
+        async with database.begin() as work:
+            assert (await work.tallies.take("strangers"), await work.tallies.take("others")) == (3, 0)
+        async with database.begin() as work:
+            assert await work.tallies.take("strangers") == 0
+
     async def test_a_unit_of_work_that_raises_leaves_nothing(self, database: WorkDatabase) -> None:
         with pytest.raises(ZeroDivisionError):
             await _write_and_fail(database)

@@ -10,6 +10,7 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.sending import OutboxWork
 from appservice.whatsapp.courier import Template, WhatsAppCourier
+from appservice.whatsapp.door import DroppedReader, StrangersDoor
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.reader import WebhookReader
 from appservice.whatsapp.rendering import Voice
@@ -33,7 +34,7 @@ from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Outcome
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.ports import Item, ItemId, Lane, State, UserId
 from tests.bridges.whatsapp.builders import (
     BEA,
     BEA_PHONE,
@@ -50,7 +51,17 @@ from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import ALICE_JOINS, facts, named, new_case, say
 
 CODEC = JsonCodec()
-HOUSE = House("example.org", "_mediatrix_", None, {}, whatsapp=True)
+HOUSE = House(
+    "example.org",
+    "_mediatrix_",
+    None,
+    {},
+    whatsapp=True,
+    organisation="Town Mediation",
+    telephone="+1 555 0100",
+)
+TRIAGE_HOUSE = {UserId("@mia:example.org"): "Mia", UserId("@max:example.org"): "Max"}
+INTAKE_NUMBER = "333333333"
 CARRIED = CODEC.dump(Tell(DESK, "a letter of the tests"))
 Sayable = Content | Pose | Inform | None
 TEMPLATE = Template("new_message", "en")
@@ -82,17 +93,20 @@ def case_with_bea(*more: str) -> Case:
 class WhatsAppHouse:
     """One case, one database, one network; time goes on when it is told to."""
 
-    def __init__(self, *, two_numbers: bool = True, case: Case | None = None) -> None:
+    def __init__(self, *, two_numbers: bool = True, case: Case | None = None, triage: bool = False) -> None:
         self.now = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
         self.database, self.graph = MemoryDatabase(), FakeGraph(lambda: self.now)
         self.phone: Phone = self.graph.phone(BEA_PHONE, BEA)
-        self.numbers = Numbers(PRIVATE, JOINT_NUMBER if two_numbers else None)
-        self.inbox = WebhookInbox(self.database, _opened, clock=lambda: self.now)
-        self.house = HOUSE if two_numbers else replace(HOUSE, one_number=True)
-        reader = WebhookReader(CODEC, self.house, self.numbers, lambda: self.now)
-        self.reader = WebhookWork(reader, StatusReader(CODEC, self.house))
-        self.first = case or case_with_bea()
+        self.numbers = Numbers(PRIVATE, JOINT_NUMBER if two_numbers else None, INTAKE_NUMBER)
         self.monotonic = 0.0
+        door = StrangersDoor(lambda: self.monotonic)
+        self.inbox = WebhookInbox(self.database, _opened, door=door, clock=lambda: self.now)
+        self.house = HOUSE if two_numbers else replace(HOUSE, one_number=True)
+        if triage:
+            self.house = replace(self.house, triage=TRIAGE_HOUSE)
+        reader = WebhookReader(CODEC, self.house, self.numbers, lambda: self.now)
+        self.reader = WebhookWork(reader, StatusReader(CODEC, self.house), DroppedReader(CODEC, self.house))
+        self.first = case or case_with_bea()
         self.courier = self.restarted()
         self.sent = 0
 
