@@ -145,6 +145,8 @@ class Document:
     """What its owner calls it, if another of theirs had that name already."""
     into: DocumentId | None = None
     """Of which document it is a version now, under another number; itself it is nothing any more."""
+    quarantined: str | None = None
+    """Why it was refused: nobody gets it before a mediator has it kept as it is."""
 
     @property
     def newest(self) -> Version:

@@ -53,6 +53,8 @@ def may(case: Case, document: Document, wish: Wish) -> Verdict:
     found, person = document.version(wish.version), wish.person
     if found is None or document.into:
         return Denied("there is no such version")
+    if document.quarantined:
+        return Denied("it was refused, and lies locked")
     if not case.roles(person):
         return Denied("they take no part in the case")
     if person in at_home(case, document, found.label):

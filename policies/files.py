@@ -29,6 +29,8 @@ class Kind(StrEnum):
     ODT = "odt"
     ODS = "ods"
     ODP = "odp"
+    OTHER = "other"
+    """Not examined: what a mediator had kept as it was sent."""
 
     @property
     def mimetype(self) -> str:
@@ -56,6 +58,9 @@ def file_name(raw: str, kind: Kind | None = None) -> str:
     line = " ".join(shown.split()).strip(". ")
     if kind is None:
         return _short(line, FILE_NAME_LIMIT) or _UNNAMED
+    if kind is Kind.OTHER and line.lower().endswith(_ENDS_AS_SENT):
+        stem, _, end = line.rpartition(".")
+        return f"{_short(stem, FILE_NAME_LIMIT - len(end) - 1) or _UNNAMED}.{end}"
     stem = _without_end(line, kind)
     return (_short(stem, FILE_NAME_LIMIT - len(kind.suffix)) or _UNNAMED) + kind.suffix
 
@@ -90,6 +95,7 @@ _BLANKS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _PAGED: Final = frozenset({Kind.PDF, Kind.JPEG, Kind.PNG, Kind.GIF, Kind.WEBP})
 _OPEN_XML: Final = "application/vnd.openxmlformats-officedocument"
 _MIMETYPES: Final = {
+    Kind.OTHER: "application/octet-stream",
     Kind.PDF: "application/pdf",
     Kind.JPEG: "image/jpeg",
     Kind.PNG: "image/png",
@@ -103,5 +109,10 @@ _MIMETYPES: Final = {
     Kind.ODS: "application/vnd.oasis.opendocument.spreadsheet",
     Kind.ODP: "application/vnd.oasis.opendocument.presentation",
 }
-_SUFFIXES: Final = {Kind.JPEG: ".jpg", Kind.TEXT: ".txt"}
+_ENDS_AS_SENT: Final = (
+    *(".mp4", ".mov", ".webm", ".m4a", ".mp3", ".ogg", ".opus", ".wav", ".aac", ".amr", ".heic", ".tif", ".tiff"),
+    *(".zip", ".7z", ".rar", ".pdf", ".docx", ".xlsx", ".pptx", ".txt"),
+)
+"""Of what was not examined: such that no machine runs. Another end is made one that none opens by itself."""
+_SUFFIXES: Final = {Kind.OTHER: ".bin", Kind.JPEG: ".jpg", Kind.TEXT: ".txt"}
 _OTHER_ENDS: Final = {Kind.JPEG: (".jpeg", ".jpe"), Kind.TEXT: (".text",)}

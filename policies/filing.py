@@ -30,6 +30,7 @@ from policies.membership import bridged_readers, caucuses_of, readers
 from policies.message import File, Message, MessageId
 from policies.outcome import Facts
 from policies.plan import desk_label, label
+from policies.quarantine import Locked, locked
 from policies.text import marked
 
 BESIDE_A_FILE: Final = "it was written beside a file, which was taken out of the room"
@@ -50,10 +51,17 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It is not taken; `why` is a sentence for whoever sent it. `harmful`: it is to stand nowhere, either."""
+    """It is not taken; `why` is a sentence for whoever sent it. `harmful`: it is to stand nowhere, either.
+
+    `keepable`: a mediator may have it kept as it is, all the same; then `kept` is where it lies locked in the vault.
+    `limit`: which limit it would exceed.
+    """
 
     why: str
     harmful: bool = False
+    keepable: bool = False
+    kept: Kept | None = None
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
 
 def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
     same = versions.same_file(case, filing.author, filing.home, passed.original.sha256)
-    if same:
+    if same and not same[0].quarantined:
         return _again(case, filing, same, facts)
     document = _with_file(case, filing, passed, facts.at)
     former = versions.namesake(case, document)
@@ -175,7 +183,34 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
         after = (Hold(filing.message, NO_DOCUMENT),)
     else:
         what, after = f"is not kept as a document. {why} The message with it stays in {where}{others}.", ()
-    return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", why)
+    told = _told_of_file(case, filing, facts, what)
+    if refused.kept:
+        return _locked(case, filing, refused, facts, (what, after))
+    if refused.limit:
+        known = refused.limit in case.full
+        told = tuple(
+            e for e in told if not (known and filing.home != DESK and isinstance(e, Tell) and e.conversation == DESK)
+        )
+        case = replace(case, full=case.full | {refused.limit})
+    return Decision(case, (*told, *after), "file-refused", why)
+
+
+def _locked(
+    case: Case, filing: Filing, refused: Refused, facts: Facts, become: tuple[str, tuple[Effect, ...]]
+) -> Decision:
+    """As it was refused, and it lies locked."""
+    assert refused.kept
+    what, after = become
+    file = Locked(filing.author, filing.home, filing.name, refused.kept, refused.why)
+    document = locked(case, file, facts.at)
+    if document is None:
+        return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", refused.why)
+    document = replace(document, exposed=filing.exposed)
+    keep = f"!doc keep {document.id}: REASON"
+    what = f"{what} It lies locked as {document.id}: a mediator can have it kept as it is ({keep})."
+    told = _told_of_file(case, filing, facts, what)
+    reason = f"{refused.why} {document.id}, SHA-256 {refused.kept.sha256}, lies locked"
+    return Decision(case.with_document(document), (*told, *after), "file-locked", reason)
 
 
 def _again(case: Case, filing: Filing, same: tuple[Document, Version], facts: Facts) -> Decision:
@@ -273,7 +308,7 @@ def _told_of_file(case: Case, filing: Filing, facts: Facts, what: str) -> tuple[
 
 def _is_another(filing: Filing, document: Document) -> bool:
     """Whether a file has the name of a document, were it of the same kind."""
-    if document.into:
+    if document.into or document.quarantined:
         return False
     name = file_name(filing.name, document.newest.kind)
     return (filing.author, filing.home) == (document.owner, document.home) and name in {document.name, document.called}

@@ -16,12 +16,13 @@ from policies.files import another_name
 
 def their_own(case: Case, owner: PersonId, home: Conversation) -> Iterator[Document]:
     """What somebody brought to a room: what may have a new version of theirs."""
-    return (d for d in case.documents if (d.owner, d.home, d.into) == (owner, home, None))
+    return (document for document in _brought(case, owner, home) if not document.quarantined)
 
 
 def same_file(case: Case, owner: PersonId, home: Conversation, sha256: str) -> tuple[Document, Version] | None:
-    """Where its owner has brought the very same bytes to that room before; `sha256`: of what was sent."""
-    for document in their_own(case, owner, home):
+    """Where its owner has brought the very same bytes to that room before; `sha256`: of what was sent. What lies locked
+    comes last."""
+    for document in sorted(_brought(case, owner, home), key=lambda d: d.quarantined is not None):
         for version in document.versions:
             if version.original.sha256 == sha256:
                 return document, version
@@ -31,7 +32,7 @@ def same_file(case: Case, owner: PersonId, home: Conversation, sha256: str) -> t
 def another(case: Case, owner: PersonId, home: Conversation, name: str, version: Version) -> Document:
     """A document of its own, by a name that none of theirs has there. It begins as strict as those that have it: it may
     be meant for one of them, and its owner can widen it."""
-    theirs = list(their_own(case, owner, home))
+    theirs = list(_brought(case, owner, home))
     labels = [d.newest.label for d in theirs if name in {d.name, d.called}]
     label = strictest([version.label, *(one for one in labels if one in {Label.MEDIATORS, Label.PRIVILEGED})])
     free = another_name(name, {d.name for d in theirs})
@@ -40,7 +41,7 @@ def another(case: Case, owner: PersonId, home: Conversation, name: str, version:
 
 def namesake(case: Case, document: Document) -> Document | None:
     """Which of theirs has the name that a new one would have had."""
-    theirs = their_own(case, document.owner, document.home)
+    theirs = _brought(case, document.owner, document.home)
     return next((d for d in theirs if d.name == document.called != document.name), None)
 
 
@@ -66,3 +67,7 @@ def why_not(document: Document, into: Document) -> str | None:
     if len(document.versions) > 1 or document.grants:
         return f"{document.id} has versions, or was given to others, already"
     return None
+
+
+def _brought(case: Case, owner: PersonId, home: Conversation) -> Iterator[Document]:
+    return (d for d in case.documents if (d.owner, d.home, d.into) == (owner, home, None))

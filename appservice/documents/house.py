@@ -49,7 +49,8 @@ def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver
     most_bytes = config.documents.most_megabytes * MEGABYTE
     scanner = _scanner(config.documents)
     examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
-    intake = Intake(database, Ends(config.bot_user, matrix, admin), vault, examiner, Covering(workshop))
+    ends, quota = Ends(config.bot_user, matrix, admin), config.documents.quota
+    intake = Intake(database, ends, vault, examiner, Covering(workshop), quota=quota)
     return DocumentHouse(vault, shelf, intake, scanner, workshop, most_bytes, admin)
 
 

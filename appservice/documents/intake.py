@@ -36,6 +36,7 @@ from policies.effects import Cover, Ingest
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId
+from policies.quota import USUAL, Quota, full
 from policies.redaction import Redaction
 from rooms.homeserver import Trouble
 from rooms.ports import Entry, Item, ItemId, UserId, case_lane, item_id
@@ -56,6 +57,7 @@ _ELSEWHERE: Final = (
 )
 _GIVEN_OUT_WITHIN: Final = timedelta(days=1)
 """A file that our homeserver refuses is asked for for so long: it may be a mistake of its configuration."""
+_LOCKED: Final = " It lies locked: your mediator was told, and can have it kept as it is."
 _TOO_LARGE: Final = "It is larger than a document can be."
 
 
@@ -72,10 +74,17 @@ class Intake:
     """`rooms.files.Files`."""
 
     def __init__(
-        self, database: ServiceDatabase, ends: Ends, vault: Vault, examiner: Examiner, redactor: Redactor
+        self,
+        database: ServiceDatabase,
+        ends: Ends,
+        vault: Vault,
+        examiner: Examiner,
+        redactor: Redactor,
+        *,
+        quota: Quota = USUAL,
     ) -> None:
         self._database, self._ends, self._vault = database, ends, vault
-        self._examiner, self._redactor = examiner, redactor
+        self._examiner, self._redactor, self._quota = examiner, redactor, quota
 
     async def ingest(self, item: Item, case: CaseId, effect: Ingest) -> str | None:
         """See `rooms.files.Files`."""
@@ -88,6 +97,8 @@ class Intake:
             if effect.attached is None:
                 await self._note(work, case, message, file)
         data = await self._fetched(item, file) if effect.attached is None else _carried(file)
+        if not isinstance(data, Refused):
+            data = await self._too_much(case, message.author, len(data)) or data
         if isinstance(data, Refused):
             return await self._filed(item, case, _filing(message, effect, file, data))
         try:
@@ -139,19 +150,21 @@ class Intake:
         The same file that comes again under the same `once` of theirs is one; another one is another. What could not be
         examined is not kept, and nobody but them is told. `version_of`: what it is a new version of. Raises OSError.
         """
-        result = await self._examined(case, source)
+        size = (await asyncio.to_thread(source.stat)).st_size
+        result = await self._too_much(case, author, size) or await self._examined(case, source)
         if isinstance(result, Waits):
             return _NOT_EXAMINED
-        if isinstance(result, Refused):
+        if isinstance(result, Refused) and not (result.kept or result.limit):
             return result.why
         filing = Filing(None, author, home, home, name, result, version_of=version_of)
         async with self._database.begin() as work:
             body, at = FILING.dump(filing), datetime.now(UTC)
-            identity = item_id(f"handed/{case}/{author}/{home.id}/{once}/{result.original.sha256}/{version_of}/{name}")
+            what = "/".join(kept.sha256 for kept in _kept(result)[-1:])
+            identity = item_id(f"handed/{case}/{author}/{home.id}/{once}/{what}/{version_of}/{name}")
             new = await work.inbox.put(Item(identity, case_lane(case), FILED, case, body, at))
             for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)
-        return None
+        return f"{result.why}{_LOCKED if result.kept else ''}" if isinstance(result, Refused) else None
 
     async def redact(self, item: Item, case: CaseId, wish: Cover) -> str | None:
         """See `rooms.files.Files`."""
@@ -222,8 +235,17 @@ class Intake:
             await self._vault.copy_out(case, version.served, room / "plain")
             return encrypt_file(await asyncio.to_thread((room / "plain").read_bytes))
 
+    async def _too_much(self, case_id: CaseId, author: PersonId, size: int) -> Refused | None:
+        """Whether it would exceed a limit, before anybody looks into it."""
+        async with self._database.begin() as work:
+            case = await work.cases.load(case_id)
+        over = full(case, author, size, datetime.now(UTC), self._quota) if case else None
+        return Refused(over.why, limit=over.key) if over else None
+
     async def _examined(self, case: CaseId, source: Path) -> Passed | Refused | Waits:
         examined = await self._examiner.examine(source)
+        if isinstance(examined, Refused) and examined.keepable:
+            return replace(examined, kept=await self._vault.keep(case, source))
         if not isinstance(examined, Clean):
             return examined
         original = await self._vault.keep(case, source)
@@ -294,7 +316,13 @@ def _unusable(error: OSError) -> Trouble:
 
 
 def _kept(result: Passed | Refused | Waits) -> tuple[Kept, ...]:
-    return tuple(dict.fromkeys((result.served, result.original))) if isinstance(result, Passed) else ()
+    match result:
+        case Passed():
+            return tuple(dict.fromkeys((result.served, result.original)))
+        case Refused(kept=Kept() as kept):
+            return (kept,)
+        case _:
+            return ()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from appservice.documents.intake import FILING, REDACTED, REDACTION
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.case import CaseId
+from policies.document import Kept
 from policies.filing import Passed, Refused, Waits
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -44,5 +45,10 @@ async def _forget_unused(work: ServiceWork, case_id: CaseId, result: Passed | Re
     """What was kept of a file that made no document, since there is one of it: without its key nobody reads it."""
     case = await work.cases.load(case_id)
     used = {kept.blob for d in case.documents for v in d.versions for kept in (v.served, v.original)} if case else set()
-    if isinstance(result, Passed):
-        await work.vault.forget({result.served.blob, result.original.blob} - used)
+    match result:
+        case Passed(served=served, original=original):
+            await work.vault.forget({served.blob, original.blob} - used)
+        case Refused(kept=Kept() as locked):
+            await work.vault.forget({locked.blob} - used)
+        case _:
+            pass

@@ -42,6 +42,7 @@ from appservice.setup.values import (
 )
 from policies.agreement import Agreement, Confidentiality
 from policies.language import Language
+from policies.quota import MEGABYTE, Quota
 from policies.rulebook import EDIT_MINUTES, EDIT_MINUTES_MOST, Rulebook, Trial
 from policies.zones import UNIVERSAL
 
@@ -212,10 +213,18 @@ class Documents(Section):
     )
     s3: S3 | None = Field(default=None, description="the bucket for encrypted files, instead of the folder")
     most_megabytes: int = Field(default=50, ge=1, le=50, description="how large a file may be, in MB")
+    case_megabytes: int = Field(default=5000, ge=1, description="how much all documents of a case may be, in MB")
+    person_megabytes: int = Field(default=1000, ge=1, description="how much one person's may be in a case, in MB")
+    day_files: int = Field(default=100, ge=1, description="how many files one person may share in a case in 24 hours")
     clamd: Clamd | None = Field(default=None, description="the malware scanner, if there is one")
     media_admin_token: Secret | None = Field(
         default=None, description="an administrator's token at the homeserver, which deletes files from it"
     )
+
+    @property
+    def quota(self) -> Quota:
+        """How much there may be."""
+        return Quota(self.case_megabytes * MEGABYTE, self.person_megabytes * MEGABYTE, self.day_files)
 
 
 class Level(StrEnum):

@@ -42,6 +42,13 @@ class ListDocuments:
             for d in case.documents
             if sees(case, d, d.newest, facts)
         ]
+        if facts.by and case.is_staff(facts.by):
+            lines += [
+                f"{d.id}, locked, from {cards.people(case, frozenset({d.owner}))}: {d.quarantined}"
+                f" (!doc keep {d.id}: REASON)"
+                for d in case.documents
+                if d.quarantined and facts.by in at_home(case, d, d.newest.label)
+            ]
         return answered(case, "\n".join(["Documents (!doc show D1):", *lines]) if lines else "No documents.", facts)
 
 

@@ -27,6 +27,7 @@ from policies.commands import (
     intake,
     mail,
     opening,
+    override,
     people,
     question,
     quiet,
@@ -56,6 +57,7 @@ from policies.commands.hold import HoldCommand
 from policies.commands.intake import IntakeCommand
 from policies.commands.mail import MailCommand
 from policies.commands.opening import OpeningCommand
+from policies.commands.override import KeepLocked
 from policies.commands.people import PeopleCommand
 from policies.commands.question import AskQuestion
 from policies.commands.quiet import QuietCommand
@@ -124,6 +126,7 @@ Command = (
     | DocumentCommand
     | JoinVersions
     | RedactDocument
+    | KeepLocked
     | HoldCommand
     | Undo
     | WaitingCommand
@@ -157,6 +160,7 @@ FORMS: dict[str, Form[Command]] = {
         *documents.FORMS,
         *versioning.FORMS,
         *redacting.FORMS,
+        *override.FORMS,
         *granting.FORMS,
         *hold.FORMS,
         *undo.FORMS,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from appservice.documents.pipeline import limits, orders
-from appservice.documents.pipeline.kinds.made import HARMFUL, Change, Reason
+from appservice.documents.pipeline.kinds.made import HARMFUL, KEEPABLE, Change, Reason
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, Unscanned
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
@@ -24,6 +24,7 @@ _NOT_NOW: Final = (
 _INFECTED: Final = (
     "This file was found to carry malware. It was not taken, and nobody got it. Please check your computer."
 )
+_MADE: Final = frozenset(Kind) - {Kind.OTHER}
 _BROKE_IT: Final = (
     "This file could not be opened safely: it needs too much time or memory, or is made to do harm. Please send it in "
     "another form, such as a new PDF."
@@ -74,8 +75,9 @@ def _outcome(said: Mapping[str, Any], target: Path) -> Examined:
     """What a child said, believed only in its form: it read what a stranger made."""
     match said:
         case {"refused": str(named)} if named in Reason.__members__:
-            return Refused(Reason[named].value, harmful=Reason[named] in HARMFUL)
-        case {"kind": str(named), "pages": int() | None as pages, "changes": [*changes]} if named in set(Kind) and set(
+            reason = Reason[named]
+            return Refused(reason.value, harmful=reason in HARMFUL, keepable=reason in KEEPABLE)
+        case {"kind": str(named), "pages": int() | None as pages, "changes": [*changes]} if named in _MADE and set(
             changes
         ) <= set(Change.__members__):
             kind = Kind(named)

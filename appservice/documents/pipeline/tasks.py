@@ -46,3 +46,5 @@ def _sanitise(source: BinaryIO, result: BinaryIO) -> Made:
             return openxml.make(kind, source, result)
         case Kind.ODT | Kind.ODS | Kind.ODP:
             return odf.make(kind, source, result)
+        case Kind.OTHER:
+            raise Unacceptable(Reason.UNKNOWN)

@@ -25,6 +25,7 @@ from policies.effects import Cover, Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, Text
+from policies.quota import Quota
 from policies.redaction import Redaction
 from rooms.homeserver import Trouble
 from rooms.ports import Entry, Item, ItemId, Lane, UserId
@@ -50,6 +51,8 @@ class Examining:
         match self.says:
             case "refused":
                 return Refused("It holds a macro.", harmful=True)
+            case "film":
+                return Refused("Videos are not taken.", keepable=True)
             case "down":
                 return Waits("The scanner is down.")
             case _:
@@ -180,6 +183,31 @@ async def test_what_is_refused_is_not_kept(room: Room) -> None:
     room.examiner.says = "refused"
     assert await room.ingest() is None
     assert [filing.result for filing in room.filed()] == [Refused("It holds a macro.", harmful=True)]
+    assert not (room.folder / "documents" / "blobs").exists()
+
+
+async def test_what_may_be_kept_all_the_same_lies_locked_as_it_was_sent(room: Room) -> None:
+    await room.send()
+    room.examiner.says = "film"
+    assert await room.ingest() is None
+    [filing] = room.filed()
+    assert isinstance(filing.result, Refused)
+    locked = filing.result.kept
+    assert locked
+    await room.vault.copy_out(CASE.id, locked, room.folder / "out")
+    assert (room.folder / "out").read_bytes() == SECRET
+    (room.folder / "out").unlink()
+    assert room.open_files() == []
+
+
+async def test_what_is_over_a_limit_is_not_even_looked_into(room: Room) -> None:
+    room.intake._quota = Quota(day_files=0)
+    await room.send()
+    assert await room.ingest() is None
+    [filing] = room.filed()
+    assert isinstance(filing.result, Refused)
+    assert filing.result.limit
+    assert room.examiner.seen == []
     assert not (room.folder / "documents" / "blobs").exists()
 
 

@@ -72,6 +72,8 @@ class FakeExaminer:
         data = source.read_bytes()  # noqa: ASYNC240 - a few bytes
         if data.startswith(b"wait"):
             return Waits("It is kept closed.")
+        if data.startswith(b"film"):
+            return Refused("Videos are not taken.", keepable=True)
         if not data.startswith(b"%PDF"):
             return Refused("Programs are not taken.")
         clean = source.with_suffix(".clean")
@@ -371,6 +373,18 @@ async def test_what_is_not_taken_is_told_and_nothing_of_it_is_kept(town: Town, t
     assert "It is kept closed" not in said
     assert not town.database.committed.inbox.items
     assert not left_in(tmp_path)
+
+
+async def test_what_a_mediator_may_have_kept_all_the_same_lies_locked_and_is_not_shown(town: Town) -> None:
+    await town.enter(CARL)
+    answer = await town.hand_in(b"film of our call")
+    assert answer.status == 400
+    assert "It lies locked: your mediator was told" in await answer.text()
+    await town.filed()
+    assert town.document.quarantined
+    assert "film" not in await (await town.http.get("/p/documents")).text()
+    for what in ("open", "download"):
+        assert (await town.press(what)).status == 404
 
 
 async def test_two_presses_of_one_button_hand_in_one_file(town: Town) -> None:

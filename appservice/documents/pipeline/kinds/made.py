@@ -67,6 +67,15 @@ HARMFUL: Final = frozenset({Reason.MACROS, Reason.PROGRAM})
 """What could do something on the machine of whoever opens it."""
 
 
+KEEPABLE: Final = frozenset(
+    {
+        *(Reason.ENCRYPTED, Reason.PACKED, Reason.MOVING, Reason.OTHER_PICTURE),
+        *(Reason.UNKNOWN, Reason.LONG_TEXT, Reason.PAGES),
+    }
+)
+"""What a mediator may have kept as it is: what may be honest, though we can't look into it. No trick is."""
+
+
 class Change(Enum):
     """What the harmless version is without, or still has: a sentence for who sent the file."""
 
