@@ -70,7 +70,7 @@ def history(case: Case, document: Document) -> str:
         events.append((yes.at, f"its owner agreed: {which}, {yes.how}"))
     for served in document.servings:
         what = f"version {served.version} served to {_name(case, served.person)} ({served.action})"
-        events.append((served.at, f"{what}, {served.how}{_pages(served)}"))
+        events.append((served.at, f"{what}, {served.how}{_pages(served)}{_hash(served)}"))
     lines = [f"{moment(at, case.zone)}: {text}" for at, text in sorted(events)]
     return "\n".join([f"{document.id}: what happened (served is not read):", *lines])
 
@@ -92,6 +92,10 @@ def _name(case: Case, person: PersonId) -> str:
 
 def _pages(served: Serving) -> str:
     return f": {', '.join(map(str, sorted(served.pages)))}" if served.pages else ""
+
+
+def _hash(served: Serving) -> str:
+    return f", SHA-256 {served.sha256[:16]}…" if served.sha256 else ""
 
 
 def _size(size: int) -> str:

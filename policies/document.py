@@ -124,6 +124,8 @@ class Serving:
     how: str
     pages: tuple[int, ...] = ()
     """Of what is served page by page: those that were, in the order in which they were asked for."""
+    sha256: str = ""
+    """Of the bytes that left, where it was a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,5 +106,7 @@ def posted(case: Case, share: Share, where: Conversation, at: datetime) -> tuple
     away = {person.id for person in bridged_readers(case, where)}
     for person in sorted(readers(case, where) - away):
         after = served(case, document, Wish(person, Action.DOWNLOAD, share.version, at), f"posted in {where.id}")
-        document = after if isinstance(after, Document) else document
+        if isinstance(after, Document):
+            last = replace(after.servings[-1], sha256=share.sha256)
+            document = replace(after, servings=(*after.servings[:-1], last))
     return case.with_document(document), (Hand(document.id, share.version, share.sha256, where),)

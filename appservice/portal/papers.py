@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,19 +12,21 @@ from pathlib import Path
 from typing import Final
 
 from appservice.documents.intake import Intake
+from appservice.documents.pipeline.copies import Copier
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.portal.page import PortalDatabase
 from appservice.ports import ServiceWork
-from bridges.portal.ids import new_token, viewing_mark
+from bridges.portal.ids import new_copy_mark, new_token, viewing_mark
 from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place
 from policies import cards
 from policies.case import Case, Person
 from policies.document import Action, Document, Version
-from policies.documents import Allowed, Denied, Wish, may, served
+from policies.documents import Allowed, Denied, Wish, may
 from policies.files import file_name
 from policies.membership import caucuses_of
 from policies.plan import label
+from policies.recipient import Stamp, handed_out, stamp_for
 from policies.versions import their_own
 from policies.viewing import opened, page_shown, visible
 from rooms.apply import Codec
@@ -33,6 +37,8 @@ from rooms.ports import item_id
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""
 _GONE: Final = "This document can't be read at the moment. Please tell your mediator."
+_LATER: Final = "Your copy can't be made right now. Please try again later."
+_NO_COPY: Final = "Your copy can't be made of this document. Please tell your mediator."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,16 @@ class _Found:
         return Wish(self.person.id, action, self.version.number, self.at)
 
 
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """What is handed to one person, in a folder of ours."""
+
+    path: Path
+    size: int
+    sha256: str
+    stamp: Stamp | None
+
+
 class ServicePapers:
     """`bridges.portal.papers.Papers`."""
 
@@ -61,10 +77,11 @@ class ServicePapers:
         *,
         intake: Intake,
         renderer: Renderer,
+        copier: Copier,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._codec, self._house, self._clock = database, codec, house, clock
-        self._vault, self._intake, self._renderer = vault, intake, renderer
+        self._vault, self._intake, self._renderer, self._copier = vault, intake, renderer, copier
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """See the port."""
@@ -159,30 +176,48 @@ class ServicePapers:
     @asynccontextmanager
     async def download(self, session: str, document: str, version: int) -> AsyncIterator[Download | NotNow | None]:
         """See the port."""
-        async with self._database.begin() as work:
-            found = await self._found(work, session, document, version)
-            action, how = Action.DOWNLOAD, "downloaded from the page"
-            after = (
-                served(found.case, found.document, found.wish(action), how)
-                if found
-                else Denied("there is no such document")
-            )
-            if found is None or not await self._on_record(work, found, action, after, how):
-                found = None
-        if found is None:
+        async with self._database.read() as work:
+            found = await self._found(work, session, document, version, lock=False)
+        if found is None or isinstance(may(found.case, found.document, found.wish(Action.DOWNLOAD)), Denied):
             yield None
             return
         async with AsyncExitStack() as stack:
-            file: Download | NotNow
+            made: _Copy | NotNow
             try:
                 room = await stack.enter_async_context(self._vault.workroom.room())
-                await self._vault.copy_out(found.case.id, found.version.served, room / "plain")
+                made = await self._copy(found, room)
             except (Missing, Damaged, OSError):
-                file = NotNow(_GONE)
+                made = NotNow(_GONE)
+            if isinstance(made, NotNow):
+                yield made
+            elif await self._handed_out(session, found, made):
+                name = file_name(found.document.name, found.version.kind)
+                yield Download(name, found.version.mimetype, made.path, made.size)
             else:
-                kept, kind = found.version.served, found.version.kind
-                file = Download(file_name(found.document.name, kind), kind.mimetype, room / "plain", kept.size)
-            yield file
+                yield None
+
+    async def _copy(self, found: _Found, room: Path) -> _Copy | NotNow:
+        """What is to leave, and its hash. Nothing of it has left yet. Raises Missing, Damaged, OSError."""
+        kept = found.version.served
+        await self._vault.copy_out(found.case.id, kept, room / "plain")
+        stamp = stamp_for(found.document, found.version, found.person, new_copy_mark(), found.at)
+        if stamp is None:
+            return _Copy(room / "plain", kept.size, kept.sha256, None)
+        failed = await self._copier.copy(room / "plain", room / "copy", found.version.kind, stamp)
+        if failed:
+            return NotNow(_LATER if failed.now else _NO_COPY)
+        size, sha256 = await asyncio.to_thread(_measured, room / "copy")
+        return _Copy(room / "copy", size, sha256, stamp)
+
+    async def _handed_out(self, session: str, former: _Found, copy: _Copy) -> bool:
+        """Asked once more, and written down with the hash of the very bytes; whether they may leave."""
+        async with self._database.begin() as work:
+            found = await self._found(work, session, former.document.id, former.version.number)
+            if found is None or found.version.served != former.version.served:
+                return False
+            wish = found.wish(Action.DOWNLOAD)
+            after = handed_out(found.case, found.document, wish, copy.stamp, copy.sha256)
+            return await self._on_record(work, found, wish.action, after, f"downloaded, SHA-256 {copy.sha256}")
 
     async def _found(
         self, work: ServiceWork, session: str, document: str, version: int, *, lock: bool = True
@@ -209,6 +244,11 @@ class ServicePapers:
         item = item_id(f"{which}/{how}/{found.at.isoformat()}")
         await Handler(work, self._codec, self._house, item, found.at).served(found.case, after, found.wish(action), how)
         return True
+
+
+def _measured(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _paper(found: _Found) -> Paper:

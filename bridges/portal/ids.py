@@ -29,6 +29,11 @@ def viewing_mark(session: str) -> str:
     return b32encode(hashlib.sha256(b"viewing\0" + session.encode()).digest())[:6].decode()
 
 
+def new_copy_mark() -> str:
+    """What stands on one copy of a document, and on record: as short as that of a session, and another each time."""
+    return b32encode(secrets.token_bytes(5))[:8].decode()
+
+
 def new_nonce() -> str:
     """What makes two presses of one button one act."""
     return secrets.token_urlsafe(12)

@@ -9,3 +9,4 @@ from typing import Final
 SANITISE: Final = "sanitise"
 DRAW: Final = "draw"
 COVER: Final = "cover"
+STAMP: Final = "stamp"

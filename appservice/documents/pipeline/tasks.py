@@ -1,4 +1,4 @@
-"""What a confined child does with its one file: make a harmless or a redacted version of it, or an image of a page."""
+"""What a confined child does with its one file: a harmless or redacted version, an image of a page, or a copy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from appservice.documents.pipeline import covering, drawing, orders, sniff
+from appservice.documents.pipeline import covering, drawing, orders, sniff, stamping
 from appservice.documents.pipeline.kinds import images, odf, openxml, pdf, text
 from appservice.documents.pipeline.kinds.made import Made, Reason, Unacceptable
 from policies.files import Kind
@@ -20,6 +20,9 @@ def run(task: dict[str, Any], source: BinaryIO, result: BinaryIO) -> dict[str, A
             return {"width": width, "height": height}
         if task["task"] == orders.COVER:
             return asdict(covering.cover(source, result, covering.Order.of(task)))
+        if task["task"] == orders.STAMP:
+            stamping.stamp(source, result, stamping.Order.of(task))
+            return {"stamped": True}
         made = _sanitise(source, result)
     except Unacceptable as unacceptable:
         return {"refused": unacceptable.reason.name}

@@ -30,6 +30,8 @@ def warm_up() -> None:
                 tasks.run(order, cleaned, io.BytesIO())
                 wish = {"task": orders.COVER, "kind": kind.value, "areas": [(1, 0, 0, 500, 500)], "words": ()}
                 tasks.run(wish, cleaned, io.BytesIO())
+                stamp = {"task": orders.STAMP, "kind": kind.value, "line": " ".join(_LINES), "mark": "K7Q2AB"}
+                tasks.run(stamp, cleaned, io.BytesIO())
 
 
 def _samples() -> list[tuple[Kind, bytes]]:

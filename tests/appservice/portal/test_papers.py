@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientResponse, FormData, web
@@ -16,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
 from appservice.documents.intake import FILED, Ends, Intake
+from appservice.documents.pipeline.copies import NotMade
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Unrendered, Watermark
 from appservice.documents.pipeline.redact import Redactor
@@ -36,6 +38,7 @@ from policies.document import Action, Consent, Document, DocumentId, Grant, Labe
 from policies.documents import Allowed, Wish, may, revoked
 from policies.files import Kind
 from policies.filing import Refused, Waits
+from policies.recipient import Stamp
 from rooms.house import House as Handling
 from rooms.ports import UserId
 from tests.fakes.memory import MemoryDatabase
@@ -62,6 +65,16 @@ class FakeRenderer:
         assert width > 0
         self.drawn.append((source.read_bytes(), kind, page, watermark))  # noqa: ASYNC240 - a few bytes
         return Unrendered("This page can't be shown.") if self.breaks else Page(b"\xff\xd8 a picture", 1, 1)
+
+
+class FakeCopier:
+    """Writes whose copy it is below it."""
+
+    async def copy(self, source: Path, into: Path, kind: Kind, stamp: Stamp) -> NotMade | None:
+        """Always."""
+        assert kind is Kind.PDF
+        into.write_bytes(source.read_bytes() + stamp.line.encode())  # noqa: ASYNC240 - a few bytes
+        return None
 
 
 class FakeExaminer:
@@ -172,7 +185,14 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     ends = Ends(UserId("@bot:example.org"), cast(Homeserver, None), None)
     intake = Intake(database, ends, vault, FakeExaminer(), cast(Redactor, None))
     papers = ServicePapers(
-        database, JsonCodec(), HOUSE, vault, intake=intake, renderer=renderer, clock=lambda: times[0].now
+        database,
+        JsonCodec(),
+        HOUSE,
+        vault,
+        intake=intake,
+        renderer=renderer,
+        copier=FakeCopier(),
+        clock=lambda: times[0].now,
     )
     pages = DocumentPages(
         papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=20), most_bytes=1000
@@ -227,13 +247,59 @@ async def test_every_url_answers_as_the_policy_says_and_no_and_nothing_look_alik
     download = await town.press("download")
     assert (download.status == 200) is allowed[Action.DOWNLOAD]
     if allowed[Action.DOWNLOAD]:
-        assert await download.read() == SECRET
+        # Her own as it is kept; whoever else it is given to, gets a copy of their own, and its hash is on record.
+        data, [written] = await download.read(), [s for s in town.servings if s.action is Action.DOWNLOAD]
+        assert data[: len(SECRET)] == SECRET
+        assert (data == SECRET) is (person == ALICE)
+        assert person == ALICE or data[len(SECRET) :].startswith(f"Copy for {who}, ".encode())
+        assert written.sha256 == hashlib.sha256(data).hexdigest()
+        assert person == ALICE or data.decode().rpartition(" ")[2] in written.how
         assert download.headers["Content-Disposition"].startswith("attachment")
         assert "sandbox" in download.headers["Content-Security-Policy"]
     else:
         missing = await town.http.post("/p/documents/D99/1/download", data={"mark": form_mark(town.session)})
         assert (missing.status, await missing.text()) == (download.status, await download.text())
     assert bool(town.servings) is any(allowed.values())
+
+
+async def test_no_two_downloads_are_one_copy_and_each_is_on_record_before_it_leaves(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    copies = [await (await town.press("download")).read() for _ in range(2)]
+    assert copies[0] != copies[1]
+    assert [s.sha256 for s in town.servings] == [hashlib.sha256(copy).hexdigest() for copy in copies]
+
+
+async def test_what_is_taken_back_while_a_copy_is_made_does_not_leave(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    copy = FakeCopier.copy
+
+    async def taken_back(*of: Any) -> NotMade | None:
+        await town.change(revoked(town.document, 1, None, town.now))
+        return await copy(*of)
+
+    monkeypatch.setattr(FakeCopier, "copy", taken_back)
+    assert (await town.press("download")).status == 404
+    assert not town.servings
+
+
+@pytest.mark.parametrize("now", [True, False])
+async def test_without_a_copy_nothing_leaves_and_nothing_is_written_down(
+    town: Town, now: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> NotMade:
+        return NotMade(now)
+
+    monkeypatch.setattr(FakeCopier, "copy", fail)
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(CARL)
+    answer = await town.press("download")
+    assert answer.status == 503
+    assert ("later" in await answer.text()) is now
+    assert not town.servings
 
 
 async def test_nothing_is_opened_by_a_get_a_foreign_form_or_without_a_session(town: Town) -> None:
