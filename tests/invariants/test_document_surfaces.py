@@ -1,0 +1,401 @@
+"""Every label × role × channel × action × time, through every way on which a document can be reached, against a model.
+
+The model (`entitled`) knows names, seats and what was given, and nothing of the product's. What it doesn't grant must
+not be fetched, named, or told from what isn't there; what it grants must be had.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import patch
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from appservice.codec import JsonCodec
+from appservice.documents.intake import Ends, Intake
+from appservice.documents.shelf import Folder
+from appservice.documents.vault import Vault
+from appservice.matrix.homeserver import Homeserver
+from appservice.portal import papers as portal_papers
+from appservice.portal.papers import ServicePapers
+from appservice.portal.store import SESSION_LASTS, Whose
+from bridges.email.rate import RateCap
+from bridges.portal import document_pages, requests
+from bridges.portal.document_pages import DocumentPages
+from bridges.portal.ids import form_mark, new_token
+from bridges.portal.requests import COOKIE
+from bridges.portal.views import House
+from policies import documents, routing, viewing
+from policies.case import DESK, JOINT, Case, Conversation, Network
+from policies.delivery import Go
+from policies.document import Action, Consent, Document, DocumentId, Grant, Kept, Label, Version
+from policies.documents import Allowed, relabelled, revoked
+from policies.effects import Hand, Inform, Post, Publish, Tell
+from policies.files import Kind
+from policies.message import AuthenticatedMail, Proof, SignedDevice, SignedWebhook, Text
+from rooms.documents import may_hand
+from rooms.house import House as Handling
+from rooms.ports import UserId
+from tests.appservice.portal.test_papers import FakeCopier, FakeExaminer, FakeRenderer
+from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import both_sides, caucus_of, facts, message, named
+
+pytestmark = pytest.mark.enable_socket
+
+CANARY = "zq0001qz"
+SECRET = b"%PDF-1.7 what only some may see"
+NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Somebody, where they sit, and over which channel."""
+
+    name: str
+    role: str
+    side: str = ""
+    network: Network = Network.MATRIX
+
+
+SEATS = (
+    Seat("Mia", "mediator"),
+    Seat("Alice", "party", "Smith"),
+    Seat("Amy", "party", "Smith", Network.EMAIL),
+    Seat("Ann", "counsel", "Smith", Network.WHATSAPP),
+    Seat("Sue", "supporter", "Smith", Network.EMAIL),
+    Seat("Ira", "interpreter", "Smith"),
+    Seat("Carl", "party", "Jones", Network.EMAIL),
+    Seat("Bob", "party", "Jones"),
+    Seat("Ben", "party", "Jones", Network.WHATSAPP),
+    Seat("Cal", "counsel", "Jones", Network.EMAIL),
+    Seat("Cat", "supporter", "Jones", Network.WHATSAPP),
+    Seat("Ida", "interpreter", "Jones"),
+    Seat("Eva", "expert"),
+    Seat("Ole", "observer"),
+)
+TIMES = ("now", "over", "used up", "taken back", "stricter for a while", "not agreed to")
+
+
+def the_case() -> Case:
+    known = {"Mia", "Alice", "Carl"}
+    more = [
+        f"!party add {s.name} {s.name.lower()}@example.net as {s.role} on {s.side}"
+        if s.network is not Network.MATRIX
+        else f"!party add {s.name} @{s.name.lower()}:example.org as {s.role}{f' on {s.side}' if s.side else ''}"
+        for s in SEATS
+        if s.name not in known
+    ]
+    case = both_sides(*more)
+    for seat in SEATS:
+        person = named(case, seat.name)
+        case = case.with_person(replace(person, endpoint=replace(person.endpoint, network=seat.network)))
+    return case
+
+
+CASE = the_case()
+HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
+ROOMS = {"": DESK, "Smith": HERS, "Jones": HIS}
+
+
+@dataclass(frozen=True)
+class State:
+    """A document of Alice's: its label, what each of the others was given, and what became of that."""
+
+    label: str
+    given: str | None
+    when: str = "now"
+
+
+STATES = tuple(
+    State(label, given, when)
+    for label in ("joint", "consent-required", "caucus", "mediator-only", "privileged")
+    for given in (None, "view", "download")
+    for when in (TIMES if given else TIMES[:1])
+)
+
+
+def entitled(state: State, seat: Seat, wanted: str) -> bool:
+    """Whether somebody may have it: the model."""
+    own, hers = seat.name == "Alice", seat.side == "Smith"
+    match state.label:
+        case "privileged":
+            return own or (hers and seat.role in {"party", "counsel"})
+        case "mediator-only":
+            return own or seat.role == "mediator"
+        case "caucus":
+            return hers or seat.role == "mediator"
+        case _:
+            by_grant = state.when == "now" and state.given in {wanted, "download"}
+            return hers or seat.role == "mediator" or by_grant
+
+
+def document(state: State, kept: Kept) -> Document:
+    """As the product has it, in that state."""
+    version = Version(1, Label.CONSENT, Kind.PDF, "application/pdf", NOW, kept, kept, pages=3)
+    alice, mia = named(CASE, "Alice").id, named(CASE, "Mia").id
+    others = [p.id for p in CASE.people if p.id != alice] if state.given else []
+    expires = NOW - timedelta(minutes=1) if state.when == "over" else None
+    most, opened = (2, 2) if state.when == "used up" else (None, 0)
+    grants = tuple(
+        Grant(1, person, Action(state.given or "view"), mia, NOW - timedelta(hours=1), expires, most, opened)
+        for person in others
+    )
+    agreed = () if state.when == "not agreed to" else others
+    consents = tuple(Consent(kept.sha256, person, Action.DOWNLOAD, NOW, "encrypted") for person in agreed)
+    made = Document(DocumentId("D1"), alice, HERS, f"{CANARY}.pdf", (version,), grants, consents)
+    if state.when == "taken back":
+        made = revoked(made, 1, None, NOW)
+    if state.when == "stricter for a while":
+        made = relabelled(made, 1, Label.CAUCUS, NOW)
+    # Not by a command, which would take back what a stricter label forbids: the label alone must be enough.
+    return replace(made, versions=(replace(version, label=Label(state.label)),))
+
+
+# --- commands, over each channel, and what stands in rooms ---------------------------------------------------------
+
+
+PROOFS: dict[Network, Proof] = {
+    Network.MATRIX: SignedDevice(),
+    Network.EMAIL: AuthenticatedMail(),
+    Network.WHATSAPP: SignedWebhook(),
+}
+
+
+def who_reads(where: Conversation) -> list[Seat]:
+    """Of a room: the model's answer."""
+    if where == JOINT:
+        return list(SEATS)
+    side = next(side for side, room in ROOMS.items() if room == where)
+    return [s for s in SEATS if s.role == "mediator" or (side and s.side == side)]
+
+
+def ask(case: Case, seat: Seat, words: str) -> list[Any]:
+    """What follows from a command of theirs, in their own room."""
+    where = ROOMS[seat.side]
+    known = replace(facts(named(case, seat.name).id, at=NOW), where=where, documents=True)
+    heard = message(case, seat.name, where, Text(words), PROOFS[seat.network], native=seat.network is Network.MATRIX)
+    return list(routing.decide(case, replace(heard, at=NOW), known).effects)
+
+
+def reached_by(effect: object) -> list[Seat]:
+    """Who reads that: a person over their own channel, or a room."""
+    if isinstance(effect, Inform):
+        seat = next(s for s in SEATS if named(CASE, s.name).id == effect.to)
+        return who_reads(effect.conversation) if seat.network is Network.MATRIX else [seat]
+    return who_reads(effect.conversation) if isinstance(effect, Tell | Post | Publish) else []
+
+
+def judge_commands(state: State) -> None:
+    kept = Kept(cast(Any, "b1"), "a1" * 32, 9)
+    case = CASE.with_document(document(state, kept))
+    none = CASE.with_document(replace(document(State("privileged", None), kept), owner=cast(Any, "nobody"), home=DESK))
+    for seat in (s for s in SEATS if s.side or s.role == "mediator"):
+        for words in ("!doc list", "!doc show D1", "!doc history D1", "!doc show D1 file", "!doc request D1 download"):
+            effects = ask(case, seat, words)
+            for effect in effects:
+                if CANARY in str(effect):
+                    assert all(entitled(state, reader, "view") for reader in reached_by(effect)), (state, seat, words)
+                if isinstance(effect, Hand):
+                    readers = who_reads(effect.conversation)
+                    assert all(entitled(state, reader, "download") for reader in readers), (state, seat)
+            if not entitled(state, seat, "view"):
+                # As if there were none: neither in words, nor in who is told, nor in how much.
+                assert str(effects) == str(ask(none, seat, words)), (state, seat, words)
+        shown = "".join(str(e) for e in ask(case, seat, "!doc show D1"))
+        assert ("D1" in shown and "There is no document" not in shown) is entitled(state, seat, "view"), (state, seat)
+        handed = any(isinstance(e, Hand) for e in ask(case, seat, "!doc show D1 file"))
+        assert handed is (
+            entitled(state, seat, "view")
+            and all(entitled(state, one, "download") for one in who_reads(ROOMS[seat.side]))
+        ), (state, seat)
+
+
+def judge_media(state: State) -> None:
+    """What is about to be posted, or stands, in a room: there only while everybody who reads there may have it."""
+    kept = Kept(cast(Any, "b1"), "a1" * 32, 9)
+    case = CASE.with_document(document(state, kept))
+    for where in (DESK, JOINT, HERS, HIS):
+        verdict = may_hand(case, Hand(DocumentId("D1"), 1, kept.sha256, where), NOW)
+        assert isinstance(verdict, Go) is all(entitled(state, s, "download") for s in who_reads(where)), (state, where)
+
+
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_commands_and_rooms_give_what_the_model_grants_and_nothing_else(state: State) -> None:
+    judge_commands(state)
+    judge_media(state)
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+class Site:
+    """The page, with its routes, and how often bytes were touched."""
+
+    def __init__(self, http: TestClient[web.Request, web.Application], database: MemoryDatabase, vault: Vault) -> None:
+        self.http, self.database, self.vault = http, database, vault
+        self.touched = 0
+        self.kept: Kept | None = None
+        self.sessions: dict[str, str] = {}
+
+    async def share(self, state: State) -> None:
+        """In that state; the bytes are the same each time."""
+        if self.kept is None:
+            async with self.vault.workroom.room() as room:
+                (room / "plain").write_bytes(SECRET)
+                self.kept = await self.vault.keep(CASE.id, room / "plain")
+        async with self.database.begin() as work:
+            await work.vault.keep(self.kept.blob)
+            await work.cases.save(CASE.with_document(document(state, self.kept)))
+
+    async def enter(self, seat: Seat) -> str:
+        """Their session."""
+        if seat.name not in self.sessions:
+            token = self.sessions[seat.name] = new_token()
+            async with self.database.begin() as work:
+                await work.shelf.begin_session(token, Whose(CASE.id, named(CASE, seat.name).id), NOW + SESSION_LASTS)
+        self.http.session.cookie_jar.update_cookies({COOKIE: self.sessions[seat.name]})
+        return self.sessions[seat.name]
+
+    async def written(self) -> tuple[int, int]:
+        """How much is on record, and how much of the document was served."""
+        committed = self.database.committed
+        return len(committed.record), len(committed.cases[CASE.id].documents[0].servings)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    database, app = MemoryDatabase(), web.Application()
+    vault = Vault(tmp_path, database, Folder(tmp_path / "blobs"))
+    intake = Intake(database, Ends(UserId("@bot:example.org"), cast(Homeserver, None), None), vault, FakeExaminer())
+    papers = ServicePapers(
+        database,
+        JsonCodec(),
+        Handling("example.org", "_mediatrix_", None, {}, documents=True),
+        vault,
+        intake=intake,
+        renderer=FakeRenderer(),
+        copier=FakeCopier(),
+        clock=lambda: NOW,
+    )
+    pages = DocumentPages(
+        papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=10**6), most_bytes=9
+    )
+    app.add_routes(pages.routes())
+    async with TestClient(TestServer(app)) as http:
+        made = Site(http, database, vault)
+        read = vault.copy_out
+
+        async def counted(*of: Any) -> None:
+            made.touched += 1
+            await read(*of)
+
+        with patch.object(vault, "copy_out", counted):
+            yield made
+
+
+async def looked_at(answer: ClientResponse) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """All that somebody can see of an answer. Nothing may be kept by what lies between."""
+    assert answer.headers.get("Cache-Control") == "no-store"
+    headers = sorted((name, value) for name, value in answer.headers.items() if name != "Date")
+    # What is another each time, whoever asks.
+    return answer.status, tuple(headers), re.sub(rb'name="nonce" value="[^"]*"', b"", await answer.read())
+
+
+async def on_the_page(site: Site, seat: Seat, name: str) -> dict[str, tuple[int, Any, bytes]]:
+    """What each URL answers, of a document of that name."""
+    form, at = {"mark": form_mark(await site.enter(seat))}, f"/p/documents/{name}/1"
+    answers = {
+        "open": await site.http.post(f"{at}/open", data=form, allow_redirects=False),
+        "paper": await site.http.get(f"{at}?page=1"),
+        "picture": await site.http.get(f"{at}/pages/1"),
+        "download": await site.http.post(f"{at}/download", data=form, allow_redirects=False),
+    }
+    return {what: await looked_at(answer) for what, answer in answers.items()}
+
+
+async def judge_page(site: Site, state: State, seat: Seat) -> None:
+    await site.share(state)
+    view, download = (entitled(state, seat, wanted) for wanted in ("view", "download"))
+    await site.enter(seat)
+    listed = await looked_at(await site.http.get("/p/documents"))
+    assert (CANARY.encode() in listed[2]) is view, (state, seat)
+    before = site.touched, await site.written()
+    shown = await on_the_page(site, seat, "D1")
+    assert (shown["open"][0] == 303, shown["paper"][0] == 200, shown["picture"][0] == 200) == (view,) * 3, (state, seat)
+    assert (shown["download"][0] == 200) is download, (state, seat)
+    assert download is (SECRET in shown["download"][2])
+    if view:
+        # Whatever was handed out is on record: to whom, what, and how.
+        servings = site.database.committed.cases[CASE.id].documents[0].servings
+        assert {(s.person, s.action) for s in servings} == {
+            (named(CASE, seat.name).id, action) for action in (Action.VIEW, *([Action.DOWNLOAD] if download else []))
+        }
+    else:
+        # Nothing was read, drawn or written, so neither a size nor a time tells it from what there isn't.
+        assert (site.touched, await site.written()) == before
+        assert shown == await on_the_page(site, seat, "D99")
+
+
+async def judge_pages(site: Site, pairs: Iterator[tuple[State, Seat]]) -> None:
+    for state, seat in pairs:
+        await judge_page(site, state, seat)
+
+
+async def test_the_page_gives_what_the_model_grants_and_nothing_else(site: Site) -> None:
+    """Some of all pairs: each state, and each person in many."""
+    await judge_pages(site, (pair for n, pair in enumerate(product(STATES, SEATS)) if n % 9 == 0))
+
+
+@pytest.mark.e2e
+async def test_the_page_gives_what_the_model_grants_in_every_state_to_everybody(site: Site) -> None:
+    await judge_pages(site, product(STATES, SEATS))
+
+
+# --- planted faults ------------------------------------------------------------------------------------------------
+
+
+async def what_shows_a_fault(site: Site) -> None:
+    """A few states, each of which a fault below would turn into a leak."""
+    states = [State("consent-required", "view"), *(State("joint", "download", when) for when in TIMES)]
+    strict = [State("privileged", "download"), State("mediator-only", "download"), State("caucus", "download")]
+    for state in (*states, *strict):
+        judge_commands(state)
+        judge_media(state)
+        await judge_pages(site, ((state, seat) for seat in SEATS if seat.name in {"Mia", "Sue", "Carl"}))
+
+
+async def test_these_states_are_without_fault(site: Site) -> None:
+    await what_shows_a_fault(site)
+
+
+async def _says_more(*_: object, **__: object) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "wrong"),
+    [
+        (documents, "at_home", lambda case, *_: frozenset(p.id for p in case.people)),
+        (documents, "_covers", lambda *_: True),
+        (documents, "consents", lambda *_: True),
+        (Grant, "counts", lambda *_: True),
+        (documents, "_NO_FURTHER", {}),
+        (viewing, "may", lambda *_: Allowed("")),
+        (portal_papers, "may", lambda *_: Allowed("")),
+        (document_pages, "HEADERS", {"Content-Security-Policy": ""}),
+        (requests, "HEADERS", {"Cache-Control": "private"}),
+        (ServicePapers, "open", _says_more),
+    ],
+    ids=lambda value: getattr(value, "__name__", "") if not isinstance(value, str) else value,
+)
+async def test_a_planted_fault_is_caught(site: Site, where: Any, name: str, wrong: Callable[..., Any]) -> None:
+    with patch.object(where, name, wrong), pytest.raises(AssertionError):
+        await what_shows_a_fault(site)
