@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import count
 from typing import Final
 
 from policies.agreement import Acceptance, Agreement
@@ -155,6 +156,11 @@ class Person:
     """The time zone in which times are shown to them, where that is known."""
 
 
+_NUMBERS: Final = 1000
+"""Of documents in a private room, before those of the next begin; who has more goes on with what is free."""
+_DESK_PLACE: Final = 9
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of the dispute; it has one caucus, and may hold several people."""
@@ -289,9 +295,14 @@ class Case:
         changed = tuple(document if d.id == document.id else d for d in self.documents)
         return replace(self, documents=changed if self.document(document.id) else (*self.documents, document))
 
-    def new_document_id(self) -> DocumentId:
-        """The id of the next document; none is ever deleted."""
-        return DocumentId(f"D{len(self.documents) + 1}")
+    def new_document_id(self, home: Conversation) -> DocumentId:
+        """The id of the next document of a private room; none is ever deleted. Each room counts for itself, so that no
+        number tells one side how much another has shared (I1): D1, D2; D1001, D1002; at the desk D9001."""
+        sides = [side.id for side in self.sides]
+        place = sides.index(home.side) if home.side in sides else _DESK_PLACE
+        first = (place if home.side is None or place < _DESK_PLACE else place + 1) * _NUMBERS
+        taken = {int(document.id[1:]) for document in self.documents}
+        return DocumentId(f"D{next(number for number in count(first + 1) if number not in taken)}")
 
     def with_person(self, person: Person) -> Case:
         """The case with that person's new values in place of the old."""

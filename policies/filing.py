@@ -156,6 +156,7 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
             [
                 card(case, document, version, facts.at, named=named),
                 *([_out_of_room(case, filing, facts).strip()] if filing.message else []),
+                *([_offer(document)] if filing.said_in == JOINT and document.home != DESK else []),
                 *([_namesake(document, former)] if named and former else []),
                 f"!doc show {document.id} shows more, !doc list all documents.",
             ]
@@ -226,6 +227,11 @@ def _again(case: Case, filing: Filing, same: tuple[Document, Version], facts: Fa
 
     reason = f"it is the same file as {document.id}.{version.number}"
     return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-again", reason)
+
+
+def _offer(document: Document) -> str:
+    """The proper way to those for whom it was meant."""
+    return f"If all are to have it, its owner says !doc request {document.id} download, and the mediator releases it."
 
 
 def _namesake(document: Document, former: Document) -> str:

@@ -36,7 +36,7 @@ def another(case: Case, owner: PersonId, home: Conversation, name: str, version:
     labels = [d.newest.label for d in theirs if name in {d.name, d.called}]
     label = strictest([version.label, *(one for one in labels if one in {Label.MEDIATORS, Label.PRIVILEGED})])
     free = another_name(name, {d.name for d in theirs})
-    return Document(case.new_document_id(), owner, home, free, (replace(version, label=label),), called=name)
+    return Document(case.new_document_id(home), owner, home, free, (replace(version, label=label),), called=name)
 
 
 def namesake(case: Case, document: Document) -> Document | None:

@@ -131,7 +131,7 @@ async def test_a_file_is_kept_shown_to_whom_two_said_yes_to_and_taken_back(keepi
 
     # In the joint room it is taken out at once, and belongs to its sender's side.
     slip = await bob.send_file(joint, "slip.pdf", letter(), mimetype="application/pdf")
-    assert "Perhaps seen before it was taken out: Mia, Alice." in await told(bob, his, "D2 “slip.pdf”")
+    assert "Perhaps seen before it was taken out: Mia, Alice." in await told(bob, his, "D1001 “slip.pdf”")
     await alice.wait_for(lambda e: e.event_id == slip and e.redacted)
     assert not [e for e in events_of(alice, hers) if "slip" in (e.body or "")]
     await nothing_lies_open(world, data)

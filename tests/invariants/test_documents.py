@@ -42,27 +42,32 @@ ROOMS = both_sides(
 )
 HERS, HIS = caucus_of(ROOMS, "Smith"), caucus_of(ROOMS, "Jones")
 PLACES = (DESK, JOINT, HERS, HIS)
-CANARIES = {"D1": "zq0001qz", "D2": "zq0002qz"}
-OWNERS = {"D1": ("Alice", HERS), "D2": ("Bob", HIS)}
+CANARIES = {"D1": "zq0001qz", "D1001": "zq0002qz"}
+OWNERS = {"D1": ("Alice", HERS), "D1001": ("Bob", HIS)}
 LABELS = ("joint", "consent-required", "caucus", "mediator-only", "privileged")
 STRICT = ("caucus", "mediator-only", "privileged")
 PROOFS: tuple[Proof, ...] = (SignedDevice(), SignedDevice(), AuthenticatedMail(), Unproven("a thief", "none"))
 
 
-OFFERED = re.compile(r"\b(R\d+)\b.*?\b(D\d(?:\.\d+)?) “.*?To (view|download)(?:, until ([\d: -]+) UTC)?", re.DOTALL)
+OFFERED = re.compile(r"\b(R\d+)\b.*?\b(D\d+(?:\.\d+)?) “.*?To (view|download)(?:, until ([\d: -]+) UTC)?", re.DOTALL)
 
 
 class Broken(AssertionError):
     """Something was shown to somebody who was not entitled."""
 
 
+def whole(number: str) -> str:
+    """The document of a version."""
+    return number.partition(".")[0]
+
+
 def filed(case: Case, key: str, at: datetime, *, taken: bool = True) -> Decision:
     """A document's owner shares it, or a version of it, or what is not taken."""
-    owner, home = OWNERS[key[:2]]
+    owner, home = OWNERS[whole(key)]
     kept = Kept(BlobId(f"b{key}"), f"{key.lower()}a".replace(".", "c").ljust(64, "0"), 10)
     result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ()) if taken else Refused("It is a film.")
-    name = CANARIES[key[:2]] if taken else f"{CANARIES[key[:2]]}.pdf"
-    former = DocumentId(key[:2]) if "." in key else None
+    name = CANARIES[whole(key)] if taken else f"{CANARIES[whole(key)]}.pdf"
+    former = DocumentId(whole(key)) if "." in key else None
     brought = Filing(MessageId(key), named(case, owner).id, home, home, name, result, version_of=former)
     return decide_filed(case, brought, replace(facts(None, at=at), documents=True))
 
@@ -135,14 +140,14 @@ class Book:
         offer = self.offers.get(number) if number else None
         if offer is None or number is None:
             return
-        home = OWNERS[offer.document[:2]]
+        home = OWNERS[whole(offer.document)]
         offer.mediator |= is_staff(self.case, by) and where == DESK
         offer.owner |= by == named(self.case, home[0]).id and where == home[1]
         if offer.mediator and offer.owner:
             self.given |= {Given(offer.document, p, offer.action, offer.until) for p in offer.audience}
 
     def _acted(self, words: str, decision: Decision) -> None:
-        said = re.fullmatch(r"!doc (label|revoke) (D\d) ?(\S*)", words)
+        said = re.fullmatch(r"!doc (label|revoke) (D\d+) ?(\S*)", words)
         if said is None or decision.refused or decision.rule != "command":
             return
         what, named_so, rest = said.groups()
@@ -202,7 +207,7 @@ class Book:
                     self.asked[code, person] = found[1]
 
     def entitled(self, number: str, person: PersonId, action: Action) -> bool:
-        owner, home = OWNERS[number[:2]]
+        owner, home = OWNERS[whole(number)]
         found, label = self.case.person(person), self.labels[number]
         if found is None:
             return False

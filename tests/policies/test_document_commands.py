@@ -267,14 +267,14 @@ def test_a_mediators_own_document_goes_by_the_mediators_yes_alone() -> None:
     case = with_document(owner="Mia", home=DESK)
     assert document(case).newest.label is Label.MEDIATORS
     assert not sees(case, "Alice")
-    done = answers(says(case, "Mia", "!doc grant D1 download to all", DESK), "Mia", DESK)
+    done = answers(says(case, "Mia", "!doc grant D9001 download to all", DESK), "Mia", DESK)
     assert sees(done.case, "Alice", Action.DOWNLOAD)
     assert [h.conversation for h in of_kind(Hand, done.effects)] == [JOINT]
 
 
 def test_a_mediators_own_document_goes_to_one_side_alone() -> None:
     case = with_document(owner="Mia", home=DESK)
-    done = answers(says(case, "Mia", "!doc grant D1 view to Smith", DESK), "Mia", DESK)
+    done = answers(says(case, "Mia", "!doc grant D9001 view to Smith", DESK), "Mia", DESK)
     assert (sees(done.case, "Alice"), sees(done.case, "Bob")) == (True, False)
     assert {p.conversation for p in of_kind(Publish, done.effects)} == {HERS}
 

@@ -168,6 +168,9 @@ def test_what_was_taken_out_of_the_joint_room_says_who_may_have_seen_it() -> Non
     decision = filed(where=JOINT)
     assert not of_kind(Redact, decision.effects)
     assert "Perhaps seen before it was taken out: Carl." in str(decision.effects)
+    # And the proper way to those for whom it was meant is offered.
+    assert "!doc request D1 download" in str(decision.effects)
+    assert "!doc request D1" not in str(filed().effects)
     assert reached(decision.effects) == {HERS, DESK}
 
 
@@ -299,3 +302,12 @@ def test_words_still_go_as_words() -> None:
     known = replace(facts(named(CASE, "Alice").id), documents=True, where=HERS)
     decision = routing.decide(CASE, message(CASE, "Alice", HERS, Text("hello")), known)
     assert of_kind(Relay, decision.effects)
+
+
+def test_no_number_tells_one_side_how_much_another_has_shared() -> None:
+    case = filed(OTHER, case=filed().case).case
+    carl = named(CASE, "Carl").id
+    his = decide_filed(case, Filing(None, carl, HIS, HIS, "slip.pdf", PASSED), KNOWN).case.documents[-1]
+    alone = decide_filed(CASE, Filing(None, carl, HIS, HIS, "slip.pdf", PASSED), KNOWN).case.documents[-1]
+    assert his.id == alone.id == "D1001"
+    assert filed(home=DESK, case=case).case.documents[-1].id == "D9001"

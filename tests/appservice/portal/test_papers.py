@@ -126,10 +126,10 @@ class Town:
             await work.shelf.begin_session(self.session, Whose(CASE.id, person.id), self.now + SESSION_LASTS)
         self.http.session.cookie_jar.update_cookies({COOKIE: self.session})
 
-    async def press(self, what: str, mark: str | None = None) -> ClientResponse:
-        """Of the form of document D1."""
+    async def press(self, what: str, mark: str | None = None, number: str = "D1") -> ClientResponse:
+        """Of the form of a document's first version."""
         form = {"mark": mark or form_mark(self.session)}
-        return await self.http.post(f"{ADDRESS}/{what}", data=form, allow_redirects=False)
+        return await self.http.post(f"/p/documents/{number}/1/{what}", data=form, allow_redirects=False)
 
     async def hand_in(
         self, data: bytes, *, place: str = "", mark: str | None = None, nonce: str = "", former: str = ""
@@ -418,10 +418,10 @@ async def test_what_is_handed_in_is_its_sides_document_and_nobody_elses(town: To
     document = town.document
     assert (document.owner, document.home, document.name) == (CARL.id, caucus_of(CASE, "Jones"), "plan.exe.pdf")
     assert "plan.exe.pdf" in await (await town.http.get("/p/documents")).text()
-    assert (await town.press("open")).status == 303
+    assert (await town.press("open", number=document.id)).status == 303
     await town.enter(ALICE)
     assert "plan.exe.pdf" not in await (await town.http.get("/p/documents")).text()
-    assert (await town.press("open")).status == 404
+    assert (await town.press("open", number=document.id)).status == 404
 
 
 def left_in(folder: Path) -> list[Path]:
@@ -450,7 +450,7 @@ async def test_what_a_mediator_may_have_kept_all_the_same_lies_locked_and_is_not
     assert town.document.quarantined
     assert "film" not in await (await town.http.get("/p/documents")).text()
     for what in ("open", "download"):
-        assert (await town.press(what)).status == 404
+        assert (await town.press(what, number=town.document.id)).status == 404
 
 
 async def test_two_presses_of_one_button_hand_in_one_file(town: Town) -> None:
@@ -471,8 +471,8 @@ async def test_another_file_by_the_same_form_is_another_unless_it_is_said_to_be_
         await town.filed()
     assert [document.name for document in town.case.documents] == ["plan.exe.pdf", "plan.exe (2).pdf"]
     shown = await (await town.http.get("/p/documents")).text()
-    assert '<option value="D1">A new version of D1 “plan.exe.pdf”' in shown
-    assert (await town.hand_in(newer + b"%", former="D1")).status == 303
+    assert '<option value="D1001">A new version of D1001 “plan.exe.pdf”' in shown
+    assert (await town.hand_in(newer + b"%", former="D1001")).status == 303
     await town.filed()
     assert [len(document.versions) for document in town.case.documents] == [2, 1]
 
