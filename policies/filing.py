@@ -188,12 +188,18 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
     if refused.kept:
         return _locked(case, filing, refused, facts, (what, after))
     if refused.limit:
-        known = refused.limit in case.full
-        told = tuple(
-            e for e in told if not (known and filing.home != DESK and isinstance(e, Tell) and e.conversation == DESK)
-        )
-        case = replace(case, full=case.full | {refused.limit})
+        case, told = _over_limit(case, filing, refused.limit, told)
     return Decision(case, (*told, *after), "file-refused", why)
+
+
+def _over_limit(case: Case, filing: Filing, limit: str, told: tuple[Effect, ...]) -> tuple[Case, tuple[Effect, ...]]:
+    """Whose it is, is told each time; the mediators once, and which limit it is they alone."""
+    if filing.home != DESK:
+        told = tuple(one for one in told if not (isinstance(one, Tell) and one.conversation == DESK))
+    if limit in case.full:
+        return case, told
+    text = f"No more documents are taken: a limit is reached ({limit}). Your administrator can raise it."
+    return replace(case, full=case.full | {limit}), (*told, Tell(DESK, text))
 
 
 def _locked(

@@ -26,29 +26,29 @@ class Quota:
 USUAL: Final = Quota()
 
 
+_NO_ROOM: Final = "There is no room for more documents here at the moment. Please talk to your mediator."
+"""The same whichever limit it is: a case that is full would tell one side how much another has shared (I1)."""
+_TOMORROW: Final = "That is more documents than one person may send in a day. Please send it tomorrow."
+
+
 @dataclass(frozen=True, slots=True)
 class Full:
-    """Which limit is reached: `key` tells it from others, `why` is a sentence for who sent the file."""
+    """`limit`: which one is reached, for the mediators alone; `why` is a sentence for who sent the file."""
 
-    key: str
+    limit: str
     why: str
 
 
 def full(case: Case, person: PersonId, size: int, at: datetime, quota: Quota) -> Full | None:
     """Whether one more file of so many bytes would be too much."""
-    ask = "Please talk to your mediator."
-    theirs = [(d, v) for d, v in _versions(case) if d.owner == person]
+    name = case.name_of(person)
+    theirs = [version for document, version in _versions(case) if document.owner == person]
     if sum(v.original.size for _, v in _versions(case)) + size > quota.case_bytes:
-        most = quota.case_bytes // MEGABYTE
-        return Full(
-            f"case/{most}", f"The documents of this case have reached {most} MB, which is all there may be. {ask}"
-        )
-    if sum(v.original.size for _, v in theirs) + size > quota.person_bytes:
-        most = quota.person_bytes // MEGABYTE
-        return Full(f"{person}/{most}", f"Your documents have reached {most} MB, which is all there may be. {ask}")
-    if sum(v.at > at - _DAY for _, v in theirs) >= quota.day_files:
-        why = f"That is more than {quota.day_files} documents in a day. Please send it tomorrow. {ask}"
-        return Full(f"{person}/{at:%Y-%m-%d}", why)
+        return Full(f"{quota.case_bytes // MEGABYTE} MB for the case", _NO_ROOM)
+    if sum(v.original.size for v in theirs) + size > quota.person_bytes:
+        return Full(f"{quota.person_bytes // MEGABYTE} MB for {name}", _NO_ROOM)
+    if sum(v.at > at - _DAY for v in theirs) >= quota.day_files:
+        return Full(f"{quota.day_files} files in a day for {name}, {at:%Y-%m-%d}", _TOMORROW)
     return None
 
 

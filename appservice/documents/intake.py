@@ -240,7 +240,7 @@ class Intake:
         async with self._database.begin() as work:
             case = await work.cases.load(case_id)
         over = full(case, author, size, datetime.now(UTC), self._quota) if case else None
-        return Refused(over.why, limit=over.key) if over else None
+        return Refused(over.why, limit=over.limit) if over else None
 
     async def _examined(self, case: CaseId, source: Path) -> Passed | Refused | Waits:
         examined = await self._examiner.examine(source)

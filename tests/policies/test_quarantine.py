@@ -113,15 +113,25 @@ def test_a_case_a_person_and_a_day_hold_so_much_and_no_more() -> None:
     assert full(case, carl, 1, AT, Quota(2000, 2000, 1)) is None
 
 
+def test_nobody_learns_from_a_limit_how_much_others_have_shared() -> None:
+    case, alice = of_size(900), named(CASE, "Alice").id
+    of_case, own = (full(case, alice, 101, AT, quota) for quota in (Quota(1000, 2000, 9), Quota(2000, 1000, 9)))
+    assert of_case is not None
+    assert own is not None
+    assert of_case.why == own.why
+    told_of = brought(result=Refused(of_case.why, limit=of_case.limit))
+    assert {t.conversation for t in of_kind(Tell, told_of.effects) if of_case.limit in t.text} == {DESK}
+
+
 def test_what_is_too_much_is_said_each_time_to_whom_it_concerns_and_once_to_the_mediators() -> None:
     over = full(of_size(2 * MEGABYTE), named(CASE, "Alice").id, 1, AT, Quota(MEGABYTE, MEGABYTE, 9))
     assert over is not None
-    limit = Refused(over.why, limit=over.key)
+    limit = Refused(over.why, limit=over.limit)
     once = brought(result=limit)
     twice = brought(once.case, limit)
     assert [DESK in {t.conversation for t in of_kind(Tell, d.effects)} for d in (once, twice)] == [True, False]
     assert all(HERS in {t.conversation for t in of_kind(Tell, d.effects)} for d in (once, twice))
-    assert "reached 1 MB" in told(twice)
+    assert "no room for more documents" in told(twice)
 
 
 def test_a_locked_file_gets_no_new_version() -> None:

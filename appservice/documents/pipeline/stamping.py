@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import pikepdf
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 from appservice.documents.pipeline.kinds import images
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
@@ -89,19 +89,30 @@ def _strip(line: str) -> pikepdf.Pdf:
 
 def _picture(source: BinaryIO, result: BinaryIO, order: Order) -> None:
     picture = images.opened(order.kind, source)
+    frames = [_marked(frame, order.line) for frame in ImageSequence.Iterator(picture)]
+    exif = Image.Exif()
+    exif[_IMAGE_ID] = order.mark
+    moving: dict[str, Any] = {
+        "save_all": True,
+        "append_images": frames[1:],
+        "duration": int(picture.info.get("duration", 100)),
+        "loop": picture.info.get("loop", 0),
+    }
+    made = io.BytesIO()
+    frames[0].save(made, order.kind.name, quality=_QUALITY, exif=exif, **(moving if len(frames) > 1 else {}))
+    result.write(made.getvalue())
+
+
+def _marked(picture: Image.Image, line: str) -> Image.Image:
     seen = picture.convert("RGBA" if picture.mode in {"RGBA", "LA", "PA", "P"} else "RGB")
-    words = _words(order.line, max(10, seen.width // 60))
+    words = _words(line, max(10, seen.width // 60))
     if words.width > seen.width:
         words = words.resize((seen.width, max(1, words.height * seen.width // words.width)))
     at = max(0, seen.width - words.width), max(0, seen.height - words.height)
     ground = Image.new("RGB", words.size, "white")
     seen.paste(ground, at, words.point(lambda strength: 160 if strength else 0))
     seen.paste(Image.new("RGB", words.size, "black"), at, words)
-    exif = Image.Exif()
-    exif[_IMAGE_ID] = order.mark
-    made = io.BytesIO()
-    seen.save(made, order.kind.name, quality=_QUALITY, exif=exif)
-    result.write(made.getvalue())
+    return seen
 
 
 def _words(line: str, size: int) -> Image.Image:

@@ -69,6 +69,18 @@ async def test_a_picture_says_whose_copy_it_is(copies: Copies, tmp_path: Path, k
     assert picture.convert("RGB").crop((300, 380, 600, 400)).getcolors(9) is None
 
 
+async def test_each_frame_of_a_moving_picture_is_marked(copies: Copies, tmp_path: Path) -> None:
+    made, frames = io.BytesIO(), [Image.new("RGB", (600, 400), colour) for colour in ("green", "red", "blue")]
+    frames[0].save(made, "WEBP", save_all=True, append_images=frames[1:], duration=70)
+    copy = await copied(copies, tmp_path, Kind.WEBP, made.getvalue())
+    assert isinstance(copy, bytes)
+    moving = Image.open(io.BytesIO(copy))
+    assert getattr(moving, "n_frames", 1) == 3
+    for frame in range(3):
+        moving.seek(frame)
+        assert moving.convert("RGB").crop((300, 380, 600, 400)).getcolors(9) is None
+
+
 async def test_two_peoples_copies_are_two_and_a_name_in_any_script_is_drawn(copies: Copies, tmp_path: Path) -> None:
     others = [Stamp("Bea Łoś 李", STAMP.at, "AAAA2222"), Stamp("Carl", STAMP.at, "BBBB3333"), STAMP]
     made = {await copied(copies, tmp_path, Kind.PDF, makers.pdf(1), stamp) for stamp in others}
