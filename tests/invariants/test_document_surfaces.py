@@ -274,7 +274,9 @@ class Site:
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     database, app = MemoryDatabase(), web.Application()
     vault = Vault(tmp_path, database, Folder(tmp_path / "blobs"))
-    intake = Intake(database, Ends(UserId("@bot:example.org"), cast(Homeserver, None), None), vault, FakeExaminer())
+    intake = Intake(
+        database, Ends(UserId("@bot:example.org"), cast(Homeserver, None), None), vault, FakeExaminer(), cast(Any, None)
+    )
     papers = ServicePapers(
         database,
         JsonCodec(),
