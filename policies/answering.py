@@ -14,6 +14,7 @@ from policies.ask import (
     Consenting,
     Ending,
     Mending,
+    Moving,
     Passing,
     Removing,
     Sharing,
@@ -26,6 +27,7 @@ from policies.ask import (
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
 from policies.commands import agreement, broadcast
+from policies.commands.correction import moved
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.handover import taken_over
 from policies.commands.intake import written
@@ -54,7 +56,16 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
     service was restored from a backup, and what follows from it may have been done already."""
     case, who = without(case, ask), case.name_of(ask.asked)
     match ask.act:
-        case Removing() | Mending() | Adopting() | Withdrawing() | Broadcasting() | Ending() | WritingToStranger():
+        case (
+            Removing()
+            | Mending()
+            | Adopting()
+            | Withdrawing()
+            | Broadcasting()
+            | Ending()
+            | WritingToStranger()
+            | Moving()
+        ):
             return Done(case, "")
         case Accepting():
             text = f"{who} has not answered whether they accept the agreement. !agreement send asks again."
@@ -82,6 +93,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
         case Removing(who):
             person = case.person(who)
             return removed(case, person) if person else Done(case, "They take part no more already.")
+        case Moving():
+            return moved(case, ask.act, facts)
         case Mending():
             return mended(case)
         case Withdrawing(who):
@@ -116,7 +129,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
 def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
     who = case.name_of(ask.asked)
     match ask.act:
-        case Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger():
+        case Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger() | Moving():
             return Done(case, "Nothing is done.")
         case Withdrawing():
             own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)

@@ -115,6 +115,14 @@ class WritingToStranger:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Somebody who was entered on a wrong side comes onto this one."""
+
+    person: PersonId
+    side: str
+
+
 Act = (
     Removing
     | Mending
@@ -130,6 +138,7 @@ Act = (
     | Wondering
     | TakingOver
     | WritingToStranger
+    | Moving
 )
 
 

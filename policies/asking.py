@@ -28,6 +28,7 @@ from policies.ask import (
     Ending,
     Meaning,
     Mending,
+    Moving,
     Passing,
     Removing,
     Sharing,
@@ -40,7 +41,7 @@ from policies.ask import (
 from policies.case import JOINT, Case, Conversation, PersonId
 from policies.course import private_rooms
 from policies.effects import Due, Pose, Schedule, due_key
-from policies.membership import readers
+from policies.membership import caucuses_of, readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.names import ReleaseId
 from policies.outcome import Facts, Refused
@@ -118,6 +119,10 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
         case Removing(who):
             person = case.person(who)
             return Meaning(f"{person.name} takes part no more") if person else None
+        case Moving(who, side):
+            person = case.person(who)
+            there = frozenset(p for room in caucuses_of(case, who) for p in readers(case, room))
+            return Meaning(f"{person.name} goes to the side {side}", there) if person else None
         case Withdrawing(who):
             person = case.person(who)
             return Meaning(f"{person.name} withdraws from the mediation") if person else None

@@ -20,6 +20,7 @@ from policies.ask import (
     Consenting,
     Ending,
     Mending,
+    Moving,
     Passing,
     Removing,
     Sharing,
@@ -184,7 +185,9 @@ def _what(act: Act) -> str:
             return "answer your question"
         case Withdrawing():
             return "say whether they withdraw"
-        case Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger():
+        case (
+            Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger() | Moving()
+        ):
             return "confirm an act"
         case Sharing() | TakingBack():
             return "choose who reads something"

@@ -116,6 +116,8 @@ class Endpoint:
     """Who was there when the channel was first used, where the network tells."""
     doubt: Doubt | None = None
     """Until a mediator has made sure who is there, nothing is sent and nothing is believed."""
+    settled: datetime | None = None
+    """What came before that may have been meant for a private room in which its person sat by mistake."""
     declined: bool = False
     """Its person wrote STOP: only their START lifts that."""
 

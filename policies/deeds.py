@@ -155,9 +155,11 @@ def _final(before: Case, after: Case, changed: set[str], effects: tuple[Effect, 
     released = any(r.standing is Standing.RELEASED and before.release(r.id) != r for r in after.releases)
     left = {p.id for p in before.people} - {p.id for p in after.people}
     came = [p.name for p in after.people if before.person(p.id) is None]
+    corrected = left and {p.name for p in before.people if p.id in left} & set(came)
     over = after.phase in {Phase.SETTLED, Phase.CLOSED}
     table = (
         (released, _RELEASED),
+        (corrected, Final("what was read there can't be unread", "!party side NAME on SIDE corrects it again")),
         (left, Final("who was taken off reads nothing that is said meanwhile", "!party add NAME ADDRESS begins anew")),
         (came, Final("they were invited", f"!party remove {''.join(came[-1:])} takes them off")),
         ("opened" in changed, _OPENED),

@@ -99,6 +99,16 @@ def without(case: Case, person: PersonId) -> Floor:
     )
 
 
+def moved(floor: Floor, old: PersonId, new: PersonId) -> Floor:
+    """The floor when somebody is another person of the case from now on."""
+
+    def now(spell: Spell) -> Spell:
+        return replace(spell, person=new) if spell.person == old else spell
+
+    turn = now(floor.turn) if floor.turn else None
+    return replace(floor, turn=turn, muted=tuple(map(now, floor.muted)), resting=tuple(map(now, floor.resting)))
+
+
 def ends(floor: Floor) -> frozenset[datetime]:
     """When something of it ends by itself."""
     spells = (floor.turn, *floor.muted, *floor.resting)

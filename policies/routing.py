@@ -36,6 +36,7 @@ from policies.text import moment, one_line
 from policies.warning import echo_warning, sign_of_warning
 
 HELD_TILL_ACCEPTED = "its author has not accepted the agreement to mediate"
+HELD_UNSETTLED = "it may have been meant for the room in which its author sat by mistake until just now"
 HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
 
 
@@ -293,6 +294,9 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
 
 def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> Decision | None:
     """Proven and readable, and yet not for where it was said, or not now."""
+    settled = author.endpoint.settled
+    if settled and message.at < settled and message.conversation.kind is Kind.CAUCUS:
+        return _held(case, message, HELD_UNSETTLED, rule="unsettled")
     unfit = objection_to(case, message, facts)
     if unfit:
         return _aside(case, message, author, unfit, facts) or _held(case, message, unfit, rule="unfit")

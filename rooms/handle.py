@@ -21,6 +21,7 @@ from policies.commands.intake import OpenFor
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import Command, is_command, parse
+from policies.commands.whatsapp import ChangeNumber
 from policies.confirmed import kept_private
 from policies.document import Document
 from policies.documents import Wish
@@ -357,7 +358,8 @@ class Handler:
     async def _engaged(self, case: Case, command: Command | Misunderstood) -> frozenset[str]:
         """Which of the names on WhatsApp that a command may be about take part in another case."""
         steps = command.steps if isinstance(command, NewCase) else (command,)
-        names = {name for step in steps if isinstance(step, AddPerson) for name in step.on_whatsapp}
+        added = [step.address if isinstance(step, ChangeNumber) else step for step in steps]
+        names = {name for step in added if isinstance(step, AddPerson) for name in step.on_whatsapp}
         if isinstance(command, OpenFor):
             names |= triage.on_whatsapp(case, command)
         for person in case.people:

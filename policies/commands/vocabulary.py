@@ -17,6 +17,7 @@ from policies.commands import (
     agreement,
     broadcast,
     channels,
+    correction,
     course,
     digest,
     documents,
@@ -46,6 +47,7 @@ from policies.commands import (
 from policies.commands.agreement import AgreementCommand
 from policies.commands.broadcast import Broadcast
 from policies.commands.channels import ChannelCommand
+from policies.commands.correction import CorrectSide
 from policies.commands.course import CourseCommand
 from policies.commands.digest import DigestCommand
 from policies.commands.documents import DocumentCommand
@@ -107,6 +109,7 @@ class GiveAnswer:
 Command = (
     OpeningCommand
     | PeopleCommand
+    | CorrectSide
     | HandOver
     | SideCommand
     | ChannelCommand
@@ -142,6 +145,7 @@ FORMS: dict[str, Form[Command]] = {
     for form in (
         *opening.FORMS,
         *people.FORMS,
+        *correction.FORMS,
         *handover.FORMS,
         *sides.FORMS,
         *channels.FORMS,

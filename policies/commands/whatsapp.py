@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies import effects
-from policies.case import Case, Network
+from policies.case import Case, Endpoint, EndpointId, Network, Person, Role
 from policies.commands.form import Form
+from policies.commands.mail import introductions
+from policies.commands.people import AddPerson, address_problem
+from policies.delivery import channel_key
+from policies.effects import Resume
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.telephone import contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +23,62 @@ class ShowWhatsApp:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
-        person = case.named(self.name)
-        if person is None:
-            return no_such_person(case, self.name)
-        if person.endpoint.network is not Network.WHATSAPP:
-            return Refused(f"{person.name} does not take part by WhatsApp", "!status shows everybody's channel")
-        return Done(case, "", (effects.ShowMails(person.id),))
+        person = _on_whatsapp(case, self.name)
+        return person if isinstance(person, Refused) else Done(case, "", (effects.ShowMails(person.id),))
 
 
-WhatsAppCommand = ShowWhatsApp
+@dataclass(frozen=True, slots=True)
+class ChangeNumber:
+    """The person is reached at another number from now on."""
+
+    name: str
+    number: str
+
+    @property
+    def address(self) -> AddPerson:
+        """The new number, as if somebody came in with it."""
+        return AddPerson(self.name, Network.WHATSAPP, contact(self.number) or self.number)
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """A new channel, with no consent yet: that was about the old number. What comes from there is nobody's."""
+        person = _on_whatsapp(case, self.name)
+        if isinstance(person, Refused):
+            return person
+        wanted = self.address
+        roles = case.roles(person.id)
+        problem = address_problem(replace(wanted, role=roles[0].role if roles else Role.PARTY), facts)
+        if problem:
+            return problem
+        for name in (wanted.address, *sorted(wanted.on_whatsapp)):
+            known = case.at_address(Network.WHATSAPP, name)
+            if known:
+                return Refused(f"{name} is {known.name}'s number in this case", "No two people share a number")
+        number = case.made + 1
+        endpoint = Endpoint(EndpointId(f"e{number}"), Network.WHATSAPP, wanted.address)
+        moved = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
+        answer = (
+            f"{person.name} is reached at {wanted.address} from now on; what comes from the old number is nobody's."
+            " What was sent there, was sent. The consent was given for the old number: until there is another, nothing"
+            f" is sent: !consent {person.name}: agreed by telephone to take part by WhatsApp, which Meta can read"
+        )
+        return Done(moved, answer, (Resume(channel_key(case, person.endpoint.id)), *introductions(moved, person)))
+
+
+def _on_whatsapp(case: Case, name: str) -> Person | Refused:
+    person = case.named(name)
+    if person is None:
+        return no_such_person(case, name)
+    if person.endpoint.network is not Network.WHATSAPP:
+        return Refused(f"{person.name} does not take part by WhatsApp", "!status shows everybody's channel")
+    return person
+
+
+def _number(words: list[str]) -> ChangeNumber | str:
+    at = next((i for i, word in enumerate(words) if word.startswith(("+", "00"))), None)
+    return ChangeNumber(" ".join(words[:at]), " ".join(words[at:])) if at else "It needs a name, and the new number"
+
+
+WhatsAppCommand = ShowWhatsApp | ChangeNumber
 
 FORMS: tuple[Form[WhatsAppCommand], ...] = (
     Form(
@@ -35,5 +87,12 @@ FORMS: tuple[Form[WhatsAppCommand], ...] = (
         "what became of the latest WhatsApp messages to somebody",
         "!whatsapp status Bea",
         lambda words: ShowWhatsApp(" ".join(words)) if words else "A name is missing",
+    ),
+    Form(
+        "whatsapp number",
+        "!whatsapp number NAME NEW-NUMBER",
+        "somebody is reached at another number from now on",
+        "!whatsapp number Bea +34600123457",
+        _number,
     ),
 )

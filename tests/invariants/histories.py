@@ -230,6 +230,14 @@ FLOOR = (
     "!rules joint-file dry",
     "!rules edits 30m",
 )
+CORRECTIONS = (
+    "!party side Alice on Jones",
+    "!party side Alice on Smith",
+    "!party side Bob on Smith",
+    "!party side Carl on Smith",
+    "!party side Carl on Brown",
+    "!party side Bea on Jones",
+)
 NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")
 VERDICTS = (NotSent("down"), Unknown("no answer"), Refused(451, False, "later"), Refused(550, True, "never"))
@@ -266,6 +274,7 @@ MEDIATING = st.one_of(
     _then(_command(st.sampled_from(ADDITIONS).map("!party add {}".format)), RESTS),
     _then(_command(st.sampled_from(NAMES).map("!consent {}: yes".format)), RESTS),
     _then(_command(st.sampled_from(NAMES).map("!party remove {}".format)), RESTS, st.just((Confirm(),)), RESTS),
+    _then(_command(st.sampled_from(CORRECTIONS)), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.just("!handover Ines @ines:example.org")), RESTS, st.just((Confirm(by=INES),)), RESTS),
     _then(_command(st.just("!repair")), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.sampled_from(ORDERS)), RESTS),

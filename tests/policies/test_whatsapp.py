@@ -101,6 +101,30 @@ def test_a_key_that_is_gone_is_not_asked_for_once_its_successor_is_confirmed() -
     assert named(done(case, f"!confirm Bea: {fingerprint(now)}"), "Bea").endpoint.seen == now
 
 
+def test_a_number_that_was_typed_wrong_is_corrected_with_a_channel_that_nothing_is_known_of() -> None:
+    case = done(done(case_with(), "!party add Bea +34600123456 on Jones"), "!consent Bea: agreed by telephone")
+    old = named(case, "Bea")
+    case = case.with_person(replace(old, endpoint=replace(old.endpoint, seen=Seen("ES.4711", BEA), declined=True)))
+    bea = named(done(case, "!whatsapp number Bea +34 600 123 457"), "Bea")
+    assert bea.id == old.id
+    assert bea.endpoint == Endpoint(bea.endpoint.id, Network.WHATSAPP, "+34600123457")
+    assert bea.endpoint.id != old.endpoint.id
+    after = case.with_person(bea)
+    assert after.at_address(Network.WHATSAPP, BEA) is None
+    assert after.at_address(Network.WHATSAPP, "ES.4711") is None
+    assert isinstance(may_relay(after, caucus_of(case, "Jones"), bea.id), Wait)
+
+
+def test_a_number_is_not_changed_into_somebody_elses() -> None:
+    case = done(done(case_with(), "!party add Bea +5511987654321"), "!party add Bo +34600123457")
+    assert "Bea's number" in str(said(case, "!whatsapp number Bo +55 11 8765 4321"))
+    known = replace(KNOWN, engaged=frozenset({"+34600123458"}))
+    assert "another case" in str(said(case, "!whatsapp number Bo +34600123458", known))
+    assert "no telephone number" in str(said(case, "!whatsapp number Bo +34"))
+    assert "does not take part by WhatsApp" in str(said(case, "!whatsapp number Mia +34600123458"))
+    assert "It needs a name" in str(parse("!whatsapp number +34600123458"))
+
+
 def test_everybody_is_told_that_meta_reads() -> None:
     case = done(done(case_with(), "!party add Bea +34600123456 on Jones"), "!open")
     text = readers_text(case, JOINT)
