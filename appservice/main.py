@@ -187,6 +187,7 @@ def _house(config: Config) -> House:
         organisation=config.organisation.name,
         telephone=config.organisation.telephone,
         triage={user: mediator_name(user) for user in config.at_triage},
+        undo=timedelta(seconds=config.rooms.undo_seconds),
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )
 

@@ -35,6 +35,7 @@ from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswere
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, Item, ItemId, State, Work, item_id
 from rooms.provision import Report
+from rooms.recalling import is_early
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,8 @@ class OutboxWork:
     async def _is_late(self, item: Item, outgoing: Outgoing, why: str) -> None:
         """Still trying, for some time now: said once, so that nobody believes in a bridge that is down."""
         if _failing(item) < LATE or item.id in self._late or item.case is None or _is_for_the_desk(item):
+            return
+        if isinstance(outgoing, Relay) and is_early(outgoing, datetime.now(UTC)):
             return
         described = await self._described(item, outgoing)
         text = f"Not sent yet, and being tried again: {described}: {why}. I tell you when it is sent."

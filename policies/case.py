@@ -10,7 +10,7 @@ from typing import Final
 
 from policies.agreement import Acceptance, Agreement
 from policies.ask import Ask
-from policies.deed import Deed
+from policies.deed import Deed, Posted
 from policies.digest import Digest
 from policies.document import Document, DocumentId
 from policies.language import Language
@@ -218,6 +218,8 @@ class Case:
     """What a mediator did last."""
     triage: Triage | None = None
     """Who wrote that takes part in no case; of the organisation's triage desk alone."""
+    posted: Posted | None = None
+    """What a mediator wrote last where parties read; None once it was taken back."""
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 

@@ -162,6 +162,16 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What a mediator wrote last where parties read."""
+
+    by: PersonId
+    message: MessageId
+    where: Conversation
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Deed:
     """What a mediator did last. `where` and `entry` are its place on record, `what` is how the desk was answered.
 

@@ -52,7 +52,7 @@ from policies.release import Standing
 from policies.text import one_line
 
 _BEGUN = frozenset({Standing.PREVIEWED, Standing.ASKED})
-_BOOKKEEPING = frozenset({"deed", "boards", "made"})
+_BOOKKEEPING = frozenset({"deed", "posted", "boards", "made"})
 _LOOKING = (ShowBoard, ShowHeaders, ShowHeld, ShowLog, ShowMails, PostHeads, Preview, Schedule, Resume)
 
 

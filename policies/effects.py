@@ -34,6 +34,16 @@ class Relay:
     content: Content
     to: PersonId
     reply_to: MessageId | None = None
+    not_before: datetime | None = None
+    """Until then its author may take it back, and what comes after it waits behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """What of a message has not left yet to these people, doesn't leave."""
+
+    message: MessageId
+    people: frozenset[PersonId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +363,7 @@ class Schedule:
 Effect = (
     Post
     | Relay
+    | Withhold
     | Tell
     | Explain
     | Pose

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, Person, PersonId
@@ -80,6 +80,12 @@ class Facts:
     """The mail addresses that get the signed heads of the record."""
     deletes_media: bool = False
     """Whether we may delete files from the homeserver."""
+    undo: timedelta = timedelta(0)
+    """So long what a mediator writes waits before it leaves to other networks."""
+    unsent: frozenset[PersonId] = frozenset()
+    """To whom what is taken back has not left yet, of those who read it outside of Matrix."""
+    changed_by: MessageId | None = None
+    """The latest change of what is taken back, which stands in its room beside it."""
     held: AtHand | None = None
     """The held message that a command names."""
     fresh: CaseId | None = None

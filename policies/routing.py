@@ -7,6 +7,7 @@ own caucus, or the desk. `tests/invariants` holds this over random histories.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 
 from policies.acts import create, perform, take
@@ -18,8 +19,10 @@ from policies.commands.form import Misunderstood
 from policies.commands.handover import reminders
 from policies.commands.intake import answered_by_reply
 from policies.commands.opening import NewCase
+from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
+from policies.deed import Posted
 from policies.effects import AskWhose, Decision, Effect, EndHold, Explain, Hold, Inform, Post, Redact, Relay, Tell
 from policies.filing import attached, decide_file
 from policies.floor import floor_text, objection, spoken
@@ -29,6 +32,7 @@ from policies.membership import alone_with_mediators, bridged_readers, may_join,
 from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label, label
+from policies.recalling import decide_removal
 from policies.releasing import closed_all
 from policies.rules import Breach, breach, tried_out
 from policies.status import readers_text
@@ -52,7 +56,7 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
             told = sign_of_warning(case, message, author)
             return Decision(case, told, "reaction", "a reaction binds nobody and is not carried")
         case Removal(target):
-            return _removed(case, message, author) if target else Decision(case, (), "removal", "of nothing we carried")
+            return decide_removal(case, message, author, target, facts)
         case Text() | Edit() | File() | Unreadable():
             pass
         case _:
@@ -169,10 +173,10 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
     given = read_answer(message.content.body) if isinstance(message.content, Text) else None
     if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
         return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
-    if isinstance(message.content, Text) and message.conversation.kind is Kind.CAUCUS:
+    if isinstance(message.content, Text):
         command = heard_in_private(message.content.body, staff=case.is_staff(author.id))
-        if command:
-            return _commanded_in_private(case, command, author, facts)
+        if command and (message.conversation.kind is Kind.CAUCUS or isinstance(command, Undo)):
+            return _commanded_in_private(case, command, author, facts, message)
     kept = _kept_back(case, message, author, facts)
     if kept:
         return kept
@@ -210,7 +214,9 @@ def _is_answer(case: Case, message: Message, code: str) -> bool:
     )
 
 
-def _commanded_in_private(case: Case, command: Command | Misunderstood, author: Person, facts: Facts) -> Decision:
+def _commanded_in_private(
+    case: Case, command: Command | Misunderstood, author: Person, facts: Facts, message: Message
+) -> Decision:
     """A mediator is answered at the desk, so that no party reads it; a party where it spoke. Nothing is passed on."""
     if facts.before_restore:
         outcome: Outcome = Refused("That was said before I was restored from a backup", "Say it again if it holds")
@@ -219,11 +225,14 @@ def _commanded_in_private(case: Case, command: Command | Misunderstood, author: 
     else:
         outcome = perform(case, command, facts)
     if case.is_staff(author.id):
-        return _told(case, outcome)
+        told = _told(case, outcome)
+        # What takes back leaves no trace beside what it took.
+        own = (Redact(message.conversation, message.id),) if isinstance(command, Undo) else ()
+        return replace(told, effects=(*own, *told.effects))
     if isinstance(outcome, Refused):
-        told = Inform(author.id, facts.where, str(outcome))
+        answer = Inform(author.id, facts.where, str(outcome))
         notice = f"{author.name} gave a command in {desk_label(facts.where, case)}, and was told what would work."
-        return Decision(case, (told, Tell(DESK, notice)), "refused", str(outcome), refused=True)
+        return Decision(case, (answer, Tell(DESK, notice)), "refused", str(outcome), refused=True)
     return _told(case, outcome)
 
 
@@ -356,8 +365,10 @@ def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Deci
     if not message.native:
         effects.append(Post(message.conversation, author.id, message.content, message.id, message.reply_to))
         effects += attached(message.id, message, facts)
-    effects += _relays(case, message, credited=author.id)
-    if case.is_staff(author.id):
+    staff = case.is_staff(author.id)
+    undoable = facts.at + facts.undo if staff and facts.undo else None
+    effects += _relays(case, message, credited=author.id, not_before=undoable)
+    if staff:
         effects += echo_warning(case, message, facts)
     else:
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
@@ -365,19 +376,16 @@ def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Deci
     effects += what_follows(case, after)
     after, asked = offered(after, message, author, facts)
     effects += asked
+    if staff and isinstance(message.content, Text | File):
+        after = replace(after, posted=Posted(author.id, message.id, message.conversation, message.at))
     return Decision(after, tuple(effects), "said", f"{message.conversation.kind}: its readers, nobody else")
 
 
-def _removed(case: Case, message: Message, author: Person) -> Decision:
-    """A message was removed. Whoever holds a homeserver token can do that: a fact, not a person's act (I4)."""
-    where = desk_label(message.conversation, case)
-    notice = () if case.is_staff(author.id) else (Tell(DESK, f"A message was removed in {where}."),)
-    return Decision(case, (*_relays(case, message, credited=None), *notice), "removal", "its readers are told")
-
-
-def _relays(case: Case, message: Message, *, credited: PersonId | None) -> list[Effect]:
+def _relays(
+    case: Case, message: Message, *, credited: PersonId | None, not_before: datetime | None = None
+) -> list[Effect]:
     return [
-        Relay(message.id, message.conversation, credited, message.content, reader, message.reply_to)
+        Relay(message.id, message.conversation, credited, message.content, reader, message.reply_to, not_before)
         for reader in _bridged(case, message.conversation)
         if reader != message.author
     ]

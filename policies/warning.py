@@ -31,7 +31,7 @@ def echo_warning(case: Case, message: Message, facts: Facts) -> list[Effect]:
         return []
     text = (
         f"CAREFUL: what you wrote in {desk_label(message.conversation, case)} also stands in another private room:"
-        f" {', '.join(f'“{words}”' for words in found)}. If it should not be there, remove your message in your client"
-        " at once. Whoever has read it, and whoever got it outside of Matrix, has it."
+        f" {', '.join(f'“{words}”' for words in found)}. If it should not be there, reply !undo to it at once, or"
+        " remove it in your client. Whoever has read it, and whoever got it outside of Matrix, has it."
     )
     return [Tell(DESK, text)]

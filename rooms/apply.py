@@ -50,6 +50,7 @@ from policies.effects import (
     ShowMails,
     ShowReferrals,
     Tell,
+    Withhold,
     WriteToStranger,
     due_key,
 )
@@ -76,6 +77,7 @@ from rooms.ports import (
     item_id,
     person_lane,
 )
+from rooms.recalling import withhold
 from rooms.record import Line, entry
 from rooms.shown import Showing, pin_text, text_of
 
@@ -271,6 +273,8 @@ class Applier:
                 await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
             case Hold() | EndHold() | ResumeHold():
                 await self._hold(case.id, effect)
+            case Withhold(message, people):
+                await withhold(self._work, self._codec, case, people, message)
             case Resume(key):
                 await self._work.outbox.wake(key)
             case ConfirmIdentity(person, key):
@@ -293,7 +297,10 @@ class Applier:
         # The case can't change meanwhile: what may not leave now waits from the beginning.
         verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
         wait = verdict if isinstance(verdict, Wait) else None
-        await self._put(case.id, *_way(case, effect), _in_their_language(case, effect), wait=wait)
+        not_before = effect.not_before if isinstance(effect, Relay) else None
+        await self._put(
+            case.id, *_way(case, effect), _in_their_language(case, effect), wait=wait, not_before=not_before
+        )
         if heard := _remembered(effect):
             await self._work.echoes.note(case.id, heard[0].id, grams(heard[1]))
         if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
@@ -331,10 +338,18 @@ class Applier:
                 await self._effect(other, Tell(DESK, text))
 
     async def _put(
-        self, case: CaseId | None, lane: Lane, kind: str, outgoing: Outgoing, *, wait: Wait | None = None
+        self,
+        case: CaseId | None,
+        lane: Lane,
+        kind: str,
+        outgoing: Outgoing,
+        *,
+        wait: Wait | None = None,
+        not_before: datetime | None = None,
     ) -> None:
         self._parts += 1
-        item = Item(self._named(), lane, kind, case, self._codec.dump(outgoing), self._at)
+        # READY, so that what comes after it in its lane waits behind it.
+        item = Item(self._named(), lane, kind, case, self._codec.dump(outgoing), self._at, due_at=not_before)
         if wait:
             due = self._at + REST_AT_MOST
             item = replace(item, state=State.PARKED, wait_key=wait.key, note=wait.why, due_at=due)

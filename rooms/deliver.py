@@ -61,6 +61,7 @@ from rooms.ports import (
 )
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, room_wait_key
+from rooms.recalling import is_early
 from rooms.triage import StrangerWork
 
 AFTER_YOU = "what was said before it goes first"
@@ -339,6 +340,9 @@ class Deliverer:
         has_left = now is not None and now.progress is not None
         if unconfirmed and not has_left:
             return _unconfirmed(case_id)
+        if isinstance(effect, Relay) and is_early(effect, self._clock()) and not has_left:
+            # It waited for something else, too, which came sooner; its lane waits with it.
+            raise Trouble("its author may still take it back", transient=True)
         why = None if has_left else kept_back(case, effect, item.received_at, self._clock())
         if why:
             return why

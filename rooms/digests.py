@@ -15,6 +15,7 @@ from rooms.clearance import kept_back
 from rooms.letters import Enclosed, ToPerson, addressee, letter_to
 from rooms.outcome import Parked
 from rooms.ports import Item
+from rooms.recalling import is_early
 
 TOGETHER_MOST: Final = 40
 """Messages in one mail; the next are in another."""
@@ -41,7 +42,8 @@ def gathered(
             continue
         size += len(item.body)
         why = kept_back(case, effect, item.received_at, at)
-        is_last = len(found) + 1 >= TOGETHER_MOST or size > BYTES_MOST
+        early = isinstance(effect, Relay) and is_early(effect, at)
+        is_last = early or len(found) + 1 >= TOGETHER_MOST or size > BYTES_MOST
         if is_last or isinstance(why, Parked) or not _is_words(effect) or item.sending:
             break
         if why is None:

@@ -31,7 +31,7 @@ from policies.guard import grams
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
 from policies.membership import conversations
-from policies.message import AuthenticatedMail, Content, Edit, Message, MessageId, PinnedLink, Proof, Text
+from policies.message import AuthenticatedMail, Content, Edit, Message, MessageId, PinnedLink, Proof, Removal, Text
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from policies.poll import Vote, decide_vote
@@ -43,6 +43,7 @@ from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
 from rooms.house import House
 from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import room_wait_key
+from rooms.recalling import unsent
 
 NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
@@ -82,7 +83,7 @@ class Handler:
 
     def __init__(self, work: Work, codec: Codec, house: House, item: ItemId, at: datetime) -> None:
         """`item` is the inbox item at hand, `at` the time of its handling."""
-        self._work, self._house, self._item, self._at = work, house, item, at
+        self._work, self._codec, self._house, self._item, self._at = work, codec, house, item, at
         self._applier = Applier(work, codec, item, at)
 
     async def message(self, case_id: CaseId, message: Message, event: EventId | None, mail_id: str | None) -> Decision:
@@ -99,6 +100,8 @@ class Handler:
         facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=quotes)
         if at_desk and isinstance(message.content, Text):
             facts = await self._about(case, parse(message.content.body), facts)
+        if target := _taken_back(case, message, facts):
+            facts = await self._still_here(case, message.author, target, facts)
         decision = routing.decide(case, message, facts)
         for entry in (Entry(case_id, message, event, mail_id), *stands_elsewhere(case_id, message, decision)):
             await self._work.journal.append(entry)
@@ -127,6 +130,16 @@ class Handler:
             target = await self._work.journal.get(case.id, message.content.target)
             facts = replace(facts, edited_at=target.message.at if target else None)
         return replace(facts, elsewhere=elsewhere)
+
+    async def _still_here(self, case: Case, by: PersonId, target: MessageId, facts: Facts) -> Facts:
+        """The facts, with whom a mediator's post has not left for yet, and its latest change. None else's post: whoever
+        removes that is not its author."""
+        entry = await self._work.journal.get(case.id, target)
+        if entry is None or not case.is_staff(entry.message.author) or not case.is_staff(by):
+            return facts
+        newest = await self._work.journal.newest(case.id, target)
+        changed_by = newest.message.id if newest and newest.message.id != target else None
+        return replace(facts, unsent=await unsent(self._work, self._codec, case, target), changed_by=changed_by)
 
     async def answer(self, case_id: CaseId, answer: Answering | Vote, received_at: datetime) -> Decision:
         """Somebody answered a question that binds, not in words in a conversation but by a link or in a poll, say."""
@@ -374,6 +387,18 @@ class Handler:
 
     def _facts(self, by: PersonId | None, identities: Mapping[PersonId, Identity]) -> Facts:
         return self._house.facts(self._at, by, code_from(self._item), identities)
+
+
+def _taken_back(case: Case, message: Message, facts: Facts) -> MessageId | None:
+    """Which message that may take back: one that it removes, that it answers with a command, or the latest one."""
+    match message.content:
+        case Removal(target):
+            return target
+        case Text(body) if is_command(body):
+            latest = case.posted.message if case.posted and message.conversation == DESK else None
+            return latest or (facts.quoted.message if facts.quoted else None)
+        case _:
+            return None
 
 
 def _words_of(message: Message) -> str:

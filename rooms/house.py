@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from policies.agreement import Agreement
 from policies.case import PersonId
@@ -47,6 +47,8 @@ class House:
     """As those are told who take part in no case."""
     triage: Mapping[UserId, str] = field(default_factory=dict)
     """Who reads what strangers write (user id to name); nobody: there is no triage desk."""
+    undo: timedelta = timedelta(0)
+    """How long mediators may take back what they wrote before it leaves to other networks."""
 
     def facts(self, at: datetime, by: PersonId | None, code: str, identities: Mapping[PersonId, Identity]) -> Facts:
         """What an act needs to know of the organisation, and of the moment."""
@@ -69,4 +71,5 @@ class House:
             language=self.language,
             organisation=self.organisation,
             telephone=self.telephone,
+            undo=self.undo,
         )

@@ -136,6 +136,9 @@ class Queue(Protocol):
     async def behind(self, item: Item) -> tuple[Item, ...]:
         """The READY and PARKED items that were stored in its lane after it, oldest first, at most 500."""
 
+    async def in_lane(self, lane: Lane) -> tuple[Item, ...]:
+        """The READY and PARKED items of a lane, newest first, at most 500."""
+
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
         """Whether an item that was stored in its lane before it is parked under that key; or is ready, as one is that
         was parked until a moment ago, when whoever asks had leased the lane already."""

@@ -29,6 +29,7 @@ AUTHSERV_ID = "mx.reply.example.org"
 REPLY_DOMAIN = "reply.example.org"
 MEDIATOR = "mia"
 JOINT_DELAY = 1  # seconds
+UNDO = 1  # second in which a mediator takes back what would be mailed
 _READY = 120.0
 _STOP = 60.0
 
@@ -217,6 +218,7 @@ class World:
         settings = self.config.read_text()
         # One mail to two addresses comes within a moment here: nobody has to wait a quarter of a minute for the other.
         settings = _changed(r"# (joint_delay_seconds): \d+", rf"\1: {JOINT_DELAY}", settings)
+        settings = _changed(r"(undo_seconds): \d+", rf"\1: {UNDO}", settings)
         section = whatsapp.SETTINGS.replace("BASE_URL", self.whatsapp.base_url)
         self.config.write_text(_changed(r"(?m)^whatsapp:\n(?:  .*\n)+", section, settings))
         for name, secret in whatsapp.SECRETS.items():

@@ -172,6 +172,9 @@ class Rooms(Section):
     """What our rooms are like."""
 
     rotation_messages: int = Field(default=100, ge=1, le=10_000, description="messages until a new room key")
+    undo_seconds: int = Field(
+        default=30, ge=0, le=600, description="seconds in which mediators take back a post before it is mailed"
+    )
     rotation_hours: int = Field(default=168, ge=1, le=8_760, description="hours until a new room key")
 
 

@@ -115,6 +115,7 @@ rules:                                   # of the joint room, for new cases; !ru
 rooms:
   rotation_messages: 100                 # messages until a room gets a new key; default 100
   rotation_hours: 168                    # hours until a room gets a new key; default 168
+  undo_seconds: 30                       # so long a mediator's post can be taken back before it is mailed; default 30
 
 logging:
   level: info                            # debug, info, warning or error; default info

@@ -117,6 +117,10 @@ class SqlQueue:
         values = {"wanted_lane": item.lane, "after": item.seq, "most": AT_MOST}
         return tuple(map(self._read, await self._connection.execute(self._sql.behind, values)))
 
+    async def in_lane(self, lane: Lane) -> tuple[Item, ...]:
+        values = {"wanted_lane": lane, "most": AT_MOST}
+        return tuple(map(self._read, await self._connection.execute(self._sql.in_lane, values)))
+
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
         values = {"wanted_lane": item.lane, "before": item.seq, "key": wait_key}
         return (await self._connection.execute(self._sql.waiting, values)).first() is not None

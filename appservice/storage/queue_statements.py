@@ -98,6 +98,8 @@ class QueueStatements(LaneStatements):
         """wanted_lane, before, most"""
         self.behind = _waiting(items, and_(items.c.lane == lane, items.c.seq > bindparam("after")))
         """wanted_lane, after, most"""
+        self.in_lane = _waiting(items, items.c.lane == lane, newest=True)
+        """wanted_lane, most"""
         self.forget = delete(items).where(
             text(PASSING), items.c.received_at < bindparam("before"), items.c.state == DONE
         )
@@ -152,10 +154,10 @@ def _no_more_than_fits(items: Table, wanted: ColumnElement[bool]) -> Select[Any]
     return select(items).where(items.c.seq == each.c.seq, fits).order_by(items.c.seq)
 
 
-def _waiting(items: Table, wanted: ColumnElement[bool]) -> Select[Any]:
-    """The first of those items that are READY or PARKED: of each state on its own, for each has its own index."""
+def _waiting(items: Table, wanted: ColumnElement[bool], *, newest: bool = False) -> Select[Any]:
+    """The first, or newest, of those items that are READY or PARKED: of each state on its own, for each has its own index."""
     both = union_all(*(select(items).where(wanted, items.c.state == state) for state in (_READY, _PARKED))).subquery()
-    return select(both).order_by(both.c.seq).limit(bindparam("most"))
+    return select(both).order_by(both.c.seq.desc() if newest else both.c.seq).limit(bindparam("most"))
 
 
 def _first_to_be_had(next_ones: Select[Any], tables: QueueTables) -> Select[Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from policies.case import Case
+from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.outcome import Facts, Outcome, Refused
+from policies.recalling import recalled
 from policies.undo import described, taken_back
 
 AT_ONCE = timedelta(hours=1)
@@ -22,6 +23,8 @@ class Undo:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """A new act, which can itself be taken back."""
+        if facts.where != DESK:
+            return _post_taken_back(case, facts)
         deed = case.deed
         if deed is None:
             return Refused("Nothing was done that could be taken back", "!log shows what is on record")
@@ -34,22 +37,50 @@ class Undo:
         return taken_back(case, deed, facts)
 
 
-def _read(words: list[str]) -> Undo | str:
+@dataclass(frozen=True, slots=True)
+class TakeBackPost:
+    """Take back what one wrote last where parties read."""
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Out of its room, and from whomever it has not left for."""
+        posted = case.posted
+        if posted is None or posted.by != facts.by:
+            whose = f"What a mediator wrote last is {case.name_of(posted.by)}'s" if posted else "Nothing stands there"
+            return Refused(whose, "Go to the room, reply to the post, and say !undo there")
+        return recalled(case, posted.message, posted.where, facts)
+
+
+def _post_taken_back(case: Case, facts: Facts) -> Outcome:
+    """The post that the command answers, in the room in which both stand."""
+    quoted = facts.quoted
+    if quoted is None:
+        return Refused("It is not clear what to take back", "Reply to the post with !undo; at the desk, !undo post")
+    if not case.is_staff(quoted.author):
+        name = case.name_of(quoted.author)
+        return Refused(f"That is {name}'s own post", f"In a private room {name} can remove it; !mute keeps them quiet")
+    return recalled(case, quoted.message, facts.where, facts)
+
+
+def _read(words: list[str]) -> Undo | TakeBackPost | str:
     match words:
         case []:
             return Undo()
+        case [word] if word.lower() == "post":
+            return TakeBackPost()
         case [number] if number.isdecimal():
             return Undo(int(number))
         case _:
-            return "Say which entry of !log, by its number, or nothing"
+            return "Say which entry of !log, by its number, or “post”, or nothing"
 
 
-FORMS: tuple[Form[Undo], ...] = (
+FORMS: tuple[Form[Undo | TakeBackPost], ...] = (
     Form(
         "undo",
-        "!undo [ENTRY]",
-        "takes back what was done last, if that is possible, or says why not and what to do",
+        "!undo [ENTRY | post]",
+        "takes back what was done last, if that is possible, or says why not and what to do; “post”, or as a reply to a"
+        " post in its room: what you wrote there",
         "!undo",
         _read,
+        caucus=True,
     ),
 )

@@ -69,7 +69,7 @@ from policies.commands.report import Report
 from policies.commands.rules import RulesCommand
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
-from policies.commands.undo import Undo
+from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.versioning import JoinVersions
 from policies.commands.waiting import WaitingCommand
 from policies.commands.whatsapp import WhatsAppCommand
@@ -132,6 +132,7 @@ Command = (
     | KeepLocked
     | HoldCommand
     | Undo
+    | TakeBackPost
     | WaitingCommand
     | IntakeCommand
     | WhatsAppCommand

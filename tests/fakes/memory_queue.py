@@ -112,6 +112,9 @@ class MemoryQueue:
         behind = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq > item.seq)
         return tuple(islice(behind, 500))
 
+    async def in_lane(self, lane: Lane) -> tuple[Item, ...]:
+        return tuple(islice(reversed([one for one in self._in(*WAITING) if one.lane == lane]), 500))
+
     async def waits_ahead(self, item: Item, wait_key: str) -> bool:
         ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < item.seq)
         return any(one.state is State.READY or one.wait_key == wait_key for one in ahead)

@@ -114,6 +114,8 @@ def configuration() -> Config:
         content = yaml.safe_load(file.read_text())
         content["email"] = {"reply_domain": REPLY_DOMAIN, "authserv_id": AUTHSERV_ID, "joint_delay_seconds": 0}
         content["agreement"]["enabled"] = False
+        # Time stands still here: what waits for a moment would wait for ever.
+        content.setdefault("rooms", {})["undo_seconds"] = 0
         file.write_text(yaml.safe_dump(content))
         return config.load(file, {})
 

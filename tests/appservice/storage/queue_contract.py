@@ -212,6 +212,7 @@ class QueueContract:
             before = await work.inbox.get(ItemId("a"))
             assert before is not None
             assert names(await work.inbox.behind(before)) == ["b", "c", "e", "f"]
+            assert names(await work.inbox.in_lane(last.lane)) == ["f", "e", "c", "b"]
             assert await work.inbox.waits_ahead(last, "other key"), "one is ready"
             await work.inbox.done(ItemId("b"))
             assert await work.inbox.waits_ahead(last, "key")

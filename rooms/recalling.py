@@ -1,0 +1,78 @@
+"""What of a message has not left yet to other networks, so that it can still be kept from leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from policies.case import Case, Network, PersonId
+from policies.effects import Relay
+from policies.message import Edit, MessageId, Removal
+from rooms.ports import ItemId, State, Work, person_lane
+
+_LATELY = 50
+"""So many of the latest messages to somebody are looked at, for whether a part of one has left."""
+
+
+class Reads(Protocol):
+    """Reads what is to be sent."""
+
+    def load(self, body: bytes) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The letters to one person with a message's words, or with a change of them, that wait to leave."""
+
+    letters: tuple[ItemId, ...] = ()
+    nothing_left: bool = False
+    """Whether certainly none of its words have left to them."""
+
+
+async def waiting_letters(work: Work, codec: Reads, case: Case, person: PersonId, message: MessageId) -> Waiting:
+    """They are locked: nobody begins to send them before this unit of work ends. Where more waits for somebody than
+    `Queue.in_lane` shows, the oldest are missed."""
+    found: list[ItemId] = []
+    has_words = False
+    for item in await work.outbox.in_lane(person_lane(case.id, person)):
+        letter = codec.load(item.body)
+        if not isinstance(letter, Relay) or isinstance(letter.content, Removal):
+            continue
+        changes = isinstance(letter.content, Edit) and letter.content.target == message
+        if letter.message != message and not changes:
+            continue
+        now = await work.outbox.get(item.id, lock=True)
+        if now and now.state in {State.READY, State.PARKED} and not now.sending and now.progress is None:
+            found.append(item.id)
+            has_words = has_words or letter.message == message
+    begun = has_words and await _has_begun(work, case, person, found)
+    return Waiting(tuple(found), nothing_left=has_words and not begun)
+
+
+async def unsent(work: Work, codec: Reads, case: Case, message: MessageId) -> frozenset[PersonId]:
+    """To whom certainly nothing of a message has left, of those who read outside of Matrix."""
+    bridged = [p.id for p in case.people if p.endpoint.is_bridged]
+    return frozenset([p for p in bridged if (await waiting_letters(work, codec, case, p, message)).nothing_left])
+
+
+async def withhold(work: Work, codec: Reads, case: Case, people: frozenset[PersonId], message: MessageId) -> None:
+    """Nothing of it that still waits leaves to these people."""
+    for person in sorted(people):
+        for letter in (await waiting_letters(work, codec, case, person, message)).letters:
+            await work.outbox.stop(letter, State.CANCELLED, "it was taken back before it left")
+
+
+async def _has_begun(work: Work, case: Case, person: PersonId, items: Sequence[ItemId]) -> bool:
+    """A long text goes by WhatsApp in parts, and one may have left before the next was refused."""
+    found = case.person(person)
+    if found is None or found.endpoint.network is not Network.WHATSAPP:
+        return False
+    parts = await work.whatsapp.to_person(case.id, person, _LATELY)
+    return any(part.item in items and (part.state.left or part.state.uncertain) for part in parts)
+
+
+def is_early(effect: Relay, at: datetime) -> bool:
+    """Whether its author may still take it back."""
+    return effect.not_before is not None and at < effect.not_before
