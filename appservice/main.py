@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from appservice.backups.aftermath import Aftermath
 from appservice.backups.settling import Settling
 from appservice.building import Builder, Namespace

@@ -155,7 +155,7 @@ def _no_more_than_fits(items: Table, wanted: ColumnElement[bool]) -> Select[Any]
 
 
 def _waiting(items: Table, wanted: ColumnElement[bool], *, newest: bool = False) -> Select[Any]:
-    """The first, or newest, of those items that are READY or PARKED: of each state on its own, for each has its own index."""
+    """The first (or last) of those that are READY or PARKED: of each state on its own, for each has its own index."""
     both = union_all(*(select(items).where(wanted, items.c.state == state) for state in (_READY, _PARKED))).subquery()
     return select(both).order_by(both.c.seq.desc() if newest else both.c.seq).limit(bindparam("most"))
 

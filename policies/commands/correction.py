@@ -25,6 +25,7 @@ from policies.effects import Effect, Inform, Resume, Tell
 from policies.floor import moved as moved_on_the_floor
 from policies.membership import bridged_readers, caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase
 from policies.releasing import closed
 from policies.status import reader_names
 from policies.text import name_problem, skeleton
@@ -147,9 +148,10 @@ def _known(case: Case, person: Person, former: Side, side: str, facts: Facts) ->
 
 def _told(case: Case, name: str, rooms: tuple[Conversation, ...]) -> Iterator[Effect]:
     """Whoever is left on the wrong side learns that somebody read along who did not belong there."""
-    text = (
-        f"{name} was in this room by a mistake of ours, and is not any more. What was written here until now, {name}"
-        " has been able to read. Talk to the mediator about what that means for you."
+    text = phrase(
+        "{name} was in this room by a mistake of ours, and is not any more. What was written here until now, {name} has"
+        " been able to read. Talk to the mediator about what that means for you.",
+        name=name,
     )
     for room in rooms:
         yield Tell(room, text)
@@ -158,7 +160,7 @@ def _told(case: Case, name: str, rooms: tuple[Conversation, ...]) -> Iterator[Ef
 
 def _welcome(case: Case, person: Person) -> Iterator[Effect]:
     """They are told in their new room, once they are there."""
-    text = (
+    text = phrase(
         "By a mistake of ours you were entered on the other side. From now on this is your private room with the"
         " mediator. What you wrote in the former one, those who were there have been able to read. Nothing that you"
         " write from now on is shown there; an address of the former room that you still have is refused."
