@@ -121,8 +121,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             return Meaning(f"{person.name} takes part no more") if person else None
         case Moving(who, side):
             person = case.person(who)
-            there = frozenset(p for room in caucuses_of(case, who) for p in readers(case, room))
-            return Meaning(f"{person.name} goes to the side {side}", there) if person else None
+            sides = frozenset(p for room in caucuses_of(case, who) for p in readers(case, room))
+            return Meaning(f"{person.name} goes to the side {side}", sides) if person else None
         case Withdrawing(who):
             person = case.person(who)
             return Meaning(f"{person.name} withdraws from the mediation") if person else None
