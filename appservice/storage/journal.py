@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
@@ -20,6 +20,32 @@ from rooms.ports import Entry, EventId, Held
 
 _MESSAGE: Final[Document[Message]] = Document(Message)
 _entries, _mails = schema.journal, schema.journal_mails
+
+# Built once: to build a statement anew costs more than to run it.
+_FIRST_MAIL: Final = (
+    select(_mails.c.sealed)
+    .where(_mails.c.case_id == _entries.c.case_id, _mails.c.message == _entries.c.message)
+    .order_by(_mails.c.ordinal)
+    .limit(1)
+    .scalar_subquery()
+)
+_CARRIED: Final = select(_mails.c.message).where(
+    _mails.c.case_id == bindparam("case"), _mails.c.lookup == bindparam("lookup")
+)
+_ENTRY: Final = (
+    select(_entries, _FIRST_MAIL.label("mail"))
+    .where(_entries.c.case_id == bindparam("case"))
+    .order_by(_entries.c.ordinal)
+    .limit(1)
+)
+_OF_MESSAGE: Final = _ENTRY.where(_entries.c.message == bindparam("wanted"))
+_OF_EVENT: Final = _ENTRY.where(_entries.c.event == bindparam("wanted"))
+_OF_MAIL: Final = _ENTRY.where(_entries.c.message == _CARRIED.scalar_subquery())
+_LINK: Final = (
+    update(_entries)
+    .where(_entries.c.case_id == bindparam("case"), _entries.c.message == bindparam("wanted"))
+    .values(event=bindparam("found"))
+)
 
 
 class SqlJournal:
@@ -45,7 +71,7 @@ class SqlJournal:
             await self._link_mail(seal, entry.case, entry.message.id, entry.mail_id)
 
     async def get(self, case: CaseId, message: MessageId) -> Entry | None:
-        return await self._first(case, _entries.c.message == message)
+        return await self._one(_OF_MESSAGE, case, wanted=message)
 
     async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
         last = (
@@ -59,15 +85,13 @@ class SqlJournal:
 
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         # An event may claim to answer anything; what is no identifier, PostgreSQL would refuse to look for.
-        return await self._first(case, _entries.c.event == event) if event.isprintable() else None
+        return await self._one(_OF_EVENT, case, wanted=event) if event.isprintable() else None
 
     async def by_mail_id(self, case: CaseId, mail_id: str) -> Entry | None:
-        carried = select(_mails.c.message).where(_mails.c.case_id == case, _mails.c.lookup == self._lookup(mail_id))
-        return await self._first(case, _entries.c.message == carried.scalar_subquery())
+        return await self._one(_OF_MAIL, case, lookup=self._lookup(mail_id))
 
     async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
-        of_message = _entries.c.case_id == case, _entries.c.message == message
-        await self._connection.execute(update(_entries).where(*of_message).values(event=event))
+        await self._connection.execute(_LINK, {"case": case, "wanted": message, "found": event})
 
     async def link_mail(self, case: CaseId, message: MessageId, mail_id: str) -> None:
         seal = await self._seal(case)
@@ -82,16 +106,8 @@ class SqlJournal:
         }
         await self._connection.execute(insert_new(self._connection.dialect, _mails, "case_id", "lookup"), values)
 
-    async def _first(self, case: CaseId, condition: ColumnElement[bool]) -> Entry | None:
-        first_mail = (
-            select(_mails.c.sealed)
-            .where(_mails.c.case_id == _entries.c.case_id, _mails.c.message == _entries.c.message)
-            .order_by(_mails.c.ordinal)
-            .limit(1)
-            .scalar_subquery()
-        )
-        statement = select(_entries, first_mail.label("mail")).where(_entries.c.case_id == case, condition)
-        found = (await self._connection.execute(statement.order_by(_entries.c.ordinal).limit(1))).one_or_none()
+    async def _one(self, statement: Select[*tuple[Any, ...]], case: CaseId, **values: str | bytes) -> Entry | None:
+        found = (await self._connection.execute(statement, {"case": case, **values})).one_or_none()
         seal = None if found is None else await case_seal(self._connection, self._seals.sealer, case)
         if found is None or seal is None:
             return None
