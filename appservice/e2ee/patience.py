@@ -6,7 +6,8 @@
     then        people are told, once               … and the event rests, longer and longer, for days
     at the end  it is held as unreadable
 
-Whatever brings the key at any time wakes the event, and it is read in its place.
+What is done on a rung is done once more on the next. Whatever brings the key at any time wakes the event, and it is
+read in its place.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from appservice.e2ee.encryption import Encryption
-from appservice.e2ee.patience import ASK, SWEEP
+from appservice.e2ee.patience import ASK, SWEEP, TELL
 from appservice.e2ee.sweeping import Sweeper
 from rooms.ports import Item, RoomId, UserId
 
@@ -20,10 +20,11 @@ class Seeker:
     bot: UserId
 
     async def seek(self, item: Item) -> None:
-        """Do what the event's rung asks for. Outside of any unit of work."""
-        if item.attempts == SWEEP:
+        """Do what the event's rung asks for, and the one below it once more: whoever climbed that may have been killed
+        before anything was done. Outside of any unit of work."""
+        if item.attempts in {SWEEP, ASK}:
             await self.sweeper.sweep_user(self.bot)
-        elif item.attempts == ASK:
+        if item.attempts in {ASK, TELL}:
             event = json.loads(item.body)
             session = event["content"].get("session_id") if isinstance(event["content"], dict) else None
             if isinstance(session, str):

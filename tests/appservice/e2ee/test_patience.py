@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ CODEC = JsonCodec()
 MIA = UserId("@mia:example.org")
 ROOM, SESSION = RoomId("!caucus"), "SESSION"
 KEY = session_key(ROOM, SESSION)
+SWEPT, ASKED = f"swept {BOT}", f"asked {ALICE} for {SESSION}"
 
 
 @dataclass
@@ -94,18 +96,19 @@ class Ladder:
             await work.inbox.put(self.later)
         return self
 
-    async def climb(self) -> Fate:
-        """Look at it once more, as the worker does."""
-        return await self.look(self.item)
+    async def climb(self, *, killed: bool = False) -> Fate:
+        """Look at it once more, as the worker does; `killed`, up to where it is stored."""
+        return await self.look(self.item, killed=killed)
 
-    async def look(self, wanted: Item) -> Fate:
+    async def look(self, wanted: Item, *, killed: bool = False) -> Fate:
         async with self.database.begin() as work:
             item = await work.inbox.get(wanted.id)
             assert item
             (fate,) = await self.reader.read(work, [item])
             if isinstance(fate, Park):
                 await work.inbox.park(item.id, fate.key, None, fate.why, is_attempt=fate.is_attempt)
-        await self.inbox.after(item, fate)
+        if not killed:
+            await self.inbox.after(item, fate)
         return fate
 
     async def told(self) -> list[str]:
@@ -123,13 +126,18 @@ async def test_each_rung_is_climbed_in_turn_and_each_rest_is_longer() -> None:
     ladder = await Ladder().begin()
     for attempts, rest in enumerate(RESTS):
         assert await ladder.climb() == Park(KEY, "no key", rest)
-        if attempts < SWEEP:
-            assert ladder.sought.acts == []
-        elif attempts < ASK:
-            assert ladder.sought.acts == [f"swept {BOT}"]
-        else:
-            assert ladder.sought.acts == [f"swept {BOT}", f"asked {ALICE} for {SESSION}"]
+        looked = {SWEEP: [SWEPT], ASK: [SWEPT, ASKED], TELL: [ASKED]}
+        assert ladder.sought.acts == looked.get(attempts, [])
+        ladder.sought.acts.clear()
     assert list(RESTS) == sorted(RESTS)
+
+
+@pytest.mark.parametrize("rung", [SWEEP, ASK])
+async def test_whoever_is_killed_on_a_rung_before_anything_is_done_leaves_it_to_the_next(rung: int) -> None:
+    ladder = await Ladder().begin()
+    for attempts in range(TELL + 1):
+        await ladder.climb(killed=attempts == rung)
+    assert {SWEPT, ASKED} <= set(ladder.sought.acts)
 
 
 async def test_what_waits_only_for_its_authors_earlier_words_climbs_no_rung_and_has_no_key_looked_for() -> None:
@@ -151,7 +159,7 @@ async def test_two_that_have_no_key_climb_side_by_side() -> None:
     for rest in RESTS[: TELL + 1]:
         assert await ladder.climb() == Park(KEY, "no key", rest)
         assert await ladder.look(ladder.later) == Park(KEY, "no key", rest)
-    assert ladder.sought.acts == 2 * [f"swept {BOT}"] + 2 * [f"asked {ALICE} for {SESSION}"]
+    assert Counter(ladder.sought.acts) == {SWEPT: 4, ASKED: 4}
     assert len(await ladder.told()) == 4
 
 

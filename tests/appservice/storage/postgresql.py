@@ -26,9 +26,9 @@ class Postgresql:
         # What the tests kill is clients, never this machine: nothing needs to reach a disk.
         self.run("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
 
-    def run(self, sql: str) -> str:
-        """Statements, as the superuser."""
-        return self._server.psql(sql)
+    def run(self, sql: str, url: str | None = None) -> str:
+        """Statements, as the superuser; in the database of that URL."""
+        return self._server.psql(f"\\c {_name(url)}\n{sql}" if url else sql)
 
     def new_database(self) -> str:
         """Make an empty database; its URL."""
@@ -39,7 +39,7 @@ class Postgresql:
     @contextmanager
     def empty_database(self) -> Iterator[str]:
         """An empty database within the block; its URL. Used again: a new one takes long to make and to delete."""
-        name = self._free.pop() if self._free else self.new_database().partition("@/")[2].partition("?")[0]
+        name = self._free.pop() if self._free else _name(self.new_database())
         yield self._url(name)
         self.run(f"\\c {name}\nDROP SCHEMA public CASCADE; CREATE SCHEMA public;")
         self._free.append(name)
@@ -62,6 +62,11 @@ class Postgresql:
         assert process is not None
         process.send_signal(signal.SIGQUIT)
         process.wait(30)
+
+
+def _name(url: str) -> str:
+    """Of the database of a URL."""
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager
