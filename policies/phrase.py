@@ -43,6 +43,10 @@ class Phrase(str):
         """In that language."""
         return self._say(tongue)
 
+    def __deepcopy__(self, _: object) -> Phrase:
+        """Itself, for it never changes; `dataclasses.asdict` asks for copies."""
+        return self
+
 
 def phrase(english: str, /, **values: str | int) -> Phrase:
     """A text of ours, written out where it is used: the catalogue is made of what stands in these brackets.

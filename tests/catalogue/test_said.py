@@ -1,11 +1,13 @@
 """A phrase is said in the language of its reader, with everything that is in it."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
 
 from catalogue import day, entries, said
 from policies.language import Language
+from policies.message import Text
 from policies.phrase import Phrase, phrase, plural, together, verbatim, when
 
 AT = datetime(2026, 3, 4, 17, 5, tzinfo=UTC)
@@ -63,3 +65,7 @@ def test_a_moment_is_written_as_its_reader_writes_it(language: Language, short: 
 
 def test_every_language_but_english_has_a_file() -> None:
     assert all(len(entries(language)) for language in Language if language is not EN)
+
+
+def test_what_holds_a_phrase_can_be_taken_apart_as_the_record_does() -> None:
+    assert asdict(Text(phrase(WROTE))) == {"body": WROTE}
