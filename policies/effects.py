@@ -119,6 +119,8 @@ class Inform:
     to: PersonId
     conversation: Conversation
     text: str
+    page: bool = False
+    """It is about something on the page: by mail it goes as a link to that, whatever else its reader gets by mail."""
 
 
 @dataclass(frozen=True, slots=True)

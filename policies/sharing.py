@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from policies.case import JOINT, Case, Conversation, PersonId
+from policies.case import JOINT, Case, Conversation, Network, PersonId
+from policies.delivery import by_link
 from policies.document import Action, Consent, Document, Grant, Label, Version, is_stricter
 from policies.documents import Wish, all_may_download, at_home, served
 from policies.effects import Due, Effect, Hand, Inform, Schedule, due_key
@@ -45,8 +46,17 @@ def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
     if share and share.to:
         # Without its name: others may read that room, who may not see the document.
         which = f"{share.document}.{share.version}\n{terms(share)}"
-        return (Inform(share.to, release.to, "\n".join([title, *marked(which)])),)
-    return publications(case, release, title)
+        text = "\n".join([title, *marked(which)])
+        return (Inform(share.to, release.to, text, page=True),)
+    return (*publications(case, release, title), *(_links(case, release, share) if share else ()))
+
+
+def _links(case: Case, release: Release, share: Share) -> tuple[Effect, ...]:
+    """A link for whoever gets the words of the card by mail: the document itself is on the page."""
+    text = f"{share.document}.{share.version} is on your page, under “Your documents”."
+    away = bridged_readers(case, release.to)
+    by_words = [p for p in away if p.endpoint.network is Network.EMAIL and not by_link(p) and p.id != release.author]
+    return tuple(Inform(person.id, release.to, text, page=True) for person in by_words)
 
 
 def shared_version(case: Case, share: Share) -> tuple[Document, Version] | None:

@@ -154,7 +154,7 @@ class MailCourier:
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
         url = f"{self._sender.public_base_url}/p/{away.link}"
-        if by_link(person) or isinstance(letter.content, AskWhose):
+        if by_link(person) or _leads_to_page(letter):
             return mails.render_link(
                 mails.LinkLetter(
                     organisation=self._sender.organisation,
@@ -249,6 +249,11 @@ def _known(result: SendResult) -> tuple[MailState, str]:
             return MailState.REFUSED, f"{code} {why}"
         case _:
             assert_never(result)
+
+
+def _leads_to_page(letter: Letter) -> bool:
+    """Whether it is about what is on the page alone, whatever its reader gets by mail."""
+    return isinstance(letter.content, AskWhose) or (isinstance(letter.content, Inform) and letter.content.page)
 
 
 def _kind(letter: Letter, person: Person) -> mails.LinkKind:

@@ -329,3 +329,21 @@ def test_what_is_being_released_is_not_given_under_a_number_that_ended() -> None
     late = answers(replace(joined), "Alice")
     assert not any(document.grants for document in late.case.documents)
     assert not of_kind(Publish, late.effects)
+
+
+def test_who_gets_words_by_mail_gets_a_link_to_the_document_with_them() -> None:
+    carl = named(CASE, "Carl").id
+    released = granted().effects
+    [link] = [e for e in of_kind(Inform, released) if e.page]
+    assert (link.to, link.conversation) == (carl, JOINT)
+    assert "D1.1 is on your page" in link.text
+    assert any(p.to == carl for p in of_kind(Publish, released))
+    [alone] = [e for e in of_kind(Inform, granted("!doc grant D1 view to Carl").effects) if e.page]
+    assert (alone.to, alone.conversation) == (carl, HIS)
+    without = CASE.with_person(
+        replace(named(CASE, "Carl"), endpoint=replace(named(CASE, "Carl").endpoint, content_consent=None))
+    )
+    preview = says(without, "Mia", "!doc grant D1 view to all", DESK)
+    links_alone = answers(answers(preview, "Mia", DESK), "Alice").effects
+    assert not [e for e in of_kind(Inform, links_alone) if e.page]
+    assert any(p.to == carl for p in of_kind(Publish, links_alone))

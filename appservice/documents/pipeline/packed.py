@@ -12,6 +12,8 @@ from policies.files import Kind
 
 ODF: Final = {kind.mimetype: kind for kind in (Kind.ODT, Kind.ODS, Kind.ODP)}
 MAIN_PARTS: Final = {f"{kind.mimetype}.main+xml": kind for kind in (Kind.DOCX, Kind.XLSX, Kind.PPTX)}
+MIMETYPE: Final = "mimetype"
+"""The part in which an OpenDocument says what it is; it lies there unpacked, so that others can look it up."""
 CONTENT_TYPES: Final = "[Content_Types].xml"
 _LOCAL_HEADER: Final = 30
 _LISTED: Final = 46
@@ -25,8 +27,10 @@ def kind_of(source: BinaryIO) -> Kind:
     """What a packed document says it is: by its own list of contents, never by a name outside. Raises Unacceptable."""
     with opened(source) as archive:
         names = set(archive.namelist())
-        if "mimetype" in names:
-            kind = ODF.get(read(archive, "mimetype").decode("ascii", "replace").strip())
+        if {MIMETYPE, CONTENT_TYPES} <= names:
+            raise Unacceptable(Reason.TWO_IN_ONE)
+        if MIMETYPE in names:
+            kind = ODF.get(read(archive, MIMETYPE).decode("ascii", "replace").strip())
         elif CONTENT_TYPES in names:
             contents = read(archive, CONTENT_TYPES).decode("utf-8", "replace")
             if "macroEnabled" in contents or "vbaProject" in contents:
@@ -72,7 +76,7 @@ def write(archive: zipfile.ZipFile, result: BinaryIO, changed: Mapping[str, byte
             if part.is_dir() or changed.get(part.filename, b"") is None:
                 continue
             entry = zipfile.ZipInfo(part.filename, _DATE)
-            entry.compress_type = zipfile.ZIP_STORED if part.filename == "mimetype" else zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_STORED if part.filename == MIMETYPE else zipfile.ZIP_DEFLATED
             entry.file_size = part.file_size
             with made.open(entry, "w") as target:
                 data = changed.get(part.filename)

@@ -61,7 +61,7 @@ def _office(kind: Kind) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         if kind is Kind.ODT:
-            archive.writestr("mimetype", kind.mimetype)
+            archive.writestr(packed.MIMETYPE, kind.mimetype)
             archive.writestr("content.xml", "<document/>", zipfile.ZIP_DEFLATED)
         else:
             main = next(main for main, of in packed.MAIN_PARTS.items() if of is kind)

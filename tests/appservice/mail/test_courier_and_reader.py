@@ -55,7 +55,7 @@ class Desk:
         self.reader = MailReader(self.database, CODEC, HOUSE, TRUST, settle=timedelta())
 
     async def carry(
-        self, content: Content | AskWhose | None = None, where: Conversation = JOINT, item: str = "i1"
+        self, content: Content | AskWhose | Inform | None = None, where: Conversation = JOINT, item: str = "i1"
     ) -> Outcome:
         """Carry a letter to Carl, as an item of the outbox."""
         async with self.database.begin() as work:
@@ -132,6 +132,18 @@ async def test_each_kind_of_letter_can_be_read(desk: Desk, content: Content | No
     (found,) = desk.post_office.delivered
     assert shown in found.text
     assert "secret name" not in found.text
+
+
+async def test_what_is_on_the_page_alone_goes_as_a_link_even_to_whoever_gets_words_by_mail(desk: Desk) -> None:
+    await desk.carry(Inform(CARL.id, OWN, "D1.1 is on your page", page=True))
+    await desk.carry(Inform(CARL.id, OWN, "what else is said"), item="i2")
+    [link], [words] = desk.post_office.links, desk.post_office.delivered
+    assert "D1.1" not in link.everything
+    assert "what else is said" in words.text
+    async with desk.database.begin() as work:
+        assert await work.shelf.link(link.link)
+        laid = await work.shelf.laid_for(CASE.id, CARL.id, 9, None)
+    assert [one.item for one in laid] == ["i1", "i2"]
 
 
 async def test_a_mail_of_which_nothing_could_be_noted_counts_as_sent_only_if_it_left(

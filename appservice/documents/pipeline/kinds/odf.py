@@ -45,7 +45,7 @@ def make(kind: Kind, source: BinaryIO, result: BinaryIO) -> Made:
                 is_tracked = _look(archive, name) or is_tracked
         if _MANIFEST in archive.namelist():
             changed[_MANIFEST] = _manifest(packed.read(archive, _MANIFEST))
-        packed.write(archive, result, changed, first="mimetype")
+        packed.write(archive, result, changed, first=packed.MIMETYPE)
     changes = (Change.WROTE, Change.TRACKED) if is_tracked else (Change.WROTE,)
     return Made(kind, changes=changes)
 

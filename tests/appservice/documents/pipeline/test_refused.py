@@ -110,6 +110,7 @@ def test_a_picture_that_is_cut_off_is_refused() -> None:
         (makers.docx() + b"something", Reason.TRICK),
         (makers.docx(main="application/zip"), Reason.PACKED),
         (makers.packed({"a.txt": "words"}), Reason.PACKED),
+        (makers.docx({"mimetype": Kind.ODT.mimetype.encode()}), Reason.TWO_IN_ONE),
         (makers.odt({"Basic/Standard/Module1.xml": "<a/>"}), Reason.MACROS),
         (makers.odt({"Scripts/python/evil.py": b"import os"}), Reason.MACROS),
         (makers.odt(content="<office:event-listener/>"), Reason.MACROS),
