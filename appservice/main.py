@@ -87,7 +87,7 @@ def wire(config: Config) -> Service:
         couriers[Network.EMAIL] = mail.courier
     if whatsapp:
         couriers[Network.WHATSAPP] = whatsapp.courier
-    documents = document_house(config, database, matrix)
+    documents = document_house(config, database, matrix, whatsapp.files if whatsapp else None)
     files = DocumentWork(database, builder, documents.intake) if documents else None
     deliverer = Deliverer(
         database,

@@ -2,8 +2,8 @@
 
     a mail for all ─ it quotes what can't be told apart ┐
                    ─ it repeats a private room         ─┼─▶ held, whole, for the mediators
-                   ─ something is attached             ─┘   its author's own words in their own room
-                                                            its author is asked: may they be shown to all?
+                   ─ something is attached             ─┤   its author's own words in their own room
+    a message that was forwarded from another chat     ─┘   its author is asked: may they be shown to all?
 
 After a yes it waits for the mediator like everything on its way out of a private room (`commands.release`).
 """
@@ -60,12 +60,13 @@ def put_aside(case: Case, message: Message, author: Person, why: str, facts: Fac
     if meant == JOINT:
         case, asked = _asked(case, kept, author, why, facts)
     number = f" {case.releases[-1].id}: they are asked whether it may be shown to all." if len(asked) > 1 else ""
+    what = "a mail" if isinstance(message.proof, AuthenticatedMail) else "a message"
     told = (
-        f"Held: a mail of {author.name}'s for {desk_label(meant, case)}, because {why}. What is probably their own of"
+        f"Held: {what} of {author.name}'s for {desk_label(meant, case)}, because {why}. What is probably their own of"
         f" it stands in {desk_label(where, case)}.{number} !held shows all of it."
     )
     notice = (
-        f"The next message is what seems to be {author.name}'s own words in a mail, of which the mediators have all,"
+        f"The next message is what seems to be {author.name}'s own words in {what}, of which the mediators have all,"
         f" because {why}.{not_there}"
     )
     return Aside(case, kept, (Hold(message.id, why), Tell(where, notice), Tell(DESK, told), *asked))

@@ -199,8 +199,8 @@ class Redact:
 class Ingest:
     """Fetch the file that a message brought, have it examined, and take it to the vault; `filing.Filing` comes back.
 
-    `home` is the private room that it will belong to, `exposed` who may have seen it already. `attached`: it came with
-    a mail, and is posted so if it can be no document; None: the message is the file, and stands in its room.
+    `home` is the private room that it will belong to, `exposed` who may have seen it already. `attached`: it came by
+    a bridge, and is posted so if it can be no document; None: the message is the file, and stands in its room.
     """
 
     message: MessageId

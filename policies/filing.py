@@ -1,6 +1,6 @@
 """A file that somebody sent becomes a document: taken to the vault, examined there, and a card in its place (D3).
 
-a file of a mail ─▶ Ingest ─▶ the same, but it stands in a room only if it is refused and does no harm
+a file of a mail, or of WhatsApp ─▶ Ingest ─▶ the same, but it stands in a room only if it is refused and does no harm
 a file in a private room ─▶ Ingest ─▶ examined ─▶ kept: a card; the event is redacted, its media deleted
                                                ├▶ refused: it stays, and why it is no document; what does harm goes
                                                └▶ not examined yet: it stays, and is tried again
@@ -26,6 +26,7 @@ from policies.documents import all_may_view
 from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
+from policies.floor import objection
 from policies.membership import bridged_readers, caucuses_of, readers
 from policies.message import File, Message, MessageId
 from policies.outcome import Facts
@@ -75,7 +76,7 @@ class Waits:
 class Filing:
     """What became of a file that a message brought, as far as it is known. `home`: where it will belong.
 
-    `message` is None for what was handed in on the page or came with a mail: it never stood in a room.
+    `message` is None for what was handed in on the page or came by a bridge: it never stood in a room.
     """
 
     message: MessageId | None
@@ -88,7 +89,7 @@ class Filing:
     words: str = ""
     """What was written beside it."""
     otherwise: Post | None = None
-    """How it stands in its room, where it came with a mail and can be no document."""
+    """How it stands in its room, where it came by a bridge and can be no document."""
     version_of: DocumentId | None = None
     """Of which document its owner said that it is a new version."""
 
@@ -98,6 +99,26 @@ def attached(came: MessageId, kept: Message, facts: Facts) -> list[Effect]:
     there is none, into that room as it is."""
     posts = [Post(kept.conversation, kept.author, file, kept.id) for file in kept.files]
     return [Ingest(came, post.conversation, attached=post) for post in posts] if facts.documents else [*posts]
+
+
+def not_to_fetch(case: Case, message: Message, facts: Facts) -> str | None:
+    """Why a file that lies at its author's network is not fetched from there; None: it is."""
+    if not facts.documents:
+        return "it is a file, and this server keeps none"
+    if message.conversation.kind is not Kind.CAUCUS:
+        return "it is a file, and those come there through the mediator alone"
+    why = objection(case, message.author, message.conversation)
+    return why and f"it is a file, which is not fetched while it can’t be posted: {why}"
+
+
+def decide_brought(case: Case, message: Message, author: Person) -> Decision:
+    """What follows at once from a file that lies at its author's network: it is fetched. Nobody gets the file itself,
+    unless it can be no document; then it stands in its author's private room."""
+    where = message.conversation
+    post = Post(where, author.id, message.content, message.id)
+    notice = f"{author.name} shared a file in {desk_label(where, case)}. It is being examined, and becomes a document."
+    effects = (Ingest(message.id, where, attached=post), Tell(DESK, notice))
+    return Decision(case, effects, "file", "it is fetched and examined, and becomes a document")
 
 
 def decide_file(case: Case, message: Message, author: Person) -> Decision:
@@ -295,6 +316,8 @@ def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], str]
 
 def _stays(filing: Filing) -> bool:
     """Whether it stands where it was said, and what was written beside it, too."""
+    if filing.message is None and filing.otherwise is None:
+        return False
     refused = isinstance(filing.result, Refused) and not filing.result.harmful
     return filing.said_in != JOINT and (refused or isinstance(filing.result, Waits))
 

@@ -24,7 +24,7 @@ from policies.commands.vocabulary import Command, heard_in_private, is_command, 
 from policies.confirmed import CONFIRMED, notices
 from policies.deed import Posted
 from policies.effects import AskWhose, Decision, Effect, EndHold, Explain, Hold, Inform, Post, Redact, Relay, Tell
-from policies.filing import attached, decide_file
+from policies.filing import attached, decide_brought, decide_file, not_to_fetch
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.hold import HoldEnd
@@ -170,6 +170,9 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
     if isinstance(message.content, Unreadable):
         why = message.content.why
         return _aside(case, message, author, why, facts) or _unreadable(case, message, author, why)
+    if isinstance(message.content, File) and not message.native:
+        unfit = not_to_fetch(case, message, facts)
+        return _unreadable(case, message, author, unfit) if unfit else decide_brought(case, message, author)
     given = read_answer(message.content.body) if isinstance(message.content, Text) else None
     if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
         return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
@@ -283,14 +286,7 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
     decision = _held(case, message, why, rule="unreadable")
     if not message.native:
         where = label(message.conversation, case)
-        anew = (
-            "write a new mail to the same address, with your words alone and above everything else"
-            if author.endpoint.network is Network.EMAIL
-            else "write it anew, in words of your own"
-        )
-        text = (
-            f"What you sent to {where} was not posted, because {why}. The mediator has it. To have it posted, {anew}."
-        )
+        text = f"What you sent to {where} was not posted, because {why}. {_anew(message, author)}"
         own = alone_with_mediators(case, author.id, message.conversation)
         return replace(decision, effects=(*decision.effects, *(Inform(author.id, c, text) for c in own)))
     if set(_bridged(case, message.conversation)) <= {author.id}:
@@ -299,6 +295,17 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
     text = f"Something from you in {where} did not reach those who read it outside of Matrix, because {why}."
     own = alone_with_mediators(case, author.id, message.conversation)
     return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
+
+
+def _anew(message: Message, author: Person) -> str:
+    """What would help whoever sent something that was not posted."""
+    if isinstance(message.content, File):
+        return "Nobody has it. Say in words what is in it, or send it again later."
+    if author.endpoint.network is Network.EMAIL:
+        anew = "write a new mail to the same address, with your words alone and above everything else"
+    else:
+        anew = "write it anew, in words of your own"
+    return f"The mediator has it. To have it posted, {anew}."
 
 
 def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> Decision | None:

@@ -13,13 +13,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from policies.case import DECLINED, DESK, Case, Doubt, Endpoint, EndpointId, Network, Person, Seen
+from policies.case import DECLINED, DESK, Case, Conversation, Doubt, Endpoint, EndpointId, Network, Person, Seen
 from policies.delivery import channel_key
 from policies.effects import Decision, Inform, Relay, Resume, Tell
+from policies.hold import words_in
 from policies.identity import FINGERPRINT_LEAST, grouped
 from policies.membership import caucuses_of
+from policies.message import Message
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.plan import label
 from policies.telephone import normalised, spellings, user_id
+from policies.text import one_line
 
 
 class WhatsAppState(StrEnum):
@@ -47,9 +51,14 @@ class WhatsAppState(StrEnum):
         return self in {WhatsAppState.LEAVING, WhatsAppState.UNKNOWN}
 
     @property
+    def is_certainly_lost(self) -> bool:
+        """Whether it is certain that it did not arrive."""
+        return self in {WhatsAppState.REFUSED, WhatsAppState.FAILED}
+
+    @property
     def left(self) -> bool:
         """Whether the network took it, and has not given it up since."""
-        return not self.uncertain and self not in {WhatsAppState.REFUSED, WhatsAppState.FAILED}
+        return not self.uncertain and not self.is_certainly_lost
 
 
 _IN_WORDS = {
@@ -195,8 +204,8 @@ def decide_keyword(case: Case, person: Person, word: str) -> Decision | None:
 HELP_TEXT = (
     "Each message says first who reads it: 🔒 PRIVATE is read by you, those on your side and the mediator; 👥 JOINT is"
     " read by everyone in the mediation. WhatsApp's owner, Meta, can read both. Write STOP and nothing more is sent to"
-    " you; write START and it goes on. Pictures, voice messages and files are not passed on. In a hurry, telephone the"
-    " mediator."
+    " you; write START and it goes on. Pictures, voice messages and files are never shown to everyone, whichever number"
+    " you send them to. In a hurry, telephone the mediator."
 )
 
 
@@ -250,12 +259,34 @@ def decide_arrived(case: Case, person: Person) -> Decision:
     return Decision(case, (Tell(DESK, text),), "whatsapp-arrived", "its network reports it")
 
 
-def decide_reaction(case: Case, person: Person, emoji: str) -> Decision:
-    """An emoji on a message: shown in private, nobody's consent to anything, carried nowhere else (I4)."""
+def decide_reaction(case: Case, person: Person, emoji: str, to: Message | None = None) -> Decision:
+    """An emoji on a message: shown in private, nobody's consent to anything, carried nowhere else (I4). The words of
+    what it is `to` stand beside it only where they stand anyway."""
     plain = "".join(c for c in emoji if not c.isascii() and not c.isalnum())[:8]
     did = f"reacted with {plain}" if plain else "took a reaction back"
-    told = tuple(Tell(where, f"{person.name} {did} on WhatsApp.") for where in caucuses_of(case, person.id)[:1])
+    own = caucuses_of(case, person.id)[:1]
+    told = tuple(Tell(where, f"{person.name} {did} on WhatsApp{_on(case, to, where)}") for where in own)
     return Decision(case, told, "whatsapp-reaction", "a reaction binds nobody")
+
+
+def _on(case: Case, to: Message | None, where: Conversation) -> str:
+    """On what somebody reacted, for the readers of a room."""
+    if to is None:
+        return "."
+    if to.conversation != where:
+        return f", to a message in {label(to.conversation, case)}."
+    words = words_in(to)
+    return f", to:\n> {one_line(words, 80)}" if words else ", to a file."
+
+
+def decide_stays_private(case: Case, person: Person, where: Conversation) -> Decision:
+    """Something that is no text came to the number that everybody reads: nobody says to all by a slip what they can't
+    take back, so it stands in private, and they are told."""
+    text = (
+        f"What you sent just now is in {label(where, case)} and nobody else has it: only words go to everyone. The"
+        " mediator can show it to the others, if you agree."
+    )
+    return Decision(case, (Inform(person.id, where, text),), "whatsapp-private", "only plain words go to everyone")
 
 
 def _differs(before: str | None, now: str | None) -> bool:

@@ -391,6 +391,9 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             return person_lane(case.id, to), PEOPLE
         case WriteToStranger(stranger):
             return stranger_lane(stranger), PEOPLE
+        case Ingest(attached=Post(author=author)):
+            # One at a time for each person, so that a flood of files from one keeps nobody else waiting.
+            return Lane(f"files:{case.id}:{author}"), FILES
         case Ingest(message) | Erase(message):
             # One after another for each file: what is to be deleted was fetched before, or given up.
             return Lane(f"file:{case.id}:{message}"), FILES

@@ -31,7 +31,18 @@ from policies.guard import grams
 from policies.identity import Identity
 from policies.mail import Report, decide_automatic, decide_report
 from policies.membership import conversations
-from policies.message import AuthenticatedMail, Content, Edit, Message, MessageId, PinnedLink, Proof, Removal, Text
+from policies.message import (
+    AuthenticatedMail,
+    Content,
+    Edit,
+    File,
+    Message,
+    MessageId,
+    PinnedLink,
+    Proof,
+    Removal,
+    Text,
+)
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from policies.poll import Vote, decide_vote
@@ -105,7 +116,7 @@ class Handler:
         decision = routing.decide(case, message, facts)
         for entry in (Entry(case_id, message, event, mail_id), *stands_elsewhere(case_id, message, decision)):
             await self._work.journal.append(entry)
-        if message.native and message.conversation != DESK and not commands:
+        if _is_remembered(message) and not commands:
             await self._work.echoes.note(case_id, message.conversation.id, grams(_words_of(message)))
         await self._applier.apply(case, decision, message)
         return decision
@@ -401,5 +412,17 @@ def _taken_back(case: Case, message: Message, facts: Facts) -> MessageId | None:
             return None
 
 
+def _is_remembered(message: Message) -> bool:
+    """Whether its words will stand where it was said without being posted there by us (`rooms.apply` remembers those);
+    what stood beside a file in the joint room goes out with it."""
+    if isinstance(message.content, File):
+        return message.conversation not in {JOINT, DESK}
+    return message.native and message.conversation != DESK
+
+
 def _words_of(message: Message) -> str:
-    return message.content.body if isinstance(message.content, Text | Edit) else ""
+    match message.content:
+        case Text(words) | Edit(body=words) | File(words=words):
+            return words
+        case _:
+            return ""

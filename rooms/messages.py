@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -30,6 +30,8 @@ class SentPart:
     """When it left."""
     detail: str = ""
     message: MessageId | None = None
+    wamid: str = field(default="", repr=False)
+    """Its id at WhatsApp, once that is known. It holds the number of the person: never log it."""
 
 
 class SentMessages(Protocol):

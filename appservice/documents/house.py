@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from appservice.documents.intake import Ends, Intake
+from appservice.documents.intake import Abroad, Ends, Intake
 from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.limits import MEGABYTE
 from appservice.documents.pipeline.redact import Covering
@@ -38,8 +39,16 @@ class DocumentHouse:
             await self.admin.close()
 
 
-def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver) -> DocumentHouse | None:
-    """As configured; None where files stay as they are sent. Touches neither disk nor network."""
+def document_house(
+    config: Config,
+    database: ServiceDatabase,
+    matrix: Homeserver,
+    abroad: Callable[[int], Abroad] | None = None,
+) -> DocumentHouse | None:
+    """As configured; None where files stay as they are sent. Touches neither disk nor network.
+
+    `abroad` makes what fetches files of at most so many bytes from WhatsApp, where it is set up.
+    """
     if config.documents is None:
         return None
     token = config.documents.media_admin_token
@@ -49,7 +58,8 @@ def document_house(config: Config, database: ServiceDatabase, matrix: Homeserver
     most_bytes = config.documents.most_megabytes * MEGABYTE
     scanner = _scanner(config.documents)
     examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
-    ends, quota = Ends(config.bot_user, matrix, admin), config.documents.quota
+    ends = Ends(config.bot_user, matrix, admin, abroad and abroad(most_bytes))
+    quota = config.documents.quota
     intake = Intake(database, ends, vault, examiner, Covering(workshop), quota=quota)
     return DocumentHouse(vault, shelf, intake, scanner, workshop, most_bytes, admin)
 

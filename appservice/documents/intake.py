@@ -1,7 +1,7 @@
 """Files between the homeserver and the vault: fetched, examined and kept; uploaded for a room; deleted.
 
     ingest: fetch ─▶ a private folder ─▶ examine ─▶ the vault (begun) ─▶ one unit of work: it stays; the inbox is told
-            (what came with a mail is at hand)
+            (from the homeserver, or from the network that it came by; what came with a mail is at hand)
     redact: the vault ─▶ a private folder ─▶ made and looked at ─▶ the same as above
     upload: a URI ─▶ the ledger ─▶ the vault ─▶ encrypted anew ─▶ the homeserver
 
@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from appservice.building import trouble
+from appservice.documents.pipeline.limits import MEGABYTE
 from appservice.documents.pipeline.outcome import Clean, Examiner
 from appservice.documents.pipeline.redact import Covered, Redactor
 from appservice.documents.vault import Damaged, Missing, Vault
@@ -32,7 +33,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
 from policies.case import CaseId, Conversation, PersonId
 from policies.document import DocumentId, Kept, Version
-from policies.effects import Cover, Ingest
+from policies.effects import Cover, Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId
@@ -61,13 +62,32 @@ _LOCKED: Final = " It lies locked: your mediator was told, and can have it kept 
 _TOO_LARGE: Final = "It is larger than a document can be."
 
 
+_GIVEN_UP: Final = "It could not be fetched for a day. Please send it again."
+FETCHED_FOR: Final = timedelta(days=1)
+"""So long it is tried to fetch a file from another network; its author's next one waits for it."""
+POSTED_MOST: Final = 16 * MEGABYTE
+"""Bytes of what is posted as it came (Cloud API, the most of a recording or a film): it goes through the queues."""
+
+
+class Abroad(Protocol):
+    """Files that lie at another network, as a `FileRef` of its reader's names them."""
+
+    async def fetch(self, ref: Mapping[str, Any], into: Path) -> Refused | None:
+        """Write one into a new file; why it will never be had, as a sentence for whoever sent it.
+
+        Raises a transient Trouble where it may be had later, and OSError.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Both ends of the homeserver: ours, and its administrator's, if we were given a token."""
+    """Where files come from and go to: the homeserver as we, and as its administrator, if we were given a token; and
+    WhatsApp, if it is set up."""
 
     bot: UserId
     matrix: Homeserver
     admin: Homeserver | None
+    abroad: Abroad | None = None
 
 
 class Intake:
@@ -96,29 +116,53 @@ class Intake:
             message, file = entry.message, _file(entry, effect)
             if effect.attached is None:
                 await self._note(work, case, message, file)
-        data = await self._fetched(item, file) if effect.attached is None else _carried(file)
-        if not isinstance(data, Refused):
-            data = await self._too_much(case, message.author, len(data)) or data
-        if isinstance(data, Refused):
-            return await self._filed(item, case, _filing(message, effect, file, data))
+        otherwise = effect.attached
         try:
             async with self._vault.workroom.room() as room:
                 source = room / "source"
-                await asyncio.to_thread(source.write_bytes, data)
-                del data
-                result = await self._examined(case, source)
+                refused = await self._brought(item, effect, file, source)
+                is_here = refused is None
+                refused = refused or await self._too_much(case, message.author, source.stat().st_size)
+                result = refused or await self._examined(case, source)
+                if isinstance(result, Refused) and effect.attached:
+                    otherwise = await asyncio.to_thread(_as_it_came, effect.attached, source) if is_here else None
         except OSError as error:
             raise _unusable(error) from None
-        return await self._filed(item, case, _filing(message, effect, file, result))
+        return await self._filed(item, case, _filing(message, effect, file, result, otherwise))
 
-    async def _fetched(self, item: Item, file: File) -> bytes | Refused:
+    async def _brought(self, item: Item, effect: Ingest, file: File, into: Path) -> Refused | None:
+        """Its bytes, wherever they are, in a new file; or why they will never be had. Raises Trouble, OSError.
+
+        Only what our own readers wrote about a file that came by a bridge is believed to be anywhere but at the
+        homeserver: what stands in an event is its sender's.
+        """
+        ref = _mapping(json.loads(file.ref))
+        if effect.attached and "abroad" in ref:
+            return await self._from_abroad(item, ref, into)
+        data = base64.b64decode(ref["data"]) if effect.attached else await self._fetched(item, ref)
+        if isinstance(data, Refused):
+            return data
+        await asyncio.to_thread(into.write_bytes, data)
+        return None
+
+    async def _from_abroad(self, item: Item, ref: Mapping[str, Any], into: Path) -> Refused | None:
+        if self._ends.abroad is None:
+            return Refused(_GIVEN_UP)
+        try:
+            return await self._ends.abroad.fetch(ref, into)
+        except Trouble as trouble:
+            since = item.failing_since
+            if trouble.transient and since and datetime.now(UTC) - since >= FETCHED_FOR:
+                return Refused(_GIVEN_UP)
+            raise
+
+    async def _fetched(self, item: Item, ref: Mapping[str, Any]) -> bytes | Refused:
         """What the homeserver has of it. Raises a transient Trouble for whatever is not the file's own fault.
 
         Another homeserver is not asked: it would see who asks when, and could keep us waiting for ever.
         """
-        ref = json.loads(file.ref)
         try:
-            if server_of(_mapping(ref).get("url")) != self._ends.bot.partition(":")[2]:
+            if server_of(ref.get("url")) != self._ends.bot.partition(":")[2]:
                 return Refused(_ELSEWHERE)
             return await self._ends.matrix.media.download_encrypted(ref, as_user=self._ends.bot)
         except MediaTooLargeError:
@@ -296,15 +340,25 @@ def _file(entry: Entry, effect: Ingest) -> File:
     return content
 
 
-def _carried(file: File) -> bytes:
-    """Of what came with a mail."""
-    return base64.b64decode(json.loads(file.ref)["data"])
+def _as_it_came(post: Post, source: Path) -> Post | None:
+    """The same, with its bytes, so that it can be posted; None for what is too large for that."""
+    file = post.content
+    if not isinstance(file, File) or "data" in json.loads(file.ref):
+        return post
+    if source.stat().st_size > POSTED_MOST:
+        return None
+    data = source.read_bytes()
+    ref = FileRef(json.dumps({"data": base64.b64encode(data).decode()}))
+    return replace(post, content=replace(file, size=len(data), ref=ref))
 
 
-def _filing(message: Message, effect: Ingest, file: File, result: Passed | Refused | Waits) -> Filing:
+def _filing(
+    message: Message, effect: Ingest, file: File, result: Passed | Refused | Waits, otherwise: Post | None
+) -> Filing:
     if effect.attached:
-        otherwise = effect.attached if isinstance(result, Refused) else None
-        return Filing(None, message.author, effect.home, effect.home, file.name, result, otherwise=otherwise)
+        after = otherwise if isinstance(result, Refused) else None
+        home = effect.home
+        return Filing(None, message.author, home, home, file.name, result, words=file.words, otherwise=after)
     return Filing(
         message.id, message.author, message.conversation, effect.home, file.name, result, effect.exposed, file.words
     )

@@ -230,7 +230,7 @@ class Writer:
             file = await self._matrix.media.upload_encrypted(base64.b64decode(ref["data"]), as_user=sender)
         except MatrixError as error:
             raise trouble(error) from error
-        return File(said.name, said.mime, said.size, FileRef(json.dumps(file)))
+        return replace(said, ref=FileRef(json.dumps(file)))
 
     def _audience(self, posting: Posting) -> Audience:
         return Audience(posting.room, self._people(posting.audience), self._rotation)

@@ -12,6 +12,10 @@ from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
+_SHOWN_AS = {"audio": "m.audio", "video": "m.video"}
+"""How clients show what can be no document; pictures are documents."""
+_VOICE: Mapping[str, Any] = {"org.matrix.msc1767.audio": {}, "org.matrix.msc3245.voice": {}}
+"""What makes a recording a voice message for clients (MSC3245)."""
 _WORDS = frozenset({"m.text", "m.notice", "m.emote"})
 _TURNING = frozenset("\u202d\u202e")
 """Unicode's overrides of direction: clients obey them, and mail goes without them. No language needs them."""
@@ -82,13 +86,22 @@ def write(content: Content, reply_to: EventId | None, *, is_notice: bool) -> Jso
     match content:
         case Text(body):
             return {"msgtype": "m.notice" if is_notice else "m.text", "body": body, "m.mentions": {}, **relation}
-        case File(name, mime, size, ref):
+        case File(name, mime, size, ref, words):
             info = {"mimetype": mime, "size": size}
-            return {"msgtype": "m.file", "body": name, "filename": name, "info": info, "file": json.loads(ref)}
+            kind = _SHOWN_AS.get(mime.partition("/")[0], "m.file")
+            # The words beside a file stand in `body` (spec, "Media captions").
+            named = {"msgtype": kind, "body": words or name, "filename": name, "m.mentions": {}}
+            voice = _VOICE if is_voice(mime) else {}
+            return {**named, "info": info, "file": json.loads(ref), **voice, **relation}
         case Edit() | Reaction() | Removal() | Unreadable():
             raise ValueError(f"{type(content).__name__} is not written into Matrix")
         case _:
             assert_never(content)
+
+
+def is_voice(mime: str) -> bool:
+    """Whether it is of the one form that telephones record voice messages in."""
+    return mime.replace(" ", "").lower() == "audio/ogg;codecs=opus"
 
 
 def with_repeated(said: Said, quoted: Content | None) -> Content:

@@ -97,6 +97,7 @@ _SEALED: Final = (
     _bytes(schema.reply_addresses, "sealed", "reply_addresses.sealed", "token_hash"),
     _bytes(SENT_MAILS, "detail", "sent_mails.detail", "bounce_hash"),
     _bytes(SENT_PARTS, "detail", "whatsapp_sent.detail", "item"),
+    _bytes(SENT_PARTS, "wamid", "whatsapp_sent.wamid", "item"),
     _bytes(schema.holds, "why", "holds.why", "case_id", "message"),
     _pickle(crypto.IDENTITIES.table, "account", Pickled.ACCOUNT),
     _text(crypto.IDENTITIES.table, "seeds", SEEDS, "user_id"),

@@ -16,7 +16,7 @@ from policies.whatsapp import WINDOW, WhatsAppState, Window
 from rooms.messages import SentPart
 from rooms.ports import ItemId
 
-_DETAIL = "whatsapp_sent.detail"
+_DETAIL, _WAMID = "whatsapp_sent.detail", "whatsapp_sent.wamid"
 # Built once: to build a statement anew costs more than to run it.
 _THREAD = select(THREADS.c.heard_at, THREADS.c.nudged_at).where(
     THREADS.c.case_id == bindparam("case"),
@@ -71,6 +71,7 @@ class SqlWhatsAppLedger:
             "state": part.state,
             "detail": seal_text(self._seals.sealer, _DETAIL, place, part.detail),
             "at": part.at,
+            "wamid": seal_text(self._seals.sealer, _WAMID, place, part.wamid) if part.wamid else None,
         }
         await self._connection.execute(upsert(self._connection.dialect, SENT_PARTS, "item", "part"), values)
 
@@ -81,6 +82,12 @@ class SqlWhatsAppLedger:
         columns = SENT_PARTS.c
         theirs = columns.case_id == case, columns.person == person, columns.message == message
         return frozenset((await self._connection.execute(select(columns.item).where(*theirs))).scalars())
+
+    async def shown_as(self, case: CaseId, endpoint: EndpointId, message: MessageId) -> str | None:
+        columns = SENT_PARTS.c
+        theirs = columns.case_id == case, columns.endpoint == endpoint, columns.message == message
+        found = await self._found(*theirs, columns.wamid.is_not(None), order=columns.ordinal, most=1)
+        return found[0].wamid if found else None
 
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         theirs = SENT_PARTS.c.case_id == case, SENT_PARTS.c.person == person
@@ -112,6 +119,7 @@ class SqlWhatsAppLedger:
                 state=WhatsAppState(found.state),
                 at=found.at,
                 detail=open_text(self._seals.sealer, _DETAIL, found.item, found.detail),
+                wamid=open_text(self._seals.sealer, _WAMID, found.item, found.wamid) if found.wamid else "",
             )
             for found in await self._connection.execute(statement)
         )

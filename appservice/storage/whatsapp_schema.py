@@ -18,9 +18,10 @@ SENT_PARTS = Table(
     Column("state", Text, nullable=False),
     Column("detail", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("wamid", LargeBinary),
     sqlite_autoincrement=True,
 )
-"""What is known of each message that left; `detail` is sealed."""
+"""What is known of each message that left; `detail` and `wamid` are sealed."""
 Index("uq_whatsapp_sent_item", SENT_PARTS.c.item, SENT_PARTS.c.part, unique=True)
 Index("ix_whatsapp_sent_case_id_person", SENT_PARTS.c.case_id, SENT_PARTS.c.person)
 

@@ -20,7 +20,7 @@ from bridges.whatsapp.pace import Pace
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.delivery import channel_key
 from policies.language import Language
-from policies.message import MessageId
+from policies.message import Edit, MessageId, Removal, SignedWebhook
 from policies.whatsapp import WhatsAppState, decide_doubt, further
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -114,6 +114,7 @@ class WhatsAppCourier:
             now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
             thread = await work.whatsapp.thread(*line.thread)
+            answers = await _answered(work, letter, line)
         if now is None or now.state is not State.READY or now.sending != item.sending:
             return TakenOver()
         if item.sending and any(part.state.uncertain for part in begun.values()):
@@ -123,7 +124,9 @@ class WhatsAppCourier:
             return await self._nudge(item, line, thread)
         for number in left:
             leaving = self._leaving(item, line, letter.message, number, len(messages))
-            stopped = await self._part(item, line, leaving, messages[number], begun.get(number))
+            ours = str(Ours(item.id, number))
+            whole = addressed(messages[number], line.addressee, ours, answers if number == 0 else None)
+            stopped = await self._part(item, line, leaving, whole, begun.get(number))
             if stopped:
                 return stopped
         return Sent(f"{len(messages)} messages")
@@ -138,21 +141,25 @@ class WhatsAppCourier:
     async def _part(
         self, item: Item, line: _Line, leaving: SentPart, message: Json, before: SentPart | None
     ) -> Outcome | None:
-        """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything."""
+        """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything. Should a
+        report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is."""
         if not self._pace.may_send(line.number, line.person.endpoint.address):
             raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
         async with self._database.begin() as work:
             stored = await work.outbox.get(item.id, lock=True)
-            if stored is None or stored.state is not State.READY or await _part_of(work, leaving) != before:
+            if stored is None or stored.state is not State.READY:
                 return TakenOver()
+            known = await _part_of(work, leaving)
+            if known and known != before and not known.state.is_certainly_lost:
+                return None if known.state.left else TakenOver()
             await work.whatsapp.keep(leaving)
             await work.outbox.mark_sending(item.id, None)
-        ours = str(Ours(item.id, leaving.part))
-        result = await self._network.send(line.number, addressed(message, line.addressee, ours))
+        result = await self._network.send(line.number, message)
         async with self._database.begin() as work:
             # A report may have come before the answer.
             now = await _part_of(work, leaving) or leaving
-            known = replace(now, state=further(now.state, _known(result)), detail=_said(result))
+            wamid = result.wamid if isinstance(result, Accepted) else now.wamid
+            known = replace(now, state=further(now.state, _known(result)), detail=_said(result), wamid=wamid)
             await work.whatsapp.keep(known)
             if isinstance(result, Accepted) and leaving.message:
                 await work.journal.link_mail(line.case.id, leaving.message, result.wamid)
@@ -224,6 +231,18 @@ class WhatsAppCourier:
                 # One item may meet a changed identity more than once, and each time the desk must hear of it.
                 handler = Handler(work, self._codec, self._house, item_id(f"doubt/{item.id}/{at.isoformat()}"), at)
                 await handler.follow(case, decide_doubt(case, person, Doubt(why, now)))
+
+
+async def _answered(work: ServiceWork, letter: Letter, line: _Line) -> str | None:
+    """The message on that very channel that a letter answers, changes or takes back: theirs, or one that carried
+    somebody's words of the same conversation to them. A quotation shows words: none of another room is quoted (I1)."""
+    about = letter.content.target if isinstance(letter.content, Edit | Removal) else letter.reply_to
+    entry = await work.journal.get(line.case.id, about) if about else None
+    if entry is None or entry.message.conversation != letter.conversation:
+        return None
+    if entry.message.author == line.person.id:
+        return entry.mail_id if isinstance(entry.message.proof, SignedWebhook) else None
+    return await work.whatsapp.shown_as(line.case.id, line.person.endpoint.id, entry.message.id)
 
 
 async def _part_of(work: ServiceWork, part: SentPart) -> SentPart | None:

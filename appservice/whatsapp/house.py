@@ -15,6 +15,7 @@ from appservice.storage.database import SqlDatabase
 from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.door import DroppedReader
+from appservice.whatsapp.media import WhatsAppFiles
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.reader import WebhookReader
 from appservice.whatsapp.rendering import Voice
@@ -35,6 +36,10 @@ class WhatsAppHouse:
     webhooks: WebhookWork
     courier: WhatsAppCourier
     strangers: StrangersWhatsApp
+
+    def files(self, most_bytes: int) -> WhatsAppFiles:
+        """Fetches files of at most so many bytes."""
+        return WhatsAppFiles(self.cloud, most_bytes)
 
 
 def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> WhatsAppHouse | None:

@@ -53,6 +53,9 @@ class WhatsAppLedger(SentMessages, Protocol):
     async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
         """The items that were begun to carry somebody's words to a person."""
 
+    async def shown_as(self, case: CaseId, endpoint: EndpointId, message: MessageId) -> str | None:
+        """As which message, by its id at WhatsApp, somebody's words were first shown on that channel."""
+
 
 def window_key(case: CaseId, endpoint: EndpointId, number: str) -> str:
     """What deliveries wait for until somebody writes to that number of ours."""

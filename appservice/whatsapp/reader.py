@@ -5,6 +5,7 @@ message ── who is it? ── nobody who takes part ──▶ the triage desk
    │         └─ may be another person by now ──▶ doubt: held, and both directions rest
    ├─ STOP, START, HELP ──▶ the service itself
    ├─ a button ──▶ an answer, if it is that person's, of that question, about those words
+   ├─ a file, a place, a card ──▶ their private room, whichever number it came to
    └─ words ──▶ the one conversation of that number and that person
 """
 
@@ -19,21 +20,31 @@ from typing import assert_never
 from appservice.ports import ServiceWork
 from appservice.reading import message_id
 from appservice.whatsapp.ledger import window_key
+from appservice.whatsapp.media import file_of
 from appservice.whatsapp.numbers import Numbers
 from appservice.worker import End, Fate, Finished
 from bridges.whatsapp.convert_in import read_message
-from bridges.whatsapp.incoming import Change, Incoming, Pressed, Reacted, Sender, Shown, Words
+from bridges.whatsapp.incoming import Change, Described, Incoming, Pressed, Reacted, Sender, Shared, Shown, Words
 from policies.asking import Answer, PressedAnswer, read_answer_id
 from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
+from policies.effects import Hold
 from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
 from policies.stranger import Writer
 from policies.telephone import spellings
-from policies.whatsapp import decide_doubt, decide_keyword, decide_reaction, decide_seen, decide_stop, recognise
+from policies.whatsapp import (
+    decide_doubt,
+    decide_keyword,
+    decide_reaction,
+    decide_seen,
+    decide_stays_private,
+    decide_stop,
+    recognise,
+)
 from rooms import triage
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item, State, item_id
+from rooms.ports import Entry, Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
 SEVERAL = End(State.DEAD, "a WhatsApp message came from a number under which several people take part")
@@ -88,6 +99,8 @@ class WebhookReader:
         where = self._numbers.conversation(incoming.number, case, person.id)
         if where is None:
             return UNPLACED
+        if _is_for_the_mediator(incoming):
+            where = self._numbers.conversation(self._numbers.private, case, person.id) or where
         written = await self._recognised(work, _Written(item, incoming, case, person, where))
         if not isinstance(incoming.said, Change):
             await self._heard(work, written)
@@ -134,9 +147,10 @@ class WebhookReader:
     async def _said(self, work: ServiceWork, written: _Written) -> None:
         case, incoming, item = written.case, written.incoming, written.item
         handler = self._handler(work, written)
-        if await (self._stops(handler, written) if written.doubt else self._for_us(handler, written)):
+        about = incoming.said.target if isinstance(incoming.said, Reacted) else incoming.quoted
+        quoted = await work.journal.by_mail_id(case.id, about) if about else None
+        if await (self._stops(handler, written) if written.doubt else self._for_us(handler, written, quoted)):
             return
-        quoted = await work.journal.by_mail_id(case.id, incoming.quoted) if incoming.quoted else None
         message = Message(
             message_id(item),
             written.person.id,
@@ -147,7 +161,11 @@ class WebhookReader:
             native=False,
             reply_to=quoted.message.id if quoted and quoted.message.conversation == written.where else None,
         )
-        await handler.message(case.id, message, None, incoming.id or None)
+        decision = await handler.message(case.id, message, None, incoming.id or None)
+        is_held = any(isinstance(effect, Hold) for effect in decision.effects)
+        if not is_held and written.where != self._numbers.conversation(incoming.number, case, written.person.id):
+            stays = decide_stays_private(case, written.person, written.where)
+            await self._handler(work, written, "private").follow(written.case, stays)
 
     async def _stops(self, handler: Handler, written: _Written) -> bool:
         """Whether it was STOP: that counts from whoever has the number, for less is sent by it, never more."""
@@ -157,7 +175,7 @@ class WebhookReader:
             await handler.follow(written.case, decision)
         return decision is not None
 
-    async def _for_us(self, handler: Handler, written: _Written) -> bool:
+    async def _for_us(self, handler: Handler, written: _Written, quoted: Entry | None) -> bool:
         """Whether it was for the service itself: a keyword, a reaction, or the answer to a question."""
         case, person = written.case, written.person
         match written.incoming.said:
@@ -165,7 +183,7 @@ class WebhookReader:
                 await handler.follow(case, decision)
                 return True
             case Reacted(emoji):
-                await handler.follow(case, decide_reaction(case, person, emoji))
+                await handler.follow(case, decide_reaction(case, person, emoji, quoted.message if quoted else None))
                 return True
             case Pressed(pressed) if given := read_answer_id(pressed):
                 await handler.answer(case.id, self._answer(written, given), written.item.received_at)
@@ -214,14 +232,23 @@ def on_whatsapp(case: Case, name: str) -> list[Person]:
     return [p for p in case.people if p.endpoint.network is Network.WHATSAPP and name in p.endpoint.names]
 
 
+def _is_for_the_mediator(incoming: Incoming) -> bool:
+    """Whether it is private whichever number it was sent to: only a plain text is meant for all by being sent there."""
+    return isinstance(incoming.said, Shared | Described)
+
+
 def _content(incoming: Incoming) -> Content:
     match incoming.said:
         case Words(text) if not incoming.forwarded:
             return Text(text)
         case Words(text):
-            return Unreadable("it was forwarded from another chat, so the words may be somebody else's", text)
+            return Unreadable("it was forwarded from another chat, so the words may be somebody else's", text, own=text)
+        case Described(text):
+            return Text(text)
+        case Shared():
+            return file_of(incoming, incoming.said)
         case Shown(what, caption):
-            return Unreadable(f"it is {what}; the bridge to WhatsApp carries words only", caption)
+            return Unreadable(f"it is {what}; the bridge to WhatsApp does not carry that", caption)
         case Pressed(title=title):
             return Unreadable("it is a button that nobody here has shown them", title)
         case Reacted() | Change():

@@ -99,8 +99,8 @@ def _introduction(letter: Letter, person: Person, voice: Voice) -> Phrase:
             " if others use your telephone."
         ),
         phrase(
-            "Pictures, voice messages and files are not passed on. Write STOP and nothing more is sent to you; HELP"
-            " explains this again."
+            "Pictures, voice messages and files are never shown to everyone. Write STOP and nothing more is sent to"
+            " you; HELP explains this again."
         ),
     ]
     return together(lines, by="\n")

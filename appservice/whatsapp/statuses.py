@@ -104,7 +104,10 @@ async def _part(report: _Report) -> None:
     if state is part.state:
         return
     detail = _fault(report.status).words if state is WhatsAppState.FAILED else ""
-    await work.whatsapp.keep(replace(part, state=state, detail=detail))
+    await work.whatsapp.keep(replace(part, state=state, detail=detail, wamid=part.wamid or report.status.id))
+    if part.message and not part.wamid and report.status.id:
+        # Its answer was lost: what answers it is told by the id that a report has.
+        await work.journal.link_mail(report.case.id, part.message, report.status.id)
     if state is WhatsAppState.FAILED:
         await _failed(report, _fault(report.status))
     elif part.state is WhatsAppState.FAILED:

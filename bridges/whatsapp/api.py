@@ -8,9 +8,9 @@ anything else ……………………………… Unknown: it may be on its way
 There is no idempotency key; what we send along (`biz_opaque_callback_data`) comes back with each status.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import (
@@ -20,14 +20,14 @@ from aiohttp import (
     ClientTimeout,
     ConnectionTimeoutError,
     InvalidUrlClientError,
-    StreamReader,
 )
 
 from bridges.unsent import NotSent, Unknown
+from bridges.whatsapp.answers import as_object, error_code, whole
 from bridges.whatsapp.convert_out import Json
+from bridges.whatsapp.media import Medium, Source, fetch
+from bridges.whatsapp.media import Outcome as FetchOutcome
 
-_MOST: Final = 64 * 1024
-"""Bytes of an answer."""
 SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 10.0
 
@@ -71,11 +71,16 @@ class CloudApi:
         headers = {"Authorization": f"Bearer {self._graph.access_token}"}
         try:
             async with self._opened().post(url, json=message, headers=headers, allow_redirects=False) as response:
-                return _result(response.status, await _whole(response.content))
+                return _result(response.status, await whole(response.content))
         except (ClientConnectorError, ConnectionTimeoutError, InvalidUrlClientError) as error:
             return NotSent(f"no connection to WhatsApp ({type(error).__name__})")
         except (TimeoutError, ClientError, OSError) as error:
             return Unknown(f"WhatsApp did not answer ({type(error).__name__})")
+
+    async def fetch(self, medium: Medium, into: Path, most: int) -> FetchOutcome:
+        """Fetch a file that somebody sent into a new one, if it has at most that many bytes. Raises OSError."""
+        source = Source(self._graph.base_url, self._graph.version, self._graph.access_token)
+        return await fetch(self._opened(), source, medium, into, most)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -88,25 +93,13 @@ class CloudApi:
         return self._session
 
 
-async def _whole(content: StreamReader) -> bytes:
-    """An answer to its end, in however many pieces it comes; of one that is too long, the beginning."""
-    found = bytearray()
-    while len(found) < _MOST and (piece := await content.read(_MOST - len(found))):
-        found += piece
-    return bytes(found)
-
-
 def _result(status: int, body: bytes) -> SendResult:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
+    answer = as_object(body)
     if status == 200:
         wamid = _wamid(answer)
         return Accepted(wamid) if wamid else Unknown("WhatsApp's answer names no message")
-    error = answer.get("error") if isinstance(answer, dict) else None
-    code = error.get("code") if isinstance(error, Mapping) else None
-    if type(code) is int:
+    code = error_code(answer)
+    if code is not None:
         return Refused(code)
     # Without a code it was not the API that answered: below 500 nothing was taken, above nobody knows.
     return (
@@ -114,8 +107,8 @@ def _result(status: int, body: bytes) -> SendResult:
     )
 
 
-def _wamid(answer: Any) -> str | None:
-    messages = answer.get("messages") if isinstance(answer, dict) else None
+def _wamid(answer: Mapping[str, Any]) -> str | None:
+    messages = answer.get("messages")
     first = messages[0] if isinstance(messages, list) and messages else None
     wamid = first.get("id") if isinstance(first, dict) else None
     return wamid if isinstance(wamid, str) and wamid else None

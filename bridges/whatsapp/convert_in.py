@@ -1,24 +1,27 @@
 """From a stored part of a webhook to what somebody said, or to what became of a message. Never raises."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from bridges.whatsapp.incoming import (
     Change,
+    Described,
     Incoming,
     Pressed,
     Progress,
     Reacted,
     Said,
     Sender,
+    Shared,
     Shown,
     Status,
     Words,
 )
 from bridges.whatsapp.webhook import JsonObject, text
 from policies.telephone import normalised, user_id
-from policies.text import clean, technical
+from policies.text import clean, one_line, technical
 
 WORDS_MOST: Final = 65_536
 """Characters; WhatsApp takes 4,096 of a person, and may one day take more."""
@@ -26,9 +29,10 @@ WORDS_MOST: Final = 65_536
 _MEDIA: Final[Mapping[str, str]] = MappingProxyType(
     {"image": "a picture", "video": "a video", "audio": "a recording", "document": "a document", "sticker": "a sticker"}
 )
-_CARDS: Final = MappingProxyType(
-    {"location": "a place on the map", "contacts": "a contact card", "order": "an order from a catalogue"}
-)
+_MEDIUM: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
+"""An id of Meta's: it becomes part of a path."""
+_MIME: Final = re.compile(r"[A-Za-z0-9.+-]{1,60}/[A-Za-z0-9.+-]{1,100}(; ?[A-Za-z0-9-]{1,30}=[A-Za-z0-9.-]{1,60})?")
+_CARDS_MOST: Final = 20
 _CHANGES: Final = MappingProxyType(
     {
         "user_changed_number": Change.NUMBER,
@@ -100,18 +104,63 @@ def _said(message: JsonObject) -> Said:
         case "button":
             return Pressed(text(inner.get("payload")), _words(inner.get("text")))
         case "image" | "video" | "audio" | "document" | "sticker":
-            what = "a voice message" if kind == "audio" and inner.get("voice") is True else _MEDIA[kind]
-            return Shown(what, _words(inner.get("caption")))
+            return _shared(kind, inner)
         case "reaction":
-            return Reacted(_words(inner.get("emoji"))[:20])
-        case "location" | "contacts" | "order":
-            return Shown(_CARDS[kind], _words(inner.get("text")))
+            return Reacted(_words(inner.get("emoji"))[:20], text(inner.get("message_id")) or None)
+        case "location":
+            return _place(inner)
+        case "contacts":
+            return _cards(message.get("contacts"))
+        case "order":
+            return Shown("an order from a catalogue", _words(inner.get("text")))
         case "system":
             return _CHANGES.get(text(inner.get("type"))) or Shown(
                 f"a notice of WhatsApp ({technical(text(inner.get('type')))})"
             )
         case _:
             return _unsupported(kind, inner)
+
+
+def _shared(kind: str, inner: JsonObject) -> Shared | Shown:
+    """A file; what has no id can't be fetched."""
+    what = "a voice message" if kind == "audio" and inner.get("voice") is True else _MEDIA[kind]
+    medium, caption = text(inner.get("id")), _words(inner.get("caption"))
+    if not _MEDIUM.fullmatch(medium):
+        return Shown(what, caption)
+    named = text(inner.get("mime_type"))
+    mime = named if _MIME.fullmatch(named) else "application/octet-stream"
+    return Shared(what, medium, mime, text(inner.get("sha256")), _words(inner.get("filename"))[:300], caption)
+
+
+def _place(inner: JsonObject) -> Described | Shown:
+    """A place as words: what it is called, and where it is (decimal degrees)."""
+    north, east = inner.get("latitude"), inner.get("longitude")
+    if not (_is_degrees(north) and _is_degrees(east)):
+        return Shown("a place on the map")
+    named = [one_line(_words(inner.get(key)), 200) for key in ("name", "address")]
+    return Described(f"📍 {', '.join([*filter(None, named), f'{north:.6f} {east:.6f}'])}")
+
+
+def _is_degrees(value: object) -> bool:
+    return isinstance(value, int | float) and -180 <= value <= 180
+
+
+def _cards(value: object) -> Described | Shown:
+    """People's cards as words: the name, and the numbers and addresses on each."""
+    cards = [_card(_object(one)) for one in value[:_CARDS_MOST]] if isinstance(value, list) else []
+    lines = [f"👤 {line}" for line in filter(None, cards)]
+    return Described("\n".join(lines)) if lines else Shown("a contact card")
+
+
+def _card(card: JsonObject) -> str:
+    reached = [
+        text(_object(one).get(key))
+        for kind, key in (("phones", "phone"), ("emails", "email"))
+        if isinstance(card.get(kind), list)
+        for one in card[kind][:_CARDS_MOST]
+    ]
+    name = text(_object(card.get("name")).get("formatted_name"))
+    return one_line(_words(", ".join(filter(None, (name, *reached)))), 500)
 
 
 def _unsupported(kind: str, inner: JsonObject) -> Said:

@@ -114,8 +114,8 @@ def plain(text: str) -> Json:
     return _text(text)
 
 
-def addressed(message: Json, to: Addressee, ours: str) -> Json:
-    """The message as it is sent. `ours` comes back with every status.
+def addressed(message: Json, to: Addressee, ours: str, answers: str | None = None) -> Json:
+    """The message as it is sent. `ours` comes back with every status; `answers` is the id of the one that it quotes.
 
     A business-scoped id in `to` would be taken and lost, so it goes into `recipient`.
     """
@@ -127,6 +127,7 @@ def addressed(message: Json, to: Addressee, ours: str) -> Json:
         "recipient_type": "individual",
         **whom,
         **key,
+        **({"context": {"message_id": answers}} if answers else {}),
         "biz_opaque_callback_data": ours,
         **message,
     }

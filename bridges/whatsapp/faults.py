@@ -29,6 +29,8 @@ class Fault:
 
     remedy: Remedy
     words: str
+    is_known: bool = True
+    """Whether the documentation has it."""
 
 
 _BUSY: Final = Fault(Remedy.RETRY, "WhatsApp asks for patience")
@@ -59,4 +61,4 @@ FAULTS: Final[Mapping[int, Fault]] = MappingProxyType(
 
 def fault(code: int) -> Fault:
     """What that code calls for."""
-    return FAULTS.get(code, Fault(Remedy.GIVE_UP, f"WhatsApp refused it ({code})"))
+    return FAULTS.get(code, Fault(Remedy.GIVE_UP, f"WhatsApp refused it ({code})", is_known=False))

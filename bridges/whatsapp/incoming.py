@@ -42,10 +42,33 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """A file that lies at WhatsApp. `medium` is its id there, `sha256` of its bytes in base64, as the webhook has it.
+
+    `what` is what it is, in words; `caption` are the person's words with it.
+    """
+
+    what: str
+    medium: str = field(repr=False)
+    mime: str
+    sha256: str
+    name: str = field(default="", repr=False)
+    caption: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Something that is no text, and can be carried as one: a place, or somebody's card."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Reacted:
-    """An emoji on a message; an empty one takes it back."""
+    """An emoji on a message; an empty one takes it back. `target` is the id of that message."""
 
     emoji: str
+    target: str | None = None
 
 
 @unique
@@ -57,7 +80,7 @@ class Change(StrEnum):
     IDENTITY = "the encryption identity of that account was changed"
 
 
-Said = Words | Pressed | Shown | Reacted | Change
+Said = Words | Pressed | Shared | Described | Shown | Reacted | Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
+from sandbox.whatsapp.media import Files
 from sandbox.whatsapp.rules import Json, buttons, error, words, wrong
 
 PRIVATE, JOINT = "100000000000001", "100000000000002"
@@ -65,6 +66,7 @@ class Graph:
         self.windows: dict[tuple[str, str], datetime] = {}
         self.requests: list[Json] = []
         self.accepted: list[tuple[str, Json]] = []
+        self.files = Files(clock, token=token)
         self._token, self._run = token, run
         self._owed: dict[tuple[str, str], datetime] = {}
 

@@ -35,6 +35,9 @@ def wrong(body: Json) -> str | None:
         return "nobody"
     if len(body.get("biz_opaque_callback_data", "")) > CALLBACK_DATA:
         return "callback data"
+    quoted = body.get("context", {"message_id": "x"})
+    if not isinstance(quoted, dict) or set(quoted) != {"message_id"} or not isinstance(quoted["message_id"], str):
+        return "context"  # Messages API, contextual replies
     match body.get("type"):
         case "text":
             said = body.get("text", {}).get("body")

@@ -65,6 +65,8 @@ class WhatsAppSandbox:
             require_free(self._port, "WhatsApp's stand-in")
         app = web.Application()
         app.router.add_post("/v26.0/{number}/messages", self._messages)
+        app.router.add_get("/v26.0/{medium}", self._medium)
+        app.router.add_get("/attachments/{key}", self._attachment)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, LOOPBACK, self._port).start()
@@ -77,6 +79,19 @@ class WhatsAppSandbox:
         if self._runner:
             await self._runner.cleanup()
         self._runner = None
+
+    async def _medium(self, request: web.Request) -> web.Response:
+        """GET /{medium}."""
+        medium, number = request.match_info["medium"], request.query.get("phone_number_id")
+        opens = request.headers.get("Authorization", "")
+        status, answer = self.graph.files.describe(medium, number, opens, self.base_url)
+        return web.json_response(answer, status=status)
+
+    async def _attachment(self, request: web.Request) -> web.Response:
+        """GET of a file's URL."""
+        key, opens = request.match_info["key"], request.headers.get("Authorization", "")
+        status, data = self.graph.files.hand_out(key, opens)
+        return web.Response(status=status, body=data, content_type="application/octet-stream")
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         """POST /{number}/messages."""

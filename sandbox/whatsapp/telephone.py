@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import hashlib
 import json
 import secrets
 from collections.abc import Callable
@@ -15,6 +14,10 @@ from sandbox.whatsapp.graph import Graph, Phone
 from sandbox.whatsapp.rules import TEXT, Json, buttons, words
 from sandbox.whatsapp.webhooks import Webhooks
 
+PICTURE: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAIAAAAmkwkpAAAAFElEQVR4nGPUqLBhgAEmBiSAmwMAK+gA5HVnVSYAAAAASUVORK5CYII="
+)
+"""A photograph, of a few points."""
 _STEP: Final = 120.0  # seconds
 _ASKS_TO_WRITE: Final = "You have a new message from us. Answer with any word to receive it."
 """The approved template's words, as the administrator's guide proposes them."""
@@ -93,7 +96,8 @@ class Telephone:
         is_template = message["type"] == "template"
         shown = _ASKS_TO_WRITE if is_template else words(message)
         choices = tuple(Button(button["id"], button["title"]) for button in buttons(message))
-        await self._keep(Bubble(wamid, number, False, _now(), shown, choices, template=is_template))
+        quotes = message.get("context", {}).get("message_id")
+        await self._keep(Bubble(wamid, number, False, _now(), shown, choices, quotes, template=is_template))
 
     async def write(self, number: str, text: str, *, quoting: Bubble | None = None) -> Bubble:
         """Its owner writes. At most 4,096 characters, as on a real one."""
@@ -111,11 +115,20 @@ class Telephone:
             asked.chat, pressed.title, {"type": "interactive", "interactive": inner}, quotes=asked.id
         )
 
+    async def share(
+        self, number: str, kind: str, data: bytes, mime: str, *, name: str = "", caption: str = "", voice: bool = False
+    ) -> Bubble:
+        """Its owner sends a file: image, document, audio, video or sticker (Webhooks, messages)."""
+        stored = self._graph.files.receive(number, mime, data)
+        more = {"filename": name, "caption": caption, "voice": voice}
+        inner = {"id": stored.id, "mime_type": mime, "sha256": stored.sha256}
+        said = inner | {key: value for key, value in more.items() if value}
+        shown = f"{'🎤' if kind == 'audio' else '📷' if kind == 'image' else '📎'} {name or caption}".strip()
+        return await self._send(number, shown, {"type": kind, kind: said}, None)
+
     async def show_a_picture(self, number: str, caption: str) -> Bubble:
         """Its owner sends a photograph."""
-        sha256 = base64.b64encode(hashlib.sha256(caption.encode()).digest()).decode()
-        image = {"id": secrets.token_hex(8), "mime_type": "image/jpeg", "sha256": sha256, "caption": caption}
-        return await self._send(number, f"📷 {caption}", {"type": "image", "image": image}, None)
+        return await self.share(number, "image", PICTURE, "image/png", caption=caption)
 
     async def taken(self, within: float = 10.0) -> None:
         """Until the service has taken all that was written. Raises NotTaken after so many seconds."""

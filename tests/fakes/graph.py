@@ -1,13 +1,27 @@
 """The sandbox's strict stand-in for the Cloud API, without a socket, and with what goes wrong on demand."""
 
+import base64
+import hashlib
 import json
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum, auto
+from pathlib import Path
 
 from bridges.unsent import NotSent, Unknown
 from bridges.whatsapp.api import SendResult, _result
+from bridges.whatsapp.media import (
+    GONE,
+    NOT_THE_FILE,
+    NOT_WHAT_IT_SAYS,
+    Fetched,
+    Medium,
+    NotNow,
+    Outcome,
+    is_what_it_says,
+    too_large,
+)
 from sandbox.whatsapp.graph import Graph, Mishap, Phone
 from sandbox.whatsapp.rules import Json, error
 
@@ -49,3 +63,19 @@ class FakeCloud:
         if mishap is Mishap.ODD_ANSWER:
             answer = {}
         return _result(status, json.dumps(answer).encode())
+
+    async def fetch(self, medium: Medium, into: Path, most: int) -> Outcome:
+        mishap = self.graph.mishaps.popleft() if self.graph.mishaps else None
+        if mishap is not None:
+            return NotNow("WhatsApp did not answer")
+        files, opens = self.graph.files, f"Bearer {TOKEN}"
+        status, described = files.describe(medium.id, medium.number, opens, "")
+        if status != 200:
+            return GONE
+        _, data = files.hand_out(described["url"].rpartition("/")[2], opens)
+        if len(data) > most:
+            return too_large(most)
+        if base64.b64encode(hashlib.sha256(data).digest()).decode() != medium.sha256:
+            return NOT_THE_FILE
+        into.write_bytes(data)  # noqa: ASYNC240 - a few bytes
+        return Fetched(len(data)) if is_what_it_says(medium.mime, data[:64]) else NOT_WHAT_IT_SAYS

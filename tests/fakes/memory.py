@@ -657,6 +657,12 @@ class MemoryWhatsAppLedger:
         parts = self._tables.sent_parts.values()
         return frozenset(part.item for part in parts if (part.case, part.person, part.message) == wanted)
 
+    async def shown_as(self, case: CaseId, endpoint: EndpointId, message: MessageId) -> str | None:
+        wanted = (case, endpoint, message)
+        parts = self._tables.sent_parts.values()
+        found = [part.wamid for part in parts if (part.case, part.endpoint, part.message) == wanted and part.wamid]
+        return found[0] if found else None
+
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         found = [part for part in self._tables.sent_parts.values() if (part.case, part.person) == (case, person)]
         return tuple(reversed(found))[:most]

@@ -51,7 +51,14 @@ def text(body: str) -> Json:
 
 
 @pytest.mark.parametrize(
-    "message", [text("hello"), text("x" * 4_096), pressable("Yes", "No"), pressable("Yes", body="x" * 1_024)]
+    "message",
+    [
+        text("hello") | {"context": {"message_id": "wamid.1"}},
+        text("hello"),
+        text("x" * 4_096),
+        pressable("Yes", "No"),
+        pressable("Yes", body="x" * 1_024),
+    ],
 )
 def test_what_is_well_formed_arrives(message: Json) -> None:
     network = Network()
@@ -74,6 +81,7 @@ def test_what_is_well_formed_arrives(message: Json) -> None:
         {"type": "poll"},
         text("hello") | {"idempotency_key": "1"},
         text("hello") | {"recipient_type": "group"},
+        text("hello") | {"context": "wamid.1"},
         text("hello") | {"biz_opaque_callback_data": "x" * 513},
     ],
 )

@@ -542,6 +542,21 @@ class DatabaseContract:
             assert await work.whatsapp.carrying(SMITH, CARL, MessageId("m1")) == {ItemId("i0")}
             assert await work.whatsapp.carrying(SMITH, CARL, MessageId("m2")) == set()
 
+    async def test_a_message_is_found_by_the_words_that_it_carried_on_one_channel_alone(
+        self, database: WideDatabase
+    ) -> None:
+        channel, words = EndpointId("e2"), MessageId("m1")
+        part = SentPart(ItemId("i"), 0, 1, SMITH, CARL, channel, WhatsAppState.SENT, AT, message=words, wamid="wamid.1")
+        async with database.begin() as work:
+            await work.whatsapp.keep(replace(part, item=ItemId("h"), wamid=""))
+            await work.whatsapp.keep(part)
+            await work.whatsapp.keep(replace(part, item=ItemId("j"), wamid="wamid.2"))
+        async with database.begin() as work:
+            assert await work.whatsapp.shown_as(SMITH, channel, words) == "wamid.1"
+            assert await work.whatsapp.shown_as(SMITH, EndpointId("e3"), words) is None
+            assert await work.whatsapp.shown_as(CaseId("1009"), channel, words) is None
+            assert await work.whatsapp.of_item(ItemId("i")) == (part,)
+
     # --- the vault
 
     async def test_the_key_of_some_bytes_is_had_once_they_are_whole_and_by_their_case_alone(

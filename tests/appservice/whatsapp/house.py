@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from appservice.codec import JsonCodec
+from appservice.documents.intake import FILED
+from appservice.documents.reader import FilingReader
 from appservice.sending import OutboxWork
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.door import DroppedReader, StrangersDoor
@@ -93,7 +95,9 @@ def case_with_bea(*more: str) -> Case:
 class WhatsAppHouse:
     """One case, one database, one network; time goes on when it is told to."""
 
-    def __init__(self, *, two_numbers: bool = True, case: Case | None = None, triage: bool = False) -> None:
+    def __init__(
+        self, *, two_numbers: bool = True, case: Case | None = None, triage: bool = False, documents: bool = False
+    ) -> None:
         self.now = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
         self.database, self.graph = MemoryDatabase(), FakeGraph(lambda: self.now)
         self.phone: Phone = self.graph.phone(BEA_PHONE, BEA)
@@ -101,7 +105,7 @@ class WhatsAppHouse:
         self.monotonic = 0.0
         door = StrangersDoor(lambda: self.monotonic)
         self.inbox = WebhookInbox(self.database, _opened, door=door, clock=lambda: self.now)
-        self.house = HOUSE if two_numbers else replace(HOUSE, one_number=True)
+        self.house = replace(HOUSE, one_number=not two_numbers, documents=documents)
         if triage:
             self.house = replace(self.house, triage=TRIAGE_HOUSE)
         reader = WebhookReader(CODEC, self.house, self.numbers, lambda: self.now)
@@ -144,7 +148,8 @@ class WhatsAppHouse:
         ready = [i for i in self.database.committed.inbox.items.values() if i.state is State.READY]
         for item in sorted(ready, key=lambda one: one.seq):
             async with self.database.begin() as work:
-                fate = await self.reader.read(work, item)
+                reader = FilingReader(CODEC, self.house) if item.kind == FILED else self.reader
+                fate = await reader.read(work, item)
                 if isinstance(fate, End):
                     await work.inbox.stop(item.id, fate.state, fate.why)
             fates.append(fate)
@@ -164,19 +169,33 @@ class WhatsAppHouse:
     # --- out
 
     async def carry(
-        self, content: Sayable, where: Conversation, item: str = "i1", *, said: MessageId | None = None
+        self,
+        content: Sayable,
+        where: Conversation,
+        item: str = "i1",
+        *,
+        said: MessageId | None = None,
+        answers: MessageId | None = None,
     ) -> Outcome | Trouble:
         """Carry a letter to Bea, as an item of the outbox."""
         async with self.database.begin() as work:
             await work.outbox.put(Item(ItemId(item), Lane("l"), "people", self.case.id, CARRIED, self.now))
-        return await self.again(content, where, item, said=said)
+        return await self.again(content, where, item, said=said, answers=answers)
 
     async def again(
-        self, content: Sayable, where: Conversation, item: str = "i1", *, said: MessageId | None = None
+        self,
+        content: Sayable,
+        where: Conversation,
+        item: str = "i1",
+        *,
+        said: MessageId | None = None,
+        answers: MessageId | None = None,
     ) -> Outcome | Trouble:
         """The same, another time."""
         stored = self.database.committed.outbox.items[ItemId(item)]
-        letter = Letter(self.case, where, label(where, self.case), self.bea.id, ("Mia",), "Alice", content, said)
+        letter = Letter(
+            self.case, where, label(where, self.case), self.bea.id, ("Mia",), "Alice", content, said, answers
+        )
         try:
             return await self.courier.carry(stored, letter)
         except Trouble as trouble:

@@ -91,8 +91,8 @@ async def test_a_number_that_is_not_ours_is_no_room() -> None:
 
 async def test_what_can_not_be_carried_is_held_and_said_so_in_private() -> None:
     there = await house()
-    await there.receive(webhook(message("audio", {"id": "1", "voice": True}), number=JOINT_NUMBER))
-    assert there.why_held() == ["it is a voice message; the bridge to WhatsApp carries words only"]
+    await there.receive(webhook(message("order", {"text": "two of these"}), number=JOINT_NUMBER))
+    assert there.why_held() == ["it is an order from a catalogue; the bridge to WhatsApp does not carry that"]
     assert not there.posts()
     assert {effect.conversation for effect in there.effects() if isinstance(effect, Tell)} == {DESK, caucus(there)}
 
@@ -100,7 +100,6 @@ async def test_what_can_not_be_carried_is_held_and_said_so_in_private() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"context": {"forwarded": True}},
         {"type": "unsupported", "unsupported": {"type": "edit"}},
         {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {"id": "x", "title": "All"}}},
         {"type": "sticker", "sticker": {"id": "1"}},

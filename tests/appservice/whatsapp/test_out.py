@@ -1,6 +1,9 @@
 """Messages out: each leaves once, in its window, and what is known of it is said honestly."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -19,7 +22,8 @@ from rooms.ports import Entry, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
 from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook
 from tests.fakes.graph import Mishap, Unreachable
-from tests.policies.builders import caucus_of
+from tests.fakes.memory import MemoryWork
+from tests.policies.builders import caucus_of, named
 
 HELLO = Text("hello\n🔒 PRIVATE")
 
@@ -250,6 +254,65 @@ async def test_a_process_that_stood_still_does_not_send_what_another_has_begun_t
     assert isinstance(await there.carry(HELLO, JOINT), Sent)
     assert isinstance(taken[0], TakenOver)
     assert len(there.phone.texts) == 1
+
+
+@pytest.mark.parametrize(("state", "arrives"), [("delivered", 0), ("failed", 1)])
+async def test_a_report_that_comes_as_it_is_about_to_be_sent_again_decides_whether_it_is(
+    monkeypatch: pytest.MonkeyPatch, state: str, arrives: int
+) -> None:
+    there = await house()
+    there.graph.mishaps.append(Mishap.NO_ANSWER)
+    await there.carry(HELLO, JOINT)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+        await work.outbox.revive(ItemId("i1"))
+    begin, units = there.database.begin, count()
+
+    @asynccontextmanager
+    async def begun() -> AsyncIterator[MemoryWork]:
+        if next(units) == 1:
+            monkeypatch.setattr(there.database, "begin", begin)
+            await reports(there, state, *([131026] if state == "failed" else []))
+        async with begin() as work:
+            yield work
+
+    monkeypatch.setattr(there.database, "begin", begun)
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
+    assert len(there.phone.texts) == arrives
+
+
+async def said(there: WhatsAppHouse, where: Conversation, name: MessageId) -> MessageId:
+    """Alice says something, as the journal has it."""
+    author = named(there.case, "Alice").id
+    async with there.database.begin() as work:
+        message = Message(name, author, where, HELLO, SignedDevice(), there.now, native=True)
+        await work.journal.append(Entry(there.case.id, message))
+    return name
+
+
+async def test_an_answer_and_a_correction_quote_what_they_are_about_in_the_same_room_only() -> None:
+    there = await house()
+    hers, joint = [post.message for post in there.posts()]
+    words = await said(there, JOINT, MessageId("m2"))
+    await there.carry(HELLO, JOINT, "i2", said=words, answers=joint)
+    await there.carry(Edit(words, "hello again"), JOINT, "i3", said=MessageId("m3"))
+    await there.carry(Removal(words), caucus(there), "i4")
+    await there.carry(HELLO, JOINT, "i5", answers=hers)
+    await there.carry(Text("x" * 5_000), caucus(there), "i6", answers=hers)
+    quoted = [sent.get("context", {}).get("message_id") for _, sent in there.graph.accepted]
+    assert quoted == ["wamid.in2", "wamid.out1", None, None, "wamid.in1", None]
+
+
+async def test_what_is_known_by_a_report_alone_can_be_quoted() -> None:
+    there = await house()
+    words = await said(there, JOINT, MessageId("m1"))
+    there.graph.mishaps.append(Mishap.TAKEN_NO_ANSWER)
+    await there.carry(HELLO, JOINT, said=words)
+    await reports(there, "delivered")
+    await there.carry(HELLO, JOINT, "i2", answers=words)
+    assert there.graph.accepted[-1][1]["context"] == {"message_id": "wamid.out1"}
+    await there.says("yes, that", JOINT_NUMBER, context={"id": "wamid.out1"})
+    assert there.posts()[-1].reply_to == words
 
 
 async def test_a_person_may_have_it_sent_again() -> None:

@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridges.whatsapp.convert_in import read_message, read_status
-from bridges.whatsapp.incoming import Change, Pressed, Progress, Reacted, Said, Sender, Shown, Words
+from bridges.whatsapp.incoming import (
+    Change,
+    Described,
+    Pressed,
+    Progress,
+    Reacted,
+    Said,
+    Sender,
+    Shared,
+    Shown,
+    Words,
+)
 from bridges.whatsapp.webhook import Part, PartKind, parts
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, Json, contact, message, only, read, status, webhook
 
@@ -29,6 +40,7 @@ def examples() -> dict[str, Json]:
     return {name: example["value"] for name, example in found.items()}
 
 
+ANY = "application/octet-stream"
 needs_examples = pytest.mark.skipif(not examples(), reason="MEDIATRIX_FIXTURES names no folder of public webhooks")
 
 SHOWN: dict[str, type[Said]] = {
@@ -36,9 +48,9 @@ SHOWN: dict[str, type[Said]] = {
     "Text Message with Context (Product Inquiry)": Words,
     "Text Message from Click to WhatsApp Ad": Words,
     "Reaction Message": Reacted,
-    "Image Message": Shown,
-    "Location Message": Shown,
-    "Contact Sharing Message": Shown,
+    "Image Message": Shared,
+    "Location Message": Described,
+    "Contact Sharing Message": Described,
     "Unsupported Message": Shown,
     "Button Message": Pressed,
     "Interactive List Reply Message": Pressed,
@@ -109,12 +121,36 @@ def test_a_person_with_a_user_name_has_no_number() -> None:
 @pytest.mark.parametrize(
     ("kind", "inner", "said"),
     [
-        ("image", {"id": "1", "mime_type": "image/jpeg", "caption": "look"}, Shown("a picture", "look")),
-        ("audio", {"id": "1", "voice": True}, Shown("a voice message")),
-        ("audio", {"id": "1"}, Shown("a recording")),
-        ("document", {"id": "1", "filename": "x.pdf"}, Shown("a document")),
-        ("reaction", {"message_id": "w", "emoji": "👍"}, Reacted("👍")),
-        ("reaction", {"message_id": "w"}, Reacted("")),
+        (
+            "image",
+            {"id": "1", "mime_type": "image/jpeg", "sha256": "eA==", "caption": "look"},
+            Shared("a picture", "1", "image/jpeg", "eA==", "", "look"),
+        ),
+        (
+            "audio",
+            {"id": "1", "voice": True, "mime_type": "audio/ogg; codecs=opus"},
+            Shared("a voice message", "1", "audio/ogg; codecs=opus", ""),
+        ),
+        ("document", {"id": "1", "filename": "x.pdf"}, Shared("a document", "1", ANY, "", "x.pdf")),
+        ("video", {"id": "1", "mime_type": "text/html\n<b>"}, Shared("a video", "1", ANY, "")),
+        ("sticker", {"id": "../me/accounts"}, Shown("a sticker")),
+        ("image", {"caption": "look"}, Shown("a picture", "look")),
+        ("location", {"latitude": 52.5, "longitude": 13}, Described("📍 52.500000 13.000000")),
+        (
+            "location",
+            {"latitude": 1, "longitude": -2.5, "name": "The\nmill", "address": "1 Road"},
+            Described("📍 The mill, 1 Road, 1.000000 -2.500000"),
+        ),
+        ("location", {"latitude": 10**400, "longitude": 1}, Shown("a place on the map")),
+        ("location", {"latitude": "x", "longitude": float("nan")}, Shown("a place on the map")),
+        (
+            "contacts",
+            [{"name": {"formatted_name": "Ann"}, "phones": [{"phone": "+49 30 1"}], "emails": [{"email": "a@b.c"}]}],
+            Described("👤 Ann, +49 30 1, a@b.c"),
+        ),
+        ("contacts", [{}, 7, {"name": 3, "phones": 4}], Shown("a contact card")),
+        ("reaction", {"message_id": "w", "emoji": "👍"}, Reacted("👍", "w")),
+        ("reaction", {"message_id": "w"}, Reacted("", "w")),
         ("interactive", {"type": "button_reply", "button_reply": {"id": "n", "title": "Yes"}}, Pressed("n", "Yes")),
         ("interactive", {"type": "nfm_reply", "nfm_reply": {}}, Shown("a filled-in form")),
         ("button", {"payload": "n", "text": "Yes"}, Pressed("n", "Yes")),

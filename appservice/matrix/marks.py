@@ -1,0 +1,28 @@
+"""Between what became of a message and the content of Matrix events, by the name that clients of bridges know."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from appservice.matrix.ids import EventId, JsonObject
+from policies.states import MessageState
+from rooms.marks import Marked
+
+TYPE: Final = "com.beeper.message_send_status"
+
+
+def mark(marked: Marked, event: EventId | None) -> JsonObject:
+    """The content of the event about that one."""
+    relation = {"m.relates_to": {"rel_type": "m.reference", "event_id": event}}
+    match marked.state:
+        case MessageState.SENT:
+            return {**relation, "status": "SUCCESS", "delivered_to_users": []}
+        case MessageState.DELIVERED:
+            return {**relation, "status": "SUCCESS", "delivered_to_users": [marked.reader]}
+        case MessageState.UNKNOWN:
+            return {**relation, "status": "PENDING", "message": "There was no answer: it may have arrived."}
+        case MessageState.FAILED:
+            failed = {"status": "FAIL_PERMANENT", "reason": "m.foreign_network_error"}
+            return {**relation, **failed, "message": marked.why or "It was not delivered."}
+        case _:
+            assert_never(marked.state)

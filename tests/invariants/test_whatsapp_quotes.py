@@ -1,0 +1,168 @@
+"""No quotation, reaction or correction, in either direction, shows or names anything of another conversation (I1); and
+what answers something of the same one quotes just that.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appservice.whatsapp import courier
+from policies.case import JOINT, Conversation
+from policies.effects import Tell
+from policies.message import Content, Edit, Message, MessageId, Removal, SignedDevice, Text
+from policies.whatsapp import decide_reaction
+from rooms.ports import Entry
+from tests.appservice.whatsapp.house import WhatsAppHouse
+from tests.bridges.whatsapp.builders import message, webhook
+from tests.policies.builders import caucus_of, named
+
+
+@dataclass
+class Talk:
+    """What was said, by whom, where; and as which messages Bea's telephone knows it."""
+
+    there: WhatsAppHouse
+    said: list[tuple[MessageId, Conversation]] = field(default_factory=list)
+    shown: dict[str, Conversation] = field(default_factory=dict)
+    """By the ids on her telephone: hers and ours."""
+    wanted: list[tuple[str, bool]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def where(self, pick: int) -> Conversation:
+        return JOINT if pick % 2 else caucus_of(self.there.case, "Jones")
+
+    async def bea(self, pick: int, about: int) -> None:
+        """She writes, and maybe quotes whatever her telephone shows, in either chat."""
+        wamid, where = f"wamid.bea{len(self.shown)}", self.where(pick)
+        number = self.there.numbers.of(where)
+        quoted = self.any_of(about)
+        context = {"context": {"id": quoted}} if quoted else {}
+        before = len(self.there.posts())
+        await self.there.says(f"{wamid} in {where.id}", number, wamid=wamid, **context)
+        (post,) = self.there.posts()[before:]
+        self.said.append((post.message, where))
+        self.shown[wamid] = where
+        if (post.reply_to is not None) is not (quoted is not None and self.shown[quoted] == where):
+            self.problems.append(f"{wamid} answers {post.reply_to}, and quoted {quoted}")
+        if post.reply_to and dict(self.said)[post.reply_to] != where:
+            self.problems.append(f"{wamid} answers something of another room")
+
+    async def react(self, pick: int, about: int) -> None:
+        """She reacts to whatever her telephone shows; its words stand where they stand anyway."""
+        target = self.any_of(about)
+        if target is None:
+            return
+        emoji = {"message_id": target, "emoji": "👍"}
+        number = self.there.numbers.of(self.where(pick))
+        wamid = f"wamid.r{len(self.there.effects())}"
+        await self.there.receive(webhook(message("reaction", emoji, wamid=wamid), number=number))
+        told = self.there.effects()[-1]
+        assert isinstance(told, Tell)
+        own = caucus_of(self.there.case, "Jones")
+        if told.conversation != own or (f"in {JOINT.id}" in told.text):
+            self.problems.append(f"a reaction showed {told.text} in {told.conversation.id}")
+        if (" in " in told.text.partition(">")[2]) is not (self.shown[target] == own):
+            self.problems.append(f"a reaction to {target} says {told.text}")
+
+    async def alice(self, pick: int, about: int) -> None:
+        """The mediator, or Alice, writes, answers, corrects or takes back whatever there is, in any room."""
+        where, there = self.where(pick), self.there
+        name = MessageId(f"m{len(self.said)}")
+        target = self.said[about % len(self.said)] if self.said and about else None
+        said: Content = Text(f"{name} in {where.id}")
+        if target and about % 5 in {1, 2}:
+            said = Edit(target[0], f"{name} in {where.id}") if about % 5 == 1 else Removal(target[0])
+        author = named(there.case, "Alice" if where == JOINT else "Mia").id
+        answers = target[0] if target and isinstance(said, Text) else None
+        new = Message(name, author, where, said, SignedDevice(), there.now, native=True, reply_to=answers)
+        async with there.database.begin() as work:
+            await work.journal.append(Entry(there.case.id, new))
+        number = len(there.graph.accepted)
+        there.later(seconds=10)
+        await there.carry(said, where, f"i{name}", said=name, answers=answers)
+        self.said.append((name, where))
+        for wamid, (_, sent) in enumerate(there.graph.accepted[number:], number + 1):
+            self.look(f"wamid.out{wamid}", sent, where, target)
+
+    def look(self, wamid: str, sent: Any, where: Conversation, target: tuple[MessageId, Conversation] | None) -> None:
+        quoted = sent.get("context", {}).get("message_id")
+        self.shown[wamid] = where
+        if quoted and self.shown[quoted] != where:
+            self.problems.append(f"{wamid} in {where.id} quotes {quoted} of {self.shown[quoted].id}")
+        if target and target[1] == where and not quoted:
+            self.problems.append(f"{wamid} answers {target[0]}, and quotes nothing")
+
+    def any_of(self, about: int) -> str | None:
+        return list(self.shown)[about % len(self.shown)] if self.shown and about else None
+
+
+Steps = list[tuple[str, int, int]]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["bea", "alice", "react"]), st.integers(0, 1), st.integers(0, 30)), max_size=12
+)
+
+
+def talked(steps: Steps, *, two_numbers: bool) -> list[str]:
+    """What should not be as it is, after these steps."""
+
+    async def talk() -> Talk:
+        there = await WhatsAppHouse(two_numbers=two_numbers).begin()
+        talk = Talk(there)
+        for where in range(2 if two_numbers else 1):
+            await talk.bea(where, 0)
+        for what, pick, about in steps:
+            await getattr(talk, what)(pick if two_numbers or what == "alice" else 0, about)
+        return talk
+
+    return asyncio.run(talk()).problems
+
+
+@given(STEPS, st.booleans())
+def test_nothing_of_another_conversation_is_quoted_and_what_is_answered_is(steps: Steps, two_numbers: bool) -> None:
+    assert not talked(steps, two_numbers=two_numbers)
+
+
+def any_words_are_quoted_out(patch: pytest.MonkeyPatch) -> None:
+    quoted = courier._answered
+
+    async def wrong(work: Any, letter: Any, line: Any) -> Any:
+        entry = await work.journal.get(line.case.id, letter.reply_to) if letter.reply_to else None
+        return await quoted(work, replace(letter, conversation=entry.message.conversation) if entry else letter, line)
+
+    patch.setattr(courier, "_answered", wrong)
+
+
+def reactions_show_any_words(patch: pytest.MonkeyPatch) -> None:
+    decide = decide_reaction
+
+    def wrong(case: Any, person: Any, emoji: str, to: Any = None) -> Any:
+        return decide(case, person, emoji, replace(to, conversation=caucus_of(case, "Jones")) if to else None)
+
+    patch.setattr("appservice.whatsapp.reader.decide_reaction", wrong)
+
+
+def nothing_is_quoted(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    patch.setattr(courier, "_answered", nothing)
+
+
+PLANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], Steps]] = [
+    (any_words_are_quoted_out, [("alice", 0, 3)]),
+    (reactions_show_any_words, [("react", 0, 1)]),
+    (nothing_is_quoted, [("alice", 1, 3)]),
+]
+
+
+@pytest.mark.parametrize(("plant", "steps"), PLANTS, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_planted_fault_is_noticed(plant: Callable[[pytest.MonkeyPatch], None], steps: Steps) -> None:
+    assert not talked(steps, two_numbers=True)
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        assert talked(steps, two_numbers=True)
