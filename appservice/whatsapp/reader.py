@@ -116,7 +116,7 @@ class WebhookReader:
             return NOBODYS
         if not isinstance(incoming.said, Reacted | Change):
             writer = Writer(Network.WHATSAPP, name, incoming.number, sender.user, sender.phone, sender.key)
-            said = _content(incoming), SignedWebhook(), item.received_at
+            said = _of_a_stranger(incoming), SignedWebhook(), item.received_at
             await triage.written(work, self._codec, self._house, item.id, writer=writer, said=said)
         await work.inbox.done(item.id, "a stranger's")
         return Finished()
@@ -235,6 +235,14 @@ def on_whatsapp(case: Case, name: str) -> list[Person]:
 def _is_for_the_mediator(incoming: Incoming) -> bool:
     """Whether it is private whichever number it was sent to: only a plain text is meant for all by being sent there."""
     return isinstance(incoming.said, Shared | Described)
+
+
+def _of_a_stranger(incoming: Incoming) -> Content:
+    """What somebody said who takes part in no case: no file of theirs is fetched, for anybody could fill the vault."""
+    if isinstance(incoming.said, Shared):
+        why = f"it is {incoming.said.what}, and no file is fetched from somebody who takes part in no case"
+        return Unreadable(why, incoming.said.caption)
+    return _content(incoming)
 
 
 def _content(incoming: Incoming) -> Content:

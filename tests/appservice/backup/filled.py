@@ -84,7 +84,16 @@ async def _fill_case(database: SqlDatabase, sealer: Sealer, case: CaseId) -> Non
         )
         await work.mails.leaves(sent)
         part = SentPart(
-            ItemId(f"mail{case}"), 0, 1, case, PersonId("p2"), EndpointId("e2"), WhatsAppState.SENT, AT, "sent"
+            ItemId(f"mail{case}"),
+            0,
+            1,
+            case,
+            PersonId("p2"),
+            EndpointId("e2"),
+            WhatsAppState.SENT,
+            AT,
+            "sent",
+            wamid="wamid.1",
         )
         await work.whatsapp.keep(part)
         await work.whatsapp.heard(case, EndpointId("e2"), "111", AT)
