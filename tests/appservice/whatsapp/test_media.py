@@ -114,9 +114,9 @@ async def test_a_picture_becomes_a_document_of_her_side_whichever_number_it_came
     assert (document.name, document.home, document.owner) == ("picture.png", chat.caucus, chat.there.bea.id)
     assert chat.reached() == {chat.caucus, DESK}
     assert not chat.there.posts()
-    (card,) = [text for text in chat.told(chat.caucus) if "D1 “picture.png”" in text]
+    (card,) = [text for text in chat.told(chat.caucus) if f"{document.id} “picture.png”" in text]
     assert card.endswith("Bea wrote beside it:\n> the bill")
-    assert any("D1 “picture.png”" in text for text in chat.informed())
+    assert any(f"{document.id} “picture.png”" in text for text in chat.informed())
     assert any("nobody else has it" in text for text in chat.informed()) is (number == JOINT_NUMBER)
 
 
