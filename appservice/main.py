@@ -98,6 +98,7 @@ def wire(config: Config) -> Service:
         codec=codec,
         heads=mail.heads if mail else None,
         strangers=StrangerWork(database, {Network.WHATSAPP: whatsapp.strangers} if whatsapp else {}),
+        notices=mail.notices if mail else None,
         contacts=whatsapp.numbers.contacts if whatsapp else {},
     )
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)

@@ -31,6 +31,7 @@ from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, O
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.noticing import NOTICE_FAILED, MailNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, Item, ItemId, State, Work, item_id
@@ -103,7 +104,7 @@ class OutboxWork:
             return
         described = await self._described(item, outgoing)
         text = f"Not sent yet, and being tried again: {described}: {why}. I tell you when it is sent."
-        await self._tell(item_id(f"late/{item.id}/{item.failing_since}"), item.case, text)
+        await self._tell(item_id(f"late/{item.id}/{item.failing_since}"), item.case, text, outgoing)
         self._late.add(item.id)
 
     async def _is_sent_after_all(self, item: Item, outgoing: Outgoing) -> None:
@@ -112,7 +113,7 @@ class OutboxWork:
         minutes = _failing(item) // timedelta(minutes=1)
         after = f"after {minutes} minutes" if minutes > 1 else "after a moment"
         text = f"Sent now, {after} of trying: {await self._described(item, outgoing)}."
-        await self._tell(item_id(f"sent/{item.id}/{item.failing_since}"), item.case, text)
+        await self._tell(item_id(f"sent/{item.id}/{item.failing_since}"), item.case, text, outgoing)
 
     async def quick(self, work: Work, items: Sequence[Item]) -> Sequence[Fate]:
         """What may not go now is set aside, or cancelled, without leaving the unit of work."""
@@ -142,7 +143,8 @@ class OutboxWork:
             if now is not None and now.state is State.READY:
                 # Ended in the same moment: each end is told, and once, however often a person has it tried again.
                 identity = item_id(f"ended/{item.id}/{uuid4()}")
-                await Handler(work, self._codec, self._house, identity, datetime.now(UTC)).tell_desk(item.case, text)
+                handler = Handler(work, self._codec, self._house, identity, datetime.now(UTC))
+                await handler.tell_desk(item.case, text, rule=_rule(self._codec.load(item.body)))
                 await work.outbox.stop(item.id, state, why)
 
     async def _report(self, item: Item, report: Report) -> None:
@@ -160,10 +162,10 @@ class OutboxWork:
             if item.kind == MATRIX:
                 await handler.drift(item.case)
 
-    async def _tell(self, item: ItemId, case: CaseId, text: str) -> None:
+    async def _tell(self, item: ItemId, case: CaseId, text: str, outgoing: Outgoing) -> None:
         async with self._database.begin() as work:
             handler = Handler(work, self._codec, self._house, item, datetime.now(UTC))
-            await handler.tell_desk(case, text)
+            await handler.tell_desk(case, text, rule=_rule(outgoing))
 
     async def _described(self, item: Item, outgoing: Outgoing) -> str:  # noqa: C901, PLR0912 (one arm a kind of effect)
         """What an item is, in a mediator's words, without content."""
@@ -196,6 +198,8 @@ class OutboxWork:
                 return f"an answer to {to}"
             case Reconcile() | Preview():
                 return "work on the case's rooms"
+            case MailNotice(person):
+                return f"a notice by mail to {case.name_of(person)}"
             case MailHeads():
                 return "a mail with the heads of the record"
             case Say():
@@ -223,3 +227,8 @@ def _failing(item: Item) -> timedelta:
 def _is_for_the_desk(item: Item) -> bool:
     """Nothing is told at the desk about what is itself told at the desk."""
     return item.lane == f"room:{item.case}:desk"
+
+
+def _rule(outgoing: Outgoing) -> str:
+    """By which the desk is told what became of something; of a notice that was not sent nobody is noticed."""
+    return NOTICE_FAILED if isinstance(outgoing, MailNotice) else "report"

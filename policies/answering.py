@@ -16,6 +16,7 @@ from policies.ask import (
     Mending,
     Moving,
     Passing,
+    Reaching,
     Removing,
     Sharing,
     TakingBack,
@@ -31,6 +32,7 @@ from policies.commands.correction import moved
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.handover import taken_over
 from policies.commands.intake import written
+from policies.commands.notify import reached
 from policies.commands.people import removed
 from policies.commands.session import mended
 from policies.effects import Inform, Tell
@@ -65,6 +67,7 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
             | Ending()
             | WritingToStranger()
             | Moving()
+            | Reaching()
         ):
             return Done(case, "")
         case Accepting():
@@ -93,6 +96,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
         case Removing(who):
             person = case.person(who)
             return removed(case, person) if person else Done(case, "They take part no more already.")
+        case Reaching():
+            return reached(case, ask.act, facts)
         case Moving():
             return moved(case, ask.act, facts)
         case Mending():
@@ -129,7 +134,16 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
 def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
     who = case.name_of(ask.asked)
     match ask.act:
-        case Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger() | Moving():
+        case (
+            Removing()
+            | Mending()
+            | Adopting()
+            | Broadcasting()
+            | Ending()
+            | WritingToStranger()
+            | Moving()
+            | Reaching()
+        ):
             return Done(case, "Nothing is done.")
         case Withdrawing():
             own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)

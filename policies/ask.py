@@ -123,6 +123,14 @@ class Moving:
     side: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """A mediator is told at this mail address that something waits at the desk: the code was mailed there alone."""
+
+    person: PersonId
+    address: str
+
+
 Act = (
     Removing
     | Mending
@@ -139,6 +147,7 @@ Act = (
     | TakingOver
     | WritingToStranger
     | Moving
+    | Reaching
 )
 
 

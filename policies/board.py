@@ -22,6 +22,7 @@ from policies.ask import (
     Mending,
     Moving,
     Passing,
+    Reaching,
     Removing,
     Sharing,
     TakingBack,
@@ -181,6 +182,8 @@ def _what(act: Act) -> str:
             return "agree to a release"
         case TakingOver():
             return "take the case over"
+        case Reaching():
+            return "say the code that was mailed"
         case Wondering():
             return "answer your question"
         case Withdrawing():

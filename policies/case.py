@@ -143,6 +143,14 @@ def address_key(network: Network, address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """Where a mediator is told by mail that something waits at the desk, and since when it is known to be theirs."""
+
+    address: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Somebody in a case; the name is the mediator's word for them, never a network's profile (I10)."""
 
@@ -156,6 +164,8 @@ class Person:
     """When others' words are mailed to them; None: at once."""
     zone: str | None = None
     """The time zone in which times are shown to them, where that is known."""
+    noticed: Noticed | None = None
+    """For a mediator alone."""
 
 
 _NUMBERS: Final = 1000

@@ -139,6 +139,15 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckAddress:
+    """A code to a mail address that a mediator gave as theirs; nothing else."""
+
+    person: PersonId
+    address: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Introduce:
     """The first mail of a room to a person: what the address is for, and who reads it.
 
@@ -372,6 +381,7 @@ Effect = (
     | Inform
     | Publish
     | Introduce
+    | CheckAddress
     | AskWhose
     | Hold
     | EndHold

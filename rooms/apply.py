@@ -16,6 +16,7 @@ from policies.delivery import Wait, channel_key, may_relay
 from policies.effects import (
     AskWhose,
     Begun,
+    CheckAddress,
     ConfirmIdentity,
     Cover,
     DeadLetters,
@@ -61,6 +62,7 @@ from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.lanes import room_lane, stranger_lane
+from rooms.noticing import MailNotice, notice_lane, put_notices
 from rooms.polls import Poll, PollEnd, poll_item
 from rooms.ports import (
     Entry,
@@ -156,7 +158,7 @@ ToSend = (
     | WriteToStranger
 )
 """The effects that become outbox items."""
-Outgoing = Effect | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd
+Outgoing = Effect | MailNotice | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
@@ -205,6 +207,7 @@ class Applier:
                     await self._put_poll(case, ask, self._named())
         for ask in [ask for ask in (before or case).asks if ask not in case.asks]:
             await self._end_poll(case, ask)
+        await put_notices(self._work, self._codec, decision, about, self._at)
         if case.boards and before and before.boards == case.boards:
             slot, end = slot_of(self._at)
             await self._put_board(case, board_item(case.id, case.boards, slot), due_at=end)
@@ -269,6 +272,8 @@ class Applier:
                 name = item_id(f"whose/{case.id}/{to}/{self._at:%Y-%m-%d}")
                 body = self._codec.dump(effect)
                 await self._work.outbox.put(Item(name, person_lane(case.id, to), PEOPLE, case.id, body, self._at))
+            case CheckAddress(person, address, code):
+                await self._put(case.id, notice_lane(case, person), PEOPLE, MailNotice(person, address, code))
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
             case Hold() | EndHold() | ResumeHold():

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from policies.case import CaseId
 from policies.message import Content
 from policies.stranger import Stranger
 from rooms.apply import MailHeads, Signal
 from rooms.letters import Letter
+from rooms.noticing import MailNotice
 from rooms.outcome import Outcome
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, RoomId, UserId
@@ -69,3 +71,10 @@ class HeadsCourier(Protocol):
 
     async def carry(self, item: Item, heads: MailHeads) -> Outcome:
         """As a `Courier` does. Cancelled for an address that is configured no more."""
+
+
+class NoticeCourier(Protocol):
+    """Tells mediators by mail that something waits at a desk."""
+
+    async def carry(self, item: Item, notice: MailNotice, case: CaseId) -> Outcome:
+        """As a `Courier` does."""

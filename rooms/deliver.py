@@ -37,14 +37,16 @@ from policies.effects import (
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.plan import label, room_key
+from rooms import noticing
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
-from rooms.carriers import Courier, HeadsCourier, Poster, Posting
+from rooms.carriers import Courier, HeadsCourier, NoticeCourier, Poster, Posting
 from rooms.clearance import kept_back, may_say, stopped
 from rooms.digests import gathered, is_gathered
 from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
+from rooms.noticing import MailNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.polls import Poll, PollEnd, stands_by
 from rooms.ports import (
@@ -81,13 +83,14 @@ class Deliverer:
         codec: Codec | None = None,
         heads: HeadsCourier | None = None,
         strangers: StrangerWork | None = None,
+        notices: NoticeCourier | None = None,
         contacts: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `heads`:
         where they are mailed; `strangers`: who writes to those who take part in no case; `codec`: to send several
         things in one mail; `contacts`: what each of several numbers on WhatsApp is for, in a word, for the board."""
-        self._clock, self._codec, self._heads = clock, codec, heads
+        self._clock, self._codec, self._heads, self._notices = clock, codec, heads, notices
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
         self._documents, self._contacts = documents, contacts
         self._strangers = strangers or StrangerWork(database, {})
@@ -101,7 +104,7 @@ class Deliverer:
 
     async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:  # noqa: C901 (one arm a kind of thing)
         match outgoing:
-            case Say() | Enter() | Decline() | Signal() | MailHeads():
+            case Say() | Enter() | Decline() | Signal() | MailHeads() | MailNotice():
                 return await self._outside(item, outgoing), Report()
             case Board():
                 return await self._board(item, _case_of(item), outgoing)
@@ -130,8 +133,10 @@ class Deliverer:
             case _:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
-    async def _outside(self, item: Item, outgoing: Say | Enter | Decline | Signal | MailHeads) -> Outcome:
+    async def _outside(self, item: Item, outgoing: Say | Enter | Decline | Signal | MailHeads | MailNotice) -> Outcome:
         match outgoing:
+            case MailNotice():
+                return await self._notice(item, _case_of(item), outgoing)
             case MailHeads():
                 return await self._heads.carry(item, outgoing) if self._heads else Cancelled("heads are mailed no more")
             case Say():
@@ -146,6 +151,13 @@ class Deliverer:
                 return Sent("declined")
             case _:
                 assert_never(outgoing)
+
+    async def _notice(self, item: Item, case_id: CaseId, notice: MailNotice) -> Outcome:
+        async with self._database.begin() as work:
+            stopped = await noticing.kept_back(work, await _load(work, case_id), item, notice, self._clock())
+        if stopped or self._notices is None:
+            return stopped or Cancelled("mail is not set up any more")
+        return await self._notices.carry(item, notice, case_id)
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""

@@ -280,10 +280,10 @@ class Handler:
         await self._applier.apply(case, decision)
         return decision.case
 
-    async def tell_desk(self, case_id: CaseId, text: str) -> None:
+    async def tell_desk(self, case_id: CaseId, text: str, *, rule: str = "report") -> None:
         """Something went wrong, or was repaired, that the mediators must know."""
         case = await self._case(case_id)
-        await self._applier.apply(case, Decision(case, (Tell(DESK, text),), "report", "the service reports"))
+        await self._applier.apply(case, Decision(case, (Tell(DESK, text),), rule, "the service reports"))
 
     async def command(self, case_id: CaseId | None, command: Command, received_at: datetime) -> Answer:
         """A command through the API or the CLI: in the name of the organisation."""

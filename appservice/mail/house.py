@@ -9,6 +9,8 @@ from datetime import timedelta
 from appservice.codec import JsonCodec
 from appservice.mail.courier import MailCourier, Sender
 from appservice.mail.heads import HeadsMail
+from appservice.mail.notices import NoticeMail
+from appservice.mail.plain import PlainMails
 from appservice.mail.reader import MailReader
 from appservice.setup.channels import Email, Imap, Tls
 from appservice.setup.config import Config
@@ -36,6 +38,7 @@ class MailHouse:
     reader: MailReader
     courier: MailCourier
     heads: HeadsMail
+    notices: NoticeMail
 
 
 def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> MailHouse | None:
@@ -46,12 +49,14 @@ def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: H
     organisation, server = config.organisation, _server(email)
     sender = Sender(organisation.name, organisation.telephone, email.reply_domain, config.appservice.public_base_url)
     trust = Trust(email.authserv_id, email.reply_domain, email.accept_spf, frozenset(email.arc_sealers))
+    plain = PlainMails(database, server, sender)
     return MailHouse(
         server=server,
         arrival=_arrival(email, database, trust),
         reader=MailReader(database, codec, house, trust, settle=_settle(email)),
         courier=MailCourier(database, server, sender),
-        heads=HeadsMail(database, server, sender, config.record.heads_to),
+        heads=HeadsMail(plain, config.record.heads_to),
+        notices=NoticeMail(plain),
     )
 
 

@@ -25,7 +25,7 @@ class SetQuiet:
         person = own_or_named(case, self.name, facts, "quiet hours", "20:00-08:00 Europe/Berlin")
         if isinstance(person, Refused):
             return person
-        if not person.endpoint.is_bridged:
+        if not person.endpoint.is_bridged and person.noticed is None:
             remedy = "Quiet hours are for mail and WhatsApp; a Matrix app has its own"
             return Refused(f"{person.name} reads in Matrix", remedy)
         after = case.with_person(replace(person, quiet=self.hours))

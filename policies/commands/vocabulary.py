@@ -27,6 +27,7 @@ from policies.commands import (
     hold,
     intake,
     mail,
+    notify,
     opening,
     override,
     people,
@@ -58,6 +59,7 @@ from policies.commands.handover import HandOver
 from policies.commands.hold import HoldCommand
 from policies.commands.intake import IntakeCommand
 from policies.commands.mail import MailCommand
+from policies.commands.notify import Notify
 from policies.commands.opening import OpeningCommand
 from policies.commands.override import KeepLocked
 from policies.commands.people import PeopleCommand
@@ -115,6 +117,7 @@ Command = (
     | ChannelCommand
     | AgreementCommand
     | MailCommand
+    | Notify
     | QuietCommand
     | DigestCommand
     | SetZone
@@ -152,6 +155,7 @@ FORMS: dict[str, Form[Command]] = {
         *channels.FORMS,
         *agreement.FORMS,
         *mail.FORMS,
+        *notify.FORMS,
         *quiet.FORMS,
         *digest.FORMS,
         *zone.FORMS,

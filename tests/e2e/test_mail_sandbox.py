@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from appservice.mail.courier import Sender
 from appservice.mail.heads import HeadsMail
+from appservice.mail.plain import PlainMails
 from bridges.email.api import Accepted, MailServer, Security, send
 from bridges.email.convert_in import read_mail
 from bridges.email.convert_out import Invitation, Post, render
@@ -146,7 +147,7 @@ async def test_heads_of_the_record_arrive_as_lines_that_an_audit_reads(world: Wo
     async with database.begin() as work:
         await work.outbox.put(item)
     sender = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, "https://mediation.example.org")
-    courier = HeadsMail(database, world.server, sender, ("records@example.net",))
+    courier = HeadsMail(PlainMails(database, world.server, sender), ("records@example.net",))
     assert isinstance(await courier.carry(item, MailHeads("records@example.net", text)), Sent)
     received = await world.mail.wait_for("records@example.net")
     assert text in received.text

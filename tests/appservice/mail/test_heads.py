@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from appservice.mail import heads
+from appservice.mail import plain
 from appservice.mail.courier import Sender
 from appservice.mail.heads import HeadsMail
+from appservice.mail.plain import PlainMails
 from bridges.email.api import MailServer, Refused, Security, SendResult
 from bridges.unsent import NotSent, Unknown
 from rooms.apply import MailHeads
@@ -40,13 +41,15 @@ class Counter:
             await work.outbox.put(item)
         stored = self.database.committed.outbox.items[item.id]
         server = MailServer("127.0.0.1", 25, Security.NONE)
-        return await HeadsMail(self.database, server, SENDER, addresses or (TO,)).carry(stored, MailHeads(TO, TEXT))
+        return await HeadsMail(PlainMails(self.database, server, SENDER), addresses or (TO,)).carry(
+            stored, MailHeads(TO, TEXT)
+        )
 
 
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     counter = Counter()
-    monkeypatch.setattr(heads, "send", counter.post_office.send)
+    monkeypatch.setattr(plain, "send", counter.post_office.send)
     return counter
 
 
@@ -84,7 +87,7 @@ async def test_what_another_process_took_over_is_left_to_it(counter: Counter) ->
     async with counter.database.begin() as work:
         await work.outbox.put(item)
         await work.outbox.stop(item.id, State.CANCELLED, "by another")
-    courier = HeadsMail(counter.database, MailServer("127.0.0.1", 25, Security.NONE), SENDER, (TO,))
+    courier = HeadsMail(PlainMails(counter.database, MailServer("127.0.0.1", 25, Security.NONE), SENDER), (TO,))
     assert isinstance(await courier.carry(item, MailHeads(TO, TEXT)), TakenOver)
     assert not counter.post_office.taken
 

@@ -1,0 +1,80 @@
+"""Mediators who asked for it are told by mail that something waits at a desk: that, and nothing else (M11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from policies.ask import Reaching
+from policies.case import DESK, Case, PersonId
+from policies.delivery import channel_key
+from policies.effects import Decision, Tell
+from policies.message import Message
+from policies.quiet import quiet_until
+from rooms.outcome import Cancelled, Parked
+from rooms.ports import Item, Lane, State, Work, item_id
+
+NOTICE_EVERY: Final = timedelta(minutes=15)
+"""What comes within this time is one notice, at its end."""
+NOTICE_FAILED: Final = "notice-failed"
+"""The rule by which the desk is told that a notice was not sent: nobody is noticed of that."""
+_OWN_DOING: Final = frozenset({"command", "refused", "misunderstood", "taken-back", NOTICE_FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class MailNotice:
+    """To a mediator's own mailbox: that something waits at the desk, or the code that shows whose mailbox it is."""
+
+    person: PersonId
+    to: str
+    code: str | None = None
+
+
+class Writes(Protocol):
+    """Writes what is to be sent."""
+
+    def dump(self, outgoing: MailNotice, /) -> bytes: ...
+
+
+def _is_news(decision: Decision, about: Message | None) -> bool:
+    """Whether the desk is told something that no mediator brought about."""
+    told = any(isinstance(effect, Tell) and effect.conversation == DESK for effect in decision.effects)
+    by_staff = about is not None and decision.case.is_staff(about.author)
+    return told and not by_staff and decision.rule not in _OWN_DOING
+
+
+async def put_notices(work: Work, codec: Writes, decision: Decision, about: Message | None, at: datetime) -> None:
+    """If the desk has news: one notice to each mediator who wants it, at the end of this quarter of an hour."""
+    case = decision.case
+    slot = int(at.timestamp() // NOTICE_EVERY.total_seconds()) + 1
+    due = datetime.fromtimestamp(slot * NOTICE_EVERY.total_seconds(), UTC)
+    for person in case.people if _is_news(decision, about) else ():
+        if person.noticed and case.is_staff(person.id):
+            lane = notice_lane(case, person.id)
+            body = codec.dump(MailNotice(person.id, person.noticed.address))
+            # Parked, so that a code does not wait behind it.
+            name = item_id(f"{lane}/{slot}")
+            item = Item(name, lane, "people", case.id, body, at, state=State.PARKED, wait_key=lane, due_at=due)
+            await work.outbox.put(item)
+
+
+def notice_lane(case: Case, person: PersonId) -> Lane:
+    """What a mediator is told of a case by mail, one after another."""
+    return Lane(f"notice:{case.id}:{person}")
+
+
+async def kept_back(work: Work, case: Case, item: Item, notice: MailNotice, at: datetime) -> Parked | Cancelled | None:
+    """Why it isn't sent now: nobody wants it any more, it is quiet there, or a later one says the same."""
+    person = case.person(notice.person)
+    if person is None or not case.is_staff(person.id):
+        return Cancelled("they are no mediator of this case any more")
+    if notice.code:
+        asked = any(a.code == notice.code and a.act == Reaching(person.id, notice.to) for a in case.asks)
+        return None if asked else Cancelled("the code counts no more")
+    if person.noticed is None or person.noticed.address != notice.to:
+        return Cancelled("they are told there no more")
+    if await work.outbox.behind(item):
+        return Cancelled("a later one says the same")
+    until = quiet_until(person.quiet, at)
+    return Parked(channel_key(case, person.endpoint.id), "it is quiet there", until) if until else None
