@@ -14,7 +14,7 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.e2ee.encryption import Encryption, session_key
 from appservice.e2ee.patience import ASK, RESTS, SWEEP, TELL
-from appservice.e2ee.seeking import Seeker
+from appservice.e2ee.seeking import COVERS, Seeker
 from appservice.e2ee.sweeping import Sweeper
 from appservice.e2ee.trust import Verifications
 from appservice.inbox import InboxWork, Readers
@@ -77,7 +77,9 @@ class Ladder:
         self.reader = EventReader(
             self.lock, Verifications(SEALER, CODEC, BOT, [MIA]), CODEC, house, BOT, is_ours=lambda user: user == BOT
         )
-        seeker = Seeker(cast(Encryption, self.sought), cast(Sweeper, self.sought), BOT)
+        self.now, self.lasts = datetime.now(UTC), COVERS
+        sweeper = cast(Sweeper, self.sought)
+        seeker = Seeker(cast(Encryption, self.sought), sweeper, BOT, clock=lambda: self.now)
         self.inbox = InboxWork(self.database, cast(Readers, None), seeker, CODEC, house)
         content = {"algorithm": "m.megolm.v1.aes-sha2", "session_id": SESSION}
         self.event = {"type": "m.room.encrypted", "room_id": ROOM, "sender": ALICE, "content": content}
@@ -109,6 +111,7 @@ class Ladder:
                 await work.inbox.park(item.id, fate.key, None, fate.why, is_attempt=fate.is_attempt)
         if not killed:
             await self.inbox.after(item, fate)
+        self.now += self.lasts
         return fate
 
     async def told(self) -> list[str]:
@@ -161,6 +164,15 @@ async def test_two_that_have_no_key_climb_side_by_side() -> None:
         assert await ladder.look(ladder.later) == Park(KEY, "no key", rest)
     assert Counter(ladder.sought.acts) == {SWEPT: 4, ASKED: 4}
     assert len(await ladder.told()) == 4
+
+
+async def test_one_sweep_counts_for_all_who_want_one_in_that_moment() -> None:
+    ladder = await Ladder().begin()
+    ladder.lasts = COVERS / 3
+    for _ in range(SWEEP + 1):
+        await ladder.climb()
+        await ladder.look(ladder.later)
+    assert ladder.sought.acts == [SWEPT]
 
 
 async def test_people_are_told_once_with_the_remedy_when_looking_was_in_vain() -> None:
