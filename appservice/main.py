@@ -191,6 +191,7 @@ def _house(config: Config) -> House:
         telephone=config.organisation.telephone,
         triage={user: mediator_name(user) for user in config.at_triage},
         undo=timedelta(seconds=config.rooms.undo_seconds),
+        successor=(mediator_name(successor), successor) if (successor := config.organisation.successor) else None,
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )
 

@@ -228,6 +228,8 @@ class Case:
     """What a mediator did last."""
     triage: Triage | None = None
     """Who wrote that takes part in no case; of the organisation's triage desk alone."""
+    away: tuple[PersonId, ...] = ()
+    """Which of its mediators left the desk."""
     posted: Posted | None = None
     """What a mediator wrote last where parties read; None once it was taken back."""
     made: int = 0

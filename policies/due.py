@@ -12,6 +12,7 @@ from policies.floor import ended
 from policies.following import what_follows
 from policies.outcome import Facts
 from policies.record import HEADS_RULE
+from policies.succession import decide_succession
 
 
 def decide_due(case: Case, key: str, facts: Facts) -> Decision:
@@ -30,6 +31,8 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
             return Decision(after, what_follows(case, after), "pause-ended", "its time is over")
         case Due.DOCUMENT:
             return _grant_ends(case, of)
+        case Due.SUCCESSION:
+            return decide_succession(case, facts)
         case Due.FLOOR:
             return _floor_changes(case, facts)
         case _:

@@ -353,6 +353,8 @@ class Due(StrEnum):
     """A pause ends."""
     DOCUMENT = "document"
     """A grant of a document ends."""
+    SUCCESSION = "succession"
+    """Nobody came back to the desk."""
     FLOOR = "floor"
     """Something about who may speak in the joint room ends."""
 

@@ -80,6 +80,8 @@ class Facts:
     """The mail addresses that get the signed heads of the record."""
     deletes_media: bool = False
     """Whether we may delete files from the homeserver."""
+    successor: tuple[str, str] | None = None
+    """Name and Matrix id of who comes in when no mediator is left at a desk."""
     undo: timedelta = timedelta(0)
     """So long what a mediator writes waits before it leaves to other networks."""
     unsent: frozenset[PersonId] = frozenset()

@@ -47,6 +47,7 @@ from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from policies.poll import Vote, decide_vote
 from policies.redaction import Redaction, decide_redacted
+from policies.succession import came_to_the_desk, left_the_desk
 from rooms import triage
 from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
@@ -179,7 +180,8 @@ class Handler:
     async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
         await self._work.outbox.wake(room_wait_key(case.id, room_key(conversation)))
-        await self._applier.apply(case, routing.decide_arrival(case, person, conversation))
+        there = came_to_the_desk(case, person.id) if conversation == DESK else case
+        await self._applier.apply(case, routing.decide_arrival(there, person, conversation))
 
     async def undecrypted(self, case: Case, author: Person | None, conversation: Conversation, why: str) -> None:
         """Something that was said can't be decrypted, and what could be done about it was done in vain so far."""
@@ -187,7 +189,10 @@ class Handler:
 
     async def departed(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation left its room."""
-        await self._applier.apply(case, routing.decide_departure(case, person, conversation))
+        decision = routing.decide_departure(case, person, conversation)
+        if conversation == DESK:
+            decision = left_the_desk(decision, person, self._at)
+        await self._applier.apply(case, decision)
 
     async def unsigned_device(self, case: Case, person: Person, device: str) -> None:
         """Somebody in the case uses a device that its owner has not signed."""

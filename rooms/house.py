@@ -47,6 +47,8 @@ class House:
     """As those are told who take part in no case."""
     triage: Mapping[UserId, str] = field(default_factory=dict)
     """Who reads what strangers write (user id to name); nobody: there is no triage desk."""
+    successor: tuple[str, UserId] | None = None
+    """Who comes in when no mediator is left at a desk."""
     undo: timedelta = timedelta(0)
     """How long mediators may take back what they wrote before it leaves to other networks."""
 
@@ -72,4 +74,5 @@ class House:
             organisation=self.organisation,
             telephone=self.telephone,
             undo=self.undo,
+            successor=self.successor,
         )

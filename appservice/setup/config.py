@@ -101,6 +101,9 @@ class Organisation(Section):
     name: PlainLine = Field(max_length=100, description="the organisation's name")
     contact: PlainLine = Field(max_length=100, description="a person's name")
     telephone: PlainLine = Field(max_length=40, description="a number at which that person calls back")
+    successor: MatrixUser | None = Field(
+        default=None, description="the Matrix user id of who comes into a case when no mediator is left at its desk"
+    )
     time_zone: TimeZone = Field(default=UNIVERSAL, description="the time zone of its mediators, for new cases")
     language: Language = Field(
         default=Language.ENGLISH, description="in which parties are written to, for new cases: en, de, es or fr"
@@ -295,6 +298,7 @@ class Config(Section):
     def _fits_together(self) -> Self:
         if wrong := [
             *self._foreign_mediators(),
+            *self._foreign_successor(),
             *self._registration_mismatches(),
             *self._shared_ports(),
             *self._undeliverable_heads(),
@@ -312,6 +316,12 @@ class Config(Section):
                 if server_of(user) != server:
                     remedy = f"give this mediator one of {server}"
                     yield Mistake(f"{where}[{number}]", "an account of another homeserver", remedy)
+
+    def _foreign_successor(self) -> Iterable[Mistake]:
+        server, successor = self.homeserver.server_name, self.organisation.successor
+        if successor and server_of(successor) != server:
+            remedy = f"name somebody with an account of {server}"
+            yield Mistake("organisation.successor", "an account of another homeserver", remedy)
 
     def _shared_ports(self) -> Iterable[Mistake]:
         if self.email and not self.email.imap and self.email.lmtp.port == self.appservice.listen.port:

@@ -30,6 +30,7 @@ organisation:                            # said in every invitation, so that peo
   contact: $contact                      # a person who can be asked for
   telephone: $telephone                  # the number at which that person calls back
   time_zone: UTC                         # by whose clock times are shown, like Europe/Berlin, in new cases
+  # successor: "@max:example.org"        # who comes into a case when no mediator is left at its desk
   language: en                           # in which parties are written to, in new cases: en, de, es or fr; default en
 
 mediators: $mediators                    # Matrix user ids, in quotes, of who may open cases; at least one

@@ -1,0 +1,73 @@
+"""When no mediator is at the desk any more, the organisation's successor comes in, on record (R12).
+
+A mediator who leaves the desk, or whose account is deactivated, is away. Once all of a case are, whoever the
+organisation named is made a mediator of it after a while, and reads what is written from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from policies.case import DESK, Case, Kind, Network, Person, PersonId, Role
+from policies.commands.people import AddPerson
+from policies.effects import Decision, Due, Effect, Inform, Schedule, Tell, due_key
+from policies.following import what_follows
+from policies.membership import caucuses_of, conversations
+from policies.outcome import Facts, Refused
+from policies.phrase import phrase
+
+AFTER: Final = timedelta(hours=1)
+"""So long the last one may come back who left by mistake."""
+
+
+def left_the_desk(decision: Decision, person: Person, at: datetime) -> Decision:
+    """What follows besides from a mediator's leaving the desk."""
+    case = decision.case
+    if not case.is_staff(person.id) or person.id in case.away:
+        return decision
+    after = replace(case, away=(*case.away, person.id))
+    alarm = (Schedule(at + AFTER, due_key(Due.SUCCESSION)),) if nobody_is_there(after) else ()
+    return replace(decision, case=after, effects=(*decision.effects, *alarm))
+
+
+def came_to_the_desk(case: Case, person: PersonId) -> Case:
+    """The case in which that mediator is there again."""
+    return replace(case, away=tuple(one for one in case.away if one != person)) if person in case.away else case
+
+
+def nobody_is_there(case: Case) -> bool:
+    """Whether all of its mediators left the desk."""
+    staff = {p.id for p in case.people if case.is_staff(p.id)}
+    return bool(staff) and staff <= set(case.away)
+
+
+def decide_succession(case: Case, facts: Facts) -> Decision:
+    """The time is over in which the last mediator might have come back."""
+    if not nobody_is_there(case):
+        return Decision(case, (), "overtaken", "a mediator is at the desk")
+    named = facts.successor
+    if named is None:
+        return Decision(case, (), "no-successor", "no mediator is at the desk, and the organisation named no successor")
+    name, address = named
+    if case.at_address(Network.MATRIX, address):
+        return Decision(case, (), "no-successor", "the organisation's successor takes part in this case already")
+    added = AddPerson(name, Network.MATRIX, address, Role.MEDIATOR).perform(case, facts)
+    if isinstance(added, Refused):
+        return Decision(case, (), "no-successor", f"the organisation's successor can't come in: {added.problem}")
+    reason = f"No mediator is at the desk any more. {name}, whom the organisation named for that, is the mediator now."
+    effects = (Tell(DESK, f"{reason} {added.answer}"), *_told(added.case, name), *what_follows(case, added.case))
+    return Decision(added.case, effects, "succession", reason)
+
+
+def _told(case: Case, name: str) -> tuple[Effect, ...]:
+    """Everybody with a private room, each there; those by other networks on their own channel."""
+    text = phrase(
+        "{name} is your mediator from now on: no other mediator is at work on this case any more, and the organisation"
+        " has named {name} for that. What was written before, {name} does not read.",
+        name=name,
+    )
+    rooms = tuple(Tell(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
+    bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
+    return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))

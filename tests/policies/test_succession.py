@@ -1,0 +1,90 @@
+"""When the last mediator has left, the organisation's successor comes in, on record, and the parties are told (R12)."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from policies.case import DESK, JOINT, Case, Role
+from policies.due import decide_due
+from policies.effects import Due, Inform, Reconcile, Schedule, Tell, due_key
+from policies.membership import conversations, readers
+from policies.outcome import Facts
+from policies.routing import decide_departure
+from policies.succession import AFTER, came_to_the_desk, left_the_desk
+from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, of_kind
+from tests.rooms.builders import Site, handler
+
+CASE = both_sides()
+KNOWN = replace(facts(None, at=AT + AFTER), successor=("Max", "@max:example.org"))
+DUE = due_key(Due.SUCCESSION)
+
+
+def after_leaving(case: Case, *names: str) -> Case:
+    for name in names:
+        person = named(case, name)
+        case = left_the_desk(decide_departure(case, person, DESK), person, AT).case
+    return case
+
+
+def come(case: Case, known: Facts = KNOWN) -> Case:
+    return decide_due(case, DUE, known).case
+
+
+def test_when_the_last_mediator_has_left_the_successor_is_the_mediator_and_is_invited() -> None:
+    decision = decide_due(after_leaving(CASE, "Mia"), DUE, KNOWN)
+    max_ = named(decision.case, "Max")
+    assert [seat.role for seat in decision.case.roles(max_.id)] == [Role.MEDIATOR]
+    assert all(max_.id in readers(decision.case, where) for where in conversations(decision.case))
+    assert of_kind(Reconcile, decision.effects)
+    assert decision.rule == "succession"
+    assert "Max, whom the organisation named for that, is the mediator now" in decision.reason
+
+
+def test_each_party_is_told_in_private_over_its_own_channel_who_it_is() -> None:
+    effects = decide_due(after_leaving(CASE, "Mia"), DUE, KNOWN).effects
+    rooms = {t.conversation for t in of_kind(Tell, effects) if "Max is your mediator" in t.text}
+    assert rooms == {caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")}
+    assert [i.to for i in of_kind(Inform, effects) if "Max is your mediator" in i.text] == [named(CASE, "Carl").id]
+    assert not [t for t in of_kind(Tell, effects) if t.conversation == JOINT and "is your mediator" in t.text]
+
+
+def test_it_takes_all_of_them_and_whoever_comes_back_in_time_stays() -> None:
+    two = done(CASE, "!mediator add Ines @ines:example.org").case
+    assert come(after_leaving(two, "Mia")).named("Max") is None
+    assert come(after_leaving(two, "Mia", "Ines")).named("Max") is not None
+    back = came_to_the_desk(after_leaving(CASE, "Mia"), named(CASE, "Mia").id)
+    assert come(back).named("Max") is None
+
+
+def test_nobody_comes_in_where_nobody_was_named_or_who_takes_part_already() -> None:
+    left = after_leaving(CASE, "Mia")
+    assert decide_due(left, DUE, facts(None)).rule == "no-successor"
+    for elsewhere in ("@alice:example.org", "@mia:example.org", "@max:elsewhere.example"):
+        decision = decide_due(left, DUE, replace(KNOWN, successor=("Max", elsewhere)))
+        assert (decision.rule, decision.case, decision.effects) == ("no-successor", left, ())
+
+
+def test_a_party_that_leaves_is_no_mediator() -> None:
+    assert after_leaving(CASE, "Alice").away == ()
+
+
+def test_the_time_is_scheduled_once_when_the_last_one_leaves() -> None:
+    mia = named(CASE, "Mia")
+    first = left_the_desk(decide_departure(CASE, mia, DESK), mia, AT)
+    assert of_kind(Schedule, first.effects) == [Schedule(AT + AFTER, DUE)]
+    again = left_the_desk(decide_departure(first.case, mia, DESK), mia, AT + timedelta(minutes=1))
+    assert not of_kind(Schedule, again.effects)
+
+
+async def test_whoever_leaves_and_comes_to_the_desk_is_known_from_the_room_itself() -> None:
+    site = Site(CASE)
+    await site.change(CASE)
+    mia = named(CASE, "Mia")
+    async with site.database.begin() as work:
+        await handler(work, "left").departed(CASE, mia, DESK)
+    assert site.database.committed.cases[CASE.id].away == (mia.id,)
+    async with site.database.begin() as work:
+        await handler(work, "back").arrived(site.database.committed.cases[CASE.id], mia, DESK)
+    assert site.database.committed.cases[CASE.id].away == ()
+    async with site.database.begin() as work:
+        await handler(work, "elsewhere").departed(CASE, mia, JOINT)
+    assert site.database.committed.cases[CASE.id].away == ()
