@@ -84,6 +84,8 @@ class Facts:
     """Name and Matrix id of who comes in when no mediator is left at a desk."""
     undo: timedelta = timedelta(0)
     """So long what a mediator writes waits before it leaves to other networks."""
+    takes_back: bool = False
+    """What is removed is a mediator's own post: of a party's nothing is kept from leaving."""
     unsent: frozenset[PersonId] = frozenset()
     """To whom what is taken back has not left yet, of those who read it outside of Matrix."""
     changed_by: MessageId | None = None

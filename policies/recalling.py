@@ -31,7 +31,7 @@ def decide_removal(case: Case, message: Message, author: Person, target: Message
     if target is None:
         return Decision(case, (), "removal", "of nothing we carried")
     where, there = desk_label(message.conversation, case), bridged_readers(case, message.conversation)
-    if case.is_staff(author.id) and message.conversation != DESK and there:
+    if facts.takes_back and message.conversation != DESK and there:
         became = what_became(case, message.conversation, facts)
         told = Tell(DESK, f"{author.name} removed a message in {where}. {became}")
         letters = letters_back(case, target, message.conversation, facts, message.id)

@@ -20,6 +20,7 @@ from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
 from policies.commands.intake import OpenFor
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
+from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.vocabulary import Command, is_command, parse
 from policies.commands.whatsapp import ChangeNumber
 from policies.confirmed import kept_private
@@ -151,7 +152,8 @@ class Handler:
             return facts
         newest = await self._work.journal.newest(case.id, target)
         changed_by = newest.message.id if newest and newest.message.id != target else None
-        return replace(facts, unsent=await unsent(self._work, self._codec, case, target), changed_by=changed_by)
+        waits = await unsent(self._work, self._codec, case, target)
+        return replace(facts, takes_back=True, unsent=waits, changed_by=changed_by)
 
     async def answer(self, case_id: CaseId, answer: Answering | Vote, received_at: datetime) -> Decision:
         """Somebody answered a question that binds, not in words in a conversation but by a link or in a poll, say."""
@@ -411,8 +413,10 @@ def _taken_back(case: Case, message: Message, facts: Facts) -> MessageId | None:
         case Removal(target):
             return target
         case Text(body) if is_command(body):
-            latest = case.posted.message if case.posted and message.conversation == DESK else None
-            return latest or (facts.quoted.message if facts.quoted else None)
+            command = parse(body)
+            if isinstance(command, TakeBackPost) and message.conversation == DESK:
+                return case.posted.message if case.posted else None
+            return facts.quoted.message if isinstance(command, Undo) and facts.quoted else None
         case _:
             return None
 

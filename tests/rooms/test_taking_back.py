@@ -12,6 +12,7 @@ from policies.commands.undo import TakeBackPost
 from policies.commands.vocabulary import parse
 from policies.effects import Redact, Relay, Tell
 from policies.message import Content, Edit, MessageId, Removal, Text
+from rooms import apply
 from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
@@ -168,6 +169,26 @@ async def test_nothing_of_a_partys_is_taken_back_by_a_mediator_or_by_anybody_els
     await says(site.database, "Alice", JOINT, Removal(MessageId("m3")), "m4")
     assert Text("my own words") in waiting(site.database, "Carl")
     assert Text("mine") in waiting(site.database, "Carl")
+
+
+async def test_a_removal_in_a_mediators_name_keeps_nothing_of_a_partys_from_leaving(site: Site) -> None:
+    """Whoever runs the homeserver can remove whatever stands there, in anybody's name."""
+    await says(site.database, "Alice", JOINT, "my own words", "m1")
+    await says(site.database, "Mia", JOINT, Removal(MessageId("m1")), "m2")
+    assert Text("my own words") in waiting(site.database, "Carl")
+    assert [item.state for item in letters(site.database, "Carl")] == [State.READY, State.READY]
+
+
+async def test_the_test_sees_it_if_what_was_taken_back_leaves_all_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(apply, "withhold", nothing)
+    await says(site.database, "Mia", JOINT, "for Smith alone", "m1")
+    await says(site.database, "Mia", JOINT, "!undo", "m2", reply_to="m1")
+    assert Text("for Smith alone") in waiting(site.database, "Carl")
 
 
 async def test_a_party_that_says_so_takes_back_nothing(site: Site) -> None:
