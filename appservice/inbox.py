@@ -19,10 +19,11 @@ from appservice.e2ee.trust import JUDGEMENT, Verifications
 from appservice.e2ee.unsigned import UnsignedReader
 from appservice.mail.reader import MailReader
 from appservice.mail.reports import ReportReader
+from appservice.mail.strangers import StrangerMailReader
 from appservice.portal.reader import PortalReader
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.provisioning import CommandReader
-from appservice.reading import MAIL, REPORT, TO_DEVICE, EventReader
+from appservice.reading import MAIL, REPORT, STRANGERS, TO_DEVICE, EventReader
 from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
@@ -49,6 +50,7 @@ class Readers:
     unsigned: UnsignedReader
     replaced: ReplacedReader
     mails: MailReader | None
+    strangers: StrangerMailReader | None
     reports: ReportReader
     portal: PortalReader
     webhooks: WebhookWork | None
@@ -86,6 +88,8 @@ class InboxWork:
             return await self._readers.mails.read(item)
         if item.kind == REPORT:
             return await self._readers.reports.read(item)
+        if item.kind == STRANGERS and self._readers.strangers:
+            return await self._readers.strangers.read(item)
         async with self._database.begin() as work:
             if not await is_still_due(work.inbox, item):
                 return Finished()
@@ -96,7 +100,7 @@ class InboxWork:
         """The same for items of one lane, up to the first mail: those are parsed outside of any unit of work."""
         fates: list[Fate] = []
         for kind, alike in itertools.groupby(items, lambda item: item.kind):
-            if kind in {MAIL, REPORT}:
+            if kind in {MAIL, REPORT, STRANGERS}:
                 break
             fates += await self._dispatch(work, kind, list(alike))
         return fates

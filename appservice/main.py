@@ -44,7 +44,7 @@ from appservice.web.server import WebPorts, WebServer, WebSettings, application
 from appservice.whatsapp.house import webhook_routes, whatsapp_house
 from appservice.worker import SENDING_MOST, Worker
 from policies.case import Network
-from rooms.carriers import Courier
+from rooms.carriers import Courier, StrangerCourier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
 from rooms.house import House
@@ -76,6 +76,7 @@ def wire(config: Config) -> Service:
         unsigned=UnsignedReader(codec, house),
         replaced=ReplacedReader(codec, house),
         mails=mail.reader if mail else None,
+        strangers=mail.strangers_in if mail else None,
         reports=ReportReader(database, codec, house),
         portal=PortalReader(codec, house),
         webhooks=whatsapp.webhooks if whatsapp else None,
@@ -83,10 +84,14 @@ def wire(config: Config) -> Service:
     )
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
     couriers: dict[Network, Courier] = {}
+    strangers: dict[Network, StrangerCourier] = {}
     if mail:
         couriers[Network.EMAIL] = mail.courier
+    if mail and mail.strangers:
+        strangers[Network.EMAIL] = mail.strangers
     if whatsapp:
         couriers[Network.WHATSAPP] = whatsapp.courier
+        strangers[Network.WHATSAPP] = whatsapp.strangers
     documents = document_house(config, database, matrix, whatsapp.files if whatsapp else None)
     files = DocumentWork(database, builder, documents.intake) if documents else None
     deliverer = Deliverer(
@@ -97,7 +102,7 @@ def wire(config: Config) -> Service:
         files,
         codec=codec,
         heads=mail.heads if mail else None,
-        strangers=StrangerWork(database, {Network.WHATSAPP: whatsapp.strangers} if whatsapp else {}),
+        strangers=StrangerWork(database, strangers),
         notices=mail.notices if mail else None,
         contacts=whatsapp.numbers.contacts if whatsapp else {},
     )

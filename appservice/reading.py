@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 EVENT, TO_DEVICE, MAIL, COMMAND = "matrix.event", "matrix.to_device", "mail", "command"
 REPORT = "mail.report"
+STRANGERS = "mail.stranger"
 """The kinds of inbox items."""
 
 AT_LEAST_EVERY = timedelta(minutes=1)

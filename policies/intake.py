@@ -94,7 +94,7 @@ def decide_written(case: Case, writer: Writer, message: Message, greeting: str) 
     triage, at = _triage(case), message.at
     known, word = triage.who(writer), _word(message.content)
     if known is None:
-        if triage.waiting(writer.network) >= WAITING_MOST:
+        if triage.waiting(writer) >= WAITING_MOST:
             return _turned_away(case, triage, writer.network, at)
         made = triage.made + 1
         stranger = Stranger(StrangerId(f"S{made}"), writer, message.id, at, at, stopped=word in STOP)

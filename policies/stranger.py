@@ -101,9 +101,13 @@ class Triage:
         """Whether anybody had an automatic answer at that number, that account or that address."""
         return any(s.writer.doubt is None and _alike(s.writer, writer) for s in self.strangers)
 
-    def waiting(self, network: Network) -> int:
-        """How many of a network wait."""
-        return sum(s.stands is Stands.WAITING and s.writer.network is network for s in self.strangers)
+    def waiting(self, writer: Writer) -> int:
+        """How many wait who came that way. Proven and unproven ones apart: what costs nothing to forge keeps nobody out
+        who writes in their own name."""
+        way = writer.network, writer.doubt is None
+        return sum(
+            s.stands is Stands.WAITING and (s.writer.network, s.writer.doubt is None) == way for s in self.strangers
+        )
 
     def having(self, stranger: Stranger) -> Triage:
         """With that stranger's new values, or with one more."""

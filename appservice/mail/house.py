@@ -12,6 +12,7 @@ from appservice.mail.heads import HeadsMail
 from appservice.mail.notices import NoticeMail
 from appservice.mail.plain import PlainMails
 from appservice.mail.reader import MailReader
+from appservice.mail.strangers import StrangerMailReader, StrangersMail
 from appservice.setup.channels import Email, Imap, Tls
 from appservice.setup.config import Config
 from appservice.storage.database import SqlDatabase
@@ -39,6 +40,9 @@ class MailHouse:
     courier: MailCourier
     heads: HeadsMail
     notices: NoticeMail
+    strangers: StrangersMail | None
+    """Who writes to strangers, where they have an address."""
+    strangers_in: StrangerMailReader | None
 
 
 def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> MailHouse | None:
@@ -57,7 +61,20 @@ def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: H
         courier=MailCourier(database, server, sender),
         heads=HeadsMail(plain, config.record.heads_to),
         notices=NoticeMail(plain),
+        strangers=_strangers(email, PlainMails(database, server, sender, email.intake_address), organisation.name),
+        strangers_in=_strangers_in(email, database, codec, house, trust),
     )
+
+
+def _strangers(email: Email, mails: PlainMails, organisation: str) -> StrangersMail | None:
+    return StrangersMail(mails, organisation) if email.intake_address else None
+
+
+def _strangers_in(
+    email: Email, database: SqlDatabase, codec: JsonCodec, house: House, trust: Trust
+) -> StrangerMailReader | None:
+    address = email.intake_address
+    return StrangerMailReader(database, codec, house, trust, address) if address else None
 
 
 def _server(email: Email) -> MailServer:
@@ -72,10 +89,18 @@ def _settle(email: Email) -> timedelta:
 
 
 def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | Fetcher:
-    reception = Reception(MailInbox(database, trust), RateCap(time.monotonic))
+    takes_strangers = email.intake_address is not None
+    reception = Reception(MailInbox(database, trust, takes_strangers=takes_strangers), RateCap(time.monotonic))
     if email.imap is None:
         lmtp = email.lmtp
-        return LmtpServer(reception, email.reply_domain, host=lmtp.host, port=lmtp.port, servers=lmtp.servers)
+        return LmtpServer(
+            reception,
+            email.reply_domain,
+            host=lmtp.host,
+            port=lmtp.port,
+            servers=lmtp.servers,
+            intake=email.intake_address,
+        )
     account = _account(email.imap)
     return Fetcher(
         reception,

@@ -1,4 +1,4 @@
-"""Plain mails of the service's own, to the organisation's people: each leaves once (I5)."""
+"""Plain mails of the service's own, to the organisation's people and to strangers: each leaves once (I5)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from rooms.ports import Item
 class PlainMails:
     """Sends them by SMTP."""
 
-    def __init__(self, database: ServiceDatabase, server: MailServer, sender: Sender) -> None:
-        self._database, self._server, self._sender = database, server, sender
+    def __init__(
+        self, database: ServiceDatabase, server: MailServer, sender: Sender, address: str | None = None
+    ) -> None:
+        """`address`: at which they are answered; None where nobody answers them."""
+        self._database, self._server, self._sender, self._address = database, server, sender, address
 
     async def send(self, item: Item, to: str, subject: str, text: str) -> Outcome:
         """What was begun and never answered is not repeated. Raises Trouble."""
@@ -37,14 +40,13 @@ class PlainMails:
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address can't be written to: {recipient.reason}", transient=False)
         domain = self._sender.reply_domain
-        return mails.render_plain(
-            mails.PlainLetter(
-                organisation=self._sender.organisation,
-                subject=subject,
-                text=text,
-                from_address=f"noreply@{domain}",
-                recipient=recipient,
-                message_id=ids.message_id(item.id, domain),
-                at=datetime.now(UTC),
-            )
+        letter = mails.PlainLetter(
+            organisation=self._sender.organisation,
+            subject=subject,
+            text=text,
+            from_address=self._address or f"noreply@{domain}",
+            recipient=recipient,
+            message_id=ids.message_id(item.id, domain),
+            at=datetime.now(UTC),
         )
+        return mails.render_note(letter) if self._address else mails.render_plain(letter)

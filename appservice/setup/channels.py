@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from appservice.setup.mistakes import mistaken
-from appservice.setup.values import Domain, Network, Port, PublicUrl, Secret, Section, Token, is_loopback
+from appservice.setup.values import Domain, MailAddress, Network, Port, PublicUrl, Secret, Section, Token, is_loopback
 
 DEFAULT_LMTP_PORT: Final = 29341
 _NUMBER_ID: Final = r"^[0-9]{5,20}$"
@@ -96,6 +96,9 @@ class Email(Section):
     joint_delay_seconds: int = Field(
         default=15, ge=0, le=120, description="seconds a mail to all waits, should it come to another address, too"
     )
+    intake_address: MailAddress | None = Field(
+        default=None, description="where anybody may write; what comes goes to the triage desk"
+    )
     lmtp: Lmtp = Field(default=Lmtp(), description="where mail comes in")
     imap: Imap | None = Field(default=None, description="the mailbox it is fetched from, instead of lmtp")
     smtp: Smtp = Field(default=Smtp(), description="where mail goes out")
@@ -104,6 +107,9 @@ class Email(Section):
     def _mail_comes_one_way(self) -> Self:
         if self.imap and "lmtp" in self.model_fields_set:
             raise mistaken("lmtp and imap are both given", "keep one: lmtp where your mail server can hand us mail")
+        if self.imap and self.intake_address:
+            remedy = "use lmtp, or leave intake_address out"
+            raise mistaken("mail of strangers comes by lmtp alone", remedy, at="intake_address")
         return self
 
 

@@ -285,7 +285,8 @@ class Config(Section):
     @property
     def at_triage(self) -> tuple[UserId, ...]:
         """Who sees what strangers write; nobody, where there is no triage desk."""
-        if self.intake is None or (self.whatsapp is None):
+        by_mail = self.email is not None and self.email.intake_address is not None
+        if self.intake is None or not (self.whatsapp or by_mail):
             return ()
         return self.intake.mediators or self.mediators
 
@@ -339,6 +340,9 @@ class Config(Section):
         if self.whatsapp and self.whatsapp.intake_number and self.intake is None:
             remedy = "add an intake section, or leave intake_number out"
             yield Mistake("whatsapp.intake_number", "a number for strangers, and no triage desk", remedy)
+        if self.email and self.email.intake_address and self.intake is None:
+            remedy = "add an intake section, or leave intake_address out"
+            yield Mistake("email.intake_address", "an address for strangers, and no triage desk", remedy)
 
     def _registration_mismatches(self) -> Iterable[Mistake]:
         server = self.homeserver.server_name

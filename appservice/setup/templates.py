@@ -46,6 +46,7 @@ email:
   authserv_id: $authserv_id              # the name in the Authentication-Results of your own mail server
   # accept_spf: false                    # whether SPF is proof where the sender's domain signs nothing; default false
   # arc_sealers: [forwarder.example]     # forwarders whose word on what they verified counts; default none
+  # intake_address: info@reply.example.org   # where strangers write, for the triage desk; default none
   # joint_delay_seconds: 15              # how long a mail to all waits, should it come to another address; default 15
   lmtp:
     host: $lmtp_host                     # where your mail server hands us mail; default 127.0.0.1

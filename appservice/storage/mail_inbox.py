@@ -5,39 +5,49 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appservice.mail.stored import StoredMail
-from appservice.reading import MAIL, REPORT
+from appservice.reading import MAIL, REPORT, STRANGERS
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.receiving import ReceivingDatabase, ReceivingWork, item_identity, now
 from appservice.storage.together import Together
 from bridges.email.convert_in import likeness, read_head
-from bridges.email.ids import EmailAddress, MalformedAddress, parse_address
-from bridges.email.proof import Proven, Trust, prove
+from bridges.email.ids import EmailAddress, IntakeAddress, MalformedAddress, parse_address, token_hash
+from bridges.email.proof import Proven, Trust, is_its_senders, prove
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import CaseId
-from rooms.ports import Item, case_lane
+from rooms.ports import Item, Lane, case_lane
 
 OWNERS_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What comes to an address: the kind of its item, and the case."""
+    """What comes to an address: the kind of its item, and the case, which strangers have none of."""
 
     kind: str
-    case: CaseId
+    case: CaseId | None
 
 
 class MailInbox:
     """Stores mails: `bridges.email.reception.MailInbox`."""
 
-    def __init__(self, database: ReceivingDatabase, trust: Trust, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        database: ReceivingDatabase,
+        trust: Trust,
+        *,
+        takes_strangers: bool = False,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
         self._database, self._trust, self._clock = database, trust, clock
+        self._strangers = token_hash(IntakeAddress()) if takes_strangers else None
         self._together = Together(self._store)
         self._owners: dict[str, EmailAddress | MalformedAddress | None] = {}
         """Who has the addresses that were asked for last."""
 
     async def knows(self, token_hash: str) -> bool:
         """Whether that is the address of somebody, or of a mail that was sent. Raises DatabaseUnavailable."""
+        if token_hash == self._strangers:
+            return True
         async with self._database.read() as work:
             address = await work.addresses.by_hash(token_hash)
             if address is None:
@@ -52,6 +62,8 @@ class MailInbox:
     async def vouches(self, mail: ReceivedMail) -> bool:
         """Whether its header proves that whoever had the address, when it was asked for just before, wrote it: enough
         to count the mail; what it says is believed on a proof of its own."""
+        if mail.token_hash == self._strangers:
+            return is_its_senders(read_head(mail.raw, null_sender=not mail.envelope_from), self._trust) == Proven()
         if mail.token_hash not in self._owners:
             await self.knows(mail.token_hash)
         enrolled = self._owners.get(mail.token_hash)
@@ -69,7 +81,8 @@ class MailInbox:
     async def _store(self, mails: Sequence[ReceivedMail]) -> list[InboxVerdict]:
         likes = [likeness(mail.raw) for mail in mails]
         async with self._database.begin() as work:
-            about = {token: await _about(work, token) for token in dict.fromkeys(mail.token_hash for mail in mails)}
+            tokens = dict.fromkeys(mail.token_hash for mail in mails)
+            about = {token: await self._about(work, token) for token in tokens}
             known = [
                 (mail, like, found)
                 for mail, like in zip(mails, likes, strict=True)
@@ -79,17 +92,20 @@ class MailInbox:
             await work.inbox.put_all(_item(mail, found, self._clock()) for mail, _, found in known)
         return [InboxVerdict.STORED if about[mail.token_hash] else InboxVerdict.UNKNOWN for mail in mails]
 
-
-async def _about(work: ReceivingWork, token_hash: str) -> _About | None:
-    """What an address is for; None if it was revoked."""
-    address = await work.addresses.by_hash(token_hash)
-    if address:
-        return _About(MAIL, address.case)
-    sent = await work.mails.by_bounce(token_hash)
-    return _About(REPORT, sent.case) if sent else None
+    async def _about(self, work: ReceivingWork, token_hash: str) -> _About | None:
+        """What an address is for; None if it was revoked."""
+        if token_hash == self._strangers:
+            return _About(STRANGERS, None)
+        address = await work.addresses.by_hash(token_hash)
+        if address:
+            return _About(MAIL, address.case)
+        sent = await work.mails.by_bounce(token_hash)
+        return _About(REPORT, sent.case) if sent else None
 
 
 def _item(mail: ReceivedMail, about: _About, at: datetime) -> Item:
     stored = StoredMail(mail.token_hash, mail.envelope_from, mail.same_message, mail.recipients, mail.raw)
     identity = item_identity(about.kind, mail.identity)
-    return Item(identity, case_lane(about.case), about.kind, about.case, stored.dump(), at)
+    # Strangers have a lane of their own: however many they are, no case waits for them.
+    lane = case_lane(about.case) if about.case else Lane(STRANGERS)
+    return Item(identity, lane, about.kind, about.case, stored.dump(), at)

@@ -236,6 +236,16 @@ def render_plain(letter: PlainLetter) -> OutgoingMail:
     return OutgoingMail(letter.from_address, letter.recipient.spelled, message.as_bytes(), letter.text)
 
 
+def render_note(letter: PlainLetter) -> OutgoingMail:
+    """Write a mail of plain text in any language, which can be answered at `from_address`. Raises ValueError as
+    `render` does. Reports come to that address, too, where nobody takes them for a person's words."""
+    local_part, _, domain = letter.from_address.rpartition("@")
+    sender = Address(_header_text(letter.organisation), local_part, domain)
+    message = _headed(sender, letter.recipient, _header_text(letter.subject), letter.message_id, letter.at)
+    message.set_content(letter.text, cte="quoted-printable")
+    return OutgoingMail(letter.from_address, letter.recipient.spelled, message.as_bytes(), letter.text)
+
+
 def _subject(letter: LinkLetter) -> str:
     phrases = PHRASES[letter.language]
     match letter.kind:

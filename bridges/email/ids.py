@@ -42,7 +42,17 @@ class BounceToken:
         return f"b.{self.value}"
 
 
-Token = ReplyToken | BounceToken
+@dataclass(frozen=True, slots=True)
+class IntakeAddress:
+    """Where anybody may write who takes part in no case. No secret, and no token: what comes there proves nothing."""
+
+    @property
+    def local_part(self) -> str:
+        """What stands for it where a token would; none of those looks so."""
+        return "intake"
+
+
+Token = ReplyToken | BounceToken | IntakeAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,11 @@ def token_hash(token: Token) -> str:
     return hashlib.sha256(token.local_part.encode("ascii")).hexdigest()
 
 
-def parse_recipient(recipient: str, domain: str) -> Token | None:
-    """The token of an envelope recipient, or None if it is none of ours. Case is ignored (RFC 5321, 2.4)."""
+def parse_recipient(recipient: str, domain: str, intake: str | None = None) -> Token | None:
+    """The token of an envelope recipient, or None if it is none of ours. Case is ignored (RFC 5321, 2.4). `intake`: the
+    whole address of strangers, if there is one."""
+    if intake and recipient.lower() == intake.lower():
+        return IntakeAddress()
     match = _RECIPIENT.fullmatch(recipient.lower())
     if match is None or match[3] != domain.lower():
         return None

@@ -108,6 +108,15 @@ def prove(mail: IncomingHead, enrolled: EmailAddress, trust: Trust) -> Proof:
     return Proven() if missing is None else Unproven(missing)
 
 
+def is_its_senders(mail: IncomingHead, trust: Trust) -> Proof:
+    """Judge a mail that came to an address where anybody may write: whether it is from the one address in its From."""
+    senders = [parse_address(sender) for sender in mail.senders]
+    only = senders[0] if len(senders) == 1 else None
+    if isinstance(only, EmailAddress):
+        return prove(mail, only, trust)
+    return NotAReply(mail.automatic) if mail.automatic else Unproven(UnprovenReason.NOT_ONE_SENDER)
+
+
 def _missing(mail: IncomingHead, domain: str, trust: Trust) -> UnprovenReason | None:
     """What our own mail server did not vouch for."""
     ours = [each for each in mail.authentication if each.authserv_id == trust.authserv_id.lower()]

@@ -19,12 +19,14 @@ from typing import AnyStr, Final
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from bridges.email.ids import BounceToken, parse_recipient
+from bridges.email.ids import BounceToken, IntakeAddress, parse_recipient
 from bridges.email.mime import LIMITS
 from bridges.email.reception import InboxVerdict, ReceivedMail, Reception, received
 
 logger = logging.getLogger(__name__)
 
+STRANGERS_BYTES: Final = 256 * 1024
+"""Of a mail to the address of strangers: words, and no files."""
 _LINE_LIMIT: Final = 64 * 1024
 """RFC 5321 says 1000; some servers hand on longer lines, and to refuse them would lose mail."""
 _IDLE_SECONDS: Final = 120.0
@@ -64,9 +66,11 @@ class LmtpServer:
         port: int,
         servers: Collection[IPv4Network | IPv6Network] = (),
         size_limit: int = LIMITS.size,
+        intake: str | None = None,
     ) -> None:
-        """`servers`: who may hand us mail, besides this machine: what they write about a mail is believed."""
-        self._handler = _Handler(reception, domain, servers)
+        """`servers`: who may hand us mail, besides this machine: what they write about a mail is believed. `intake`:
+        the address of strangers."""
+        self._handler = _Handler(reception, domain, servers, intake)
         self._domain = domain
         self._host = host
         self._port = port
@@ -168,8 +172,14 @@ class _Session(LMTP):
 class _Handler:
     """What is done at each step of a session."""
 
-    def __init__(self, reception: Reception, domain: str, servers: Collection[IPv4Network | IPv6Network] = ()) -> None:
-        self._reception = reception
+    def __init__(
+        self,
+        reception: Reception,
+        domain: str,
+        servers: Collection[IPv4Network | IPv6Network] = (),
+        intake: str | None = None,
+    ) -> None:
+        self._reception, self._intake = reception, intake
         self._servers = servers
         self._domain = domain
         self._storing: set[asyncio.Task[InboxVerdict]] = set()
@@ -186,7 +196,7 @@ class _Handler:
         if not self._is_ours(server):
             logger.warning("mail was offered by a machine that email.lmtp.servers does not name")
             return _STRANGER
-        token = parse_recipient(address, self._domain)
+        token = parse_recipient(address, self._domain, self._intake)
         is_report = isinstance(token, BounceToken)
         if token is None or (is_report and not _is_null(envelope.mail_from)):
             return _UNKNOWN
@@ -207,9 +217,12 @@ class _Handler:
         sender = "" if _is_null(envelope.mail_from) else envelope.mail_from or ""
         answers = []
         for recipient in envelope.rcpt_tos:
-            token = parse_recipient(recipient, self._domain)
+            token = parse_recipient(recipient, self._domain, self._intake)
             if token is None:
                 answers.append(_UNKNOWN)
+                continue
+            if isinstance(token, IntakeAddress) and len(raw) > STRANGERS_BYTES:
+                answers.append(_TOO_LARGE)
                 continue
             mail = received(token, sender, raw, recipients=len(envelope.rcpt_tos))
             answers.append(await self._answer(mail))

@@ -10,10 +10,10 @@ import pytest
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
 
-from bridges.email.ids import BounceToken, ReplyToken, token_address, token_hash
+from bridges.email.ids import BounceToken, IntakeAddress, ReplyToken, token_address, token_hash
 from bridges.email.rate import RateCap
 from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
-from bridges.email.server import LmtpServer, PortTakenError, _Handler
+from bridges.email.server import STRANGERS_BYTES, LmtpServer, PortTakenError, _Handler
 from sandbox.mail import lmtp
 from tests.bridges.email.builders import ADDRESS, OTHER_TOKEN, OWN_DOMAIN, TOKEN, mail
 
@@ -276,3 +276,21 @@ async def test_reports_have_an_address_of_their_own_and_no_sender(service: Servi
     assert await service.offer(ADDRESS, sender="") == ["550"]
     (stored,) = service.inbox.stored
     assert stored.token == token
+
+
+async def test_anybody_may_write_to_the_intake_address_where_there_is_one_and_not_too_much() -> None:
+    intake, inbox = f"Info@{OWN_DOMAIN}", FakeInbox()
+    inbox.known.add(token_hash(IntakeAddress()))
+    server = LmtpServer(Reception(inbox, RateCap(Clock())), OWN_DOMAIN, host="127.0.0.1", port=0, intake=intake)
+    await server.start()
+    there = Service(inbox, Clock(), server)
+    long = RAW + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * (STRANGERS_BYTES // 70)
+    assert await there.offer(intake.lower(), ADDRESS) == ["250", "250"]
+    assert await there.offer(intake, raw=long) == ["552"]
+    assert [mail.token for mail in inbox.stored] == [IntakeAddress(), TOKEN]
+    await server.stop()
+
+
+async def test_without_an_intake_address_nobody_writes_there(service: Service) -> None:
+    service.inbox.known.add(token_hash(IntakeAddress()))
+    assert await service.offer(f"info@{OWN_DOMAIN}", f"intake@{OWN_DOMAIN}") == ["550", "550"]

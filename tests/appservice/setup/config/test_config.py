@@ -115,6 +115,20 @@ def test_one_number_can_not_be_both(installation: Path) -> None:
     assert "whatsapp.joint_number" in mistakes(file, WHATSAPP_SECRETS)
 
 
+def test_strangers_need_a_triage_desk_which_all_mediators_man_unless_some_are_named(installation: Path) -> None:
+    numbers = WHATSAPP | {"intake_number": "333333333"}
+    mail = {"reply_domain": "reply.example.org", "authserv_id": "mx.example.org", "intake_address": "info@example.org"}
+    file = edited(installation, lambda raw: raw.update(whatsapp=numbers, email=mail, intake={"enabled": False}))
+    assert set(mistakes(file, WHATSAPP_SECRETS)) == {"whatsapp.intake_number", "email.intake_address"}
+    file = edited(installation, lambda raw: raw.update(intake={}))
+    loaded = config.load(file, WHATSAPP_SECRETS)
+    assert loaded.at_triage == loaded.mediators
+    file = edited(installation, lambda raw: raw.update(intake={"mediators": ["@mia:elsewhere.example"]}))
+    assert set(mistakes(file, WHATSAPP_SECRETS)) == {"intake.mediators[0]"}
+    file = edited(installation, lambda raw: raw.update(whatsapp=WHATSAPP | {"intake_number": "111111111"}))
+    assert "whatsapp.intake_number" in mistakes(file, WHATSAPP_SECRETS)
+
+
 def test_heads_are_mailed_to_addresses_that_leave_this_machine(installation: Path) -> None:
     mail = {"reply_domain": "reply.example.org", "authserv_id": "mx.example.org"}
     assert config.load(installation / "config.yaml").record.heads_to == ()
