@@ -24,6 +24,7 @@ from policies.commands.vocabulary import Command, GiveAnswer, Help
 from policies.deed import Deed
 from policies.deeds import deed_of
 from policies.following import what_follows
+from policies.joining import awaited, invited
 from policies.membership import may_join
 from policies.outcome import Done, Facts, Outcome, Refused
 
@@ -85,4 +86,5 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
     after = outcome.case
     newcomers = [p for p in after.people if not before.person(p.id) and not may_join(after, p.id)]
     after, asked = asked_to_accept(after, newcomers, facts)
-    return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked))
+    after, later = awaited(after, invited(before, after), facts.at)
+    return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked, *later))

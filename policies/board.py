@@ -33,6 +33,7 @@ from policies.ask import (
 )
 from policies.case import Case, Network, Person, Phase
 from policies.floor import ends
+from policies.joining import funnel_text, joining_text
 from policies.release import Standing
 from policies.text import moment
 from policies.whatsapp import Window
@@ -89,7 +90,12 @@ def waiting(case: Case, backlog: Backlog) -> tuple[Waiting, ...]:
     mine = [Waiting("a mediator", f"{len(queued)} to be released or returned (!queue)", min(queued))] if queued else []
     if backlog.held and backlog.since:
         mine.append(Waiting("a mediator", f"{backlog.held} held (!held)", backlog.since))
-    return tuple(sorted((*asked, *mine), key=lambda one: one.since))
+    calls = [
+        Waiting("a mediator", f"telephone {person.name}", joining.telephone)
+        for person in case.people
+        if (joining := person.joining) and joining.telephone and not joining.came
+    ]
+    return tuple(sorted((*asked, *mine, *calls), key=lambda one: one.since))
 
 
 def deadline(case: Case) -> tuple[datetime, str] | None:
@@ -110,6 +116,9 @@ def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = Mappi
     """One case, for its desk. `contacts`: what our numbers on WhatsApp are for, in a word, where there are several."""
     lines = [(f"Board · {case.id}", f"{case.title} – {case.phase}")]
     lines += [("Waiting for", _line(one, case.zone)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
+    absent = [p for p in case.people if p.joining and not p.joining.came]
+    lines += [("Not in yet", f"{person.name} {joining_text(case, person.id)}") for person in absent]
+    lines += [("Joining", funnel_text(case))] if absent else []
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0], case.zone)}, {due[1]}" if due else "nothing is due"))
     lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]

@@ -151,6 +151,23 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class Joining:
+    """How far somebody has come: `policies.joining` has what follows."""
+
+    invited: datetime
+    reminded: datetime | None = None
+    telephone: datetime | None = None
+    """Since when a mediator is to telephone them."""
+    came: datetime | None = None
+    """When an act of their own first showed that they are in."""
+
+    @property
+    def since(self) -> datetime:
+        """When they were last written to."""
+        return self.reminded or self.invited
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Somebody in a case; the name is the mediator's word for them, never a network's profile (I10)."""
 
@@ -166,6 +183,8 @@ class Person:
     """The time zone in which times are shown to them, where that is known."""
     noticed: Noticed | None = None
     """For a mediator alone."""
+    joining: Joining | None = None
+    """None for mediators, and for whom nobody asked."""
 
 
 _NUMBERS: Final = 1000

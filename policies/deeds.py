@@ -60,6 +60,8 @@ def deed_of(before: Case, done: Done, facts: Facts) -> Deed | None:
     """What a mediator, or the organisation, has just done; None if that was no act."""
     after = done.case
     changed = {f.name for f in fields(Case) if getattr(before, f.name) != getattr(after, f.name)} - _BOOKKEEPING
+    if tuple(map(_come, before.people)) == tuple(map(_come, after.people)):
+        changed.discard("people")
     changes = tuple(_changes(before, after, done.effects))
     # Of a question that was answered, something else must have come.
     if not changed - {"asks"} and not changes and not any(_acts(effect) for effect in done.effects):
@@ -137,10 +139,15 @@ def _covered(before: Case, after: Case, changes: tuple[Change, ...]) -> frozense
     return frozenset(name for name, is_covered in covered.items() if is_covered)
 
 
+def _come(person: Person) -> Person:
+    """Somebody, however far they have come in."""
+    return replace(person, joining=None)
+
+
 def _plain(person: Person) -> Person:
     """Somebody without what can be put back."""
     endpoint = replace(person.endpoint, stopped=None)
-    return replace(person, quiet=None, digest=None, zone=None, language=None, endpoint=endpoint)
+    return replace(_come(person), quiet=None, digest=None, zone=None, language=None, endpoint=endpoint)
 
 
 def _acts(effect: Effect) -> bool:

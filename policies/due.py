@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policies.answering import lapse
-from policies.case import Case
+from policies.case import Case, PersonId
 from policies.course import lapsed
 from policies.effects import Decision, Due, PostHeads, Recall
 from policies.floor import ended
 from policies.following import what_follows
+from policies.joining import decide_step
 from policies.outcome import Facts
 from policies.record import HEADS_RULE
 from policies.succession import decide_succession
@@ -26,6 +27,8 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
             return _ask_expired(case, of, facts)
         case Due.HEADS:
             return Decision(case, (PostHeads(facts.heads_to),), HEADS_RULE, "what was recorded leaves the machine")
+        case Due.JOINING:
+            return decide_step(case, PersonId(of), facts.at)
         case Due.PAUSE:
             after = lapsed(case, facts.at)
             return Decision(after, what_follows(case, after), "pause-ended", "its time is over")

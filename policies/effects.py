@@ -349,6 +349,8 @@ class Due(StrEnum):
     """A question may be answered no longer."""
     HEADS = "heads"
     """The heads of the record are to leave the machine."""
+    JOINING = "joining"
+    """Somebody was invited, and may not have come in."""
     PAUSE = "pause"
     """A pause ends."""
     DOCUMENT = "document"

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from policies.case import DESK, Case, Consent, Person
-from policies.commands.mail import introductions
 from policies.delivery import channel_key
 from policies.digest import Digest
 from policies.effects import Decision, Effect, Resume, Tell
+from policies.joining import introductions
 
 WORDING = "agreed on the page, with the PIN, to have the words themselves sent by mail"
 

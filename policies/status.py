@@ -88,6 +88,14 @@ def _names(case: Case, side: str) -> list[str]:
     ]
 
 
+def _confirmed(person: Person) -> str:
+    """Whether an act of their own has shown that a mailbox is theirs."""
+    if person.endpoint.network is not Network.EMAIL:
+        return ""
+    since = person.endpoint.enrolled
+    return f", the address confirmed on {since:%Y-%m-%d}" if since else ", the address not confirmed on the page yet"
+
+
 def _person_line(case: Case, person: Person) -> str:
     seats = " and ".join(
         f"{p.role} on {side.name}" if p.side and (side := case.side(p.side)) else p.role for p in case.roles(person.id)
@@ -101,7 +109,7 @@ def _person_line(case: Case, person: Person) -> str:
                 f"consent recorded by {consent.recorded_by} on {consent.on:%Y-%m-%d}" if consent else "NO CONSENT yet"
             )
             doubt = f", BUT {person.endpoint.doubt.why}: !identity {person.name}" if person.endpoint.doubt else ""
-            channel = f"{CARRIED_BY[network]} at {person.endpoint.address}, {agreed}{doubt}"
+            channel = f"{CARRIED_BY[network]} at {person.endpoint.address}, {agreed}{_confirmed(person)}{doubt}"
         case _:
             assert_never(person.endpoint.network)
     return f"– {person.name}: {seats}; {channel}"

@@ -30,6 +30,7 @@ from policies.effects import Decision, Due, Reconcile, Tell, due_key
 from policies.filing import Filing, decide_filed
 from policies.guard import grams
 from policies.identity import Identity
+from policies.joining import came
 from policies.mail import Report, decide_automatic, decide_report
 from policies.membership import conversations
 from policies.message import (
@@ -43,6 +44,7 @@ from policies.message import (
     Proof,
     Removal,
     Text,
+    Unproven,
 )
 from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
@@ -99,9 +101,19 @@ class Handler:
         self._work, self._codec, self._house, self._item, self._at = work, codec, house, item, at
         self._applier = Applier(work, codec, item, at)
 
+    async def _came(self, case: Case, person: PersonId | None) -> Case:
+        """The case in which they are known to be in: an act of their own shows it."""
+        decision = came(case, person, self._at) if person else None
+        if decision is None:
+            return case
+        await self._applier.apply(case, decision)
+        return decision.case
+
     async def message(self, case_id: CaseId, message: Message, event: EventId | None, mail_id: str | None) -> Decision:
         """Somebody said something in a conversation of a case."""
         case = await self._case(case_id)
+        if not isinstance(message.proof, Unproven):
+            case = await self._came(case, message.author)
         # Only what is said at a desk can be a command.
         at_desk = message.conversation == DESK
         facts = self._facts(message.author, await self._identities(case) if at_desk else {})
@@ -182,6 +194,7 @@ class Handler:
     async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
         await self._work.outbox.wake(room_wait_key(case.id, room_key(conversation)))
+        case = await self._came(case, person.id)
         there = came_to_the_desk(case, person.id) if conversation == DESK else case
         await self._applier.apply(case, routing.decide_arrival(there, person, conversation))
 
@@ -245,6 +258,8 @@ class Handler:
 
     async def enrolled(self, case: Case, person: Person, *, words: bool) -> None:
         """Somebody confirmed their address on the page, and maybe agreed to have words mailed."""
+        case = await self._came(case, person.id)
+        person = case.person(person.id) or person
         await self._applier.apply(case, portal.decide_enrolled(case, person, self._at, words=words))
 
     async def paused(self, case: Case, person: Person) -> None:

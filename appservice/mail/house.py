@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from appservice.codec import JsonCodec
 from appservice.mail.courier import MailCourier, Sender
@@ -54,10 +55,18 @@ def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: H
     sender = Sender(organisation.name, organisation.telephone, email.reply_domain, config.appservice.public_base_url)
     trust = Trust(email.authserv_id, email.reply_domain, email.accept_spf, frozenset(email.arc_sealers))
     plain = PlainMails(database, server, sender)
+    arrival = _arrival(email, database, trust)
     return MailHouse(
         server=server,
-        arrival=_arrival(email, database, trust),
-        reader=MailReader(database, codec, house, trust, settle=_settle(email)),
+        arrival=arrival,
+        reader=MailReader(
+            database,
+            codec,
+            house,
+            trust,
+            settle=_settle(email),
+            has_looked_since=_looking(email, arrival),
+        ),
         courier=MailCourier(database, server, sender),
         heads=HeadsMail(plain, config.record.heads_to),
         notices=NoticeMail(plain),
@@ -86,6 +95,14 @@ def _server(email: Email) -> MailServer:
 def _settle(email: Email) -> timedelta:
     """How long a mail to all waits. What is fetched may come a round apart, though it was sent at once."""
     return timedelta(seconds=email.joint_delay_seconds + (email.imap.every_seconds if email.imap else 0))
+
+
+def _looking(email: Email, arrival: LmtpServer | Fetcher) -> Callable[[datetime], bool]:
+    """Whether no copy of a mail that came long ago can lie in the mailbox still; a round is a part of that time."""
+    if email.imap is None or not isinstance(arrival, Fetcher):
+        return lambda _: True
+    every = timedelta(seconds=email.imap.every_seconds)
+    return lambda settled: arrival.has_looked_since(settled - every)
 
 
 def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | Fetcher:

@@ -70,10 +70,13 @@ class MailReader:
         trust: Trust,
         *,
         settle: timedelta,
+        has_looked_since: Callable[[datetime], bool] = lambda _: True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`settle`: how long a mail waits that could reach more than its author's own side, for the same mail may be
-        on its way to another address of ours: one mail to two addresses comes as two."""
+        on its way to another address of ours: one mail to two addresses comes as two. `has_looked_since`: whether
+        nothing lies in a mailbox any more that came before that."""
+        self._has_looked_since = has_looked_since
         self._database, self._codec, self._house = database, codec, house
         self._trust, self._settle, self._clock = trust, settle, clock
 
@@ -87,7 +90,7 @@ class MailReader:
             is_behind = await work.inbox.waits_ahead(item, settling)
         if addressed is None:
             return _NOBODYS
-        left = item.received_at + self._settle - self._clock()
+        left = self._left(item)
         if left > timedelta() and not _is_own_caucus(addressed):
             return Park(settling, "whether the same mail comes to another address, too", left)
         if is_behind:
@@ -102,6 +105,14 @@ class MailReader:
                 said = await asyncio.to_thread(self._read, stored, addressed, sent)
         async with self._database.begin() as work:
             return await self._handle(work, item, stored, said)
+
+    def _left(self, item: Item) -> timedelta:
+        """How long a mail to all is still kept waiting for its other copy. A service that was down, or could not reach
+        the mailbox, has not looked for that one, however late it is."""
+        settled = item.received_at + self._settle
+        if settled > self._clock():
+            return settled - self._clock()
+        return timedelta() if self._has_looked_since(settled) else _NEXT
 
     async def _handle(self, work: ServiceWork, item: Item, stored: StoredMail, said: _Said) -> Fate:
         if not await is_still_due(work.inbox, item):

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.parser import BytesHeaderParser
 from itertools import islice
 from typing import Any, Final, Protocol, TypeVar, assert_never
@@ -109,6 +109,10 @@ class Fetcher:
         self._thread = ThreadPoolExecutor(1, "imap")
         self._task: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
+        self._kept_back: dict[int, Token] = {}
+        """What was fetched and was over the cap, though the cap of proven mail was not reached: unproven mail."""
+        self._looked: datetime | None = None
+        """When it was begun to fetch what waited, and all that could be stored then was."""
 
     async def start(self) -> None:
         """Begin to fetch."""
@@ -136,7 +140,9 @@ class Fetcher:
     async def fetch(self) -> None:
         """Store everything that waits and may be stored. Raises MailboxTrouble, and what the inbox raises."""
         async with self._mailbox() as mailbox:
-            left = iter(await self._wait(mailbox.waiting))
+            begun, waiting = datetime.now(UTC), await self._wait(mailbox.waiting)
+            self._kept_back = {number: token for number, token in self._kept_back.items() if number in set(waiting)}
+            left = iter(waiting)
             busy: set[str | None] = set()
             while some := list(islice(left, _AT_ONCE)):
                 heads = await self._wait(mailbox.heads, some)
@@ -147,6 +153,11 @@ class Fetcher:
                     if number in heads and heads[number].recipient not in busy:
                         verdict = await self._one(mailbox, number, heads[number])
                         busy.update({heads[number].recipient} if verdict is InboxVerdict.BUSY else ())
+        self._looked = self._looked if busy else begun
+
+    def has_looked_since(self, at: datetime) -> bool:
+        """Whether all is fetched that lay in the mailbox at that time, as far as this process knows."""
+        return not self._on_duty() or (self._looked is not None and self._looked >= at)
 
     async def trouble(self) -> str | None:
         """Why no mail can be fetched now; None if it can: tried."""
@@ -186,10 +197,15 @@ class Fetcher:
             return InboxVerdict.UNKNOWN
         if self._reception.is_full(token):
             return InboxVerdict.OVER_CAP
+        if self._kept_back.get(number) == token and self._reception.is_full_of_unproven(token):
+            return InboxVerdict.OVER_CAP  # to fetch it once more would tell nothing new
         raw = await self._wait(mailbox.mail, number)
         if raw is None:
             return None
-        return await self._reception.take(received(token, head.sender, raw, recipients=1))
+        verdict = await self._reception.take(received(token, head.sender, raw, recipients=1))
+        if verdict is InboxVerdict.OVER_CAP:
+            self._kept_back[number] = token
+        return verdict
 
     async def _is_expected(self, token: Token, head: Head) -> bool:
         """Reports have no sender, and nothing may be too large."""

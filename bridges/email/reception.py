@@ -96,6 +96,10 @@ class Reception:
         """Whether that address gets nothing more for now, whoever wrote it."""
         return all(self._cap.is_full(key) for key in _cap_keys(token_hash(token)))
 
+    def is_full_of_unproven(self, token: Token) -> bool:
+        """Whether that address gets nothing more for now that its owner is not proven to have written."""
+        return self._cap.is_full(_cap_keys(token_hash(token))[1])
+
     async def take(self, mail: ReceivedMail) -> InboxVerdict:
         """Store one mail, unless that is too much. Raises nothing."""
         if self.is_full(mail.token):

@@ -8,10 +8,10 @@ from typing import Final
 from policies import effects
 from policies.case import Case, Consent, Network
 from policies.commands.form import Form
-from policies.commands.mail import introductions
 from policies.delivery import CARRIED_BY, by_link, channel_key
 from policies.effects import Explain, Inform, Resume
 from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
+from policies.joining import introductions
 from policies.language import Language, language_of
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person

@@ -8,10 +8,11 @@ from policies import effects
 from policies.case import Case, EndpointId, Network, Person, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
-from policies.delivery import by_link, channel_key
-from policies.effects import Introduce, Resume
-from policies.membership import conversations, readers
+from policies.delivery import channel_key
+from policies.effects import Resume
+from policies.joining import anew, introductions
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.text import one_line
 
 PAUSED = "a mediator paused it"
 
@@ -86,7 +87,9 @@ class ChangeAddress:
             f" old reply addresses are refused. The consent to words by mail was given for the old mailbox; ask again:"
             f" !consent {person.name}: agreed by telephone to read the case by mail"
         )
-        return Done(moved, answer, (Resume(channel_key(case, person.endpoint.id)), *introductions(moved, person)))
+        moved, later = anew(moved, person, facts.at)
+        goes_on = Resume(channel_key(case, person.endpoint.id))
+        return Done(moved, answer, (goes_on, *introductions(moved, person), *later))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ class InviteAgain:
         if isinstance(person, Refused):
             return person
         invited = introductions(case, person)
-        return Done(case, f"{person.name} is invited again, by {len(invited)} mail(s).", invited)
+        again, later = anew(case, person, facts.at) if person.joining and not person.joining.came else (case, ())
+        return Done(again, f"{person.name} is invited again, by {len(invited)} mail(s).", (*invited, *later))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ class ShowHeaders:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing; that somebody looked stands on record."""
-        return Done(case, "", (effects.ShowHeaders(self.item),))
+        answer = f"The header of the mail of held message {one_line(self.item)} is shown here; that stands on record."
+        return Done(case, answer, (effects.ShowHeaders(self.item),))
 
 
 def _by_mail(case: Case, name: str) -> Person | Refused:
@@ -169,12 +174,6 @@ def _by_mail(case: Case, name: str) -> Person | Refused:
     if person.endpoint.network is not Network.EMAIL:
         return Refused(f"{person.name} does not take part by mail", "!status shows everybody's channel")
     return person
-
-
-def introductions(case: Case, person: Person) -> tuple[Introduce, ...]:
-    """The first letters of all rooms of that person."""
-    now = case.person(person.id) or person
-    return tuple(Introduce(now.id, c, by_link(now)) for c in conversations(case) if now.id in readers(case, c))
 
 
 def _change(words: list[str]) -> ChangeAddress | str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from policies import effects
 from policies.case import Case, Endpoint, EndpointId, Network, Person, Role
 from policies.commands.form import Form
-from policies.commands.mail import introductions
 from policies.commands.people import AddPerson, address_problem
 from policies.delivery import channel_key
 from policies.effects import Resume
+from policies.joining import introductions
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.telephone import contact
 

@@ -36,7 +36,7 @@ class Scenario:
 
 async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only: str | None = None) -> str | None:
     """Play it once, cut there (`only`: of the boundaries of one name); the name, None if it was over before."""
-    word = f"{cut.name.lower()}{boundary}"
+    word = re.sub(r"\W", "", f"{cut.name.lower()}{boundary}{only or ''}")
     await house.rotate()
     house.boundaries.cut(cut, boundary, only)
     await scenario.goes_on(house, word)
@@ -51,7 +51,11 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
     return fell
 
 
-_TO_DECIDE = ("people unknown: a mail to Carl", "people unknown: the release")
+_TO_DECIDE = (
+    "people unknown: a mail to Carl",
+    "people unknown: a notice for Carl",
+    "people unknown: the release",
+)
 """Mails that may have left, in the words of the desk."""
 
 
@@ -107,7 +111,6 @@ async def alice_posts_before_a_digest(house: House, word: str) -> None:
     await alice_posts(house, word)
     Clock.ahead += timedelta(hours=1)
     await house.work_off()
-    await house.post(MIA, await house.room(DESK), "!digest Carl off")
 
 
 async def carl_is_mailed_once(house: House, word: str) -> None:

@@ -180,9 +180,9 @@ def mail_readers(case: Case, conversation: Conversation, author: PersonId) -> tu
     )
 
 
-def canaries_in(text: str) -> set[str]:
-    """The canaries that show in a text."""
-    return set(CANARY.findall(text))
+def canaries_in(text: str) -> tuple[str, ...]:
+    """The canaries that show in a text, each once, in their order."""
+    return tuple(dict.fromkeys(CANARY.findall(text)))
 
 
 def words_of(content: Content) -> str:

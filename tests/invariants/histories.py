@@ -190,6 +190,9 @@ ORDERS = (
     "!mail invite Carl",
     "!mail pin Carl",
     "!mail status Bea",
+    "!digest Carl 18:00",
+    "!digest Bea 8:00,18:00",
+    "!digest Carl off",
     "!help",
 )
 COURSE = (

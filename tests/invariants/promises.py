@@ -242,7 +242,7 @@ def _check_page(world: World, page: Page) -> None:
     asked = {c for c in canaries_in(str(page.view.questions)) if not _is_asked(world.said[c], page.address)}
     doubted = canaries_in(str([one.beginning for one in page.view.doubtful]))
     asked |= {c for c in doubted if not _came_as(world.said[c], page.address)}
-    if asked | canaries_in(page.view.name):
+    if asked or canaries_in(page.view.name):
         raise Broken(f"the page repeats words outside of a room: {page}")
 
 
@@ -331,7 +331,7 @@ def _check_readable(world: World, event: Event) -> None:
 def _posted(world: World, event: Event) -> set[str]:
     envelope = world.envelopes.of(event.content)
     ghost = event.sender.startswith("@_mediatrix_") and event.sender != BOT
-    return canaries_in(json.dumps(envelope.content)) if envelope and ghost else set()
+    return set(canaries_in(json.dumps(envelope.content))) if envelope and ghost else set()
 
 
 def _was_taken(world: World, said: Said) -> bool:

@@ -17,7 +17,7 @@ from bridges.email.proof import Proven
 from policies import membership, plan, record, routing
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Kind, Participation
 from policies.delivery import Go
-from policies.effects import Decision, Tell
+from policies.effects import Decision, Relay, Tell
 from policies.message import Message, SignedDevice
 from policies.plan import room_key
 from rooms import apply, clearance, deliver, provision, reconcile
@@ -25,6 +25,7 @@ from rooms import record as chain
 from rooms.apply import Applier
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.letters import Enclosed, letter_to
 from rooms.ports import Item, ItemId, Lane
 from rooms.provision import Fit
 from rooms.reconcile import Remove
@@ -127,6 +128,27 @@ def keys_go_to_everybody_who_joined(patch: Patch) -> None:
         return Fit(actual.joined, frozenset()) if actual else "gone"
 
     patch.setattr(deliver, "fitness", wrong)
+
+
+def a_digest_takes_other_rooms_along(patch: Patch) -> None:
+    def wrong(case: Case, where: Conversation, items: Any, codec: Any, at: Any) -> tuple[Enclosed, ...]:
+        more = ((item, codec.load(item.body)) for item in items[1:])
+        return tuple(Enclosed(item, letter_to(case, each)) for item, each in more if isinstance(each, Relay))
+
+    patch.setattr(deliver, "gathered", wrong)
+
+
+def what_went_along_is_forgotten(patch: Patch) -> None:
+    carry = MailCourier.carry
+
+    async def wrong(self: MailCourier, item: Item, letter: Any) -> Any:
+        return await carry(self, replace(item, progress=None, sending=False), letter)
+
+    async def nobody(*_: object) -> bool:
+        return False
+
+    patch.setattr(MailCourier, "carry", wrong)
+    patch.setattr(courier, "is_with_another", nobody)
 
 
 def nobody_is_awaited(patch: Patch) -> None:
@@ -245,6 +267,7 @@ def an_entry_follows_another_than_the_last(patch: Patch) -> None:
     patch.setattr(apply, "entry", wrong)
 
 
+DIGEST: Phrase = (*SETTLED, Command("!digest Carl 18:00"), Rest(), *TALK, *TALK, Wait(), Rest())
 LOCKED: Phrase = (Command("!mode locked"), Rest())
 TURN: Phrase = (Command("!turn Alice"), Rest())
 PLANTS = (
@@ -262,6 +285,8 @@ PLANTS = (
         words_are_mailed_without_a_consent,
         (*SETTLED, Command("!party add Bea bea@example.com on Smith"), Rest(), *TALK),
     ),
+    Plant("a digest takes other rooms along", a_digest_takes_other_rooms_along, DIGEST),
+    Plant("what went along is forgotten", what_went_along_is_forgotten, DIGEST),
     Plant("the page shows what lies ready for others", the_page_shows_what_lies_ready_for_others),
     Plant("the removed stay in the rooms", the_removed_stay_in_the_rooms, (*FULL, *REMOVED, *TALK)),
     Plant(

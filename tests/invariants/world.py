@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,7 @@ from bridges.portal.views import View
 from policies.case import DESK, CaseId, Conversation, Network
 from policies.membership import conversations
 from policies.plan import room_key
+from rooms import deliver
 from rooms.homeserver import Trouble
 from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, State, UserId
 from tests.fakes.memory import MemoryDatabase, MemoryWork
@@ -157,6 +158,8 @@ class World:
         """What people who get links were shown."""
         self.answers: list[str] = []
         """What the API said."""
+        self.later = timedelta()
+        """So much later than it is deliveries take it to be."""
         self.repeated = False
         """Whether a mediator had something sent again, out of its turn."""
         self.refusals = False
@@ -359,7 +362,8 @@ class World:
         raise AssertionError("the service never comes to rest")
 
     async def time_passes(self) -> None:
-        """What waits for its time is due."""
+        """A day, and what waits for its time is due."""
+        self.later += timedelta(days=1)
         for queue in ("inbox", "outbox"):
             async with self.calm(), self.database.begin() as work:
                 items = getattr(self.database.committed, queue).items.values()
@@ -518,10 +522,16 @@ def opened(*, sealed: bool = True) -> Iterator[World]:
     world = World(sealed=sealed)
     root = logging.getLogger()
     level = root.level
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Later":
+            return datetime.now(tz) + world.later  # type: ignore[return-value]
+
     root.addHandler(world.log)
     root.setLevel(logging.DEBUG)
     try:
-        with patch.object(courier, "send", world.post_office.send):
+        with patch.object(courier, "send", world.post_office.send), patch.object(deliver, "datetime", Later):
             yield world
     finally:
         root.setLevel(level)

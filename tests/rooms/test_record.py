@@ -104,6 +104,14 @@ async def test_an_undo_is_an_entry_that_names_the_one_it_takes_back() -> None:
     assert faults(lines(site)) == []
 
 
+async def test_who_looked_at_the_header_of_a_mail_stands_on_record() -> None:
+    site = await Site().begin()
+    await hears(site, "Mia", DESK, "!mail headers 1")
+    [entry] = [line for line in lines(site) if line.audience == "desk"]
+    assert "Mia" in entry.words
+    assert "The header of the mail of held message 1 is shown" in entry.words
+
+
 async def test_what_follows_in_another_room_stands_in_that_rooms_chain_too() -> None:
     site = await Site().begin()
     await hears(site, "Mia", DESK, "!mode locked")
@@ -133,7 +141,7 @@ def changed(entries: list[Line]) -> list[Line]:
 
 
 def changed_clumsily(entries: list[Line]) -> list[Line]:
-    return [replace(entries[0], public=entries[0].public.replace("command", "nothing")), *entries[1:]]
+    return [replace(one, public=one.public.replace("command", "nothing")) for one in entries]
 
 
 def exchanged(entries: list[Line]) -> list[Line]:
@@ -151,8 +159,7 @@ def repeated(entries: list[Line]) -> list[Line]:
 
 
 def with_other_words(entries: list[Line]) -> list[Line]:
-    private = (entries[0].private or "").replace("Mia", "Ina")
-    return [replace(entries[0], private=private), *entries[1:]]
+    return [replace(one, private=(one.private or "").replace("Mia", "Ina")) for one in entries]
 
 
 def not_even_json(entries: list[Line]) -> list[Line]:

@@ -381,6 +381,30 @@ async def test_a_mail_to_all_waits_whether_it_comes_to_another_address_too(desk:
     assert desk.why_held() == ["it was sent to several of our addresses at once"]
 
 
+async def test_after_a_standstill_a_mail_to_all_waits_until_the_mailbox_was_looked_at_for_its_other_copy(
+    desk: Desk,
+) -> None:
+    await desk.address(JOINT)
+    looked, later, settle = [AT], AT + timedelta(days=1), timedelta(seconds=15)
+    reader = MailReader(
+        desk.database,
+        CODEC,
+        HOUSE,
+        TRUST,
+        settle=settle,
+        has_looked_since=lambda at: looked[0] >= at,
+        clock=lambda: later,
+    )
+    item = await desk.receive(mail("for both", PASSED))
+    fate = await reader.read(item)
+    assert isinstance(fate, Park)
+    assert fate.at_most is not None
+    assert fate.at_most <= timedelta(seconds=1)
+    looked[0] = AT + settle
+    assert await reader.read(item) == Finished()
+    assert [post.content for post in desk.posts()] == [Text("for both")]
+
+
 async def test_a_mail_to_all_does_not_overtake_an_earlier_one_that_is_about_to_be_ready(desk: Desk) -> None:
     await desk.address(JOINT)
     at = [AT]

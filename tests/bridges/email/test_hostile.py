@@ -2,9 +2,11 @@
 
 import functools
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
 from hypothesis import given
@@ -38,9 +40,13 @@ def corpora() -> tuple[bytes, ...]:
 needs_corpora = pytest.mark.skipif(not corpora(), reason="MEDIATRIX_FIXTURES names no folder of public mails")
 
 
+MEMORY = 400 * 1024
+"""Kilobytes by which the process may grow over one mail of the largest size."""
+
+
 def judged(raw: bytes) -> IncomingMail:
     """A mail taken the whole way, within the time that it may take."""
-    started = time.process_time()
+    started, held = time.process_time(), getrusage(RUSAGE_SELF).ru_maxrss
     mail_identity("hash", raw)
     found = read_mail(raw, null_sender=False)
     prove(found, CARL, TRUST)
@@ -49,6 +55,7 @@ def judged(raw: bytes) -> IncomingMail:
     for attachment in found.body.attachments:
         attachment.name.encode("utf-8")
     assert time.process_time() - started < SECONDS
+    assert getrusage(RUSAGE_SELF).ru_maxrss - held < MEMORY
     return found
 
 
@@ -84,6 +91,40 @@ def test_a_damaged_public_mail_raises_nothing(data: st.DataObject) -> None:
         )
         raw[start:stop] = data.draw(junk)
     judged(bytes(raw))
+
+
+def parts(raw: bytes) -> tuple[list[bytes], bytes]:
+    """The lines of a header, each with its continuations, and the body."""
+    head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
+    return re.split(rb"\n(?![ \t])", head), body
+
+
+DECLARING = (b"Content-Type: ", b"Content-Transfer-Encoding: ", b"Content-Disposition: ")
+
+
+@needs_corpora
+@given(data=st.data())
+def test_public_mails_made_of_each_other_raise_nothing(data: st.DataObject) -> None:
+    """The header of one and the body of another, with fields of a third, in an envelope of a fourth: well formed in
+    parts, as what programs stumble over is."""
+    some = st.sampled_from(corpora())
+    head, _ = parts(data.draw(some)[:50_000])
+    _, body = parts(data.draw(some)[:50_000])
+    others, _ = parts(data.draw(some)[:50_000])
+    for field in data.draw(st.lists(st.sampled_from(others), max_size=6)):
+        head.insert(data.draw(st.integers(0, len(head))), field)
+    for name in data.draw(st.lists(st.sampled_from(DECLARING), max_size=2)):
+        values = st.sampled_from(
+            [b"base64", b"quoted-printable", b"x-uuencode", b"multipart/x", b"attachment", b"\xff"]
+        )
+        head.insert(0, name + data.draw(values))
+    raw = b"\n".join(head) + b"\n\n" + body
+    for _ in range(data.draw(st.integers(0, 3))):
+        kind = data.draw(st.sampled_from([b"multipart/mixed; boundary=zz", b"message/rfc822", b"multipart/report"]))
+        raw = (
+            b"Content-Type: " + kind + b"\n\n--zz\n" + raw + data.draw(st.sampled_from([b"", b"\n--zz", b"\n--zz--\n"]))
+        )
+    judged(raw if data.draw(st.booleans()) else raw.replace(b"\n", b"\r\n"))
 
 
 def _html(depth: int) -> bytes:

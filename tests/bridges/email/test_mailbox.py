@@ -1,9 +1,9 @@
 """Mail that is fetched: stored before it is deleted, and whatever can't be stored stays where it is."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from imapclient.exceptions import IMAPClientError, LoginError
@@ -70,12 +70,13 @@ class Inbox:
 
     kept: dict[str, ReceivedMail] = field(default_factory=dict)
     verdict: InboxVerdict = InboxVerdict.STORED
+    proven: bool = True
 
     async def knows(self, token_hash_: str) -> bool:
         return token_hash_ in {token_hash(token) for token in (TOKEN, BOUNCE)}
 
     async def vouches(self, mail: ReceivedMail) -> bool:
-        return True
+        return self.proven
 
     async def accept(self, mail: ReceivedMail) -> InboxVerdict:
         if self.verdict is InboxVerdict.STORED:
@@ -87,8 +88,8 @@ class Inbox:
         return [mail.raw for mail in self.kept.values()]
 
 
-def fetcher(server: Server, inbox: Inbox) -> Fetcher:
-    reception = Reception(inbox, RateCap(lambda: 0.0, limit=CAP))
+def fetcher(server: Server, inbox: Inbox, clock: Callable[[], float] = lambda: 0.0) -> Fetcher:
+    reception = Reception(inbox, RateCap(clock, limit=CAP))
     return Fetcher(reception, OWN_DOMAIN, server.connect, every=timedelta(), on_duty=lambda: True)
 
 
@@ -185,6 +186,40 @@ async def test_a_flood_to_one_address_keeps_back_nobody_elses_mail() -> None:
     assert inbox.texts == [b"mail 0", b"mail 1", b"mail 2", b"mail 250"]
     assert len(server.mails) == 250 - CAP
     assert server.flagged == set()
+
+
+async def test_unproven_mail_over_the_cap_is_fetched_once_until_there_is_room_again() -> None:
+    server, inbox, now = Server(), Inbox(proven=False), [0.0]
+    for number in range(CAP + 2):
+        server.put(number)
+    fetching = fetcher(server, inbox, lambda: now[0])
+    for _ in range(3):
+        await fetching.fetch()
+    assert server.fetched == list(range(CAP + 2))
+    inbox.proven = True
+    server.put(CAP + 2)
+    await fetching.fetch()
+    assert server.fetched[-1] == CAP + 2, "its owner is heard"
+    inbox.proven, now[0] = False, 3601.0
+    await fetching.fetch()
+    assert (server.mails, len(inbox.kept)) == ({}, CAP + 3)
+
+
+async def test_it_is_known_since_when_everything_was_looked_at() -> None:
+    server, inbox = Server(), Inbox()
+    fetching, before = fetcher(server, inbox), datetime.now(UTC)
+    assert not fetching.has_looked_since(before)
+    await fetching.fetch()
+    assert fetching.has_looked_since(before)
+    after = datetime.now(UTC)
+    server.put(1)
+    inbox.verdict = InboxVerdict.BUSY
+    await fetching.fetch()
+    assert not fetching.has_looked_since(after), "something may lie there still"
+    inbox.verdict, server.dies_at = InboxVerdict.STORED, "mail"
+    with pytest.raises(MailboxTrouble):
+        await fetching.fetch()
+    assert not fetching.has_looked_since(after)
 
 
 async def test_a_mail_that_is_gone_meanwhile_is_passed_over() -> None:
