@@ -5,13 +5,16 @@ to be.
 import logging
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
-from bridges.email.convert_in import mail_identity
-from bridges.email.ids import Token, token_hash
+from bridges.email.convert_in import mail_identity, read_head
+from bridges.email.ids import IntakeAddress, Token, token_hash
 from bridges.email.rate import RateCap
 
 logger = logging.getLogger(__name__)
+
+STRANGERS_MOST: Final = 20
+"""Mails an hour from one domain to the address of strangers: no domain keeps the others out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Reception:
 
     def __init__(self, inbox: MailInbox, cap: RateCap) -> None:
         self._inbox, self._cap = inbox, cap
+        self._strangers = RateCap(cap.now, limit=STRANGERS_MOST)
 
     async def knows(self, token: Token) -> bool:
         """Whether somebody has that address; changes nothing. Raises what the inbox raises."""
@@ -106,7 +110,8 @@ class Reception:
             return InboxVerdict.OVER_CAP
         try:
             key = _cap_keys(mail.token_hash)[0 if await self._inbox.vouches(mail) else 1]
-            if self._cap.is_full(key):
+            domain = _domain_of_a_stranger(mail, key)
+            if self._cap.is_full(key) or self._strangers.is_full(domain):
                 return InboxVerdict.OVER_CAP
             verdict = await self._inbox.accept(mail)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
@@ -114,6 +119,8 @@ class Reception:
             return InboxVerdict.BUSY
         if verdict is InboxVerdict.STORED:
             self._cap.count(key)
+            if domain:
+                self._strangers.count(domain)
         return verdict
 
 
@@ -130,6 +137,15 @@ def received(token: Token, envelope_from: str, raw: bytes, *, recipients: int) -
         same_message=same_message,
         recipients=recipients,
     )
+
+
+def _domain_of_a_stranger(mail: ReceivedMail, key: str) -> str:
+    """Under what those are counted who write to the address of strangers from one domain; empty for every other mail.
+    `key` tells proven mail from other: who forges a domain keeps nobody out who is there."""
+    if not isinstance(mail.token, IntakeAddress):
+        return ""
+    senders = read_head(mail.raw, null_sender=not mail.envelope_from).senders
+    return f"{key}/{','.join(sorted({sender.rpartition('@')[2].lower() for sender in senders}))}"
 
 
 def _cap_keys(token_hash: str) -> tuple[str, str]:
