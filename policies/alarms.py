@@ -5,6 +5,7 @@ from __future__ import annotations
 from policies.case import DESK, Case, Conversation, Network, Person
 from policies.effects import Decision, Explain, Inform, Reconcile, Tell
 from policies.membership import caucuses_of, readers
+from policies.phrase import Phrase, phrase
 from policies.plan import desk_label
 from policies.text import one_line, technical
 
@@ -24,22 +25,27 @@ def decide_remade(case: Case, conversation: Conversation) -> Decision:
 
     Whoever reads by mail notices nothing: their address is that of the conversation.
     """
-    why = (
-        "this room takes the place of the former one of this name, which can't be used any more. What was said there is"
-        " not shown here, and nothing that is written there now is read."
-    )
     invited = [p for p in case.people if p.id in readers(case, conversation) and p.endpoint.network is Network.MATRIX]
-    told = tuple(Inform(person.id, conversation, f"{person.name}, {why}") for person in invited)
+    told = tuple(Inform(person.id, conversation, _remade(person)) for person in invited)
     return Decision(case, told, "remade", "a room was lost")
+
+
+def _remade(person: Person) -> Phrase:
+    return phrase(
+        "{name}, this room takes the place of the former one of this name, which can't be used any more. What was said"
+        " there is not shown here, and nothing that is written there now is read.",
+        name=person.name,
+    )
 
 
 def decide_unsigned_device(case: Case, person: Person, device: str) -> Decision:
     """Somebody has a device that its owner has not cross-signed: they are told how to put it right, where this device
     can read it and no other side can, and the desk learns why they may seem not to read."""
-    remedy = (
-        f"Your device {technical(device)} gets nothing of this case, because you have not verified it. In your client's"
+    remedy = phrase(
+        "Your device {device} gets nothing of this case, because you have not verified it. In your client's"
         " settings, under Sessions, Devices or Encryption, verify it with another device of yours or with your recovery"
-        " key; if you have neither, set up (or reset) your identity there. What is written from then on it can read."
+        " key; if you have neither, set up (or reset) your identity there. What is written from then on it can read.",
+        device=technical(device),
     )
     where = (DESK,) if case.is_staff(person.id) else caucuses_of(case, person.id)[:1]
     explain = tuple(Explain(person.id, c, remedy, to_unsigned_devices=True) for c in where)

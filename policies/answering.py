@@ -37,6 +37,7 @@ from policies.commands.people import removed
 from policies.commands.session import mended
 from policies.effects import Inform, Tell
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import Phrase, phrase
 from policies.releasing import closed, consented, not_passed, passed
 from policies.text import one_line
 
@@ -116,7 +117,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
         case Adopting(text, confidentiality):
             return agreement.adopted(case, text, confidentiality, facts)
         case Wondering(question):
-            return _told(case, ask, question, "YES")
+            return _told(case, ask, question, "YES", phrase("Your yes is noted, and the mediator knows."))
         case TakingOver():
             return taken_over(case, ask.act)
         case Consenting(number):
@@ -146,40 +147,41 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
         ):
             return Done(case, "Nothing is done.")
         case Withdrawing():
-            own = () if ask.where == DESK else (Inform(ask.asked, ask.where, "You have not withdrawn."),)
+            own = () if ask.where == DESK else (Inform(ask.asked, ask.where, phrase("You have not withdrawn.")),)
             return Done(case, f"{who} said no: nobody withdraws.", own)
         case Accepting():
             told = Inform(
-                ask.asked, ask.where, "Your no is noted, and the mediator knows. Nothing else follows from it."
+                ask.asked, ask.where, phrase("Your no is noted, and the mediator knows. Nothing else follows from it.")
             )
             return Done(case, f"{who} does NOT accept the agreement to mediate. Talk to them.", (told,))
         case Wondering(question):
-            return _told(case, ask, question, "NO")
+            return _told(case, ask, question, "NO", phrase("Your no is noted, and the mediator knows."))
         case TakingOver(former):
             return Done(case, f"{who} does not take the case over; {case.name_of(former)} has it still.")
         case Consenting(number):
-            told = Inform(ask.asked, ask.where, f"Your no is noted: {number} stays in this room.")
+            kept = phrase("Your no is noted: {number} stays in this room.", number=number)
+            told = Inform(ask.asked, ask.where, kept)
             text = f"{number} is not released: {who} said no."
             return Done(closed(case, number), text, (told,))
         case Passing(number):
             return Done(not_passed(case, number), f"{number} is not released.")
         case Sharing():
-            return Done(case, "", (Inform(ask.asked, ask.where, "It stays private."),))
+            return Done(case, "", (Inform(ask.asked, ask.where, phrase("It stays private.")),))
         case TakingBack():
             return choice.shown(case, ask, ask.act, facts.at)
         case _:
             assert_never(ask.act)
 
 
-def _told(case: Case, ask: Ask, question: str, said: str) -> Done:
+def _told(case: Case, ask: Ask, question: str, said: str, thanks: Phrase) -> Done:
     """The desk is told the answer with its question; on record is that there was one."""
     told = Tell(DESK, f"{case.name_of(ask.asked)} says {said} to: “{one_line(question)}”")
-    noted = Inform(ask.asked, ask.where, f"Your {said.lower()} is noted, and the mediator knows.")
+    noted = Inform(ask.asked, ask.where, thanks)
     return Done(case, f"{case.name_of(ask.asked)} has answered a question.", (told, noted))
 
 
 def _void(case: Case, ask: Ask) -> Outcome:
-    text = "What you answered is not what it was any more, so your answer is void; nothing was done."
+    text = phrase("What you answered is not what it was any more, so your answer is void; nothing was done.")
     if isinstance(ask.act, Consenting):
         case = closed(case, ask.act.release)
     if isinstance(ask.act, Passing):

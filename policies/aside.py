@@ -14,18 +14,19 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from policies.case import DESK, JOINT, Case, Person
-from policies.effects import Effect, Hold, Inform, Tell
+from policies.effects import Announce, Effect, Hold, Inform, Tell
 from policies.floor import objection
 from policies.guard import repeats
 from policies.membership import caucuses_of
 from policies.message import AuthenticatedMail, Message, MessageId, Text, Unreadable
 from policies.outcome import Facts
+from policies.phrase import Phrase, phrase, stored, together
 from policies.plan import desk_label, label
 from policies.releasing import offered
 
-REPEATS = "words in it stand in a private room, too"
-ATTACHED = "it has files, which stay private when they come by mail"
-WRITE_ANEW = "To have something posted, write a new mail to the same address, with your words alone."
+REPEATS = phrase("words in it stand in a private room, too")
+ATTACHED = phrase("it has files, which stay private when they come by mail")
+WRITE_ANEW = phrase("To have something posted, write a new mail to the same address, with your words alone.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Aside:
     effects: tuple[Effect, ...]
 
 
-def objection_to(case: Case, message: Message, facts: Facts) -> str | None:
+def objection_to(case: Case, message: Message, facts: Facts) -> Phrase | None:
     """Why a proven mail is not fit for where it was sent, though its words are certain."""
     if not isinstance(message.proof, AuthenticatedMail) or message.conversation != JOINT:
         return None
@@ -55,7 +56,6 @@ def put_aside(case: Case, message: Message, author: Person, why: str, facts: Fac
     if kept is None or objection(case, author.id, kept.conversation):
         return None
     meant, where = message.conversation, kept.conversation
-    not_there = "" if meant == where else f" It was written to {label(meant, case)}, and is NOT posted there."
     asked: tuple[Effect, ...] = ()
     if meant == JOINT:
         case, asked = _asked(case, kept, author, why, facts)
@@ -65,11 +65,22 @@ def put_aside(case: Case, message: Message, author: Person, why: str, facts: Fac
         f"Held: {what} of {author.name}'s for {desk_label(meant, case)}, because {why}. What is probably their own of"
         f" it stands in {desk_label(where, case)}.{number} !held shows all of it."
     )
-    notice = (
-        f"The next message is what seems to be {author.name}'s own words in {what}, of which the mediators have all,"
-        f" because {why}.{not_there}"
+    text = phrase(
+        "The next message is what seems to be {name}'s own words in a message, of which the mediators have all, because"
+        " {why}.",
+        name=author.name,
+        why=stored(why),
     )
-    return Aside(case, kept, (Hold(message.id, why), Tell(where, notice), Tell(DESK, told), *asked))
+    by_mail = phrase(
+        "The next message is what seems to be {name}'s own words in a mail, of which the mediators have all, because"
+        " {why}.",
+        name=author.name,
+        why=stored(why),
+    )
+    not_there = phrase("It was written to {room}, and is NOT posted there.", room=label(meant, case))
+    notice = by_mail if isinstance(message.proof, AuthenticatedMail) else text
+    notice = notice if meant == where else together([notice, not_there])
+    return Aside(case, kept, (Hold(message.id, why), Announce(where, notice), Tell(DESK, told), *asked))
 
 
 def _kept(case: Case, message: Message) -> Message | None:
@@ -89,6 +100,9 @@ def _kept(case: Case, message: Message) -> Message | None:
 def _asked(case: Case, kept: Message, author: Person, why: str, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
     """The question to its author whether all may read it; or, where nothing can be asked, what would help."""
     assert isinstance(kept.content, Text)
-    not_posted = f"What you wrote to {label(JOINT, case)} was not posted there, because {why}."
+    not_posted = phrase(
+        "What you wrote to {room} was not posted there, because {why}.", room=label(JOINT, case), why=stored(why)
+    )
     asked = offered(case, kept, kept.content.body, not_posted, facts)
-    return asked or (case, (Inform(author.id, kept.conversation, f"{not_posted} The mediator has it. {WRITE_ANEW}"),))
+    text = together([not_posted, phrase("The mediator has it."), WRITE_ANEW])
+    return asked or (case, (Inform(author.id, kept.conversation, text),))

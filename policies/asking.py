@@ -46,10 +46,11 @@ from policies.membership import caucuses_of, readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.names import ReleaseId
 from policies.outcome import Facts, Refused
+from policies.phrase import Phrase, phrase, stored, together, when
 from policies.quiet import awake
 from policies.release import heading_of
 from policies.sharing import audience_of
-from policies.text import marked, moment
+from policies.text import marked
 
 ASK_LASTS = timedelta(minutes=15)
 """For a mediator's own acts, who is there and looking."""
@@ -198,24 +199,30 @@ def answered(case: Case, answer: Answer, at: datetime) -> tuple[Case, Ask] | Ref
     ask = next((a for a in case.asks if a.code == answer.code and a.asked == answer.by and a.expires > at), None)
     if ask is None:
         return Refused(
-            f"No question of yours with the code {answer.code} is open",
-            "It was answered already, is too old, or was put anew with another code",
+            phrase("No question of yours with the code {code} is open", code=answer.code),
+            phrase("It was answered already, is too old, or was put anew with another code"),
         )
     if ask.where != answer.where:
-        return Refused("That question is answered where it was put, in private", "Write your answer there")
+        return Refused(
+            phrase("That question is answered where it was put, in private"), phrase("Write your answer there")
+        )
     if isinstance(answer.proof, Unproven):
-        return Refused(f"That answer does not count: {answer.proof.why}", answer.proof.remedy)
+        return Refused(
+            phrase("That answer does not count: {why}", why=stored(answer.proof.why)), stored(answer.proof.remedy)
+        )
     return without(case, ask), ask
 
 
-def in_words(question: Pose, zone: str) -> str:
+def in_words(question: Pose, zone: str) -> Phrase:
     """A question as plain text, for channels that have no better form, by the clock of that time zone."""
     quoted = "\n".join(marked(question.words))
-    return (
-        f"{question.title}\n\n{quoted}\n\n{question.then}\n"
-        f"Only you can answer, and only here: write “yes {question.code}” or “no {question.code}”, and nothing else, by"
-        f" {moment(question.expires, zone)}. {question.labels.silence}"
+    answer = phrase(
+        "Only you can answer, and only here: write “yes {code}” or “no {code}”, and nothing else, by {time}.",
+        code=question.code,
+        time=when(question.expires, zone),
     )
+    asked = together([question.title, quoted, question.then], by="\n\n")
+    return together([asked, together([answer, question.labels.silence])], by="\n")
 
 
 def without(case: Case, ask: Ask) -> Case:

@@ -23,6 +23,7 @@ from policies.membership import readers
 from policies.message import Message, Proof, SignedWebhook, Text
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts
+from policies.phrase import Phrase, phrase
 from policies.plan import label
 from policies.publishing import publications
 from policies.release import Agreed, Release, Standing, chosen_heading, mark_of
@@ -34,8 +35,10 @@ UNDO_LASTS: Final = timedelta(seconds=45)
 """People are told half a minute: what they press in time must not come too late on its way."""
 _OFFERED_MOST: Final = 3
 """Questions that one person has at a time; older ones are void."""
-_CHOOSE: Final = Labels("Everyone", "Only private", "If you press nothing, they stay private.")
-_UNDO: Final = Labels("Take it back", "Show it now", "If you press nothing, they are shown.", in_a_moment=True)
+_CHOOSE: Final = Labels(phrase("Everyone"), phrase("Only private"), phrase("If you press nothing, they stay private."))
+_UNDO: Final = Labels(
+    phrase("Take it back"), phrase("Show it now"), phrase("If you press nothing, they are shown."), in_a_moment=True
+)
 
 
 def offered(case: Case, message: Message, author: Person, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
@@ -51,8 +54,13 @@ def offered(case: Case, message: Message, author: Person, facts: Facts) -> tuple
     old = mine[: max(len(mine) - _OFFERED_MOST + 1, 0)]
     case = replace(case, asks=tuple(a for a in case.asks if a not in old))
     case, ask, alarm = put(case, act, author.id, message.conversation, facts, lasts=CHOICE_LASTS)
-    then = f"“{_CHOOSE.yes}” shows exactly these words in {label(JOINT, case)} to {reader_names(case, JOINT)}."
-    return case, (_question(ask, "Who should read this?", words, then, _CHOOSE), alarm)
+    then = phrase(
+        "“{button}” shows exactly these words in {room} to {names}.",
+        button=_CHOOSE.yes,
+        room=label(JOINT, case),
+        names=reader_names(case, JOINT),
+    )
+    return case, (_question(ask, phrase("Who should read this?"), words, then, _CHOOSE), alarm)
 
 
 def chosen(case: Case, ask: Ask, act: Sharing, proof: Proof, facts: Facts) -> Done:
@@ -62,8 +70,8 @@ def chosen(case: Case, ask: Ask, act: Sharing, proof: Proof, facts: Facts) -> Do
         return _stays(case, ask, why)
     undoing = TakingBack(act.author, act.message, act.words, how(proof))
     case, undo, alarm = put(case, undoing, act.author, ask.where, facts, lasts=UNDO_LASTS)
-    then = f"“{_UNDO.yes}” keeps them private."
-    question = _question(undo, "In half a minute everyone reads this:", act.words, then, _UNDO)
+    then = phrase("“{button}” keeps them private.", button=_UNDO.yes)
+    question = _question(undo, phrase("In half a minute everyone reads this:"), act.words, then, _UNDO)
     answer = (
         f"{case.name_of(act.author)} lets everyone read something in half a minute, and may take it back until then."
     )
@@ -72,7 +80,7 @@ def chosen(case: Case, ask: Ask, act: Sharing, proof: Proof, facts: Facts) -> Do
 
 def taken_back(case: Case, ask: Ask, act: TakingBack) -> Done:
     """They took it back in time."""
-    told = Inform(act.author, ask.where, "Taken back: it stays private.")
+    told = Inform(act.author, ask.where, phrase("Taken back: it stays private."))
     return Done(case, f"{case.name_of(act.author)} took it back; nothing is shown.", (told,))
 
 
@@ -80,7 +88,7 @@ def shown(case: Case, ask: Ask, act: TakingBack, at: datetime) -> Done:
     """They did not take it back: everyone reads it, if they may still speak there, and its readers are the same."""
     bound = meaning(case, act)
     if bound is None or bound.sha256 != ask.binds:
-        return _stays(case, ask, "who would read it is not who it was")
+        return _stays(case, ask, phrase("who would read it is not who it was"))
     why = objection(case, act.author, JOINT)
     if why:
         return _stays(case, ask, why)
@@ -100,7 +108,7 @@ def shown(case: Case, ask: Ask, act: TakingBack, at: datetime) -> Done:
     )
     name = case.name_of(act.author)
     after = spoken(case.with_release(release), act.author, at)
-    told = Inform(act.author, ask.where, f"Everyone reads it now ({release.id}).")
+    told = Inform(act.author, ask.where, phrase("Everyone reads it now ({number}).", number=release.id))
     posts = publications(case, release, chosen_heading(name))
     answer = f"{name} has shown something of their own to everyone ({release.id})."
     return Done(after, answer, (*posts, told, *what_follows(case, after)))
@@ -108,16 +116,17 @@ def shown(case: Case, ask: Ask, act: TakingBack, at: datetime) -> Done:
 
 def not_taken_back(case: Case, ask: Ask, act: TakingBack, *, before_restore: bool) -> Done:
     """The time to take it back is over. What was confirmed before a restore may stand there already."""
-    done = _stays(case, ask, "the service was restored from a backup") if before_restore else None
+    done = _stays(case, ask, phrase("the service was restored from a backup")) if before_restore else None
     done = done or shown(case, ask, act, ask.expires)
     return replace(done, effects=(Tell(DESK, done.answer), *done.effects))
 
 
-def _stays(case: Case, ask: Ask, why: str) -> Done:
-    told = Inform(ask.asked, ask.where, f"It is NOT shown to everyone, because {why}. It stays private.")
+def _stays(case: Case, ask: Ask, why: Phrase) -> Done:
+    text = phrase("It is NOT shown to everyone, because {why}. It stays private.", why=why)
+    told = Inform(ask.asked, ask.where, text)
     name = case.name_of(ask.asked)
     return Done(case, f"Something that {name} wanted to show to everyone stays private, because {why}.", (told,))
 
 
-def _question(ask: Ask, title: str, words: str, then: str, labels: Labels) -> Pose:
+def _question(ask: Ask, title: Phrase, words: str, then: Phrase, labels: Labels) -> Pose:
     return Pose(ask.asked, ask.where, ask.code, title, words, then, ask.expires, of_the_case=True, labels=labels)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from policies.case import DESK, Case, Conversation, Person
-from policies.effects import Tell
+from policies.effects import Announce, Tell
 from policies.membership import caucuses_of
 from policies.message import Message, Text, Unreadable
+from policies.phrase import phrase, together
 from policies.plan import desk_label, label
 
-CONFIRMED: Final = "it came without proof, and was confirmed with the PIN"
+CONFIRMED: Final = phrase("it came without proof, and was confirmed with the PIN")
 
 
 def kept_private(case: Case, message: Message) -> Message | None:
@@ -26,12 +27,15 @@ def kept_private(case: Case, message: Message) -> Message | None:
     return replace(message, conversation=own[0], content=Text(words), reply_to=None) if placed else None
 
 
-def notices(case: Case, kept: Message, author: Person, meant: Conversation) -> tuple[Tell, Tell]:
+def notices(case: Case, kept: Message, author: Person, meant: Conversation) -> tuple[Announce, Tell]:
     """What its room is told before it, and the desk after it."""
     where = kept.conversation
-    to_all = "" if meant == where else f" It was written to {label(meant, case)}, and NOT posted there."
-    notice = (
-        f"The next message is a mail of {author.name}'s, with all that was found in it, because {CONFIRMED}.{to_all}"
+    notice = phrase(
+        "The next message is a mail of {name}'s, with all that was found in it, because {why}.",
+        name=author.name,
+        why=CONFIRMED,
     )
+    not_there = phrase("It was written to {room}, and NOT posted there.", room=label(meant, case))
+    notice = notice if meant == where else together([notice, not_there])
     told = f"{author.name} wrote to {desk_label(meant, case)}; it stands in {desk_label(where, case)}: {CONFIRMED}."
-    return Tell(where, notice), Tell(DESK, told)
+    return Announce(where, notice), Tell(DESK, told)

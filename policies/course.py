@@ -15,25 +15,25 @@ from datetime import datetime
 from policies.case import DESK, Case, Conversation, Kind, PersonId, Phase
 from policies.membership import conversations
 from policies.mode import Spell
-from policies.text import moment
+from policies.phrase import Phrase, phrase, together, when
 
 ORGANISATION = PersonId("organisation")
 """Who pauses through the API: nobody of the case."""
 PAUSABLE = frozenset({Phase.CONVENED, Phase.IN_SESSION, Phase.PAUSED})
 
 
-def resting(case: Case, conversation: Conversation) -> str | None:
+def resting(case: Case, conversation: Conversation) -> Phrase | None:
     """Why a room rests: then no party writes there, and in a closed case nobody."""
     if conversation == DESK:
         return None
     if case.phase is Phase.CLOSED:
-        return "the mediation is closed"
+        return phrase("the mediation is closed")
     if conversation.kind is Kind.CAUCUS:
         here = {p.person for p in case.participations if p.side == conversation.side}
-        return "somebody of this side has withdrawn" if here & set(case.withdrawn) else None
+        return phrase("somebody of this side has withdrawn") if here & set(case.withdrawn) else None
     if case.phase is Phase.PAUSED:
-        return "the mediation is paused"
-    return "the mediation is settled" if case.phase is Phase.SETTLED else None
+        return phrase("the mediation is paused")
+    return phrase("the mediation is settled") if case.phase is Phase.SETTLED else None
 
 
 def private_rooms(case: Case) -> tuple[Conversation, ...]:
@@ -78,17 +78,20 @@ def without_person(case: Case, person: PersonId) -> Case:
     return replace(without_pause(case, person), withdrawn=tuple(p for p in case.withdrawn if p != person))
 
 
-def course_text(case: Case, zone: str | None = None) -> str | None:
+def course_text(case: Case, zone: str | None = None) -> Phrase | None:
     """What everybody is told of where the mediation stands, while it rests; never by whom. `zone`: by which clock, if
     not by the case's."""
     match case.phase:
         case Phase.PAUSED:
             ends = [pause.until for pause in case.pauses]
-            until = f" until {moment(max(end for end in ends if end), zone or case.zone)}" if ends and all(ends) else ""
-            return f"The mediation is paused{until}. You reach the mediator in your private room."
+            reached = phrase("You reach the mediator in your private room.")
+            if not ends or not all(ends):
+                return together([phrase("The mediation is paused."), reached])
+            last = when(max(end for end in ends if end), zone or case.zone)
+            return together([phrase("The mediation is paused until {time}.", time=last), reached])
         case Phase.SETTLED:
-            return "The mediation is settled. Only the mediator writes to all now."
+            return phrase("The mediation is settled. Only the mediator writes to all now.")
         case Phase.CLOSED:
-            return "The mediation is closed. What was written can be read; nobody writes any more."
+            return phrase("The mediation is closed. What was written can be read; nobody writes any more.")
         case _:
             return None

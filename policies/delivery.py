@@ -12,11 +12,16 @@ from policies.digest import next_digest
 from policies.floor import objection
 from policies.membership import readers
 from policies.mode import Mode
+from policies.phrase import Phrase, phrase
 from policies.quiet import quiet_until
 from policies.text import moment
 
-CARRIED_BY: Mapping[Network, str] = MappingProxyType(
-    {Network.MATRIX: "in Matrix", Network.EMAIL: "by mail", Network.WHATSAPP: "by WhatsApp"}
+CARRIED_BY: Mapping[Network, Phrase] = MappingProxyType(
+    {
+        Network.MATRIX: phrase("in Matrix"),
+        Network.EMAIL: phrase("by mail"),
+        Network.WHATSAPP: phrase("by WhatsApp"),
+    }
 )
 
 

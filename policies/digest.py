@@ -36,8 +36,10 @@ def read_times(text: str) -> tuple[int, ...] | str:
     found = [_TIME.fullmatch(one.strip()) for one in text.split(",")]
     times = {int(one[1]) * 60 + int(one[2]) for one in found if one and int(one[1]) < 24 and int(one[2]) < 60}
     if not all(found) or len(times) != len(found):
-        return "Times are written like 18:00, or 08:00,18:00 for two a day, from 00:00 to 23:59"
-    return tuple(sorted(times)) if len(times) <= TIMES_MOST else f"At most {TIMES_MOST} times a day"
+        return phrase("Times are written like 18:00, or 08:00,18:00 for two a day, from 00:00 to 23:59")
+    return (
+        tuple(sorted(times)) if len(times) <= TIMES_MOST else phrase("At most {number} times a day", number=TIMES_MOST)
+    )
 
 
 def next_digest(digest: Digest, quiet: Quiet | None, after: datetime) -> datetime | None:

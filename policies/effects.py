@@ -10,6 +10,7 @@ from policies.case import Case, Conversation, EndpointId, PersonId, ReleaseId
 from policies.document import Area, DocumentId
 from policies.hold import HoldEnd
 from policies.message import Content, Message, MessageId
+from policies.phrase import Phrase, phrase
 from policies.stranger import StrangerId
 
 
@@ -48,7 +49,8 @@ class Withhold:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """The bot's own words into a conversation's room; they are not relayed to other networks."""
+    """The bot's own words into a conversation's room; they are not relayed to other networks. At the desk, in English:
+    what parties read is an Announce."""
 
     conversation: Conversation
     text: str
@@ -71,23 +73,34 @@ class ShowReferrals:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce(Tell):
+    """The same in the room of a conversation that parties read, in their language."""
+
+    text: Phrase
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
     """The bot's own words about what one person did, in a conversation of that person with the mediators alone."""
 
     person: PersonId
     conversation: Conversation
-    text: str
+    text: Phrase
     to_unsigned_devices: bool = False
     """Readable by that person's devices that aren't cross-signed, too; so never with content of the case."""
+
+
+YES, NO = phrase("Yes"), phrase("No")
+SILENCE = phrase("Silence counts as a no.")
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
     """What stands on the buttons of a question, where its channel has any, and what silence does."""
 
-    yes: str = "Yes"
-    no: str = "No"
-    silence: str = "Silence counts as a no."
+    yes: Phrase = YES
+    no: Phrase = NO
+    silence: Phrase = SILENCE
     in_a_moment: bool = False
     """There is so little time that no hour need be named."""
 
@@ -104,9 +117,9 @@ class Pose:
     to: PersonId
     conversation: Conversation
     code: str
-    title: str
+    title: Phrase
     words: str
-    then: str
+    then: Phrase
     expires: datetime
     of_the_case: bool
     labels: Labels = Labels()
@@ -118,7 +131,7 @@ class Inform:
 
     to: PersonId
     conversation: Conversation
-    text: str
+    text: Phrase
     page: bool = False
     """It is about something on the page: by mail it goes as a link to that, whatever else its reader gets by mail."""
 
@@ -132,7 +145,7 @@ class Publish:
 
     release: ReleaseId
     conversation: Conversation
-    heading: str
+    heading: Phrase
     words: str
     audience: frozenset[PersonId]
     to: PersonId | None = None
@@ -380,6 +393,7 @@ Effect = (
     | Relay
     | Withhold
     | Tell
+    | Announce
     | Explain
     | Pose
     | Inform

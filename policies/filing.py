@@ -23,19 +23,25 @@ from policies.cards import card, people
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.document import Document, DocumentId, Kept, Label, Version
 from policies.documents import all_may_view
-from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Redact, Tell
+from policies.effects import Announce, Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
 from policies.floor import objection
 from policies.membership import bridged_readers, caucuses_of, readers
 from policies.message import File, Message, MessageId
 from policies.outcome import Facts
+from policies.phrase import Phrase, phrase, stored, together
 from policies.plan import desk_label, label
 from policies.quarantine import Locked, locked
 from policies.text import marked
 
-BESIDE_A_FILE: Final = "it was written beside a file, which was taken out of the room"
-NO_DOCUMENT: Final = "it is a file, which was taken out of the room, and can’t be kept as a document"
+BESIDE_A_FILE: Final = phrase("it was written beside a file, which was taken out of the room")
+NO_DOCUMENT: Final = phrase("it is a file, which was taken out of the room, and can’t be kept as a document")
+
+
+_NOT_YET: Final = phrase("is not kept yet.")
+_NOT_KEPT: Final = phrase("is not kept.")
+_NO_DOCUMENT: Final = phrase("is not kept as a document.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +138,13 @@ def decide_file(case: Case, message: Message, author: Person) -> Decision:
         return Decision(case, (Ingest(message.id, home), *told), "file", "it is examined, and becomes a document")
     exposed = readers(case, JOINT) - {author.id}
     words = isinstance(message.content, File) and message.content.words
-    text = (
-        f"Your file was taken out of {label(JOINT, case)}: files come there through the mediator alone. Whoever was"
-        " quick may have it, and I can't know. It is being examined, and becomes a document that nobody else may see."
-        f"{' What you wrote beside it went with it; the mediator has it.' if words else ''}"
+    text = phrase(
+        "Your file was taken out of {room}: files come there through the mediator alone. Whoever was quick may have it,"
+        " and I can't know. It is being examined, and becomes a document that nobody else may see.",
+        room=label(JOINT, case),
     )
+    if words:
+        text = together([text, phrase("What you wrote beside it went with it; the mediator has it.")])
     taken_out = f"A file of {author.name}’s was taken out of {where}; {people(case, exposed)} may have seen it."
     effects: tuple[Effect, ...] = (
         Redact(JOINT, message.id),
@@ -156,7 +164,7 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
         case Refused():
             return _refused(case, filing, filing.result, facts)
         case Waits(why):
-            told = _told_of_file(case, filing, facts, f"is not kept yet. {why} It is tried again by itself.")
+            told = _told_of_file(case, filing, facts, _NOT_YET, stored(why), phrase("It is tried again by itself."))
             return Decision(case, told, "file-waits", why)
         case _:
             assert_never(filing.result)
@@ -171,17 +179,16 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
     case = case.with_document(document)
     version = document.newest
 
-    def text(audience: frozenset[PersonId]) -> str:
+    def text(audience: frozenset[PersonId]) -> Phrase:
         named = all_may_view(case, document, version, audience, facts.at)
-        return "\n".join(
-            [
-                card(case, document, version, facts.at, named=named),
-                *([_out_of_room(case, filing, facts).strip()] if filing.message else []),
-                *([_offer(document)] if filing.said_in == JOINT and document.home != DESK else []),
-                *([_namesake(document, former)] if named and former else []),
-                f"!doc show {document.id} shows more, !doc list all documents.",
-            ]
-        )
+        parts = [
+            card(case, document, version, facts.at, named=named),
+            _out_of_room(case, filing, facts),
+            *([_offer(document)] if filing.said_in == JOINT and document.home != DESK else []),
+            *([_namesake(document, former)] if named and former else []),
+            phrase("!doc show {number} shows more, !doc list all documents.", number=document.id),
+        ]
+        return together(parts, by="\n")
 
     reason = f"{document.id}.{version.number}, SHA-256 {version.served.sha256}, is kept"
     return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-kept", reason)
@@ -190,27 +197,30 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
 def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Decision:
     """What does harm goes from wherever it is. Nothing else is lost: it stays where it was said in private, and what
     was taken out of the joint room is held."""
-    why, where = refused.why, label(filing.said_in, case)
+    why, where = stored(refused.why), label(filing.said_in, case)
     after: tuple[Effect, ...]
+    parts: tuple[str, ...]
     away = {person.id for person in bridged_readers(case, filing.said_in)} - {filing.author}
-    others = ", and nobody else who reads there by another network gets the file" if away else ""
+    others = phrase("Nobody else who reads there by another network gets the file.") if away else ""
     if filing.otherwise and not refused.harmful:
-        what, after = f"is not kept as a document. {why} It stands in {where} as it came{others}.", (filing.otherwise,)
+        there = phrase("It stands in {room} as it came.", room=where)
+        parts, after = (_NO_DOCUMENT, why, there, others), (filing.otherwise,)
     elif filing.message is None or refused.harmful:
-        what, after = f"is not kept. {why}{_out_of_room(case, filing, facts)}", _taken_away(filing)
+        parts, after = (_NOT_KEPT, why, _out_of_room(case, filing, facts)), _taken_away(filing)
     elif filing.said_in == JOINT:
-        left = "Its encrypted bytes stay on the server; who has read it there may have kept a copy."
+        out = phrase("It was taken out of {room}; the mediator knows of it.", room=where)
+        left = phrase("Its encrypted bytes stay on the server; who has read it there may have kept a copy.")
         # What was beside it may have been held before, and that may be over.
-        what = f"is not kept as a document. {why} It was taken out of {where}; the mediator knows of it. {left}"
-        after = (Hold(filing.message, NO_DOCUMENT),)
+        parts, after = (_NO_DOCUMENT, why, out, left), (Hold(filing.message, NO_DOCUMENT),)
     else:
-        what, after = f"is not kept as a document. {why} The message with it stays in {where}{others}.", ()
-    told = _told_of_file(case, filing, facts, what)
+        there = phrase("The message with it stays in {room}.", room=where)
+        parts, after = (_NO_DOCUMENT, why, there, others), ()
+    told = _told_of_file(case, filing, facts, *parts)
     if refused.kept:
-        return _locked(case, filing, refused, facts, (what, after))
+        return _locked(case, filing, refused, facts, (parts, after))
     if refused.limit:
         case, told = _over_limit(case, filing, refused.limit, told)
-    return Decision(case, (*told, *after), "file-refused", why)
+    return Decision(case, (*told, *after), "file-refused", refused.why)
 
 
 def _over_limit(case: Case, filing: Filing, limit: str, told: tuple[Effect, ...]) -> tuple[Case, tuple[Effect, ...]]:
@@ -224,19 +234,21 @@ def _over_limit(case: Case, filing: Filing, limit: str, told: tuple[Effect, ...]
 
 
 def _locked(
-    case: Case, filing: Filing, refused: Refused, facts: Facts, become: tuple[str, tuple[Effect, ...]]
+    case: Case, filing: Filing, refused: Refused, facts: Facts, become: tuple[tuple[str, ...], tuple[Effect, ...]]
 ) -> Decision:
     """As it was refused, and it lies locked."""
     assert refused.kept
-    what, after = become
+    parts, after = become
     file = Locked(filing.author, filing.home, filing.name, refused.kept, refused.why)
     document = locked(case, file, facts.at)
     if document is None:
-        return Decision(case, (*_told_of_file(case, filing, facts, what), *after), "file-refused", refused.why)
+        return Decision(case, (*_told_of_file(case, filing, facts, *parts), *after), "file-refused", refused.why)
     document = replace(document, exposed=filing.exposed)
-    keep = f"!doc keep {document.id}: REASON"
-    what = f"{what} It lies locked as {document.id}: a mediator can have it kept as it is ({keep})."
-    told = _told_of_file(case, filing, facts, what)
+    lies = phrase(
+        "It lies locked as {number}: a mediator can have it kept as it is (!doc keep {number}: REASON).",
+        number=document.id,
+    )
+    told = _told_of_file(case, filing, facts, *parts, lies)
     reason = f"{refused.why} {document.id}, SHA-256 {refused.kept.sha256}, lies locked"
     return Decision(case.with_document(document), (*told, *after), "file-locked", reason)
 
@@ -247,24 +259,30 @@ def _again(case: Case, filing: Filing, same: tuple[Document, Version], facts: Fa
     document = replace(document, exposed=document.exposed | filing.exposed)
     case = case.with_document(document)
 
-    def text(audience: frozenset[PersonId]) -> str:
+    def text(audience: frozenset[PersonId]) -> Phrase:
         named = all_may_view(case, document, version, audience, facts.at)
         shown = card(case, document, version, facts.at, named=named)
-        return f"That file is kept already, so nothing new was made of it.{_out_of_room(case, filing, facts)}\n{shown}"
+        known = phrase("That file is kept already, so nothing new was made of it.")
+        return together([together([known, _out_of_room(case, filing, facts)]), shown], by="\n")
 
     reason = f"it is the same file as {document.id}.{version.number}"
     return Decision(case, (*_told(case, filing, text), *_taken_away(filing)), "file-again", reason)
 
 
-def _offer(document: Document) -> str:
+def _offer(document: Document) -> Phrase:
     """The proper way to those for whom it was meant."""
-    return f"If all are to have it, its owner says !doc request {document.id} download, and the mediator releases it."
+    return phrase(
+        "If all are to have it, its owner says !doc request {number} download, and the mediator releases it.",
+        number=document.id,
+    )
 
 
-def _namesake(document: Document, former: Document) -> str:
-    return (
-        f"{former.id} has that name, so this one got a number, and is no less strict. If it is a new version of"
-        f" {former.id}, its owner can say so: !doc version {document.id} of {former.id}."
+def _namesake(document: Document, former: Document) -> Phrase:
+    return phrase(
+        "{former} has that name, so this one got a number, and is no less strict. If it is a new version of {former},"
+        " its owner can say so: !doc version {number} of {former}.",
+        former=former.id,
+        number=document.id,
     )
 
 
@@ -304,14 +322,16 @@ def _taken_away(filing: Filing) -> tuple[Effect, ...]:
     return (*redact, Erase(filing.message))
 
 
-def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], str]) -> tuple[Effect, ...]:
+def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], Phrase]) -> tuple[Effect, ...]:
     """To those whose it is, over their own channels, and to the desk; to each in words that are fit for them."""
     home, beside = filing.home, _beside(case, filing)
     desk, here = text(readers(case, DESK)), "" if _stays(filing) else beside
     if home == DESK:
-        return (Tell(DESK, f"{desk}{here}"),)
-    away = (Inform(p.id, home, f"{text(frozenset({p.id}))}{beside}") for p in bridged_readers(case, home))
-    return (Tell(home, f"{text(readers(case, home))}{here}"), *away, Tell(DESK, desk))
+        return (Tell(DESK, together([desk, here], by="\n")),)
+    away = (
+        Inform(p.id, home, together([text(frozenset({p.id})), beside], by="\n")) for p in bridged_readers(case, home)
+    )
+    return (Announce(home, together([text(readers(case, home)), here], by="\n")), *away, Tell(DESK, desk))
 
 
 def _stays(filing: Filing) -> bool:
@@ -322,21 +342,22 @@ def _stays(filing: Filing) -> bool:
     return filing.said_in != JOINT and (refused or isinstance(filing.result, Waits))
 
 
-def _beside(case: Case, filing: Filing) -> str:
+def _beside(case: Case, filing: Filing) -> Phrase | str:
     """What was written beside it, for those who read where it was written; while it waits, nobody is told yet."""
     if not filing.words or filing.said_in != filing.home or isinstance(filing.result, Waits):
         return ""
-    return "\n".join(["", f"{case.name_of(filing.author)} wrote beside it:", *marked(filing.words)])
+    wrote = phrase("{name} wrote beside it:", name=case.name_of(filing.author))
+    return together([wrote, *marked(filing.words)], by="\n")
 
 
-def _told_of_file(case: Case, filing: Filing, facts: Facts, what: str) -> tuple[Effect, ...]:
+def _told_of_file(case: Case, filing: Filing, facts: Facts, *parts: str) -> tuple[Effect, ...]:
     """What became of a file that is no document, by its name only to those who may see the one of theirs that has
     that name: something privileged, say."""
     former = next((d for d in reversed(case.documents) if _is_another(filing, d)), None)
 
-    def text(audience: frozenset[PersonId]) -> str:
+    def text(audience: frozenset[PersonId]) -> Phrase:
         named = former is None or all_may_view(case, former, former.newest, audience, facts.at)
-        return f"{f'“{file_name(filing.name)}”' if named else 'A file'} {what}"
+        return together([f"“{file_name(filing.name)}”" if named else phrase("A file"), *parts])
 
     return _told(case, filing, text)
 
@@ -349,18 +370,19 @@ def _is_another(filing: Filing, document: Document) -> bool:
     return (filing.author, filing.home) == (document.owner, document.home) and name in {document.name, document.called}
 
 
-def _out_of_room(case: Case, filing: Filing, facts: Facts) -> str:
+def _out_of_room(case: Case, filing: Filing, facts: Facts) -> Phrase | str:
     """Where it stands no more, if it ever stood in a room."""
     if filing.message is None:
         return ""
-    return f" The file itself was taken out of {label(filing.said_in, case)}.{_left_over(facts)}"
+    out = phrase("The file itself was taken out of {room}.", room=label(filing.said_in, case))
+    return together([out, _left_over(facts)])
 
 
-def _left_over(facts: Facts) -> str:
+def _left_over(facts: Facts) -> Phrase:
     """What is not enforced is said (I8)."""
     if facts.deletes_media:
-        return " The server was told to delete it; who has read it there may have kept a copy."
-    return (
-        " Its encrypted bytes stay on the server, which I may not delete from, and nobody gets their key any more; who"
+        return phrase("The server was told to delete it; who has read it there may have kept a copy.")
+    return phrase(
+        "Its encrypted bytes stay on the server, which I may not delete from, and nobody gets their key any more; who"
         " has read it there may have kept a copy."
     )

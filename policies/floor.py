@@ -19,7 +19,7 @@ from typing import assert_never
 from policies.case import JOINT, Case, Conversation, PersonId, Phase, Role
 from policies.course import course_text, resting
 from policies.mode import Floor, Mode, Spell
-from policies.text import moment
+from policies.phrase import Phrase, phrase, together, when
 
 
 def everybody_may(case: Case) -> bool:
@@ -46,7 +46,7 @@ def rests(case: Case, person: PersonId) -> bool:
     return any(spell.person == person for spell in case.floor.resting)
 
 
-def objection(case: Case, person: PersonId, conversation: Conversation, *, said: bool = False) -> str | None:
+def objection(case: Case, person: PersonId, conversation: Conversation, *, said: bool = False) -> Phrase | None:
     """Why somebody may not speak in a conversation now, in words that fit the desk and the person's own room.
 
     `said`: it was said when it might be; then it doesn't count that its author has to wait since.
@@ -57,24 +57,24 @@ def objection(case: Case, person: PersonId, conversation: Conversation, *, said:
     return _in_joint(case, person, said=said) if conversation == JOINT else None
 
 
-def _in_joint(case: Case, person: PersonId, *, said: bool) -> str | None:
+def _in_joint(case: Case, person: PersonId, *, said: bool) -> Phrase | None:
     floor = case.floor
     if floor.mode is Mode.CLOSED:
-        return "the joint room is closed"
+        return phrase("the joint room is closed")
     if case.is_staff(person):
         return None
     if floor.cooling:
-        return f"the joint room rests until {moment(floor.cooling, case.zone)}"
+        return phrase("the joint room rests until {time}", time=when(floor.cooling, case.zone))
     if silenced(case, person):
-        return "its author may read in the joint room, and not write"
+        return phrase("its author may read in the joint room, and not write")
     if has_the_word(case, person):
         return None
     if floor.turn:
-        return "it is somebody else's turn to speak in the joint room"
+        return phrase("it is somebody else's turn to speak in the joint room")
     if floor.mode is not Mode.OPEN:
-        return "in the joint room only the mediator writes"
+        return phrase("in the joint room only the mediator writes")
     if rests(case, person) and not said:
-        return f"everybody waits {floor.slow} minutes between two posts in the joint room"
+        return phrase("everybody waits {minutes} minutes between two posts in the joint room", minutes=floor.slow)
     return None
 
 
@@ -134,7 +134,7 @@ def _lasts(spell: Spell, at: datetime) -> bool:
     return spell.until is None or spell.until > at
 
 
-def floor_text(case: Case, zone: str | None = None) -> str:
+def floor_text(case: Case, zone: str | None = None) -> Phrase:
     """Who may write in the joint room, as all are told there. Mutes and waiting are told to whom they concern alone.
     `zone`: by which clock, if not by the case's."""
     clock = zone or case.zone
@@ -144,37 +144,44 @@ def floor_text(case: Case, zone: str | None = None) -> str:
     if floor.mode is Mode.CLOSED:
         return _until(_mode_text(floor.mode), floor.until, clock)
     if floor.cooling:
-        return f"We pause here until {moment(floor.cooling, clock)}. You reach the mediator in your private room."
+        pausing = phrase("We pause here until {time}.", time=when(floor.cooling, clock))
+        return together([pausing, phrase("You reach the mediator in your private room.")])
     if floor.turn and (speaker := case.person(floor.turn.person)):
-        return _until(f"{speaker.name} has the word: nobody else writes here meanwhile.", floor.turn.until, clock)
-    slow = f" Between two posts everybody waits {floor.slow} minutes." if floor.slow else ""
-    return _until(_mode_text(floor.mode) + (slow if floor.mode is Mode.OPEN else ""), floor.until, clock)
+        text = phrase("{name} has the word: nobody else writes here meanwhile.", name=speaker.name)
+        return _until(text, floor.turn.until, clock)
+    slow = phrase("Between two posts everybody waits {minutes} minutes.", minutes=floor.slow)
+    waits = floor.slow and floor.mode is Mode.OPEN
+    return _until(together([_mode_text(floor.mode), slow if waits else ""]), floor.until, clock)
 
 
-def mute_text(muted: Spell | None, zone: str) -> str:
+def mute_text(muted: Spell | None, zone: str) -> Phrase:
     """What somebody is told of being muted, or muted no more, by the clock of their zone."""
     if muted is None:
-        return "In the joint room you may write again whenever the others may."
-    ending = f" until {moment(muted.until, zone)}" if muted.until else ""
-    return f"The mediator asks you to read in the joint room and not to write there{ending}. Here you always may."
+        return phrase("In the joint room you may write again whenever the others may.")
+    if muted.until is None:
+        return phrase("The mediator asks you to read in the joint room and not to write there. Here you always may.")
+    return phrase(
+        "The mediator asks you to read in the joint room and not to write there until {time}. Here you always may.",
+        time=when(muted.until, zone),
+    )
 
 
-def _mode_text(mode: Mode) -> str:
+def _mode_text(mode: Mode) -> Phrase:
     match mode:
         case Mode.OPEN:
-            return "Everybody may write here."
+            return phrase("Everybody may write here.")
         case Mode.RELEASED | Mode.MODERATED:
-            return (
+            return phrase(
                 "Here only the mediator writes. Say what you have to say in your private room; the mediator can release"
                 " words of yours here, if you agree."
             )
         case Mode.LOCKED:
-            return "Here only the mediator writes for now. You reach the mediator in your private room."
+            return phrase("Here only the mediator writes for now. You reach the mediator in your private room.")
         case Mode.CLOSED:
-            return "This room is closed: it can be read, and nobody writes here any more."
+            return phrase("This room is closed: it can be read, and nobody writes here any more.")
         case _:
             assert_never(mode)
 
 
-def _until(text: str, until: datetime | None, zone: str) -> str:
-    return f"{text} Until {moment(until, zone)}." if until else text
+def _until(text: Phrase, until: datetime | None, zone: str) -> Phrase:
+    return together([text, phrase("Until {time}.", time=when(until, zone))]) if until else text

@@ -5,9 +5,10 @@ from __future__ import annotations
 from policies.case import DESK, JOINT, Case, Network
 from policies.course import course_text
 from policies.delivery import by_link, floor_key
-from policies.effects import Due, Effect, Inform, Introduce, Reconcile, Resume, Schedule, Tell, due_key
+from policies.effects import Announce, Due, Effect, Inform, Introduce, Reconcile, Resume, Schedule, due_key
 from policies.floor import ends, floor_text
 from policies.membership import caucuses_of, conversations, readers, zone_in
+from policies.phrase import phrase
 from policies.plan import plan
 from policies.status import readers_text
 from policies.zones import UNIVERSAL
@@ -27,7 +28,7 @@ def _rooms(before: Case, after: Case) -> tuple[Effect, ...]:
     changed = [c for c in conversations(after) if readers(after, c) != readers(before, c)]
     return (
         Reconcile(leaving=frozenset(p.endpoint.address for p in before.people if after.person(p.id) is None)),
-        *(Tell(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
+        *(Announce(c, readers_text(after, c)) for c in changed if c != DESK and c in conversations(before)),
         *(
             Introduce(person, c, by_link(p))
             for c in changed
@@ -42,7 +43,7 @@ def _floor(before: Case, after: Case) -> tuple[Effect, ...]:
     stood = JOINT in conversations(before) and JOINT in conversations(after)
     # By one clock: that times are shown by another is no news of the room.
     other = floor_text(before, UNIVERSAL) != floor_text(after, UNIVERSAL)
-    told = (Tell(JOINT, floor_text(after)),) if stood and other else ()
+    told = (Announce(JOINT, floor_text(after)),) if stood and other else ()
     alarms = tuple(Schedule(at, due_key(Due.FLOOR)) for at in sorted(ends(after.floor) - ends(before.floor)))
     known = {pause.until for pause in before.pauses}
     pauses = tuple(Schedule(p.until, due_key(Due.PAUSE)) for p in after.pauses if p.until and p.until not in known)
@@ -54,7 +55,7 @@ def _course(before: Case, after: Case) -> tuple[Effect, ...]:
     """Everybody learns in private that the mediation rests or goes on, in the same words, whoever brought it about."""
     if course_text(before, UNIVERSAL) == course_text(after, UNIVERSAL):
         return ()
-    text = course_text(after) or "The mediation goes on."
+    text = course_text(after) or phrase("The mediation goes on.")
     people = [p for p in after.people if not after.is_staff(p.id) and p.id not in after.withdrawn]
     native = [p for p in people if p.endpoint.network is Network.MATRIX]
     rooms = dict.fromkeys(own for p in native for own in caucuses_of(after, p.id)[:1])
@@ -64,4 +65,4 @@ def _course(before: Case, after: Case) -> tuple[Effect, ...]:
         if p not in native
         for own in caucuses_of(after, p.id)[:1]
     )
-    return (*(Tell(own, course_text(after, zone_in(after, own)) or text) for own in rooms), *bridged)
+    return (*(Announce(own, course_text(after, zone_in(after, own)) or text) for own in rooms), *bridged)

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from policies.case import Case, Conversation, PersonId
 from policies.membership import caucuses_of
 from policies.message import File, Message, Text, Unproven, Unreadable
+from policies.phrase import Phrase, phrase
 from policies.release import Doubtful
 from policies.text import clean
 
@@ -43,13 +44,13 @@ class AtHand:
     end: HoldEnd | None = None
 
 
-REASONS: Mapping[str, str] = MappingProxyType(
+REASONS: Mapping[str, Phrase] = MappingProxyType(
     {
-        "again": "Please send it again as a fresh message, with your words alone.",
-        "later": "It is not the time for it yet: say it again when we come to it.",
-        "private": "It reads as if it were for the mediator alone. If it is, write it in your private room.",
-        "proof": "We could not be sure that it was you. Please telephone us.",
-        "tone": "Please say it without blame: what happened, and what you need.",
+        "again": phrase("Please send it again as a fresh message, with your words alone."),
+        "later": phrase("It is not the time for it yet: say it again when we come to it."),
+        "private": phrase("It reads as if it were for the mediator alone. If it is, write it in your private room."),
+        "proof": phrase("We could not be sure that it was you. Please telephone us."),
+        "tone": phrase("Please say it without blame: what happened, and what you need."),
     }
 )
 """Why something is given back, in a word for the mediator and in words for its author."""
@@ -63,10 +64,12 @@ class Reason:
     note: str | None = None
 
     @property
-    def words(self) -> str:
-        """What its author is told; begins with a space, or is empty."""
-        said = f" {REASONS[self.template]}" if self.template else ""
-        return f"{said} The mediator writes: {clean(self.note).strip()}" if self.note else said
+    def words(self) -> tuple[Phrase, ...]:
+        """What its author is told."""
+        said = (REASONS[self.template],) if self.template else ()
+        if not self.note:
+            return said
+        return (*said, phrase("The mediator writes: {note}", note=clean(self.note).strip()))
 
 
 NO_REASON = Reason()

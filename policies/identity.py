@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.phrase import phrase
 from policies.text import moment, technical
 
-IDENTITY_CONFIRMED = (
+IDENTITY_CONFIRMED = phrase(
     "Your encryption identity was reset. A mediator has made sure that it is you, so what was kept back goes on now. If"
     " you did not reset it yourself, telephone at once."
 )

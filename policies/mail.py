@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from policies.case import DESK, Case, Conversation, EndpointId, Kind, Person
-from policies.effects import Decision, Tell
+from policies.effects import Announce, Decision, Tell
 from policies.membership import caucuses_of
+from policies.phrase import phrase
 from policies.plan import desk_label
 
 
@@ -85,9 +86,12 @@ def decide_report(case: Case, person: Person, endpoint: EndpointId, report: Repo
 
 def decide_automatic(case: Case, person: Person, conversation: Conversation) -> Decision:
     """A machine answered for somebody: an absence note, a report, a list. Nobody's words, and never answered."""
-    text = f"An automatic reply came from {person.name}'s mailbox. It is not {person.name}'s word, and is not answered."
+    text = phrase(
+        "An automatic reply came from {name}'s mailbox. It is not {name}'s word, and is not answered.",
+        name=person.name,
+    )
     own = caucuses_of(case, person.id)
     where = conversation if conversation in own else own[0] if len(own) == 1 else None
-    told = [Tell(where, text)] if where and where.kind is Kind.CAUCUS else []
+    told = [Announce(where, text)] if where and where.kind is Kind.CAUCUS else []
     desk = Tell(DESK, f"{text} It came to the address for {desk_label(conversation, case)}.")
     return Decision(case, (*told, desk), "automatic-reply", "a machine answered")

@@ -114,3 +114,12 @@ def language_in(case: Case, conversation: Conversation) -> Language:
         case Kind.CAUCUS:
             side = {case.language_of(person) for person in readers(case, conversation) if not case.is_staff(person)}
             return side.pop() if len(side) == 1 else case.language
+
+
+def language_to(case: Case, person: PersonId, conversation: Conversation) -> Language:
+    """In which language one reader of a conversation is told something there: their own on a channel of their own and
+    in their private room; where others read along, what they are all told in."""
+    known = case.person(person)
+    if conversation.kind is Kind.CAUCUS or (known is not None and known.endpoint.is_bridged):
+        return case.language_of(person)
+    return language_in(case, conversation)

@@ -14,6 +14,7 @@ from policies.identity import Identity
 from policies.language import Language
 from policies.message import Edit, Message, Text, Unproven
 from policies.names import CaseId, MessageId
+from policies.phrase import Phrase, phrase, stored, together
 from policies.rulebook import IN_FORCE, Rulebook
 from policies.zones import UNIVERSAL
 
@@ -129,7 +130,14 @@ class Refused:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.problem}{'' if self.problem.endswith('?') else '.'} {self.remedy}"
+        return self.told
+
+    @property
+    def told(self) -> Phrase:
+        """For whoever said it; what a party may say is refused in phrases."""
+        problem = stored(self.problem)
+        ended = problem if problem.endswith("?") else together([problem, "."], by="")
+        return together([ended, stored(self.remedy)])
 
 
 Outcome = Done | Refused
@@ -138,16 +146,16 @@ Outcome = Done | Refused
 def no_such_person(case: Case, name: str) -> Refused:
     """The answer to a name that nobody here has."""
     people = ", ".join(p.name for p in case.people) or "nobody yet"
-    return Refused(f"Nobody here is called {name}", f"In this case: {people}")
+    return Refused(phrase("Nobody here is called {name}", name=name), f"In this case: {people}")
 
 
-def own_or_named(case: Case, name: str | None, facts: Facts, what: str, example: str) -> Person | Refused:
+def own_or_named(case: Case, name: str | None, facts: Facts, what: Phrase, example: str) -> Person | Refused:
     """Whose `what` a command sets: a mediator names somebody, a party means itself. Its first word is the command's."""
     command = what.partition(" ")[0]
     by = case.person(facts.by) if facts.by else None
     if by and not case.is_staff(by.id):
         mine = name is None or name.casefold() == by.name.casefold()
-        return by if mine else Refused(f"You can set your own {what} alone", f"!{command} {example}")
+        return by if mine else Refused(phrase("You can set your own {what} alone", what=what), f"!{command} {example}")
     if name is None:
-        return Refused(f"Whose {what}?", f"!{command} Carl {example}")
+        return Refused(phrase("Whose {what}?", what=what), f"!{command} Carl {example}")
     return case.named(name) or no_such_person(case, name)

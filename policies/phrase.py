@@ -71,6 +71,11 @@ def verbatim(words: str) -> Phrase:
     return words if isinstance(words, Phrase) else Phrase(lambda _: words)
 
 
+def stored(text: str) -> Phrase:
+    """A text of ours that comes out of a store, where its English stands: said as the catalogue has it, if it does."""
+    return text if isinstance(text, Phrase) else Phrase(lambda tongue: tongue.text(text))
+
+
 def together(parts: Iterable[str], by: str = " ") -> Phrase:
     """Several, one after the other; the empty ones are left out."""
     some = [part for part in parts if part]

@@ -13,10 +13,11 @@ from policies.ask import Ask
 from policies.asking import Answer, answer_id, meaning, read_answer_id
 from policies.cards import people
 from policies.case import DESK, Case, Conversation, Network, PersonId
-from policies.effects import Decision, Effect, Explain, Pose, Tell
+from policies.effects import NO, YES, Decision, Effect, Explain, Pose, Tell
 from policies.membership import alone_with_mediators, readers
 from policies.message import Proof, Unproven
 from policies.outcome import Facts
+from policies.phrase import Phrase, phrase, stored, together
 from policies.plan import desk_label
 from policies.routing import decide_answer, does_not_count
 from policies.text import one_line
@@ -32,9 +33,9 @@ class Ballot:
 
     code: str
     binds: str
-    question: str
-    yes: str = "Yes"
-    no: str = "No"
+    question: Phrase
+    yes: Phrase = YES
+    no: Phrase = NO
 
     @property
     def answers(self) -> tuple[tuple[str, str], ...]:
@@ -61,12 +62,17 @@ def ballot(case: Case, ask: Ask) -> Ballot | None:
     if bound is None or bound.sha256 != ask.binds:
         return None
     name = case.name_of(ask.asked)
-    reach = f" Who will read it: {people(case, bound.audience)}." if bound.audience else ""
-    question = (
-        f"{name}, yes or no to this ({ask.code})? Only {name}’s first answer counts.{reach} The exact words stand in"
-        f" the message that this poll answers, right above: “{one_line(bound.words, SHOWN)}”"
+    reach = phrase("Who will read it: {names}.", names=people(case, bound.audience)) if bound.audience else ""
+    parts = (
+        phrase("{name}, yes or no to this ({code})?", name=name, code=ask.code),
+        phrase("Only {name}’s first answer counts.", name=name),
+        reach,
+        phrase(
+            "The exact words stand in the message that this poll answers, right above: “{words}”",
+            words=one_line(bound.words, SHOWN),
+        ),
     )
-    return Ballot(ask.code, ask.binds, question)
+    return Ballot(ask.code, ask.binds, together(parts))
 
 
 def shows(effect: Effect, ask: Ask, case: Case) -> bool:
@@ -96,18 +102,23 @@ def decide_vote(case: Case, vote: Vote, facts: Facts) -> Decision:
     if ask is None:
         return decide_answer(case, given, facts)
     if vote.poll != code:
-        why = f"It was not given in the poll that asks it. Write “yes {code}” or “no {code}” instead."
+        why = phrase("It was not given in the poll that asks it. Write “yes {code}” or “no {code}” instead.", code=code)
         return does_not_count(case, voter, given, why)
     said = {answer_id(code, ask.binds, yes=word): word for word in (True, False)}
     if len(vote.answers) != 1 or vote.answers[0] not in said:
-        why = f"It was not one of the two answers. Choose one, or write “yes {code}” or “no {code}”."
+        why = phrase("It was not one of the two answers. Choose one, or write “yes {code}” or “no {code}”.", code=code)
         return does_not_count(case, voter, given, why)
     return decide_answer(case, replace(given, yes=said[vote.answers[0]]), facts)
 
 
 def _unproven(case: Case, vote: Vote, code: str, proof: Unproven) -> Decision:
     """Whoever voted: the person whose account it was is told in private, on all of their devices."""
-    text = f"A vote of yours on the question {code} does not count: {proof.why}. {proof.remedy}"
+    text = phrase(
+        "A vote of yours on the question {code} does not count: {why}. {remedy}",
+        code=code,
+        why=stored(proof.why),
+        remedy=stored(proof.remedy),
+    )
     own = alone_with_mediators(case, vote.by, vote.where)
     told = tuple(Explain(vote.by, where, text, to_unsigned_devices=True) for where in own)
     who = f"{case.name_of(vote.by)} voted in {desk_label(vote.where, case)}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from policies.case import Case
 from policies.effects import Publish
 from policies.membership import bridged_readers, readers
+from policies.phrase import Phrase
 from policies.release import Release
 
 
-def publications(case: Case, release: Release, title: str) -> tuple[Publish, ...]:
+def publications(case: Case, release: Release, title: Phrase) -> tuple[Publish, ...]:
     """One into the room, and one to each bridged reader but their author; `title` is ours, and says whose they are."""
     audience, hold = readers(case, release.to), release.of_hold
     bridged = sorted(p.id for p in bridged_readers(case, release.to) if p.id != release.author)

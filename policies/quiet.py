@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from policies.phrase import phrase
 from policies.zones import WRITTEN, zone_named
 
 AT_MOST = timedelta(hours=16)
@@ -35,13 +36,16 @@ def read_quiet(hours: str, zone: str) -> Quiet | str:
     """Quiet hours as people write them, or what is wrong with them."""
     found = _HOURS.fullmatch(hours)
     if found is None:
-        return "Quiet hours are written like 20:00-08:00"
+        return phrase("Quiet hours are written like 20:00-08:00")
     numbers = [int(number) for number in found.groups()]
     if any(hour > 23 for hour in numbers[::2]) or any(minute > 59 for minute in numbers[1::2]):
-        return "The day has hours from 00:00 to 23:59"
+        return phrase("The day has hours from 00:00 to 23:59")
     start, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if not 0 < (end - start) % _DAY <= AT_MOST // timedelta(minutes=1):
-        return f"Quiet hours last at most {AT_MOST // timedelta(hours=1)} hours a day; to stop mail altogether, say so"
+        return phrase(
+            "Quiet hours last at most {hours} hours a day; to stop mail altogether, say so",
+            hours=AT_MOST // timedelta(hours=1),
+        )
     if zone_named(zone) is None:
         return WRITTEN
     return Quiet(start, end, zone)

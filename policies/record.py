@@ -94,10 +94,11 @@ def _names(effects: Iterable[Effect]) -> tuple[str, ...]:
 
 def _audience(effect: Effect) -> Conversation | None:
     match effect:
-        case Post(conversation=where) | Relay(conversation=where) | Tell(where) | Explain(conversation=where):
+        case Post(conversation=where) | Relay(conversation=where) | Tell(where):
             return where
         case (
-            Pose(conversation=where)
+            Explain(conversation=where)
+            | Pose(conversation=where)
             | Inform(conversation=where)
             | Introduce(conversation=where)
             | AskWhose(conversation=where)
@@ -115,7 +116,9 @@ def _said(effect: Effect) -> str | None:
             return digest(content)
         case Hand(sha256=sha256):
             return sha256
-        case Tell(text=text) | Explain(text=text) | Inform(text=text) | Pose(words=text) | Publish(words=text):
+        case Tell(text=text) | Explain(text=text) | Inform(text=text):
+            return digest(Text(text))
+        case Pose(words=text) | Publish(words=text):
             return digest(Text(text))
         case _:
             return None

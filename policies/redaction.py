@@ -15,10 +15,11 @@ from policies import cards
 from policies.case import DESK, Case, Conversation, PersonId
 from policies.document import Document, Version
 from policies.documents import all_may_view, at_home
-from policies.effects import Cover, Decision, Effect, Inform, Tell
+from policies.effects import Announce, Cover, Decision, Effect, Inform, Tell
 from policies.filing import Passed, Refused, Waits
 from policies.membership import bridged_readers, readers
 from policies.outcome import Facts
+from policies.phrase import Phrase, phrase, stored, together
 from policies.versions import grown
 
 
@@ -42,9 +43,9 @@ def decide_redacted(case: Case, made: Redaction, facts: Facts) -> Decision:
         case Passed():
             return _kept(case, (document, source), made, made.result, facts)
         case Refused(why):
-            return _not_made(case, (document, source), made.wished.by, f"could not be redacted. {why}")
+            return _not_made(case, (document, source), made.wished.by, phrase("could not be redacted."), why)
         case Waits(why):
-            return _not_made(case, (document, source), made.wished.by, f"is not redacted yet. {why}")
+            return _not_made(case, (document, source), made.wished.by, phrase("is not redacted yet."), why)
         case _:
             assert_never(made.result)
 
@@ -58,37 +59,43 @@ def _kept(case: Case, found: tuple[Document, Version], made: Redaction, passed: 
     longer = grown(case, document.owner, document.home, document.id, version) or document
     case, version = case.with_document(longer), longer.newest
     pages = ", ".join(map(str, made.on))
-    note = (
-        f"{document.id}.{number} was made of {cards.number_of(document, source)}: {made.places} places are black, on"
-        f" pages {pages}. Every page is a picture now, with no text or anything else behind it. Look at every page"
-        " before it goes to anybody: what was not marked can still be read, and words in pictures, forms or comments"
-        " are not found by themselves. Nobody else sees it before its owner has agreed to this version."
+    note = phrase(
+        "{number} was made of {source}: {places} places are black, on pages {pages}. Every page is a picture now, with"
+        " no text or anything else behind it. Look at every page before it goes to anybody: what was not marked can"
+        " still be read, and words in pictures, forms or comments are not found by themselves. Nobody else sees it"
+        " before its owner has agreed to this version.",
+        number=f"{document.id}.{number}",
+        source=cards.number_of(document, source),
+        places=made.places,
+        pages=pages,
     )
     reason = f"{document.id}.{number}, SHA-256 {version.served.sha256}, was made of {document.id}.{source.number}"
     return Decision(case, _told(case, longer, version, note, facts), "redacted", reason)
 
 
-def _not_made(case: Case, found: tuple[Document, Version], by: PersonId, what: str) -> Decision:
+def _not_made(case: Case, found: tuple[Document, Version], by: PersonId, what: Phrase, why: str) -> Decision:
     """Whoever wished for it is told, where they may be told of the document."""
     document, source = found
-    text, where = f"{cards.number_of(document, source)} {what}", _where(case, document, by)
+    text, where = together([cards.number_of(document, source), what, stored(why)]), _where(case, document, by)
     told: Effect = Tell(DESK, text) if where == DESK else Inform(by, where, text)
-    return Decision(case, (told,) if by in at_home(case, document, source.label) else (), "not-redacted", what)
+    return Decision(
+        case, (told,) if by in at_home(case, document, source.label) else (), "not-redacted", f"{what} {why}"
+    )
 
 
 def _where(case: Case, document: Document, by: PersonId) -> Conversation:
     return DESK if case.is_staff(by) else document.home
 
 
-def _told(case: Case, document: Document, version: Version, note: str, facts: Facts) -> tuple[Effect, ...]:
+def _told(case: Case, document: Document, version: Version, note: Phrase, facts: Facts) -> tuple[Effect, ...]:
     """Its card, to those whose it is, over their own channels, and to the desk, by its name only to who may see it."""
 
-    def text(audience: frozenset[PersonId]) -> str:
+    def text(audience: frozenset[PersonId]) -> Phrase:
         named = all_may_view(case, document, version, audience, facts.at)
-        return f"{note}\n{cards.card(case, document, version, facts.at, named=named)}"
+        return together([note, cards.card(case, document, version, facts.at, named=named)], by="\n")
 
     desk = Tell(DESK, text(readers(case, DESK)))
     if document.home == DESK:
         return (desk,)
     away = (Inform(p.id, document.home, text(frozenset({p.id}))) for p in bridged_readers(case, document.home))
-    return (Tell(document.home, text(readers(case, document.home))), *away, desk)
+    return (Announce(document.home, text(readers(case, document.home))), *away, desk)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from policies.document import Action, DocumentId
 from policies.names import Conversation, MessageId, PersonId, ReleaseId
+from policies.phrase import Phrase, phrase
 
 CONSENT_LASTS = timedelta(days=7)
 """So long a party may think about it. Silence is a no."""
@@ -102,26 +103,28 @@ class Release:
         return self.standing in OPEN
 
 
-def heading(author: str, *, reworded: bool) -> str:
+def heading(author: str, *, reworded: bool) -> Phrase:
     """What stands above released words, and nowhere else but above words that stand behind marks."""
     if reworded:
-        return f"In the mediator’s words, agreed by {author}:"
-    return f"{author}’s words, released by the mediator:"
+        return phrase("In the mediator’s words, agreed by {author}:", author=author)
+    return phrase("{author}’s words, released by the mediator:", author=author)
 
 
-def chosen_heading(author: str) -> str:
+def chosen_heading(author: str) -> Phrase:
     """What stands above words that their author let everyone read, with a button."""
-    return f"{author}’s words, for everyone by their own choice:"
+    return phrase("{author}’s words, for everyone by their own choice:", author=author)
 
 
-def heading_of(release: Release, author: str) -> str:
+def heading_of(release: Release, author: str) -> Phrase:
     """The same for any release."""
     if release.share:
-        return f"A document of {author}’s, released by the mediator:"
+        return phrase("A document of {author}’s, released by the mediator:", author=author)
     hold = release.of_hold
     if hold and hold.doubtful is Doubtful.WHOSE and release.to == release.origin and not release.reworded:
         # In its author's own room nobody asks them first.
-        return f"In {author}’s name, without proof that {author} wrote it, passed on by the mediator:"
+        return phrase(
+            "In {author}’s name, without proof that {author} wrote it, passed on by the mediator:", author=author
+        )
     return heading(author, reworded=release.reworded)
 
 

@@ -18,12 +18,15 @@ from policies.membership import conversations
 from policies.message import Message, Proof
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import Phrase, phrase, together
 from policies.plan import desk_label, label
 from policies.release import CONSENT_LASTS, Agreed, Doubtful, Release, Standing, heading_of, mark_of
 from policies.sharing import audience_names, audience_of, posts_of, shared
 from policies.text import clean, marked
 
-PRIVILEGED = Refused("It is marked as privileged, and privileged words are never released", "Talk to its author")
+PRIVILEGED = Refused(
+    phrase("It is marked as privileged, and privileged words are never released"), phrase("Talk to its author")
+)
 EXAMPLE = "!release: I would go as far as a date in June"
 
 
@@ -48,7 +51,8 @@ def consented(case: Case, ask: Ask, number: ReleaseId, proof: Proof, facts: Fact
     release = replace(release, agreed=Agreed(facts.at, how(proof), ask.binds))
     if release.standing is Standing.ASKED:
         return _published(case, release, facts)
-    told = Inform(ask.asked, ask.where, f"{release.id} waits for the mediator, who decides whether it is passed on.")
+    text = phrase("{number} waits for the mediator, who decides whether it is passed on.", number=release.id)
+    told = Inform(ask.asked, ask.where, text)
     return Done(
         case.with_release(replace(release, standing=Standing.QUEUED)),
         f"{case.name_of(ask.asked)} submits {release.id} for {desk_label(release.to, case)}. !release {release.id}"
@@ -58,7 +62,7 @@ def consented(case: Case, ask: Ask, number: ReleaseId, proof: Proof, facts: Fact
 
 
 def offered(
-    case: Case, kept: Message, words: str, introduction: str, facts: Facts
+    case: Case, kept: Message, words: str, introduction: Phrase, facts: Facts
 ) -> tuple[Case, tuple[Effect, ...]] | None:
     """Words that were meant for all, and stand in their author's private room instead: their author is asked whether
     they submit them. None where they can't be."""
@@ -153,27 +157,36 @@ def _warning(release: Release, facts: Facts) -> list[str]:
 
 
 def ask_author(
-    case: Case, release: Release, standing: Standing, facts: Facts, introduction: str = ""
+    case: Case, release: Release, standing: Standing, facts: Facts, introduction: Phrase | None = None
 ) -> tuple[Case, tuple[Effect, ...]]:
     """Its author is shown the exact words and the readers, and asked."""
     case = case.with_release(replace(release, standing=standing))
     case, ask, alarm = put(case, Consenting(release.id), release.author, release.origin, facts, lasts=CONSENT_LASTS)
     name, where = case.name_of(release.author), label(release.to, case)
     unproven = release.of_hold is not None and release.of_hold.doubtful is Doubtful.WHOSE
-    what = "what came in your name, without proof that you wrote it" if unproven else "your own words"
-    what = "in the mediator’s wording, shown as agreed by you" if release.reworded else what
-    title = f"{name}, may these words be shown in {where}? They are {what} ({release.id}):"
-    exactly = "Exactly these words"
+    what = phrase("what came in your name, without proof that you wrote it") if unproven else phrase("your own words")
+    what = phrase("in the mediator’s wording, shown as agreed by you") if release.reworded else what
+    title = phrase(
+        "{name}, may these words be shown in {room}? They are {what} ({number}):",
+        name=name,
+        room=where,
+        what=what,
+        number=release.id,
+    )
+    exactly = phrase("Exactly these words, nothing else; what has been read can’t be unread.")
     if release.share:
-        title, exactly = f"{name}, may this document be shown in {where} ({release.id})?", "Exactly this document"
+        title = phrase(
+            "{name}, may this document be shown in {room} ({number})?", name=name, room=where, number=release.id
+        )
+        exactly = phrase("Exactly this document, nothing else; what has been read can’t be unread.")
+    then = phrase("After a yes, these will read them: {names}.", names=audience_names(case, release))
     question = Pose(
         release.author,
         ask.where,
         ask.code,
-        f"{introduction} {title}".strip(),
+        together([introduction or "", title]),
         release.words,
-        f"After a yes, these will read them: {audience_names(case, release)}. {exactly}, nothing else; what"
-        " has been read can’t be unread.",
+        together([then, exactly]),
         ask.expires,
         of_the_case=True,
     )
@@ -185,8 +198,12 @@ def _published(case: Case, release: Release, facts: Facts) -> Outcome:
     name, where = case.name_of(release.author), label(release.to, case)
     done = replace(release, standing=Standing.RELEASED, released_at=facts.at, readers=audience)
     case = case.with_release(done)
-    which = f"What was held ({release.id})" if release.of_hold else release.id
-    told = Inform(release.author, release.origin, f"{which} was passed on, and stands in {where} now.")
+    text = phrase("{number} was passed on, and stands in {room} now.", number=release.id, room=where)
+    if release.of_hold:
+        text = phrase(
+            "What was held ({number}) was passed on, and stands in {room} now.", number=release.id, room=where
+        )
+    told = Inform(release.author, release.origin, text)
     what, to = f"{name}’s words", desk_label(release.to, case)
     given: tuple[Effect, ...] = ()
     if release.share:

@@ -23,7 +23,20 @@ from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
 from policies.confirmed import CONFIRMED, notices
 from policies.deed import Posted
-from policies.effects import AskWhose, Decision, Effect, EndHold, Explain, Hold, Inform, Post, Redact, Relay, Tell
+from policies.effects import (
+    Announce,
+    AskWhose,
+    Decision,
+    Effect,
+    EndHold,
+    Explain,
+    Hold,
+    Inform,
+    Post,
+    Redact,
+    Relay,
+    Tell,
+)
 from policies.filing import attached, decide_brought, decide_file, not_to_fetch
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
@@ -31,6 +44,7 @@ from policies.hold import HoldEnd
 from policies.membership import alone_with_mediators, bridged_readers, may_join, readers
 from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import Phrase, phrase, stored, together
 from policies.plan import desk_label, label
 from policies.recalling import decide_removal
 from policies.releasing import closed_all
@@ -39,9 +53,9 @@ from policies.status import readers_text
 from policies.text import moment, one_line
 from policies.warning import echo_warning, sign_of_warning
 
-HELD_TILL_ACCEPTED = "its author has not accepted the agreement to mediate"
-HELD_UNSETTLED = "it may have been meant for the room in which its author sat by mistake until just now"
-HELD_FOR_A_STRANGER = "its author does not take part in that conversation"
+HELD_TILL_ACCEPTED = phrase("its author has not accepted the agreement to mediate")
+HELD_FOR_A_STRANGER = phrase("its author does not take part in that conversation")
+HELD_UNSETTLED = phrase("it may have been meant for the room in which its author sat by mistake until just now")
 
 
 def decide(case: Case, message: Message, facts: Facts) -> Decision:
@@ -109,18 +123,24 @@ def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
     if author is None:
         return Decision(case, (), "answer-of-nobody", "whoever answered takes part no more", refused=True)
     if facts.before_restore:
-        why = "It was given before I was restored from a backup, and may have counted already. Please ask the mediator."
+        why = phrase(
+            "It was given before I was restored from a backup, and may have counted already. Please ask the mediator."
+        )
         return does_not_count(case, author, answer, why)
     outcome = take(case, answer, facts)
     if isinstance(outcome, Refused):
-        return does_not_count(case, author, answer, str(outcome))
+        return does_not_count(case, author, answer, outcome.told)
     return Decision(outcome.case, outcome.in_order, "answer", outcome.answer or "as they were asked")
 
 
 def does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Decision:
     """The person is told in private, with what would count; the desk learns that an answer went astray."""
     told = tuple(
-        Inform(author.id, own, f"Your answer with the code {answer.code} does not count. {why}")
+        Inform(
+            author.id,
+            own,
+            together([phrase("Your answer with the code {code} does not count.", code=answer.code), stored(why)]),
+        )
         for own in alone_with_mediators(case, author.id, answer.where)
         if own != DESK
     )
@@ -131,9 +151,9 @@ def does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Deci
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
     """Somebody came into a room that is theirs: they, and all who are there, are told who reads it (B2)."""
-    floor = f" {floor_text(case)}" if conversation == JOINT else ""
-    read = Tell(conversation, readers_text(case, conversation) + floor)
-    told = reminders(case, person) if conversation == DESK else (read,)
+    floor = floor_text(case) if conversation == JOINT else ""
+    read = Announce(conversation, together([readers_text(case, conversation), floor]))
+    told: tuple[Effect, ...] = reminders(case, person) if conversation == DESK else (read,)
     return Decision(case, told, "arrival", "a reader came in")
 
 
@@ -154,7 +174,11 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
         )
     ]
     if author:
-        text = f"I can't decrypt what you wrote in {label(conversation, case)} ({why}). Please send it again."
+        text = phrase(
+            "I can't decrypt what you wrote in {room} ({why}). Please send it again.",
+            room=label(conversation, case),
+            why=stored(why),
+        )
         effects += [
             Explain(author.id, own, text, to_unsigned_devices=True)
             for own in alone_with_mediators(case, author.id, conversation)
@@ -222,9 +246,11 @@ def _commanded_in_private(
 ) -> Decision:
     """A mediator is answered at the desk, so that no party reads it; a party where it spoke. Nothing is passed on."""
     if facts.before_restore:
-        outcome: Outcome = Refused("That was said before I was restored from a backup", "Say it again if it holds")
+        outcome: Outcome = Refused(
+            phrase("That was said before I was restored from a backup"), phrase("Say it again if it holds")
+        )
     elif isinstance(command, Misunderstood):
-        outcome = Refused(command.problem, f"For example: {command.example}")
+        outcome = Refused(command.problem, phrase("For example: {example}", example=command.example))
     else:
         outcome = perform(case, command, facts)
     if case.is_staff(author.id):
@@ -233,7 +259,7 @@ def _commanded_in_private(
         own = (Redact(message.conversation, message.id),) if isinstance(command, Undo) else ()
         return replace(told, effects=(*own, *told.effects))
     if isinstance(outcome, Refused):
-        answer = Inform(author.id, facts.where, str(outcome))
+        answer = Inform(author.id, facts.where, outcome.told)
         notice = f"{author.name} gave a command in {desk_label(facts.where, case)}, and was told what would work."
         return Decision(case, (answer, Tell(DESK, notice)), "refused", str(outcome), refused=True)
     return _told(case, outcome)
@@ -257,8 +283,11 @@ def _becomes_a_document(case: Case, message: Message) -> bool:
 def _broken(case: Case, message: Message, author: Person, broken: Breach) -> Decision:
     """It is taken away, kept for the mediators, and its author learns why, in private (M7)."""
     decision = _held(case, message, broken.why, rule=broken.rule)
-    text = (
-        f"What you wrote in {label(message.conversation, case)} was taken away, because {broken.why}. {broken.remedy}"
+    text = phrase(
+        "What you wrote in {room} was taken away, because {why}. {remedy}",
+        room=label(message.conversation, case),
+        why=broken.why,
+        remedy=broken.remedy,
     )
     private = alone_with_mediators(case, author.id, message.conversation)
     explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
@@ -275,7 +304,9 @@ def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> 
         return Decision(case, (*decision.effects, asked), decision.rule, decision.reason)
     if not proof.remedy:
         return decision
-    text = f"What you wrote was not passed on: {proof.why}. {proof.remedy}"
+    text = phrase(
+        "What you wrote was not passed on: {why}. {remedy}", why=stored(proof.why), remedy=stored(proof.remedy)
+    )
     private = alone_with_mediators(case, author.id, message.conversation)
     explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
     return Decision(case, (*decision.effects, *explain), decision.rule, decision.reason)
@@ -286,26 +317,32 @@ def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decis
     decision = _held(case, message, why, rule="unreadable")
     if not message.native:
         where = label(message.conversation, case)
-        text = f"What you sent to {where} was not posted, because {why}. {_anew(message, author)}"
+        not_posted = phrase("What you sent to {room} was not posted, because {why}.", room=where, why=stored(why))
+        text = together([not_posted, _anew(message, author)])
         own = alone_with_mediators(case, author.id, message.conversation)
         return replace(decision, effects=(*decision.effects, *(Inform(author.id, c, text) for c in own)))
     if set(_bridged(case, message.conversation)) <= {author.id}:
         return decision
     where = label(message.conversation, case)
-    text = f"Something from you in {where} did not reach those who read it outside of Matrix, because {why}."
+    text = phrase(
+        "Something from you in {room} did not reach those who read it outside of Matrix, because {why}.",
+        room=where,
+        why=stored(why),
+    )
     own = alone_with_mediators(case, author.id, message.conversation)
     return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
 
 
-def _anew(message: Message, author: Person) -> str:
+def _anew(message: Message, author: Person) -> Phrase:
     """What would help whoever sent something that was not posted."""
     if isinstance(message.content, File):
-        return "Nobody has it. Say in words what is in it, or send it again later."
+        return phrase("Nobody has it. Say in words what is in it, or send it again later.")
+    anew = phrase("To have it posted, write it anew, in words of your own.")
     if author.endpoint.network is Network.EMAIL:
-        anew = "write a new mail to the same address, with your words alone and above everything else"
-    else:
-        anew = "write it anew, in words of your own"
-    return f"The mediator has it. To have it posted, {anew}."
+        anew = phrase(
+            "To have it posted, write a new mail to the same address, with your words alone and above everything else."
+        )
+    return together([phrase("The mediator has it."), anew])
 
 
 def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> Decision | None:
@@ -323,7 +360,8 @@ def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> De
         return None
     decision = _held(case, message, why, rule="not-their-turn", meant_for=readers(case, message.conversation))
     # What was posted in Matrix was under way when that changed; a mail can be written at any time.
-    text = f"What you wrote in {label(message.conversation, case)} was not passed on: {why}."
+    room = label(message.conversation, case)
+    text = phrase("What you wrote in {room} was not passed on: {why}.", room=room, why=why)
     private = alone_with_mediators(case, author.id, message.conversation)
     told = tuple(Inform(author.id, own, text) for own in private)
     return replace(decision, effects=(*decision.effects, *told))
@@ -352,11 +390,13 @@ def _held(
         Tell(DESK, f"Held: something from {who} for {where}, because {why}.{seen} !held shows it."),
     ]
     if author and not message.native:
-        notice = f"Held for the mediator, and not posted: something from {who} for {label(message.conversation, case)},"
-        effects += [
-            Tell(c, f"{notice} because {why}.")
-            for c in alone_with_mediators(case, message.author, message.conversation)
-        ]
+        notice = phrase(
+            "Held for the mediator, and not posted: something from {name} for {room}, because {why}.",
+            name=who,
+            room=label(message.conversation, case),
+            why=stored(why),
+        )
+        effects += [Announce(c, notice) for c in alone_with_mediators(case, message.author, message.conversation)]
     return Decision(case, tuple(effects), rule, why)
 
 

@@ -14,6 +14,7 @@ from policies.case import DESK, JOINT, Case, Person
 from policies.effects import Decision, Tell
 from policies.message import Edit, File, Message
 from policies.outcome import Facts
+from policies.phrase import Phrase, phrase
 from policies.plan import desk_label
 from policies.rulebook import Trial
 
@@ -35,8 +36,8 @@ class Breach:
     """A broken rule. `why` reads after “because”, `remedy` is for the author."""
 
     rule: str
-    why: str
-    remedy: str
+    why: Phrase
+    remedy: Phrase
 
     def is_tried_out(self, case: Case) -> bool:
         """Whether the desk is told of it, and nothing else follows."""
@@ -48,21 +49,23 @@ def breach(case: Case, message: Message, facts: Facts) -> Breach | None:
     if not message.native or case.is_staff(message.author):
         return None
     if message.in_clear:
-        remedy = "Write again with a client that encrypts. Whoever runs the server may have read it."
-        return Breach("in-clear", "it was sent without encryption", remedy)
+        remedy = phrase("Write again with a client that encrypts. Whoever runs the server may have read it.")
+        return Breach("in-clear", phrase("it was sent without encryption"), remedy)
     if message.conversation != JOINT:
         return None
     if message.in_membership:
-        remedy = "Names here are the mediator’s. What you want to say, say in your private room."
-        return Breach("words-in-membership", "names, pictures and reasons carry no words in the joint room", remedy)
+        remedy = phrase("Names here are the mediator’s. What you want to say, say in your private room.")
+        why = phrase("names, pictures and reasons carry no words in the joint room")
+        return Breach("words-in-membership", why, remedy)
     if isinstance(message.content, File):
-        remedy = (
+        remedy = phrase(
             "Put it into your private room, and ask the mediator. Whoever was quick has it, and it lies on the server."
         )
-        return Breach(Trial.JOINT_FILE, "files don’t belong into the joint room", remedy)
+        return Breach(Trial.JOINT_FILE, phrase("files don’t belong into the joint room"), remedy)
     if isinstance(message.content, Edit) and facts.edited_at and message.at - facts.edited_at > case.rules.edit_window:
-        remedy = "Write anew what you want to say now. What you wrote first stands again."
-        return Breach(Trial.LATE_EDIT, f"it changes something older than {case.rules.edit_minutes} minutes", remedy)
+        remedy = phrase("Write anew what you want to say now. What you wrote first stands again.")
+        why = phrase("it changes something older than {minutes} minutes", minutes=case.rules.edit_minutes)
+        return Breach(Trial.LATE_EDIT, why, remedy)
     return None
 
 

@@ -11,6 +11,7 @@ from policies.document import Action, Consent, Document, Grant, Label, Version, 
 from policies.documents import Wish, all_may_download, at_home, served
 from policies.effects import Due, Effect, Hand, Inform, Schedule, due_key
 from policies.membership import bridged_readers, readers
+from policies.phrase import Phrase, phrase, together, verbatim
 from policies.publishing import publications
 from policies.release import Release, Share, heading_of
 from policies.status import reader_names
@@ -31,11 +32,11 @@ def audience_of(case: Case, release: Release) -> frozenset[PersonId]:
     return everybody & {share.to} if share.to else everybody
 
 
-def audience_names(case: Case, release: Release) -> str:
+def audience_names(case: Case, release: Release) -> Phrase:
     """The same by name."""
     if release.share and release.share.to:
         person = case.person(release.share.to)
-        return person.name if person else "nobody"
+        return verbatim(person.name) if person else phrase("nobody")
     return reader_names(case, release.to)
 
 
@@ -46,14 +47,14 @@ def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
     if share and share.to:
         # Without its name: others may read that room, who may not see the document.
         which = f"{share.document}.{share.version}\n{terms(share)}"
-        text = "\n".join([title, *marked(which)])
+        text = together([title, *marked(which)], by="\n")
         return (Inform(share.to, release.to, text, page=True),)
     return (*publications(case, release, title), *(_links(case, release, share) if share else ()))
 
 
 def _links(case: Case, release: Release, share: Share) -> tuple[Effect, ...]:
     """A link for whoever gets the words of the card by mail: the document itself is on the page."""
-    text = f"{share.document}.{share.version} is on your page, under “Your documents”."
+    text = phrase("{number} is on your page, under “Your documents”.", number=f"{share.document}.{share.version}")
     away = bridged_readers(case, release.to)
     by_words = [p for p in away if p.endpoint.network is Network.EMAIL and not by_link(p) and p.id != release.author]
     return tuple(Inform(person.id, release.to, text, page=True) for person in by_words)
@@ -67,12 +68,12 @@ def shared_version(case: Case, share: Share) -> tuple[Document, Version] | None:
     return (document, version) if document and version and same else None
 
 
-def no_way_out(case: Case, document: Document, version: Version) -> str | None:
+def no_way_out(case: Case, document: Document, version: Version) -> Phrase | None:
     """Why a version can't be given to anybody beyond its side, whoever agreed; None if it can."""
     if version.label is Label.PRIVILEGED:
-        return "it is privileged"
+        return phrase("it is privileged")
     if version.label is Label.MEDIATORS and not case.is_staff(document.owner):
-        return "its owner meant it for the mediators alone"
+        return phrase("its owner meant it for the mediators alone")
     return None
 
 

@@ -11,8 +11,9 @@ from enum import StrEnum, unique
 
 from policies.case import Case, Conversation, Kind, Person
 from policies.delivery import CARRIED_BY
-from policies.effects import Decision, Tell
+from policies.effects import Announce, Decision
 from policies.membership import readers
+from policies.phrase import phrase, stored, together
 
 
 @unique
@@ -36,10 +37,12 @@ def decide_undelivered(
     case: Case, conversation: Conversation, person: Person, state: MessageState, why: str
 ) -> Decision:
     """A message in a private room did not reach one of its readers, or perhaps not: said there, with what to do."""
-    to = f"{person.name} {CARRIED_BY[person.endpoint.network]}"
+    to = together([person.name, CARRIED_BY[person.endpoint.network]])
     if state is MessageState.UNKNOWN:
-        text = f"Perhaps not delivered to {to}: there was no answer. The mediator can have it sent again."
+        text = phrase("Perhaps not delivered to {to}: there was no answer. The mediator can have it sent again.", to=to)
     else:
-        text = f"Not delivered to {to}{f': {why}' if why else ''}. The mediator sees to it; if it is urgent, telephone."
-    told = (Tell(conversation, text),) if is_shown(case, conversation, person) else ()
+        urgent = phrase("The mediator sees to it; if it is urgent, telephone.")
+        what = phrase("Not delivered to {to}: {why}.", to=to, why=stored(why))
+        text = together([what if why else phrase("Not delivered to {to}.", to=to), urgent])
+    told = (Announce(conversation, text),) if is_shown(case, conversation, person) else ()
     return Decision(case, told, "undelivered", f"it is {state}")

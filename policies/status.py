@@ -6,51 +6,68 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from policies.case import JOINT, Case, Conversation, Kind, Network, Person
+from policies.case import JOINT, Case, Conversation, Kind, Network, Person, Role
 from policies.delivery import CARRIED_BY
 from policies.floor import floor_text
 from policies.membership import conversations, readers
+from policies.phrase import Phrase, phrase, together, verbatim
 from policies.text import moment
 
-CAUTIONS: Mapping[Network, str] = MappingProxyType(
+CAUTIONS: Mapping[Network, Phrase] = MappingProxyType(
     {
-        Network.EMAIL: (
-            " What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by"
+        Network.EMAIL: phrase(
+            "What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by"
             " mail."
         ),
-        Network.WHATSAPP: (
-            " What goes by WhatsApp passes Meta's servers, which can read it, and can be forwarded; reactions and files"
+        Network.WHATSAPP: phrase(
+            "What goes by WhatsApp passes Meta's servers, which can read it, and can be forwarded; reactions and files"
             " don't travel by WhatsApp."
         ),
     }
 )
 
 
-def readers_text(case: Case, conversation: Conversation) -> str:
+ROLES: Mapping[Role, Phrase] = MappingProxyType(
+    {
+        Role.MEDIATOR: phrase("mediator"),
+        Role.CO_MEDIATOR: phrase("co-mediator"),
+        Role.PARTY: phrase("party"),
+        Role.COUNSEL: phrase("counsel"),
+        Role.SUPPORTER: phrase("supporter"),
+        Role.INTERPRETER: phrase("interpreter"),
+        Role.EXPERT: phrase("expert"),
+        Role.OBSERVER: phrase("observer"),
+    }
+)
+"""What somebody is, as readers are told."""
+
+
+def readers_text(case: Case, conversation: Conversation) -> Phrase:
     """Who reads a room, and over which legs it is not end-to-end encrypted (B2). Shown in that room."""
     people = [p for p in case.people if p.id in readers(case, conversation)]
     names = reader_names(case, conversation)
-    caution = "".join(CAUTIONS[n] for n in Network if n in CAUTIONS and any(p.endpoint.network is n for p in people))
+    cautions = [CAUTIONS[n] for n in Network if n in CAUTIONS and any(p.endpoint.network is n for p in people)]
     match conversation.kind:
         case Kind.DESK | Kind.CAUCUS:
-            return f"PRIVATE. Who reads this room: {names}. Nobody else does.{caution}"
+            said = phrase("PRIVATE. Who reads this room: {names}. Nobody else does.", names=names)
         case Kind.JOINT:
-            return f"EVERYONE in the case reads this room: {names}.{caution}"
+            said = phrase("EVERYONE in the case reads this room: {names}.", names=names)
         case _:
             assert_never(conversation.kind)
+    return together([said, *cautions])
 
 
-def reader_names(case: Case, conversation: Conversation) -> str:
+def reader_names(case: Case, conversation: Conversation) -> Phrase:
     """Everybody who reads a conversation, by name."""
     everyone = readers(case, conversation)
-    return ", ".join(_reader(case, p) for p in case.people if p.id in everyone)
+    return together((_reader(case, p) for p in case.people if p.id in everyone), by=", ")
 
 
-def _reader(case: Case, person: Person) -> str:
-    roles = "/".join(sorted({p.role for p in case.roles(person.id)} - {"party"}))
+def _reader(case: Case, person: Person) -> Phrase:
+    roles = together((ROLES[role] for role in sorted({p.role for p in case.roles(person.id)} - {Role.PARTY})), by="/")
     network = person.endpoint.network
-    notes = [*([roles] if roles else []), *([CARRIED_BY[network]] if network is not Network.MATRIX else [])]
-    return f"{person.name} ({', '.join(notes)})" if notes else person.name
+    notes = together([roles, CARRIED_BY[network] if network is not Network.MATRIX else ""], by=", ")
+    return together([f"{person.name} (", notes, ")"], by="") if notes else verbatim(person.name)
 
 
 def status_text(case: Case) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from policies.case import DESK, Case, Kind, Network, Person, PersonId, Role
 from policies.commands.people import AddPerson
-from policies.effects import Decision, Due, Effect, Inform, Schedule, Tell, due_key
+from policies.effects import Announce, Decision, Due, Effect, Inform, Schedule, Tell, due_key
 from policies.following import what_follows
 from policies.membership import caucuses_of, conversations
 from policies.outcome import Facts, Refused
@@ -68,6 +68,6 @@ def _told(case: Case, name: str) -> tuple[Effect, ...]:
         " has named {name} for that. What was written before, {name} does not read.",
         name=name,
     )
-    rooms = tuple(Tell(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
+    rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
     bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
     return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))

@@ -45,6 +45,7 @@ from policies.floor import ended, floor_text, mute_text, without
 from policies.membership import caucuses_of
 from policies.mode import Floor
 from policies.outcome import Done, Facts, Refused
+from policies.phrase import phrase
 from policies.plan import desk_label
 from policies.releasing import not_passed
 from policies.text import moment
@@ -148,7 +149,9 @@ def _person(
     goes_on = Resume(channel_key(case, person.endpoint.id))
     match change:
         case QuietSet(_, before, after):
-            text = f"Nothing is sent to you from {before}." if before else "You have no quiet hours any more."
+            text = phrase("You have no quiet hours any more.")
+            if before:
+                text = phrase("Nothing is sent to you from {hours}.", hours=str(before))
             own = tuple(Inform(person.id, room, text) for room in caucuses_of(case, person.id)[:1])
             back = replace(person, quiet=before)
             return (case.with_person(back), (goes_on, *own)) if person.quiet == after else None
@@ -174,7 +177,12 @@ def _withdrawn_question(case: Case, code: str) -> tuple[Case, tuple[Effect, ...]
     ask = next((a for a in case.asks if a.code == code), None)
     if ask is None:
         return None
-    number = f" about {ask.act.release}" if isinstance(ask.act, Consenting) else ""
-    text = f"The mediator takes the question{number} with the code {code} back. You need not answer it."
+    text = phrase("The mediator takes the question with the code {code} back. You need not answer it.", code=code)
+    if isinstance(ask.act, Consenting):
+        text = phrase(
+            "The mediator takes the question about {number} with the code {code} back. You need not answer it.",
+            number=ask.act.release,
+            code=code,
+        )
     told = () if ask.where == DESK else (Inform(ask.asked, ask.where, text),)
     return replace(case, asks=tuple(a for a in case.asks if a != ask)), told

@@ -12,6 +12,7 @@ from dataclasses import replace
 from policies.case import Case, Conversation, PersonId
 from policies.document import Document, DocumentId, Label, Version, strictest
 from policies.files import another_name
+from policies.phrase import Phrase, phrase
 
 
 def their_own(case: Case, owner: PersonId, home: Conversation) -> Iterator[Document]:
@@ -60,12 +61,12 @@ def joined(case: Case, document: Document, into: Document) -> Case:
     return case.with_document(longer).with_document(replace(document, into=into.id))
 
 
-def why_not(document: Document, into: Document) -> str | None:
+def why_not(document: Document, into: Document) -> Phrase | None:
     """Why the one can't become a version of the other; None if it can."""
     if (document.owner, document.home) != (into.owner, into.home) or document.id == into.id:
-        return "They are not two documents of one owner in one room"
+        return phrase("They are not two documents of one owner in one room")
     if len(document.versions) > 1 or document.grants:
-        return f"{document.id} has versions, or was given to others, already"
+        return phrase("{number} has versions, or was given to others, already", number=document.id)
     return None
 
 

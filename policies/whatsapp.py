@@ -15,12 +15,13 @@ from typing import Final
 
 from policies.case import DECLINED, DESK, Case, Conversation, Doubt, Endpoint, EndpointId, Network, Person, Seen
 from policies.delivery import channel_key
-from policies.effects import Decision, Inform, Relay, Resume, Tell
+from policies.effects import Announce, Decision, Inform, Relay, Resume, Tell
 from policies.hold import words_in
 from policies.identity import FINGERPRINT_LEAST, grouped
 from policies.membership import caucuses_of
 from policies.message import Message
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import Phrase, phrase, together
 from policies.plan import label
 from policies.telephone import normalised, spellings, user_id
 from policies.text import one_line
@@ -201,7 +202,7 @@ def decide_keyword(case: Case, person: Person, word: str) -> Decision | None:
     return None
 
 
-HELP_TEXT = (
+HELP_TEXT = phrase(
     "Each message says first who reads it: 🔒 PRIVATE is read by you, those on your side and the mediator; 👥 JOINT is"
     " read by everyone in the mediation. WhatsApp's owner, Meta, can read both. Write STOP and nothing more is sent to"
     " you; write START and it goes on. Pictures, voice messages and files are never shown to everyone, whichever number"
@@ -263,28 +264,31 @@ def decide_reaction(case: Case, person: Person, emoji: str, to: Message | None =
     """An emoji on a message: shown in private, nobody's consent to anything, carried nowhere else (I4). The words of
     what it is `to` stand beside it only where they stand anyway."""
     plain = "".join(c for c in emoji if not c.isascii() and not c.isalnum())[:8]
-    did = f"reacted with {plain}" if plain else "took a reaction back"
     own = caucuses_of(case, person.id)[:1]
-    told = tuple(Tell(where, f"{person.name} {did} on WhatsApp{_on(case, to, where)}") for where in own)
+    text = phrase("{name} took a reaction back on WhatsApp.", name=person.name)
+    if plain:
+        text = phrase("{name} reacted with {emoji} on WhatsApp.", name=person.name, emoji=plain)
+    told = tuple(Announce(where, together([text, *_on(case, to, where)], by="\n")) for where in own)
     return Decision(case, told, "whatsapp-reaction", "a reaction binds nobody")
 
 
-def _on(case: Case, to: Message | None, where: Conversation) -> str:
+def _on(case: Case, to: Message | None, where: Conversation) -> tuple[Phrase | str, ...]:
     """On what somebody reacted, for the readers of a room."""
     if to is None:
-        return "."
+        return ()
     if to.conversation != where:
-        return f", to a message in {label(to.conversation, case)}."
+        return (phrase("It is on a message in {room}.", room=label(to.conversation, case)),)
     words = words_in(to)
-    return f", to:\n> {one_line(words, 80)}" if words else ", to a file."
+    return (phrase("It is on this:"), f"> {one_line(words, 80)}") if words else (phrase("It is on a file."),)
 
 
 def decide_stays_private(case: Case, person: Person, where: Conversation) -> Decision:
     """Something that is no text came to the number that everybody reads: nobody says to all by a slip what they can't
     take back, so it stands in private, and they are told."""
-    text = (
-        f"What you sent just now is in {label(where, case)} and nobody else has it: only words go to everyone. The"
-        " mediator can show it to the others, if you agree."
+    text = phrase(
+        "What you sent just now is in {room} and nobody else has it: only words go to everyone. The mediator can show"
+        " it to the others, if you agree.",
+        room=label(where, case),
     )
     return Decision(case, (Inform(person.id, where, text),), "whatsapp-private", "only plain words go to everyone")
 

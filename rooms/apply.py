@@ -56,6 +56,7 @@ from policies.effects import (
     due_key,
 )
 from policies.guard import grams
+from policies.membership import language_to
 from policies.message import Message, Text
 from policies.poll import ballot, shows
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
@@ -82,6 +83,7 @@ from rooms.ports import (
 from rooms.recalling import withhold
 from rooms.record import Line, entry
 from rooms.shown import Showing, pin_text, text_of
+from rooms.wording import balloted, worded
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,9 @@ class Applier:
 
     async def apply(self, before: Case | None, decision: Decision, about: Message | None = None) -> None:
         """Store the decision, put it on record, and store everything that follows from it; `about` is what was said."""
+        # What is on record, and what is remembered, is what is said.
         case = decision.case
+        decision = replace(decision, effects=tuple(worded(case, effect) for effect in decision.effects))
         if case != before:
             await self._work.cases.save(case)
             await self._work.identities.expect(_matrix_users(case) - (_matrix_users(before) if before else set()))
@@ -233,6 +237,7 @@ class Applier:
         """The poll of a question that was just put in words."""
         asked = ballot(case, ask)
         if asked:
+            asked = balloted(asked, language_to(case, ask.asked, ask.where))
             body = self._codec.dump(Poll(ask.asked, ask.where, asked, words))
             lane = room_lane(case, ask.where)
             await self._work.outbox.put(Item(poll_item(case.id, ask), lane, MATRIX, case.id, body, self._at))

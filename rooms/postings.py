@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from catalogue import said
 from policies.asking import in_words
 from policies.case import Case, CaseId
 from policies.effects import Explain, Hand, Inform, Pose, Post, Publish, Tell
+from policies.membership import language_to
 from policies.message import Content, MessageId, Text
 from policies.text import as_html, marked
 from rooms.polls import Poll, PollEnd
@@ -25,11 +27,12 @@ def words_of(effect: Worded, case: Case) -> Content | Polling:
         case Post(content=content):
             return content
         case Pose():
-            return Text(in_words(effect, case.zone_of(effect.to)))
+            language = language_to(case, effect.to, effect.conversation)
+            return Text(said(in_words(effect, case.zone_of(effect.to)), language))
         case Publish(heading=heading, words=words):
-            return Text("\n".join([heading, *marked(words)]))
+            return Text("\n".join([str(heading), *marked(words)]))
         case Tell() | Explain() | Inform():
-            return Text(effect.text)
+            return Text(str(effect.text))
         case _:
             assert_never(effect)
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from policies.phrase import Phrase, stored
+
 _CLASS: Final = "class"
 _PLAIN: Final = frozenset({str, int, bool})
 
@@ -35,7 +37,7 @@ class Document(Generic[T]):
     """Writes and reads values of one type: a dataclass, or a union of some."""
 
     def __init__(self, of: Any) -> None:
-        """Values hold str, int, bool, datetime, StrEnum, dataclasses, tuples of any length, sets of texts, or unions.
+        """Values hold str, Phrase, int, bool, datetime, StrEnum, dataclasses, tuples, sets of texts, or unions.
 
         `of` can't be `type[T]`, for a union is none: write `codec: Document[Effect] = Document(Effect)`.
         """
@@ -60,6 +62,9 @@ def _codec(of: Any) -> _Codec:
     origin = get_origin(of)
     if hasattr(of, "__supertype__"):
         return _codec(of.__supertype__)
+    if of is Phrase:
+        # Said in the language of its reader before it is stored.
+        return _Codec(str, lambda value: stored(_exactly(str)(value)))
     if of in _PLAIN:
         return _Codec(_same, _exactly(of))
     if of is datetime:

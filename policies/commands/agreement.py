@@ -14,6 +14,7 @@ from policies.effects import Effect, Inform, Pose
 from policies.membership import caucuses_of
 from policies.message import Proof
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase, when
 from policies.text import marked, moment
 
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
@@ -131,10 +132,16 @@ def _question(person: Person, ask: Ask, agreement: Agreement) -> Pose:
         person.id,
         ask.where,
         ask.code,
-        f"{person.name}, before the mediation begins: this is the agreement to mediate (version {agreement.version})."
-        " Do you accept it?",
+        phrase(
+            "{name}, before the mediation begins: this is the agreement to mediate (version {version}). Do you accept"
+            " it?",
+            name=person.name,
+            version=agreement.version,
+        ),
         agreement.words,
-        "A yes lets you into the joint room, as soon as there is one. It is kept on record, with these exact words.",
+        phrase(
+            "A yes lets you into the joint room, as soon as there is one. It is kept on record, with these exact words."
+        ),
         ask.expires,
         of_the_case=False,
     )
@@ -146,9 +153,13 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
     if person is None or now is None:
         raise LookupError("an agreement that isn't there was accepted")
     case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof), now.version))
-    told = (
-        f"{person.name}, your yes to the agreement to mediate (version {now.version}) is on record since"
-        f" {moment(facts.at, case.zone_of(person.id))}. Your copy stands above. SHA-256 of its words: {now.sha256}"
+    told = phrase(
+        "{name}, your yes to the agreement to mediate (version {version}) is on record since {time}. Your copy stands"
+        " above. SHA-256 of its words: {sha256}",
+        name=person.name,
+        version=now.version,
+        time=when(facts.at, case.zone_of(person.id)),
+        sha256=now.sha256,
     )
     return Done(
         case,

@@ -9,10 +9,11 @@ from policies.asking import put
 from policies.case import DESK, Case, PersonId
 from policies.commands.form import Form
 from policies.course import private_rooms
-from policies.effects import Effect, Inform, Tell
+from policies.effects import Announce, Effect, Inform, Tell
 from policies.guard import echoes
 from policies.membership import bridged_readers
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import phrase, together
 from policies.plan import desk_label
 from policies.status import reader_names
 from policies.text import clean, marked
@@ -52,11 +53,12 @@ class Broadcast:
 def sent(case: Case, words: str, by: PersonId | None) -> Done:
     """Into each private room, and to each bridged reader of it, as if there were no other."""
     author = case.person(by) if by else None
-    text = "\n".join([f"{author.name if author else 'The organisation'} writes to each side:", *marked(words)])
+    who = author.name if author else phrase("The organisation")
+    text = together([phrase("{name} writes to each side:", name=who), *marked(words)], by="\n")
     rooms = private_rooms(case)
     effects: list[Effect] = []
     for room in rooms:
-        effects.append(Tell(room, text))
+        effects.append(Announce(room, text))
         effects += [Inform(person.id, room, text) for person in bridged_readers(case, room)]
     where = ", ".join(desk_label(room, case) for room in rooms)
     return Done(case, f"Sent to each side separately: {where}.", tuple(effects))

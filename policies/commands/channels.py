@@ -70,7 +70,7 @@ class SetLanguage:
         if person is None:
             return no_such_person(case, self.name or "")
         if party and person != party:
-            return Refused("You can set your own language alone", "!language de")
+            return Refused(phrase("You can set your own language alone"), "!language de")
         if case.is_staff(person.id):
             return Refused("Mediators are written to in English", "!language Carl de is for a party")
         after = case.with_person(replace(person, language=self.language))
@@ -130,7 +130,7 @@ def _language(words: list[str]) -> SetLanguage | str:
     language = language_of(words[-1]) if words else None
     if language is None:
         known = ", ".join(f"{one} ({one.in_words})" for one in Language)
-        return f"It is one of these: {known}"
+        return phrase("It is one of these: {languages}", languages=known)
     return SetLanguage(" ".join(words[:-1]) or None, language)
 
 
@@ -156,7 +156,7 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
     Form(
         "language",
         "!language [NAME] en|de|es|fr",
-        "in which language the service writes to somebody, or to all. A party sets its own",
+        phrase("in which language the service writes to somebody, or to all. A party sets its own"),
         "!language Carl de",
         _language,
         party=True,

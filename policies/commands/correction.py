@@ -21,7 +21,7 @@ from policies.commands.sides import side_for
 from policies.delivery import channel_key
 from policies.document import Action
 from policies.documents import Allowed, Wish, may
-from policies.effects import Effect, Inform, Resume, Tell
+from policies.effects import Announce, Effect, Inform, Resume
 from policies.floor import moved as moved_on_the_floor
 from policies.membership import bridged_readers, caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -154,7 +154,7 @@ def _told(case: Case, name: str, rooms: tuple[Conversation, ...]) -> Iterator[Ef
         name=name,
     )
     for room in rooms:
-        yield Tell(room, text)
+        yield Announce(room, text)
         yield from (Inform(p.id, room, text) for p in bridged_readers(case, room))
 
 

@@ -15,11 +15,14 @@ from policies.course import ORGANISATION, PAUSABLE, gone_on, paused, withdrawn, 
 from policies.effects import Effect, Inform, Pose
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import Phrase, phrase, together, when
 from policies.text import moment
 
 WITHDRAWAL_LASTS = timedelta(days=1)
 """So long a party may answer whether they really withdraw: the question may come to them as a link in a mail."""
-_NOTHING = Refused("There is nothing to pause: it has not begun, or is over", "Ask the mediator where it stands")
+_NOTHING = Refused(
+    phrase("There is nothing to pause: it has not begun, or is over"), phrase("Ask the mediator where it stands")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,13 @@ class Pause:
         ending = f" until {moment(until, case.zone)}" if until else ""
         if party is None:
             return Done(after, f"The mediation is paused{ending}. !resume goes on.")
-        theirs = f" until {moment(until, case.zone_of(party.id))}" if until else ""
-        text = (
-            f"The mediation is paused{theirs}. The others are told so, and not by whom. Here you always reach the"
-            " mediator. !resume takes it back."
+        paused_now = phrase("The mediation is paused.")
+        if until:
+            paused_now = phrase("The mediation is paused until {time}.", time=when(until, case.zone_of(party.id)))
+        rest = phrase(
+            "The others are told so, and not by whom. Here you always reach the mediator. !resume takes it back."
         )
+        text = together([paused_now, rest])
         answer = f"{party.name} paused the mediation{ending}. The others aren't told by whom."
         return Done(after, answer, _to(case, party, text))
 
@@ -105,7 +110,7 @@ class End:
 
 def has_withdrawn(case: Case, person: Person) -> Done:
     """Somebody withdrew, and knows it; nothing is implied."""
-    text = (
+    text = phrase(
         "You have withdrawn from the mediation. Nothing follows from that. What you wrote stays as confidential as it"
         " was. This room rests; if there is anything, telephone the mediator."
     )
@@ -128,16 +133,16 @@ def _party(case: Case, facts: Facts) -> Person | None:
     return None if facts.by is None or case.is_staff(facts.by) else case.person(facts.by)
 
 
-def _to(case: Case, person: Person, text: str) -> tuple[Effect, ...]:
+def _to(case: Case, person: Person, text: Phrase) -> tuple[Effect, ...]:
     return tuple(Inform(person.id, own, text) for own in caucuses_of(case, person.id)[:1])
 
 
 def _taken_back(case: Case, party: Person) -> Outcome:
     if all(pause.person != party.id for pause in case.pauses) or party.id in case.withdrawn:
-        return Refused("The mediator goes on with it", "Write here what you would like")
+        return Refused(phrase("The mediator goes on with it"), phrase("Write here what you would like"))
     after = without_pause(case, party.id)
     if after.phase is Phase.PAUSED:
-        told = _to(case, party, "Noted. The mediator will tell you when it goes on.")
+        told = _to(case, party, phrase("Noted. The mediator will tell you when it goes on."))
         return Done(after, f"{party.name} would go on; another pause lasts. !resume goes on in spite of it.", told)
     return Done(after, f"{party.name} took the pause back: the mediation goes on.")
 
@@ -149,7 +154,7 @@ def _returned(case: Case, name: str) -> Outcome:
     if person.id not in case.withdrawn:
         return Refused(f"{person.name} has not withdrawn", "!resume goes on with the mediation")
     back = replace(case, withdrawn=tuple(p for p in case.withdrawn if p != person.id))
-    text = "You take part again, as before. You can write here."
+    text = phrase("You take part again, as before. You can write here.")
     return Done(without_pause(back, person.id), f"{person.name} takes part again.", _to(case, person, text))
 
 
@@ -159,16 +164,21 @@ def _asked(case: Case, party: Person, facts: Facts) -> Outcome:
     if not own or case.phase not in PAUSABLE:
         return _NOTHING
     if not _is_party(case, party):
-        return Refused("Only a party withdraws, for its private room rests then", "Ask the mediator to take you off")
+        return Refused(
+            phrase("Only a party withdraws, for its private room rests then"),
+            phrase("Ask the mediator to take you off"),
+        )
     case, ask, alarm = put(case, Withdrawing(party.id), party.id, own[0], facts, lasts=WITHDRAWAL_LASTS)
     pose = Pose(
         party.id,
         own[0],
         ask.code,
-        f"{party.name}, do you withdraw from this mediation?",
-        f"{party.name} withdraws from the mediation",
-        "If you do, this room rests and the mediation is paused. The others learn that it is paused, and nothing else."
-        " To pause without withdrawing, write !pause.",
+        phrase("{name}, do you withdraw from this mediation?", name=party.name),
+        phrase("{name} withdraws from the mediation", name=party.name),
+        phrase(
+            "If you do, this room rests and the mediation is paused. The others learn that it is paused, and nothing"
+            " else. To pause without withdrawing, write !pause."
+        ),
         ask.expires,
         of_the_case=False,
     )
@@ -188,11 +198,11 @@ def _pause(words: list[str]) -> Pause | str:
 CourseCommand = Pause | Resume | Withdraw | End
 
 FORMS: tuple[Form[CourseCommand], ...] = (
-    Form("pause", "!pause [for TIME]", "the mediation rests", "!pause for 2d", _pause, party=True),
+    Form("pause", "!pause [for TIME]", phrase("the mediation rests"), "!pause for 2d", _pause, party=True),
     Form(
         "resume",
         "!resume [NAME]",
-        "it goes on; with a name, somebody who had withdrawn takes part again",
+        phrase("it goes on; with a name, somebody who had withdrawn takes part again"),
         "!resume",
         lambda words: Resume(" ".join(words) or None),
         party=True,
@@ -200,7 +210,7 @@ FORMS: tuple[Form[CourseCommand], ...] = (
     Form(
         "withdraw",
         "!withdraw [NAME]",
-        "somebody withdraws: a party in its private room, or you for them (asks first)",
+        phrase("somebody withdraws: a party in its private room, or you for them (asks first)"),
         "!withdraw Alice",
         lambda words: Withdraw(" ".join(words) or None),
         party=True,

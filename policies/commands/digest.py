@@ -11,6 +11,7 @@ from policies.digest import Digest, digest_text, read_times
 from policies.effects import Inform, Resume
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
+from policies.phrase import phrase
 from policies.zones import WRITTEN, zone_named
 
 
@@ -25,11 +26,13 @@ class SetDigest:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """What waits goes out, or goes on waiting until then; the person is told."""
-        person = own_or_named(case, self.name, facts, "digest", "18:00")
+        person = own_or_named(case, self.name, facts, phrase("digest"), "18:00")
         if isinstance(person, Refused):
             return person
         if person.endpoint.network is not Network.EMAIL:
-            return Refused(f"{person.name} does not take part by mail", "Digests are for mail alone")
+            return Refused(
+                phrase("{name} does not take part by mail", name=person.name), phrase("Digests are for mail alone")
+            )
         digest = Digest(self.times, self.zone or case.zone_of(person.id)) if self.times else None
         after = case.with_person(replace(person, digest=digest))
         said = (
@@ -48,7 +51,7 @@ def _read(words: list[str]) -> SetDigest | str:
     if zone is not None and zone_named(zone) is None:
         return WRITTEN
     if not words:
-        return "It needs the times of the day"
+        return phrase("It needs the times of the day")
     times = read_times(words[-1])
     return times if isinstance(times, str) else SetDigest(" ".join(words[:-1]) or None, times, zone)
 
@@ -59,7 +62,7 @@ FORMS: tuple[Form[DigestCommand], ...] = (
     Form(
         "digest",
         "!digest [NAME] 18:00[,08:00] [ZONE] or !digest [NAME] off",
-        "others' words go by mail at these times alone, all of a room's in one mail. A party sets its own",
+        phrase("others' words go by mail at these times alone, all of a room's in one mail. A party sets its own"),
         "!digest Carl 18:00 Europe/Berlin",
         _read,
         party=True,

@@ -26,6 +26,7 @@ from policies.document import Action, Label, is_stricter
 from policies.documents import at_home, relabelled
 from policies.effects import Recall
 from policies.outcome import Facts, Outcome, Refused
+from policies.phrase import phrase, together
 from policies.release import Share
 from policies.sharing import posted
 
@@ -37,19 +38,30 @@ class ListDocuments:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         lines = [
-            f"{cards.title(d, d.newest, named=may_be_named(case, d, d.newest, facts))}, {d.newest.label}, from"
-            f" {cards.people(case, frozenset({d.owner}))}"
+            phrase(
+                "{title}, {label}, from {owner}",
+                title=cards.title(d, d.newest, named=may_be_named(case, d, d.newest, facts)),
+                label=d.newest.label,
+                owner=cards.people(case, frozenset({d.owner})),
+            )
             for d in case.documents
             if sees(case, d, d.newest, facts)
         ]
         if facts.by and case.is_staff(facts.by):
             lines += [
-                f"{d.id}, locked, from {cards.people(case, frozenset({d.owner}))}: {d.quarantined}"
-                f" (!doc keep {d.id}: REASON)"
+                together(
+                    [
+                        f"{d.id}, locked, from ",
+                        cards.people(case, frozenset({d.owner})),
+                        f": {d.quarantined} (!doc keep {d.id}: REASON)",
+                    ],
+                    by="",
+                )
                 for d in case.documents
                 if d.quarantined and facts.by in at_home(case, d, d.newest.label)
             ]
-        return answered(case, "\n".join(["Documents (!doc show D1):", *lines]) if lines else "No documents.", facts)
+        listed = together([phrase("Documents (!doc show D1):"), *lines], by="\n") if lines else phrase("No documents.")
+        return answered(case, listed, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,7 @@ class ShowDocument:
         share = Share(document.id, version.number, version.served.sha256, Action.DOWNLOAD)
         case, handed = posted(case, share, where, facts.at)
         if not handed:
-            return Refused("Not everybody who reads there may download it", "Ask the mediator")
+            return Refused(phrase("Not everybody who reads there may download it"), phrase("Ask the mediator"))
         return answered(case, text, facts, *handed)
 
 
@@ -105,9 +117,9 @@ class LabelDocument:
         document, version = found
         wider = is_stricter(version.label, self.label)
         if self.label is Label.JOINT:
-            return Refused("To all it goes by a release", f"!doc grant {document.id} view to all")
+            return Refused(phrase("To all it goes by a release"), f"!doc grant {document.id} view to all")
         if facts.by != document.owner and (wider or self.label is Label.PRIVILEGED):
-            return Refused("Only its owner can do that", "A mediator can make it stricter, and not privileged")
+            return Refused(phrase("Only its owner can do that"), "A mediator can make it stricter, and not privileged")
         if self.label is Label.PRIVILEGED and document.home == DESK:
             return Refused("It belongs to no side, so nobody but its owner would see it", "Choose mediator-only")
         after = relabelled(document, version.number, self.label, facts.at)
@@ -134,7 +146,7 @@ def _history(words: list[str]) -> ShowHistory | str:
 def _label(words: list[str]) -> LabelDocument | str:
     labels = {label.value: label for label in Label}
     if len(words) != 2 or not NUMBER.fullmatch(words[0]) or words[1].lower() not in labels:
-        return f"Name a document and a label: {', '.join(labels)}"
+        return phrase("Name a document and a label: {labels}", labels=", ".join(labels))
     return LabelDocument(words[0], labels[words[1].lower()])
 
 
@@ -142,7 +154,7 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
     Form(
         "doc list",
         "!doc list",
-        "the documents that you may see",
+        phrase("the documents that you may see"),
         "!doc list",
         lambda _: ListDocuments(),
         caucus=True,
@@ -151,7 +163,7 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
     Form(
         "doc show",
         "!doc show D1 [file]",
-        "who may see a document; with “file”, the file itself is posted here, if everybody here may have it",
+        phrase("who may see a document; with “file”, the file itself is posted here, if everybody here may have it"),
         "!doc show D1",
         _show,
         caucus=True,
@@ -160,7 +172,7 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
     Form(
         "doc label",
         "!doc label D1 LABEL",
-        "how far a document can go: privileged, mediator-only, caucus, consent-required",
+        phrase("how far a document can go: privileged, mediator-only, caucus, consent-required"),
         "!doc label D1 privileged",
         _label,
         caucus=True,
@@ -169,7 +181,7 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
     Form(
         "doc history",
         "!doc history D1",
-        "what was granted, agreed to and served",
+        phrase("what was granted, agreed to and served"),
         "!doc history D1",
         _history,
         caucus=True,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from policies.phrase import phrase
+
 _PARTS = re.compile(r"(?:(?P<d>\d{1,3})d)?(?:(?P<h>\d{1,3})h)?(?:(?P<m>\d{1,4})m(?:in)?)?", re.IGNORECASE)
-HOW_LONG = "How long is written like 10m, 2h or 3d, at most a year"
+HOW_LONG = phrase("How long is written like 10m, 2h or 3d, at most a year")
 
 
 def duration(word: str) -> timedelta | None:

@@ -16,6 +16,7 @@ from policies.floor import floor_text, mute_text
 from policies.membership import caucuses_of
 from policies.mode import Floor, Mode, Spell
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import Phrase
 from policies.text import moment
 
 NEEDS_MODULE = (
@@ -167,7 +168,7 @@ def _others(floor: Floor, person: Person) -> tuple[Spell, ...]:
     return tuple(spell for spell in floor.muted if spell.person != person.id)
 
 
-def _privately(case: Case, person: Person, text: str) -> tuple[Inform, ...]:
+def _privately(case: Case, person: Person, text: Phrase) -> tuple[Inform, ...]:
     return tuple(Inform(person.id, own, text) for own in caucuses_of(case, person.id)[:1])
 
 

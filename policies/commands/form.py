@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from policies.phrase import Phrase, phrase, stored, together
+
 C_co = TypeVar("C_co", covariant=True)
 
 
@@ -31,6 +33,7 @@ class Form(Generic[C_co]):
     name: str
     usage: str
     does: str
+    """In the words of a party, a phrase, where `party` is set."""
     example: str
     read: Callable[[list[str]], C_co | str]
     lobby: bool = False
@@ -49,9 +52,13 @@ class Form(Generic[C_co]):
     def understand(self, words: list[str]) -> C_co | Misunderstood:
         """The command that these words after its name make."""
         read = self.read(words)
-        return Misunderstood(f"{read}. It goes: {self.usage}", self.example) if isinstance(read, str) else read
+        if not isinstance(read, str):
+            return read
+        return Misunderstood(
+            phrase("{problem}. It goes: {usage}", problem=stored(read), usage=self.usage), self.example
+        )
 
     @property
-    def line(self) -> str:
+    def line(self) -> Phrase:
         """The command and what it does, in one line."""
-        return f"{self.usage} – {self.does}"
+        return together([self.usage, self.does], by=" – ")

@@ -20,10 +20,11 @@ from policies.effects import Due, Inform, Recall, Schedule, Tell, due_key
 from policies.membership import caucuses_of
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase, together, when
 from policies.release import Release, Share, Standing
 from policies.releasing import ask_author, numbered, previewed
 from policies.sharing import no_way_out, terms
-from policies.text import moment, one_line, skeleton
+from policies.text import one_line, skeleton
 
 _GRANT = re.compile(
     r"(?P<number>\S+)(?:\s+(?P<action>view|download))?\s+to\s+(?P<to>.+?)"
@@ -53,10 +54,13 @@ class GrantDocument:
         document, version = found
         where, person = target
         if person and person in at_home(case, document, version.label):
-            return Refused("They may see it already", f"!doc show {document.id}")
+            return Refused(phrase("They may see it already"), f"!doc show {document.id}")
         why = no_way_out(case, document, version)
         if why:
-            return Refused(f"It can't be given to anybody else: {why}", "Its owner can change its label: !doc label")
+            return Refused(
+                phrase("It can't be given to anybody else: {why}", why=why),
+                phrase("Its owner can change its label: !doc label"),
+            )
         expires = facts.at + self.lasts if self.lasts else None
         share = Share(document.id, version.number, version.served.sha256, self.action, person, expires, self.most)
         draft = Release(
@@ -93,7 +97,7 @@ class RequestDocument:
         if person is None or case.is_staff(person.id):
             return Refused("A party asks for that, in its private room", f"!doc grant {document.id} download to NAME")
         grant = f"!doc grant {cards.number_of(document, version)} {self.action} to {person.name}"
-        told = Inform(person.id, facts.where, "The mediator was told of your wish.")
+        told = Inform(person.id, facts.where, phrase("The mediator was told of your wish."))
         return Done(
             case,
             f"{person.name} asks to {self.action} {cards.number_of(document, version)}. {grant} offers it.",
@@ -119,10 +123,12 @@ class RevokeDocument:
             return no_such_person(case, self.name)
         after = revoked(document, version.number, frozenset({person.id}) if person else None, facts.at)
         if after.grants == document.grants:
-            return Refused("Nothing that was granted is left to take back", f"!doc history {document.id}")
-        note = f"{cards.number_of(document, version)} is taken back from {person.name if person else 'everybody'}."
-        kept = "Who has downloaded or copied it still has that."
-        return done(case.with_document(after), note, facts, Recall(document.id), shown=f"{note} {kept}")
+            return Refused(phrase("Nothing that was granted is left to take back"), f"!doc history {document.id}")
+        whose = person.name if person else phrase("everybody")
+        number = cards.number_of(document, version)
+        note = phrase("{number} is taken back from {name}.", number=number, name=whose)
+        kept = phrase("Who has downloaded or copied it still has that.")
+        return done(case.with_document(after), note, facts, Recall(document.id), shown=together([note, kept]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +152,13 @@ class ExpireDocument:
             for g in document.grants
         )
         if ending == document.grants:
-            return Refused("Nothing was granted that would last longer", f"!doc history {document.id}")
+            return Refused(phrase("Nothing was granted that would last longer"), f"!doc history {document.id}")
         alarm = Schedule(until, due_key(Due.DOCUMENT, document.id))
-        note = f"What was granted of {cards.number_of(document, version)} ends {moment(until, case.zone_of(facts.by))}."
+        note = phrase(
+            "What was granted of {number} ends {time}.",
+            number=cards.number_of(document, version),
+            time=when(until, case.zone_of(facts.by)),
+        )
         return done(case.with_document(replace(document, grants=ending)), note, facts, alarm, shown=note)
 
 
@@ -167,7 +177,7 @@ def _offered(case: Case, draft: Release, facts: Facts) -> Outcome:
     try:
         case, effects = ask_author(case, release, Standing.SUBMITTED, facts)
     except LookupError:
-        return Refused("That can't be passed on from here", "Ask your mediator")
+        return Refused(phrase("That can't be passed on from here"), phrase("Ask your mediator"))
     return Done(case, f"A document is submitted ({release.id}), and its owner is asked to confirm it.", effects)
 
 
@@ -183,7 +193,9 @@ def _target(case: Case, name: str) -> tuple[Conversation, PersonId | None] | Ref
         return no_such_person(case, one_line(name))
     own = caucuses_of(case, person.id)
     if len(own) != 1:
-        return Refused(f"{person.name} has no private room, or several", "Name a side, or all")
+        return Refused(
+            phrase("{name} has no private room, or several", name=person.name), phrase("Name a side, or all")
+        )
     return own[0], person.id
 
 
@@ -193,13 +205,13 @@ GrantCommand = GrantDocument | RequestDocument | RevokeDocument | ExpireDocument
 def _grant(words: list[str]) -> GrantDocument | str:
     said = _GRANT.fullmatch(" ".join(words))
     if said is None or not NUMBER.fullmatch(said["number"]):
-        return "Name a document, what may be done with it, and who"
+        return phrase("Name a document, what may be done with it, and who")
     lasts = duration(said["lasts"]) if said["lasts"] else None
     if said["lasts"] and lasts is None:
         return HOW_LONG
     most = int(said["most"]) if said["most"] else None
     if most == 0:
-        return "It is opened once at least"
+        return phrase("It is opened once at least")
     return GrantDocument(said["number"], said["to"], Action((said["action"] or "view").lower()), lasts, most)
 
 
@@ -227,7 +239,7 @@ FORMS: tuple[Form[GrantCommand], ...] = (
     Form(
         "doc grant",
         "!doc grant D1 [view|download] to NAME|SIDE|all [for 3d] [opens 5]",
-        "lets others see a document, once its owner and a mediator have agreed",
+        phrase("lets others see a document, once its owner and a mediator have agreed"),
         "!doc grant D1 view to all for 7d",
         _grant,
         caucus=True,
@@ -236,7 +248,7 @@ FORMS: tuple[Form[GrantCommand], ...] = (
     Form(
         "doc request",
         "!doc request D1 [view|download]",
-        "asks the mediator to show a document of yours to all, or to let you have another's",
+        phrase("asks the mediator to show a document of yours to all, or to let you have another's"),
         "!doc request D1",
         _request,
         desk=False,
@@ -245,7 +257,7 @@ FORMS: tuple[Form[GrantCommand], ...] = (
     Form(
         "doc revoke",
         "!doc revoke D1 [NAME]",
-        "takes back what was granted, from one person or from everybody",
+        phrase("takes back what was granted, from one person or from everybody"),
         "!doc revoke D1 Bob",
         _revoke,
         caucus=True,
@@ -254,7 +266,7 @@ FORMS: tuple[Form[GrantCommand], ...] = (
     Form(
         "doc expire",
         "!doc expire D1 in 3d",
-        "lets what was granted end by itself",
+        phrase("lets what was granted end by itself"),
         "!doc expire D1 in 3d",
         _expire,
         caucus=True,

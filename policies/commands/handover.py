@@ -9,9 +9,10 @@ from policies.asking import put
 from policies.case import DESK, Case, Kind, Network, Participation, Person, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, removed
-from policies.effects import Effect, Inform, Tell
+from policies.effects import Announce, Effect, Inform, Tell
 from policies.membership import caucuses_of, conversations
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase
 from policies.release import CONSENT_LASTS
 from policies.text import moment
 
@@ -86,8 +87,12 @@ def _as_mediator(seat: Participation, successor: Person) -> Participation:
 
 def _told(case: Case, former: Person, successor: Person) -> tuple[Effect, ...]:
     """Everybody with a private room, each there; those by other networks on their own channel."""
-    text = f"{successor.name} is your mediator from now on, in the place of {former.name}, who reads nothing any more."
-    rooms = tuple(Tell(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
+    text = phrase(
+        "{successor} is your mediator from now on, in the place of {former}, who reads nothing any more.",
+        successor=successor.name,
+        former=former.name,
+    )
+    rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
     bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
     return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))
 

@@ -22,10 +22,11 @@ from policies.message import File, Unproven
 from policies.mode import Mode
 from policies.names import JOINT, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import phrase, stored, together, when
 from policies.plan import desk_label, label
 from policies.release import Agreed, OfHold, Release, Standing, heading_of
 from policies.releasing import begun, closed_all
-from policies.text import clean, moment, one_line
+from policies.text import clean, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,12 @@ class ReturnHeld:
         if author is None or own is None:
             remedy = f"Talk to them, then !held {held.number} discard"
             return Refused("Its author has no private room of their own to be told in", remedy)
-        verb = "came in your name" if isinstance(held.message.proof, Unproven) else "you wrote"
-        when = moment(held.message.at, case.zone_of(author.id))
-        text = (
-            f"What {verb} for {label(held.message.conversation, case)} on {when} is not passed on."
-            f" It was held, because {held.why}.{self.reason.words} You can say it again, in your own words."
-        )
+        room, time = label(held.message.conversation, case), when(held.message.at, case.zone_of(author.id))
+        what = phrase("What you wrote for {room} on {time} is not passed on.", room=room, time=time)
+        if isinstance(held.message.proof, Unproven):
+            what = phrase("What came in your name for {room} on {time} is not passed on.", room=room, time=time)
+        why = phrase("It was held, because {why}.", why=stored(held.why))
+        text = together([what, why, *self.reason.words, phrase("You can say it again, in your own words.")])
         end = EndHold(held.message.id, HoldEnd.RETURNED)
         answer = f"Held message {held.number} is given back, and {author.name} is told why."
         erased = (Erase(held.message.id),) if facts.documents and held.why == NO_DOCUMENT else ()

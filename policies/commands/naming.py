@@ -11,12 +11,13 @@ from policies.documents import Allowed, Wish, all_may_view, may
 from policies.effects import Effect, Inform, Tell
 from policies.membership import readers
 from policies.outcome import Done, Facts, Refused
+from policies.phrase import Phrase, phrase
 from policies.text import one_line
 
 NUMBER: Final = re.compile(r"D\d{1,6}(\.\d{1,4})?", re.IGNORECASE)
 """How a document is named: D1, or D1.2 for its second version."""
-WHICH: Final = "Name a document, such as D1"
-_NOT_THEIRS = "Only its owner can do that, or a mediator"
+WHICH: Final = phrase("Name a document, such as D1")
+_NOT_THEIRS = phrase("Only its owner can do that, or a mediator")
 
 
 def find(case: Case, number: str, facts: Facts) -> tuple[Document, Version] | Refused:
@@ -25,7 +26,10 @@ def find(case: Case, number: str, facts: Facts) -> tuple[Document, Version] | Re
     document = case.document(name)
     chosen = (document.version(int(version)) if version else document.newest) if document else None
     if document is None or chosen is None or not sees(case, document, chosen, facts):
-        return Refused(f"There is no document {one_line(number, 12).upper()}", "!doc list shows what there is")
+        return Refused(
+            phrase("There is no document {number}", number=one_line(number, 12).upper()),
+            phrase("!doc list shows what there is"),
+        )
     return document, chosen
 
 
@@ -34,7 +38,7 @@ def find_managed(case: Case, number: str, facts: Facts) -> tuple[Document, Versi
     found = find(case, number, facts)
     if isinstance(found, Refused) or facts.by is None or case.is_staff(facts.by) or found[0].owner == facts.by:
         return found
-    return Refused(_NOT_THEIRS, f"!doc request {found[0].id} asks for it")
+    return Refused(_NOT_THEIRS, phrase("!doc request {number} asks for it", number=found[0].id))
 
 
 def sees(case: Case, document: Document, version: Version, facts: Facts) -> bool:
@@ -57,14 +61,14 @@ def place_of_answer(case: Case, facts: Facts) -> Conversation:
     return DESK if facts.by is None or case.is_staff(facts.by) else facts.where
 
 
-def answered(case: Case, text: str, facts: Facts, *more: Effect) -> Done:
+def answered(case: Case, text: Phrase, facts: Facts, *more: Effect) -> Done:
     """An answer that is not put on record: it holds names of documents."""
     where = place_of_answer(case, facts)
     told = Tell(DESK, text) if where == DESK or facts.by is None else Inform(facts.by, where, text)
     return Done(case, "", (told, *more))
 
 
-def done(case: Case, note: str, facts: Facts, *more: Effect, shown: str) -> Done:
+def done(case: Case, note: str, facts: Facts, *more: Effect, shown: Phrase) -> Done:
     """Something was changed: the desk is told, on record; a party is answered where it spoke."""
     where = place_of_answer(case, facts)
     told: Effect = Tell(DESK, shown) if where == DESK or facts.by is None else Inform(facts.by, where, shown)

@@ -9,9 +9,10 @@ from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, may_be_named
 from policies.documents import all_may_view, at_home
-from policies.effects import Effect, Inform, Tell
+from policies.effects import Announce, Effect, Inform, Tell
 from policies.membership import bridged_readers, readers
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import Phrase
 from policies.quarantine import REASON_LIMIT, let_out
 from policies.text import one_line
 
@@ -39,13 +40,13 @@ class KeepLocked:
         document = let_out(document, mediator.name, reason)
         case, version = case.with_document(document), document.newest
 
-        def shown(*, named: bool) -> str:
+        def shown(*, named: bool) -> Phrase:
             return cards.card(case, document, version, facts.at, named=named)
 
         audience = readers(case, document.home)
         here = shown(named=all_may_view(case, document, version, audience, facts.at))
         told: list[Effect] = [
-            Tell(document.home, here),
+            Tell(DESK, here) if document.home == DESK else Announce(document.home, here),
             *(Inform(p.id, document.home, shown(named=True)) for p in bridged_readers(case, document.home)),
         ]
         if document.home != DESK:

@@ -17,6 +17,7 @@ from policies.effects import Effect, Pose
 from policies.guard import echoes
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase
 from policies.release import CONSENT_LASTS
 from policies.text import clean, skeleton
 
@@ -39,8 +40,8 @@ class AskQuestion:
         question, effects = clean(self.question).strip(), list[Effect]()
         for person, where in asked:
             case, ask, alarm = put(case, Wondering(question), person.id, where, facts, lasts=CONSENT_LASTS)
-            title = f"{person.name}, the mediator asks you:"
-            then = "Your answer goes to the mediator alone; nothing else follows from it."
+            title = phrase("{name}, the mediator asks you:", name=person.name)
+            then = phrase("Your answer goes to the mediator alone; nothing else follows from it.")
             effects += [
                 Pose(person.id, where, ask.code, title, question, then, ask.expires, of_the_case=True),
                 alarm,

@@ -13,12 +13,13 @@ from policies.commands.naming import NUMBER, WHICH, done, find_managed
 from policies.document import Area
 from policies.effects import Cover
 from policies.outcome import Facts, Outcome, Refused
+from policies.phrase import phrase, together
 
 _MOST: Final = 50
 """Places and words in one command."""
 _LONGEST: Final = 100
 _EXAMPLE: Final = "!doc redact D3 “Alice Smith” 2:10,20-60,28"
-_HOW: Final = (
+_HOW: Final = phrase(
     "Name a document, and words in quotation marks, or places as page:left,top-right,bottom in percent of the page"
 )
 _PERCENT: Final = r"(\d{1,3}(?:\.\d)?)"
@@ -43,12 +44,13 @@ class RedactDocument:
         if facts.by is None:
             return Refused("Only somebody who may see it can do that", "!doc list shows what there is")
         if not version.kind.has_pages:
-            return Refused("Only PDF and pictures can be redacted", "Save it as PDF, and share that")
+            return Refused(phrase("Only PDF and pictures can be redacted"), phrase("Save it as PDF, and share that"))
         if self.words and not self.areas and version.pages is None:
-            return Refused("It has no pages", _EXAMPLE)
+            return Refused(phrase("It has no pages"), _EXAMPLE)
         wish = Cover(document.id, version.number, version.served.sha256, self.areas, self.words, facts.by)
-        note = f"A redacted version of {cards.number_of(document, version)} is being made."
-        return done(case, note, facts, wish, shown=f"{note} Its card comes here.")
+        number = cards.number_of(document, version)
+        note = phrase("A redacted version of {number} is being made.", number=number)
+        return done(case, note, facts, wish, shown=together([note, phrase("Its card comes here.")]))
 
 
 def _redact(words: list[str]) -> RedactDocument | str:
@@ -62,7 +64,11 @@ def _redact(words: list[str]) -> RedactDocument | str:
     if len(known) < len(areas) or not (known or quoted) or "" in quoted:
         return _HOW
     if len(known) + len(quoted) > _MOST or any(len(one) > _LONGEST for one in quoted):
-        return f"At most {_MOST} places and words at once, each of at most {_LONGEST} characters"
+        return phrase(
+            "At most {most} places and words at once, each of at most {longest} characters",
+            most=_MOST,
+            longest=_LONGEST,
+        )
     return RedactDocument(words[0], known, quoted)
 
 
@@ -80,7 +86,7 @@ FORMS: tuple[Form[RedactDocument], ...] = (
     Form(
         "doc redact",
         "!doc redact D1 “WORDS” PAGE:LEFT,TOP-RIGHT,BOTTOM …",
-        "makes a version in which words, or places in percent of a page, are black for good",
+        phrase("makes a version in which words, or places in percent of a page, are black for good"),
         _EXAMPLE,
         _redact,
         caucus=True,

@@ -22,6 +22,7 @@ from policies.hold import NO_REASON, Reason, read_reason
 from policies.membership import caucuses_of
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import phrase, together
 from policies.plan import desk_label
 from policies.release import Release, Standing, mark_of
 from policies.releasing import EXAMPLE, PRIVILEGED, ask_author, closed, numbered, previewed
@@ -95,11 +96,12 @@ class SubmitWords:
         """The party is shown the exact words and the readers, and says yes to those first."""
         author = case.person(facts.by) if facts.by else None
         if author is None or facts.where not in caucuses_of(case, author.id):
-            return Refused("A party submits its own words, in its private room", "!release is for mediators")
+            return Refused(phrase("A party submits its own words, in its private room"), "!release is for mediators")
         quoted = facts.quoted
         if self.words is None and (quoted is None or quoted.author != author.id or quoted.words is None):
             return Refused(
-                "What is to be passed on?", "Reply !submit to a message of yours, or write !submit: the words"
+                phrase("What is to be passed on?"),
+                phrase("Reply !submit to a message of yours, or write !submit: the words"),
             )
         words = self.words if self.words is not None else (quoted.words if quoted else None) or ""
         source = quoted.message if quoted and self.words is None else None
@@ -108,7 +110,7 @@ class SubmitWords:
             return found
         case, release = found
         if meaning(case.with_release(release), Consenting(release.id)) is None:
-            return Refused("That can't be passed on from here", "Ask your mediator")
+            return Refused(phrase("That can't be passed on from here"), phrase("Ask your mediator"))
         case, effects = ask_author(case, release, Standing.SUBMITTED, facts)
         return Done(case, f"{author.name} submits something ({release.id}), and is asked to confirm it.", effects)
 
@@ -126,13 +128,18 @@ class ReturnWords:
         by_party = facts.by is not None and not case.is_staff(facts.by)
         theirs = not by_party or (release and (release.author, release.origin) == (facts.by, facts.where))
         if release is None or not release.is_open or not theirs:
-            remedy = "What was released stays released" if by_party else "!queue shows what does"
-            return Refused(f"Nothing waits under {one_line(self.number, 10)}", remedy)
+            remedy = phrase("What was released stays released") if by_party else "!queue shows what does"
+            return Refused(phrase("Nothing waits under {number}", number=one_line(self.number, 10)), remedy)
         if by_party:
-            told = Inform(release.author, release.origin, f"{release.id} is taken back: nobody will read it.")
+            told = Inform(
+                release.author,
+                release.origin,
+                phrase("{number} is taken back: nobody will read it.", number=release.id),
+            )
             answer = f"{case.name_of(release.author)} takes {release.id} back; it is not released."
             return Done(closed(case, release.id), answer, (told,))
-        told = Inform(release.author, release.origin, f"{release.id} is not passed on.{self.reason.words}")
+        text = together([phrase("{number} is not passed on.", number=release.id), *self.reason.words])
+        told = Inform(release.author, release.origin, text)
         answer = f"{release.id} is not released, and {case.name_of(release.author)} is told."
         return Done(closed(case, release.id), answer, (told,))
 
@@ -194,7 +201,7 @@ def _submit(words: list[str]) -> SubmitWords:
 def _return(words: list[str]) -> ReturnWords | str:
     said = re.fullmatch(r"(?P<number>[Rr]\d+)(?P<reason>[\s:].*)?", " ".join(words), re.DOTALL)
     if said is None:
-        return "Name what is given back, such as R1; a note stands behind a colon"
+        return phrase("Name what is given back, such as R1; a note stands behind a colon")
     reason = read_reason(said["reason"] or "")
     return reason if isinstance(reason, str) else ReturnWords(said["number"].upper(), reason)
 
@@ -218,7 +225,7 @@ FORMS: tuple[Form[ReleaseCommand], ...] = (
     Form(
         "return",
         "!return R1 [REASON] [: NOTE]",
-        "gives back what a party submitted, with a reason for its author alone; who submitted it takes it back",
+        phrase("gives back what a party submitted, with a reason for its author alone; who submitted it takes it back"),
         "!return R1 later: let us talk about it first",
         _return,
         party=True,
@@ -226,7 +233,9 @@ FORMS: tuple[Form[ReleaseCommand], ...] = (
     Form(
         "submit",
         "!submit [: WORDS]",
-        "asks the mediator to show words of yours to all; reply with it to a message of yours, or write the words",
+        phrase(
+            "asks the mediator to show words of yours to all; reply with it to a message of yours, or write the words"
+        ),
         "!submit: I can live with a date in June",
         _submit,
         desk=False,

@@ -8,6 +8,7 @@ from policies.case import DESK, Case, Kind
 from policies.commands.form import Form
 from policies.effects import Inform, Tell
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.phrase import phrase
 from policies.plan import desk_label
 from policies.text import marked
 
@@ -24,14 +25,16 @@ class Report:
         if author is None or facts.where.kind is not Kind.CAUCUS:
             return Refused("A party reports in its private room, or by mail", "You are at the desk already")
         if self.words is None and facts.quoted is None:
-            return Refused("What is it about?", "Reply !report to a message, or write !report: what happened")
+            return Refused(
+                phrase("What is it about?"), phrase("Reply !report to a message, or write !report: what happened")
+            )
         lines = [f"REPORT from {author.name}, in {desk_label(facts.where, case)}:"]
         if facts.quoted:
             whose = case.person(facts.quoted.author)
             lines.append(f"about this, by {whose.name if whose else 'somebody who left'}:")
             lines += marked(facts.quoted.words or "(not words)")
         lines += ["They write:", *marked(self.words)] if self.words else []
-        told = Inform(author.id, facts.where, "The mediators have your report. Nobody else was told.")
+        told = Inform(author.id, facts.where, phrase("The mediators have your report. Nobody else was told."))
         return Done(case, "", (Tell(DESK, "\n".join(lines)), told))
 
 
@@ -39,7 +42,7 @@ FORMS: tuple[Form[Report], ...] = (
     Form(
         "report",
         "!report [: WHAT HAPPENED]",
-        "tells the mediators, and nobody else; reply with it to a message, or write what happened",
+        phrase("tells the mediators, and nobody else; reply with it to a message, or write what happened"),
         "!report: I feel threatened by this",
         lambda words: Report(" ".join(words).removeprefix(":").strip() or None),
         desk=False,

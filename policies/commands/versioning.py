@@ -10,9 +10,10 @@ from policies.commands.form import Form
 from policies.commands.naming import NUMBER, done, find, may_be_named
 from policies.effects import Recall
 from policies.outcome import Facts, Outcome, Refused
+from policies.phrase import phrase, together
 from policies.versions import joined, why_not
 
-_HOW = "Name two documents, the newer one first"
+_HOW = phrase("Name two documents, the newer one first")
 _EXAMPLE = "!doc version D3 of D1"
 
 
@@ -32,7 +33,7 @@ class JoinVersions:
             return former
         document, into = newer[0], former[0]
         if facts.by != document.owner:
-            return Refused("Only its owner can say that", f"!doc show {document.id}")
+            return Refused(phrase("Only its owner can say that"), f"!doc show {document.id}")
         why = why_not(document, into)
         if why:
             return Refused(why, f"!doc history {document.id}")
@@ -40,8 +41,8 @@ class JoinVersions:
         after = case.document(into.id) or into
         named = may_be_named(case, after, after.newest, facts)
         shown = cards.card(case, after, after.newest, facts.at, named=named)
-        note = f"{document.id} is {cards.number_of(after, after.newest)} now."
-        return done(case, note, facts, Recall(document.id), shown=f"{note}\n{shown}")
+        note = phrase("{former} is {number} now.", former=document.id, number=cards.number_of(after, after.newest))
+        return done(case, note, facts, Recall(document.id), shown=together([note, shown], by="\n"))
 
 
 def _version(words: list[str]) -> JoinVersions | str:
@@ -55,7 +56,7 @@ FORMS: tuple[Form[JoinVersions], ...] = (
     Form(
         "doc version",
         "!doc version D3 of D1",
-        "says that a document of yours is a new version of another one of yours",
+        phrase("says that a document of yours is a new version of another one of yours"),
         _EXAMPLE,
         _version,
         caucus=True,

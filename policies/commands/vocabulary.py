@@ -79,6 +79,7 @@ from policies.commands.zone import SetZone
 from policies.effects import Inform
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome
+from policies.phrase import phrase, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,9 @@ class Help:
         """Changes nothing."""
         if facts.where.kind is Kind.CAUCUS and facts.by:
             lines = [form.line for form in FORMS.values() if form.party]
-            return Done(case, "", (Inform(facts.by, facts.where, "\n".join(["Here you can say:", *lines])),))
+            return Done(
+                case, "", (Inform(facts.by, facts.where, together([phrase("Here you can say:"), *lines], by="\n")),)
+            )
         return Done(case, help_text(self.topic, lobby=False, triage=case.triage is not None))
 
 
@@ -180,7 +183,7 @@ FORMS: dict[str, Form[Command]] = {
         Form(
             "help",
             "!help [COMMAND]",
-            "this list, or one command",
+            phrase("this list, or one command"),
             "!help party add",
             lambda words: Help(" ".join(words) or None),
             lobby=True,

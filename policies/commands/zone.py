@@ -9,6 +9,7 @@ from policies.commands.form import Form
 from policies.effects import Inform
 from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase, when
 from policies.text import moment
 from policies.zones import WRITTEN, zone_named
 
@@ -23,7 +24,7 @@ class SetZone:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Shows what it is there now, so that a mistake is seen."""
         if zone_named(self.zone) is None:
-            return Refused(WRITTEN, "For example: !timezone Carl Europe/Berlin")
+            return Refused(WRITTEN, phrase("For example: {example}", example="!timezone Europe/Berlin"))
         by = case.person(facts.by) if facts.by else None
         party = by if by and not case.is_staff(by.id) else None
         now = moment(facts.at, self.zone)
@@ -33,8 +34,11 @@ class SetZone:
         if person is None:
             return no_such_person(case, self.name or "")
         if party and person != party:
-            return Refused("You can set your own time zone alone", "!timezone Europe/Berlin")
-        told = f"Times are shown to you by the clock there from now on: it is {now}. !timezone changes that."
+            return Refused(phrase("You can set your own time zone alone"), "!timezone Europe/Berlin")
+        told = phrase(
+            "Times are shown to you by the clock there from now on: it is {time}. !timezone changes that.",
+            time=when(facts.at, self.zone),
+        )
         own = (Inform(person.id, where, told) for where in caucuses_of(case, person.id)[:1])
         after = case.with_person(replace(person, zone=self.zone))
         return Done(after, f"Times are shown to {person.name} by the clock there: it is {now}.", tuple(own))
@@ -48,7 +52,7 @@ FORMS: tuple[Form[SetZone], ...] = (
     Form(
         "timezone",
         "!timezone [NAME] ZONE",
-        "in which time zone times are shown: at this desk, or to somebody. A party sets its own",
+        phrase("in which time zone times are shown: at this desk, or to somebody. A party sets its own"),
         "!timezone Carl Europe/Berlin",
         _read,
         party=True,

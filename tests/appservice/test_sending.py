@@ -11,6 +11,7 @@ from appservice.worker import Done, End, Fate, Finished, Park
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
+from policies.phrase import verbatim
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
@@ -181,7 +182,7 @@ async def test_what_was_seen_on_the_way_is_told_and_has_the_rooms_looked_at(data
     [
         Post(JOINT, CARL, SECRET, M1),
         Tell(JOINT, SECRET.body),
-        Explain(ALICE, caucus_of(CASE, "Smith"), SECRET.body),
+        Explain(ALICE, caucus_of(CASE, "Smith"), verbatim(SECRET.body)),
         RELAY,
         Introduce(CARL, JOINT),
         Reconcile(),

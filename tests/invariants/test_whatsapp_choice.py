@@ -20,6 +20,7 @@ from policies.ask import TakingBack
 from policies.asking import meaning
 from policies.case import JOINT, Case
 from policies.effects import Post, Publish
+from policies.phrase import verbatim
 from policies.publishing import publications
 from policies.release import Release
 from tests.appservice.whatsapp.house import WhatsAppHouse, case_with_bea, done
@@ -248,7 +249,7 @@ def anybody_answers(patch: pytest.MonkeyPatch) -> None:
 
 def other_words_are_shown(patch: pytest.MonkeyPatch) -> None:
     def wrong(case: Case, release: Release, title: str) -> Any:
-        return publications(case, replace(release, words="all of it"), title)
+        return publications(case, replace(release, words="all of it"), verbatim(title))
 
     patch.setattr(choice, "publications", wrong)
 

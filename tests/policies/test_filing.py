@@ -7,7 +7,21 @@ import pytest
 from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.document import BlobId, DocumentId, Kept, Label
-from policies.effects import Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Publish, Redact, Relay, Tell
+from policies.effects import (
+    Announce,
+    Decision,
+    Effect,
+    Erase,
+    Explain,
+    Hold,
+    Inform,
+    Ingest,
+    Post,
+    Publish,
+    Redact,
+    Relay,
+    Tell,
+)
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, SignedDevice, Text, Unproven
@@ -128,7 +142,7 @@ def test_words_beside_a_file_stay_in_its_room_and_reach_whoever_reads_that_by_ma
     decision = filed(result, words="I accept only\nMediatrix: clause 3")
     told = of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)
     with_them = [e for e in told if "\n> I accept only\n> Mediatrix: clause 3" in e.text]
-    assert [(type(e), e.conversation) for e in with_them] == [(Tell, HERS), (Inform, HERS)]
+    assert [(type(e), e.conversation) for e in with_them] == [(Announce, HERS), (Inform, HERS)]
     [desk] = [e for e in told if e not in with_them]
     assert desk.conversation == DESK
     assert "clause" not in desk.text
@@ -245,11 +259,11 @@ def test_what_does_harm_goes_and_its_owner_learns_why(where: Conversation) -> No
 def test_what_is_no_document_stays_in_its_private_room_and_everybody_learns_who_has_it() -> None:
     decision = filed(FILM)
     assert decision.case == CASE
-    assert {type(e) for e in decision.effects} == {Tell, Inform}
+    assert {type(e) for e in decision.effects} == {Announce, Tell, Inform}
     texts = [e.text for e in of_kind(Tell, decision.effects) + of_kind(Inform, decision.effects)]
     assert len(texts) == 3
     stays = f"is not kept as a document. It is a film. The message with it stays in PRIVATE with mediator · {CASE.id}"
-    assert all(f"{stays}, and nobody else who reads there by another network gets the file." in text for text in texts)
+    assert all(f"{stays}. Nobody else who reads there by another network gets the file." in text for text in texts)
     elsewhere = filed(FILM, DESK, DESK)
     assert {type(e) for e in elsewhere.effects} == {Tell}
     assert "another network" not in str(elsewhere.effects)
@@ -257,7 +271,7 @@ def test_what_is_no_document_stays_in_its_private_room_and_everybody_learns_who_
 
 def test_what_is_no_document_out_of_the_joint_room_is_held_and_not_destroyed() -> None:
     decision = filed(FILM, JOINT)
-    assert {type(e) for e in decision.effects} == {Tell, Inform, Hold}
+    assert {type(e) for e in decision.effects} == {Announce, Tell, Inform, Hold}
     [held] = of_kind(Hold, decision.effects)
     assert held.message == MessageId("m1")
     assert reached(decision.effects) == {HERS, DESK}
@@ -289,7 +303,7 @@ def test_what_came_with_a_mail_stands_in_a_room_only_if_it_can_be_no_document_an
     assert bool(decision.case.documents) is isinstance(result, Passed)
     posts = of_kind(Post, decision.effects)
     assert [(post.conversation, post.content) for post in posts] == ([(HIS, FILE)] if result == FILM else [])
-    assert {type(e) for e in decision.effects} - {Post} == {Tell, Inform}
+    assert {type(e) for e in decision.effects} - {Post} == {Announce, Tell, Inform}
     assert reached(decision.effects) == {HIS, DESK}
     [told] = of_kind(Inform, decision.effects)
     assert told.to == named(CASE, "Carl").id

@@ -7,7 +7,7 @@ import pytest
 from policies.case import JOINT, Case
 from policies.delivery import Go, Wait, may_post
 from policies.due import decide_due
-from policies.effects import Decision, Hold, Inform, Post, Reconcile, Relay, Resume, Schedule, Tell
+from policies.effects import Announce, Decision, Hold, Inform, Post, Reconcile, Relay, Resume, Schedule, Tell
 from policies.floor import floor_text, objection
 from policies.message import Edit, Text
 from policies.mode import Mode
@@ -120,7 +120,7 @@ def test_a_mode_for_a_time_gives_way_to_the_one_before_it() -> None:
     assert early.case == locked.case
     assert speakers(late.case) == {"Mia", "Alice", "Carl"}
     assert of_kind(Reconcile, late.effects)
-    assert of_kind(Tell, late.effects) == [Tell(JOINT, floor_text(late.case))]
+    assert of_kind(Tell, late.effects) == [Announce(JOINT, floor_text(late.case))]
 
 
 def test_one_mode_for_a_time_after_another_ends_in_the_lasting_one() -> None:
@@ -146,7 +146,7 @@ def test_what_was_ended_by_hand_is_not_ended_again() -> None:
 
 def test_everybody_in_the_room_is_told_what_changes_and_levels_follow() -> None:
     outcome = done(both_sides(), "!mode locked")
-    assert of_kind(Tell, outcome.effects) == [Tell(JOINT, floor_text(outcome.case))]
+    assert of_kind(Tell, outcome.effects) == [Announce(JOINT, floor_text(outcome.case))]
     assert of_kind(Reconcile, outcome.effects)
     assert of_kind(Resume, outcome.effects)
     again = done(outcome.case, "!mode locked")

@@ -10,6 +10,7 @@ from policies.asking import answer_id, without
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Decision, Explain, Inform, Pose, Tell
 from policies.message import Proof, SignedDevice, Unproven
+from policies.phrase import verbatim
 from policies.poll import Ballot, Vote, ballot, decide_vote, shows
 from tests.policies.builders import AT, agreed_case, caucus_of, done, facts, named, of_kind
 
@@ -190,7 +191,7 @@ def test_a_poll_follows_the_words_of_its_question_and_nothing_else() -> None:
     assert shows(alices, ASK, CASE)
     assert not shows(alices, BOBS, CASE)
     assert not shows(carls, his, CASE), "he has no Matrix"
-    assert not shows(Inform(ALICE, ASK.where, f"“yes {ASK.code}”"), ASK, CASE)
+    assert not shows(Inform(ALICE, ASK.where, verbatim(f"“yes {ASK.code}”")), ASK, CASE)
     assert not shows(Tell(JOINT, f"“yes {ASK.code}”"), ASK, CASE)
     assert not shows(alices, ASK, without(replace(CASE, people=()), ASK))
 

@@ -10,7 +10,18 @@ from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, PersonId, Phase
 from policies.commands.undo import AT_ONCE
 from policies.document import BlobId, Document, DocumentId, Kept, Label, Version
-from policies.effects import EndHold, Inform, Pose, Publish, Recall, Reconcile, Resume, ResumeHold, Schedule, Tell
+from policies.effects import (
+    Announce,
+    EndHold,
+    Inform,
+    Pose,
+    Publish,
+    Recall,
+    Reconcile,
+    Resume,
+    ResumeHold,
+    Schedule,
+)
 from policies.files import Kind as FileKind
 from policies.floor import floor_text, spoken
 from policies.hold import AtHand, HoldEnd
@@ -86,7 +97,7 @@ def test_taking_something_back_by_its_own_command_can_be_undone(first: str, seco
 def test_all_that_follows_from_a_mode_follows_from_its_undoing() -> None:
     undone = done(after(CASE, "!mode closed"), "!undo")
     assert of_kind(Reconcile, undone.effects)
-    assert Tell(JOINT, floor_text(CASE)) in undone.effects
+    assert Announce(JOINT, floor_text(CASE)) in undone.effects
     assert "Everybody may write here." in undone.answer
 
 

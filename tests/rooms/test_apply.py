@@ -22,6 +22,7 @@ from policies.effects import (
     Tell,
 )
 from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
+from policies.phrase import verbatim
 from rooms.addresses import ReplyAddress
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
 from rooms.ports import Entry, Item, ItemId, RoomId, State
@@ -66,7 +67,7 @@ async def test_each_effect_waits_in_the_lane_of_its_room_or_person(site: Site) -
     own = caucus_of(CASE, "Jones")
     effects = (
         Tell(DESK, "x"),
-        Explain(ALICES.id, own, "x"),
+        Explain(ALICES.id, own, verbatim("x")),
         Post(own, CARL.id, Text("x"), M1),
         Relay(M1, JOINT, ALICES.id, Text("x"), CARL.id),
         Introduce(CARL.id, own),

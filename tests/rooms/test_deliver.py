@@ -10,6 +10,7 @@ from policies.effects import Explain, Introduce, Post, Preview, Publish, Reconci
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
+from policies.phrase import verbatim
 from policies.plan import room_key
 from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
@@ -39,7 +40,7 @@ async def test_a_notice_goes_to_those_who_are_wanted_and_have_joined() -> None:
 
 async def test_released_words_go_to_nobody_who_came_in_at_that_very_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     site = await Site().begin()
-    publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words:", "never", readers(site.case, JOINT))
+    publish = Publish(ReleaseId("R1"), JOINT, verbatim("Alice’s words:"), "never", readers(site.case, JOINT))
 
     async def wider(*_: object) -> Fit:
         return Fit(frozenset({MIA, ALICE, site.ghost("Carl")}), frozenset({STRANGER}))
@@ -192,8 +193,8 @@ async def test_somebody_taken_off_who_is_still_in_the_room_gets_no_key() -> None
 async def test_an_explanation_is_for_the_unsigned_devices_of_one_person_alone() -> None:
     site = await Site().begin()
     own, alice = caucus_of(site.case, "Smith"), named(site.case, "Alice")
-    await site.deliver(Explain(alice.id, own, "verify it", to_unsigned_devices=True))
-    await site.deliver(Explain(alice.id, own, "a word"))
+    await site.deliver(Explain(alice.id, own, verbatim("verify it"), to_unsigned_devices=True))
+    await site.deliver(Explain(alice.id, own, verbatim("a word")))
     assert [posting.only_for for posting in site.poster.posted] == [ALICE, None]
 
 
@@ -202,7 +203,7 @@ async def test_an_explanation_waits_for_whom_it_is_for() -> None:
     own, alice = caucus_of(site.case, "Smith"), named(site.case, "Alice")
     await site.synapse.rooms.join(site.room(own).id, as_user=MIA)
     await site.changed(site.room(own).id)
-    outcome, _ = await site.deliver(Explain(alice.id, own, "verify it", to_unsigned_devices=True))
+    outcome, _ = await site.deliver(Explain(alice.id, own, verbatim("verify it"), to_unsigned_devices=True))
     assert isinstance(outcome, Parked)
 
 

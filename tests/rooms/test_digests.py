@@ -10,6 +10,7 @@ from policies.effects import Inform, Introduce, Pose, Publish, Relay
 from policies.membership import readers
 from policies.message import Edit, MessageId, Reaction, Text
 from policies.names import ReleaseId
+from policies.phrase import verbatim
 from rooms import digests
 from rooms.apply import PEOPLE, Outgoing
 from rooms.deliver import Deliverer
@@ -101,8 +102,8 @@ async def test_what_was_said_after_the_hour_waits_for_the_next() -> None:
 
 async def test_nothing_of_its_own_room_is_overtaken() -> None:
     post = await Post().begin()
-    publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words:", "released", readers(CASE, JOINT), CARL.id)
-    notice, removed = Inform(CARL.id, JOINT, "notice"), Edit(None, "corrected")
+    publish = Publish(ReleaseId("R1"), JOINT, verbatim("Alice’s words:"), "released", readers(CASE, JOINT), CARL.id)
+    notice, removed = Inform(CARL.id, JOINT, verbatim("notice")), Edit(None, "corrected")
     await post.put(relay("one"), publish, replace(relay("x"), content=removed), notice, relay("after the notice"))
     post.now = DUE
     await post.carry()
@@ -111,10 +112,10 @@ async def test_nothing_of_its_own_room_is_overtaken() -> None:
 
 async def test_what_concerns_its_reader_alone_does_not_wait() -> None:
     post = await Post().begin()
-    pose = Pose(CARL.id, OWN, "4F2A", "Well?", "w", "t", AT, of_the_case=False)
+    pose = Pose(CARL.id, OWN, "4F2A", verbatim("Well?"), "w", verbatim("t"), AT, of_the_case=False)
     asked = done(CASE, "!ask Carl: Well?", facts(code="4F2A")).case
     await post.site.change(asked)
-    await post.put(Inform(CARL.id, OWN, "notice"), Introduce(CARL.id, OWN), pose)
+    await post.put(Inform(CARL.id, OWN, verbatim("notice")), Introduce(CARL.id, OWN), pose)
     for number in (1, 2, 3):
         assert isinstance(await post.carry(number), Sent)
 
@@ -138,7 +139,7 @@ async def test_to_pose_a_question_wakes_what_waits_for_a_digest() -> None:
 
 async def test_what_may_not_go_any_more_does_not_go_along() -> None:
     post = await Post().begin()
-    released = Publish(ReleaseId("R1"), JOINT, "Alice’s words:", "for others", frozenset(), CARL.id)
+    released = Publish(ReleaseId("R1"), JOINT, verbatim("Alice’s words:"), "for others", frozenset(), CARL.id)
     await post.put(relay("one"), released, relay("two"))
     post.now = DUE
     await post.carry()

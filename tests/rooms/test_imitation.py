@@ -10,6 +10,7 @@ from policies.effects import Inform, Pose, Post, Publish, Tell
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
+from policies.phrase import verbatim
 from rooms.postings import html_of, words_of
 from tests.policies.builders import named, of_kind
 from tests.policies.test_release import CASE, HERS, code_in, quoting, says
@@ -52,7 +53,9 @@ def body(content: object) -> str:
 
 @anyhow
 def test_as_released_words(words: str) -> None:
-    publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words, released by the mediator:", words, readers(CASE, JOINT))
+    publish = Publish(
+        ReleaseId("R1"), JOINT, verbatim("Alice’s words, released by the mediator:"), words, readers(CASE, JOINT)
+    )
     stands_marked(body(words_of(publish, CASE)), html_of(publish, CASE))
     assert body(words_of(publish, CASE)).startswith("Alice’s words, released by the mediator:\n> ")
 
@@ -104,5 +107,5 @@ def test_formatted_words_that_differ_from_the_plain_ones_are_nobodys() -> None:
 
 
 def test_a_notice_for_a_party_has_no_more_html_than_marks() -> None:
-    assert html_of(Inform(named(CASE, "Alice").id, HERS, "R1 was passed on."), CASE) is None
+    assert html_of(Inform(named(CASE, "Alice").id, HERS, verbatim("R1 was passed on.")), CASE) is None
     assert html_of(Tell(DESK, "Alice wrote in <b>EVERYONE</b>"), CASE) is None

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from policies.case import Case
 from policies.effects import Inform, Pose
 from policies.message import Text
+from policies.phrase import verbatim
 from rooms.apply import MATRIX, PEOPLE
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from tests.policies.builders import agreed_case, done, facts, named
@@ -57,9 +58,18 @@ async def test_a_question_about_somebodys_words_reaches_who_gets_links() -> None
     site = await Site(case).begin()
     where = next(a.where for a in case.asks if a.asked == bea)
     code = next(a.code for a in case.asks if a.asked == bea)
-    pose = Pose(bea, where, code, "May I?", "a secret", "All read it.", datetime(2026, 2, 1, tzinfo=UTC), True)
+    pose = Pose(
+        bea,
+        where,
+        code,
+        verbatim("May I?"),
+        "a secret",
+        verbatim("All read it."),
+        datetime(2026, 2, 1, tzinfo=UTC),
+        True,
+    )
     assert isinstance(await deliver(site, pose, PEOPLE), Sent)
-    assert isinstance(await deliver(site, Inform(bea, where, "noted"), PEOPLE), Sent)
+    assert isinstance(await deliver(site, Inform(bea, where, verbatim("noted")), PEOPLE), Sent)
 
 
 async def test_a_closed_question_is_not_asked() -> None:
@@ -73,7 +83,7 @@ async def test_nobody_is_asked_who_has_left() -> None:
     site = await Site(CASE).begin()
     await site.change(done(site.case, "!party remove Carl", facts(None)).case)
     assert isinstance(await deliver(site, TO_CARL, PEOPLE), Cancelled)
-    assert isinstance(await deliver(site, Inform(TO_CARL.to, TO_CARL.conversation, "x"), PEOPLE), Cancelled)
+    assert isinstance(await deliver(site, Inform(TO_CARL.to, TO_CARL.conversation, verbatim("x")), PEOPLE), Cancelled)
 
 
 async def test_each_channel_has_its_own_lane() -> None:

@@ -13,6 +13,7 @@ from policies.commands.waiting import ShowHeads
 from policies.effects import Decision, Due, Publish, Tell, due_key
 from policies.message import Content, File, FileRef, MessageId, Text
 from policies.names import ReleaseId
+from policies.phrase import verbatim
 from policies.record import HEADS_EVERY, digest, next_heads, parts
 from rooms.apply import MailHeads
 from rooms.handle import Handler
@@ -262,7 +263,7 @@ def test_a_digest_tells_contents_apart() -> None:
 
 def test_released_words_stand_in_the_chain_of_those_who_read_them() -> None:
     site = Site()
-    publish = Publish(ReleaseId("R1"), JOINT, "Alice’s words:", WORDS, frozenset())
+    publish = Publish(ReleaseId("R1"), JOINT, verbatim("Alice’s words:"), WORDS, frozenset())
     decision = Decision(site.case, (Tell(DESK, "R1 is released"), publish), "answer", "R1 is released")
     answer = message(site.case, "Alice", caucus_of(site.case, "Smith"), Text("yes 4F2A"))
     asked, released = parts(decision, answer)

@@ -16,6 +16,7 @@ from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
 from policies.document import DocumentId
 from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
+from policies.phrase import verbatim
 from policies.plan import RoomKey
 from policies.poll import Ballot
 from rooms.apply import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
@@ -152,13 +153,13 @@ async def test_what_the_room_holds_already_is_done_and_linked(house: House) -> N
         assert entry.message.id == "old"
 
 
-ASKED = Pose(CARL, JOINT, "4F2A", "May it?", "words", "It is.", AFTER, of_the_case=True)
-TOLD = Inform(CARL, JOINT, "noted")
+ASKED = Pose(CARL, JOINT, "4F2A", verbatim("May it?"), "words", verbatim("It is."), AFTER, of_the_case=True)
+TOLD = Inform(CARL, JOINT, verbatim("noted"))
 HANDED = Hand(DocumentId("D1"), 1, "a1" * 32, JOINT)
-RELEASED = Publish(ReleaseId("R1"), JOINT, "Carl’s words:", "words", frozenset({CARL}))
+RELEASED = Publish(ReleaseId("R1"), JOINT, verbatim("Carl’s words:"), "words", frozenset({CARL}))
 
 
-POLLED = Poll(CARL, JOINT, Ballot("4F2A", "a1" * 32, "May it?"), ItemId("words"))
+POLLED = Poll(CARL, JOINT, Ballot("4F2A", "a1" * 32, verbatim("May it?")), ItemId("words"))
 ENDED = PollEnd(JOINT, "4F2A", ItemId("poll"))
 
 

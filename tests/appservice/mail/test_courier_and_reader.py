@@ -22,6 +22,7 @@ from policies.effects import AskWhose, Inform, Pose, Post, Relay, Tell
 from policies.guard import grams
 from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
+from policies.phrase import verbatim
 from policies.plan import label
 from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
@@ -135,8 +136,8 @@ async def test_each_kind_of_letter_can_be_read(desk: Desk, content: Content | No
 
 
 async def test_what_is_on_the_page_alone_goes_as_a_link_even_to_whoever_gets_words_by_mail(desk: Desk) -> None:
-    await desk.carry(Inform(CARL.id, OWN, "D1.1 is on your page", page=True))
-    await desk.carry(Inform(CARL.id, OWN, "what else is said"), item="i2")
+    await desk.carry(Inform(CARL.id, OWN, verbatim("D1.1 is on your page"), page=True))
+    await desk.carry(Inform(CARL.id, OWN, verbatim("what else is said")), item="i2")
     [link], [words] = desk.post_office.links, desk.post_office.delivered
     assert "D1.1" not in link.everything
     assert "what else is said" in words.text
@@ -197,7 +198,9 @@ async def test_a_mail_whose_sending_was_interrupted_is_not_sent_again(desk: Desk
 
 async def test_a_question_says_by_when_on_the_readers_clock(desk: Desk) -> None:
     case = done(CASE, "!timezone Carl America/New_York").case
-    pose = Pose(CARL.id, OWN, "4F2A", "Does Thursday suit you?", "Thursday", "So.", AT, of_the_case=True)
+    pose = Pose(
+        CARL.id, OWN, "4F2A", verbatim("Does Thursday suit you?"), "Thursday", verbatim("So."), AT, of_the_case=True
+    )
     async with desk.database.begin() as work:
         await work.outbox.put(Item(ItemId("q1"), Lane("l"), "people", CASE.id, b"x", AT))
     letter = Letter(case, OWN, label(OWN, case), CARL.id, (), None, pose, None)

@@ -7,12 +7,13 @@ import pytest
 
 from appservice.matrix.ids import EventId
 from appservice.matrix.polls import RESPONSES, end, read_response, start
+from policies.phrase import verbatim
 from policies.poll import Ballot
 
 POLL = EventId("$poll")
 ABOUT = {"m.relates_to": {"rel_type": "m.reference", "event_id": POLL}}
 RESPONSE = "org.matrix.msc3381.poll.response"
-BALLOT = Ballot("4F7K", "a" * 64, "Alice, yes or no to this (4F7K)?\n> We talk.")
+BALLOT = Ballot("4F7K", "a" * 64, verbatim("Alice, yes or no to this (4F7K)?\n> We talk."))
 
 
 def chosen(content: dict[str, Any], kind: str = RESPONSE) -> tuple[tuple[str, ...], EventId | None]:

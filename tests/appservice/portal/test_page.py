@@ -22,6 +22,7 @@ from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.effects import Inform, Introduce, Post, Relay, Tell
 from policies.message import File, FileRef, Message, MessageId, PinnedLink, Text, Unproven
+from policies.phrase import verbatim
 from policies.plan import label
 from rooms.apply import Outgoing
 from rooms.handle import Handler
@@ -364,7 +365,7 @@ async def test_nobody_claims_what_came_in_anothers_name_or_is_not_held(town: Tow
 
 
 async def test_what_the_service_says_to_one_person_is_shown_as_such(town: Town) -> None:
-    notice = Inform(CARL.id, OWN, "Your no is noted.")
+    notice = Inform(CARL.id, OWN, verbatim("Your no is noted."))
     town._items += 1
     await town.carry(notice, OWN, Text("x"))
     (room,) = [room for room in (await town.view()).rooms if room.is_private]

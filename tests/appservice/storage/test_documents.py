@@ -14,6 +14,7 @@ from appservice.storage.documents import Document, DocumentError
 from policies.case import Case
 from policies.effects import Effect
 from policies.message import AuthenticatedMail, Message, Proof, SignedDevice, Unproven
+from policies.phrase import Phrase, verbatim
 
 CASES: Document[Case] = Document(Case)
 MESSAGES: Document[Message] = Document(Message)
@@ -21,6 +22,9 @@ EFFECTS: Document[Effect] = Document(Effect)
 PROOFS: Document[Proof] = Document(Proof)
 
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
+
+
+st.register_type_strategy(Phrase, st.text().map(verbatim))
 
 
 @given(st.from_type(Case))

@@ -8,8 +8,9 @@ import pytest
 from appservice.whatsapp.reader import NOBODYS
 from appservice.worker import End, Finished
 from policies.case import DESK, JOINT, Case, CaseId, Conversation
-from policies.effects import Inform, Post, Tell
+from policies.effects import Announce, Inform, Post, Tell
 from policies.message import Text
+from policies.phrase import verbatim
 from policies.whatsapp import account_text, fingerprint
 from rooms.ports import State
 from tests.appservice.whatsapp.house import WhatsAppHouse, case_with_bea, done
@@ -115,7 +116,7 @@ async def test_what_is_not_plainly_her_words_is_never_posted(fields: Json) -> No
 async def test_a_reaction_is_shown_in_private_and_no_letters_of_it() -> None:
     there = await house()
     await there.receive(webhook(message("reaction", {"message_id": "w", "emoji": "👍YES"}), number=JOINT_NUMBER))
-    assert there.effects() == [Tell(caucus(there), "Bea reacted with 👍 on WhatsApp.")]
+    assert there.effects() == [Announce(caucus(there), verbatim("Bea reacted with 👍 on WhatsApp."))]
 
 
 async def test_an_answer_to_a_message_of_the_same_room_is_one() -> None:

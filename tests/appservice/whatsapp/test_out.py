@@ -14,6 +14,7 @@ from policies.case import JOINT, Conversation, PersonId
 from policies.effects import Inform, Pose, Relay
 from policies.language import Language
 from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
+from policies.phrase import verbatim
 from policies.whatsapp import WhatsAppState
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
@@ -86,7 +87,7 @@ async def test_who_is_known_by_an_id_is_written_to_by_it_and_never_by_the_number
         Edit(None, "new"),
         File("x.pdf", "application/pdf", 3, FileRef("r")),
         Removal(None),
-        Inform(PersonId("p3"), JOINT, "note"),
+        Inform(PersonId("p3"), JOINT, verbatim("note")),
         None,
     ],
 )
@@ -123,7 +124,16 @@ async def test_a_long_text_goes_in_parts_and_all_of_it_arrives() -> None:
 
 async def test_a_question_has_buttons_that_carry_its_code_and_what_it_is_about() -> None:
     there = await house()
-    pose = Pose(there.bea.id, caucus(there), "4F2A", "Agree?", "words", "Then so.", there.now, of_the_case=False)
+    pose = Pose(
+        there.bea.id,
+        caucus(there),
+        "4F2A",
+        verbatim("Agree?"),
+        "words",
+        verbatim("Then so."),
+        there.now,
+        of_the_case=False,
+    )
     outcome = await there.carry(pose, caucus(there))
     assert isinstance(outcome, Trouble), "a question that is closed is not put"
 
