@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
+from unicodedata import normalize
 
 from policies.agreement import Agreement
 from policies.ask import (
@@ -56,7 +57,9 @@ ASK_LASTS = timedelta(minutes=15)
 """For a mediator's own acts, who is there and looking."""
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE = r"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{4}"
-_YES, _NO = "yes|agreed?|i agree|accept(?:ed)?|i accept", "no|disagree|i disagree|refuse|i refuse"
+_YES = "yes|agreed?|i agree|accept(?:ed)?|i accept|ja|sí|si|oui"
+_NO = "no|disagree|i disagree|refuse|i refuse|nein|non"
+"""In every language at once: none's yes is another's no."""
 _ANSWER = re.compile(
     rf"\W*(?:(?P<yes>{_YES})|(?:{_NO}))[\s:,.–-]+(?P<code>{_CODE})\W*"
     rf"|\W*(?P<code2>{_CODE})[\s:,.–-]+(?:(?P<yes2>{_YES})|(?:{_NO}))\W*",
@@ -79,7 +82,8 @@ class Answer:
 def read_answer(text: str) -> tuple[str, bool] | None:
     """The code and the yes or no of words that are an answer, and nothing besides. Codes have letters and digits, so
     that “yes that” is none."""
-    said = _ANSWER.fullmatch(text.strip()) if len(text) < 60 else None
+    # A letter and its accent may come apart.
+    said = _ANSWER.fullmatch(normalize("NFC", text.strip())) if len(text) < 60 else None
     if said is None:
         return None
     return (said["code"] or said["code2"]).upper(), bool(said["yes"] or said["yes2"])
