@@ -128,7 +128,12 @@ def heading_of(release: Release, author: str) -> Phrase:
     return heading(author, reworded=release.reworded)
 
 
+_PRIVATE = ("private", "privat", "vertraulich", "privado", "privada", "confidencial", "privé", "privée", "confidentiel")
+_MARKS = {"privileged": "privileged"} | dict.fromkeys(_PRIVATE, "private")
+"""In every language: what is taken for such a mark by mistake is only asked about once more."""
+
+
 def mark_of(words: str) -> str | None:
     """The mark that its author put before a message: `privileged` is never passed on, `private` not without a yes."""
     first = words.split(maxsplit=1)[0].strip("[]():,.–-!*_").casefold() if words.split() else ""
-    return first if first in {"privileged", "private"} else None
+    return _MARKS.get(first)

@@ -11,7 +11,13 @@ from policies.zones import UNIVERSAL, on_the_clock
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e\u3164")
-_RESERVED = ("everyone", "private", "mediatrix", "desk", "held", "released")
+_RESERVED = (
+    *("everyone", "joint", "private", "mediatrix", "desk", "held", "released"),
+    *("alle", "privat", "freigegeben", "zurückgehalten"),
+    *("todos", "privado", "compartido", "retenido"),
+    *("tous", "privé", "transmis", "retenu"),
+)
+"""How labels of ours begin, in every language."""
 NAME_LIMIT = 64
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridges.whatsapp.convert_out import LABELS
 from catalogue import said
 from policies.acts import create
 from policies.case import DESK, JOINT, Case, CaseId
@@ -15,7 +16,10 @@ from policies.language import Language
 from policies.membership import language_in
 from policies.message import Text
 from policies.outcome import Done
+from policies.release import mark_of
 from policies.routing import decide
+from policies.status import readers_text
+from policies.text import name_problem
 from tests.policies.builders import alike, both_sides, caucus_of, done, facts, message, named, of_kind, refused
 
 CASE = both_sides()
@@ -86,3 +90,20 @@ def test_a_new_case_takes_the_organisations_language() -> None:
     made = create(Case(CaseId("1042"), "x"), NewCase("x", ()), replace(facts(None), language=DE))
     assert isinstance(made, Done)
     assert made.case.language is DE
+
+
+@pytest.mark.parametrize("language", Language)
+def test_nobody_is_called_like_a_label_of_ours_in_any_language(language: Language) -> None:
+    """I10: the first word of what says who reads."""
+    for text in (*LABELS.values(), readers_text(CASE, HERS), readers_text(CASE, JOINT)):
+        label = said(text, language).lstrip("🔒👥 ").split()[0].strip(".,–")
+        assert name_problem(label), label
+        assert name_problem(f"{label.lower()} mediator"), label
+
+
+@pytest.mark.parametrize(
+    "word", ["Private:", "privat", "Vertraulich –", "privado", "PRIVADA", "privé", "Confidentiel :"]
+)
+def test_a_mark_of_privacy_is_understood_in_every_language(word: str) -> None:
+    assert mark_of(f"{word} I could go lower") == "private"
+    assert mark_of(f"I said {word}") is None
