@@ -202,7 +202,8 @@ class MailCourier:
             case None:
                 return self._invitation(letter.case, person)
             case Pose():
-                return mails.Explanation(in_words(letter.content, letter.case.zone_of(person.id)))
+                asked = in_words(letter.content, letter.case.zone_of(person.id))
+                return mails.Explanation(spoken(asked, letter.case.language_of(person.id)))
             case Inform(text=text):
                 return mails.Explanation(text)
             case Publish(heading=heading, words=words):

@@ -196,8 +196,8 @@ async def test_a_mail_whose_sending_was_interrupted_is_not_sent_again(desk: Desk
     assert len(desk.post_office.delivered) == 1
 
 
-async def test_a_question_says_by_when_on_the_readers_clock(desk: Desk) -> None:
-    case = done(CASE, "!timezone Carl America/New_York").case
+async def test_a_question_says_how_and_by_when_it_is_answered_as_its_reader_says_it(desk: Desk) -> None:
+    case = done(done(CASE, "!timezone Carl America/New_York").case, "!language Carl de").case
     pose = Pose(
         CARL.id, OWN, "4F2A", verbatim("Does Thursday suit you?"), "Thursday", verbatim("So."), AT, of_the_case=True
     )
@@ -206,7 +206,9 @@ async def test_a_question_says_by_when_on_the_readers_clock(desk: Desk) -> None:
     letter = Letter(case, OWN, label(OWN, case), CARL.id, (), None, pose, None)
     await desk.courier.carry(desk.database.committed.outbox.items[ItemId("q1")], letter)
     [mail] = desk.post_office.mailbox("carl@example.net")
-    assert "2026-01-04 19:00 (New York, UTC-5)" in " ".join(mail.text.replace("|", "").split())
+    shown = " ".join(mail.text.replace("|", "").split())
+    assert "04.01.2026, 19:00 (New York, UTC-5)" in shown
+    assert "„ja 4F2A“ oder „nein 4F2A“" in shown
 
 
 # --- in
