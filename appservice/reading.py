@@ -196,6 +196,8 @@ class EventReader:
         event = reading.event
         if self._invites_us(event):
             invited, by = UserId(event["state_key"]), UserId(event["sender"])
+            # Their devices may have been asked for before they had any: what we answer must be readable for them.
+            await reading.work.crypto.mark_changed([by])
             await reading.handler.invited(RoomId(event["room_id"]), invited, by, self._bot)
         return await self._finish(reading.work, reading.item, "not a room of ours")
 
@@ -305,6 +307,9 @@ class EventReader:
             return None
         if case and conversation and person and person.id in readers(case, conversation):
             if membership == "join":
+                if case.triage is not None:
+                    # Invited when the service started, they may have had no device then.
+                    await reading.work.crypto.mark_changed([UserId(event["state_key"])])
                 await look(reading.work, [UserId(event["state_key"])], reading.item.received_at)
                 return await handler.arrived(case, person, conversation)
             if membership == "leave":

@@ -21,6 +21,8 @@ from appservice.worker import Park
 from policies.asking import answer_id
 from policies.case import DESK, JOINT, Conversation, Kind
 from policies.effects import Explain, Redact, Tell
+from policies.intake import manned, new_desk
+from policies.language import Language
 from policies.message import SignedDevice, Unreadable
 from policies.plan import RoomKey, room_key
 from rooms.apply import MATRIX, Say
@@ -371,3 +373,32 @@ async def test_words_never_overtake_a_vote_however_long_its_poll_is_being_posted
         await table.look(work, vote)
         assert [item.id for item in await work.inbox.in_state([State.READY])] == [spoken.id], "it was woken"
         assert "Alice says YES" in words(await table._outgoing(work))
+
+
+async def _changes(table: Table, user: UserId) -> int:
+    async with table.database.begin() as work:
+        (row,) = await work.crypto.device_lists([user])
+    return row.changed
+
+
+async def test_the_devices_of_whoever_invites_us_are_asked_for_again(table: Table) -> None:
+    """They may have been asked for before there were any."""
+    async with table.database.begin() as work:
+        await work.crypto.track([MIA])
+    before = await _changes(table, MIA)
+    ours = UserId("@_mediatrix_bot:example.org")
+    where, invites = RoomId("!direct"), {"membership": "invite"}
+    await table.hear(MIA, where, invites, kind="m.room.member", clear=True, state_key=ours)
+    assert await _changes(table, MIA) == before + 1
+
+
+async def test_the_devices_of_who_comes_to_the_triage_desk_are_asked_for_again(table: Table) -> None:
+    room = RoomId("!triage")
+    async with table.database.begin() as work:
+        desk = manned(new_desk(Language.ENGLISH, "UTC"), {MIA: "Mia"})
+        await work.cases.save(desk)
+        await work.rooms.save(RoomRecord(desk.id, room_key(DESK), Standing.MADE, "", room))
+        await work.crypto.track([MIA])
+    before = await _changes(table, MIA)
+    await table.hear(MIA, room, {"membership": "join"}, kind="m.room.member", clear=True, state_key=MIA)
+    assert await _changes(table, MIA) == before + 1
