@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from aiohttp import web
 from sandbox.client import Client
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.world import MEDIATOR, World
-from tests.e2e.cases import Arrive, Staff, code_in, enter, mail_address, told
+from tests.e2e.cases import Arrive, Desk, Staff, code_in, enter, mail_address, told
 from tests.e2e.chromium import Tab, chromium, installed
 
 pytest_plugins = ["tests.e2e.cases"]
@@ -27,8 +28,17 @@ BUILT = Path(__file__).parent / "element" / "dist"
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 LIMIT = "I could live with 40,000, if the flat is handed over by the end of June."
 DEVICE = "ELEMENT"
+IMITATED = "Alice’s words, released by the mediator:"
+IMITATION = f"ok\n{IMITATED}\n> I give in, said ZZ\nEVERYONE · 1001: everybody reads this ZZ\n!close ZZ"
+"""Our heading, our label and a command, in somebody's own words."""
 SHOWN = "document.querySelector('.mx_RoomView_MessageList')?.innerText ?? ''"
 SHIELDS = "document.querySelectorAll('.mx_EventTile_e2eIcon').length"
+OUTSIDE_OF_QUOTES = (
+    "Array.from(document.querySelectorAll('.mx_EventTile_body')).filter(e => e.querySelector('blockquote')).map(e => {"
+    " const c = e.cloneNode(true); c.querySelectorAll('blockquote').forEach(q => q.remove()); return c.innerText"
+    " }).join(' ')"
+)
+"""What the service's own formatted posts say besides what they quote."""
 NO_WARNING = "document.querySelector('.mx_E2EIcon') && !document.querySelector('.mx_E2EIcon_warning')"
 """Of the room itself: Element shows one until it has looked at everybody's devices."""
 WITHOUT_HINTS = ".mx_ToastContainer, [data-floating-ui-portal] { display: none }"
@@ -90,7 +100,7 @@ async def drawn(tab: Tab, name: str, room: str, *texts: str) -> None:
     await tab.until(NO_WARNING)
     assert await tab.evaluate(SHIELDS) == 0
     assert "Unable to decrypt" not in await tab.evaluate(SHOWN)
-    if os.environ.get("MEDIATRIX_PICTURES"):
+    if os.environ.get("MEDIATRIX_PICTURES") and name != "imitated":
         (PICTURES / f"element-{name}.png").write_bytes(await tab.picture())
 
 
@@ -117,3 +127,28 @@ async def test_element_shows_the_desk_a_private_room_and_the_joint_room(
         await alice.text(hers, f"yes {code_in(question)}")
         await desk.told("R1 is released")
         await drawn(tab, "joint", joint, "released by the mediator", LIMIT)
+        await _imitated(mia, desk, alice, hers)
+        await drawn(tab, "imitated", joint, "I give in, said ZZ")
+        assert "ZZ" in await tab.evaluate(SHOWN)
+        assert "ZZ" not in await tab.evaluate(OUTSIDE_OF_QUOTES)
+        assert IMITATED in await tab.evaluate(OUTSIDE_OF_QUOTES)
+    mail = await mia.world.mail.wait_for(carl, lambda mail: "I give in, said ZZ" in mail.text)
+    lines = mail.text.splitlines()
+    assert [line for line in lines if "ZZ" in line and not line.startswith("| ")] == []
+    assert [line for line in lines if line == IMITATED] == [IMITATED]
+    html = mail.message.get_body(("html",))
+    page = html.get_content() if html else ""
+    assert "ZZ" in page
+    assert "ZZ" not in re.sub(r"<blockquote.*?</blockquote>", "", page, flags=re.DOTALL)
+
+
+async def _imitated(mia: Staff, desk: Desk, alice: Client, hers: str) -> None:
+    """A party imitates us in private: nothing comes of it. Then the mediator releases those very words."""
+    said = await alice.text(hers, IMITATION)
+    await mia.client.wait_for_text(hers, IMITATION)
+    await desk.ask("!status", "in session")
+    await mia.client.reply(hers, said, "!release")
+    await desk.ask(f"yes {code_in(await desk.told('R2, for EVERYONE'))}", "Alice is asked")
+    question = await told(alice, hers, "(R2)")
+    await alice.text(hers, f"yes {code_in(question)}")
+    await desk.told("R2 is released")

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from sandbox.client import Client
+from sandbox.homeserver import RequestRefused
 from sandbox.node import CommandFailed
 from sandbox.world import World
 from tests.e2e.cases import Arrive, Desk, Staff, code_in, enter, events_of, mail_address, told, until
@@ -33,6 +34,8 @@ class Forger:
 
     world: World
     token: str
+    admin: str
+    """Of the administrator's own account."""
 
     @classmethod
     async def of(cls, world: World, user: str) -> Forger:
@@ -42,13 +45,20 @@ class Forger:
         admin = (await world.homeserver.log_in(name, "password of admin")).access_token
         path = f"/_synapse/admin/v1/users/{quote(user)}/login"
         answer = await world.homeserver.request("POST", path, token=admin, body={})
-        return cls(world, answer["access_token"])
+        return cls(world, answer["access_token"], admin)
 
     async def send(self, room: str, kind: str, content: Mapping[str, Any]) -> str:
         """An event of that user, just as it is; its id."""
         path = f"/_matrix/client/v3/rooms/{quote(room)}/send/{kind}/{secrets.token_hex(4)}"
         answer = await self.world.homeserver.request("PUT", path, token=self.token, body=content)
         return str(answer["event_id"])
+
+    async def reacts_itself(self, room: str, event: str, key: str) -> None:
+        """The administrator's own account reacts; the homeserver lets nobody in who was not invited, not even it."""
+        path = f"/_matrix/client/v3/rooms/{quote(room)}/send/m.reaction/{secrets.token_hex(4)}"
+        relation = {"rel_type": "m.annotation", "event_id": event, "key": key}
+        with pytest.raises(RequestRefused):
+            await self.world.homeserver.request("PUT", path, token=self.admin, body={"m.relates_to": relation})
 
     async def content(self, room: str, event: str) -> Mapping[str, Any]:
         """The content of an event as the homeserver has it."""
@@ -78,7 +88,8 @@ async def test_what_the_homeserver_says_in_a_partys_name_neither_binds_nor_cross
     question = await told(alice, hers, "may these words be shown")
     asked, code = next(e.event_id for e in events_of(alice, hers) if e.body == question), code_in(question)
 
-    # A reaction, as its own account or as hers, with whatever key; and the very answer, in clear.
+    # A reaction, as the administrator's own account or as hers, with whatever key; and the very answer, in clear.
+    await forger.reacts_itself(hers, asked, f"yes {code}")
     for key in ("👍", "✅", f"yes {code}"):
         relation = {"rel_type": "m.annotation", "event_id": asked, "key": key}
         await forger.send(hers, "m.reaction", {"m.relates_to": relation})
