@@ -26,6 +26,7 @@ async def the_joint_session(cast: Cast) -> None:
     await cast.carl.has_it(joint, "Mia corrected an earlier message", "We meet on Tuesday.")
     await stage.take_back(mia, joint, slip)
     await cast.carl.has_it(joint, "An earlier message was removed from this room")
+    await stage.told_at_the_desk("Mia removed a message in", "it can't be called back")
     await stage.refused("the removal", alice.client.redact(joint.room, answered))
     stage.proved("Alice can't take back what everyone has read: the homeserver refuses")
     stage.holds("Carl had a mail of every post, correction and removal", not cast.carl.unexpected, "others")
