@@ -5,6 +5,7 @@ Every webhook comes twice here, and one message is taken without an answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.e2e.conftest import SYNAPSE_PYTHON
 pytest_plugins = ["tests.e2e.cases"]
 
 NUMBER, USER = "+34600123456", "ES.4711aB"
+GREETING = "This is "
+FENCE = "My neighbour and I can't agree about the fence."
 LIMIT, OFFER = "I pay at most 900.", "I can do Monday."
 
 
@@ -31,7 +34,8 @@ async def staff(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
     world = World(tmp_path, new_ports(), SYNAPSE_PYTHON)
     await world.configure()
     settings = world.config.read_text()
-    world.config.write_text(settings.replace(f'  joint_number: "{JOINT}"\n', ""))
+    settings = settings.replace(f'  joint_number: "{JOINT}"\n', "")
+    world.config.write_text(re.sub(r"(?m)^(intake:.*\n  enabled: )false", r"\1true", settings))
     world.whatsapp.webhooks.times = 2
     async with world:
         staff = await at_work(world, case_node, MEDIATOR)
@@ -105,9 +109,39 @@ async def test_only_what_she_confirmed_is_read_by_everyone_and_once(staff: Staff
     said = [event.body or "" for event in await alice.timeline(joint)]
     assert sum(OFFER in body for body in said) == 1
     assert not [body for body in said if LIMIT in body]
-    assert not [bubble for bubble in stranger.bubbles if not bubble.mine and bubble.id != "wamid.stolen"]
+    await stranger.wait_for(lambda bubble: bubble.text.startswith(GREETING))
+    got = [bubble.text for bubble in stranger.bubbles if not bubble.mine and bubble.id != "wamid.stolen"]
+    assert len(got) == 1
+    assert got[0].startswith(GREETING)
     rooms = [room.name for room in await alice.rooms()]
     assert rooms.count(f"PRIVATE with mediator · {desk.number}") == 1
+
+
+async def test_a_stranger_reaches_the_triage_desk_and_a_case_is_opened_for_them(staff: Staff, come: Arrive) -> None:
+    """Every webhook comes twice, the service is killed, and an answer is taken without one; then Nora is a party."""
+    world, mia = staff.world, staff.client
+    nora = world.whatsapp.telephone("+4915112345678", "DE.9z9", "Desk · triage")
+    await nora.write(PRIVATE, FENCE)
+    await nora.wait_for(lambda bubble: bubble.text.startswith(GREETING))
+    desk = await enter(mia, "Desk · triage")
+    shown = await mia.wait_for(lambda event: event.room_id == desk and f"> {FENCE}" in (event.body or ""), FENCE)
+    await world.kill_service()
+    await world.start_service()
+    await mia.reply(desk, shown.event_id, "When may we telephone you?")
+    asked = await mia.wait_for(lambda event: event.room_id == desk and "Say “yes " in (event.body or ""), "a question")
+    code = (asked.body or "").partition("Say “yes ")[2][:4]
+    await mia.text(desk, f"yes {code}")
+    await nora.wait_for(lambda bubble: bubble.text == "When may we telephone you?")
+    await mia.text(desk, "!intake open S1 Nora: Nora and her neighbour")
+    opened = await mia.wait_for(lambda e: e.room_id == desk and "is open, with Nora" in (e.body or ""), "a case")
+    number = (opened.body or "").split()[1]
+    await reads(mia, await enter(mia, f"PRIVATE with mediator · {number}"), FENCE)
+    await nora.write(PRIVATE, "Tomorrow at nine.")
+    await reads(mia, await enter(mia, f"Desk · {number}"), "Nora wrote in PRIVATE")
+    greetings = [bubble for bubble in nora.bubbles if bubble.text.startswith(GREETING)]
+    assert len(greetings) == 1
+    said = [event.body or "" for event in await mia.timeline(desk)]
+    assert not [body for body in said if "Tomorrow at nine." in body]
 
 
 async def test_her_private_words_stand_in_her_private_room(staff: Staff, come: Arrive) -> None:
