@@ -55,7 +55,12 @@ class Redacting:
 
 def configured(folder: Path, *, may_delete: bool = True) -> Config:
     token = SecretStr("an administrator's token") if may_delete else None
-    documents = Documents.model_construct(enabled=True, folder=folder / "documents", media_admin_token=token)
+    documents = Documents.model_construct(
+        enabled=True,
+        folder=folder / "documents",
+        media_admin_token=token,
+        day_files=10_000,  # one for each boundary
+    )
     return configuration().model_copy(update={"documents": documents})
 
 
