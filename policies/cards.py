@@ -124,7 +124,7 @@ def _served(case: Case, document: Document) -> Iterator[tuple[datetime, Phrase]]
             name=_name(case, served.person),
             action=_ACTIONS[served.action],
         )
-        yield served.at, together([what, together([stored(served.how), _pages(served), _hash(served)], by="")], by=", ")
+        yield served.at, together([what, together([_how(served.how), _pages(served), _hash(served)], by="")], by=", ")
 
 
 def people(case: Case, some: frozenset[PersonId]) -> Phrase:
@@ -140,6 +140,14 @@ def _names(case: Case, document: Document, version: Version, action: Action, at:
 
 def _name(case: Case, person: PersonId) -> Phrase:
     return people(case, frozenset({person}))
+
+
+def _how(how: str) -> Phrase:
+    """How it was served: a text of ours, and the mark that stands at its end."""
+    words, marked, mark = how.rpartition(" marked ")
+    text = words.rstrip(",")
+    by = f"{words[len(text) :]} "
+    return together([stored(text), phrase("marked {mark}", mark=mark)], by=by) if marked else stored(how)
 
 
 def _pages(served: Serving) -> str:

@@ -35,8 +35,8 @@ UNDO_LASTS: Final = timedelta(seconds=45)
 """People are told half a minute: what they press in time must not come too late on its way."""
 _OFFERED_MOST: Final = 3
 """Questions that one person has at a time; older ones are void."""
-_CHOOSE: Final = Labels(phrase("Everyone"), phrase("Only private"), phrase("If you press nothing, they stay private."))
-_UNDO: Final = Labels(
+CHOOSE: Final = Labels(phrase("Everyone"), phrase("Only private"), phrase("If you press nothing, they stay private."))
+UNDO: Final = Labels(
     phrase("Take it back"), phrase("Show it now"), phrase("If you press nothing, they are shown."), in_a_moment=True
 )
 
@@ -56,11 +56,11 @@ def offered(case: Case, message: Message, author: Person, facts: Facts) -> tuple
     case, ask, alarm = put(case, act, author.id, message.conversation, facts, lasts=CHOICE_LASTS)
     then = phrase(
         "“{button}” shows exactly these words in {room} to {names}.",
-        button=_CHOOSE.yes,
+        button=CHOOSE.yes,
         room=label(JOINT, case),
         names=reader_names(case, JOINT),
     )
-    return case, (_question(ask, phrase("Who should read this?"), words, then, _CHOOSE), alarm)
+    return case, (_question(ask, phrase("Who should read this?"), words, then, CHOOSE), alarm)
 
 
 def chosen(case: Case, ask: Ask, act: Sharing, proof: Proof, facts: Facts) -> Done:
@@ -70,8 +70,8 @@ def chosen(case: Case, ask: Ask, act: Sharing, proof: Proof, facts: Facts) -> Do
         return _stays(case, ask, why)
     undoing = TakingBack(act.author, act.message, act.words, how(proof))
     case, undo, alarm = put(case, undoing, act.author, ask.where, facts, lasts=UNDO_LASTS)
-    then = phrase("“{button}” keeps them private.", button=_UNDO.yes)
-    question = _question(undo, phrase("In half a minute everyone reads this:"), act.words, then, _UNDO)
+    then = phrase("“{button}” keeps them private.", button=UNDO.yes)
+    question = _question(undo, phrase("In half a minute everyone reads this:"), act.words, then, UNDO)
     answer = (
         f"{case.name_of(act.author)} lets everyone read something in half a minute, and may take it back until then."
     )

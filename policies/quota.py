@@ -8,6 +8,7 @@ from typing import Final
 
 from policies.case import Case, PersonId
 from policies.document import Document, Version
+from policies.phrase import phrase
 
 MEGABYTE: Final = 1_000_000
 _DAY: Final = timedelta(days=1)
@@ -26,9 +27,9 @@ class Quota:
 USUAL: Final = Quota()
 
 
-_NO_ROOM: Final = "There is no room for more documents here at the moment. Please talk to your mediator."
+_NO_ROOM: Final = phrase("There is no room for more documents here at the moment. Please talk to your mediator.")
 """The same whichever limit it is: a case that is full would tell one side how much another has shared (I1)."""
-_TOMORROW: Final = "That is more documents than one person may send in a day. Please send it tomorrow."
+_TOMORROW: Final = phrase("That is more documents than one person may send in a day. Please send it tomorrow.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from policies.case import Case, Person
 from policies.document import Document, Version
 from policies.documents import Denied, Wish, served
 from policies.files import Kind
+from policies.phrase import phrase, together
 from policies.text import moment, one_line
 
 MARKED = frozenset({Kind.PDF, Kind.JPEG, Kind.PNG, Kind.WEBP})
@@ -37,7 +38,11 @@ def stamp_for(document: Document, version: Version, person: Person, mark: str, a
 
 def handed_out(case: Case, document: Document, wish: Wish, stamp: Stamp | None, sha256: str) -> Document | Denied:
     """The document with that written down before it leaves: the very bytes, and whose copy they are."""
-    how = f"downloaded from the page, as a copy marked {stamp.mark}" if stamp else "downloaded from the page"
+    how = (
+        together([phrase("downloaded from the page, as a copy"), phrase("marked {mark}", mark=stamp.mark)])
+        if stamp
+        else phrase("downloaded from the page")
+    )
     after = served(case, document, wish, how)
     if isinstance(after, Denied):
         return after

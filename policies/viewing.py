@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from policies.case import Case, PersonId
 from policies.document import Action, Document, Serving, Version
 from policies.documents import Allowed, Denied, Verdict, Wish, may, served
+from policies.phrase import phrase, together
 
 LOOKING_LASTS = timedelta(minutes=30)
 """After an opening; who looks longer opens it again."""
@@ -70,4 +71,4 @@ def _still_may(case: Case, document: Document, wish: Wish) -> Verdict:
 
 
 def _how(mark: str) -> str:
-    return f"as pictures of pages, marked {mark}"
+    return together([phrase("as pictures of pages"), phrase("marked {mark}", mark=mark)], by=", ")

@@ -37,6 +37,7 @@ from policies.effects import Cover, Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId
+from policies.phrase import Phrase, phrase, stored, together
 from policies.quota import USUAL, Quota, full
 from policies.redaction import Redaction
 from rooms.homeserver import Trouble
@@ -49,20 +50,22 @@ FILING: Final[Document[Filing]] = Document(Filing)
 REDACTED: Final = "redaction"
 """The kind of those that tell of a redacted version."""
 REDACTION: Final[Document[Redaction]] = Document(Redaction)
-_NOT_EXAMINED: Final = "Your file can't be examined right now, so nothing of it was kept. Please try again later."
-_TAMPERED: Final = "It is not the file that its sender encrypted."
-_GONE: Final = "The server does not have it any more."
-_WITHHELD: Final = "The server does not give it out. Please send it again."
-_ELSEWHERE: Final = (
+_NOT_EXAMINED: Final = phrase(
+    "Your file can't be examined right now, so nothing of it was kept. Please try again later."
+)
+_TAMPERED: Final = phrase("It is not the file that its sender encrypted.")
+_GONE: Final = phrase("The server does not have it any more.")
+_WITHHELD: Final = phrase("The server does not give it out. Please send it again.")
+_ELSEWHERE: Final = phrase(
     "It lies on another homeserver, where nobody here could take it back. Please save it, and send the saved file."
 )
 _GIVEN_OUT_WITHIN: Final = timedelta(days=1)
 """A file that our homeserver refuses is asked for for so long: it may be a mistake of its configuration."""
-_LOCKED: Final = " It lies locked: your mediator was told, and can have it kept as it is."
-_TOO_LARGE: Final = "It is larger than a document can be."
+_LOCKED: Final = phrase("It lies locked: your mediator was told, and can have it kept as it is.")
+_TOO_LARGE: Final = phrase("It is larger than a document can be.")
 
 
-_GIVEN_UP: Final = "It could not be fetched for a day. Please send it again."
+_GIVEN_UP: Final = phrase("It could not be fetched for a day. Please send it again.")
 FETCHED_FOR: Final = timedelta(days=1)
 """So long it is tried to fetch a file from another network; its author's next one waits for it."""
 POSTED_MOST: Final = 16 * MEGABYTE
@@ -188,7 +191,7 @@ class Intake:
         *,
         once: str,
         version_of: DocumentId | None = None,
-    ) -> str | None:
+    ) -> Phrase | None:
         """Take a file that somebody handed in on the page, from a folder of the caller's; why not, in words for them.
 
         The same file that comes again under the same `once` of theirs is one; another one is another. What could not be
@@ -199,7 +202,7 @@ class Intake:
         if isinstance(result, Waits):
             return _NOT_EXAMINED
         if isinstance(result, Refused) and not (result.kept or result.limit):
-            return result.why
+            return stored(result.why)
         filing = Filing(None, author, home, home, name, result, version_of=version_of)
         async with self._database.begin() as work:
             body, at = FILING.dump(filing), datetime.now(UTC)
@@ -208,7 +211,9 @@ class Intake:
             new = await work.inbox.put(Item(identity, case_lane(case), FILED, case, body, at))
             for kept in _kept(result) if new else ():
                 await work.vault.keep(kept.blob)
-        return f"{result.why}{_LOCKED if result.kept else ''}" if isinstance(result, Refused) else None
+        if not isinstance(result, Refused):
+            return None
+        return together([stored(result.why), _LOCKED if result.kept else ""])
 
     async def redact(self, item: Item, case: CaseId, wish: Cover) -> str | None:
         """See `rooms.files.Files`."""

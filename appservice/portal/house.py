@@ -28,7 +28,7 @@ def portal_routes(
     """Its routes; none without mail. Touches neither disk nor network."""
     if config.email is None:
         return []
-    shown_as = views.House(config.organisation.name, config.organisation.telephone)
+    shown_as = views.House(config.organisation.name, config.organisation.telephone, config.organisation.language)
     tries = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
     secure = config.appservice.public_base_url.startswith("https:")
     page = ServicePortal(database, codec, documents=documents is not None)

@@ -17,8 +17,10 @@ from policies.case import DESK, Case, Person
 from policies.delivery import by_link
 from policies.effects import Inform, Pose, Post, Publish, Relay
 from policies.floor import objection
+from policies.language import Language
 from policies.membership import conversations, readers
 from policies.message import Content, Edit, File, Reaction, Removal, Text, Unproven, Unreadable
+from policies.phrase import Phrase, phrase
 from policies.plan import label
 from policies.status import readers_text
 from policies.text import one_line
@@ -120,9 +122,15 @@ class ServicePortal:
             questions=questions,
             doubtful=doubtful,
             zone=case.zone_of(person.id),
+            language=case.language_of(person.id),
             has_documents=self._documents,
             digest=str(person.digest) if person.digest else None,
         )
+
+    async def language(self, session: str) -> Language | None:
+        """In which language that session's person reads; None for no session."""
+        async with self._database.read() as work:
+            return await language_of(work, session, self._clock())
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
         """Store an act of the session's person, to be handled like everything else that comes in."""
@@ -155,6 +163,13 @@ class ServicePortal:
         await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, self._clock()))
 
 
+async def language_of(work: ServiceWork, session: str, at: datetime) -> Language | None:
+    """In which language that session's person reads; None for no session."""
+    whose = await work.shelf.session(session, at)
+    case = await work.cases.load(whose.case) if whose else None
+    return case.language_of(whose.person) if case and whose else None
+
+
 async def _current(work: ServiceWork, sent: Link) -> Whose | None:
     """Whose link it is, if it was sent where they are still reached: who has a mailbox they left may not speak as them,
     nor keep mail from them."""
@@ -184,24 +199,37 @@ def _beginning(content: Content) -> str:
 
 def _shown(case: Case, person: Person, one: Laid, thing: Relay | Post | Inform | Publish) -> Shown | None:
     if isinstance(thing, Publish):
-        return Shown(thing.heading.removesuffix(":"), thing.words, one.at)
+        return Shown(thing.heading.removesuffix(":").rstrip(), thing.words, one.at)
     if isinstance(thing, Inform):
         return Shown(None, thing.text, one.at)
-    text = _text(thing.content)
     author = case.person(thing.author) if thing.author else None
-    name = author.name if author else "Someone who left" if thing.author else "Somebody"
-    return None if text is None else Shown(name, text, one.at, own=thing.author == person.id)
+    name = author.name if author else phrase("Someone who left") if thing.author else phrase("Somebody")
+    text = _text(thing.content)
+    own = thing.author == person.id
+    return None if text is None else Shown(name, text, one.at, own=own, note=_note(thing.content))
+
+
+def _note(content: Content) -> Phrase | None:
+    """What we say beside somebody's words."""
+    match content:
+        case Edit():
+            return phrase("(corrects an earlier message)")
+        case File():
+            return phrase("(a file; please ask the mediator how you can see it)")
+        case Removal():
+            return phrase("(an earlier message was removed; please disregard it)")
+        case Text() | Reaction() | Unreadable():
+            return None
 
 
 def _text(content: Content) -> str | None:
+    """Somebody's own words; None of what is not shown."""
     match content:
-        case Text(body):
+        case Text(body) | Edit(body=body):
             return body
-        case Edit(body=body):
-            return f"(corrects an earlier message)\n{body}"
         case File(words=words):
-            return "\n".join(filter(None, ["(a file; please ask the mediator how you can see it)", words]))
+            return words
         case Removal():
-            return "(an earlier message was removed; please disregard it)"
+            return ""
         case Reaction() | Unreadable():
             return None

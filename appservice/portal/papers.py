@@ -15,7 +15,7 @@ from appservice.documents.intake import Intake
 from appservice.documents.pipeline.copies import Copier
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
-from appservice.portal.page import PortalDatabase
+from appservice.portal.page import PortalDatabase, language_of
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_copy_mark, new_token, viewing_mark
 from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place
@@ -24,7 +24,9 @@ from policies.case import Case, Person
 from policies.document import Action, Document, Version
 from policies.documents import Allowed, Denied, Wish, may
 from policies.files import file_name
+from policies.language import Language
 from policies.membership import caucuses_of
+from policies.phrase import phrase, stored
 from policies.plan import label
 from policies.recipient import Stamp, handed_out, stamp_for
 from policies.versions import their_own
@@ -36,9 +38,9 @@ from rooms.ports import item_id
 
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""
-_GONE: Final = "This document can't be read at the moment. Please tell your mediator."
-_LATER: Final = "Your copy can't be made right now. Please try again later."
-_NO_COPY: Final = "Your copy can't be made of this document. Please tell your mediator."
+_GONE: Final = phrase("This document can't be read at the moment. Please tell your mediator.")
+_LATER: Final = phrase("Your copy can't be made right now. Please try again later.")
+_NO_COPY: Final = phrase("Your copy can't be made of this document. Please tell your mediator.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ class ServicePapers:
     ) -> None:
         self._database, self._codec, self._house, self._clock = database, codec, house, clock
         self._vault, self._intake, self._renderer, self._copier = vault, intake, renderer, copier
+
+    async def language(self, session: str) -> Language | None:
+        """See the port."""
+        async with self._database.read() as work:
+            return await language_of(work, session, self._clock())
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """See the port."""
@@ -171,7 +178,7 @@ class ServicePapers:
             case Page(jpeg=jpeg):
                 return PageImage(jpeg)
             case Unrendered(why):
-                return NotNow(why)
+                return NotNow(stored(why))
 
     @asynccontextmanager
     async def download(self, session: str, document: str, version: int) -> AsyncIterator[Download | NotNow | None]:
@@ -253,17 +260,16 @@ def _measured(path: Path) -> tuple[int, str]:
 
 def _paper(found: _Found) -> Paper:
     case, document, version = found.case, found.document, found.version
-    owner = case.person(document.owner)
     own = document.owner == found.person.id
     return Paper(
         id=document.id,
         version=version.number,
         title=cards.title(document, version),
-        owner=owner.name if owner else "somebody who left",
+        owner=cards.people(case, frozenset({document.owner})),
         is_own=own,
         pages=_pages(version),
         may_download=isinstance(may(case, document, found.wish(Action.DOWNLOAD)), Allowed),
-        history=tuple(cards.history(case, document).splitlines()[1:]) if own else (),
+        history=cards.happened(case, document) if own else (),
     )
 
 

@@ -23,12 +23,13 @@ from bridges.portal.handing import put_down
 from bridges.portal.papers import Download, Handed, NotNow, PageImage, Papers
 from bridges.portal.requests import HEADERS, ended, form_of, is_ours, page, see, session_of
 from bridges.portal.views import House
+from policies.phrase import Phrase, phrase
 
 SHOWN_MOST: Final = 60
 SHOWN_WINDOW: Final = 60.0
 """So many pages may one session have drawn or downloaded in so many seconds."""
-_HANDED_IN: Final = "Your file has been examined and is kept. It stands here as soon as it has been filed."
-_NOT_KEPT: Final = "Your file could not be kept at the moment. Please try again later."
+_HANDED_IN: Final = phrase("Your file has been examined and is kept. It stands here as soon as it has been filed.")
+_NOT_KEPT: Final = phrase("Your file could not be kept at the moment. Please try again later.")
 _CHUNK: Final = 1 << 16
 _WITH_PICTURES: Final = HEADERS["Content-Security-Policy"] + "; img-src 'self'"
 _FILE_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -59,7 +60,8 @@ class DocumentPages:
         if papers is None:
             return ended(self._house)
         done = _HANDED_IN if request.query.get("done") == "handed-in" else None
-        return page(render.papers(self._house, papers, await self._papers.places(session), session, done=done))
+        house = await self._to(session)
+        return page(render.papers(house, papers, await self._papers.places(session), session, done=done))
 
     async def _hand_in(self, request: web.Request) -> web.Response:
         session = session_of(request)
@@ -68,7 +70,7 @@ class DocumentPages:
         if not await self._papers.places(session):
             return ended(self._house)  # before anything is written: whoever makes up a session can make up its mark
         if self._shown.is_full(session):
-            return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
+            return await self._too_fast(session)
         self._shown.count(session)
         try:
             async with self._papers.desk() as folder:
@@ -81,10 +83,10 @@ class DocumentPages:
                     case Handed():
                         kept = await self._papers.hand_in(session, handed, folder / "handed-in")
         except OSError:
-            return self._plain("Not now", _NOT_KEPT, HTTPStatus.SERVICE_UNAVAILABLE)
+            return await self._plain(session, phrase("Not now"), _NOT_KEPT, HTTPStatus.SERVICE_UNAVAILABLE)
         if isinstance(kept, NotNow):
-            return self._plain("Not taken", kept.why, HTTPStatus.BAD_REQUEST)
-        return see("/p/documents?done=handed-in") if kept else self._nothing()
+            return await self._plain(session, phrase("Not taken"), kept.why, HTTPStatus.BAD_REQUEST)
+        return see("/p/documents?done=handed-in") if kept else await self._nothing(session)
 
     async def _open(self, request: web.Request) -> web.Response:
         session, form = session_of(request), await form_of(request)
@@ -92,7 +94,7 @@ class DocumentPages:
             return ended(self._house)
         document, version = _named(request)
         if not await self._papers.open(session, document, version):
-            return self._nothing()
+            return await self._nothing(session)
         return see(f"/p/documents/{document}/{version}?page=1")
 
     async def _paper(self, request: web.Request) -> web.Response:
@@ -100,47 +102,57 @@ class DocumentPages:
         paper = await self._papers.paper(session, *_named(request)) if session else None
         number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) <= 6 else 0
         if paper is None or not 1 <= number <= paper.pages:
-            return self._nothing()
-        html = render.paper(self._house, paper, number, session)
+            return await self._nothing(session)
+        html = render.paper(await self._to(session), paper, number, session)
         return page(html, policy=_WITH_PICTURES)
 
     async def _page(self, request: web.Request) -> web.Response:
         session = session_of(request)
         if not session:
-            return self._nothing()
+            return await self._nothing(session)
         if self._shown.is_full(session):
-            return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
+            return await self._too_fast(session)
         self._shown.count(session)
         match await self._papers.page(session, *_named(request), int(request.match_info["page"])):
             case PageImage(jpeg):
                 return web.Response(body=jpeg, content_type="image/jpeg", headers=HEADERS)
             case NotNow(why):
-                return self._plain("Not now", why, HTTPStatus.SERVICE_UNAVAILABLE)
+                return await self._plain(session, phrase("Not now"), why, HTTPStatus.SERVICE_UNAVAILABLE)
             case None:
-                return self._nothing()
+                return await self._nothing(session)
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         session, form = session_of(request), await form_of(request)
         if not session or not is_ours(form, session):
             return ended(self._house)
         if self._shown.is_full(session):
-            return self._plain("Not so fast", "Please wait a minute.", HTTPStatus.TOO_MANY_REQUESTS)
+            return await self._too_fast(session)
         self._shown.count(session)
         async with self._papers.download(session, *_named(request)) as file:
             match file:
                 case Download():
                     return await _sent(request, file)
                 case NotNow(why):
-                    return self._plain("Not now", why, HTTPStatus.SERVICE_UNAVAILABLE)
+                    return await self._plain(session, phrase("Not now"), why, HTTPStatus.SERVICE_UNAVAILABLE)
                 case None:
-                    return self._nothing()
+                    return await self._nothing(session)
 
-    def _nothing(self) -> web.Response:
-        text = "There is nothing here for you, or not any more. Your documents are listed under “Your documents”."
-        return self._plain("Nothing here", text, HTTPStatus.NOT_FOUND)
+    async def _nothing(self, session: str) -> web.Response:
+        text = phrase(
+            "There is nothing here for you, or not any more. Your documents are listed under “Your documents”."
+        )
+        return await self._plain(session, phrase("Nothing here"), text, HTTPStatus.NOT_FOUND)
 
-    def _plain(self, title: str, text: str, status: HTTPStatus) -> web.Response:
-        return page(render.plain(self._house, title, text), status)
+    async def _too_fast(self, session: str) -> web.Response:
+        text = phrase("Please wait a minute.")
+        return await self._plain(session, phrase("Not so fast"), text, HTTPStatus.TOO_MANY_REQUESTS)
+
+    async def _plain(self, session: str, title: Phrase, text: Phrase, status: HTTPStatus) -> web.Response:
+        return page(render.plain(await self._to(session), title, text), status)
+
+    async def _to(self, session: str) -> House:
+        """The house, as it speaks to that session's person."""
+        return self._house.speaking(await self._papers.language(session) if session else None)
 
 
 async def _sent(request: web.Request, file: Download) -> web.StreamResponse:

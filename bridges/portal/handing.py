@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from bridges.portal.papers import Handed, NotNow
 from bridges.portal.requests import is_ours
+from policies.phrase import phrase
 
 _CHUNK: Final = 1 << 16
 _FIELD_BYTES: Final = 1024
@@ -41,7 +42,7 @@ async def _written(part: BodyPartReader, fields: Mapping[str, str], target: Path
         while chunk := await part.read_chunk(_CHUNK):
             size += len(chunk)
             if size > most:
-                return NotNow(f"A file has at most {most // 1_000_000} MB.")
+                return NotNow(phrase("A file has at most {most} MB.", most=most // 1_000_000))
             await asyncio.to_thread(file.write, chunk)
     handed = Handed(fields.get("place", ""), part.filename or "", fields.get("nonce", ""), fields.get("former", ""))
-    return handed if size else NotNow("Please choose a file first.")
+    return handed if size else NotNow(phrase("Please choose a file first."))

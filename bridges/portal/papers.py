@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from policies.language import Language
+from policies.phrase import Phrase
+
 
 @dataclass(frozen=True, slots=True)
 class Paper:
@@ -19,12 +22,12 @@ class Paper:
 
     id: str
     version: int
-    title: str
-    owner: str
+    title: Phrase
+    owner: Phrase
     is_own: bool
     pages: int
     may_download: bool
-    history: tuple[str, ...]
+    history: tuple[Phrase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Former:
     """A document of that person's own, of which another file may be a new version."""
 
     id: str
-    title: str
+    title: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,14 @@ class Download:
 class NotNow:
     """It may be seen, but can't be shown. `why` is a whole sentence."""
 
-    why: str
+    why: Phrase
 
 
 class Papers(Protocol):
     """What the page needs of the service. What is not that person's is answered like what there isn't: None."""
+
+    async def language(self, session: str) -> Language | None:
+        """In which language that session's person reads; None for no session."""
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """What that session's person may look at or download now; None for no session."""

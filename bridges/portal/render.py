@@ -5,13 +5,17 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from bridges.email.plaintext import tidied
 from bridges.portal.ids import form_mark, new_nonce, viewing_mark
 from bridges.portal.papers import Paper, Place
 from bridges.portal.views import House, View
-from policies.zones import on_the_clock
+from catalogue import day, said, tongue
+from policies.language import Language
+from policies.phrase import Phrase
 
 STYLE: Final = files("bridges.portal").joinpath("style.css").read_text()
 _PAGES: Final = Environment(
@@ -23,23 +27,47 @@ _PAGES: Final = Environment(
 )
 
 
-def _moment(at: datetime, zone: str) -> str:
-    return on_the_clock(at, zone, "{:%d %B %Y, %H:%M}".format)
+_AS_MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
+@pass_context
+def _say(context: Context, english: str, /, **values: object) -> Markup:
+    """A text of a template's in the language of the page. What is filled in is escaped, unless it is markup."""
+    text = tongue(_language(context)).text(english).translate(_AS_MARKUP)
+    return Markup(text).format(**values)  # noqa: S704 (it was escaped)
+
+
+@pass_context
+def _said(context: Context, text: str) -> str:
+    return said(text, _language(context))
+
+
+@pass_context
+def _moment(context: Context, at: datetime, zone: str) -> str:
+    return day(at, zone, _language(context))
+
+
+def _language(context: Context) -> Language:
+    house: House = context["house"]
+    return house.language
+
+
+_PAGES.globals["say"] = _say
+_PAGES.filters["said"] = _said
 _PAGES.filters["moment"] = _moment
 _PAGES.filters["tidied"] = tidied
 
 
-def locked_door(house: House, *, problem: str | None = None) -> str:
+def locked_door(house: House, *, problem: Phrase | None = None) -> str:
     """The page that every link shows: a field for the PIN. It does not say whose link it is, or whether it is one."""
-    return _PAGES.get_template("en/door.html").render(house=house, problem=problem)
+    return _PAGES.get_template("door.html").render(house=house, problem=problem)
 
 
-def rooms(house: House, view: View, session: str, *, done: str | None = None) -> str:
+def rooms(house: House, view: View, session: str, *, done: Phrase | None = None) -> str:
     """What one person sees; before that, once, what they should know and confirm."""
     name = "rooms" if view.is_enrolled else "welcome"
-    template = _PAGES.get_template(f"en/{name}.html")
+    template = _PAGES.get_template(f"{name}.html")
+    house = house.speaking(view.language)
     return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
 
 
@@ -49,16 +77,16 @@ def papers(
     places: Sequence[Place],
     session: str,
     *,
-    done: str | None = None,
+    done: Phrase | None = None,
 ) -> str:
     """The documents that one person may look at or download now, and where they can hand one in."""
-    template = _PAGES.get_template("en/papers.html")
+    template = _PAGES.get_template("papers.html")
     return template.render(house=house, papers=own, places=places, done=done, mark=form_mark(session), nonce=new_nonce)
 
 
 def paper(house: House, shown: Paper, number: int, session: str) -> str:
     """One page of a document, and the way to the next."""
-    template = _PAGES.get_template("en/paper.html")
+    template = _PAGES.get_template("paper.html")
     return template.render(
         house=house, paper=shown, number=number, viewing=viewing_mark(session), mark=form_mark(session), nonce=new_nonce
     )
@@ -66,9 +94,9 @@ def paper(house: House, shown: Paper, number: int, session: str) -> str:
 
 def pause(house: House) -> str:
     """A button that stops mail; only to follow the link stops nothing, for machines do that."""
-    return _PAGES.get_template("en/pause.html").render(house=house)
+    return _PAGES.get_template("pause.html").render(house=house)
 
 
-def plain(house: House, title: str, text: str) -> str:
+def plain(house: House, title: Phrase, text: Phrase) -> str:
     """A page that says one thing."""
-    return _PAGES.get_template("en/plain.html").render(house=house, title=title, text=text)
+    return _PAGES.get_template("plain.html").render(house=house, title=title, text=text)

@@ -10,6 +10,7 @@ from aiohttp import web
 from bridges.portal import render
 from bridges.portal.ids import form_mark, is_token
 from bridges.portal.views import House
+from policies.phrase import phrase
 
 COOKIE: Final = "mediatrix"
 _POLICY: Final = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -38,8 +39,8 @@ def see(where: str) -> web.Response:
 
 def ended(house: House) -> web.Response:
     """There is no session, or none any more."""
-    text = "Please open the link in the last mail that you got from us, and enter your PIN."
-    return page(render.plain(house, "Please open your link again", text), HTTPStatus.FORBIDDEN)
+    text = phrase("Please open the link in the last mail that you got from us, and enter your PIN.")
+    return page(render.plain(house, phrase("Please open your link again"), text), HTTPStatus.FORBIDDEN)
 
 
 def session_of(request: web.Request) -> str:

@@ -23,6 +23,7 @@ from bridges.portal import render
 from bridges.portal.ids import is_token
 from bridges.portal.requests import COOKIE, HEADERS, ended, form_of, is_ours, page, see, session_of
 from bridges.portal.views import Closed, House, Portal, View
+from policies.phrase import Phrase, phrase
 
 _TEXT_LIMIT: Final = 20_000
 PAGE_TRIES: Final = 20
@@ -36,13 +37,13 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "digest": frozenset({"times"}),
     "pause": frozenset(),
 }
-_DONE: Final = {
-    "say": "Sent. It stands here as soon as it has been passed on.",
-    "answer": "Your answer has been taken.",
-    "enrol": "Thank you. These are your rooms.",
-    "mine": "Thank you. It is passed on to your own side and the mediators.",
-    "digest": "Thank you. That is how you are mailed from now on.",
-    "pause": "Nothing is mailed to you from now on.",
+_DONE: Final[Mapping[str, Phrase]] = {
+    "say": phrase("Sent. It stands here as soon as it has been passed on."),
+    "answer": phrase("Your answer has been taken."),
+    "enrol": phrase("Thank you. These are your rooms."),
+    "mine": phrase("Thank you. It is passed on to your own side and the mediators."),
+    "digest": phrase("Thank you. That is how you are mailed from now on."),
+    "pause": phrase("Nothing is mailed to you from now on."),
 }
 
 
@@ -82,7 +83,7 @@ class PortalPages:
             return page(render.locked_door(self._house), HTTPStatus.FORBIDDEN)
         caller = self._caller(request)
         if self._tries.is_full(caller):
-            problem = "Too many tries from here. Please wait ten minutes, or call."
+            problem = phrase("Too many tries from here. Please wait ten minutes, or call.")
             return page(render.locked_door(self._house, problem=problem), HTTPStatus.TOO_MANY_REQUESTS)
         self._tries.count(caller)
         link, form = request.match_info["link"], await form_of(request)
@@ -90,9 +91,11 @@ class PortalPages:
         opened = await self._portal.open(link, pin) if is_token(link) and pin else Closed.WRONG
         match opened:
             case Closed.LOCKED:
-                problem = "Too many wrong PINs. This is locked for half an hour, and your mediator knows. Please call."
+                problem = phrase(
+                    "Too many wrong PINs. This is locked for half an hour, and your mediator knows. Please call."
+                )
             case Closed.WRONG:
-                problem = (
+                problem = phrase(
                     "This link and this PIN don't open anything. The link may be too old: each works for three days."
                 )
             case _:
@@ -119,9 +122,9 @@ class PortalPages:
             or len(values.get("text", "")) > _TEXT_LIMIT
             or (what == "say" and not values.get("text", "").strip())
         ):
-            return page(
-                render.plain(self._house, "That did not work", "Please go back, and try again."), HTTPStatus.BAD_REQUEST
-            )
+            house = self._house.speaking(await self._portal.language(session))
+            text = phrase("Please go back, and try again.")
+            return page(render.plain(house, phrase("That did not work"), text), HTTPStatus.BAD_REQUEST)
         if not await self._portal.act(session, form.get("nonce", ""), what, values):
             return ended(self._house)
         query = urlencode({"done": what, **({"room": values["room"]} if values.get("room") else {})})
@@ -129,11 +132,12 @@ class PortalPages:
 
     async def _leave(self, request: web.Request) -> web.Response:
         session, form = session_of(request), await form_of(request)
+        house = self._house
         if session and is_ours(form, session):
+            house = house.speaking(await self._portal.language(session))
             await self._portal.leave(session)
-        answer = page(
-            render.plain(self._house, "Goodbye", "You have left. Close this window if others use this computer.")
-        )
+        text = phrase("You have left. Close this window if others use this computer.")
+        answer = page(render.plain(house, phrase("Goodbye"), text))
         answer.del_cookie(COOKIE, path="/p")
         return answer
 
@@ -144,14 +148,16 @@ class PortalPages:
         link = request.match_info["link"]
         if is_token(link):
             await self._portal.pause(link)
-        text = "If this was a link of yours, nothing is mailed to you from now on. Your mediator has been told."
-        return page(render.plain(self._house, "No more mail", text))
+        text = phrase("If this was a link of yours, nothing is mailed to you from now on. Your mediator has been told.")
+        return page(render.plain(self._house, phrase("No more mail"), text))
 
 
-def _done(view: View, query: Mapping[str, str]) -> str | None:
+def _done(view: View, query: Mapping[str, str]) -> Phrase | None:
     """What to say of the act that was just done. Words that are kept for the mediator are not called sent."""
     what = query.get("done", "")
     room = next((room for room in view.rooms if room.id == query.get("room")), None)
     if what == "say" and room and room.kept:
-        return f"Received. It is not shown to the others, because {room.kept}. The mediator looks at it first."
+        return phrase(
+            "Received. It is not shown to the others, because {why}. The mediator looks at it first.", why=room.kept
+        )
     return _DONE.get(what)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
+from policies.language import Language
+from policies.phrase import Phrase
 from policies.zones import UNIVERSAL
 
 
@@ -24,12 +26,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One thing in a room. `author` is the mediator's name for them; None: the service itself, to this person."""
+    """One thing in a room. `author` is the mediator's name for them; None: the service itself, to this person. `note`
+    is what we say of it, `text` what they wrote."""
 
     author: str | None
     text: str = field(repr=False)
     at: datetime
     own: bool = False
+    note: Phrase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class RoomView:
     id: str
     name: str
     is_private: bool
-    readers: str = field(repr=False)
+    readers: Phrase = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
-    kept: str | None = None
+    kept: Phrase | None = None
     """Why what its reader writes there now is not shown to the others, but kept for the mediator; None: it is shown."""
 
 
@@ -73,14 +77,22 @@ class View:
     """At which times of the day others' words are mailed to them; None: at once."""
     has_documents: bool = False
     """Whether there is a page of documents, to look at and to hand in."""
+    language: Language = Language.ENGLISH
+    """In which they read."""
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Who runs the service, as people may check it."""
+    """Who runs the service, as people may check it, and in which language it speaks: before anybody is known, in the
+    organisation's, whatever the link."""
 
     organisation: str
     telephone: str
+    language: Language = Language.ENGLISH
+
+    def speaking(self, language: Language | None) -> House:
+        """To somebody who reads in that language; None: to nobody who is known."""
+        return replace(self, language=language) if language else self
 
 
 class Closed(Enum):
@@ -99,6 +111,9 @@ class Portal(Protocol):
     async def view(self, session: str, before: str = "") -> View | None:
         """What that session's person may see now; `before`: of it what is older than the thing of that name. None for
         no session."""
+
+    async def language(self, session: str) -> Language | None:
+        """In which language that session's person reads; None for no session."""
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
         """Store an act of that session's person: `say` (room, text), `answer` (code, yes), `enrol` (words), `mine`

@@ -38,6 +38,8 @@ from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from policies.case import Kind
 from policies.files import Kind as FileKind
+from policies.language import Language
+from policies.phrase import verbatim
 from tests.appservice.documents.pipeline import makers
 from tests.bridges.email.builders import BOUNCES, letter, parsed
 from tests.bridges.portal.test_server import HOUSE, LINK, PIN, VIEW, FakePortal
@@ -77,9 +79,9 @@ MAILS = {
     "mail-link-first": lambda: link(LinkKind.FIRST),
     "mail-link-whose": lambda: link(LinkKind.WHOSE),
 }
-PLAN = Paper("D1", 1, "D1 “site plan.pdf” (PDF, 3 pages, 120 kB)", "Alice", False, 3, True, ())
-_SERVED = "2026-01-05 10:00 UTC: version 1 served to Alice (view), as pictures of pages, marked K7Q2AB: 1, 2"
-OWN = Paper("D2", 1, "D2 “survey.pdf” (PDF, 2 pages, 80 kB)", "Carl", True, 2, False, (_SERVED,))
+PLAN = Paper("D1", 1, verbatim("D1 “site plan.pdf” (PDF, 3 pages, 120 kB)"), verbatim("Alice"), False, 3, True, ())
+_SERVED = verbatim("2026-01-05 10:00 UTC: version 1 served to Alice (view), as pictures of pages, marked K7Q2AB: 1, 2")
+OWN = Paper("D2", 1, verbatim("D2 “survey.pdf” (PDF, 2 pages, 80 kB)"), verbatim("Carl"), True, 2, False, (_SERVED,))
 MARK = Watermark("Carl", AT, "K7Q2AB")
 PAPERS = {"page-documents": "/p/documents", "page-document": "/p/documents/D1/1?page=2"}
 PAGES = {"page-rooms": VIEW, "page-welcome": replace(VIEW, is_enrolled=False)}
@@ -100,6 +102,10 @@ class FakePapers:
     """Two documents, of which one is open at its first pages."""
 
     portal: FakePortal
+
+    async def language(self, session: str) -> Language | None:
+        """As on the page."""
+        return await self.portal.language(session)
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """For whoever has a session."""

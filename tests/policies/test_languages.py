@@ -1,11 +1,13 @@
 """Each is written to in a language of their own, and none learns which is another's (B6, I1)."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from bridges.whatsapp.convert_out import LABELS
-from catalogue import said
+from catalogue import said, tongue
+from catalogue.gather import texts, translated
 from policies.acts import create
 from policies.case import DESK, JOINT, Case, CaseId
 from policies.commands.form import Misunderstood
@@ -20,6 +22,7 @@ from policies.release import mark_of
 from policies.routing import decide
 from policies.status import readers_text
 from policies.text import name_problem
+from policies.whatsapp import HELP, START, STOP, keyword
 from tests.policies.builders import alike, both_sides, caucus_of, done, facts, message, named, of_kind, refused
 
 CASE = both_sides()
@@ -33,6 +36,23 @@ def spoken(*commands: str) -> Case:
     for command in commands:
         case = done(case, command).case
     return case
+
+
+KEYWORDS = {"stop": STOP, "start": START, "help": HELP}
+
+
+def to_write(text: str) -> list[str]:
+    """What the words in capitals do, where they are written to us."""
+    words = [keyword(word) for word in re.findall(r"[^\W\d_]+", text) if word.isupper()]
+    return sorted(does for does, known in KEYWORDS.items() for word in words if word in known)
+
+
+@pytest.mark.parametrize("language", tuple(translated()))
+def test_the_words_that_people_are_told_to_write_are_understood_in_their_language(language: Language) -> None:
+    told = {key: tongue(language).text(key) for key in texts() if isinstance(key, str) and to_write(key)}
+    assert {does for english in told for does in to_write(english)} == KEYWORDS.keys()
+    for english, text in told.items():
+        assert to_write(text) == to_write(english), text
 
 
 def test_somebody_is_written_to_in_the_language_of_the_case_until_another_is_said() -> None:

@@ -15,17 +15,18 @@ from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, U
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
 from policies.files import Kind
 from policies.filing import Refused, Waits
+from policies.phrase import phrase
 
 _log = logging.getLogger(__name__)
 
-_NOT_NOW: Final = (
+_NOT_NOW: Final = phrase(
     "This file could not be examined yet. It is kept closed, and examined as soon as that is possible again."
 )
-_INFECTED: Final = (
+_INFECTED: Final = phrase(
     "This file was found to carry malware. It was not taken, and nobody got it. Please check your computer."
 )
 _MADE: Final = frozenset(Kind) - {Kind.OTHER}
-_BROKE_IT: Final = (
+_BROKE_IT: Final = phrase(
     "This file could not be opened safely: it needs too much time or memory, or is made to do harm. Please send it in "
     "another form, such as a new PDF."
 )
@@ -51,7 +52,7 @@ class Pipeline:
 
     async def _examine(self, file: BinaryIO, target: Path) -> Examined:
         if os.fstat(file.fileno()).st_size > self._most_bytes:
-            return Refused(f"A file has at most {self._most_bytes // limits.MEGABYTE} MB.")
+            return Refused(phrase("A file has at most {most} MB.", most=self._most_bytes // limits.MEGABYTE))
         if self._scanner:
             match await self._scanner.scan(file):
                 case Infected():

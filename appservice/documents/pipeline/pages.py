@@ -11,11 +11,12 @@ from typing import Final, Protocol
 from appservice.documents.pipeline import limits, orders
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
 from policies.files import Kind
+from policies.phrase import phrase
 from policies.text import moment, one_line
 
 _NARROWEST: Final = 200
-NOT_DRAWN: Final = "This page can't be shown."
-NOT_NOW: Final = "Pages can't be shown right now. Please try again later."
+NOT_DRAWN: Final = phrase("This page can't be shown.")
+NOT_NOW: Final = phrase("Pages can't be shown right now. Please try again later.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from bridges.unsent import NotSent
 from policies.case import DESK, JOINT, Case, Conversation, Phase
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
-from policies.effects import Inform, Introduce, Post, Relay, Tell
+from policies.effects import Inform, Introduce, Post, Publish, Relay, Tell
+from policies.language import Language
 from policies.message import File, FileRef, Message, MessageId, PinnedLink, Text, Unproven
+from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.plan import label
 from rooms.apply import Outgoing
@@ -136,6 +138,22 @@ async def test_the_page_knows_its_readers_clock(town: Town) -> None:
     async with town.database.begin() as work:
         await work.cases.save(done(CASE, "!timezone Carl America/New_York").case)
     assert (await town.view()).zone == "America/New_York"
+
+
+async def test_the_page_is_in_its_readers_language_and_what_was_written_stays(town: Town) -> None:
+    await town.relay("hello")
+    case = done(done(CASE, "!language fr").case, "!language Carl de").case
+    async with town.database.begin() as work:
+        await work.cases.save(case)
+    session = await town.open()
+    assert isinstance(session, str)
+    assert await town.portal.language(session) is Language.GERMAN
+    assert await town.portal.language("unknown") is None
+    shown = render.rooms(portal_views.House("Town", "1"), replace(await town.view(), is_enrolled=True), "s")
+    assert '<html lang="de">' in shown
+    assert "PRIVAT. Wer in diesem Raum liest: Mia (Mediation), Carl (per E-Mail)." in shown
+    assert '<blockquote lang="">hello</blockquote>' in shown
+    assert "Grund: Im gemeinsamen Raum schreibt nur die Mediation." in shown
 
 
 async def test_no_other_link_is_sent_before_the_last_was_opened_or_has_rested(town: Town) -> None:
@@ -408,12 +426,20 @@ async def test_an_answer_to_a_question_that_is_closed_does_not_count_and_is_not_
     assert [e.conversation for e in told if isinstance(e, Tell)] == [DESK]
 
 
+async def test_a_heading_goes_without_its_colon_in_every_language(town: Town) -> None:
+    town._items += 1
+    released = Publish(ReleaseId("R1"), OWN, verbatim("En votre nom :"), "oui", frozenset({CARL.id}), CARL.id)
+    await town.carry(released, OWN, None)
+    (room,) = [room for room in (await town.view()).rooms if room.is_private]
+    assert [shown.author for shown in room.shown] == ["En votre nom"]
+
+
 async def test_what_was_written_beside_a_file_is_shown(town: Town) -> None:
     file = File("plan.pdf", "application/pdf", 3, FileRef("r"), "our plan")
     town._items += 1
     await town.carry(Relay(MessageId("f"), OWN, named(CASE, "Mia").id, file, CARL.id), OWN, None)
-    (shown,) = texts(await town.view())[label(OWN, CASE)]
-    assert shown.endswith("\nour plan")
+    [shown] = [shown for room in (await town.view()).rooms for shown in room.shown]
+    assert (shown.note, shown.text) == ("(a file; please ask the mediator how you can see it)", "our plan")
 
 
 async def test_everything_is_shown_a_page_at_a_time_and_nothing_twice(

@@ -42,7 +42,7 @@ from policies.recipient import Stamp
 from rooms.house import House as Handling
 from rooms.ports import UserId
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import both_sides, caucus_of, named
+from tests.policies.builders import both_sides, caucus_of, done, named
 
 pytestmark = pytest.mark.enable_socket
 
@@ -380,6 +380,24 @@ async def test_an_owner_sees_who_was_served_and_nobody_else_does(town: Town) -> 
     own = await (await town.http.get("/p/documents")).text()
     assert "version 1 served to Carl (view), as pictures of pages" in own
     assert "To be served is not to be read" in own
+
+
+async def test_documents_and_what_is_said_of_them_are_in_the_readers_language(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.VIEW)
+    async with town.database.begin() as work:
+        await work.cases.save(done(done(town.case, "!language Carl fr").case, "!language Alice de").case)
+    await town.enter(CARL)
+    await town.press("open")
+    await town.status(f"{ADDRESS}/pages/1")
+    for path in ("/p/documents", f"{ADDRESS}?page=1", f"{ADDRESS}?page=9"):
+        assert '<html lang="fr">' in await (await town.http.get(path)).text()
+    answer = await (await town.hand_in(b"film of our call")).text()
+    assert "Il est verrouillé : votre médiation en a été informée" in answer
+    assert "Choisissez d’abord un fichier." in await (await town.hand_in(b"")).text()
+    await town.enter(ALICE)
+    own = await (await town.http.get("/p/documents")).text()
+    assert "Fassung 1 ausgeliefert an Carl (ansehen), als Bilder von Seiten, Kennzeichen " in own
+    assert '<html lang="en">' in await (await town.http.get("/p/documents", cookies={COOKIE: new_token()})).text()
 
 
 async def test_a_session_has_so_many_pages_a_minute(town: Town) -> None:

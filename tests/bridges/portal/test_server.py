@@ -14,6 +14,8 @@ from bridges.email.rate import RateCap
 from bridges.portal.ids import form_mark, new_token
 from bridges.portal.server import PortalPages
 from bridges.portal.views import Closed, Doubtful, House, Question, RoomView, Shown, View
+from policies.language import Language
+from policies.phrase import phrase
 
 pytestmark = pytest.mark.enable_socket
 
@@ -30,14 +32,20 @@ VIEW = View(
             "caucus-s2",
             "PRIVATE with mediator · 1042",
             True,
-            "PRIVATE. Who reads this room: Mia, Carl.",
+            phrase("PRIVATE. Who reads this room: {names}. Nobody else does.", names="Mia, Carl"),
             (
                 Shown("Mia", "<script>alert(1)</script> \u202eevil", AT),
                 Shown("Carl", "my own", AT, own=True),
                 Shown(None, "a notice", AT),
             ),
         ),
-        RoomView("joint", "EVERYONE · 1042", False, "EVERYONE in the case reads this room.", ()),
+        RoomView(
+            "joint",
+            "EVERYONE · 1042",
+            False,
+            phrase("EVERYONE in the case reads this room: {names}.", names="Mia, Carl"),
+            (),
+        ),
     ),
     questions=(Question("4FX2", "Accept the agreement?", "We keep it to ourselves.", "You join.", AT),),
     doubtful=(Doubtful("m7", AT, "I <b>accept</b>"),),
@@ -66,6 +74,9 @@ class FakePortal:
     async def view(self, session: str, before: str = "") -> View | None:
         self.before = before
         return self.shown if session in self.sessions else None
+
+    async def language(self, session: str) -> Language | None:
+        return self.shown.language if session in self.sessions else None
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
         if session in self.sessions:
@@ -268,7 +279,7 @@ async def test_times_are_shown_by_the_readers_clock_which_is_named(browser: Brow
     browser.portal.shown = replace(VIEW, zone="America/New_York")
     await browser.enter()
     page = await (await browser.http.get("/p/rooms")).text()
-    assert "You can answer until 05 January 2026, 05:00 (New York, UTC-5)." in page
+    assert "You can answer until 5 January 2026, 05:00 (New York, UTC-5)." in page
     assert "10:00 UTC" not in page
 
 
@@ -283,7 +294,7 @@ async def test_a_cookie_is_kept_to_https_where_people_use_that() -> None:
 
 async def test_words_that_a_mediator_sees_first_are_not_called_sent(browser: Browser) -> None:
     own, joint = VIEW.rooms
-    waits = replace(joint, kept="in the joint room only the mediator writes")
+    waits = replace(joint, kept=phrase("in the joint room only the mediator writes"))
     browser.portal.shown = replace(VIEW, rooms=(own, waits))
     await browser.enter()
     page = await (await browser.http.get("/p/rooms")).text()

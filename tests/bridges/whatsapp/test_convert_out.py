@@ -6,9 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.whatsapp.convert_out import LABELS, Addressee, Button, Notice, Post, Question, addressed, render, template
+from bridges.whatsapp.convert_out import (
+    LABELS,
+    TITLE,
+    Addressee,
+    Button,
+    Notice,
+    Post,
+    Question,
+    addressed,
+    render,
+    template,
+)
 from catalogue import said
 from policies.case import Kind
+from policies.choice import CHOOSE, UNDO
+from policies.effects import Labels
 from policies.language import Language
 from policies.phrase import phrase
 from policies.text import clean
@@ -48,6 +61,13 @@ def test_a_question_is_taken_and_ends_with_its_buttons(text: str) -> None:
     phone = taken(Question("Do you agree?", text, "Then it is so.", BUTTONS))
     assert [button["id"] for button in phone.buttons] == [button.id for button in BUTTONS]
     assert all(shown.startswith(LABELS[Kind.JOINT]) for shown in phone.texts)
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("labels", [Labels(), CHOOSE, UNDO])
+def test_what_stands_on_a_button_is_whole_in_every_language(labels: Labels, language: Language) -> None:
+    for title in (labels.yes, labels.no):
+        assert 0 < len(said(title, language)) <= TITLE
 
 
 @given(TEXTS)
