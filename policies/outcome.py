@@ -89,8 +89,8 @@ class Facts:
     """What is removed is a mediator's own post: of a party's nothing is kept from leaving."""
     unsent: frozenset[PersonId] = frozenset()
     """To whom what is taken back has not left yet, of those who read it outside of Matrix."""
-    changed_by: MessageId | None = None
-    """The latest change of what is taken back, which stands in its room beside it."""
+    changed_by: tuple[MessageId, ...] = ()
+    """All changes of what is taken back: each stands in its room beside it."""
     held: AtHand | None = None
     """The held message that a command names."""
     fresh: CaseId | None = None

@@ -6,6 +6,7 @@ stopped; what has left can only be followed by word that it was removed. Whoever
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from policies.case import DESK, Case, Conversation, Person
@@ -17,10 +18,16 @@ from policies.outcome import Done, Facts
 from policies.plan import desk_label
 
 
+def name_of_removal(message: MessageId) -> MessageId:
+    """Under which name readers are told that a message was removed, however often: never its own, for whatever sends
+    words again finds them by their name."""
+    return MessageId(hashlib.sha256(f"removed/{message}".encode()).hexdigest()[:40])
+
+
 def recalled(case: Case, message: MessageId, where: Conversation, facts: Facts) -> Done:
-    """It is taken out of its room by the bot, with its latest change, and kept from whomever it has not left for."""
-    changes = (Redact(where, facts.changed_by),) if facts.changed_by else ()
-    effects = (Redact(where, message), *changes, *letters_back(case, message, where, facts, message))
+    """It is taken out of its room by the bot, with all its changes, and kept from whomever it has not left for."""
+    changes = tuple(Redact(where, change) for change in facts.changed_by)
+    effects = (Redact(where, message), *changes, *letters_back(case, message, where, facts))
     answer = f"Taken back in {desk_label(where, case)}. {what_became(case, where, facts)}"
     return Done(without(case, message), answer, effects)
 
@@ -34,19 +41,18 @@ def decide_removal(case: Case, message: Message, author: Person, target: Message
     if facts.takes_back and message.conversation != DESK and there:
         became = what_became(case, message.conversation, facts)
         told = Tell(DESK, f"{author.name} removed a message in {where}. {became}")
-        letters = letters_back(case, target, message.conversation, facts, message.id)
+        letters = letters_back(case, target, message.conversation, facts)
         return Decision(without(case, target), (*letters, told), "taken-back", became)
-    relays = (Relay(message.id, message.conversation, None, message.content, p.id) for p in there if p != author)
+    name = name_of_removal(target)
+    relays = (Relay(name, message.conversation, None, message.content, p.id) for p in there if p != author)
     notice = () if case.is_staff(author.id) else (Tell(DESK, f"A message was removed in {where}."),)
     return Decision(case, (*relays, *notice), "removal", "its readers are told")
 
 
-def letters_back(
-    case: Case, target: MessageId, where: Conversation, facts: Facts, named: MessageId
-) -> tuple[Effect, ...]:
-    """Nothing of it leaves any more; who may have it already is told that it was removed, under the name `named`."""
+def letters_back(case: Case, target: MessageId, where: Conversation, facts: Facts) -> tuple[Effect, ...]:
+    """Nothing of it leaves any more; who may have it already is told that it was removed."""
     stopped, gone = _those(case, where, facts)
-    told = tuple(Relay(named, where, None, Removal(target), person.id) for person in gone)
+    told = tuple(Relay(name_of_removal(target), where, None, Removal(target), person.id) for person in gone)
     everybody = frozenset(person.id for person in (*stopped, *gone))
     kept = (Withhold(target, everybody),) if everybody else ()
     return (*kept, *told)

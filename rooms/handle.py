@@ -157,13 +157,12 @@ class Handler:
         return replace(facts, elsewhere=elsewhere)
 
     async def _still_here(self, case: Case, by: PersonId, target: MessageId, facts: Facts) -> Facts:
-        """The facts, with whom a mediator's post has not left for yet, and its latest change. None else's post: whoever
+        """The facts, with whom a mediator's post has not left for yet, and its changes. None else's post: whoever
         removes that is not its author."""
         entry = await self._work.journal.get(case.id, target)
         if entry is None or not case.is_staff(entry.message.author) or not case.is_staff(by):
             return facts
-        newest = await self._work.journal.newest(case.id, target)
-        changed_by = newest.message.id if newest and newest.message.id != target else None
+        changed_by = await self._work.journal.changes(case.id, target)
         waits = await unsent(self._work, self._codec, case, target)
         return replace(facts, takes_back=True, unsent=waits, changed_by=changed_by)
 

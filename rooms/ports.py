@@ -328,6 +328,9 @@ class Journal(Protocol):
     async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
         """The message, or its author's last edit of it; an edit without proof changes nothing."""
 
+    async def changes(self, case: CaseId, message: MessageId) -> tuple[MessageId, ...]:
+        """Its author's edits of a message, oldest first; an edit without proof is none."""
+
     async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
         """The message now stands in Matrix as that event."""
 

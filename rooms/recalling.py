@@ -40,8 +40,7 @@ async def waiting_letters(work: Work, codec: Reads, case: Case, person: PersonId
         letter = codec.load(item.body)
         if not isinstance(letter, Relay) or isinstance(letter.content, Removal):
             continue
-        changes = isinstance(letter.content, Edit) and letter.content.target == message
-        if letter.message != message and not changes:
+        if not _is_of(letter, message):
             continue
         now = await work.outbox.get(item.id, lock=True)
         if now and now.state in {State.READY, State.PARKED} and not now.sending and now.progress is None:
@@ -58,10 +57,19 @@ async def unsent(work: Work, codec: Reads, case: Case, message: MessageId) -> fr
 
 
 async def withhold(work: Work, codec: Reads, case: Case, people: frozenset[PersonId], message: MessageId) -> None:
-    """Nothing of it that still waits leaves to these people."""
+    """Nothing of it leaves to these people any more: what still waits, and what has failed and could be sent again."""
     for person in sorted(people):
         for letter in (await waiting_letters(work, codec, case, person, message)).letters:
             await work.outbox.stop(letter, State.CANCELLED, "it was taken back before it left")
+    for item in await work.outbox.in_state((State.DEAD, State.UNKNOWN), case.id):
+        stopped = codec.load(item.body)
+        if isinstance(stopped, Relay) and stopped.to in people and _is_of(stopped, message):
+            await work.outbox.stop(item.id, State.CANCELLED, "it was taken back")
+
+
+def _is_of(letter: Relay, message: MessageId) -> bool:
+    """Whether it carries those words, or a change of them."""
+    return letter.message == message or (isinstance(letter.content, Edit) and letter.content.target == message)
 
 
 async def _has_begun(work: Work, case: Case, person: PersonId, items: Sequence[ItemId]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ from policies.effects import Inform, Pose, Post, Publish, Relay
 from policies.floor import objection
 from policies.language import Language
 from policies.membership import conversations, readers
-from policies.message import Content, Edit, File, Reaction, Removal, Text, Unproven, Unreadable
+from policies.message import Content, Edit, File, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.phrase import Phrase, phrase
 from policies.plan import label
 from policies.status import readers_text
 from policies.text import one_line
 from rooms.apply import Codec
 from rooms.held import mine_id, waiting
-from rooms.ports import Item, ItemId, case_lane, item_id
+from rooms.ports import Item, ItemId, case_lane, item_id, person_lane
 
 PORTAL: Final = "portal"
 """The kind of an item that says what somebody did on the page."""
@@ -85,10 +85,27 @@ class ServicePortal:
                 return None
             laid = await work.shelf.laid_for(case.id, person.id, SHOWN_MOST + 1, ItemId(before) if before else None)
             doubtful = await _doubtful(work, case, person)
-        view = self.of_person(case, person, laid[-SHOWN_MOST:], doubtful)
+            newer = await _laid_since(work, case, person, ItemId(before)) if before else ()
+            coming = await work.outbox.in_lane(person_lane(case.id, person.id))
+        gone = self._removed([*(one.body for one in (*laid, *newer)), *(letter.body for letter in coming)])
+        view = self._of_person(case, person, laid[-SHOWN_MOST:], doubtful, gone)
         return replace(view, earlier=laid[1].item) if len(laid) > SHOWN_MOST else view
 
-    def of_person(self, case: Case, person: Person, laid: Sequence[Laid], doubtful: tuple[Doubtful, ...]) -> View:
+    def _removed(self, bodies: Iterable[bytes]) -> frozenset[MessageId | None]:
+        """Which messages a notice says were removed, that was carried to somebody or will be."""
+        letters = (self._codec.load(body) for body in bodies)
+        return frozenset(
+            one.content.target for one in letters if isinstance(one, Relay) and isinstance(one.content, Removal)
+        )
+
+    def _of_person(
+        self,
+        case: Case,
+        person: Person,
+        laid: Sequence[Laid],
+        doubtful: tuple[Doubtful, ...],
+        gone: frozenset[MessageId | None],
+    ) -> View:
         """The view of one person, of a case as it is now: a room that is theirs no more is not shown (I3)."""
         things = [(one, self._codec.load(one.body)) for one in laid]
         own = [c for c in conversations(case) if c != DESK and person.id in readers(case, c)]
@@ -103,6 +120,7 @@ class ServicePortal:
                     shown
                     for one, thing in things
                     if isinstance(thing, Relay | Post | Inform | Publish) and thing.conversation == c
+                    if not _is_taken_back(case, thing, gone)
                     if (shown := _shown(case, person, one, thing))
                 ),
             )
@@ -195,6 +213,25 @@ def _beginning(content: Content) -> str:
     """By which its author knows a mail again."""
     words = content.words if isinstance(content, Unreadable) else _text(content) or ""
     return one_line(words, BEGINNING)
+
+
+async def _laid_since(work: ServiceWork, case: Case, person: Person, item: ItemId) -> Sequence[Laid]:
+    """What lies ready for somebody, from that on, and some before it."""
+    found: list[Laid] = []
+    before: ItemId | None = None
+    while page := await work.shelf.laid_for(case.id, person.id, SHOWN_MOST, before):
+        found += page
+        if any(one.item == item for one in page):
+            break
+        before = page[0].item
+    return found
+
+
+def _is_taken_back(case: Case, thing: Relay | Post | Inform | Publish, gone: frozenset[MessageId | None]) -> bool:
+    """A mediator's words alone, or a change of them: who removed a party's, nothing proves (I4)."""
+    if not isinstance(thing, Relay) or thing.author is None or not case.is_staff(thing.author):
+        return False
+    return thing.message in gone or (isinstance(thing.content, Edit) and thing.content.target in gone)
 
 
 def _shown(case: Case, person: Person, one: Laid, thing: Relay | Post | Inform | Publish) -> Shown | None:

@@ -83,6 +83,11 @@ class SqlJournal:
         edit = (await self._connection.execute(last)).scalar_one_or_none()
         return await self.get(case, message if edit is None else edit)
 
+    async def changes(self, case: CaseId, message: MessageId) -> tuple[MessageId, ...]:
+        columns = _entries.c
+        edits = select(columns.message).where(columns.case_id == case, columns.edits == message)
+        return tuple((await self._connection.execute(edits.order_by(columns.ordinal))).scalars())
+
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         # An event may claim to answer anything; what is no identifier, PostgreSQL would refuse to look for.
         return await self._one(_OF_EVENT, case, wanted=event) if event.isprintable() else None

@@ -20,6 +20,8 @@ from bridges.whatsapp.incoming import Progress, Status
 from policies.case import Case, Doubt, Person, PersonId, Seen
 from policies.effects import Relay
 from policies.intake import decide_reached, decide_unreached
+from policies.message import MessageId
+from policies.recalling import name_of_removal
 from policies.whatsapp import (
     Again,
     WhatsAppState,
@@ -166,6 +168,8 @@ async def _repeat(report: _Report, case: Case) -> bool:
         return False
     if part.message and await work.whatsapp.carrying(case.id, part.person, part.message) != {sent.id}:
         return False
+    if part.message and await _is_removed(report, part.message):
+        return False
     if sent.state is State.UNKNOWN:
         return await work.outbox.revive(sent.id)
     entry = await work.journal.get(case.id, part.message) if part.message else None
@@ -175,6 +179,17 @@ async def _repeat(report: _Report, case: Case) -> bool:
     relay = Relay(said.id, said.conversation, said.author, said.content, report.person.id, said.reply_to)
     await report.handler.follow(case, decide_again(case, relay))
     return True
+
+
+async def _is_removed(report: _Report, message: MessageId) -> bool:
+    """Whether they were told that it was removed, or will be: what was taken back doesn't come after all."""
+    work, case, name = report.work, report.case, name_of_removal(message)
+    if await work.whatsapp.carrying(case.id, report.part.person, name):
+        return True
+    waiting = await work.outbox.in_lane(report.sent.lane)
+    stopped = await work.outbox.in_state((State.DEAD, State.UNKNOWN), case.id)
+    letters = (report.codec.load(item.body) for item in (*waiting, *stopped))
+    return any(isinstance(one, Relay) and (one.message, one.to) == (name, report.person.id) for one in letters)
 
 
 async def _arrived_after_all(report: _Report) -> None:

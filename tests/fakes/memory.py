@@ -366,10 +366,13 @@ class MemoryJournal:
         return Entry(entry.case, entry.message, entry.event, next(mails, None))
 
     async def newest(self, case: CaseId, message: MessageId) -> Entry | None:
+        edits = await self.changes(case, message)
+        return await self.get(case, edits[-1] if edits else message)
+
+    async def changes(self, case: CaseId, message: MessageId) -> tuple[MessageId, ...]:
         of_case = (entry.message for (of, _), entry in self._entries.items() if of == case)
         of_case = (message for message in of_case if not isinstance(message.proof, Unproven))
-        edits = [m.id for m in of_case if isinstance(m.content, Edit) and m.content.target == message]
-        return await self.get(case, edits[-1] if edits else message)
+        return tuple(m.id for m in of_case if isinstance(m.content, Edit) and m.content.target == message)
 
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         found = (message for (of, message), entry in self._entries.items() if (of, entry.event) == (case, event))

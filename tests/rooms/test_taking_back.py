@@ -152,13 +152,29 @@ async def test_a_letter_that_is_on_its_way_counts_as_seen_and_is_not_stopped_hal
     assert site.database.committed.outbox.items[letter.id].state is State.READY
 
 
-async def test_a_change_of_it_goes_with_it(site: Site) -> None:
+async def test_each_change_of_it_goes_with_it(site: Site) -> None:
     await says(site.database, "Mia", SMITH, "hello", "m1")
     await left(site, "Bea")
     await says(site.database, "Mia", SMITH, Edit(MessageId("m1"), "hello there"), "m2")
-    await says(site.database, "Mia", SMITH, "!undo", "m3", reply_to="m1")
+    await says(site.database, "Mia", SMITH, Edit(MessageId("m1"), "hello you"), "m3")
+    await says(site.database, "Mia", SMITH, "!undo", "m4", reply_to="m1")
     assert waiting(site.database, "Bea") == [Removal(MessageId("m1"))]
-    assert {o.message for o in site.outbox() if isinstance(o, Redact)} == {"m1", "m2", "m3"}
+    assert {o.message for o in site.outbox() if isinstance(o, Redact)} == {"m1", "m2", "m3", "m4"}
+
+
+@pytest.mark.parametrize("ended", [State.DEAD, State.UNKNOWN])
+async def test_what_failed_and_was_taken_back_is_not_sent_by_whoever_retries(site: Site, ended: State) -> None:
+    await says(site.database, "Mia", JOINT, "for Smith alone", "m1")
+    await says(site.database, "Alice", JOINT, "hello", "m2")
+    async with site.database.begin() as work:
+        for letter in letters(site.database, "Bea"):
+            await work.outbox.stop(letter.id, ended, "…")
+    await says(site.database, "Mia", JOINT, "!undo", "m3", reply_to="m1")
+    async with site.database.begin() as work:
+        hers, alices, _ = letters(site.database, "Bea")
+        assert not await work.outbox.revive(hers.id)
+        assert await work.outbox.revive(alices.id)
+    assert waiting(site.database, "Bea") == [Text("hello"), Removal(MessageId("m1"))]
 
 
 async def test_nothing_of_a_partys_is_taken_back_by_a_mediator_or_by_anybody_elses_removal(site: Site) -> None:

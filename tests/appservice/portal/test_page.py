@@ -22,17 +22,29 @@ from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.effects import Inform, Introduce, Post, Publish, Relay, Tell
 from policies.language import Language
-from policies.message import File, FileRef, Message, MessageId, PinnedLink, Text, Unproven
+from policies.message import (
+    Content,
+    Edit,
+    File,
+    FileRef,
+    Message,
+    MessageId,
+    PinnedLink,
+    Removal,
+    Text,
+    Unproven,
+)
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.plan import label
+from policies.recalling import name_of_removal
 from rooms.apply import Outgoing
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Sent
-from rooms.ports import Entry, Held, Item, ItemId, Lane, State
+from rooms.ports import Entry, Held, Item, ItemId, Lane, State, person_lane
 from tests.bridges.email.builders import OWN_DOMAIN
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
@@ -70,7 +82,7 @@ class Town:
         effect = Relay(MessageId(f"m{self._items}"), where, by, Text(text), CARL.id)
         return await self.carry(effect, where, Text(text))
 
-    async def carry(self, effect: Outgoing, where: Conversation, content: Text | None) -> Sent:
+    async def carry(self, effect: Outgoing, where: Conversation, content: Content | None) -> Sent:
         item = Item(ItemId(f"i{self._items}"), Lane("l"), "people", CASE.id, CODEC.dump(effect), self.now)
         async with self.database.begin() as work:
             await work.outbox.put(item)
@@ -461,6 +473,44 @@ async def test_everything_is_shown_a_page_at_a_time_and_nothing_twice(
     stranger = await town.portal.view(session, "no such thing")
     assert stranger is not None
     assert texts(stranger)["PRIVATE with mediator · 1042"] == []
+
+
+async def removed(town: Town, message: str) -> None:
+    """Carl is told that it was."""
+    target = MessageId(message)
+    effect = Relay(name_of_removal(target), OWN, None, Removal(target), CARL.id)
+    town._items += 1
+    await town.carry(effect, OWN, Removal(target))
+
+
+async def test_what_a_mediator_took_back_is_not_shown_any_more_nor_a_change_of_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.relay("for Smith alone")
+    mia, changed = named(CASE, "Mia").id, Edit(MessageId("m1"), "for Smith only")
+    town._items += 1
+    await town.carry(Relay(MessageId("e1"), OWN, mia, changed, CARL.id), OWN, changed)
+    await town.relay("hello")
+    await town.relay("of a party", author="Alice")
+    await removed(town, "m1")
+    await removed(town, "m4")
+    notice = "(an earlier message was removed; please disregard it)"
+    assert texts(await town.view())[label(OWN, CASE)] == ["hello", "of a party", notice, notice]
+    monkeypatch.setattr(page, "SHOWN_MOST", 1)
+    session = await town.open()
+    assert isinstance(session, str)
+    older = await town.portal.view(session, "i3")
+    assert older is not None
+    assert texts(older)[label(OWN, CASE)] == []
+
+
+async def test_what_was_taken_back_is_not_shown_though_word_of_that_has_yet_to_come(town: Town) -> None:
+    await town.relay("for Smith alone")
+    target, lane = MessageId("m1"), person_lane(CASE.id, CARL.id)
+    told = CODEC.dump(Relay(name_of_removal(target), OWN, None, Removal(target), CARL.id))
+    async with town.database.begin() as work:
+        await work.outbox.put(Item(ItemId("later"), lane, "people", CASE.id, told, town.now))
+    assert texts(await town.view())[label(OWN, CASE)] == []
 
 
 async def test_a_room_says_beforehand_that_the_mediator_looks_first(town: Town) -> None:

@@ -351,6 +351,8 @@ class DatabaseContract:
             for said in (first, *edits, forged, message(4)):
                 await work.journal.append(Entry(SMITH, said))
             assert await work.journal.newest(SMITH, first.id) == Entry(SMITH, edits[1])
+            assert await work.journal.changes(SMITH, first.id) == tuple(edit.id for edit in edits)
+            assert await work.journal.changes(SMITH, MessageId("m4")) == ()
             assert await work.journal.newest(SMITH, MessageId("m4")) == Entry(SMITH, message(4))
             assert await work.journal.newest(SMITH, MessageId("m9")) is None
 

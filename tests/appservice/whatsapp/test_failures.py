@@ -7,7 +7,7 @@ import pytest
 from bridges.whatsapp.convert_out import LABELS
 from policies.case import JOINT, Case, Conversation, Kind, PersonId
 from policies.effects import Relay
-from policies.message import Message, MessageId, SignedDevice, Text, Unproven
+from policies.message import Message, MessageId, Removal, SignedDevice, Text, Unproven
 from policies.whatsapp import fingerprint
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -82,6 +82,65 @@ async def test_by_itself_a_message_is_repeated_once() -> None:
     assert not relays(there)
     assert len(there.phone.texts) == 2
     assert "not sent again by itself. Telephone Bea" in told(there)[1]
+
+
+def removals(there: WhatsAppHouse) -> list[Item]:
+    return [item for item, relay in relays(there) if isinstance(relay.content, Removal)]
+
+
+async def posted_and_taken_back(there: WhatsAppHouse, how: str, *, carried: bool = True) -> ItemId:
+    """Mia's words have gone to Bea, by WhatsApp or on another way, and she takes them back; what carried them."""
+    mia = named(there.case, "Mia").id
+    for name, content, answers in (
+        ("m1", Text("for Smith alone"), None),
+        ("m2", Text("!undo") if how == "undo" else Removal(MessageId("m1")), MessageId("m1")),
+    ):
+        said = Message(MessageId(name), mia, JOINT, content, SignedDevice(), there.now, native=True, reply_to=answers)
+        async with there.database.begin() as work:
+            await Handler(work, CODEC, HOUSE, ItemId(name), there.now).message(there.case.id, said, None, None)
+        if name == "m1":
+            ((item, _),) = relays(there)
+            if carried:
+                await there.deliver()
+            async with there.database.begin() as work:
+                await work.outbox.done(item.id, "sent")
+    return item.id
+
+
+@pytest.mark.parametrize("how", ["undo", "removal"])
+@pytest.mark.parametrize("told_so", [True, False])
+async def test_what_was_taken_back_is_not_repeated_whether_or_not_word_of_that_has_left(
+    how: str, told_so: bool
+) -> None:
+    there = await house()
+    item = await posted_and_taken_back(there, how)
+    if told_so:
+        await there.deliver()
+    await there.reports(item, "failed", 131000)
+    await there.deliver()
+    assert len([text for text in there.phone.texts if "for Smith alone" in text]) == 1
+    assert not removals(there)
+    assert "not sent again by itself" in told(there)[0]
+
+
+async def test_word_that_something_was_removed_is_never_repeated_as_the_words_themselves() -> None:
+    there = await house()
+    await posted_and_taken_back(there, "undo", carried=False)
+    (notice,) = removals(there)
+    await there.deliver()
+    assert "was removed" in there.phone.texts[-1]
+    await there.reports(notice.id, "failed", 131000)
+    await there.deliver()
+    assert not [text for text in there.phone.texts if "for Smith alone" in text]
+
+
+async def test_words_that_arrived_after_all_leave_word_of_their_removal_on_its_way() -> None:
+    there = await house()
+    item = await posted_and_taken_back(there, "undo")
+    await there.reports(item, "failed", 131000)
+    await there.reports(item, "delivered")
+    (notice,) = removals(there)
+    assert notice.state is State.READY
 
 
 async def test_of_a_text_in_parts_nothing_is_repeated_by_itself_even_if_no_answer_came() -> None:
