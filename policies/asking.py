@@ -56,15 +56,19 @@ from policies.text import marked
 ASK_LASTS = timedelta(minutes=15)
 """For a mediator's own acts, who is there and looking."""
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_CODE = r"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{4}"
+_CODE = rf"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[{_ALPHABET}]{{4}}"
+_AROUND = r"[^\w?¿？؟⁇⁈⁉‽❓❔>＞]*"
+"""Whoever asks has not said yes, and what is quoted was said before."""
 _YES = "yes|agreed?|i agree|accept(?:ed)?|i accept|ja|sí|si|oui"
 _NO = "no|disagree|i disagree|refuse|i refuse|nein|non"
 """In every language at once: none's yes is another's no."""
 _ANSWER = re.compile(
-    rf"\W*(?:(?P<yes>{_YES})|(?:{_NO}))[\s:,.–-]+(?P<code>{_CODE})\W*"
-    rf"|\W*(?P<code2>{_CODE})[\s:,.–-]+(?:(?P<yes2>{_YES})|(?:{_NO}))\W*",
+    rf"{_AROUND}(?:(?P<yes>{_YES})|(?:{_NO}))(?P<apart>[\s:,.–-]+)(?P<code>{_CODE}){_AROUND}"
+    rf"|{_AROUND}(?P<code2>{_CODE})(?P<apart2>[\s:,.–-]+)(?:(?P<yes2>{_YES})|(?:{_NO})){_AROUND}",
     re.IGNORECASE,
 )
+_MEASURE = re.compile(r"[0-9]+[A-Za-z]*[a-z]|[0-9]h[0-9]{2}")
+"""A number with its unit, or a time, as people write them: “23rd”, “42kg”, “9h45”."""
 _PRESSED = re.compile(r"(?P<code>[0-9A-Z]{4})\.(?P<word>yes|no)\.(?P<binds>[0-9a-f]{64})")
 
 
@@ -82,11 +86,38 @@ class Answer:
 def read_answer(text: str) -> tuple[str, bool] | None:
     """The code and the yes or no of words that are an answer, and nothing besides. Codes have letters and digits, so
     that “yes that” is none."""
-    # A letter and its accent may come apart.
-    said = _ANSWER.fullmatch(normalize("NFC", text.strip())) if len(text) < 60 else None
+    said = _said(text)
+    return (_code_in(said).upper(), bool(said["yes"] or said["yes2"])) if said else None
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How words were written that could be an answer, for when no question has their code."""
+
+    as_asked: bool
+    """A word and a code, with nothing but space or a colon between them."""
+    measure: bool
+    """What could be a code could also be a number with its unit, or a time: “oui, 9h45”."""
+
+
+def manner_of(text: str) -> Manner | None:
+    """How an answer was written; None for what is none."""
+    said = _said(text)
     if said is None:
         return None
-    return (said["code"] or said["code2"]).upper(), bool(said["yes"] or said["yes2"])
+    apart: str = said["apart"] or said["apart2"]
+    return Manner(not apart.replace(":", " ").strip(), _MEASURE.fullmatch(_code_in(said)) is not None)
+
+
+def _said(text: str) -> re.Match[str] | None:
+    # A letter and its accent may come apart.
+    return _ANSWER.fullmatch(normalize("NFC", text.strip())) if len(text) < 60 else None
+
+
+def _code_in(said: re.Match[str]) -> str:
+    """As it was written."""
+    code: str = said["code"] or said["code2"]
+    return code
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from policies.acts import create, perform, take
 from policies.aside import ATTACHED, objection_to, put_aside
-from policies.asking import Answer, read_answer
+from policies.asking import Answer, manner_of, read_answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
 from policies.choice import offered
 from policies.commands.form import Misunderstood
@@ -195,15 +195,35 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
         why = message.content.why
         return _aside(case, message, author, why, facts) or _unreadable(case, message, author, why)
     if isinstance(message.content, File) and not message.native:
+        if _is_unsettled(message, author):
+            return _held(case, message, HELD_UNSETTLED, rule="unsettled")
         unfit = not_to_fetch(case, message, facts)
         return _unreadable(case, message, author, unfit) if unfit else decide_brought(case, message, author)
-    given = read_answer(message.content.body) if isinstance(message.content, Text) else None
-    if given and not case.is_staff(author.id) and _is_answer(case, message, given[0]):
-        return decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
     if isinstance(message.content, Text):
+        answered = None if case.is_staff(author.id) else _answered(case, message, message.content.body, author, facts)
+        if answered:
+            return answered
         command = heard_in_private(message.content.body, staff=case.is_staff(author.id))
         if command and (message.conversation.kind is Kind.CAUCUS or isinstance(command, Undo)):
             return _commanded_in_private(case, command, author, facts, message)
+    return _said(case, message, author, facts)
+
+
+def _answered(case: Case, message: Message, body: str, author: Person, facts: Facts) -> Decision | None:
+    """What follows from what looks like an answer; None from all else. With a code that no question of theirs has, and
+    not written as one is asked for, it may be ordinary words, which are passed on: nothing that is said is lost."""
+    given, manner = read_answer(body), manner_of(body)
+    if given is None or manner is None or not _is_answer(case, message, given[0]):
+        return None
+    decision = decide_answer(case, Answer(*given, author.id, message.conversation, message.proof), facts)
+    if _is_asked(case, message, given[0]) or (manner.as_asked and not manner.measure):
+        return decision
+    words = _said(case, message, author, facts)
+    return words if manner.measure else replace(words, effects=(*words.effects, *decision.effects))
+
+
+def _said(case: Case, message: Message, author: Person, facts: Facts) -> Decision:
+    """Words for people."""
     kept = _kept_back(case, message, author, facts)
     if kept:
         return kept
@@ -236,9 +256,12 @@ def _before_restore(case: Case, said: str) -> Decision:
 
 def _is_answer(case: Case, message: Message, code: str) -> bool:
     """In private, whatever looks like an answer; where others read, only what answers an open question."""
-    return message.conversation.kind is Kind.CAUCUS or any(
-        a.code == code and a.asked == message.author for a in case.asks
-    )
+    return message.conversation.kind is Kind.CAUCUS or _is_asked(case, message, code)
+
+
+def _is_asked(case: Case, message: Message, code: str) -> bool:
+    """Whether a question is put to its author under that code."""
+    return any(a.code == code and a.asked == message.author for a in case.asks)
 
 
 def _commanded_in_private(
@@ -347,8 +370,7 @@ def _anew(message: Message, author: Person) -> Phrase:
 
 def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> Decision | None:
     """Proven and readable, and yet not for where it was said, or not now."""
-    settled = author.endpoint.settled
-    if settled and message.at < settled and message.conversation.kind is Kind.CAUCUS:
+    if _is_unsettled(message, author):
         return _held(case, message, HELD_UNSETTLED, rule="unsettled")
     unfit = objection_to(case, message, facts)
     if unfit:
@@ -365,6 +387,12 @@ def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> De
     private = alone_with_mediators(case, author.id, message.conversation)
     told = tuple(Inform(author.id, own, text) for own in private)
     return replace(decision, effects=(*decision.effects, *told))
+
+
+def _is_unsettled(message: Message, author: Person) -> bool:
+    """Whether it may have been meant for the room of the side on which its author sat by mistake."""
+    settled = author.endpoint.settled
+    return bool(settled and message.at < settled) and message.conversation.kind is Kind.CAUCUS
 
 
 def _aside(case: Case, message: Message, author: Person, why: str, facts: Facts) -> Decision | None:

@@ -11,9 +11,9 @@ from policies.case import JOINT, Case, Person
 from policies.commands.vocabulary import GiveAnswer
 from policies.course import paused
 from policies.delivery import Cancel, channel_key, may_post
-from policies.effects import Hold, Inform, Introduce, Post, Reconcile, Relay, Resume, Tell
+from policies.effects import Hold, Inform, Ingest, Introduce, Post, Reconcile, Relay, Resume, Tell
 from policies.membership import caucuses_of, conversations, readers
-from policies.message import SignedWebhook, Text
+from policies.message import File, FileRef, SignedWebhook, Text
 from policies.mode import Spell
 from policies.names import Phase, ReleaseId
 from policies.outcome import Refused
@@ -116,6 +116,19 @@ def test_on_whatsapp_where_one_chat_serves_both_rooms_what_was_on_its_way_is_hel
     decision = decide(case, said, facts(said.author))
     assert bool(of_kind(Hold, decision.effects)) is held
     assert bool(of_kind(Post, decision.effects)) is not held
+
+
+@pytest.mark.parametrize(("minutes", "held"), [(1, True), (11, False)])
+def test_a_file_that_was_on_its_way_there_is_held_like_words_and_is_no_document_of_the_new_side(
+    minutes: int, held: bool
+) -> None:
+    case = corrected(whatsapp_case(), "Bea", "Jones")
+    photo = File("offer.jpg", "image/jpeg", 3, FileRef("{}"), "our bottom line")
+    said = message(case, "Bea", caucus_of(case, "Jones"), photo, proof=SignedWebhook())
+    said = replace(said, at=AT + timedelta(minutes=minutes))
+    decision = decide(case, said, replace(facts(said.author), documents=True))
+    assert bool(of_kind(Hold, decision.effects)) is held
+    assert bool(of_kind(Ingest, decision.effects)) is not held
 
 
 def test_what_waits_of_theirs_is_over() -> None:
