@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from policies.case import DESK, Case, Kind, Network, Person, PersonId, Role
+from policies.case import DESK, Case, Kind, Network, Person, PersonId, Phase, Role
 from policies.commands.people import AddPerson
 from policies.effects import Announce, Decision, Due, Effect, Inform, Schedule, Tell, due_key
 from policies.following import what_follows
 from policies.membership import caucuses_of, conversations
 from policies.outcome import Facts, Refused
-from policies.phrase import phrase
+from policies.phrase import Phrase, phrase
 
 AFTER: Final = timedelta(hours=1)
 """So long the last one may come back who left by mistake."""
@@ -45,29 +45,42 @@ def nobody_is_there(case: Case) -> bool:
 
 def decide_succession(case: Case, facts: Facts) -> Decision:
     """The time is over in which the last mediator might have come back."""
+    if case.phase is Phase.CLOSED:
+        return Decision(case, (), "overtaken", "the case is closed")
     if not nobody_is_there(case):
         return Decision(case, (), "overtaken", "a mediator is at the desk")
     named = facts.successor
     if named is None:
-        return Decision(case, (), "no-successor", "no mediator is at the desk, and the organisation named no successor")
+        return _nobody_comes(case, "the organisation named no successor")
     name, address = named
     if case.at_address(Network.MATRIX, address):
-        return Decision(case, (), "no-successor", "the organisation's successor takes part in this case already")
+        return _nobody_comes(case, "the organisation's successor takes part in this case already")
     added = AddPerson(name, Network.MATRIX, address, Role.MEDIATOR).perform(case, facts)
     if isinstance(added, Refused):
-        return Decision(case, (), "no-successor", f"the organisation's successor can't come in: {added.problem}")
+        return _nobody_comes(case, f"the organisation's successor can't come in: {added.problem}")
     reason = f"No mediator is at the desk any more. {name}, whom the organisation named for that, is the mediator now."
-    effects = (Tell(DESK, f"{reason} {added.answer}"), *_told(added.case, name), *what_follows(case, added.case))
+    told = phrase(
+        "{name} is your mediator from now on: no other mediator is at work on this case any more, and the organisation"
+        " has named {name} for that. The earlier messages in these rooms {name} does not read; the documents, and what"
+        " is held for the mediators, {name} can see.",
+        name=name,
+    )
+    effects = (Tell(DESK, f"{reason} {added.answer}"), *_told(added.case, told), *what_follows(case, added.case))
     return Decision(added.case, effects, "succession", reason)
 
 
-def _told(case: Case, name: str) -> tuple[Effect, ...]:
-    """Everybody with a private room, each there; those by other networks on their own channel."""
+def _nobody_comes(case: Case, why: str) -> Decision:
+    """Nobody looks after the case: those who wait for a mediator must know whom to ask."""
+    reason = f"No mediator is at the desk, and {why}."
     text = phrase(
-        "{name} is your mediator from now on: no other mediator is at work on this case any more, and the organisation"
-        " has named {name} for that. What was written before, {name} does not read.",
-        name=name,
+        "At the moment no mediator is at work on this case: what you write to the mediator, nobody reads. Please"
+        " telephone the organisation, on the number that you know."
     )
+    return Decision(case, (Tell(DESK, f"{reason} The parties are told."), *_told(case, text)), "no-successor", reason)
+
+
+def _told(case: Case, text: Phrase) -> tuple[Effect, ...]:
+    """Everybody with a private room, each there; those by other networks on their own channel."""
     rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
     bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
     return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))

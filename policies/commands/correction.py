@@ -19,13 +19,13 @@ from policies.commands.form import Form
 from policies.commands.people import removed
 from policies.commands.sides import side_for
 from policies.delivery import channel_key
-from policies.document import Action
+from policies.document import Action, DocumentId
 from policies.documents import Allowed, Wish, may
 from policies.effects import Announce, Effect, Inform, Resume
 from policies.floor import moved as moved_on_the_floor
 from policies.membership import bridged_readers, caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase
+from policies.phrase import phrase, together
 from policies.releasing import closed
 from policies.status import reader_names
 from policies.text import name_problem, skeleton
@@ -63,7 +63,7 @@ class CorrectSide:
 
 
 def moved(case: Case, act: Moving, facts: Facts) -> Outcome:
-    """They are on the right side, and read nothing older there; the old side hears of it."""
+    """They are on the right side, and read no older messages there; the old side hears of it."""
     person = case.person(act.person)
     seat = _seat_of(case, person) if person else None
     if person is None or seat is None or isinstance(seat, Refused):
@@ -94,8 +94,9 @@ def moved(case: Case, act: Moving, facts: Facts) -> Outcome:
     )
     pin = f" !mail pin {person.name} gives them a PIN again." if person.endpoint.network is Network.EMAIL else ""
     answer = (
-        f"{person.name} is on the side {act.side} from now on, reads nothing older there, and nothing more of the"
-        f" former side. What was read can't be unread.{pin}"
+        f"{person.name} is on the side {act.side} from now on, reads no older messages there, and nothing more of the"
+        f" former side. What was read can't be unread. What had still to go to {person.name}, or from {person.name}"
+        f" into a room, does not go any more, also of the joint room: what matters of it, say again.{pin}"
     )
     return Done(after, answer, effects)
 
@@ -129,11 +130,7 @@ def _known(case: Case, person: Person, former: Side, side: str, facts: Facts) ->
     """What can't be undone, for the mediator who decides."""
     room = caucuses_of(case, person.id)
     names = " and ".join(reader_names(case, one) for one in room)
-    seen = [
-        document.id
-        for document in case.documents
-        if isinstance(may(case, document, Wish(person.id, Action.VIEW, document.newest.number, facts.at)), Allowed)
-    ]
+    seen = _viewable(case, person.id, facts)
     papers = f", and these documents: {', '.join(seen)}" if seen else ""
     target = next((s for s in case.sides if skeleton(s.name) == skeleton(side)), None)
     where = f"the side {target.name}" if target else f"a new side, {side}"
@@ -141,9 +138,35 @@ def _known(case: Case, person: Person, former: Side, side: str, facts: Facts) ->
         f"{person.name} was entered on the side {former.name} and goes to {where}.\n"
         f"{person.name} has been able to read all that was written in the private room of {former.name} while they"
         f" were there{papers}. Those who read there ({names}) have been able to read all that {person.name} wrote. None"
-        f" of it can be unread; what {person.name} shared there stays with {former.name}; what waits of theirs is over."
-        f" {former.name} is told that {person.name} was there by mistake."
+        f" of it can be unread; what {person.name} shared there stays with {former.name}; what waits of theirs, or for"
+        f" them, is over. {former.name} is told that {person.name} was there by mistake."
+        f"{_opened(case, person, target, facts, seen)}"
     )
+
+
+def _opened(case: Case, person: Person, target: Side | None, facts: Facts, seen: list[DocumentId]) -> str:
+    """Which documents of the side they come onto they get to see at once: older ones, too."""
+    (seat,) = case.roles(person.id)
+    if target is None:
+        return ""
+    newcomer = replace(person, id=PersonId(f"p{case.made + 1}"))
+    there = Participation(newcomer.id, seat.role, target.id)
+    after = replace(case, people=(*case.people, newcomer), participations=(*case.participations, there))
+    opened = [one for one in _viewable(after, newcomer.id, facts) if one not in seen]
+    if not opened:
+        return ""
+    return (
+        f"\nAs one of {target.name}, {person.name} may see these documents at once, though they are older:"
+        f" {', '.join(opened)}."
+    )
+
+
+def _viewable(case: Case, person: PersonId, facts: Facts) -> list[DocumentId]:
+    return [
+        document.id
+        for document in case.documents
+        if isinstance(may(case, document, Wish(person, Action.VIEW, document.newest.number, facts.at)), Allowed)
+    ]
 
 
 def _told(case: Case, name: str, rooms: tuple[Conversation, ...]) -> Iterator[Effect]:
@@ -160,12 +183,16 @@ def _told(case: Case, name: str, rooms: tuple[Conversation, ...]) -> Iterator[Ef
 
 def _welcome(case: Case, person: Person) -> Iterator[Effect]:
     """They are told in their new room, once they are there."""
+    lost = phrase(
+        "What was written to all just before this may not have reached you, and what you wrote may not have been passed"
+        " on: ask the mediator."
+    )
     text = phrase(
         "By a mistake of ours you were entered on the other side. From now on this is your private room with the"
         " mediator. What you wrote in the former one, those who were there have been able to read. Nothing that you"
         " write from now on is shown there; an address of the former room that you still have is refused."
     )
-    yield from (Inform(person.id, room, text) for room in caucuses_of(case, person.id))
+    yield from (Inform(person.id, room, together([text, lost])) for room in caucuses_of(case, person.id))
 
 
 def _read(words: list[str]) -> CorrectSide | str:

@@ -10,8 +10,11 @@ from policies.board import NOTHING, waiting
 from policies.case import JOINT, Case, Person
 from policies.commands.vocabulary import GiveAnswer
 from policies.course import paused
-from policies.delivery import Cancel, channel_key, may_post
+from policies.delivery import Cancel, channel_key, may_post, may_relay
+from policies.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents import Allowed, Wish, may
 from policies.effects import Hold, Inform, Ingest, Introduce, Post, Reconcile, Relay, Resume, Tell
+from policies.files import Kind
 from policies.membership import caucuses_of, conversations, readers
 from policies.message import File, FileRef, SignedWebhook, Text
 from policies.mode import Spell
@@ -53,6 +56,31 @@ def test_the_mediator_is_told_first_what_has_been_read_and_is_asked() -> None:
     assert "Those who read there (Mia (mediator), Carl (by mail)) have been able to read all" in outcome.answer
     assert "“yes 6H4C”" in outcome.answer
     assert readers(outcome.case, JONES) == readers(CASE, JONES)
+
+
+@pytest.mark.parametrize("label", [Label.CAUCUS, Label.PRIVILEGED])
+def test_the_mediator_is_told_first_which_older_documents_of_the_right_side_they_get_to_see(label: Label) -> None:
+    kept = Kept(BlobId("b"), "hash", 10)
+    version = Version(1, label, Kind.PDF, "application/pdf", AT, kept, kept)
+    brief = Document(DocumentId("D1"), named(CASE, "Alice").id, SMITH, "brief.pdf", (version,))
+    case = CASE.with_document(brief)
+    outcome = done(case, "!party side Carl on Smith", facts(code="6H4C"))
+    assert "As one of Smith, Carl may see these documents at once, though they are older: D1." in outcome.answer
+    moved = done(outcome.case, "yes 6H4C")
+    view = Wish(named(moved.case, "Carl").id, Action.VIEW, 1, AT)
+    assert isinstance(may(moved.case, brief, view), Allowed)
+    assert "reads no older messages there" in moved.answer
+    assert "at once" not in done(case, "!party side Carl on Miller", facts(code="6H4C")).answer
+
+
+def test_the_mediator_hears_that_what_was_on_its_way_does_not_come_also_of_the_joint_room() -> None:
+    outcome = done(asked(CASE, "Carl", "Smith"), "yes 6H4C")
+    old = named(CASE, "Carl").id
+    assert isinstance(may_relay(outcome.case, JOINT, old), Cancel)
+    assert isinstance(may_post(outcome.case, JOINT, old), Cancel)
+    assert "does not go any more, also of the joint room" in outcome.answer
+    (welcome,) = [i.text for i in of_kind(Inform, outcome.effects) if i.to == named(outcome.case, "Carl").id]
+    assert "may not have reached you" in welcome
 
 
 def test_after_the_yes_they_are_on_the_right_side_and_nowhere_on_the_former() -> None:

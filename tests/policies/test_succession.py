@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from policies.case import DESK, JOINT, Case, Role
+from policies.case import DESK, JOINT, Case, Phase, Role
 from policies.due import decide_due
 from policies.effects import Due, Inform, Reconcile, Schedule, Tell, due_key
 from policies.membership import conversations, readers
@@ -57,10 +57,29 @@ def test_it_takes_all_of_them_and_whoever_comes_back_in_time_stays() -> None:
 
 def test_nobody_comes_in_where_nobody_was_named_or_who_takes_part_already() -> None:
     left = after_leaving(CASE, "Mia")
-    assert decide_due(left, DUE, facts(None)).rule == "no-successor"
+    told = decide_due(left, DUE, facts(None))
+    assert (told.rule, told.case) == ("no-successor", left)
+    own = caucus_of(CASE, "Jones")
+    assert {t.conversation for t in of_kind(Tell, told.effects)} == {DESK, own, caucus_of(CASE, "Smith")}
+    (inform,) = of_kind(Inform, told.effects)
+    assert (inform.to, inform.conversation) == (named(CASE, "Carl").id, own)
+    assert "no mediator is at work on this case" in inform.text
     for elsewhere in ("@alice:example.org", "@mia:example.org", "@max:elsewhere.example"):
         decision = decide_due(left, DUE, replace(KNOWN, successor=("Max", elsewhere)))
-        assert (decision.rule, decision.case, decision.effects) == ("no-successor", left, ())
+        assert (decision.rule, decision.case) == ("no-successor", left)
+        assert not of_kind(Reconcile, decision.effects)
+
+
+def test_what_they_are_told_of_what_the_successor_sees_is_true() -> None:
+    (inform,) = of_kind(Inform, decide_due(after_leaving(CASE, "Mia"), DUE, KNOWN).effects)
+    assert "The earlier messages in these rooms Max does not read" in inform.text
+    assert "the documents, and what is held for the mediators, Max can see" in inform.text
+
+
+def test_into_a_closed_case_nobody_comes_and_nobody_hears_of_a_new_mediator() -> None:
+    closed = replace(after_leaving(CASE, "Mia"), phase=Phase.CLOSED)
+    decision = decide_due(closed, DUE, KNOWN)
+    assert (decision.rule, decision.case, decision.effects) == ("overtaken", closed, ())
 
 
 def test_a_party_that_leaves_is_no_mediator() -> None:
