@@ -26,8 +26,7 @@ def name_of_removal(message: MessageId) -> MessageId:
 
 def recalled(case: Case, message: MessageId, where: Conversation, facts: Facts) -> Done:
     """It is taken out of its room by the bot, with all its changes, and kept from whomever it has not left for."""
-    changes = tuple(Redact(where, change) for change in facts.changed_by)
-    effects = (Redact(where, message), *changes, *letters_back(case, message, where, facts))
+    effects = (Redact(where, message), *_changes(where, facts), *letters_back(case, message, where, facts))
     answer = f"Taken back in {desk_label(where, case)}. {what_became(case, where, facts)}"
     return Done(without(case, message), answer, effects)
 
@@ -42,7 +41,8 @@ def decide_removal(case: Case, message: Message, author: Person, target: Message
         became = what_became(case, message.conversation, facts)
         told = Tell(DESK, f"{author.name} removed a message in {where}. {became}")
         letters = letters_back(case, target, message.conversation, facts)
-        return Decision(without(case, target), (*letters, told), "taken-back", became)
+        effects = (*_changes(message.conversation, facts), *letters, told)
+        return Decision(without(case, target), effects, "taken-back", became)
     name = name_of_removal(target)
     relays = (Relay(name, message.conversation, None, message.content, p.id) for p in there if p != author)
     notice = () if case.is_staff(author.id) else (Tell(DESK, f"A message was removed in {where}."),)
@@ -56,6 +56,11 @@ def letters_back(case: Case, target: MessageId, where: Conversation, facts: Fact
     everybody = frozenset(person.id for person in (*stopped, *gone))
     kept = (Withhold(target, everybody),) if everybody else ()
     return (*kept, *told)
+
+
+def _changes(where: Conversation, facts: Facts) -> tuple[Effect, ...]:
+    """Each stands in the room as an event of its own."""
+    return tuple(Redact(where, change) for change in facts.changed_by)
 
 
 def what_became(case: Case, where: Conversation, facts: Facts) -> str:
