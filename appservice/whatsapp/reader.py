@@ -1,6 +1,7 @@
 """Webhooks from the inbox: who it is, what they said, and what became of our messages; one unit of work each.
 
 message ── who is it? ── nobody who takes part ──▶ the triage desk; where there is none, a dead letter
+   │         ├─ nobody of the case for which it came in ──▶ dead letter of that case, shown nowhere else
    │         ├─ it may be one of several ──▶ dead letter: never a guess
    │         └─ may be another person by now ──▶ doubt: held, and both directions rest
    ├─ STOP, START, HELP ──▶ the service itself
@@ -47,6 +48,7 @@ from rooms.house import House
 from rooms.ports import Entry, Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
+NO_MORE = End(State.DEAD, "a WhatsApp message came from somebody who takes part here no more")
 SEVERAL = End(State.DEAD, "a WhatsApp message came from a number under which several people take part")
 UNPLACED = End(State.DEAD, "a WhatsApp message came that belongs to no room of its author's")
 
@@ -93,6 +95,9 @@ class WebhookReader:
         if incoming.number == self._numbers.intake:
             return await self._stranger(work, item, incoming)
         found = await find(work, incoming.sender)
+        if item.case is not None and (found is None or found[0].id != item.case):
+            # Written to that case, when its author took part: for no other's eyes, wherever they are by now.
+            return SEVERAL if found is None and await is_known(work, incoming.sender) else NO_MORE
         if found is None:
             return SEVERAL if await is_known(work, incoming.sender) else await self._stranger(work, item, incoming)
         case, person = found

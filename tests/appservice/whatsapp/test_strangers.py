@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from appservice.whatsapp.door import ALL_MOST, ONE_MOST
-from appservice.whatsapp.reader import NOBODYS, SEVERAL
+from appservice.whatsapp.reader import NO_MORE, NOBODYS, SEVERAL
 from appservice.worker import End, Finished
 from bridges.whatsapp.api import SendResult
 from policies.case import DESK, CaseId
@@ -141,6 +141,21 @@ async def test_a_number_under_which_several_take_part_is_never_guessed_and_no_st
     async with there.database.begin() as work:
         await work.cases.save(other)
     assert await there.says("my bottom line is 4,000") == [SEVERAL]
+    assert not there.effects()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_what_was_written_to_a_case_comes_nowhere_else_though_its_author_was_removed_meanwhile(
+    elsewhere: bool,
+) -> None:
+    there = await house()
+    payload = webhook(message(inner={"body": "my bottom line is 4,000"}))
+    await there.inbox.accept(json.dumps(payload).encode())
+    async with there.database.begin() as work:
+        await work.cases.save(replace(there.first, people=(), participations=()))
+        if elsewhere:
+            await work.cases.save(replace(there.first, id=CaseId("1043")))
+    assert await there.read() == [NO_MORE]
     assert not there.effects()
 
 
