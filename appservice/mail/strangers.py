@@ -1,7 +1,7 @@
 """Mail with those who take part in no case: what anybody writes to the intake address, and what is written to them.
 
-Nothing is answered but a mail that its sender's domain vouches for, and no machine is: whoever is named in a forged one
-gets nothing of us (no backscatter).
+Nothing is answered but a mail that its sender's domain vouches for and that is addressed to us, and no machine is:
+whoever is named in a forged one, or wrote to others, gets nothing of us (no backscatter).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from appservice.ports import ServiceDatabase
 from appservice.worker import Fate, Finished, is_still_due
 from bridges.email import ids
 from bridges.email.convert_in import read_mail
+from bridges.email.fields import addresses_in, split_fields
 from bridges.email.incoming import IncomingMail
 from bridges.email.proof import NotAReply, Proven, Trust, Unproven, is_its_senders
 from policies import message as said
@@ -65,7 +66,7 @@ class StrangerMailReader:
         mail = read_mail(stored.raw, null_sender=not stored.envelope_from)
         senders = [ids.parse_address(sender) for sender in mail.senders]
         only = senders[0] if len(senders) == 1 and isinstance(senders[0], ids.EmailAddress) else None
-        doubt = self._doubt(mail)
+        doubt = self._doubt(mail) or self._elsewhere(stored.raw)
         writer = Writer(Network.EMAIL, only.spelled if only else _NOBODY, self._address, doubt=doubt)
         proof = said.Unproven(doubt, "") if doubt else AuthenticatedMail()
         return _Read(writer, _content(mail), proof)
@@ -82,6 +83,13 @@ class StrangerMailReader:
                 return _MACHINE
             case _:
                 assert_never(verdict)
+
+    def _elsewhere(self, raw: bytes) -> str | None:
+        """What somebody signed for others can be handed to us by whoever received it. By To alone: a field that was not
+        there, or another one, can often be put on top of what is signed."""
+        to = split_fields(raw).every("to")
+        ours = len(to) == 1 and self._address.lower() in {one.lower() for one in addresses_in(to[0])}
+        return None if ours else "it was not written to us"
 
 
 def _content(mail: IncomingMail) -> Content:

@@ -168,6 +168,34 @@ async def test_a_mail_that_may_be_forged_is_shown_as_such_and_never_answered(
 
 
 @pytest.mark.parametrize(
+    ("to", "above"),
+    [
+        ("anne@example.net", ()),
+        ("anne@example.net", (f"To: {INTAKE}",)),
+        ("anne@example.net", (f"Cc: {INTAKE}",)),
+        (f'"{INTAKE}" <anne@example.net>', ()),
+        (f"anne@example.net ({INTAKE})", ()),
+    ],
+)
+async def test_a_mail_that_was_signed_for_somebody_else_is_nobodys_words_to_us(
+    office: Office, to: str, above: tuple[str, ...]
+) -> None:
+    """Whoever received it could hand it to us, with the proof it came with."""
+    await office.comes(mail("my bottom line is 4,000", PASSED, *above, to=to))
+    assert not office.answers()
+    (told,) = [text for text in office.told() if "bottom line" in text]
+    assert "nothing shows that it is theirs: it was not written to us" in told
+    await office.says("!intake open S1 Carl: Carl and others")
+    assert len(office.database.committed.cases) == 1
+
+
+@pytest.mark.parametrize("to", [INTAKE.upper(), f"Town Mediation <{INTAKE}>, anne@example.net"])
+async def test_a_mail_to_us_among_others_is_its_authors(office: Office, to: str) -> None:
+    await office.comes(mail(WORDS, PASSED, to=to))
+    assert office.answers() == 1
+
+
+@pytest.mark.parametrize(
     ("header", "envelope"),
     [
         ("Auto-Submitted: auto-replied", "carl@example.net"),
