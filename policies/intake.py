@@ -4,7 +4,8 @@ stranger ── writes ──▶ shown at the triage desk, as a stranger's words
    │          ├ for the first time, provably from there ──▶ one automatic answer, ever; the same for everybody
    │          ├ more than so much an hour ──▶ counted, not shown; said once an hour
    │          └ STOP ──▶ nothing is sent there until START
-   ├─ a case is opened for them ──▶ they are a party of it, and their first words stand in their own caucus
+   ├─ a case is opened for them ──▶ they are a party of it, and their first words stand in their own caucus;
+   │          nothing is sent to them from the triage desk any more
    ├─ declined ──▶ told so, courteously
    └─ blocked ──▶ nothing of theirs is shown, and nothing is sent there
 
@@ -92,7 +93,7 @@ def decide_manned(case: Case, mediators: Mapping[str, str], *, is_new: bool) -> 
 def decide_written(case: Case, writer: Writer, message: Message, greeting: str) -> Decision:
     """Somebody wrote who takes part in no case. `greeting` is the automatic answer."""
     triage, at = _triage(case), message.at
-    known, word = triage.who(writer), _word(message.content)
+    known, word = triage.who(writer), _word(writer, message.content)
     if known is None:
         if triage.waiting(writer) >= WAITING_MOST:
             return _turned_away(case, triage, writer.network, at)
@@ -138,6 +139,8 @@ def objection(stranger: Stranger) -> str | None:
         return f"nothing shows that it was they who wrote: {stranger.writer.doubt}"
     if stranger.stands is Stands.BLOCKED:
         return "they are blocked"
+    if stranger.stands is Stands.OPENED:
+        return f"case {stranger.case} was opened for them, and they are written to from there"
     return "they wrote STOP" if stranger.stopped else None
 
 
@@ -247,9 +250,13 @@ def _words(content: Content) -> tuple[str, list[str]]:
             assert_never(content)
 
 
-def _word(content: Content) -> str:
-    """What they wrote, where it may be a word for the service alone."""
-    return keyword(content.body) if isinstance(content, Text) else ""
+def _word(writer: Writer, content: Content) -> str:
+    """What they wrote, where it may be a word for the service alone. By mail it is the first line: ours is quoted below
+    it, and a signature, or a picture of one, may follow."""
+    if writer.network is not Network.EMAIL:
+        return keyword(content.body) if isinstance(content, Text) else ""
+    words, _ = _words(content)
+    return keyword(words.strip().partition("\n")[0])
 
 
 def _turned_away(case: Case, triage: Triage, network: Network, at: datetime) -> Decision:

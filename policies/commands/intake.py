@@ -206,6 +206,13 @@ def chosen_for(case: Case, command: OpenFor, facts: Facts) -> Chosen | Refused:
         )
     if found.stands is Stands.BLOCKED or facts.first is None:
         return Refused(f"{found.id} is {found.stands}, and nothing of theirs is at hand", "!intake lists who waits")
+    if found.stopped:
+        return Refused(f"{found.id} wrote STOP", "Telephone them; once they write START, a case can be opened")
+    if facts.engaged:
+        return Refused(
+            f"{found.id} takes part in another case, and nobody could tell which of the two they write to",
+            "Remove them there first",
+        )
     address = found.writer.phone or found.writer.user or found.writer.name
     agreed = _consent(found, mediator.name, facts) if found.writer.network is Network.WHATSAPP else None
     steps = (
@@ -240,6 +247,7 @@ def begun(case: Case, chosen: Chosen, opened: Done) -> Done:
     answer = (
         f"Case {chosen.number} is open, with {party.name} as its party. Its desk is “Desk · {chosen.number}”, where you"
         " are invited. What they wrote first stands in their private room; what they write from now on goes there, too."
+        " From here nothing is sent to them any more; should an answer of yours not have left yet, give it there."
     )
     return Done(after, answer, begins=Begun(decision, first, heard))
 

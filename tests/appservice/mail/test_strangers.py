@@ -32,7 +32,7 @@ from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
 from rooms.ports import Item, ItemId, State, UserId
 from rooms.triage import StrangerWork
 from tests.appservice.mail.test_courier_and_reader import SENDER
-from tests.bridges.email.builders import OWN_DOMAIN, PASSED, TRUST, mail
+from tests.bridges.email.builders import CLIENTS, OWN_DOMAIN, PASSED, TRUST, mail
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import caucus_of, named
 
@@ -263,6 +263,30 @@ async def test_a_case_is_opened_with_their_first_words_in_their_caucus_alone(off
     assert carl.endpoint.address == "carl@example.net"
     assert carl.endpoint.content_consent is None  # Links alone, until they agree to words by mail.
     assert office.database.committed.journal[opened.id, post.message].message.proof == AuthenticatedMail()
+
+
+async def test_stop_above_a_quote_of_ours_ends_all_that_is_sent_and_start_begins_it_again(office: Office) -> None:
+    await office.comes(mail(WORDS, PASSED, to=INTAKE))
+    greeting = office.effects()[-1]
+    assert isinstance(greeting, WriteToStranger)
+    quote = CLIENTS["gmail"]("STOP.", greeting.text)
+    with_logo = EmailMessage()
+    with_logo["From"], with_logo["To"], with_logo["Message-ID"] = "carl@example.net", INTAKE, "<2@example.net>"
+    with_logo.set_content(quote)
+    with_logo.add_attachment(b"logo", maintype="image", subtype="png")
+    for raw in (mail(quote, PASSED, to=INTAKE), f"{PASSED}\r\n".encode() + with_logo.as_bytes(policy=policy.SMTP)):
+        await office.comes(raw)
+        await office.says(f"!intake answer S1: Are you there? {len(raw)}")
+        assert office.told()[-1].startswith("Nothing can be sent to S1: they wrote STOP")
+        await office.comes(mail(f"Start\n{len(raw)}", PASSED, to=INTAKE))
+        assert "Reply to this to answer." in office.told()[-1]
+
+
+async def test_stop_within_a_mail_or_in_a_forged_one_is_no_such_word(office: Office) -> None:
+    await office.comes(mail(WORDS, PASSED, to=INTAKE))
+    await office.comes(mail("Hello,\nSTOP", PASSED, to=INTAKE))
+    await office.comes(mail("STOP", to=INTAKE))
+    assert await office.delivered() == [Sent("250 ok")]
 
 
 async def test_a_flood_of_forged_mail_keeps_nobody_out_who_writes_in_their_own_name(office: Office) -> None:

@@ -311,6 +311,43 @@ async def test_no_second_case_is_opened_for_one_number() -> None:
     assert there.stranger().stands is Stands.WAITING
 
 
+async def test_no_case_is_opened_for_a_partys_account_behind_a_new_number() -> None:
+    """All that they write would be of one of two cases, and so of none."""
+    there = await house()
+    await there.says("it is me")
+    await there.writes("hello", INTAKE_NUMBER, of=(BEA, "+4915100000000"))
+    await there.says_at_triage("!intake open S1 Bea: Another matter")
+    assert "takes part in another case" in there.shown()[-1]
+    assert len(there.database.committed.cases) == 2
+    assert await there.says("I am still heard") == [Finished()]
+
+
+async def test_no_case_is_opened_for_whoever_wrote_stop_until_they_write_start() -> None:
+    there = await house()
+    for word in ("hello", "STOP"):
+        await there.writes(word)
+    await there.says_at_triage("!intake open S1 Nora: Nora and her neighbour")
+    assert there.shown()[-1].startswith("S1 wrote STOP.")
+    assert there.stranger().stands is Stands.WAITING
+    await there.writes("START")
+    await there.says_at_triage("!intake open S1 Nora: Nora and her neighbour")
+    assert there.stranger().stands is Stands.OPENED
+
+
+async def test_a_party_is_written_to_from_their_case_alone() -> None:
+    """Else STOP, said in the case, would not hold at the triage desk, and nobody there would know of either."""
+    there = await house()
+    await there.writes("hello")
+    await there.says_at_triage("!intake answer S1: When may we telephone you?")
+    await there.says_at_triage("!intake open S1 Nora: Nora and her neighbour")
+    assert "should an answer of yours not have left yet, give it there" in there.shown()[-1]
+    await there.deliver_to_strangers()
+    await there.says_at_triage("!intake answer S1: And today?")
+    assert there.shown()[-1].startswith("Nothing can be sent to S1: case 1001 was opened for them")
+    await there.deliver_to_strangers()
+    assert not there.received()
+
+
 async def test_an_emoji_or_a_changed_number_of_a_stranger_is_no_message() -> None:
     there = await house()
     odd: Json = {"from": STRANGER[1:], "from_user_id": USER}
