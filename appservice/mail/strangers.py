@@ -93,7 +93,8 @@ class StrangerMailReader:
 
 
 def _content(mail: IncomingMail) -> Content:
-    text, why = mail.body.text.strip(), []
+    # A party who answers a mail of ours to the wrong address quotes the one by which they speak.
+    text, why = ids.mask_token_addresses(mail.body.text).strip(), []
     if mail.body.obstacle:
         why.append(mail.body.obstacle.in_words)
     if mail.body.attachments:

@@ -32,7 +32,7 @@ from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
 from rooms.ports import Item, ItemId, State, UserId
 from rooms.triage import StrangerWork
 from tests.appservice.mail.test_courier_and_reader import SENDER
-from tests.bridges.email.builders import CLIENTS, OWN_DOMAIN, PASSED, TRUST, mail
+from tests.bridges.email.builders import CLIENTS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import caucus_of, named
 
@@ -211,6 +211,15 @@ async def test_a_machine_is_never_answered(office: Office, header: str, envelope
     await office.comes(mail(WORDS, PASSED, header, to=INTAKE), envelope)
     assert not office.answers()
     assert any("a machine wrote it" in text for text in office.told())
+
+
+async def test_a_partys_reply_address_is_shown_to_nobody_and_kept_nowhere(office: Office) -> None:
+    """Who answers a mail of ours, and sends it to the intake address, quotes it."""
+    await office.comes(mail(CLIENTS["apple mail"](WORDS, "what we wrote"), PASSED, to=INTAKE))
+    kept = [entry.message.content for entry in office.database.committed.journal.values()]
+    assert WORDS in str(kept)
+    assert any(WORDS in text for text in office.told())
+    assert TOKEN.value not in f"{kept}{office.told()}"
 
 
 async def test_a_forger_is_not_taken_for_whom_they_imitate(office: Office) -> None:
