@@ -49,6 +49,8 @@ KEPT: Final = 1_000
 """Of so many strangers something is kept; of those before them, who wait no more, only how many there were."""
 SHOWN_MOST: Final = 3_000
 """Characters of one message that the desk is shown; all of it is in the journal."""
+TURNED_AWAY: Final = "stranger-turned-away"
+"""The rule of whoever found no room."""
 _HOUR: Final = timedelta(hours=1)
 
 STEPS = (
@@ -96,7 +98,7 @@ def decide_written(case: Case, writer: Writer, message: Message, greeting: str) 
     known, word = triage.who(writer), _word(writer, message.content)
     if known is None:
         if triage.waiting(writer) >= WAITING_MOST:
-            return _turned_away(case, triage, writer.network, at)
+            return _turned_away(case, triage, writer, at)
         made = triage.made + 1
         stranger = Stranger(StrangerId(f"S{made}"), writer, message.id, at, at, stopped=word in STOP)
         greets = writer.doubt is None and word not in STOP and not triage.was_written_to(writer)
@@ -259,16 +261,17 @@ def _word(writer: Writer, content: Content) -> str:
     return keyword(words.strip().partition("\n")[0])
 
 
-def _turned_away(case: Case, triage: Triage, network: Network, at: datetime) -> Decision:
+def _turned_away(case: Case, triage: Triage, writer: Writer, at: datetime) -> Decision:
     """There is no room for more strangers: counted, and said once an hour."""
     is_news = triage.told is None or at >= triage.told + _HOUR
     after = replace(triage, turned_away=triage.turned_away + 1, told=at if is_news else triage.told)
+    kept = " What they write is kept for your administrator." if writer.doubt is None else ""
     text = (
-        f"{WAITING_MOST} strangers wait {CARRIED_BY[network]}. Who writes for the first time now is not kept, and gets"
-        f" no answer; that was so {after.turned_away} times until now. Open, decline or block some."
+        f"{WAITING_MOST} strangers wait {CARRIED_BY[writer.network]}. Who writes for the first time now is not shown,"
+        f" and gets no answer; that was so {after.turned_away} times until now.{kept} Open, decline or block some."
     )
     told = (Tell(DESK, text),) if is_news else ()
-    return Decision(replace(case, triage=after), told, "stranger-turned-away", "too many strangers wait")
+    return Decision(replace(case, triage=after), told, TURNED_AWAY, "too many strangers wait")
 
 
 def _bounded(triage: Triage) -> Triage:

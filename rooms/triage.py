@@ -9,7 +9,7 @@ from datetime import datetime
 from policies.case import DESK, Case, CaseId, Network, PersonId
 from policies.commands.intake import OpenFor
 from policies.effects import Tell, WriteToStranger
-from policies.intake import decide_manned, decide_written, greeting, may_write, new_desk
+from policies.intake import TURNED_AWAY, decide_manned, decide_written, greeting, may_write, new_desk
 from policies.message import Content, Message, MessageId, Proof
 from policies.outcome import Facts
 from policies.stranger import TRIAGE, Writer
@@ -38,8 +38,9 @@ async def man(work: Work, codec: Codec, house: House, item: ItemId, at: datetime
 
 async def written(
     work: Work, codec: Codec, house: House, item: ItemId, *, writer: Writer, said: tuple[Content, Proof, datetime]
-) -> None:
-    """Somebody wrote who takes part in no case. `said`: what, what proves it, and when it was received."""
+) -> bool:
+    """Somebody wrote who takes part in no case. `said`: what, what proves it, and when it was received. False if too
+    many wait: then nothing of it was kept here, and the item is the only one who has it (I5)."""
     content, proof, at = said
     case = await work.cases.load(TRIAGE, lock=True) or await man(work, codec, house, ItemId(f"{item}/desk"), at)
     message = Message(MessageId(item), _SOMEBODY, DESK, content, proof, at, native=False)
@@ -49,6 +50,7 @@ async def written(
     who = triage.who(writer) if triage else None
     if who and any(isinstance(effect, Tell) and effect.about == message.id for effect in decision.effects):
         await work.journal.append(Entry(TRIAGE, replace(message, author=PersonId(who.id))))
+    return decision.rule != TURNED_AWAY
 
 
 async def about(work: Work, case: Case, command: OpenFor, facts: Facts) -> Facts:

@@ -13,7 +13,7 @@ from typing import assert_never
 from appservice.mail.plain import PlainMails
 from appservice.mail.stored import StoredMail
 from appservice.ports import ServiceDatabase
-from appservice.worker import Fate, Finished, is_still_due
+from appservice.worker import End, Fate, Finished, is_still_due
 from bridges.email import ids
 from bridges.email.convert_in import read_mail
 from bridges.email.fields import addresses_in, split_fields
@@ -28,8 +28,9 @@ from rooms import triage
 from rooms.apply import Codec
 from rooms.house import House
 from rooms.outcome import Outcome
-from rooms.ports import Item
+from rooms.ports import Item, State
 
+FULL = End(State.DEAD, "a stranger's mail came when too many waited")
 _MACHINE = "a machine wrote it"
 _NOBODY = "somebody who names no address"
 
@@ -58,9 +59,12 @@ class StrangerMailReader:
             if not await is_still_due(work.inbox, item):
                 return Finished()
             content = read.content, read.proof, item.received_at
-            await triage.written(work, self._codec, self._house, item.id, writer=read.writer, said=content)
-            await work.inbox.done(item.id, "a stranger's")
-        return Finished()
+            found_room = await triage.written(work, self._codec, self._house, item.id, writer=read.writer, said=content)
+            if found_room or read.writer.doubt:
+                await work.inbox.done(item.id, "a stranger's")
+                return Finished()
+            await work.inbox.stop(item.id, FULL.state, FULL.why)
+        return FULL
 
     def _read(self, stored: StoredMail) -> _Read:
         mail = read_mail(stored.raw, null_sender=not stored.envelope_from)

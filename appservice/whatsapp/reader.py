@@ -49,6 +49,7 @@ from rooms.ports import Entry, Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
 NO_MORE = End(State.DEAD, "a WhatsApp message came from somebody who takes part here no more")
+FULL = End(State.DEAD, "a stranger's WhatsApp message came when too many waited")
 SEVERAL = End(State.DEAD, "a WhatsApp message came from a number under which several people take part")
 UNPLACED = End(State.DEAD, "a WhatsApp message came that belongs to no room of its author's")
 
@@ -122,7 +123,8 @@ class WebhookReader:
         if not isinstance(incoming.said, Reacted | Change):
             writer = Writer(Network.WHATSAPP, name, incoming.number, sender.user, sender.phone, sender.key)
             said = _of_a_stranger(incoming), SignedWebhook(), item.received_at
-            await triage.written(work, self._codec, self._house, item.id, writer=writer, said=said)
+            if not await triage.written(work, self._codec, self._house, item.id, writer=writer, said=said):
+                return FULL
         await work.inbox.done(item.id, "a stranger's")
         return Finished()
 

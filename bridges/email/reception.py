@@ -14,7 +14,10 @@ from bridges.email.rate import RateCap
 logger = logging.getLogger(__name__)
 
 STRANGERS_MOST: Final = 20
-"""Mails an hour from one domain to the address of strangers: no domain keeps the others out."""
+STRANGER_MOST: Final = 5
+"""Mails an hour to the address of strangers, from one domain and from one address: neither keeps the others out."""
+_REGISTRIES: Final = frozenset({"ac", "co", "com", "edu", "gob", "gouv", "gov", "ne", "net", "nom", "or", "org"})
+"""Below the domains of countries names are registered under these, as in `example.co.uk`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Reception:
 
     def __init__(self, inbox: MailInbox, cap: RateCap) -> None:
         self._inbox, self._cap = inbox, cap
-        self._strangers = RateCap(cap.now, limit=STRANGERS_MOST)
+        self._strangers = RateCap(cap.now, limit=STRANGERS_MOST), RateCap(cap.now, limit=STRANGER_MOST)
 
     async def knows(self, token: Token) -> bool:
         """Whether somebody has that address; changes nothing. Raises what the inbox raises."""
@@ -110,17 +113,16 @@ class Reception:
             return InboxVerdict.OVER_CAP
         try:
             key = _cap_keys(mail.token_hash)[0 if await self._inbox.vouches(mail) else 1]
-            domain = _domain_of_a_stranger(mail, key)
-            if self._cap.is_full(key) or self._strangers.is_full(domain):
+            caps = ((self._cap, key), *zip(self._strangers, _keys_of_a_stranger(mail, key), strict=False))
+            if any(cap.is_full(counted) for cap, counted in caps):
                 return InboxVerdict.OVER_CAP
             verdict = await self._inbox.accept(mail)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
             logger.error("a mail could not be stored: %s", type(error).__name__)
             return InboxVerdict.BUSY
         if verdict is InboxVerdict.STORED:
-            self._cap.count(key)
-            if domain:
-                self._strangers.count(domain)
+            for cap, counted in caps:
+                cap.count(counted)
         return verdict
 
 
@@ -139,13 +141,22 @@ def received(token: Token, envelope_from: str, raw: bytes, *, recipients: int) -
     )
 
 
-def _domain_of_a_stranger(mail: ReceivedMail, key: str) -> str:
-    """Under what those are counted who write to the address of strangers from one domain; empty for every other mail.
-    `key` tells proven mail from other: who forges a domain keeps nobody out who is there."""
+def _keys_of_a_stranger(mail: ReceivedMail, key: str) -> tuple[str, ...]:
+    """Under what those are counted who write to the address of strangers from one domain, and from one address; none
+    for every other mail. `key` tells proven mail from other: who forges a domain keeps nobody out who is there."""
     if not isinstance(mail.token, IntakeAddress):
-        return ""
-    senders = read_head(mail.raw, null_sender=not mail.envelope_from).senders
-    return f"{key}/{','.join(sorted({sender.rpartition('@')[2].lower() for sender in senders}))}"
+        return ()
+    senders = [sender.lower() for sender in read_head(mail.raw, null_sender=not mail.envelope_from).senders]
+    domains = {_registered(sender.rpartition("@")[2]) for sender in senders}
+    return f"{key}/{','.join(sorted(domains))}", f"{key}//{','.join(sorted(senders))}"
+
+
+def _registered(domain: str) -> str:
+    """What somebody had to register, nearly: of names below it anybody has as many as they like. Of a list of all such
+    domains (the Public Suffix List) only this much is needed: two who are taken for one share their limit."""
+    labels = domain.rstrip(".").split(".")
+    is_deep = len(labels[-1]) == 2 and labels[-2:-1] != [] and labels[-2] in _REGISTRIES
+    return ".".join(labels[-3 if is_deep else -2 :])
 
 
 def _cap_keys(token_hash: str) -> tuple[str, str]:

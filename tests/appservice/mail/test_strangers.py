@@ -11,7 +11,8 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.mail import plain
 from appservice.mail.plain import PlainMails
-from appservice.mail.strangers import StrangerMailReader, StrangersMail
+from appservice.mail.stored import StoredMail
+from appservice.mail.strangers import FULL, StrangerMailReader, StrangersMail
 from appservice.reading import STRANGERS
 from appservice.storage.mail_inbox import MailInbox
 from appservice.worker import Finished
@@ -19,11 +20,11 @@ from bridges.email.api import Accepted, MailServer, Security, SendResult
 from bridges.email.convert_out import OutgoingMail
 from bridges.email.ids import IntakeAddress
 from bridges.email.rate import RateCap
-from bridges.email.reception import STRANGERS_MOST, InboxVerdict, Reception, received
+from bridges.email.reception import STRANGER_MOST, InboxVerdict, Reception, received
 from bridges.unsent import Unknown
 from policies.case import DESK, Case, Network, PersonId
 from policies.effects import Post, Tell, WriteToStranger
-from policies.intake import PER_HOUR, WAITING_MOST
+from policies.intake import WAITING_MOST
 from policies.message import AuthenticatedMail, Message, MessageId, SignedDevice, Text
 from policies.stranger import TRIAGE
 from rooms.handle import Handler
@@ -63,6 +64,8 @@ class Office:
     sent: list[OutgoingMail] = field(default_factory=list)
     answer: Callable[[], SendResult] = lambda: Accepted("250 ok")
     hour: float = 0.0
+    full: bool = False
+    """Whether no stranger finds room any more."""
 
     def __post_init__(self) -> None:
         inbox = MailInbox(self.database, TRUST, takes_strangers=True)
@@ -80,7 +83,7 @@ class Office:
         verdict = await self.reception.take(received(IntakeAddress(), envelope_from, raw, recipients=1))
         for item in list(self.database.committed.inbox.items.values()):
             if item.kind == STRANGERS and item.state is State.READY:
-                assert await self.reader.read(item) == Finished()
+                assert await self.reader.read(item) == (FULL if self.full else Finished())
         return verdict
 
     async def delivered(self) -> list[Outcome]:
@@ -301,20 +304,33 @@ async def test_stop_within_a_mail_or_in_a_forged_one_is_no_such_word(office: Off
 async def test_a_flood_of_forged_mail_keeps_nobody_out_who_writes_in_their_own_name(office: Office) -> None:
     for number in range(WAITING_MOST + 10):
         office.hour += 0.1
-        await office.comes(mail("buy", to=INTAKE, sender=f"spam@n{number}.example.com"))
+        await office.comes(mail(f"buy {number}", to=INTAKE, sender=f"spam@n{number}.example"))
     assert not office.answers()
     await office.comes(mail(WORDS, PASSED, to=INTAKE))
     assert office.answers() == 1
 
 
+async def test_of_those_for_whom_there_is_no_room_proven_mail_is_kept(office: Office) -> None:
+    """It was accepted, so it is not lost (I5): whoever runs the service sees that it is there."""
+    for number in range(WAITING_MOST):
+        office.hour += 0.1
+        domain = f"n{number}.example"
+        await office.comes(mail(f"buy {number}", passed(domain), to=INTAKE, sender=f"spam@{domain}"))
+    office.full = True
+    await office.comes(mail(WORDS, PASSED, to=INTAKE))
+    (kept,) = [i for i in office.database.committed.inbox.items.values() if i.state is State.DEAD]
+    assert WORDS.encode() in StoredMail.load(kept.body).raw
+    assert "is kept for your administrator" in office.told()[-1]
+
+
 async def test_too_much_mail_is_not_taken_and_too_much_of_one_is_not_shown(office: Office) -> None:
     """What one domain sends keeps nobody else out."""
-    forged = [await office.comes(mail(f"forged {n}", to=INTAKE)) for n in range(STRANGERS_MOST + 1)]
+    forged = [await office.comes(mail(f"forged {n}", to=INTAKE)) for n in range(STRANGER_MOST + 1)]
     assert forged[-1] is InboxVerdict.OVER_CAP
-    verdicts = [await office.comes(mail(f"number {n}", PASSED, to=INTAKE)) for n in range(STRANGERS_MOST + 5)]
-    assert verdicts.count(InboxVerdict.STORED) == STRANGERS_MOST
-    assert set(verdicts[STRANGERS_MOST:]) == {InboxVerdict.OVER_CAP}
-    assert len([text for text in office.told() if "> number " in text]) == PER_HOUR
+    verdicts = [await office.comes(mail(f"number {n}", PASSED, to=INTAKE)) for n in range(STRANGER_MOST + 5)]
+    assert verdicts.count(InboxVerdict.STORED) == STRANGER_MOST
+    assert set(verdicts[STRANGER_MOST:]) == {InboxVerdict.OVER_CAP}
+    assert len([text for text in office.told() if "> number " in text]) == STRANGER_MOST
     other = mail(WORDS, passed("example.com"), to=INTAKE, sender="Dora <dora@example.com>")
     assert await office.comes(other) is InboxVerdict.STORED
     assert office.answers() == 2

@@ -16,7 +16,7 @@ from policies.intake import PER_HOUR, WAITING_MOST
 from policies.message import Message, MessageId, SignedDevice, SignedWebhook, Text
 from policies.stranger import TRIAGE, Stands
 from rooms.handle import Handler
-from rooms.ports import EventId, ItemId
+from rooms.ports import EventId, ItemId, State
 from tests.appservice.whatsapp.house import CODEC, INTAKE_NUMBER, case_with_bea
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, Triage, house
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook
@@ -206,6 +206,8 @@ async def test_a_flood_from_many_numbers_is_bounded_and_a_partys_words_still_arr
     assert triage is not None
     assert (len(triage.strangers), triage.turned_away) == (WAITING_MOST, ALL_MOST - WAITING_MOST)
     assert len(there.answers()) == WAITING_MOST
+    dead = [i for i in there.database.committed.inbox.items.values() if i.state is State.DEAD]
+    assert (len(dead), all(i.body for i in dead)) == (ALL_MOST - WAITING_MOST, True)
     assert sum("strangers wait by WhatsApp" in text for text in there.shown()) == 1
 
 
