@@ -82,8 +82,14 @@ def new_desk(language: Language, zone: str) -> Case:
     return Case(TRIAGE, "Triage desk", language=language, zone=zone, triage=Triage())
 
 
-def decide_manned(case: Case, mediators: Mapping[str, str], *, is_new: bool) -> Decision:
-    """The desk has those mediators from now on; its room is made, or looked at."""
+def decide_manned(
+    case: Case, mediators: Mapping[str, str], *, is_new: bool, successor: tuple[str, str] | None = None
+) -> Decision:
+    """The desk has those mediators from now on; its room is made, or looked at. `successor`: name and Matrix id of whom
+    the organisation named for when all of them have left; who came in so stays until one of them is back."""
+    known = {p.endpoint.address: p.id for p in case.people}
+    if successor and successor[1] in known and all(known.get(one) in case.away for one in mediators):
+        mediators = {**mediators, successor[1]: successor[0]}
     after = manned(case, mediators)
     if after == case and not is_new:
         return Decision(case, (), "triage-manned", "they are there")

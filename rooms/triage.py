@@ -30,7 +30,8 @@ async def man(work: Work, codec: Codec, house: House, item: ItemId, at: datetime
     before = await work.cases.load(TRIAGE, lock=True)
     case = before or await work.cases.begin(new_desk(house.language, house.zone))
     set_up = replace(case, language=house.language, zone=house.zone)
-    decision = decide_manned(set_up, {str(user): name for user, name in house.triage.items()}, is_new=not case.people)
+    mediators = {str(user): name for user, name in house.triage.items()}
+    decision = decide_manned(set_up, mediators, is_new=not case.people, successor=house.successor)
     if decision.case != case:
         await Applier(work, codec, item, at).apply(case, decision)
     return decision.case

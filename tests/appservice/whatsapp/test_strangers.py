@@ -1,6 +1,7 @@
 """Who writes on WhatsApp and takes part in no case reaches the triage desk, and is answered by itself once, ever."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,12 +12,13 @@ from appservice.whatsapp.reader import NO_MORE, NOBODYS, SEVERAL
 from appservice.worker import End, Finished
 from bridges.whatsapp.api import SendResult
 from policies.case import DESK, CaseId
-from policies.effects import Post
+from policies.effects import Due, Post, due_key
 from policies.intake import PER_HOUR, WAITING_MOST
 from policies.message import Message, MessageId, SignedDevice, SignedWebhook, Text
 from policies.stranger import TRIAGE, Stands
 from rooms.handle import Handler
-from rooms.ports import EventId, ItemId, State
+from rooms.ports import EventId, ItemId, State, UserId
+from rooms.triage import man
 from tests.appservice.whatsapp.house import CODEC, INTAKE_NUMBER, case_with_bea
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, Triage, house
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook
@@ -164,6 +166,34 @@ async def test_without_a_triage_desk_a_stranger_is_a_dead_letter() -> None:
     there.reader._messages._house = replace(there.house, triage={})
     assert await there.writes("hello") == [NOBODYS]
     assert TRIAGE not in there.database.committed.cases
+
+
+# --- who is there
+
+
+async def test_a_successor_stays_through_a_start_until_a_mediator_is_back() -> None:
+    """Else nobody would read what strangers write, and nothing would ever be scheduled again that helps (R12)."""
+    there = await house()
+    alone = dict([*there.house.triage.items()][:1])
+    there.house = replace(there.house, triage=alone, successor=("Sue", UserId("@sue:example.org")))
+
+    async def then(step: Callable[[Handler], Awaitable[None]] | None = None) -> list[str]:
+        there.later(hours=1)
+        async with there.database.begin() as work:
+            name = ItemId(f"{there.now}")
+            if step:
+                await step(Handler(work, CODEC, there.house, name, there.now))
+            else:
+                await man(work, CODEC, there.house, name, there.now)
+        return [person.name for person in there.desk.people]
+
+    assert await then() == ["Mia"]
+    mia = there.desk.people[0]
+    await then(lambda handler: handler.departed(there.desk, mia, DESK))
+    assert await then(lambda handler: handler.due(TRIAGE, due_key(Due.SUCCESSION))) == ["Mia", "Sue"]
+    assert await then() == ["Mia", "Sue"]
+    await then(lambda handler: handler.arrived(there.desk, mia, DESK))
+    assert await then() == ["Mia"]
 
 
 # --- too much
