@@ -238,7 +238,11 @@ def begun(case: Case, chosen: Chosen, opened: Done) -> Done:
         content=Text(words),
     )
     posted = (Post(own, party.id, Text(words), first.id),) if words else ()
-    told = Tell(DESK, f"Opened at the triage desk for {stranger.id}, who wrote first on {moment(first.at, case.zone)}.")
+    why = chosen.first.content.why if isinstance(chosen.first.content, Unreadable) else ""
+    note = f" About what they wrote first, mind: {why}." if why else ""
+    told = Tell(
+        DESK, f"Opened at the triage desk for {stranger.id}, who wrote first on {moment(first.at, case.zone)}.{note}"
+    )
     heard = Heard(party.endpoint.id, writer.to, stranger.heard) if writer.network is Network.WHATSAPP else None
     decision = Decision(
         fresh, (*opened.effects, told, *posted), "opened-at-triage", "a mediator opened it for whoever wrote"
@@ -253,11 +257,7 @@ def begun(case: Case, chosen: Chosen, opened: Done) -> Done:
 
 
 def _consent(stranger: Stranger, mediator: str, facts: Facts) -> Consent:
-    wording = (
-        f"wrote to us of their own accord by WhatsApp on {stranger.since:%Y-%m-%d}, and was answered that it can be"
-        " read on its way"
-    )
-    return Consent(mediator, facts.at, wording)
+    return Consent(mediator, facts.at, f"wrote to us of their own accord by WhatsApp on {stranger.since:%Y-%m-%d}")
 
 
 def _words(message: Message) -> str:

@@ -12,7 +12,7 @@ from appservice.whatsapp.reader import NO_MORE, NOBODYS, SEVERAL
 from appservice.worker import End, Finished
 from bridges.whatsapp.api import SendResult
 from policies.case import DESK, CaseId
-from policies.effects import Due, Post, due_key
+from policies.effects import Due, Post, Tell, due_key
 from policies.intake import PER_HOUR, WAITING_MOST
 from policies.message import Message, MessageId, SignedDevice, SignedWebhook, Text
 from policies.stranger import TRIAGE, Stands
@@ -315,13 +315,23 @@ async def test_a_case_is_opened_for_a_stranger_with_their_first_words_in_their_c
     consent = nora.endpoint.content_consent
     assert consent is not None
     assert (consent.recorded_by, nora.endpoint.address) == ("Mia", STRANGER)
-    assert consent.wording.startswith("wrote to us of their own accord by WhatsApp on 2026-11-22")
+    assert consent.wording == "wrote to us of their own accord by WhatsApp on 2026-11-22"
     assert nora.endpoint.seen is not None
     assert nora.endpoint.seen.user == USER
     assert (there.stranger().stands, there.stranger().case) == (Stands.OPENED, opened.id)
     entry = there.database.committed.journal[opened.id, post.message]
     assert entry.message.proof == SignedWebhook()
     assert there.database.committed.threads[opened.id, nora.endpoint.id, PRIVATE].is_open(there.now)
+
+
+async def test_the_desk_of_the_case_is_told_what_is_wrong_with_the_words_it_begins_with() -> None:
+    there = await house()
+    await there.writes("give me the house", context={"forwarded": True})
+    await there.says_at_triage("!intake open S1 Nora: Nora and her neighbour")
+    assert [post.content for post in there.posts()] == [Text("give me the house")]
+    items = [i for i in there.database.committed.outbox.items.values() if i.case == there.stranger().case and i.body]
+    told = [e for i in items if isinstance(e := CODEC.load(i.body), Tell) and "forwarded from another chat" in e.text]
+    assert [tell.conversation for tell in told] == [DESK]
 
 
 async def test_after_that_they_write_to_their_case_and_not_to_the_triage_desk() -> None:
