@@ -46,7 +46,8 @@ PER_HOUR: Final = 10
 WAITING_MOST: Final = 100
 """So many strangers of one network wait at once; a flood by mail leaves the way by WhatsApp open."""
 KEPT: Final = 1_000
-"""Of so many strangers something is kept; of those before them, who wait no more, only how many there were."""
+"""Of so many strangers is known who they are; of those before them who were declined, or have a case, how many there
+were. What they wrote stays in the journal and on record."""
 SHOWN_MOST: Final = 3_000
 """Characters of one message that the desk is shown; all of it is in the journal."""
 TURNED_AWAY: Final = "stranger-turned-away"
@@ -281,9 +282,11 @@ def _turned_away(case: Case, triage: Triage, writer: Writer, at: datetime) -> De
 
 
 def _bounded(triage: Triage) -> Triage:
-    """Of the oldest who wait no more, beyond so many, only how many they were."""
+    """Of the oldest who were declined, or have a case, beyond so many, only how many they were. Who is blocked or wrote
+    STOP stays so."""
     over = len(triage.strangers) - KEPT
-    gone = [s for s in triage.strangers if s.stands is not Stands.WAITING][: max(0, over)]
+    may_go = (s for s in triage.strangers if s.stands in {Stands.DECLINED, Stands.OPENED} and not s.stopped)
+    gone = [*may_go][: max(0, over)]
     if not gone:
         return triage
     counts = Counter({(tally.referrer, tally.stands): tally.people for tally in triage.gone})

@@ -11,6 +11,7 @@ from appservice.whatsapp.door import ALL_MOST, ONE_MOST
 from appservice.whatsapp.reader import NO_MORE, NOBODYS, SEVERAL
 from appservice.worker import End, Finished
 from bridges.whatsapp.api import SendResult
+from policies import intake
 from policies.case import DESK, CaseId
 from policies.effects import Due, Post, Tell, due_key
 from policies.intake import PER_HOUR, WAITING_MOST
@@ -239,6 +240,28 @@ async def test_a_flood_from_many_numbers_is_bounded_and_a_partys_words_still_arr
     dead = [i for i in there.database.committed.inbox.items.values() if i.state is State.DEAD]
     assert (len(dead), all(i.body for i in dead)) == (ALL_MOST - WAITING_MOST, True)
     assert sum("strangers wait by WhatsApp" in text for text in there.shown()) == 1
+
+
+async def test_whoever_is_blocked_or_wrote_stop_stays_so_whoever_comes_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake, "KEPT", 1)
+    there = await house()
+    spam, stopped, declined = ((f"DE.n{number}", f"+491511111111{number}") for number in range(3))
+    for who in (spam, stopped, declined):
+        await there.writes("hello", of=who)
+    await there.writes("STOP", of=stopped)
+    for command in ("block S1", "decline S2", "decline S3"):
+        await there.says_at_triage(f"!intake {command}")
+    await there.writes("hello")
+    await there.writes("hello", of=("DE.last", "+4915199999999"))
+    assert there.desk.triage is not None
+    assert [s.id for s in there.desk.triage.strangers] == ["S1", "S2", "S4", "S5"]
+    before = len(there.answers()), len(there.shown())
+    await there.writes("more spam", of=spam)
+    assert (len(there.answers()), len(there.shown())) == before
+    await there.writes("hello again", of=stopped)
+    assert len(there.answers()) == before[0]
 
 
 async def test_a_message_that_is_far_too_long_is_not_kept() -> None:
