@@ -7,6 +7,7 @@ what several processes let in together is as many times as much.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +21,8 @@ from policies.stranger import TRIAGE
 from rooms.apply import Applier, Codec
 from rooms.house import House
 from rooms.ports import Item, Lane, State, item_id
+
+logger = logging.getLogger(__name__)
 
 ONE_MOST: Final = 20
 ALL_MOST: Final = 200
@@ -60,7 +63,7 @@ class DroppedReader:
         self._codec, self._house = codec, house
 
     async def read(self, work: ServiceWork, item: Item) -> Fate:
-        """Once an hour, if there was any."""
+        """Once an hour, if there was any; in the log where there is no such desk."""
         dropped = await work.tallies.take(DROPPED)
         case = await work.cases.load(TRIAGE, lock=True) if self._house.triage else None
         if case and dropped:
@@ -70,6 +73,8 @@ class DroppedReader:
             )
             decision = Decision(case, (Tell(DESK, text),), "strangers-dropped", "too much was written")
             await Applier(work, self._codec, item.id, item.received_at).apply(case, decision)
+        elif dropped:
+            logger.warning("%d messages of strangers on WhatsApp were not kept: there were too many", dropped)
         await work.inbox.done(item.id, f"{dropped} dropped")
         return Finished()
 

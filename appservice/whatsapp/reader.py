@@ -105,7 +105,8 @@ class WebhookReader:
         where = self._numbers.conversation(incoming.number, case, person.id)
         if where is None:
             return UNPLACED
-        if _is_for_the_mediator(incoming):
+        if item.case is None or _is_for_the_mediator(incoming):
+            # Written before they took part, to a number that had no room of theirs, it was not meant for any.
             where = self._numbers.conversation(self._numbers.private, case, person.id) or where
         written = await self._recognised(work, _Written(item, incoming, case, person, where))
         if not isinstance(incoming.said, Change):

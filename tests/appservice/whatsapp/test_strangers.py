@@ -283,6 +283,18 @@ def _flood(number: int, phone: str, user: str) -> Json:
     return webhook(said, contacts=[contact(user, phone)])
 
 
+async def test_without_a_triage_desk_the_log_says_how_much_was_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    there = await house()
+    there.reader._dropped._house = replace(there.house, triage={})
+    for number in range(ONE_MOST + 7):
+        await there.inbox.accept(json.dumps(_flood(number, STRANGER, USER)).encode())
+    await there.read()
+    there.later(hours=1)
+    await _ripened(there)
+    assert "7 messages of strangers on WhatsApp were not kept" in caplog.text
+    assert not any("were not kept" in text for text in there.shown())
+
+
 async def _ripened(there: Triage) -> None:
     async with there.database.begin() as work:
         await work.inbox.ripen(there.now)
@@ -365,6 +377,21 @@ async def test_after_that_they_write_to_their_case_and_not_to_the_triage_desk() 
     await there.writes("and another thing")
     assert there.posts()[-1].content == Text("and another thing")
     assert len(there.shown()) == shown
+
+
+async def test_what_they_wrote_before_there_was_a_case_is_for_their_private_room_alone() -> None:
+    """Whichever number it came to: nobody had told them who reads what is written there."""
+    there = await house()
+    await there.writes("hello", JOINT_NUMBER)
+    there.graph.write(there.telephone(), JOINT_NUMBER)
+    waits = _flood(1, STRANGER, USER)
+    waits["entry"][0]["changes"][0]["value"]["metadata"] = {"phone_number_id": JOINT_NUMBER}
+    await there.inbox.accept(json.dumps(waits).encode())
+    await there.says_at_triage("!intake open S1 Nora: Nora and her neighbour")
+    await there.read()
+    opened = there.database.committed.cases[there.stranger().case or TRIAGE]
+    assert there.posts()[-1].content == Text("1")
+    assert there.posts()[-1].conversation == caucus_of(opened, "Nora")
 
 
 async def test_no_second_case_is_opened_for_one_number() -> None:
