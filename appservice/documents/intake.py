@@ -221,22 +221,29 @@ class Intake:
             found = await work.cases.load(case)
             document = found.document(wish.document) if found else None
             version = document.version(wish.version) if document else None
-            if version is None or version.served.sha256 != wish.sha256 or await work.inbox.get(_named(item, "filed")):
+            if document is None or version is None or version.served.sha256 != wish.sha256:
+                return None
+            if await work.inbox.get(_named(item, "filed")):
                 return None
         try:
             async with self._vault.workroom.room() as room:
                 await self._vault.copy_out(case, version.served, room / "plain")
                 covered = await self._redactor.redact(room / "plain", version.kind, wish.areas, wish.words)
-                made = await self._redaction(case, wish, covered)
+                made = await self._redaction(case, wish, covered, document.owner)
         except (Damaged, Missing) as error:
             raise Trouble(str(error), transient=False) from None
         except OSError as error:
             raise _unusable(error) from None
         return await self._file_away(item, case, REDACTED, REDACTION.dump(made), made.result)
 
-    async def _redaction(self, case: CaseId, wish: Cover, covered: Covered | Refused | Waits) -> Redaction:
+    async def _redaction(
+        self, case: CaseId, wish: Cover, covered: Covered | Refused | Waits, owner: PersonId
+    ) -> Redaction:
+        """It counts as its owner's, whoever wished for it, as every version does."""
         if not isinstance(covered, Covered):
             return Redaction(wish, covered)
+        if over := await self._too_much(case, owner, covered.path.stat().st_size):
+            return Redaction(wish, over)
         kept = await self._vault.keep(case, covered.path)
         passed = Passed(Kind.PDF, Kind.PDF.mimetype, kept, kept, covered.pages, ())
         return Redaction(wish, passed, covered.places, covered.on)

@@ -388,6 +388,17 @@ async def test_why_no_redacted_version_was_made_is_told(room: Room, result: Refu
     assert len(made(room)) == (2 if isinstance(result, Waits) else 1)
 
 
+async def test_a_redacted_version_over_a_limit_is_not_kept_and_that_is_told(room: Room) -> None:
+    wish = await wished(room)
+    blobs = set((room.folder / "documents" / "blobs").rglob("*"))
+    room.intake._quota = Quota(person_bytes=len(SECRET) + len(b"black") - 1)
+    assert await room.intake.redact(replace(room.item, id=ItemId("o2")), CASE.id, wish) is None
+    [redaction] = made(room)
+    assert isinstance(redaction.result, Refused)
+    assert "no room for more documents" in redaction.result.why
+    assert set((room.folder / "documents" / "blobs").rglob("*")) == blobs
+
+
 async def test_a_version_that_is_not_the_one_that_was_meant_is_not_redacted(room: Room) -> None:
     wish = await wished(room)
     item = replace(room.item, id=ItemId("o2"))
