@@ -16,15 +16,13 @@ from typing import Final
 from policies.case import DECLINED, DESK, Case, Conversation, Doubt, Endpoint, EndpointId, Network, Person, Seen
 from policies.delivery import channel_key
 from policies.effects import Announce, Decision, Inform, Relay, Resume, Tell
-from policies.hold import words_in
 from policies.identity import FINGERPRINT_LEAST, grouped
 from policies.membership import caucuses_of
 from policies.message import Message
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import Phrase, phrase, together
+from policies.phrase import phrase, together
 from policies.plan import label
 from policies.telephone import normalised, spellings, user_id
-from policies.text import one_line
 
 
 class WhatsAppState(StrEnum):
@@ -261,25 +259,16 @@ def decide_arrived(case: Case, person: Person) -> Decision:
 
 
 def decide_reaction(case: Case, person: Person, emoji: str, to: Message | None = None) -> Decision:
-    """An emoji on a message: shown in private, nobody's consent to anything, carried nowhere else (I4). The words of
-    what it is `to` stand beside it only where they stand anyway."""
+    """An emoji on a message: shown in private, nobody's consent to anything, carried nowhere else (I4). Of what it is
+    `to`, the room is named and never the words: it may be held, taken back or changed since."""
     plain = "".join(c for c in emoji if not c.isascii() and not c.isalnum())[:8]
     own = caucuses_of(case, person.id)[:1]
     text = phrase("{name} took a reaction back on WhatsApp.", name=person.name)
     if plain:
         text = phrase("{name} reacted with {emoji} on WhatsApp.", name=person.name, emoji=plain)
-    told = tuple(Announce(where, together([text, *_on(case, to, where)], by="\n")) for where in own)
+    on = (phrase("It is on a message in {room}.", room=label(to.conversation, case)),) if to else ()
+    told = tuple(Announce(where, together([text, *on], by="\n")) for where in own)
     return Decision(case, told, "whatsapp-reaction", "a reaction binds nobody")
-
-
-def _on(case: Case, to: Message | None, where: Conversation) -> tuple[Phrase | str, ...]:
-    """On what somebody reacted, for the readers of a room."""
-    if to is None:
-        return ()
-    if to.conversation != where:
-        return (phrase("It is on a message in {room}.", room=label(to.conversation, case)),)
-    words = words_in(to)
-    return (phrase("It is on this:"), f"> {one_line(words, 80)}") if words else (phrase("It is on a file."),)
 
 
 def decide_stays_private(case: Case, person: Person, where: Conversation) -> Decision:

@@ -1,10 +1,11 @@
-"""No quotation, reaction or correction, in either direction, shows or names anything of another conversation (I1); and
-what answers something of the same one quotes just that.
+"""No quotation or correction, in either direction, shows or names anything of another conversation (I1), and what
+answers something of the same one quotes just that; a reaction names a message's room, and repeats none of its words.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from appservice.whatsapp import courier
 from policies.case import JOINT, Conversation
 from policies.effects import Tell
 from policies.message import Content, Edit, Message, MessageId, Removal, SignedDevice, Text
+from policies.phrase import verbatim
+from policies.plan import label
 from policies.whatsapp import decide_reaction
 from rooms.ports import Entry
 from tests.appservice.whatsapp.house import WhatsAppHouse
@@ -52,8 +55,26 @@ class Talk:
         if post.reply_to and dict(self.said)[post.reply_to] != where:
             self.problems.append(f"{wamid} answers something of another room")
 
+    async def held(self, *_: int) -> None:
+        """She was moved just now, so what she writes waits for a mediator: her telephone shows it, and no room does."""
+        wamid, where, there = f"wamid.held{len(self.shown)}", self.where(0), self.there
+        posts, holds = len(there.posts()), set(there.database.committed.holds)
+        await self.settled(there.now + timedelta(minutes=10))
+        await there.says(f"{wamid} in {where.id}", wamid=wamid)
+        await self.settled(None)
+        ((_, held),) = set(there.database.committed.holds) - holds
+        assert len(there.posts()) == posts
+        self.said.append((held, where))
+        self.shown[wamid] = where
+
+    async def settled(self, at: datetime | None) -> None:
+        """From then on what she writes is surely meant for those whom she knows to read there."""
+        endpoint = replace(self.there.bea.endpoint, settled=at)
+        async with self.there.database.begin() as work:
+            await work.cases.save(self.there.case.with_person(replace(self.there.bea, endpoint=endpoint)))
+
     async def react(self, pick: int, about: int) -> None:
-        """She reacts to whatever her telephone shows; its words stand where they stand anyway."""
+        """She reacts to whatever her telephone shows, be it held, changed or taken back by now."""
         target = self.any_of(about)
         if target is None:
             return
@@ -63,10 +84,10 @@ class Talk:
         await self.there.receive(webhook(message("reaction", emoji, wamid=wamid), number=number))
         told = self.there.effects()[-1]
         assert isinstance(told, Tell)
-        own = caucus_of(self.there.case, "Jones")
-        if told.conversation != own or (f"in {JOINT.id}" in told.text):
-            self.problems.append(f"a reaction showed {told.text} in {told.conversation.id}")
-        if (" in " in told.text.partition(">")[2]) is not (self.shown[target] == own):
+        if told.conversation != caucus_of(self.there.case, "Jones"):
+            self.problems.append(f"a reaction is told in {told.conversation.id}")
+        on = f"It is on a message in {label(self.shown[target], self.there.case)}."
+        if told.text != f"Bea reacted with 👍 on WhatsApp.\n{on}":
             self.problems.append(f"a reaction to {target} says {told.text}")
 
     async def alice(self, pick: int, about: int) -> None:
@@ -103,7 +124,7 @@ class Talk:
 
 Steps = list[tuple[str, int, int]]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["bea", "alice", "react"]), st.integers(0, 1), st.integers(0, 30)), max_size=12
+    st.tuples(st.sampled_from(["bea", "alice", "held", "react"]), st.integers(0, 1), st.integers(0, 30)), max_size=12
 )
 
 
@@ -137,11 +158,13 @@ def any_words_are_quoted_out(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(courier, "_answered", wrong)
 
 
-def reactions_show_any_words(patch: pytest.MonkeyPatch) -> None:
-    decide = decide_reaction
+def reactions_show_words(patch: pytest.MonkeyPatch) -> None:
+    """Those that were first said, whatever became of them."""
 
     def wrong(case: Any, person: Any, emoji: str, to: Any = None) -> Any:
-        return decide(case, person, emoji, replace(to, conversation=caucus_of(case, "Jones")) if to else None)
+        decision = decide_reaction(case, person, emoji, to)
+        shown = verbatim(f"It is on this:\n> {to.content}")
+        return replace(decision, effects=tuple(replace(told, text=shown) for told in decision.effects))
 
     patch.setattr("appservice.whatsapp.reader.decide_reaction", wrong)
 
@@ -155,7 +178,8 @@ def nothing_is_quoted(patch: pytest.MonkeyPatch) -> None:
 
 PLANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], Steps]] = [
     (any_words_are_quoted_out, [("alice", 0, 3)]),
-    (reactions_show_any_words, [("react", 0, 1)]),
+    (reactions_show_words, [("held", 0, 0), ("react", 0, 2)]),
+    (reactions_show_words, [("alice", 0, 0), ("alice", 0, 2), ("react", 0, 2)]),
     (nothing_is_quoted, [("alice", 1, 3)]),
 ]
 
