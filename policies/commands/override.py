@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies import cards
-from policies.case import DESK, Case
+from policies.case import DESK, Case, PersonId
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, may_be_named
 from policies.documents import all_may_view, at_home
@@ -43,11 +43,13 @@ class KeepLocked:
         def shown(*, named: bool) -> Phrase:
             return cards.card(case, document, version, facts.at, named=named)
 
-        audience = readers(case, document.home)
-        here = shown(named=all_may_view(case, document, version, audience, facts.at))
+        def fit_for(audience: frozenset[PersonId]) -> Phrase:
+            return shown(named=all_may_view(case, document, version, audience, facts.at))
+
+        here = fit_for(readers(case, document.home))
         told: list[Effect] = [
             Tell(DESK, here) if document.home == DESK else Announce(document.home, here),
-            *(Inform(p.id, document.home, shown(named=True)) for p in bridged_readers(case, document.home)),
+            *(Inform(p.id, document.home, fit_for(frozenset({p.id}))) for p in bridged_readers(case, document.home)),
         ]
         if document.home != DESK:
             told.append(Tell(DESK, shown(named=may_be_named(case, document, version, facts))))

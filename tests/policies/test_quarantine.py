@@ -63,6 +63,19 @@ def test_a_mediator_has_it_kept_with_a_reason_which_is_on_record_and_its_owner_i
     assert "is not locked" in str(says(kept.case, "Mia", "!doc keep D1: again", DESK))
 
 
+def test_what_is_kept_for_the_mediators_alone_is_named_to_nobody_else_of_its_side() -> None:
+    case = brought().case
+    [document] = case.documents
+    strict = case.with_document(document.with_version(replace(document.newest, label=Label.MEDIATORS)))
+    kept = says(strict, "Mia", "!doc keep D1: it is our call", DESK)
+    ann = named(case, "Ann").id
+    assert who_may(kept.case) == {"Mia", "Alice"}
+    assert [e.to for e in of_kind(Inform, kept.effects)] == [ann]
+    read = [e.text for e in of_kind(Inform, kept.effects)]
+    read += [e.text for e in of_kind(Tell, kept.effects) if e.conversation != DESK]
+    assert not any(word in text for text in read for word in ("call.mp4", "our call", FILM.why))
+
+
 @pytest.mark.parametrize(("name", "where"), [("Alice", HERS), ("Ann", HERS), ("Carl", HIS)])
 def test_nobody_else_lets_it_out(name: str, where: Conversation) -> None:
     case = brought().case
