@@ -26,8 +26,6 @@ SECONDS: Final = 240.0
 _CHUNK: Final = 64 * 1024
 _META: Final = (".facebook.com", ".fbcdn.net", ".fbsbx.com", ".whatsapp.net")
 """Hosts of Meta's: nobody else is shown the token."""
-_UNKNOWN_ID: Final = 100
-"""Graph API, error codes: also for an id that is no longer known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,8 @@ def _refused(status: int, answer: Mapping[str, object]) -> Wrong | NotNow:
     if code is None:
         return NotNow(f"WhatsApp answered {status} when it was asked for a file")
     wrong = fault(code)
-    if code == _UNKNOWN_ID or (wrong.remedy is Remedy.GIVE_UP and wrong.is_known):
+    # 100 is not among them: it says that an id is unknown, or that our token lacks a permission, and not which.
+    if wrong.remedy is Remedy.GIVE_UP and wrong.is_known:
         return GONE
     return NotNow(f"{wrong.words} ({code})")
 
@@ -149,7 +148,11 @@ async def _downloaded(opened: _Opened, medium: Medium, size: int | None, into: P
         written = await _written(response, into, most)
     if written is None:
         return too_large(most)
-    if written.size != (size if size is not None else written.size) or written.sha256 != _digest(medium.sha256):
+    if written.sha256 != _digest(medium.sha256):
+        # Without a length, a connection that broke ends like one that has handed out everything.
+        is_whole = response.content_length is not None if size is None else written.size >= size
+        return NOT_THE_FILE if is_whole else NotNow("WhatsApp handed out only a part of a file")
+    if size is not None and written.size != size:
         return NOT_THE_FILE
     return Fetched(written.size) if is_what_it_says(medium.mime, written.head) else NOT_WHAT_IT_SAYS
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from bridges.unsent import NotSent, Unknown
 from bridges.whatsapp.api import SendResult, _result
 from bridges.whatsapp.media import (
-    GONE,
     NOT_THE_FILE,
     NOT_WHAT_IT_SAYS,
     Fetched,
     Medium,
     NotNow,
     Outcome,
+    _refused,
     is_what_it_says,
     too_large,
 )
@@ -71,7 +71,7 @@ class FakeCloud:
         files, opens = self.graph.files, f"Bearer {TOKEN}"
         status, described = files.describe(medium.id, medium.number, opens, "")
         if status != 200:
-            return GONE
+            return _refused(status, described)
         _, data = files.hand_out(described["url"].rpartition("/")[2], opens)
         if len(data) > most:
             return too_large(most)

@@ -156,11 +156,19 @@ async def test_what_is_too_large_to_go_through_the_queues_is_not_kept_and_that_i
     assert any("> everything" in text for text in chat.told(chat.caucus)), "what was written beside it is not lost"
 
 
-async def test_what_expired_is_asked_for_again_and_the_mediator_knows(chat: Chat) -> None:
+async def test_what_expired_is_asked_for_again_after_a_day_and_the_mediator_knows(chat: Chat) -> None:
     stored = await chat.sends(caption="look")
     del chat.there.graph.files.stored[stored.id]
-    await chat.fetch()
-    gone = "“picture.png” is not kept. WhatsApp does not hand it out any more. Please send it again."
+    with pytest.raises(Trouble, match="100"):
+        await chat.fetch()
+    assert not any("is not kept" in text for text in chat.informed())
+    (item,) = chat.wanted()
+    effect = CODEC.load(item.body)
+    assert isinstance(effect, Ingest)
+    since = datetime.now(UTC) - FETCHED_FOR - timedelta(seconds=1)
+    await chat.intake.ingest(replace(item, failing_since=since), chat.there.case.id, effect)
+    await chat.there.read()
+    gone = "“picture.png” is not kept. It could not be fetched for a day. Please send it again."
     assert [text.startswith(gone) for text in chat.informed()] == [True]
     assert any(text.startswith(gone) for text in chat.told(DESK))
     assert any("> look" in text for text in chat.told(chat.caucus))
