@@ -101,8 +101,8 @@ class Handler:
         self._work, self._codec, self._house, self._item, self._at = work, codec, house, item, at
         self._applier = Applier(work, codec, item, at)
 
-    async def _came(self, case: Case, person: PersonId | None) -> Case:
-        """The case in which they are known to be in: an act of their own shows it."""
+    async def came(self, case: Case, person: PersonId | None) -> Case:
+        """The case in which they are known to be in: a proven act of their own shows it."""
         decision = came(case, person, self._at) if person else None
         if decision is None:
             return case
@@ -113,7 +113,7 @@ class Handler:
         """Somebody said something in a conversation of a case."""
         case = await self._case(case_id)
         if not isinstance(message.proof, Unproven):
-            case = await self._came(case, message.author)
+            case = await self.came(case, message.author)
         # Only what is said at a desk can be a command.
         at_desk = message.conversation == DESK
         facts = self._facts(message.author, await self._identities(case) if at_desk else {})
@@ -169,6 +169,8 @@ class Handler:
     async def answer(self, case_id: CaseId, answer: Answering | Vote, received_at: datetime) -> Decision:
         """Somebody answered a question that binds, not in words in a conversation but by a link or in a poll, say."""
         case = await self._case(case_id)
+        if not isinstance(answer.proof, Unproven):
+            case = await self.came(case, answer.by)
         doubtful = await self._work.epochs.doubtful(received_at)
         facts = replace(self._facts(answer.by, {}), before_restore=doubtful)
         if isinstance(answer, Vote):
@@ -193,7 +195,7 @@ class Handler:
     async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
         await self._work.outbox.wake(room_wait_key(case.id, room_key(conversation)))
-        case = await self._came(case, person.id)
+        case = await self.came(case, person.id)
         there = came_to_the_desk(case, person.id) if conversation == DESK else case
         await self._applier.apply(case, routing.decide_arrival(there, person, conversation))
 
@@ -257,7 +259,7 @@ class Handler:
 
     async def enrolled(self, case: Case, person: Person, *, words: bool) -> None:
         """Somebody confirmed their address on the page, and maybe agreed to have words mailed."""
-        case = await self._came(case, person.id)
+        case = await self.came(case, person.id)
         person = case.person(person.id) or person
         await self._applier.apply(case, portal.decide_enrolled(case, person, self._at, words=words))
 

@@ -157,6 +157,8 @@ class WebhookReader:
         handler = self._handler(work, written)
         about = incoming.said.target if isinstance(incoming.said, Reacted) else incoming.quoted
         quoted = await work.journal.by_mail_id(case.id, about) if about else None
+        if written.doubt is None:
+            written = written.in_case(await handler.came(case, written.person.id))
         if await (self._stops(handler, written) if written.doubt else self._for_us(handler, written, quoted)):
             return
         message = Message(

@@ -2,8 +2,9 @@
 
 import pytest
 
+from policies.asking import Answer
 from policies.case import JOINT, Case
-from policies.message import AuthenticatedMail, Text, Unproven
+from policies.message import AuthenticatedMail, PinnedLink, Text, Unproven
 from policies.names import CaseId
 from tests.policies.builders import AT, both_sides, caucus_of, message, named
 from tests.rooms.builders import Site, handler
@@ -25,6 +26,14 @@ async def test_a_proven_mail_shows_it_and_an_unproven_one_does_not(proof: Authen
         said = message(CASE, "Carl", OWN, Text("hello"), proof, native=False)
         await handler(work).message(CASE.id, said, None, None)
     assert is_in(site, "Carl") is isinstance(proof, AuthenticatedMail)
+
+
+@pytest.mark.parametrize("proof", [PinnedLink(), Unproven("an old link", "")])
+async def test_a_proven_answer_shows_it_whatever_it_answers(proof: PinnedLink | Unproven) -> None:
+    site = await Site(CASE).begin()
+    async with site.database.begin() as work:
+        await handler(work).answer(CASE.id, Answer("4F2A", True, CARL.id, OWN, proof), AT)
+    assert is_in(site, "Carl") is isinstance(proof, PinnedLink)
 
 
 async def test_who_comes_into_a_room_is_in_and_who_confirms_the_address_is() -> None:

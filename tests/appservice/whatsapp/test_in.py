@@ -7,6 +7,7 @@ import pytest
 
 from appservice.whatsapp.reader import NOBODYS
 from appservice.worker import End, Finished
+from policies.asking import answer_id
 from policies.case import DESK, JOINT, Case, CaseId, Conversation
 from policies.effects import Announce, Inform, Post, Tell
 from policies.message import Text
@@ -220,6 +221,29 @@ async def test_help_is_answered_to_her_alone() -> None:
     await there.says("help")
     assert [(e.to, e.conversation) for e in there.effects() if isinstance(e, Inform)] == [(there.bea.id, caucus(there))]
     assert not there.posts()
+
+
+REACTION = {"type": "reaction", "reaction": {"message_id": "w", "emoji": "👍"}}
+PRESSED = {"type": "button_reply", "button_reply": {"id": answer_id("4F2A", "0" * 64, yes=True), "title": "Yes"}}
+BUTTON = {"type": "interactive", "interactive": PRESSED}
+
+
+@pytest.mark.parametrize("fields", [{"text": {"body": "HELP"}}, REACTION, BUTTON])
+async def test_who_only_wrote_a_keyword_or_pressed_something_has_come_in(fields: Json) -> None:
+    there = await house()
+    await there.receive(webhook(message(**fields)))
+    assert there.bea.joining is not None
+    assert there.bea.joining.came
+
+
+async def test_what_somebody_else_may_have_written_shows_nobody_to_be_in() -> None:
+    there = await house()
+    moved = message("system", {"type": "user_changed_number", "wa_id": "34699999999"}, wamid="w9")
+    await there.receive(webhook(moved, contacts=[]))
+    await there.says("STOP")
+    assert there.bea.endpoint.declined
+    assert there.bea.joining is not None
+    assert there.bea.joining.came is None
 
 
 async def test_a_sentence_that_begins_with_stop_is_her_words() -> None:
