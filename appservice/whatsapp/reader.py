@@ -257,14 +257,13 @@ def _of_a_stranger(incoming: Incoming) -> Content:
 
 def _content(incoming: Incoming) -> Content:
     match incoming.said:
-        case Words(text) if not incoming.forwarded:
+        case Words(text) | Described(text) if not incoming.forwarded:
             return Text(text)
-        case Words(text):
+        case Words(text) | Described(text):
             return Unreadable("it was forwarded from another chat, so the words may be somebody else's", text, own=text)
-        case Described(text):
-            return Text(text)
-        case Shared():
-            return file_of(incoming, incoming.said)
+        case Shared() as shared:
+            # Of a forwarded file the caption was forwarded, too: it is not what they wrote beside it.
+            return file_of(incoming, replace(shared, caption="") if incoming.forwarded else shared)
         case Shown(what, caption):
             return Unreadable(f"it is {what}; the bridge to WhatsApp does not carry that", caption)
         case Pressed(title=title):

@@ -274,12 +274,27 @@ async def test_a_place_and_a_card_are_carried_as_words_in_private(
     assert any("only words go to everyone" in text for text in chat.informed())
 
 
+PLACE = {"latitude": 52.5, "longitude": 13, "name": "my lawyer's"}
+
+
 @pytest.mark.parametrize("number", [PRIVATE, JOINT_NUMBER])
-async def test_what_was_forwarded_stands_in_private_and_is_held(chat: Chat, number: str) -> None:
-    forwarded = message(inner={"body": "from my lawyer"}, context={"forwarded": True})
-    await chat.there.receive(webhook(forwarded, number=number))
+@pytest.mark.parametrize(("kind", "inner"), [("text", {"body": "from my lawyer's"}), ("location", PLACE)])
+async def test_what_was_forwarded_stands_in_private_and_is_held(chat: Chat, number: str, kind: str, inner: Any) -> None:
+    await chat.there.receive(webhook(message(kind, inner, context={"forwarded": True}), number=number))
     (post,) = chat.there.posts()
-    assert (post.conversation, post.content) == (chat.caucus, Text("from my lawyer"))
+    assert post.conversation == chat.caucus
+    assert isinstance(post.content, Text)
+    assert "my lawyer's" in post.content.body
     assert any("what seems to be Bea's own words" in text for text in chat.told(chat.caucus))
     assert len(chat.there.why_held()) == 1
     assert JOINT not in chat.reached()
+
+
+async def test_what_stood_beside_a_forwarded_file_is_not_called_hers(chat: Chat) -> None:
+    stored = chat.there.graph.files.receive(PRIVATE, "image/png", PICTURE)
+    inner = {"id": stored.id, "mime_type": "image/png", "sha256": stored.sha256, "caption": "we would take 10.000"}
+    await chat.there.receive(webhook(message("image", inner, context={"forwarded": True})))
+    await chat.fetch()
+    assert len(chat.there.case.documents) == 1
+    read = [effect.text for effect in chat.there.effects() if isinstance(effect, Tell | Inform)]
+    assert not any("10.000" in text for text in read)
