@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from policies.names import Conversation, MessageId, PersonId
+from policies.names import Conversation, EndpointId, MessageId, PersonId
 
 __all__ = ["MessageId"]
 
@@ -89,7 +89,13 @@ class PinnedLink:
 
 @dataclass(frozen=True, slots=True)
 class SignedWebhook:
-    """Delivered by WhatsApp, signed with our app's secret, from whoever was on that channel from the beginning."""
+    """Delivered by WhatsApp, signed with our app's secret, from whoever was on that channel from the beginning.
+
+    `number` and `channel`: between which number of ours and which channel of its author's it went; empty: not known.
+    """
+
+    number: str = ""
+    channel: EndpointId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,14 +234,16 @@ class WhatsAppCourier:
 
 
 async def _answered(work: ServiceWork, letter: Letter, line: _Line) -> str | None:
-    """The message on that very channel that a letter answers, changes or takes back: theirs, or one that carried
-    somebody's words of the same conversation to them. A quotation shows words: none of another room is quoted (I1)."""
+    """The message in that very chat that a letter answers, changes or takes back: theirs, or one that carried
+    somebody's words of the same conversation to them. A quotation shows words: none of another room is quoted (I1).
+    What stands in the room, and came to the other number or from a channel that was theirs, is in another chat."""
     about = letter.content.target if isinstance(letter.content, Edit | Removal) else letter.reply_to
     entry = await work.journal.get(line.case.id, about) if about else None
     if entry is None or entry.message.conversation != letter.conversation:
         return None
     if entry.message.author == line.person.id:
-        return entry.mail_id if isinstance(entry.message.proof, SignedWebhook) else None
+        there = SignedWebhook(line.number, line.person.endpoint.id)
+        return entry.mail_id if entry.message.proof == there else None
     return await work.whatsapp.shown_as(line.case.id, line.person.endpoint.id, entry.message.id)
 
 

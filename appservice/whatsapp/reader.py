@@ -71,7 +71,7 @@ class _Written:
     @property
     def proof(self) -> Proof:
         why = f"it may be another person who writes there now: {self.doubt.why}" if self.doubt else ""
-        return Unproven(why, "") if why else SignedWebhook()
+        return Unproven(why, "") if why else SignedWebhook(self.incoming.number, self.person.endpoint.id)
 
     def in_case(self, case: Case) -> _Written:
         """The same, in the case as it is now."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from appservice.whatsapp import courier
 from policies.case import JOINT, Conversation
-from policies.effects import Tell
+from policies.effects import Announce, Tell
 from policies.message import Content, Edit, Message, MessageId, Removal, SignedDevice, Text
 from policies.phrase import verbatim
 from policies.plan import label
@@ -62,7 +62,7 @@ class Talk:
         await self.settled(there.now + timedelta(minutes=10))
         await there.says(f"{wamid} in {where.id}", wamid=wamid)
         await self.settled(None)
-        ((_, held),) = set(there.database.committed.holds) - holds
+        (held,) = [message for case, message in set(there.database.committed.holds) - holds]
         assert len(there.posts()) == posts
         self.said.append((held, where))
         self.shown[wamid] = where
@@ -163,8 +163,8 @@ def reactions_show_words(patch: pytest.MonkeyPatch) -> None:
 
     def wrong(case: Any, person: Any, emoji: str, to: Any = None) -> Any:
         decision = decide_reaction(case, person, emoji, to)
-        shown = verbatim(f"It is on this:\n> {to.content}")
-        return replace(decision, effects=tuple(replace(told, text=shown) for told in decision.effects))
+        shown = Announce(caucus_of(case, "Jones"), verbatim(f"It is on this:\n> {to.content}"))
+        return replace(decision, effects=(shown,))
 
     patch.setattr("appservice.whatsapp.reader.decide_reaction", wrong)
 
@@ -177,7 +177,7 @@ def nothing_is_quoted(patch: pytest.MonkeyPatch) -> None:
 
 
 PLANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], Steps]] = [
-    (any_words_are_quoted_out, [("alice", 0, 3)]),
+    (any_words_are_quoted_out, [("alice", 1, 0), ("alice", 0, 5)]),
     (reactions_show_words, [("held", 0, 0), ("react", 0, 2)]),
     (reactions_show_words, [("alice", 0, 0), ("alice", 0, 2), ("react", 0, 2)]),
     (nothing_is_quoted, [("alice", 1, 3)]),

@@ -10,7 +10,7 @@ import pytest
 from appservice.whatsapp.courier import Template
 from bridges.whatsapp.api import SendResult
 from bridges.whatsapp.convert_out import Json
-from policies.case import JOINT, Conversation, PersonId
+from policies.case import JOINT, Conversation, EndpointId, PersonId
 from policies.effects import Inform, Pose, Relay
 from policies.language import Language
 from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
@@ -21,7 +21,7 @@ from rooms.letters import Letter
 from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.ports import Entry, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
-from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, status, webhook
+from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, message, status, webhook
 from tests.fakes.graph import Mishap, Unreachable
 from tests.fakes.memory import MemoryWork
 from tests.policies.builders import caucus_of, named
@@ -311,6 +311,24 @@ async def test_an_answer_and_a_correction_quote_what_they_are_about_in_the_same_
     await there.carry(Text("x" * 5_000), caucus(there), "i6", answers=hers)
     quoted = [sent.get("context", {}).get("message_id") for _, sent in there.graph.accepted]
     assert quoted == ["wamid.in2", "wamid.out1", None, None, "wamid.in1", None]
+
+
+async def test_what_stands_in_the_room_and_came_in_another_chat_is_not_quoted() -> None:
+    there = await house()
+    place = message("location", {"latitude": 1, "longitude": 2}, wamid="wamid.place")
+    await there.receive(webhook(place, number=JOINT_NUMBER))
+    hers, _, placed = there.posts()
+    assert hers.conversation == placed.conversation == caucus(there)
+    await there.carry(HELLO, caucus(there), "i1", answers=placed.message)
+    await there.carry(HELLO, caucus(there), "i2", answers=hers.message)
+    async with there.database.begin() as work:
+        moved = replace(there.bea.endpoint, id=EndpointId("e99"))
+        await work.cases.save(there.case.with_person(replace(there.bea, endpoint=moved)))
+    await there.says("my new number", wamid="wamid.new")
+    await there.carry(HELLO, caucus(there), "i3", answers=hers.message)
+    await there.carry(HELLO, caucus(there), "i4", answers=there.posts()[-1].message)
+    quoted = [sent.get("context", {}).get("message_id") for _, sent in there.graph.accepted]
+    assert quoted == [None, "wamid.in1", None, "wamid.new"]
 
 
 async def test_what_is_known_by_a_report_alone_can_be_quoted() -> None:
