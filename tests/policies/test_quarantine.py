@@ -71,8 +71,8 @@ def test_what_is_kept_for_the_mediators_alone_is_named_to_nobody_else_of_its_sid
     ann = named(case, "Ann").id
     assert who_may(kept.case) == {"Mia", "Alice"}
     assert [e.to for e in of_kind(Inform, kept.effects)] == [ann]
-    read = [e.text for e in of_kind(Inform, kept.effects)]
-    read += [e.text for e in of_kind(Tell, kept.effects) if e.conversation != DESK]
+    read = [str(e.text) for e in of_kind(Inform, kept.effects)]
+    read += [str(e.text) for e in of_kind(Tell, kept.effects) if e.conversation != DESK]
     assert not any(word in text for text in read for word in ("call.mp4", "our call", FILM.why))
 
 
