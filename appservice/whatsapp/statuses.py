@@ -100,7 +100,8 @@ class _Report:
 
 async def _part(report: _Report) -> None:
     work, part, sent = report.work, report.part, report.sent
-    if report.status.progress is None:
+    if report.status.progress is None or (part.wamid and report.status.id not in {"", part.wamid}):
+        # A mediator had it sent again: a report of the first attempt says nothing of the second.
         return
     state = further(part.state, _STATES[report.status.progress])
     if state is part.state:

@@ -354,6 +354,20 @@ async def test_a_person_may_have_it_sent_again() -> None:
     assert len(there.phone.texts) == 1
 
 
+async def test_a_report_of_the_first_attempt_says_nothing_of_the_second() -> None:
+    there = await house()
+    there.graph.mishaps.append(Mishap.TAKEN_NO_ANSWER)
+    await there.carry(HELLO, JOINT)
+    async with there.database.begin() as work:
+        await work.outbox.stop(ItemId("i1"), State.UNKNOWN, "…")
+        assert await work.outbox.revive(ItemId("i1"))
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
+    before = there.effects()
+    await reports(there, "failed", 131000)
+    assert states(there) == [WhatsAppState.ACCEPTED]
+    assert there.effects() == before
+
+
 async def test_a_report_tells_that_what_was_unknown_did_leave() -> None:
     there = await house()
     there.graph.mishaps.append(Mishap.TAKEN_NO_ANSWER)
