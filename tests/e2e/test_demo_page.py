@@ -208,7 +208,11 @@ async def test_the_number_that_bea_writes_to_decides_who_reads_it(tab: Tab) -> N
     await choose(tab, "mia", "PRIVATE with Bea")
     await write(tab, "bea", "The roof leaks, between us.")
     await tab.until(shows("mia", "The roof leaks, between us."))
+    # What is said later to everyone comes after whatever else would have.
+    await choose(tab, "bea", "JOINT")
+    await write(tab, "bea", "And so is the attic.")
     for person in ("alice", "carl"):
+        await tab.until(shows(person, "And so is the attic."))
         assert not await tab.evaluate(shows(person, "The roof leaks"))
 
 
