@@ -158,14 +158,16 @@ async def test_processes_that_are_killed_leave_nothing_lost_doubled_or_out_of_or
 
     # What a killed process had taken rests until its lease runs out.
     await until(all_shown, "everything shown to everyone")
-    await until(noticed, "one notice for each post of a party")
     try:
+        await until(noticed, "one notice for each post of a party")
         await until(accounted_for, "each message mailed, or known to be uncertain")
     except NotSeen as error:
-        waiting = world.stored(LEFT_OVER)
+        told = {who: session.noticed(who) - count for who, count in earlier.items()}
         unmailed = [text for text, count in session.mailed(said.native).items() if not count]
-        unread = world.stored(LEFT_OVER.replace("outbox", "inbox"))
-        raise NotSeen(f"{error}: {unmailed}\n{waiting}\n{unread}\n{world.last_words()}") from None
+        unread = await flaws(session.desk.mediator, session.joint, session.desk.room)
+        left = [world.stored(LEFT_OVER), world.stored(LEFT_OVER.replace("outbox", "inbox"))]
+        seen = f"noticed {told}, not mailed {unmailed}, flaws {unread}"
+        raise NotSeen("\n".join([str(error), seen, *left, world.last_words()])) from None
     unknown = _unknown(world)
     listed = await session.desk.ask("!dead", "Not delivered:" if unknown else "Everything was delivered")
     assert listed.count("(unknown)") == unknown
