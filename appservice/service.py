@@ -166,6 +166,7 @@ class Service:
                 group.create_task(every(timedelta(seconds=20), self._refresh, parts.encryption.devices_wanted))
                 group.create_task(every(timedelta(seconds=5), parts.encryption.flush_all, parts.unsent))
                 group.create_task(every(parts.housekeeping.every, parts.housekeeping.round, parts.database.duty.taken))
+                group.create_task(every(parts.housekeeping.events_every, parts.housekeeping.look_for_events))
                 group.create_task(every(parts.reach.every, parts.reach.look))
                 group.create_task(parts.rounds.go())
                 parts.condition.now()

@@ -2,8 +2,11 @@
 
 Synapse delivers to-device messages with a transaction's first try only; what was under way while we were down is found
 nowhere but here (facts measured on Synapse 1.163; element-hq/synapse#14710). It forgets events, too: one that it had
-taken up for us, but not yet written into a transaction when it was stopped, never comes. The bot is in every room of
-ours, so its sweep asks for what happened in rooms since the last one. Where that was stands in the bot's account data:
+taken up for us, but not yet written into a transaction when it was stopped, never comes; and one that it wrote into a
+transaction at the very moment in which it found us again, after we had failed to answer, comes no sooner than the next
+time that we fail (its scheduler asks whether we are up before it writes, and its recoverer looks for what is left
+before it says that we are). The bot is in every room of ours, so its sweep asks for what happened in rooms since the
+last one. Where that was stands in the bot's account data:
 it is the homeserver's token, and of no use with another. A sweep also empties the homeserver's own list of messages
 for the device, which delivery by transaction never does.
 """
@@ -65,6 +68,10 @@ class Sweeper:
     async def _in_use(self, identities: Sequence[tuple[UserId, DeviceId]]) -> list[tuple[UserId, DeviceId]]:
         async with self._database.begin() as work:
             return [(user, device) for user, device in identities if not await _is_over(work, user)]
+
+    async def sweep_bot(self) -> None:
+        """Sweep the bot's device, and with it what happened in rooms."""
+        await self.sweep_user(self._bot)
 
     async def sweep_user(self, user: UserId) -> None:
         """Sweep one of our users' device."""

@@ -1,5 +1,6 @@
 """What is done now and then, by one process at a time: sweeps, lists looked at again, what nobody needs any more.
 
+    every half minute    the bot's device is swept, and with it what happened in rooms
     every five minutes   every device in use is swept
                          device lists are marked that nobody asked for again in a day: a homeserver forgets to tell
                          of some changes (Synapse never sends `device_lists.left`)
@@ -53,6 +54,8 @@ class Housekeeping:
     """One round after another."""
 
     every = timedelta(minutes=5)
+    events_every = timedelta(seconds=30)
+    """Each asks for what happened since the last, so that many cost little more than few."""
 
     def __init__(self, database: ServiceDatabase, duty: Duty, sweeper: Sweeper, vault: Sweeps | None = None) -> None:
         """`vault`: where there is one."""
@@ -72,6 +75,12 @@ class Housekeeping:
             self._pruned_at = time.monotonic()
         await self._tidy_the_vault()
         await self._sweeper.sweep_all()
+
+    async def look_for_events(self) -> None:
+        """Fetch what happened in rooms and never came, if this process is on duty. Raises MatrixError,
+        DatabaseUnavailable."""
+        if self._duty.is_ours:
+            await self._sweeper.sweep_bot()
 
     async def _tidy_the_vault(self) -> None:
         """A disk that fails keeps nothing else from being done."""

@@ -29,6 +29,11 @@ class Sweeps:
     count: int = 0
     broken: bool = False
 
+    bot: int = 0
+
+    async def sweep_bot(self) -> None:
+        self.bot += 1
+
     async def sweep_all(self) -> None:
         self.count += 1
         if self.broken:
@@ -84,6 +89,14 @@ async def test_a_round_sweeps_and_has_old_lists_asked_for_again_and_forgets_what
     assert sweeps.count == 1
     assert await stale(database) == [BOB]
     assert await remembered(database) == {NEW}
+
+
+async def test_what_never_came_from_rooms_is_looked_for_by_who_is_on_duty(database: MemoryDatabase) -> None:
+    sweeps = Sweeps()
+    await housekeeping(database, Duty(), sweeps).look_for_events()
+    await housekeeping(database, Duty(is_ours=False), sweeps).look_for_events()
+    assert (sweeps.bot, sweeps.count) == (1, 0)
+    assert Housekeeping.events_every < Housekeeping.every
 
 
 async def test_a_vault_that_can_not_be_tidied_keeps_nothing_else_from_being_done(
