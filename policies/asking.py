@@ -59,12 +59,14 @@ _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE = rf"(?=[a-z]*[0-9])(?=[0-9]*[a-z])[{_ALPHABET}]{{4}}"
 _AROUND = r"[^\w?¿？؟⁇⁈⁉‽❓❔>＞]*"
 """Whoever asks has not said yes, and what is quoted was said before."""
+_AFTER = _AROUND.replace(">＞", "")
+"""What is quoted has its mark in front."""
 _YES = "yes|agreed?|i agree|accept(?:ed)?|i accept|ja|sí|si|oui"
 _NO = "no|disagree|i disagree|refuse|i refuse|nein|non"
 """In every language at once: none's yes is another's no."""
 _ANSWER = re.compile(
-    rf"{_AROUND}(?:(?P<yes>{_YES})|(?:{_NO}))(?P<apart>[\s:,.–-]+)(?P<code>{_CODE}){_AROUND}"
-    rf"|{_AROUND}(?P<code2>{_CODE})(?P<apart2>[\s:,.–-]+)(?:(?P<yes2>{_YES})|(?:{_NO})){_AROUND}",
+    rf"{_AROUND}(?:(?P<yes>{_YES})|(?:{_NO}))(?P<apart>[\s:,.–-]+)(?P<code>{_CODE}){_AFTER}"
+    rf"|{_AROUND}(?P<code2>{_CODE})(?P<apart2>[\s:,.–-]+)(?:(?P<yes2>{_YES})|(?:{_NO})){_AFTER}",
     re.IGNORECASE,
 )
 _MEASURE = re.compile(r"[0-9]+[A-Za-z]*[a-z]|[0-9]h[0-9]{2}")

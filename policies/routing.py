@@ -219,7 +219,8 @@ def _answered(case: Case, message: Message, body: str, author: Person, facts: Fa
     if _is_asked(case, message, given[0]) or (manner.as_asked and not manner.measure):
         return decision
     words = _said(case, message, author, facts)
-    return words if manner.measure else replace(words, effects=(*words.effects, *decision.effects))
+    quiet = manner.measure and not manner.as_asked
+    return words if quiet else replace(words, effects=(*words.effects, *decision.effects))
 
 
 def _said(case: Case, message: Message, author: Person, facts: Facts) -> Decision:

@@ -35,7 +35,7 @@ from policies.effects import (
     Relay,
     Tell,
 )
-from policies.message import Text
+from policies.message import Removal, Text
 from policies.plan import room_key
 from rooms.apply import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
@@ -174,7 +174,8 @@ async def _doubtful(work: Work, item: Item, outgoing: Outgoing, epoch: Epoch) ->
     """Whether it follows from anything that the lost database may have acted on."""
     if _is_old(item, epoch):
         return True
-    if item.case is None or not isinstance(outgoing, Post | Relay):
+    # Word of a removal has a name of its own, and nobody's words: better twice than never.
+    if item.case is None or not isinstance(outgoing, Post | Relay) or isinstance(outgoing.content, Removal):
         return False
     entry = await work.journal.get(item.case, outgoing.message)
     return entry is None or await work.epochs.doubtful(entry.message.at)

@@ -69,7 +69,9 @@ def spoken(text: str) -> tuple[list[str], bool]:
     ("text", "passed_on", "told"),
     [
         ("Oui, 9h45.", True, False),
-        ("ja 23rd", True, False),
+        ("ja 23rd", True, True),
+        ("yes 7kqz", True, True),
+        ("> yes 4F2A", True, False),
         ("no, 42kg", True, False),
         ("Yes, B747", True, True),
         ("yes, 4f2a", True, True),
@@ -84,7 +86,7 @@ def test_words_that_may_be_no_answer_are_passed_on_and_a_code_of_no_question_is_
     assert spoken(text) == ([text] if passed_on else [], told)
 
 
-@pytest.mark.parametrize("text", ["ja, 23RD", "ja 23rd"])
+@pytest.mark.parametrize("text", ["ja, 23RD", "ja 23rd", "ja 23RD\n>", "<ja 23RD>", "23RD: ja ->"])
 def test_however_it_is_written_a_code_that_a_question_has_answers_it(text: str) -> None:
     own, carl = caucus_of(CASE, "Jones"), named(CASE, "Carl").id
     case = done(CASE, "!ask Carl: Does Thursday suit you?", facts(code="23RD")).case

@@ -15,10 +15,11 @@ from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, 
 from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
 from policies.document import DocumentId
 from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
-from policies.message import Message, MessageId, SignedDevice, Text
+from policies.message import Message, MessageId, Removal, SignedDevice, Text
 from policies.phrase import verbatim
 from policies.plan import RoomKey
 from policies.poll import Ballot
+from policies.recalling import name_of_removal
 from rooms.apply import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
@@ -264,6 +265,9 @@ async def test_a_mail_that_may_have_been_sent_waits_for_a_person(house: House) -
     new = replace(old, message=MessageId("new"))
     assert await house.deliver(new, PEOPLE) == Sent("sent now")
     assert await house.deliver(Introduce(CARL, JOINT), PEOPLE) == Sent("sent now")
+    removal = Removal(MessageId("old"))
+    taken_back = Relay(name_of_removal(MessageId("old")), JOINT, None, removal, CARL)
+    assert await house.deliver(taken_back, PEOPLE) == Sent("sent now")
 
 
 async def test_a_doubtful_mail_is_not_quietly_set_aside_to_be_sent_later(house: House) -> None:
