@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import documents, filing, redaction, routing, sharing
+from policies.asking import code_from
 from policies.cards import number_of
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
@@ -121,7 +122,7 @@ class Book:
         if person is None:
             return
         self.codes += 1
-        told = replace(facts(person.id, at=self.at, code=f"{self.codes:03d}A"), where=where, documents=True)
+        told = replace(facts(person.id, at=self.at, code=code_from(str(self.codes))), where=where, documents=True)
         heard = replace(message(self.case, name, where, Text(words), proof, native=True), at=self.at)
         decision = routing.decide(self.case, heard, told)
         self.case = decision.case

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from policies import routing
 from policies.ask import Meaning
+from policies.asking import code_from
 from policies.case import DESK, JOINT, Case, Conversation, Person, PersonId
 from policies.commands import hold
 from policies.commands.form import Misunderstood
@@ -70,7 +71,9 @@ class Book:
         self.names += 1
         heard = replace(said, id=MessageId(f"m{self.names}"), at=self.at)
         words = said.content.body if isinstance(said.content, Text) else ""
-        known = replace(facts(person.id, at=self.at, code=f"{self.names:03d}A"), where=where, held=self.named_in(words))
+        known = replace(
+            facts(person.id, at=self.at, code=code_from(str(self.names))), where=where, held=self.named_in(words)
+        )
         self.note_yes(person.id, where, words, said.proof)
         self.judge(routing.decide(self.case, heard, known), heard)
 
@@ -181,7 +184,9 @@ def answer(book: Book, pick: int, other: int) -> None:
 def command(book: Book, line: str) -> None:
     parsed = parse(line)
     assert not isinstance(parsed, Misunderstood)
-    book.judge(routing.decide_command(book.case, parsed, facts(None, at=book.at, code=f"{book.names:03d}B")))
+    book.judge(
+        routing.decide_command(book.case, parsed, facts(None, at=book.at, code=code_from(f"{book.names} of nobody")))
+    )
 
 
 def come(book: Book, pick: int, other: int) -> None:

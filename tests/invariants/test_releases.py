@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from policies import asking, routing
 from policies.ask import Ask, Meaning, Passing
+from policies.asking import code_from
 from policies.case import DESK, JOINT, Case, Conversation, Kind, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
@@ -96,7 +97,7 @@ class Book:
         if person is None:
             return None
         self.names += 1
-        by = facts(person.id, at=self.at, code=f"{self.names:03d}A")
+        by = facts(person.id, at=self.at, code=code_from(str(self.names)))
         heard = replace(message(self.case, said.name, said.where, Text(said.words), said.proof), at=self.at)
         decision = routing.decide(self.case, heard, replace(by, where=said.where, **said.known))
         self.note_answer(person.id, said)
@@ -112,7 +113,7 @@ class Book:
         self.votes.append(voted)
         ask = self.polls[voted.poll][0] if voted.poll is not None else None
         poll = ask.code if ask in self.case.asks and ask else None
-        by = facts(person.id, at=self.at, code=f"{self.names:03d}A")
+        by = facts(person.id, at=self.at, code=code_from(str(self.names)))
         self.note_vote(person.id, voted)
         self.judge(decide_vote(self.case, Vote(person.id, voted.where, voted.answers, poll, voted.proof), by))
 

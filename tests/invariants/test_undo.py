@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from policies import deeds
 from policies.acts import perform
+from policies.asking import code_from
 from policies.case import Case, Conversation, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
@@ -93,7 +94,7 @@ def act(case: Case, line: str, minute: int, number: int) -> Done | Refused:
     if isinstance(command, Misunderstood):
         return Refused(str(command), "none")
     at = AT + timedelta(minutes=minute)
-    return perform(case, command, replace(facts(mia.id, at=at, code=f"{number:03d}A"), entry=number))
+    return perform(case, command, replace(facts(mia.id, at=at, code=code_from(str(number))), entry=number))
 
 
 def lives(history: list[tuple[str, int]]) -> int:
