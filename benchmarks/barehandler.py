@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from sandbox.children import end, environment, tied_to_us
+from benchmarks.programs import running
 from sandbox.ports import LOOPBACK, free_port
 
 
@@ -36,21 +36,8 @@ class BareRows:
 async def bare_handler(file: Path) -> AsyncIterator[str]:
     """The program runs within the block; its URL."""
     port = free_port()
-    program = await asyncio.create_subprocess_exec(
-        *tied_to_us(sys.executable, "-m", "benchmarks.barehandler", str(port), str(file)),
-        env=environment(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert program.stdout is not None
-    try:
-        async with asyncio.timeout(30):
-            if b"ready" not in await program.stdout.readline():
-                raise RuntimeError("the bare handler did not start")
+    async with running("benchmarks.barehandler", str(port), str(file)):
         yield f"http://{LOOPBACK}:{port}/webhook"
-    finally:
-        await end(program)
 
 
 async def post(http: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> None:

@@ -23,12 +23,12 @@ from PIL import Image
 from appservice.documents.pipeline.limits import MEGABYTE, Allowance
 from appservice.documents.pipeline.workshop import Workshop
 from benchmarks.documents import MOST_BYTES, house
+from benchmarks.programs import running
 from benchmarks.results import Benchmark, Measure, at_most
 from benchmarks.watch import Peaks
 from bridges.portal.handing import put_down
 from bridges.portal.ids import form_mark
 from bridges.portal.papers import Handed
-from sandbox.children import end, environment, tied_to_us
 from sandbox.ports import LOOPBACK, free_port
 
 SMALL, LARGE, LESS = 10, 1_000, 200
@@ -58,24 +58,15 @@ async def _peak(folder: Path, size: int) -> tuple[float, float]:
     """MB at the most, of the process that takes a document of so many MB, and of its largest child."""
     document, port = folder.with_suffix(".pdf"), free_port()
     await asyncio.to_thread(_write, document, size)
-    server = await asyncio.create_subprocess_exec(
-        *tied_to_us(sys.executable, "-m", "benchmarks.largefile", str(folder), str(port)),
-        env=environment(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert server.stdout is not None
     try:
-        await server.stdout.readline()
-        peaks = Peaks(server.pid)
-        looking = asyncio.create_task(peaks.watch())
-        await _hand_in(document, f"http://{LOOPBACK}:{port}/")
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        async with running("benchmarks.largefile", str(folder), str(port)) as server:
+            peaks = Peaks(server.pid)
+            looking = asyncio.create_task(peaks.watch())
+            await _hand_in(document, f"http://{LOOPBACK}:{port}/")
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
     finally:
-        await end(server)
         document.unlink()
     return peaks.own, peaks.of_child
 

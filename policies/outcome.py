@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from policies.agreement import Agreement
-from policies.case import DESK, Case, Conversation, ConversationId, Person, PersonId
+from policies.case import DESK, Case, Conversation, ConversationId, Network, Person, PersonId
 from policies.effects import Begun, Effect, Publish, Tell
 from policies.hold import AtHand
 from policies.identity import Identity
@@ -147,6 +147,17 @@ def no_such_person(case: Case, name: str) -> Refused:
     """The answer to a name that nobody here has."""
     people = ", ".join(p.name for p in case.people) or "nobody yet"
     return Refused(phrase("Nobody here is called {name}", name=name), f"In this case: {people}")
+
+
+def reached_by(case: Case, name: str, network: Network) -> Person | Refused:
+    """Who has that name and takes part by that network."""
+    person = case.named(name)
+    if person is None:
+        return no_such_person(case, name)
+    if person.endpoint.network is not network:
+        by = "mail" if network is Network.EMAIL else network.brand
+        return Refused(f"{person.name} does not take part by {by}", "!status shows everybody's channel")
+    return person
 
 
 def own_or_named(case: Case, name: str | None, facts: Facts, what: Phrase, example: str) -> Person | Refused:

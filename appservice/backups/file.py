@@ -8,11 +8,9 @@ last frame. (The construction is STREAM: Hoang, Reyhanitabar, Rogaway, Vizár, "
 """
 
 import json
-import os
 import secrets
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -98,28 +96,3 @@ def _opened(sealed: bytes, sealer: Sealer, place: str) -> bytes:
 
 def _place(file_id: bytes, number: int, kind: bytes) -> str:
     return f"{file_id.hex()}/{number}/{kind.hex()}"
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that only its owner can read, and that appears under its name, complete and on the disk, or not at all."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.absolute().parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from appservice.backups.file import BackupError, SealedWriter, new_file
+from appservice.backups.file import BackupError, SealedWriter
 from appservice.backups.lines import Head, KeyHead, Tail, row_line
 from appservice.crypto.sealing import Sealer, SealError
+from appservice.newfile import new_file
 from appservice.storage.errors import UnusableDatabase
 from appservice.storage.migrate import VERSION
 from appservice.storage.seals import case_of_key, open_key

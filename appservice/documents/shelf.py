@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from appservice.newfile import is_unfinished, new_file, sync_folder
 from policies.document import BlobId
 
 UNFINISHED_FOR: Final = timedelta(hours=1)
 """So old a beginning is nobody's any more: an item of work is given up long before."""
-_HALF: Final = ".part"
 
 
 class Shelf(Protocol):
@@ -45,20 +45,15 @@ class Folder:
         self._folder = folder
 
     def put(self, blob: BlobId, chunks: Iterator[bytes]) -> None:
-        """Write another name first, and rename."""
+        """As a new file."""
         target = self._path(blob)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = target.with_suffix(_HALF)
-        handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "wb") as into:
+        with new_file(target) as into:
             for chunk in chunks:
                 into.write(chunk)
-            into.flush()
-            os.fsync(into.fileno())
-        unfinished.replace(target)
         # The folders that it lies in may be as new: whoever loses power would lose them with all that is in them.
-        for folder in (target.parent, self._folder, self._folder.parent):
-            _sync(folder)
+        for folder in (self._folder, self._folder.parent):
+            sync_folder(folder)
 
     def open(self, blob: BlobId) -> AbstractContextManager[BinaryIO]:
         """The file itself."""
@@ -66,7 +61,7 @@ class Folder:
 
     def older(self, than: datetime) -> Iterator[BlobId]:
         """By the times of the files."""
-        return (BlobId(path.name) for path in self._since(than) if path.suffix != _HALF)
+        return (BlobId(path.name) for path in self._since(than) if not is_unfinished(path))
 
     def remove(self, blob: BlobId) -> None:
         """The file, and not its folder."""
@@ -75,7 +70,7 @@ class Folder:
     def tidy(self) -> None:
         """What never got its own name."""
         for path in self._since(datetime.now(UTC) - UNFINISHED_FOR):
-            if path.suffix == _HALF:
+            if is_unfinished(path):
                 path.unlink(missing_ok=True)
 
     def check(self) -> None:
@@ -95,11 +90,3 @@ class Folder:
                 continue  # it has just got its own name, or another process took it away
             if stat.S_ISREG(status.st_mode) and status.st_mtime < before.timestamp():
                 yield path
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

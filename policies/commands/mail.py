@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies import effects
-from policies.case import Case, EndpointId, Network, Person, Role
+from policies.case import Case, EndpointId, Network, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.delivery import channel_key
 from policies.effects import Resume
 from policies.joining import anew, introductions
-from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.outcome import Done, Facts, Outcome, Refused, reached_by
 from policies.text import one_line
 
 PAUSED = "a mediator paused it"
@@ -25,7 +25,7 @@ class PauseMail:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Stopped, at once."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         if isinstance(person, Refused):
             return person
         stopped = replace(person, endpoint=replace(person.endpoint, stopped=PAUSED))
@@ -41,7 +41,7 @@ class ResumeMail:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Open again."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         if isinstance(person, Refused):
             return person
         if person.endpoint.stopped is None:
@@ -61,7 +61,7 @@ class ChangeAddress:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """A new channel, with no consent yet: that was about the old mailbox. Whoever still has the old mails can't
         write with them any more."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         if isinstance(person, Refused):
             return person
         roles = case.roles(person.id)
@@ -100,7 +100,7 @@ class InviteAgain:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Sent, unless mail to them is stopped."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         if isinstance(person, Refused):
             return person
         invited = introductions(case, person)
@@ -116,7 +116,7 @@ class GivePin:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """The desk is shown it, once."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         return person if isinstance(person, Refused) else Done(case, "", (effects.GivePin(person.id),))
 
 
@@ -128,7 +128,7 @@ class LinksOnly:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """The consent is withdrawn; the old reply addresses are refused."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         if isinstance(person, Refused):
             return person
         if person.endpoint.content_consent is None:
@@ -151,7 +151,7 @@ class ShowMails:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
-        person = _by_mail(case, self.name)
+        person = reached_by(case, self.name, Network.EMAIL)
         return person if isinstance(person, Refused) else Done(case, "", (effects.ShowMails(person.id),))
 
 
@@ -165,15 +165,6 @@ class ShowHeaders:
         """Changes nothing; that somebody looked stands on record."""
         answer = f"The header of the mail of held message {one_line(self.item)} is shown here; that stands on record."
         return Done(case, answer, (effects.ShowHeaders(self.item),))
-
-
-def _by_mail(case: Case, name: str) -> Person | Refused:
-    person = case.named(name)
-    if person is None:
-        return no_such_person(case, name)
-    if person.endpoint.network is not Network.EMAIL:
-        return Refused(f"{person.name} does not take part by mail", "!status shows everybody's channel")
-    return person
 
 
 def _change(words: list[str]) -> ChangeAddress | str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies import effects
-from policies.case import Case, Endpoint, EndpointId, Network, Person, Role
+from policies.case import Case, Endpoint, EndpointId, Network, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.delivery import channel_key
 from policies.effects import Resume
 from policies.joining import introductions
-from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.outcome import Done, Facts, Outcome, Refused, reached_by
 from policies.telephone import contact
 
 
@@ -23,7 +23,7 @@ class ShowWhatsApp:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
-        person = _on_whatsapp(case, self.name)
+        person = reached_by(case, self.name, Network.WHATSAPP)
         return person if isinstance(person, Refused) else Done(case, "", (effects.ShowMails(person.id),))
 
 
@@ -41,7 +41,7 @@ class ChangeNumber:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """A new channel, with no consent yet: that was about the old number. What comes from there is nobody's."""
-        person = _on_whatsapp(case, self.name)
+        person = reached_by(case, self.name, Network.WHATSAPP)
         if isinstance(person, Refused):
             return person
         wanted = self.address
@@ -62,15 +62,6 @@ class ChangeNumber:
             f" is sent: !consent {person.name}: agreed by telephone to take part by WhatsApp, which Meta can read"
         )
         return Done(moved, answer, (Resume(channel_key(case, person.endpoint.id)), *introductions(moved, person)))
-
-
-def _on_whatsapp(case: Case, name: str) -> Person | Refused:
-    person = case.named(name)
-    if person is None:
-        return no_such_person(case, name)
-    if person.endpoint.network is not Network.WHATSAPP:
-        return Refused(f"{person.name} does not take part by WhatsApp", "!status shows everybody's channel")
-    return person
 
 
 def _number(words: list[str]) -> ChangeNumber | str:

@@ -18,14 +18,12 @@ import pytest
 
 from appservice.documents.bucket import Address, Bucket, BucketUnreachable
 from appservice.documents.vault import Damaged, Missing, Vault
-from policies.case import CaseId
-from policies.document import BlobId, Kept
+from policies.document import BlobId
+from tests.appservice.documents.test_vault import CASE, SECRET, kept
 from tests.fakes.memory import MemoryDatabase
 
 pytestmark = pytest.mark.e2e
 
-CASE = CaseId("1001")
-SECRET = b"what nobody else may read "
 PLAIN = SECRET * 500_000
 """13 MB: three parts of an upload."""
 PREFIX = "our/own"
@@ -96,13 +94,6 @@ def plain(tmp_path: Path) -> Path:
     file = tmp_path / "plain"
     file.write_bytes(PLAIN)
     return file
-
-
-async def kept(vault: Vault, database: MemoryDatabase, plain: Path) -> Kept:
-    one = await vault.keep(CASE, plain)
-    async with database.begin() as work:
-        await work.vault.keep(one.blob)
-    return one
 
 
 async def test_a_document_is_kept_encrypted_in_the_bucket_and_given_back(

@@ -35,8 +35,8 @@ class Copies:
     async def copy(self, source: Path, into: Path, kind: Kind, stamp: Stamp) -> NotMade | None:
         """As the port says."""
         task = {"task": orders.STAMP, "kind": kind.value, "line": stamp.line, "mark": stamp.mark}
-        with source.open("rb") as file, into.open("w+b") as made:
-            match await self._workshop.do(task, file.fileno(), made.fileno()):
+        with source.open("rb") as file:
+            match await self._workshop.make(task, file.fileno(), into):
                 case Answered({"stamped": True}):
                     return None
                 case Answered() | Died():

@@ -62,14 +62,13 @@ class Pipeline:
                     return Waits(_NOT_NOW)
                 case Harmless():
                     pass
-        with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as made:
-            match await self._workshop.do({"task": orders.SANITISE}, file.fileno(), made.fileno()):
-                case Answered(said):
-                    return _outcome(said, target)
-                case Died():
-                    return Refused(_BROKE_IT)
-                case Unstaffed():
-                    return Waits(_NOT_NOW)
+        match await self._workshop.make({"task": orders.SANITISE}, file.fileno(), target):
+            case Answered(said):
+                return _outcome(said, target)
+            case Died():
+                return Refused(_BROKE_IT)
+            case Unstaffed():
+                return Waits(_NOT_NOW)
 
 
 def _outcome(said: Mapping[str, Any], target: Path) -> Examined:

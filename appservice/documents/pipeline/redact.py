@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +54,8 @@ class Covering:
             "areas": [(area.page, area.left, area.top, area.right, area.bottom) for area in areas],
             "words": list(words),
         }
-        with (
-            source.open("rb") as file,
-            os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as made,
-        ):
-            match await self._workshop.do(task, file.fileno(), made.fileno()):
+        with source.open("rb") as file:
+            match await self._workshop.make(task, file.fileno(), target):
                 case Answered(said):
                     return _outcome(said, target)
                 case Died():

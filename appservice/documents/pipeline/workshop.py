@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from appservice.documents.pipeline import limits
@@ -102,6 +103,14 @@ class Workshop:
                     return await self._answer(nursery, answer)
                 await self._dismiss(nursery)  # it ended meanwhile
         return Unstaffed()
+
+    async def make(self, task: Mapping[str, Any], source: int, target: Path) -> Reply:
+        """The same into a new file, which only we can read. Raises OSError."""
+        made = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            return await self.do(task, source, made)
+        finally:
+            os.close(made)
 
     async def _answer(self, nursery: _Nursery, pipe: int) -> Reply:
         loop = asyncio.get_running_loop()

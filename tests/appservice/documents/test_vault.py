@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from appservice import newfile
 from appservice.documents import shelf
 from appservice.documents.shelf import UNFINISHED_FOR, Folder
 from appservice.documents.stream import decrypt, encrypt, new_key
@@ -168,15 +169,20 @@ async def test_a_sweep_takes_what_was_never_finished_and_nothing_else(
         await work.vault.begin(Blob(BlobId("cdunfinished"), CASE, new_key(), long_ago))
     folder = tmp_path / "documents" / "blobs" / "cd"
     folder.mkdir()
-    for name in ("cdunfinished", "cdnobodys", "cdhalf.part"):
+    for name in ("cdunfinished", "cdnobodys", ".cdhalf.0a1b"):
         (folder / name).write_bytes(b"ciphertext")
     for path in files(tmp_path / "documents"):
-        os.utime(path, (0, long_ago.timestamp() - (0 if path.suffix else ORPHAN_FOR.total_seconds())))
+        os.utime(path, (0, long_ago.timestamp() - (0 if path.name.startswith(".") else ORPHAN_FOR.total_seconds())))
     (folder / "cdyoung").write_bytes(b"ciphertext")
-    (folder / "cdyoung.part").write_bytes(b"ciphertext")
+    (folder / ".cdyoung.0a1b").write_bytes(b"ciphertext")
     os.utime(folder / "cdyoung", (0, long_ago.timestamp()))
     await vault.sweep()
-    assert {path.name for path in files(tmp_path / "documents")} == {one.blob, young.blob, "cdyoung", "cdyoung.part"}
+    assert {path.name for path in files(tmp_path / "documents")} == {
+        one.blob,
+        young.blob,
+        "cdyoung",
+        ".cdyoung.0a1b",
+    }
     async with database.begin() as work:
         assert await work.vault.known([BlobId("cdunfinished")]) == frozenset()
 
@@ -185,7 +191,8 @@ async def test_what_is_kept_outlives_a_power_loss_with_the_folders_that_it_lies_
     vault: Vault, database: MemoryDatabase, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr(shelf, "_sync", synced.append)
+    for module in (newfile, shelf):
+        monkeypatch.setattr(module, "sync_folder", synced.append)
     one = await kept(vault, database, plain)
     folder = tmp_path / "documents"
     assert synced == [folder / "blobs" / one.blob[:2], folder / "blobs", folder]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 import pikepdf
 import pypdfium2
@@ -28,7 +29,7 @@ async def copies() -> AsyncIterator[Copies]:
 
 
 async def copied(copies: Copies, folder: Path, kind: Kind, data: bytes, stamp: Stamp = STAMP) -> bytes | NotMade:
-    source, into = folder / "source", folder / "copy"
+    source, into = folder / "source", folder / f"copy {token_hex(4)}"
     source.write_bytes(data)
     failed = await copies.copy(source, into, kind, stamp)
     return failed or into.read_bytes()
