@@ -123,10 +123,10 @@ class Triage:
 def _same(one: Writer, other: Writer) -> bool:
     if one.network is not other.network:
         return False
-    if one.user and other.user:
+    if one.user:
         return one.user == other.user
     if one.phone or other.phone:
-        return one.phone == other.phone
+        return one.phone == other.phone and not (one.key and other.key and one.key != other.key)
     return one.name.casefold() == other.name.casefold()
 
 

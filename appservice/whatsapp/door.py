@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -43,9 +43,10 @@ class StrangersDoor:
         """`now` is a clock that never goes back, in seconds."""
         self._each, self._all = RateCap(now, limit=ONE_MOST), RateCap(now, limit=ALL_MOST)
 
-    async def let_in(self, work: ServiceWork, item: Item, name: str) -> Item:
+    async def let_in(self, work: ServiceWork, item: Item, name: str, counted: list[str]) -> Item:
         """What is to be stored of what somebody of that name wrote: itself or, where that is too much, the notice that
-        something was dropped, which is the same for all of an hour. What is stored already counts once."""
+        something was dropped, which is the same for all of an hour. What is stored already counts once. `counted` are
+        those who were counted in this unit of work."""
         if await work.inbox.get(item.id):
             return item
         if len(item.body) > BYTES_MOST or self._each.is_full(name) or self._all.is_full(_ALL):
@@ -53,7 +54,14 @@ class StrangersDoor:
             return _notice(item.received_at)
         self._each.count(name)
         self._all.count(_ALL)
+        counted.append(name)
         return item
+
+    def not_stored(self, counted: Iterable[str]) -> None:
+        """That unit of work failed: what they wrote comes again, and counts then."""
+        for name in counted:
+            self._each.uncount(name)
+            self._all.uncount(_ALL)
 
 
 class DroppedReader:

@@ -79,9 +79,11 @@ class StatusReader:
             return
         if status.progress is Progress.FAILED:
             await handler.follow(case, decide_unreached(case, to, _fault(status).words))
-        elif sent.state is State.UNKNOWN and status.progress is not None:
+        elif sent.state in {State.READY, State.UNKNOWN} and status.progress is not None:
+            # A report may come before the answer, or instead of it.
             await work.outbox.done(sent.id, "reported as sent")
-            await handler.follow(case, decide_reached(case, to))
+            if sent.state is State.UNKNOWN:
+                await handler.follow(case, decide_reached(case, to))
 
 
 @dataclass(frozen=True, slots=True)

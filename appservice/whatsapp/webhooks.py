@@ -58,14 +58,20 @@ class WebhookInbox:
         await self._together.keep(parts(_payload(body)))
 
     async def _store(self, webhooks: Sequence[Sequence[Part]]) -> list[None]:
-        at, known = self._clock(), dict[Sender, CaseId | None]()
-        async with self._database.begin() as work:
-            await work.inbox.put_all(
-                [await self._item(work, part, known, at) for webhook in webhooks for part in webhook]
-            )
+        at, known, counted = self._clock(), dict[Sender, CaseId | None](), list[str]()
+        try:
+            async with self._database.begin() as work:
+                await work.inbox.put_all(
+                    [await self._item(work, part, known, at, counted) for webhook in webhooks for part in webhook]
+                )
+        except BaseException:
+            self._door.not_stored(counted)
+            raise
         return [None] * len(webhooks)
 
-    async def _item(self, work: ServiceWork, part: Part, known: dict[Sender, CaseId | None], at: datetime) -> Item:
+    async def _item(
+        self, work: ServiceWork, part: Part, known: dict[Sender, CaseId | None], at: datetime, counted: list[str]
+    ) -> Item:
         """What is stored of a part; of a stranger's that is too much, that it was. `known`: the cases of those who
         wrote other parts of the same unit of work."""
         case = await _case(work, part, known)
@@ -73,7 +79,7 @@ class WebhookInbox:
         identity, raw = item_id(f"{KIND}\0{part.identity}"), json.dumps(part.body).encode()
         item = Item(identity, lane, f"{KIND}.{part.kind}", case, raw, at)
         if case is None and part.kind is PartKind.MESSAGE:
-            return await self._door.let_in(work, item, _name(part))
+            return await self._door.let_in(work, item, _name(part), counted)
         return item
 
 

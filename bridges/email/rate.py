@@ -33,6 +33,11 @@ class RateCap:
             del self._accepted[key]
         return len(times) >= self.limit
 
+    def uncount(self, key: str) -> None:
+        """One that was counted was not accepted after all."""
+        if times := self._accepted.get(key):
+            times.pop()
+
     def count(self, key: str) -> None:
         """One was accepted."""
         if len(self._accepted) >= _MANY_KEYS:

@@ -1,4 +1,4 @@
-"""Files at the Cloud API, without a socket: what people sent, and what a business uploads (Graph v26.0, Media).
+"""Files at the Cloud API, without a socket: what people sent (Graph v26.0, Media).
 
 What it says of a file can be made a lie, as nobody promises that it is none.
 """
@@ -17,24 +17,6 @@ URL_LIVES: Final = timedelta(minutes=5)
 """Media, retrieve media URL: a URL is valid for so long."""
 RECEIVED_LIVES: Final = timedelta(days=7)
 """Webhooks, media: an id that came with a message is valid for so long."""
-UPLOADED_LIVES: Final = timedelta(days=30)
-"""Media, upload media: so long an uploaded file stays."""
-MEGABYTE: Final = 1024 * 1024
-LIMITS: Final = {
-    "audio/aac": 16 * MEGABYTE,
-    "audio/amr": 16 * MEGABYTE,
-    "audio/mpeg": 16 * MEGABYTE,
-    "audio/mp4": 16 * MEGABYTE,
-    "audio/ogg": 16 * MEGABYTE,
-    "image/jpeg": 5 * MEGABYTE,
-    "image/png": 5 * MEGABYTE,
-    "image/webp": 500 * 1024,
-    "video/mp4": 16 * MEGABYTE,
-    "video/3gpp": 16 * MEGABYTE,
-    "text/plain": 100 * MEGABYTE,
-    "application/pdf": 100 * MEGABYTE,
-}
-"""Media, supported media types: the most of each. Office documents, of 100 MB as well, are not sent by us."""
 
 
 @dataclass
@@ -65,22 +47,6 @@ class Files:
     def receive(self, number: str, mime: str, data: bytes, said: Json | None = None) -> Stored:
         """Somebody sent a file to that number of ours."""
         return self._store(number, mime, data, RECEIVED_LIVES, said or {})
-
-    def upload(self, number: str, authorization: str, mime: str, data: bytes) -> tuple[int, Json]:
-        """One POST to /{number}/media."""
-        if authorization != f"Bearer {self._token}":
-            return error(401, 190)
-        most = LIMITS.get(mime.partition(";")[0].strip())
-        if most is None or not 0 < len(data) <= most:
-            return error(400, 131053)  # Error codes: 131053, media upload error
-        if mime.startswith("audio/ogg") and data[28:36] != b"OpusHead":
-            return error(400, 131053)  # Supported media types: ogg with the opus codec alone
-        return 200, {"id": self._store(number, mime, data, UPLOADED_LIVES, {}).id}
-
-    def usable(self, number: str, medium: str) -> Stored | None:
-        """The file of that id, if it can be sent from that number now."""
-        found = self.stored.get(medium)
-        return found if found and found.number == number and self._clock() < found.until else None
 
     def describe(self, medium: str, number: str | None, authorization: str, base_url: str) -> tuple[int, Json]:
         """One GET of /{medium}."""

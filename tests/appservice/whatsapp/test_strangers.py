@@ -1,12 +1,14 @@
 """Who writes on WhatsApp and takes part in no case reaches the triage desk, and is answered by itself once, ever."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from appservice.storage.errors import DatabaseUnavailable
 from appservice.whatsapp.door import ALL_MOST, ONE_MOST
 from appservice.whatsapp.reader import NO_MORE, NOBODYS, SEVERAL
 from appservice.worker import End, Finished
@@ -24,6 +26,7 @@ from tests.appservice.whatsapp.house import CODEC, INTAKE_NUMBER, case_with_bea
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, Triage, house
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook
 from tests.fakes.graph import Mishap
+from tests.fakes.memory import MemoryWork
 from tests.policies.builders import caucus_of, named
 
 
@@ -107,6 +110,72 @@ async def test_a_process_that_dies_right_after_it_has_answered_answers_once() ->
     await there.writes("hello?")
     await there.deliver_to_strangers()
     assert len(there.received()) == 1
+
+
+async def test_a_report_that_comes_before_the_answer_is_known_keeps_it_from_being_sent_again() -> None:
+    there = await house()
+    await there.writes("hello")
+    (item,) = [i for i in there.database.committed.outbox.items.values() if i.lane.startswith("stranger:")]
+    network = there.strangers._network
+
+    class Dying:
+        async def send(self, number: str, sent: Json) -> SendResult:
+            await network.send(number, sent)
+            raise KeyboardInterrupt
+
+    there.strangers._network = Dying()
+    with pytest.raises(KeyboardInterrupt):
+        await there.deliver_to_strangers()
+    there.new_process()
+    await there.reports(item.id, "delivered")
+    await there.deliver_to_strangers()
+    assert there.database.committed.outbox.items[item.id].state is State.DONE
+    assert len(there.received()) == 1
+    assert not any("Perhaps not delivered" in text or "may have been sent" in text for text in there.shown())
+
+
+async def test_whoever_comes_after_behind_a_number_is_another_stranger_and_gets_no_words_of_the_one_before() -> None:
+    there = await house()
+
+    async def says(text: str, wamid: str, key: str, user: str) -> None:
+        who = {"from": STRANGER[1:]} | ({"from_user_id": user} if user else {})
+        there.graph.write(there.telephone(), PRIVATE)
+        shown, said = contact(user, STRANGER, key), message(inner={"body": text}, wamid=wamid, **who)
+        for body, name in ((shown, "user_id"), (said, "from_user_id")):
+            if not user:
+                body.pop(name, None)
+        await there.receive(webhook(said, contacts=[shown], number=PRIVATE))
+
+    await says("my husband must not know", "w1", "K1", USER)
+    await says("hi, new number here", "w2", "K2", "")
+    assert [(there.stranger(one).writer.user, there.stranger(one).writer.key) for one in ("S1", "S2")] == [
+        (USER, "K1"),
+        (None, "K2"),
+    ]
+    await there.says_at_triage("!intake open S2 Norbert: Norbert and Nora")
+    assert not any("husband" in str(post.content) for post in there.posts())
+
+
+async def test_what_could_not_be_stored_does_not_count_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await house()
+    real = there.database.begin
+
+    @asynccontextmanager
+    async def failing() -> AsyncIterator[MemoryWork]:
+        async with real() as work:
+            yield work
+            raise DatabaseUnavailable("the disk is full")
+
+    said = message(inner={"body": "hello"}, wamid="wamid.x", **{"from": STRANGER[1:], "from_user_id": USER})
+    payload = json.dumps(webhook(said, contacts=[contact(USER, STRANGER)])).encode()
+    with monkeypatch.context() as full:
+        full.setattr(there.database, "begin", failing)
+        for _ in range(ONE_MOST):
+            with pytest.raises(DatabaseUnavailable):
+                await there.inbox.accept(payload)
+    await there.inbox.accept(payload)
+    kinds = [item.kind for item in there.database.committed.inbox.items.values()]
+    assert kinds == ["whatsapp.message"]
 
 
 async def test_what_was_refused_is_tried_again_and_arrives_once() -> None:
