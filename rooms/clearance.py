@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from policies.case import Case
+from policies.case import Case, CaseId
 from policies.delivery import (
     Cancel,
     Go,
@@ -23,6 +23,7 @@ from rooms.documents import may_hand
 from rooms.letters import ToPerson, addressee
 from rooms.outcome import Cancelled, Parked
 from rooms.polls import Poll, PollEnd
+from rooms.ports import confirm_wait_key
 from rooms.postings import IntoRoom
 
 
@@ -54,6 +55,11 @@ def may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
             return Go()
         case _:
             assert_never(effect)
+
+
+def until_confirmed(case_id: CaseId) -> Parked:
+    """Nothing leaves a case that was restored from a backup before a mediator has looked at it (I11)."""
+    return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
 
 
 def stopped(verdict: Verdict) -> Parked | Cancelled | None:

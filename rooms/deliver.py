@@ -41,7 +41,7 @@ from rooms import noticing
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
 from rooms.carriers import Courier, HeadsCourier, NoticeCourier, Poster, Posting
-from rooms.clearance import kept_back, may_say, stopped
+from rooms.clearance import kept_back, may_say, stopped, until_confirmed
 from rooms.digests import gathered, is_gathered
 from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
@@ -58,7 +58,6 @@ from rooms.ports import (
     State,
     UserId,
     Work,
-    confirm_wait_key,
     identity_wait_key,
 )
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
@@ -154,6 +153,8 @@ class Deliverer:
 
     async def _notice(self, item: Item, case_id: CaseId, notice: MailNotice) -> Outcome:
         async with self._database.begin() as work:
+            if await work.epochs.unconfirmed(case_id):
+                return until_confirmed(case_id)
             stopped = await noticing.kept_back(work, await _load(work, case_id), item, notice, self._clock())
         if stopped or self._notices is None:
             return stopped or Cancelled("mail is not set up any more")
@@ -257,7 +258,7 @@ class Deliverer:
             # What was taken back after the backup was made would be granted again (I11).
             doubtful = isinstance(effect, Hand) and await work.epochs.unconfirmed(case_id)
         if doubtful:
-            return _unconfirmed(case_id), Report()
+            return until_confirmed(case_id), Report()
         if why:
             return why, _withheld(effect, why)
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
@@ -346,12 +347,12 @@ class Deliverer:
     async def _carry(self, item: Item, case_id: CaseId, effect: ToPerson) -> Outcome:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
-            unconfirmed = await work.epochs.unconfirmed(case_id)
+            is_unconfirmed = await work.epochs.unconfirmed(case_id)
             now = await work.outbox.get(item.id)
             behind = await work.outbox.behind(item) if self._codec and is_gathered(case, effect) else ()
         has_left = now is not None and now.progress is not None
-        if unconfirmed and not has_left:
-            return _unconfirmed(case_id)
+        if is_unconfirmed and not has_left:
+            return until_confirmed(case_id)
         if isinstance(effect, Relay) and is_early(effect, self._clock()) and not has_left:
             # It waited for something else, too, which came sooner; its lane waits with it.
             raise Trouble("its author may still take it back", transient=True)
@@ -383,10 +384,6 @@ def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
         return Report()
     what = effect.release if isinstance(effect, Publish) else effect.document
     return Report(tell=(f"{what} is NOT shown everywhere: {outcome.why}.",))
-
-
-def _unconfirmed(case_id: CaseId) -> Parked:
-    return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
 
 
 def _case_of(item: Item) -> CaseId:

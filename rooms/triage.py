@@ -16,11 +16,11 @@ from policies.stranger import TRIAGE, Writer
 from policies.telephone import spellings
 from rooms.apply import Applier, Codec
 from rooms.carriers import StrangerCourier
-from rooms.clearance import stopped
+from rooms.clearance import stopped, until_confirmed
 from rooms.homeserver import Trouble
 from rooms.house import House
-from rooms.outcome import Outcome, Parked
-from rooms.ports import Database, Entry, Item, ItemId, Work, confirm_wait_key
+from rooms.outcome import Outcome
+from rooms.ports import Database, Entry, Item, ItemId, Work
 
 _SOMEBODY = PersonId("stranger")
 
@@ -84,9 +84,9 @@ class StrangerWork:
         """Send one item, if it still may go (I3). Raises Trouble."""
         async with self._database.begin() as work:
             case = await work.cases.load(case_id)
-            unconfirmed = await work.epochs.unconfirmed(case_id)
-        if case is None or unconfirmed:
-            return Parked(confirm_wait_key(case_id), "the case was restored from a backup; !repair confirms it")
+            is_unconfirmed = await work.epochs.unconfirmed(case_id)
+        if case is None or is_unconfirmed:
+            return until_confirmed(case_id)
         if why := stopped(may_write(case, effect.to)):
             return why
         stranger = case.triage.get(effect.to) if case.triage else None

@@ -34,6 +34,7 @@ from policies.effects import (
     Reconcile,
     Relay,
     Tell,
+    WriteToStranger,
 )
 from policies.message import Removal, Text
 from policies.plan import room_key
@@ -98,7 +99,9 @@ class Aftermath:
     async def _already(self, item: Item, outgoing: Outgoing, epoch: Epoch) -> Outcome | None:
         """What became of an item in the life of the lost database; None if it is to be sent now."""
         match outgoing:
-            case Relay() | Introduce() | AskWhose() | Publish() | Inform() | Pose() if item.kind == PEOPLE:
+            case Relay() | Introduce() | AskWhose() | Publish() | Inform() | Pose() | WriteToStranger() if (
+                item.kind == PEOPLE
+            ):
                 async with self._database.begin() as work:
                     doubtful = _first_look(item) and await _doubtful(work, item, outgoing, epoch)
                 return Unanswered(MAYBE) if doubtful else None

@@ -11,11 +11,14 @@ from appservice.mail import plain
 from appservice.mail.courier import Sender
 from appservice.mail.notices import NoticeMail
 from appservice.mail.plain import PlainMails
+from appservice.upkeep.epoch import Epoch, Stage
 from bridges.email.api import MailServer, Security
+from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Noticed
-from policies.message import MessageId, Text
+from policies.message import MessageId, SignedDevice, Text
 from policies.quiet import Quiet
 from rooms.apply import PEOPLE, Outgoing
+from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
 from rooms.noticing import NOTICE_EVERY, NOTICE_FAILED, MailNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
@@ -118,6 +121,31 @@ async def test_what_a_mediator_does_is_no_news_and_nobody_is_told_who_did_not_as
     other = await site_of(CASE)
     await says(other, "Alice", "hello", "m1")
     assert not notices(other)
+
+
+async def test_what_a_party_commands_is_news_and_what_a_mediator_votes_is_none() -> None:
+    site = await site_of(NOTICED)
+    await says(site, "Alice", "!report: I feel threatened", "m1")
+    assert len(notices(site)) == 1
+    other = await site_of(done(NOTICED, "!party remove Carl", facts(code="6H4C")).case)
+    mia = named(NOTICED, "Mia").id
+    async with other.database.begin() as work:
+        await handler(work, "v1").answer(CASE.id, Answer("6H4C", True, mia, DESK, SignedDevice()), AT)
+    assert not notices(other)
+
+
+async def test_from_a_restored_case_none_leaves_before_a_mediator_has_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = await site_of(NOTICED)
+    mailbox = Mailbox(site, monkeypatch)
+    async with site.database.begin() as work:
+        await work.epochs.begin(Epoch(2, "x", 0, Stage.ANNOUNCED))
+        await handler(work, "restored").tell_desk(CASE.id, "I was restored from a backup")
+    ((item, notice),) = notices(site)
+    assert await mailbox.gets(item, notice) == until_confirmed(CASE.id)
+    assert not mailbox.texts
+    async with site.database.begin() as work:
+        await work.epochs.confirm(CASE.id)
+    assert isinstance(await mailbox.gets(item, notice), Sent)
 
 
 async def test_that_a_notice_failed_is_told_at_the_desk_and_brings_no_other() -> None:

@@ -14,12 +14,13 @@ from appservice.matrix.errors import MatrixError
 from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
 from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
 from policies.document import DocumentId
-from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell
+from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell, WriteToStranger
 from policies.message import Message, MessageId, Removal, SignedDevice, Text
 from policies.phrase import verbatim
 from policies.plan import RoomKey
 from policies.poll import Ballot
 from policies.recalling import name_of_removal
+from policies.stranger import StrangerId
 from rooms.apply import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
@@ -154,6 +155,7 @@ async def test_what_the_room_holds_already_is_done_and_linked(house: House) -> N
         assert entry.message.id == "old"
 
 
+GREETED = WriteToStranger(StrangerId("S1"), verbatim("This is Town Mediation."))
 ASKED = Pose(CARL, JOINT, "4F2A", verbatim("May it?"), "words", verbatim("It is."), AFTER, of_the_case=True)
 TOLD = Inform(CARL, JOINT, verbatim("noted"))
 HANDED = Hand(DocumentId("D1"), 1, "a1" * 32, JOINT)
@@ -175,7 +177,7 @@ async def test_what_the_service_itself_says_in_a_room_is_not_said_twice(house: H
     assert house.deliverer.sent == []
 
 
-@pytest.mark.parametrize("own", [ASKED, TOLD, replace(RELEASED, to=CARL)], ids=lambda own: type(own).__name__)
+@pytest.mark.parametrize("own", [ASKED, TOLD, replace(RELEASED, to=CARL), GREETED], ids=lambda own: type(own).__name__)
 async def test_what_the_service_itself_says_in_a_letter_waits_for_a_person(house: House, own: Outgoing) -> None:
     assert isinstance(await house.deliver(own, PEOPLE, at=BEFORE), Unanswered)
     assert house.deliverer.sent == []
