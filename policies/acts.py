@@ -27,6 +27,7 @@ from policies.following import what_follows
 from policies.joining import awaited, invited
 from policies.membership import may_join
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.succession import left_alone
 
 EVERYWHERE = (*EVERYWHERE_BUT_HELP, GiveAnswer, Help)
 """What is said at a case's desk and at the triage desk."""
@@ -87,4 +88,5 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
     newcomers = [p for p in after.people if not before.person(p.id) and not may_join(after, p.id)]
     after, asked = asked_to_accept(after, newcomers, facts)
     after, later = awaited(after, invited(before, after), facts.at)
+    later = (*later, *left_alone(before, after, facts.at))
     return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked, *later))

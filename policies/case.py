@@ -229,9 +229,9 @@ class Case:
     releases: tuple[Release, ...] = ()
     """All of them, for ever: what was released is provable, and what wasn't, too."""
     documents: tuple[Document, ...] = ()
+    """All of them, with everything that was ever granted."""
     full: frozenset[str] = frozenset()
     """Which limits of documents were reached, of which the mediators were told (`quota.Full.limit`)."""
-    """All of them, with everything that was ever granted."""
     opened: bool = False
     """Whether there is a joint room, wherever the case stands."""
     pauses: tuple[Spell, ...] = ()

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from policies.case import DESK, Case, Kind, Network, Person, PersonId, Phase, Role
+from policies.case import DESK, Case, Network, Person, PersonId, Phase, Role
+from policies.commands.handover import told_in_private
 from policies.commands.people import AddPerson
-from policies.effects import Announce, Decision, Due, Effect, Inform, Schedule, Tell, due_key
+from policies.effects import Decision, Due, Effect, Schedule, Tell, due_key
 from policies.following import what_follows
-from policies.membership import caucuses_of, conversations
 from policies.outcome import Facts, Refused
-from policies.phrase import Phrase, phrase
+from policies.phrase import phrase
 
 AFTER: Final = timedelta(hours=1)
 """So long the last one may come back who left by mistake."""
@@ -28,8 +28,13 @@ def left_the_desk(decision: Decision, person: Person, at: datetime) -> Decision:
     if not case.is_staff(person.id) or person.id in case.away:
         return decision
     after = replace(case, away=(*case.away, person.id))
-    alarm = (Schedule(at + AFTER, due_key(Due.SUCCESSION)),) if nobody_is_there(after) else ()
-    return replace(decision, case=after, effects=(*decision.effects, *alarm))
+    return replace(decision, case=after, effects=(*decision.effects, *left_alone(case, after, at)))
+
+
+def left_alone(before: Case, after: Case, at: datetime) -> tuple[Effect, ...]:
+    """What follows once nobody is at the desk any more: the last one left it, or was taken off."""
+    is_new = nobody_is_there(after) and not nobody_is_there(before)
+    return (Schedule(at + AFTER, due_key(Due.SUCCESSION)),) if is_new else ()
 
 
 def came_to_the_desk(case: Case, person: PersonId) -> Case:
@@ -65,7 +70,11 @@ def decide_succession(case: Case, facts: Facts) -> Decision:
         " is held for the mediators, {name} can see.",
         name=name,
     )
-    effects = (Tell(DESK, f"{reason} {added.answer}"), *_told(added.case, told), *what_follows(case, added.case))
+    effects = (
+        Tell(DESK, f"{reason} {added.answer}"),
+        *told_in_private(added.case, told),
+        *what_follows(case, added.case),
+    )
     return Decision(added.case, effects, "succession", reason)
 
 
@@ -76,11 +85,6 @@ def _nobody_comes(case: Case, why: str) -> Decision:
         "At the moment no mediator is at work on this case: what you write to the mediator, nobody reads. Please"
         " telephone the organisation, on the number that you know."
     )
-    return Decision(case, (Tell(DESK, f"{reason} The parties are told."), *_told(case, text)), "no-successor", reason)
-
-
-def _told(case: Case, text: Phrase) -> tuple[Effect, ...]:
-    """Everybody with a private room, each there; those by other networks on their own channel."""
-    rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
-    bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
-    return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))
+    return Decision(
+        case, (Tell(DESK, f"{reason} The parties are told."), *told_in_private(case, text)), "no-successor", reason
+    )

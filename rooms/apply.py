@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
-from catalogue import said
 from policies.ask import Ask
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import Wait, channel_key, may_relay
@@ -187,8 +186,11 @@ class Applier:
         self.shown: str | None = None
         """What the desk was shown that holds no words of anybody: fit for the command line, too (A4)."""
 
-    async def apply(self, before: Case | None, decision: Decision, about: Message | None = None) -> None:
-        """Store the decision, put it on record, and store everything that follows from it; `about` is what was said."""
+    async def apply(
+        self, before: Case | None, decision: Decision, about: Message | None = None, *, by: PersonId | None = None
+    ) -> None:
+        """Store the decision, put it on record, and store everything that follows from it; `about` is what was said,
+        `by` who brought it about otherwise."""
         # What is on record, and what is remembered, is what is said.
         case = decision.case
         decision = replace(decision, effects=tuple(worded(case, effect) for effect in decision.effects))
@@ -211,7 +213,7 @@ class Applier:
                     await self._put_poll(case, ask, self._named())
         for ask in [ask for ask in (before or case).asks if ask not in case.asks]:
             await self._end_poll(case, ask)
-        await put_notices(self._work, self._codec, decision, about, self._at)
+        await put_notices(self._work, self._codec, decision, about.author if about else by, self._at)
         if case.boards and before and before.boards == case.boards:
             slot, end = slot_of(self._at)
             await self._put_board(case, board_item(case.id, case.boards, slot), due_at=end)
@@ -308,9 +310,7 @@ class Applier:
         verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
         wait = verdict if isinstance(verdict, Wait) else None
         not_before = effect.not_before if isinstance(effect, Relay) else None
-        await self._put(
-            case.id, *_way(case, effect), _in_their_language(case, effect), wait=wait, not_before=not_before
-        )
+        await self._put(case.id, *_way(case, effect), effect, wait=wait, not_before=not_before)
         if heard := _remembered(effect):
             await self._work.echoes.note(case.id, heard[0].id, grams(heard[1]))
         if isinstance(effect, Post) and _reads_on_a_page(case, effect.author):
@@ -373,11 +373,6 @@ class Applier:
 def _reads_on_a_page(case: Case, person: PersonId) -> bool:
     found = case.person(person)
     return found is not None and found.endpoint.network is Network.EMAIL
-
-
-def _in_their_language(case: Case, effect: ToSend) -> ToSend:
-    """What is said to strangers is said in the organisation's."""
-    return replace(effect, text=said(effect.text, case.language)) if isinstance(effect, WriteToStranger) else effect
 
 
 def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:

@@ -177,7 +177,7 @@ class Handler:
             decision = decide_vote(case, answer, facts)
         else:
             decision = routing.decide_answer(case, answer, facts)
-        await self._applier.apply(case, decision)
+        await self._applier.apply(case, decision, by=answer.by)
         return decision
 
     async def drift(self, case_id: CaseId) -> None:

@@ -10,7 +10,6 @@ from policies.ask import Reaching
 from policies.case import DESK, Case, PersonId
 from policies.delivery import channel_key
 from policies.effects import Decision, Tell
-from policies.message import Message
 from policies.quiet import quiet_until
 from rooms.outcome import Cancelled, Parked
 from rooms.ports import Item, Lane, State, Work, item_id
@@ -37,19 +36,19 @@ class Writes(Protocol):
     def dump(self, outgoing: MailNotice, /) -> bytes: ...
 
 
-def _is_news(decision: Decision, about: Message | None) -> bool:
+def _is_news(decision: Decision, by: PersonId | None) -> bool:
     """Whether the desk is told something that no mediator brought about."""
     told = any(isinstance(effect, Tell) and effect.conversation == DESK for effect in decision.effects)
-    by_staff = about is not None and decision.case.is_staff(about.author)
-    return told and not by_staff and decision.rule not in _OWN_DOING
+    own_doing = decision.case.is_staff(by) if by else decision.rule in _OWN_DOING
+    return told and not own_doing
 
 
-async def put_notices(work: Work, codec: Writes, decision: Decision, about: Message | None, at: datetime) -> None:
+async def put_notices(work: Work, codec: Writes, decision: Decision, by: PersonId | None, at: datetime) -> None:
     """If the desk has news: one notice to each mediator who wants it, at the end of this quarter of an hour."""
     case = decision.case
     slot = int(at.timestamp() // NOTICE_EVERY.total_seconds()) + 1
     due = datetime.fromtimestamp(slot * NOTICE_EVERY.total_seconds(), UTC)
-    for person in case.people if _is_news(decision, about) else ():
+    for person in case.people if _is_news(decision, by) else ():
         if person.noticed and case.is_staff(person.id):
             lane = notice_lane(case, person.id)
             body = codec.dump(MailNotice(person.id, person.noticed.address))

@@ -97,8 +97,7 @@ async def mails_text(work: Work, case: Case, person: PersonId) -> str:
 
 async def _waiting(work: Work, case: CaseId, person: PersonId) -> list[str]:
     """What is still to be sent to somebody, and why not yet."""
-    lane = person_lane(case, person)
-    there = [item for item in await work.outbox.in_state((State.READY, State.PARKED), case) if item.lane == lane]
+    there = reversed(await work.outbox.in_lane(person_lane(case, person)))
     why = Counter(item.note or "its turn comes" if item.state is State.PARKED else "its turn comes" for item in there)
     return [f"{number} not sent yet: {one_line(each, NOTE_SHOWN)}" for each, number in why.items()]
 

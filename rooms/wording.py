@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from catalogue import said
 from policies.case import Case
-from policies.effects import Announce, Explain, Inform, Pose, Publish
+from policies.effects import Announce, Explain, Inform, Pose, Publish, WriteToStranger
 from policies.language import Language
 from policies.membership import language_in, language_to
 from policies.phrase import Phrase, verbatim
@@ -40,6 +40,8 @@ def _worded(case: Case, effect: object) -> object:
         case Publish(conversation=conversation, heading=heading, to=to):
             language = language_to(case, to, conversation) if to else language_in(case, conversation)
             return replace(effect, heading=_said(heading, language))
+        case WriteToStranger(text=text):
+            return replace(effect, text=said(text, case.language))
         case Pose(to, conversation):
             return _posed(effect, language_to(case, to, conversation))
         case _:

@@ -66,11 +66,11 @@ class SetLanguage:
         if self.name is None and party is None:
             text = f"The service speaks {tongue} to all who have no other language of their own, and in the joint room."
             return Done(replace(case, language=self.language), f"{text} This desk stays English.")
-        person = case.named(self.name) if self.name else party
+        if party and self.name and self.name.casefold() != party.name.casefold():
+            return Refused(phrase("You can set your own language alone"), "!language de")
+        person = party or case.named(self.name or "")
         if person is None:
             return no_such_person(case, self.name or "")
-        if party and person != party:
-            return Refused(phrase("You can set your own language alone"), "!language de")
         if case.is_staff(person.id):
             return Refused("Mediators are written to in English", "!language Carl de is for a party")
         after = case.with_person(replace(person, language=self.language))

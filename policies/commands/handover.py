@@ -12,7 +12,7 @@ from policies.commands.people import AddPerson, removed
 from policies.effects import Announce, Effect, Inform, Tell
 from policies.membership import caucuses_of, conversations
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase
+from policies.phrase import Phrase, phrase
 from policies.release import CONSENT_LASTS
 from policies.text import moment
 
@@ -92,6 +92,11 @@ def _told(case: Case, former: Person, successor: Person) -> tuple[Effect, ...]:
         successor=successor.name,
         former=former.name,
     )
+    return told_in_private(case, text)
+
+
+def told_in_private(case: Case, text: Phrase) -> tuple[Effect, ...]:
+    """Everybody with a private room, each there; those by other networks on their own channel."""
     rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
     bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
     return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))

@@ -43,6 +43,8 @@ class TakeBackPost:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Out of its room, and from whomever it has not left for."""
+        if facts.where != DESK:
+            return Refused("“!undo post” is said at the desk", "Here, reply !undo to the post")
         posted = case.posted
         if posted is None or posted.by != facts.by:
             whose = f"What a mediator wrote last is {case.name_of(posted.by)}'s" if posted else "Nothing stands there"

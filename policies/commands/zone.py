@@ -30,11 +30,11 @@ class SetZone:
         now = moment(facts.at, self.zone)
         if self.name is None and party is None:
             return Done(replace(case, zone=self.zone), f"Times are shown at this desk by the clock there: it is {now}.")
-        person = case.named(self.name) if self.name else party
+        if party and self.name and self.name.casefold() != party.name.casefold():
+            return Refused(phrase("You can set your own time zone alone"), "!timezone Europe/Berlin")
+        person = party or case.named(self.name or "")
         if person is None:
             return no_such_person(case, self.name or "")
-        if party and person != party:
-            return Refused(phrase("You can set your own time zone alone"), "!timezone Europe/Berlin")
         told = phrase(
             "Times are shown to you by the clock there from now on: it is {time}. !timezone changes that.",
             time=when(facts.at, self.zone),

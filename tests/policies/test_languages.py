@@ -91,6 +91,10 @@ def test_a_party_sets_its_own_language_in_its_private_room_and_no_other() -> Non
     [told] = of_kind(Inform, heard.effects)
     assert "auf Deutsch" in said(told.text, DE)
     assert "your own language alone" in refused(CASE, "!language Alice de", carl)
+    for command in ("!language Xyz de", "!timezone Xyz Europe/Berlin"):
+        answer = refused(CASE, command, carl)
+        assert "alone" in answer
+        assert not any(name in answer for name in ("Mia", "Alice")), "who takes part is not told to whoever guesses"
 
 
 @pytest.mark.parametrize("wrong", ["!language Carl", "!language Carl xx", "!language"])

@@ -82,6 +82,16 @@ def test_into_a_closed_case_nobody_comes_and_nobody_hears_of_a_new_mediator() ->
     assert (decision.rule, decision.case, decision.effects) == ("overtaken", closed, ())
 
 
+def test_it_is_scheduled_also_when_the_last_one_who_was_there_is_taken_off() -> None:
+    two = done(CASE, "!mediator add Ines @ines:example.org").case
+    there = after_leaving(two, "Mia")
+    ines = named(there, "Ines").id
+    asked = done(there, "!party remove Ines", facts(ines, code="6H4C")).case
+    gone = done(asked, "yes 6H4C", facts(ines))
+    assert [s.key for s in of_kind(Schedule, gone.effects) if s.key == DUE] == [DUE]
+    assert come(gone.case).named("Max") is not None
+
+
 def test_a_party_that_leaves_is_no_mediator() -> None:
     assert after_leaving(CASE, "Alice").away == ()
 

@@ -217,6 +217,13 @@ async def test_a_party_that_says_so_takes_back_nothing(site: Site) -> None:
     assert not [o for o in site.outbox() if isinstance(o, Redact)]
 
 
+async def test_by_name_it_is_said_at_the_desk_where_what_became_of_it_is_told(site: Site) -> None:
+    await says(site.database, "Mia", JOINT, "one", "m1")
+    await says(site.database, "Mia", SMITH, "!undo post", "m2", reply_to="m1")
+    assert Text("one") in waiting(site.database, "Bea")
+    assert "reply !undo to the post" in told(site)
+
+
 async def test_by_name_only_ones_own_latest_post_is_meant_and_only_once(site: Site) -> None:
     await says(site.database, "Mia", DESK, "!undo post", "m0")
     assert "reply to the post" in told(site)
