@@ -98,14 +98,14 @@ def all_may_download(case: Case, document: Document, version: int, where: Conver
     return bool(wishes) and not any(isinstance(may(case, document, wish), Denied) for wish in wishes)
 
 
-def served(case: Case, document: Document, wish: Wish, how: str) -> Document | Denied:
+def served(case: Case, document: Document, wish: Wish, how: str, sha256: str = "") -> Document | Denied:
     """The document with that written down before it leaves, and the opening counted; or why it may not leave."""
     verdict = may(case, document, wish)
     if isinstance(verdict, Denied):
         return verdict
     used = verdict.grant
     grants = tuple(replace(g, opened=g.opened + 1) if g is used else g for g in document.grants)
-    serving = Serving(wish.version, wish.person, wish.action, wish.at, how)
+    serving = Serving(wish.version, wish.person, wish.action, wish.at, how, sha256=sha256)
     return replace(document, grants=grants, servings=(*document.servings, serving))
 
 

@@ -241,7 +241,7 @@ def _locked(
     parts, after = become
     file = Locked(filing.author, filing.home, filing.name, refused.kept, refused.why)
     document = locked(case, file, facts.at)
-    if document is None:
+    if document is None or document.newest.label is Label.PRIVILEGED:  # nobody could let it out
         return Decision(case, (*_told_of_file(case, filing, facts, *parts), *after), "file-refused", refused.why)
     document = replace(document, exposed=filing.exposed)
     lies = phrase(
@@ -332,6 +332,15 @@ def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], Phra
         Inform(p.id, home, together([text(frozenset({p.id})), beside], by="\n")) for p in bridged_readers(case, home)
     )
     return (Announce(home, together([text(readers(case, home)), here], by="\n")), *away, Tell(DESK, desk))
+
+
+def announced(case: Case, home: Conversation, text: Callable[[frozenset[PersonId]], Phrase]) -> tuple[Effect, ...]:
+    """A card: to those whose it is, over their own channels, and to the desk, in words that are fit for each."""
+    desk = Tell(DESK, text(readers(case, DESK)))
+    if home == DESK:
+        return (desk,)
+    away = (Inform(p.id, home, text(frozenset({p.id}))) for p in bridged_readers(case, home))
+    return (Announce(home, text(readers(case, home))), *away, desk)
 
 
 def _stays(filing: Filing) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from policies.case import Case, Person
@@ -43,8 +43,4 @@ def handed_out(case: Case, document: Document, wish: Wish, stamp: Stamp | None, 
         if stamp
         else phrase("downloaded from the page")
     )
-    after = served(case, document, wish, how)
-    if isinstance(after, Denied):
-        return after
-    last = replace(after.servings[-1], sha256=sha256)
-    return replace(after, servings=(*after.servings[:-1], last))
+    return served(case, document, wish, how, sha256)

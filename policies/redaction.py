@@ -15,9 +15,8 @@ from policies import cards
 from policies.case import DESK, Case, Conversation, PersonId
 from policies.document import Document, Version
 from policies.documents import all_may_view, at_home
-from policies.effects import Announce, Cover, Decision, Effect, Inform, Tell
-from policies.filing import Passed, Refused, Waits
-from policies.membership import bridged_readers, readers
+from policies.effects import Cover, Decision, Effect, Inform, Tell
+from policies.filing import Passed, Refused, Waits, announced
 from policies.outcome import Facts
 from policies.phrase import Phrase, phrase, stored, together
 from policies.versions import grown
@@ -94,8 +93,4 @@ def _told(case: Case, document: Document, version: Version, note: Phrase, facts:
         named = all_may_view(case, document, version, audience, facts.at)
         return together([note, cards.card(case, document, version, facts.at, named=named)], by="\n")
 
-    desk = Tell(DESK, text(readers(case, DESK)))
-    if document.home == DESK:
-        return (desk,)
-    away = (Inform(p.id, document.home, text(frozenset({p.id}))) for p in bridged_readers(case, document.home))
-    return (Announce(document.home, text(readers(case, document.home))), *away, desk)
+    return announced(case, document.home, text)

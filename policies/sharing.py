@@ -116,8 +116,7 @@ def posted(case: Case, share: Share, where: Conversation, at: datetime) -> tuple
     document, _ = found
     away = {person.id for person in bridged_readers(case, where)}
     for person in sorted(readers(case, where) - away):
-        after = served(case, document, Wish(person, Action.DOWNLOAD, share.version, at), f"posted in {where.id}")
-        if isinstance(after, Document):
-            last = replace(after.servings[-1], sha256=share.sha256)
-            document = replace(after, servings=(*after.servings[:-1], last))
+        wish = Wish(person, Action.DOWNLOAD, share.version, at)
+        after = served(case, document, wish, f"posted in {where.id}", share.sha256)
+        document = after if isinstance(after, Document) else document
     return case.with_document(document), (Hand(document.id, share.version, share.sha256, where),)

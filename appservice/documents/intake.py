@@ -128,7 +128,8 @@ class Intake:
                 refused = refused or await self._too_much(case, message.author, source.stat().st_size)
                 result = refused or await self._examined(case, source)
                 if isinstance(result, Refused) and effect.attached:
-                    otherwise = await asyncio.to_thread(_as_it_came, effect.attached, source) if is_here else None
+                    seen = is_here and not result.limit  # nobody gets what nobody looked into
+                    otherwise = await asyncio.to_thread(_as_it_came, effect.attached, source) if seen else None
         except OSError as error:
             raise _unusable(error) from None
         return await self._filed(item, case, _filing(message, effect, file, result, otherwise))

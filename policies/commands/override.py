@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies import cards
-from policies.case import DESK, Case, PersonId
+from policies.case import Case, PersonId
 from policies.commands.form import Form
-from policies.commands.naming import NUMBER, may_be_named
+from policies.commands.naming import NUMBER
 from policies.documents import all_may_view, at_home
-from policies.effects import Announce, Effect, Inform, Tell
-from policies.membership import bridged_readers, readers
+from policies.filing import announced
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.phrase import Phrase
 from policies.quarantine import REASON_LIMIT, let_out
@@ -40,22 +39,13 @@ class KeepLocked:
         document = let_out(document, mediator.name, reason)
         case, version = case.with_document(document), document.newest
 
-        def shown(*, named: bool) -> Phrase:
+        def shown(audience: frozenset[PersonId]) -> Phrase:
+            named = all_may_view(case, document, version, audience, facts.at)
             return cards.card(case, document, version, facts.at, named=named)
 
-        def fit_for(audience: frozenset[PersonId]) -> Phrase:
-            return shown(named=all_may_view(case, document, version, audience, facts.at))
-
-        here = fit_for(readers(case, document.home))
-        told: list[Effect] = [
-            Tell(DESK, here) if document.home == DESK else Announce(document.home, here),
-            *(Inform(p.id, document.home, fit_for(frozenset({p.id}))) for p in bridged_readers(case, document.home)),
-        ]
-        if document.home != DESK:
-            told.append(Tell(DESK, shown(named=may_be_named(case, document, version, facts))))
         hash_ = version.original.sha256
         note = f"{document.id}, SHA-256 {hash_}, is kept as it was sent, by {mediator.name}. Reason: {reason}"
-        return Done(case, note, tuple(told))
+        return Done(case, note, announced(case, document.home, shown))
 
 
 def _keep(words: list[str]) -> KeepLocked | str:

@@ -45,8 +45,6 @@ class RedactDocument:
             return Refused("Only somebody who may see it can do that", "!doc list shows what there is")
         if not version.kind.has_pages:
             return Refused(phrase("Only PDF and pictures can be redacted"), phrase("Save it as PDF, and share that"))
-        if self.words and not self.areas and version.pages is None:
-            return Refused(phrase("It has no pages"), _EXAMPLE)
         wish = Cover(document.id, version.number, version.served.sha256, self.areas, self.words, facts.by)
         number = cards.number_of(document, version)
         note = phrase("A redacted version of {number} is being made.", number=number)

@@ -94,6 +94,14 @@ def test_what_would_be_privileged_is_not_the_mediators_to_let_out() -> None:
     assert "D1, locked" not in told(says(strict, "Mia", "!doc list", DESK))
 
 
+def test_what_would_be_privileged_is_not_locked_up_where_nobody_could_let_it_out() -> None:
+    case = says(brought().case, "Mia", "!doc keep D1: it is our call", DESK).case
+    case = says(case, "Alice", "!doc label D1 privileged", HERS).case
+    again = brought(case, replace(FILM, kept=replace(BYTES, sha256="cd" * 32)))
+    assert again.case == case
+    assert "lies locked" not in told(again)
+
+
 @pytest.mark.parametrize("result", [Refused("Malware.", harmful=True), Refused("A trick.")])
 def test_what_does_harm_or_is_a_trick_is_not_even_locked_up(result: Refused) -> None:
     assert brought(result=result).case == CASE

@@ -15,7 +15,6 @@ from policies.files import Kind
 from policies.filing import Refused, Waits
 
 _NOT_NOW: Final = "It is tried again by itself."
-_BROKE_IT: Final = "That needs too much time or memory. Please send a simpler form of it, such as a new PDF."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Covering:
                 case Answered(said):
                     return _outcome(said, target)
                 case Died():
-                    return Refused(_BROKE_IT)
+                    return Refused(Reason.TOO_MUCH.value)
                 case Unstaffed():
                     return Waits(_NOT_NOW)
 
@@ -72,4 +71,4 @@ def _outcome(said: Mapping[str, Any], target: Path) -> Covered | Refused:
         case {"pages": int(pages), "places": int(places), "on": [*on]} if all(isinstance(one, int) for one in on):
             return Covered(target, pages, places, tuple(on))
         case _:
-            return Refused(_BROKE_IT)
+            return Refused(Reason.TOO_MUCH.value)

@@ -211,6 +211,18 @@ async def test_what_is_over_a_limit_is_not_even_looked_into(room: Room) -> None:
     assert not (room.folder / "documents" / "blobs").exists()
 
 
+async def test_what_came_by_mail_and_is_over_a_limit_stands_nowhere_since_nobody_looked_into_it(room: Room) -> None:
+    room.intake._quota = Quota(day_files=0)
+    await room.send()
+    ref = FileRef(json.dumps({"data": base64.b64encode(SECRET).decode()}))
+    said = message(CASE, "Alice", HERS, File("offer.docm", "x/y", 9, ref, ""))
+    post = Post(HERS, said.author, said.content, said.id)
+    assert await room.intake.ingest(room.item, CASE.id, Ingest(MessageId("m1"), HERS, attached=post)) is None
+    [filing] = room.filed()
+    assert filing.otherwise is None
+    assert not [e for e in decide_filed(CASE, filing, facts(None)).effects if isinstance(e, Post)]
+
+
 async def test_a_scanner_that_is_down_is_said_once_and_then_it_is_kept(room: Room) -> None:
     await room.send()
     room.examiner.says = "down"
