@@ -18,7 +18,6 @@ from policies.effects import (
     Introduce,
     Pose,
     Post,
-    Preview,
     Publish,
     Reconcile,
     Redact,
@@ -27,6 +26,7 @@ from policies.effects import (
     WriteToStranger,
 )
 from policies.plan import desk_label
+from policies.showing import Preview
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
 from rooms.handle import Handler
 from rooms.homeserver import Trouble

@@ -42,7 +42,7 @@ from policies.ask import (
 )
 from policies.case import JOINT, Case, Conversation, PersonId
 from policies.course import private_rooms
-from policies.effects import Due, Pose, Schedule, due_key
+from policies.effects import Pose
 from policies.membership import caucuses_of, readers
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.names import ReleaseId
@@ -50,6 +50,7 @@ from policies.outcome import Facts, Refused
 from policies.phrase import Phrase, phrase, stored, together, when
 from policies.quiet import awake
 from policies.release import heading_of
+from policies.schedule import Due, Schedule, due_key
 from policies.sharing import audience_of
 from policies.text import marked
 

@@ -30,25 +30,12 @@ from policies.deed import (
     ZoneSet,
 )
 from policies.document import Document
-from policies.effects import (
-    DeadLetters,
-    Effect,
-    EndHold,
-    PostHeads,
-    Preview,
-    Resume,
-    ResumeHold,
-    Schedule,
-    ShowBoard,
-    ShowHeaders,
-    ShowHeld,
-    ShowLog,
-    ShowMails,
-    Tell,
-)
+from policies.effects import Effect, EndHold, PostHeads, Resume, ResumeHold, Tell
 from policies.hold import HoldEnd
 from policies.outcome import Done, Facts
 from policies.release import Standing
+from policies.schedule import Schedule
+from policies.showing import DeadLetters, Preview, ShowBoard, ShowHeaders, ShowHeld, ShowLog, ShowMails
 from policies.text import one_line
 
 _BEGUN = frozenset({Standing.PREVIEWED, Standing.ASKED})

@@ -7,12 +7,13 @@ from dataclasses import replace
 from policies.answering import lapse
 from policies.case import Case, PersonId
 from policies.course import lapsed
-from policies.effects import Decision, Due, PostHeads, Recall
+from policies.effects import Decision, PostHeads, Recall
 from policies.floor import ended
 from policies.following import what_follows
 from policies.joining import decide_step
 from policies.outcome import Facts
 from policies.record import HEADS_RULE
+from policies.schedule import Due
 from policies.succession import decide_succession
 
 

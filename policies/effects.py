@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from policies.case import Case, Conversation, EndpointId, PersonId, ReleaseId
 from policies.document import Area, DocumentId
 from policies.hold import HoldEnd
 from policies.message import Content, Message, MessageId
 from policies.phrase import Phrase, phrase
+from policies.schedule import Schedule
+from policies.showing import (
+    DeadLetters,
+    GivePin,
+    Preview,
+    ShowBoard,
+    ShowHeaders,
+    ShowHeld,
+    ShowLog,
+    ShowMails,
+    ShowReferrals,
+)
 from policies.stranger import StrangerId
 
 
@@ -65,11 +76,6 @@ class WriteToStranger:
 
     to: StrangerId
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShowReferrals:
-    """Say at the triage desk what became of whom each referrer sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +286,6 @@ class Reconcile:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """Say at the desk what a Reconcile would change, and change nothing."""
-
-
-@dataclass(frozen=True, slots=True)
 class ConfirmIdentity:
     """A person's new encryption identity is believed from now on, if it is still that key; what waited goes on."""
 
@@ -300,92 +301,11 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """List, retry or give up what could not be delivered; the answer goes to the desk."""
-
-    act: str
-    item: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GivePin:
-    """Make somebody's PIN for the page behind their links, and show it at the desk, once."""
-
-    person: PersonId
-
-
-@dataclass(frozen=True, slots=True)
-class ShowMails:
-    """List at the desk what became of the latest mails, or WhatsApp messages, to somebody."""
-
-    person: PersonId
-
-
-@dataclass(frozen=True, slots=True)
-class ShowHeaders:
-    """Show at the desk the header of the mail that brought a held message. On record, like every decision."""
-
-    item: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShowHeld:
-    """List at the desk what is held, or show one held message there."""
-
-    item: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShowBoard:
-    """Post the case's board to the desk; it is kept up to date there until there is a newer one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowLog:
-    """Show at the desk the latest entries of the case's record."""
-
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
 class PostHeads:
     """Post the signed heads of the case's chains to the desk, and mail them `to` these addresses, so that they leave
     the machine."""
 
     to: tuple[str, ...] = ()
-
-
-class Due(StrEnum):
-    """What can be due in a case."""
-
-    ASK = "ask"
-    """A question may be answered no longer."""
-    HEADS = "heads"
-    """The heads of the record are to leave the machine."""
-    JOINING = "joining"
-    """Somebody was invited, and may not have come in."""
-    PAUSE = "pause"
-    """A pause ends."""
-    DOCUMENT = "document"
-    """A grant of a document ends."""
-    SUCCESSION = "succession"
-    """Nobody came back to the desk."""
-    FLOOR = "floor"
-    """Something about who may speak in the joint room ends."""
-
-
-def due_key(what: Due, of: str = "") -> str:
-    """The key of a Schedule: what is due, and of what."""
-    return f"{what}:{of}"
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Time itself comes back, as an item of the case's lane, as soon as it is `at`: `policies.due` decides what then
-    happens. `key` says what is due; it is never content."""
-
-    at: datetime
-    key: str
 
 
 Effect = (

@@ -5,11 +5,12 @@ from __future__ import annotations
 from policies.case import DESK, JOINT, Case, Network
 from policies.course import course_text
 from policies.delivery import by_link, floor_key
-from policies.effects import Announce, Due, Effect, Inform, Introduce, Reconcile, Resume, Schedule, due_key
+from policies.effects import Announce, Effect, Inform, Introduce, Reconcile, Resume
 from policies.floor import ends, floor_text
 from policies.membership import caucuses_of, conversations, readers, zone_in
 from policies.phrase import phrase
 from policies.plan import plan
+from policies.schedule import Due, Schedule, due_key
 from policies.status import readers_text
 from policies.zones import UNIVERSAL
 

@@ -15,8 +15,9 @@ from typing import Final
 
 from policies.case import DESK, Case, Joining, Network, Person, PersonId, Phase
 from policies.delivery import by_link
-from policies.effects import Decision, Due, Effect, Introduce, Schedule, Tell, due_key
+from policies.effects import Decision, Effect, Introduce, Tell
 from policies.membership import conversations, readers
+from policies.schedule import Due, Schedule, due_key
 from policies.text import moment
 
 STEP_LASTS: Final = timedelta(days=2)

@@ -29,7 +29,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Who may speak in the joint room. Whatever has an end, ends by itself (`effects.Schedule`)."""
+    """Who may speak in the joint room. Whatever has an end, ends by itself (`schedule.Schedule`)."""
 
     mode: Mode = Mode.RELEASED
     until: datetime | None = None

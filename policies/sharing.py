@@ -9,11 +9,12 @@ from policies.case import JOINT, Case, Conversation, Network, PersonId
 from policies.delivery import by_link
 from policies.document import Action, Consent, Document, Grant, Label, Version, is_stricter
 from policies.documents import Wish, all_may_download, at_home, served
-from policies.effects import Due, Effect, Hand, Inform, Schedule, due_key
+from policies.effects import Effect, Hand, Inform
 from policies.membership import bridged_readers, readers
 from policies.phrase import Phrase, phrase, together, verbatim
 from policies.publishing import publications
 from policies.release import Release, Share, heading_of
+from policies.schedule import Due, Schedule, due_key
 from policies.status import reader_names
 from policies.text import marked, moment
 

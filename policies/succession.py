@@ -13,10 +13,11 @@ from typing import Final
 from policies.case import DESK, Case, Network, Person, PersonId, Phase, Role
 from policies.commands.handover import told_in_private
 from policies.commands.people import AddPerson
-from policies.effects import Decision, Due, Effect, Schedule, Tell, due_key
+from policies.effects import Decision, Effect, Tell
 from policies.following import what_follows
 from policies.outcome import Facts, Refused
 from policies.phrase import phrase
+from policies.schedule import Due, Schedule, due_key
 
 AFTER: Final = timedelta(hours=1)
 """So long the last one may come back who left by mistake."""

@@ -18,14 +18,11 @@ from policies.effects import (
     CheckAddress,
     ConfirmIdentity,
     Cover,
-    DeadLetters,
     Decision,
-    Due,
     Effect,
     EndHold,
     Erase,
     Explain,
-    GivePin,
     Hand,
     Hold,
     Inform,
@@ -34,7 +31,6 @@ from policies.effects import (
     Pose,
     Post,
     PostHeads,
-    Preview,
     Publish,
     Recall,
     Reconcile,
@@ -42,23 +38,27 @@ from policies.effects import (
     Relay,
     Resume,
     ResumeHold,
-    Schedule,
-    ShowBoard,
-    ShowHeaders,
-    ShowHeld,
-    ShowLog,
-    ShowMails,
-    ShowReferrals,
     Tell,
     Withhold,
     WriteToStranger,
-    due_key,
 )
 from policies.guard import grams
 from policies.membership import language_to
 from policies.message import Message, Text
 from policies.poll import ballot, shows
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
+from policies.schedule import Due, Schedule, due_key
+from policies.showing import (
+    DeadLetters,
+    GivePin,
+    Preview,
+    ShowBoard,
+    ShowHeaders,
+    ShowHeld,
+    ShowLog,
+    ShowMails,
+    ShowReferrals,
+)
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.lanes import room_lane, stranger_lane

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 
 from policies.case import CaseId
-from policies.effects import Schedule
+from policies.schedule import Schedule
 from rooms.ports import Item, ItemId, Lane, State, item_id
 
 TIME = "time"

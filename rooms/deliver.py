@@ -25,7 +25,6 @@ from policies.effects import (
     Introduce,
     Pose,
     Post,
-    Preview,
     Publish,
     Recall,
     Reconcile,
@@ -37,6 +36,7 @@ from policies.effects import (
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.plan import label, room_key
+from policies.showing import Preview
 from rooms import noticing
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of

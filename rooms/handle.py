@@ -26,7 +26,7 @@ from policies.commands.whatsapp import ChangeNumber
 from policies.confirmed import kept_private
 from policies.document import Document
 from policies.documents import Wish
-from policies.effects import Decision, Due, Reconcile, Tell, due_key
+from policies.effects import Decision, Reconcile, Tell
 from policies.filing import Filing, decide_filed
 from policies.guard import grams
 from policies.identity import Identity
@@ -50,6 +50,7 @@ from policies.outcome import Facts, quoted_from
 from policies.plan import RoomKey, room_key
 from policies.poll import Vote, decide_vote
 from policies.redaction import Redaction, decide_redacted
+from policies.schedule import Due, due_key
 from policies.succession import came_to_the_desk, left_the_desk
 from rooms import triage
 from rooms.apply import Applier, Codec, Decline, Enter, Say

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import TypeVar, assert_never
 
 from policies.case import Case, CaseId, Network, PersonId
-from policies.effects import DeadLetters, PostHeads, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
+from policies.effects import PostHeads
 from policies.intake import referrals
 from policies.membership import conversations
 from policies.message import Edit, File, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label
+from policies.showing import DeadLetters, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
 from policies.stranger import Triage
 from policies.text import marked, moment, one_line
 from rooms.held import at_hand

@@ -57,7 +57,7 @@ from appservice.matrix.ids import is_identifier
 from appservice.ports import ServiceWork
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
-from policies.effects import Schedule
+from policies.schedule import Schedule
 from rooms.apply import Applier, Codec, Say, Signal
 from rooms.clock import alarm
 from rooms.handle import Answer

@@ -16,13 +16,14 @@ from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find, find_managed
 from policies.document import Action
 from policies.documents import at_home, revoked
-from policies.effects import Due, Inform, Recall, Schedule, Tell, due_key
+from policies.effects import Inform, Recall, Tell
 from policies.membership import caucuses_of
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.phrase import phrase, together, when
 from policies.release import Release, Share, Standing
 from policies.releasing import ask_author, numbered, previewed
+from policies.schedule import Due, Schedule, due_key
 from policies.sharing import no_way_out, terms
 from policies.text import one_line, skeleton
 

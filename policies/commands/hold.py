@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies import effects
+from policies import showing
 from policies.ask import Meaning
 from policies.asking import how
 from policies.case import DESK, Case, Person
@@ -37,7 +37,7 @@ class ShowHeld:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
-        return Done(case, "", (effects.ShowHeld(self.item),))
+        return Done(case, "", (showing.ShowHeld(self.item),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from policies.commands.hold import HoldCommand
 from policies.commands.people import AddPerson
 from policies.commands.session import Repair
 from policies.commands.waiting import ShowDead, ShowHeads, ShowLog
-from policies.effects import Begun, Decision, Heard, Post, ShowReferrals, Tell, WriteToStranger
+from policies.effects import Begun, Decision, Heard, Post, Tell, WriteToStranger
 from policies.intake import declining, line_of, objection
 from policies.membership import caucuses_of
 from policies.message import Message, MessageId, Text, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.showing import ShowReferrals
 from policies.stranger import Stands, Stranger, StrangerId
 from policies.text import clean, marked, moment, name_problem, one_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies import effects
+from policies import showing
 from policies.case import Case, EndpointId, Network, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
@@ -117,7 +117,7 @@ class GivePin:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """The desk is shown it, once."""
         person = reached_by(case, self.name, Network.EMAIL)
-        return person if isinstance(person, Refused) else Done(case, "", (effects.GivePin(person.id),))
+        return person if isinstance(person, Refused) else Done(case, "", (showing.GivePin(person.id),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class ShowMails:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         person = reached_by(case, self.name, Network.EMAIL)
-        return person if isinstance(person, Refused) else Done(case, "", (effects.ShowMails(person.id),))
+        return person if isinstance(person, Refused) else Done(case, "", (showing.ShowMails(person.id),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class ShowHeaders:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing; that somebody looked stands on record."""
         answer = f"The header of the mail of held message {one_line(self.item)} is shown here; that stands on record."
-        return Done(case, answer, (effects.ShowHeaders(self.item),))
+        return Done(case, answer, (showing.ShowHeaders(self.item),))
 
 
 def _change(words: list[str]) -> ChangeAddress | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies import effects
+from policies import effects, showing
 from policies.case import Case
 from policies.commands.form import Form
 from policies.outcome import Done, Facts, Outcome
@@ -21,7 +21,7 @@ class ShowDead:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """The outbox does it."""
-        return Done(case, "", (effects.DeadLetters(self.act, self.item),))
+        return Done(case, "", (showing.DeadLetters(self.act, self.item),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ShowBoard:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """A new board, which is kept up to date from now on."""
-        return Done(replace(case, boards=case.boards + 1), "", (effects.ShowBoard(),))
+        return Done(replace(case, boards=case.boards + 1), "", (showing.ShowBoard(),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ShowLog:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
-        return Done(case, "", (effects.ShowLog(self.most),))
+        return Done(case, "", (showing.ShowLog(self.most),))
 
 
 @dataclass(frozen=True, slots=True)

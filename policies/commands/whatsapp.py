@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies import effects
+from policies import showing
 from policies.case import Case, Endpoint, EndpointId, Network, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
@@ -24,7 +24,7 @@ class ShowWhatsApp:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         person = reached_by(case, self.name, Network.WHATSAPP)
-        return person if isinstance(person, Refused) else Done(case, "", (effects.ShowMails(person.id),))
+        return person if isinstance(person, Refused) else Done(case, "", (showing.ShowMails(person.id),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from appservice.codec import JsonCodec
 from appservice.sending import LETTERS_FOR, LOOK_AGAIN, OutboxWork
 from appservice.worker import Done, End, Fate, Finished, Park
 from policies.case import DESK, JOINT
-from policies.effects import Explain, Introduce, Post, Preview, Reconcile, Relay, Tell
+from policies.effects import Explain, Introduce, Post, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
 from policies.phrase import verbatim
+from policies.showing import Preview
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered

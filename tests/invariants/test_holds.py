@@ -22,10 +22,11 @@ from policies.commands import hold
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.due import decide_due
-from policies.effects import Decision, EndHold, Hold, Inform, Pose, Post, Publish, Relay, ResumeHold, Schedule, Tell
+from policies.effects import Decision, EndHold, Hold, Inform, Pose, Post, Publish, Relay, ResumeHold, Tell
 from policies.hold import AtHand, HoldEnd
 from policies.message import AuthenticatedMail, Message, MessageId, Proof, SignedDevice, Text, Unproven, Unreadable
 from policies.release import Release
+from policies.schedule import Schedule
 from tests.invariants.canaries import canaries_in, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message
 

@@ -21,10 +21,11 @@ from policies.case import DESK, JOINT, Case, Conversation, Kind, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.due import decide_due
-from policies.effects import Decision, Effect, Inform, Pose, Post, Publish, Relay, Schedule, Tell
+from policies.effects import Decision, Effect, Inform, Pose, Post, Publish, Relay, Tell
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
 from policies.outcome import Facts, Quoted
 from policies.poll import Ballot, Vote, ballot, decide_vote, shows
+from policies.schedule import Schedule
 from tests.invariants.canaries import canaries_in, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message
 

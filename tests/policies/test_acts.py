@@ -11,9 +11,10 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.session import OpenJoint
 from policies.delivery import channel_key
-from policies.effects import Introduce, Preview, Reconcile, Resume, ShowHeld, Tell
+from policies.effects import Introduce, Reconcile, Resume, Tell
 from policies.membership import readers
 from policies.outcome import Done, Refused
+from policies.showing import Preview, ShowHeld
 from tests.policies.builders import (
     ALICE_JOINS,
     AT,

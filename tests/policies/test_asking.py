@@ -10,9 +10,10 @@ from policies.agreement import ACCEPTANCE_LASTS
 from policies.asking import Answer, code_from, in_words, read_answer
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.due import decide_due
-from policies.effects import Inform, Pose, Schedule, Tell
+from policies.effects import Inform, Pose, Tell
 from policies.message import AuthenticatedMail, Proof, SignedDevice, Unproven
 from policies.outcome import Done, Outcome
+from policies.schedule import Schedule
 from tests.policies.builders import AT, agreed_case, caucus_of, done, facts, named, of_kind
 
 CASE, QUESTIONS = agreed_case()

@@ -12,10 +12,11 @@ from policies.case import DESK, JOINT, Case, Conversation
 from policies.document import Action, BlobId, Document, Kept, Label
 from policies.documents import Allowed, Wish, may
 from policies.due import decide_due
-from policies.effects import Decision, Effect, Hand, Inform, Pose, Post, Publish, Recall, Relay, Schedule, Tell
+from policies.effects import Decision, Effect, Hand, Inform, Pose, Post, Publish, Recall, Relay, Tell
 from policies.files import Kind
 from policies.filing import Filing, Passed, decide_filed
 from policies.message import MessageId, Proof, Reaction, Text, Unproven
+from policies.schedule import Schedule
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named, of_kind
 
 PEOPLE = both_sides("!party add Bob @bob:example.org on Jones", "!party add Ann @ann:example.org as counsel on Smith")

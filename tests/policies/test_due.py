@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from policies.asking import ASK_LASTS
 from policies.due import decide_due
-from policies.effects import Schedule
+from policies.schedule import Schedule
 from tests.policies.builders import AT, both_sides, done, facts, of_kind, refused
 
 LATER = facts(at=AT + ASK_LASTS)

@@ -7,12 +7,13 @@ import pytest
 from policies.case import JOINT, Case
 from policies.delivery import Go, Wait, may_post
 from policies.due import decide_due
-from policies.effects import Announce, Decision, Hold, Inform, Post, Reconcile, Relay, Resume, Schedule, Tell
+from policies.effects import Announce, Decision, Hold, Inform, Post, Reconcile, Relay, Resume, Tell
 from policies.floor import floor_text, objection
 from policies.message import Edit, Text
 from policies.mode import Mode
 from policies.plan import plan
 from policies.routing import decide, decide_arrival
+from policies.schedule import Schedule
 from policies.status import status_text
 from tests.policies.builders import (
     ALICE_JOINS,

@@ -8,8 +8,9 @@ import pytest
 from policies.board import NOTHING, case_board, waiting
 from policies.case import Case, Joining, Network
 from policies.due import decide_due
-from policies.effects import Decision, Due, Effect, Introduce, Schedule, Tell, due_key
+from policies.effects import Decision, Effect, Introduce, Tell
 from policies.joining import STEP_LASTS, anew, came, funnel_text
+from policies.schedule import Due, Schedule, due_key
 from tests.policies.builders import ALICE_JOINS, AT, CARL_JOINS, case_with, done, facts, named, new_case, of_kind
 
 CASE = case_with(ALICE_JOINS, CARL_JOINS)

@@ -5,7 +5,8 @@ import pytest
 from policies.case import DESK, JOINT, Case, Kind
 from policies.commands.vocabulary import parse
 from policies.delivery import Cancel, Go, Wait, channel_key, may_relay
-from policies.effects import Introduce, Resume, ShowHeaders, ShowMails
+from policies.effects import Introduce, Resume
+from policies.showing import ShowHeaders, ShowMails
 from tests.policies.builders import both_sides, caucus_of, done, facts, named, refused
 
 CASE = both_sides()

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from policies.case import DESK, JOINT, Case, Phase, Role
 from policies.due import decide_due
-from policies.effects import Due, Inform, Reconcile, Schedule, Tell, due_key
+from policies.effects import Inform, Reconcile, Tell
 from policies.membership import conversations, readers
 from policies.outcome import Facts
 from policies.routing import decide_departure
+from policies.schedule import Due, Schedule, due_key
 from policies.succession import AFTER, came_to_the_desk, left_the_desk
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, of_kind
 from tests.rooms.builders import Site, handler

@@ -10,18 +10,7 @@ from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, PersonId, Phase
 from policies.commands.undo import AT_ONCE
 from policies.document import BlobId, Document, DocumentId, Kept, Label, Version
-from policies.effects import (
-    Announce,
-    EndHold,
-    Inform,
-    Pose,
-    Publish,
-    Recall,
-    Reconcile,
-    Resume,
-    ResumeHold,
-    Schedule,
-)
+from policies.effects import Announce, EndHold, Inform, Pose, Publish, Recall, Reconcile, Resume, ResumeHold
 from policies.files import Kind as FileKind
 from policies.floor import floor_text, spoken
 from policies.hold import AtHand, HoldEnd
@@ -30,6 +19,7 @@ from policies.mode import Mode
 from policies.outcome import Done, Facts, Quoted, Refused
 from policies.release import Standing
 from policies.routing import decide
+from policies.schedule import Schedule
 from tests.policies.builders import (
     AT,
     MIA,

@@ -6,23 +6,10 @@ import pytest
 
 from policies.case import DESK, JOINT, Case, CaseId
 from policies.delivery import channel_key
-from policies.effects import (
-    DeadLetters,
-    Decision,
-    Effect,
-    Explain,
-    Hold,
-    Introduce,
-    Post,
-    Preview,
-    Reconcile,
-    Relay,
-    Resume,
-    ShowHeld,
-    Tell,
-)
+from policies.effects import Decision, Effect, Explain, Hold, Introduce, Post, Reconcile, Relay, Resume, Tell
 from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
 from policies.phrase import verbatim
+from policies.showing import DeadLetters, Preview, ShowHeld
 from rooms.addresses import ReplyAddress
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
 from rooms.ports import Entry, Item, ItemId, RoomId, State

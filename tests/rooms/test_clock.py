@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from policies.case import DESK
-from policies.effects import Decision, Schedule, Tell
+from policies.effects import Decision, Tell
+from policies.schedule import Schedule
 from rooms.clock import TIME, scheduled
 from rooms.ports import Item
 from tests.policies.builders import both_sides, done

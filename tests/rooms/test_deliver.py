@@ -6,12 +6,13 @@ import pytest
 
 from appservice.matrix.rooms import NewRoom
 from policies.case import DESK, JOINT
-from policies.effects import Explain, Introduce, Post, Preview, Publish, Reconcile, Redact, Relay, Resume, Tell
+from policies.effects import Explain, Introduce, Post, Publish, Reconcile, Redact, Relay, Resume, Tell
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.plan import room_key
+from policies.showing import Preview
 from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import AFTER_YOU

@@ -8,10 +8,11 @@ from policies.ask import Ask
 from policies.asking import Answer
 from policies.case import DESK, Case
 from policies.due import decide_due
-from policies.effects import Decision, Due, Pose, Tell, due_key
+from policies.effects import Decision, Pose, Tell
 from policies.message import SignedDevice
 from policies.poll import Vote
 from policies.routing import decide_answer
+from policies.schedule import Due, due_key
 from rooms.apply import MATRIX, Outgoing
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.polls import Poll, PollEnd, asked_in, being_posted, poll_item

@@ -10,11 +10,12 @@ import pytest
 
 from policies.case import DESK, JOINT, Conversation
 from policies.commands.waiting import ShowHeads
-from policies.effects import Decision, Due, Publish, Tell, due_key
+from policies.effects import Decision, Publish, Tell
 from policies.message import Content, File, FileRef, MessageId, Text
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.record import HEADS_EVERY, digest, next_heads, parts
+from policies.schedule import Due, due_key
 from rooms.apply import MailHeads
 from rooms.handle import Handler
 from rooms.ports import Item, ItemId, State

@@ -15,9 +15,10 @@ from appservice.worker import End, Finished
 from bridges.whatsapp.api import SendResult
 from policies import intake
 from policies.case import DESK, CaseId
-from policies.effects import Due, Post, Tell, due_key
+from policies.effects import Post, Tell
 from policies.intake import PER_HOUR, WAITING_MOST
 from policies.message import Message, MessageId, SignedDevice, SignedWebhook, Text
+from policies.schedule import Due, due_key
 from policies.stranger import TRIAGE, Stands
 from rooms.handle import Handler
 from rooms.ports import EventId, ItemId, State, UserId

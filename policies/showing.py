@@ -1,0 +1,65 @@
+"""Effects whose answer the desk is shown; nothing of the case changes by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies.case import PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Say at the desk what a Reconcile would change, and change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """List, retry or give up what could not be delivered; the answer goes to the desk."""
+
+    act: str
+    item: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivePin:
+    """Make somebody's PIN for the page behind their links, and show it at the desk, once."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class ShowMails:
+    """List at the desk what became of the latest mails, or WhatsApp messages, to somebody."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHeaders:
+    """Show at the desk the header of the mail that brought a held message. On record, like every decision."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHeld:
+    """List at the desk what is held, or show one held message there."""
+
+    item: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowBoard:
+    """Post the case's board to the desk; it is kept up to date there until there is a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowLog:
+    """Show at the desk the latest entries of the case's record."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowReferrals:
+    """Say at the triage desk what became of whom each referrer sent."""
