@@ -13,7 +13,7 @@ from typing import assert_never
 from policies.acts import create, perform, take
 from policies.aside import ATTACHED, objection_to, put_aside
 from policies.asking import Answer, manner_of, read_answer
-from policies.case import DESK, JOINT, Case, Conversation, Kind, Network, Person, PersonId
+from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.choice import offered
 from policies.commands.form import Misunderstood
 from policies.commands.handover import reminders
@@ -25,12 +25,10 @@ from policies.confirmed import CONFIRMED, notices
 from policies.deed import Posted
 from policies.effects import (
     Announce,
-    AskWhose,
     Decision,
     Effect,
     EndHold,
     Explain,
-    Hold,
     Inform,
     Post,
     Redact,
@@ -41,14 +39,15 @@ from policies.filing import attached, decide_brought, decide_file, not_to_fetch
 from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
 from policies.hold import HoldEnd
+from policies.keeping import hold_back, hold_unproven, hold_unreadable, take_away
 from policies.membership import alone_with_mediators, bridged_readers, may_join, readers
 from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import Phrase, phrase, stored, together
+from policies.phrase import phrase, stored, together
 from policies.plan import desk_label, label
 from policies.recalling import decide_removal
 from policies.releasing import closed_all
-from policies.rules import Breach, breach, tried_out
+from policies.rules import breach, tried_out
 from policies.status import readers_text
 from policies.text import moment, one_line
 from policies.warning import echo_warning, sign_of_warning
@@ -63,7 +62,7 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     author = case.person(message.author)
     if author is None or message.author not in readers(case, message.conversation):
         waits = author and message.conversation == JOINT and not may_join(case, author.id)
-        return _held(case, message, HELD_TILL_ACCEPTED if waits else HELD_FOR_A_STRANGER, rule="not-a-reader")
+        return hold_back(case, message, HELD_TILL_ACCEPTED if waits else HELD_FOR_A_STRANGER, rule="not-a-reader")
     match message.content:
         case Reaction():
             # Cleartext to the homeserver, so nobody's word: its Matrix readers see it, and it goes nowhere else (I4).
@@ -79,9 +78,9 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
         return decide_file(case, message, author)
     broken = breach(case, message, facts)
     if broken and not broken.is_tried_out(case):
-        return _broken(case, message, author, broken)
+        return take_away(case, message, author, broken)
     if isinstance(message.proof, Unproven):
-        decision = _unproven(case, message, author, message.proof)
+        decision = hold_unproven(case, message, author, message.proof)
     elif message.conversation == DESK:
         decision = _at_the_desk(case, message, facts)
     else:
@@ -94,7 +93,7 @@ def decide_confirmed(case: Case, message: Message, kept: Message | None, held: M
     enough, so `kept` stands in their own room; whoever wants to say it to all can do that on the page."""
     author = case.person(message.author)
     if author is None:
-        return _held(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
+        return hold_back(case, message, HELD_FOR_A_STRANGER, rule="not-a-reader")
     case = closed_all(case, held)
     decision = (
         _confirmed(case, kept, author, message.conversation)
@@ -193,12 +192,12 @@ def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decis
     """What its author certainly said, where parties read."""
     if isinstance(message.content, Unreadable):
         why = message.content.why
-        return _aside(case, message, author, why, facts) or _unreadable(case, message, author, why)
+        return _aside(case, message, author, why, facts) or hold_unreadable(case, message, author, why)
     if isinstance(message.content, File) and not message.native:
         if _is_unsettled(message, author):
-            return _held(case, message, HELD_UNSETTLED, rule="unsettled")
+            return hold_back(case, message, HELD_UNSETTLED, rule="unsettled")
         unfit = not_to_fetch(case, message, facts)
-        return _unreadable(case, message, author, unfit) if unfit else decide_brought(case, message, author)
+        return hold_unreadable(case, message, author, unfit) if unfit else decide_brought(case, message, author)
     if isinstance(message.content, Text):
         answered = None if case.is_staff(author.id) else _answered(case, message, message.content.body, author, facts)
         if answered:
@@ -304,84 +303,19 @@ def _becomes_a_document(case: Case, message: Message) -> bool:
     return message.conversation in {JOINT, DESK} or objection(case, message.author, message.conversation) is None
 
 
-def _broken(case: Case, message: Message, author: Person, broken: Breach) -> Decision:
-    """It is taken away, kept for the mediators, and its author learns why, in private (M7)."""
-    decision = _held(case, message, broken.why, rule=broken.rule)
-    text = phrase(
-        "What you wrote in {room} was taken away, because {why}. {remedy}",
-        room=label(message.conversation, case),
-        why=broken.why,
-        remedy=broken.remedy,
-    )
-    private = alone_with_mediators(case, author.id, message.conversation)
-    explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
-    effects = (Redact(message.conversation, message.id), *decision.effects, *explain)
-    return Decision(case, effects, broken.rule, broken.why)
-
-
-def _unproven(case: Case, message: Message, author: Person, proof: Unproven) -> Decision:
-    """Not proven to be its author's: shown as nobody's word, passed on to nobody, and the author learns the remedy."""
-    decision = _held(case, message, proof.why, rule="unproven")
-    if author.endpoint.network is Network.EMAIL:
-        # Whoever wrote that mail isn't known, and gets no answer; the mailbox on record is asked.
-        asked = AskWhose(author.id, message.conversation)
-        return Decision(case, (*decision.effects, asked), decision.rule, decision.reason)
-    if not proof.remedy:
-        return decision
-    text = phrase(
-        "What you wrote was not passed on: {why}. {remedy}", why=stored(proof.why), remedy=stored(proof.remedy)
-    )
-    private = alone_with_mediators(case, author.id, message.conversation)
-    explain = tuple(Explain(author.id, c, text, to_unsigned_devices=True) for c in private)
-    return Decision(case, (*decision.effects, *explain), decision.rule, decision.reason)
-
-
-def _unreadable(case: Case, message: Message, author: Person, why: str) -> Decision:
-    """Held; and if it was seen in Matrix, its author learns that those on other networks did not get it (B3)."""
-    decision = _held(case, message, why, rule="unreadable")
-    if not message.native:
-        where = label(message.conversation, case)
-        not_posted = phrase("What you sent to {room} was not posted, because {why}.", room=where, why=stored(why))
-        text = together([not_posted, _anew(message, author)])
-        own = alone_with_mediators(case, author.id, message.conversation)
-        return replace(decision, effects=(*decision.effects, *(Inform(author.id, c, text) for c in own)))
-    if set(_bridged(case, message.conversation)) <= {author.id}:
-        return decision
-    where = label(message.conversation, case)
-    text = phrase(
-        "Something from you in {room} did not reach those who read it outside of Matrix, because {why}.",
-        room=where,
-        why=stored(why),
-    )
-    own = alone_with_mediators(case, author.id, message.conversation)
-    return replace(decision, effects=(*decision.effects, *(Explain(author.id, c, text) for c in own)))
-
-
-def _anew(message: Message, author: Person) -> Phrase:
-    """What would help whoever sent something that was not posted."""
-    if isinstance(message.content, File):
-        return phrase("Nobody has it. Say in words what is in it, or send it again later.")
-    anew = phrase("To have it posted, write it anew, in words of your own.")
-    if author.endpoint.network is Network.EMAIL:
-        anew = phrase(
-            "To have it posted, write a new mail to the same address, with your words alone and above everything else."
-        )
-    return together([phrase("The mediator has it."), anew])
-
-
 def _kept_back(case: Case, message: Message, author: Person, facts: Facts) -> Decision | None:
     """Proven and readable, and yet not for where it was said, or not now."""
     if _is_unsettled(message, author):
-        return _held(case, message, HELD_UNSETTLED, rule="unsettled")
+        return hold_back(case, message, HELD_UNSETTLED, rule="unsettled")
     unfit = objection_to(case, message, facts)
     if unfit:
-        return _aside(case, message, author, unfit, facts) or _held(case, message, unfit, rule="unfit")
+        return _aside(case, message, author, unfit, facts) or hold_back(case, message, unfit, rule="unfit")
     if message.files and message.conversation.kind is not Kind.CAUCUS:
-        return _held(case, message, ATTACHED, rule="bridged-files")
+        return hold_back(case, message, ATTACHED, rule="bridged-files")
     why = objection(case, author.id, message.conversation)
     if why is None:
         return None
-    decision = _held(case, message, why, rule="not-their-turn", meant_for=readers(case, message.conversation))
+    decision = hold_back(case, message, why, rule="not-their-turn", meant_for=readers(case, message.conversation))
     # What was posted in Matrix was under way when that changed; a mail can be written at any time.
     room = label(message.conversation, case)
     text = phrase("What you wrote in {room} was not passed on: {why}.", room=room, why=why)
@@ -405,28 +339,6 @@ def _aside(case: Case, message: Message, author: Person, why: str, facts: Facts)
     post = Post(kept.conversation, author.id, kept.content, kept.id)
     effects = (*aside.effects, post, *attached(message.id, kept, facts), *_relays(case, kept, credited=author.id))
     return Decision(aside.case, effects, "put-aside", why)
-
-
-def _held(
-    case: Case, message: Message, why: str, *, rule: str, meant_for: frozenset[PersonId] = frozenset()
-) -> Decision:
-    """Kept for the mediator, and said so at the desk; of what came by a bridge the author's side is told, too."""
-    author = case.person(message.author)
-    who, where = (author.name if author else "Someone"), desk_label(message.conversation, case)
-    seen = " Whoever reads that room in Matrix may have seen it." if message.native else ""
-    effects: list[Effect] = [
-        Hold(message.id, why, meant_for),
-        Tell(DESK, f"Held: something from {who} for {where}, because {why}.{seen} !held shows it."),
-    ]
-    if author and not message.native:
-        notice = phrase(
-            "Held for the mediator, and not posted: something from {name} for {room}, because {why}.",
-            name=who,
-            room=label(message.conversation, case),
-            why=stored(why),
-        )
-        effects += [Announce(c, notice) for c in alone_with_mediators(case, message.author, message.conversation)]
-    return Decision(case, tuple(effects), rule, why)
 
 
 def _confirmed(case: Case, kept: Message, author: Person, meant: Conversation) -> Decision:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import routing
+from policies import keeping, routing
 from policies.ask import Meaning
 from policies.asking import code_from
 from policies.case import DESK, JOINT, Case, Conversation, Person, PersonId
@@ -289,13 +289,13 @@ def test_a_second_post_of_the_same_is_noticed() -> None:
 
 
 def test_words_of_a_held_message_in_what_its_author_s_side_is_told_are_noticed() -> None:
-    real = routing._held
+    real = keeping.hold_back
 
     def leaky(case: Case, said: Message, why: str, *, rule: str) -> Decision:
         decision = real(case, said, why, rule=rule)
         return replace(decision, effects=(*decision.effects, Tell(JOINT, f"held: {said.content}")))
 
-    with noticed() as book, patch.object(routing, "_held", leaky):
+    with noticed() as book, patch.object(routing, "hold_back", leaky), patch.object(keeping, "hold_back", leaky):
         carls(book, STOLEN)
         book.held[0].message = replace(book.held[0].message, id=MessageId("m0"))
         book.judge(leaky(book.case, book.held[0].message, "x", rule="x"))

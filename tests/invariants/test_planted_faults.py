@@ -14,7 +14,7 @@ from appservice.mail.courier import MailCourier
 from appservice.portal import page
 from appservice.portal.store import Laid
 from bridges.email.proof import Proven
-from policies import membership, plan, record, routing
+from policies import keeping, membership, plan, record, routing
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Kind, Participation
 from policies.delivery import Go
 from policies.effects import Decision, Relay, Tell
@@ -185,13 +185,14 @@ def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:
 
 
 def the_desk_is_told_the_words(patch: Patch) -> None:
-    held = routing._held
+    held = keeping.hold_back
 
     def wrong(case: Case, message: Message, why: str, **more: Any) -> Decision:
         decision = held(case, message, why, **more)
         return replace(decision, effects=(*decision.effects, Tell(DESK, words_of(message.content))))
 
-    patch.setattr(routing, "_held", wrong)
+    patch.setattr(routing, "hold_back", wrong)
+    patch.setattr(keeping, "hold_back", wrong)
 
 
 def a_log_line_shows_the_words(patch: Patch) -> None:
