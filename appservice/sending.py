@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Finished, Park
-from policies.case import CaseId, Network
+from policies.case import CaseId, Kind, Network
 from policies.effects import (
     AskWhose,
     Explain,
@@ -27,10 +27,12 @@ from policies.effects import (
 )
 from policies.plan import desk_label
 from policies.showing import Preview
+from policies.states import MessageState
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.marks import Mark, is_mark, show
 from rooms.noticing import NOTICE_FAILED, MailNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
@@ -86,6 +88,9 @@ class OutboxWork:
         match outcome:
             case Sent(result):
                 await self._is_sent_after_all(item, outgoing)
+                if isinstance(outgoing, Relay) and outgoing.conversation.kind is Kind.CAUCUS:
+                    async with self._database.begin() as work:
+                        await self._shown(work, item, outgoing, MessageState.SENT)
                 return Done(result)
             case Parked() | Cancelled():
                 return _set_aside(outcome, LOOK_AGAIN)
@@ -96,9 +101,20 @@ class OutboxWork:
             case _:
                 assert_never(outcome)
 
+    async def _shown(self, work: Work, item: Item, outgoing: Outgoing, state: MessageState) -> None:
+        """How far somebody's words have come, where they stand."""
+        case = await work.cases.load(item.case) if item.case and isinstance(outgoing, Relay) else None
+        if case is None or not isinstance(outgoing, Relay):
+            return
+        by, now = item_id(f"{state}/{item.id}/{item.attempts}/{item.failing_since}"), datetime.now(UTC)
+        mark = Mark(outgoing.conversation, outgoing.message, outgoing.to, state)
+        said = await show(work, self._codec, case, mark, by=by, at=now)
+        if said:
+            await Handler(work, self._codec, self._house, by, now).follow(case, said)
+
     async def _is_late(self, item: Item, outgoing: Outgoing, why: str) -> None:
         """Still trying, for some time now: said once, so that nobody believes in a bridge that is down."""
-        if _failing(item) < LATE or item.id in self._late or item.case is None or _is_for_the_desk(item):
+        if _failing(item) < LATE or item.id in self._late or item.case is None or _is_untold(item):
             return
         if isinstance(outgoing, Relay) and is_early(outgoing, datetime.now(UTC)):
             return
@@ -108,7 +124,7 @@ class OutboxWork:
         self._late.add(item.id)
 
     async def _is_sent_after_all(self, item: Item, outgoing: Outgoing) -> None:
-        if _failing(item) < LATE or item.case is None or _is_for_the_desk(item):
+        if _failing(item) < LATE or item.case is None or _is_untold(item):
             return
         minutes = _failing(item) // timedelta(minutes=1)
         after = f"after {minutes} minutes" if minutes > 1 else "after a moment"
@@ -133,7 +149,7 @@ class OutboxWork:
 
     async def _ended(self, item: Item, state: State, why: str) -> None:
         logger.warning("an outbox item of kind %s ended as %s", item.kind, state)
-        if item.case is None or _is_for_the_desk(item):
+        if item.case is None or _is_untold(item):
             return
         word = "Not delivered" if state is State.DEAD else "Perhaps not delivered"
         text = f"{word}: {why}. !dead lists, retries and discards."
@@ -144,7 +160,10 @@ class OutboxWork:
                 # Ended in the same moment: each end is told, and once, however often a person has it tried again.
                 identity = item_id(f"ended/{item.id}/{uuid4()}")
                 handler = Handler(work, self._codec, self._house, identity, datetime.now(UTC))
-                await handler.tell_desk(item.case, text, rule=_rule(self._codec.load(item.body)))
+                outgoing = self._codec.load(item.body)
+                await handler.tell_desk(item.case, text, rule=_rule(outgoing))
+                ended = MessageState.FAILED if state is State.DEAD else MessageState.UNKNOWN
+                await self._shown(work, item, outgoing, ended)
                 await work.outbox.stop(item.id, state, why)
 
     async def _report(self, item: Item, report: Report) -> None:
@@ -224,9 +243,9 @@ def _failing(item: Item) -> timedelta:
     return datetime.now(UTC) - item.failing_since if item.failing_since else timedelta(0)
 
 
-def _is_for_the_desk(item: Item) -> bool:
-    """Nothing is told at the desk about what is itself told at the desk."""
-    return item.lane == f"room:{item.case}:desk"
+def _is_untold(item: Item) -> bool:
+    """Nothing is told at the desk about what is itself told at the desk, or only shows what became of a message."""
+    return item.lane == f"room:{item.case}:desk" or is_mark(item.lane)
 
 
 def _rule(outgoing: Outgoing) -> str:

@@ -62,6 +62,7 @@ from policies.showing import (
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.lanes import room_lane, stranger_lane
+from rooms.marks import Mark
 from rooms.noticing import MailNotice, notice_lane, put_notices
 from rooms.polls import Poll, PollEnd, poll_item
 from rooms.ports import (
@@ -159,7 +160,7 @@ ToSend = (
     | WriteToStranger
 )
 """The effects that become outbox items."""
-Outgoing = Effect | MailNotice | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd
+Outgoing = Effect | MailNotice | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd | Mark
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""

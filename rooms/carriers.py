@@ -10,6 +10,7 @@ from policies.message import Content
 from policies.stranger import Stranger
 from rooms.apply import MailHeads, Signal
 from rooms.letters import Letter
+from rooms.marks import Marked
 from rooms.noticing import MailNotice
 from rooms.outcome import Outcome
 from rooms.polls import Poll, PollEnd
@@ -23,13 +24,13 @@ class Posting:
     room: RoomId
     sender: UserId
     audience: frozenset[UserId]
-    content: Content | Signal | Poll | PollEnd
+    content: Content | Signal | Poll | PollEnd | Marked
     is_notice: bool
     """The service's words rather than a person's."""
     awaited: frozenset[UserId] = frozenset()
     """Who belongs in the room, but had not come when it was looked at: for them, too, if they come in before it."""
     reply_to: EventId | None = None
-    """What it answers; for the end of a poll, the poll."""
+    """What it answers; for the end of a poll, the poll; for what became of a message, the message."""
     html: str | None = None
     """The same words with their form."""
     replaces: EventId | None = None

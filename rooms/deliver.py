@@ -37,7 +37,7 @@ from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.plan import label, room_key
 from policies.showing import Preview
-from rooms import noticing
+from rooms import noticing, passing
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
 from rooms.carriers import Courier, HeadsCourier, NoticeCourier, Poster, Posting
@@ -46,6 +46,7 @@ from rooms.digests import gathered, is_gathered
 from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
+from rooms.marks import Mark
 from rooms.noticing import MailNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.polls import Poll, PollEnd, stands_by
@@ -66,6 +67,8 @@ from rooms.recalling import is_early
 from rooms.triage import StrangerWork
 
 AFTER_YOU = "what was said before it goes first"
+Outside = Say | Enter | Decline | Signal | Mark | MailHeads | MailNotice
+"""What no room of a conversation waits for."""
 
 
 class Deliverer:
@@ -103,7 +106,7 @@ class Deliverer:
 
     async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:  # noqa: C901 (one arm a kind of thing)
         match outgoing:
-            case Say() | Enter() | Decline() | Signal() | MailHeads() | MailNotice():
+            case Say() | Enter() | Decline() | Signal() | Mark() | MailHeads() | MailNotice():
                 return await self._outside(item, outgoing), Report()
             case Board():
                 return await self._board(item, _case_of(item), outgoing)
@@ -132,7 +135,7 @@ class Deliverer:
             case _:
                 raise Trouble(f"{type(outgoing).__name__} is not something to send", transient=False)
 
-    async def _outside(self, item: Item, outgoing: Say | Enter | Decline | Signal | MailHeads | MailNotice) -> Outcome:
+    async def _outside(self, item: Item, outgoing: Outside) -> Outcome:
         match outgoing:
             case MailNotice():
                 return await self._notice(item, _case_of(item), outgoing)
@@ -141,7 +144,9 @@ class Deliverer:
             case Say():
                 return await self._say(item, outgoing)
             case Signal():
-                return await self._signal(item, outgoing)
+                return await passing.signal(self._database, self._homeserver, self._poster, item, outgoing)
+            case Mark():
+                return await passing.mark(self._database, self._homeserver, self._poster, item, outgoing)
             case Enter(room, user):
                 await self._homeserver.join(room, user)
                 return Sent("joined")
@@ -217,25 +222,6 @@ class Deliverer:
         if record is None or record.room_id is None or event is None:
             return Cancelled("it does not stand in a room of ours")
         return Sent(await self._homeserver.redact(record.room_id, event, item.id))
-
-    async def _signal(self, item: Item, signal: Signal) -> Outcome:
-        """To whoever reads that room, if it is fit to be written to now: it is of no use later."""
-        async with self._database.begin() as work:
-            record = await work.rooms.by_room_id(signal.room)
-        if record and record.case:
-            fit = await fitness(self._database, self._homeserver, record.case, record)
-        else:
-            actual = await self._homeserver.state(signal.room) if record else None
-            alone = actual is not None and actual.encrypted and actual.joined == frozenset({signal.to})
-            them = Fit(frozenset({signal.to}), frozenset())
-            fit = them if alone else "the direct chat is not one between them and the bot"
-        if isinstance(fit, str):
-            return Cancelled(fit)
-        posting = Posting(signal.room, self._homeserver.bot, fit.audience, signal, is_notice=True, awaited=fit.awaited)
-        try:
-            return Sent(await self._poster.post(item, posting))
-        except ReaderFrozen as frozen:
-            return Cancelled(frozen.why)
 
     async def _post(
         self,

@@ -40,6 +40,7 @@ from policies.message import Removal, Text
 from policies.plan import room_key
 from rooms.apply import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
+from rooms.marks import Mark
 from rooms.noticing import MailNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.polls import Poll, PollEnd
@@ -109,6 +110,8 @@ class Aftermath:
                 return Cancelled("it was to be sent before the restore") if _is_old(item, epoch) else None
             case MailHeads():
                 return Cancelled("the record was restored; the next heads follow") if _is_old(item, epoch) else None
+            case Mark():
+                return Cancelled("what became of a message is not shown late") if _is_old(item, epoch) else None
             case Signal():
                 return Cancelled("the verification that it belongs to was lost") if _is_old(item, epoch) else None
             case Say() | Post() | Tell() | Explain() | Publish() | Hand() | Inform() | Pose() | Poll() | PollEnd():

@@ -35,7 +35,7 @@ from appservice.crypto.sealing import Sealer
 from appservice.crypto.sharing import RoomKey
 from appservice.e2ee.exchange import Exchange, Unreachable, now_ms
 from appservice.matrix import content as contents
-from appservice.matrix import polls
+from appservice.matrix import marks, polls
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
@@ -44,6 +44,7 @@ from policies.message import Content, File, FileRef
 from rooms.apply import Signal
 from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.marks import Marked
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item
 
@@ -133,6 +134,8 @@ class Writer:
                 return await self._encrypted(item, posting, polls.START, polls.start(ballot, posting.reply_to))
             case PollEnd(code=code):
                 return await self._encrypted(item, posting, polls.END, polls.end(code, posting.reply_to))
+            case Marked() as marked:
+                return await self._encrypted(item, posting, marks.TYPE, marks.mark(marked, posting.reply_to))
             case said:
                 return await self._words(item, posting, said)
 

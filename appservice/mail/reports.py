@@ -6,15 +6,20 @@ import asyncio
 from datetime import UTC, datetime
 
 from appservice.mail.stored import StoredMail
-from appservice.ports import ServiceDatabase
+from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished, is_still_due
+from bridges.email import ids
 from bridges.email.reports import read_report
-from policies.mail import MailState
+from policies.mail import MailState, Report
+from policies.states import MessageState
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.mails import SentMail
+from rooms.marks import Mark, show
 from rooms.ports import Item
 
+_SHOWN = {MailState.FAILED: MessageState.FAILED, MailState.DELIVERED: MessageState.DELIVERED}
 _FINAL = frozenset({MailState.FAILED, MailState.DELIVERED})
 
 
@@ -40,5 +45,20 @@ class ReportReader:
                     await work.mails.mark(mail.bounce_hash, report.state, report.status, now)
                 handler = Handler(work, self._codec, self._house, item.id, now)
                 await handler.report(case, person, mail.endpoint, report)
+                await self._show(work, handler, mail, report, item)
             await work.inbox.done(item.id, "report")
         return Finished()
+
+    async def _show(self, work: ServiceWork, handler: Handler, mail: SentMail, report: Report, item: Item) -> None:
+        """How far somebody's words have come, where they stand."""
+        state = _SHOWN.get(report.state) if report.state else None
+        domain = self._house.reply_domain
+        if state is None or domain is None:
+            return
+        entry = await work.journal.by_mail_id(mail.case, ids.message_id(mail.item, domain))
+        case = await work.cases.load(mail.case)
+        if entry and case:
+            mark = Mark(entry.message.conversation, entry.message.id, mail.person, state)
+            said = await show(work, self._codec, case, mark, by=item.id, at=item.received_at)
+            if said:
+                await handler.follow(case, said)

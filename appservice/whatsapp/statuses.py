@@ -22,6 +22,7 @@ from policies.effects import Relay
 from policies.intake import decide_reached, decide_unreached
 from policies.message import MessageId
 from policies.recalling import name_of_removal
+from policies.states import MessageState
 from policies.whatsapp import (
     Again,
     WhatsAppState,
@@ -36,8 +37,9 @@ from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import stranger_of
+from rooms.marks import Mark, show
 from rooms.messages import SentPart
-from rooms.ports import Item, State
+from rooms.ports import Item, ItemId, State
 
 _STATES = {
     Progress.SENT: WhatsAppState.SENT,
@@ -45,6 +47,7 @@ _STATES = {
     Progress.READ: WhatsAppState.READ,
     Progress.FAILED: WhatsAppState.FAILED,
 }
+_ARRIVED = frozenset({WhatsAppState.DELIVERED, WhatsAppState.READ})
 
 
 class StatusReader:
@@ -66,7 +69,7 @@ class StatusReader:
             if case.triage is not None:
                 await self._to_stranger(work, handler, case, sent, status)
             elif part and person:
-                await _part(_Report(work, handler, case, person, sent, part, status, self._codec))
+                await _part(_Report(work, handler, case, person, sent, part, status, self._codec, item.id))
             elif person and about.asked and status.progress is Progress.FAILED:
                 await handler.follow(case, decide_not_asked(case, person, _fault(status).words))
         await work.inbox.done(item.id, "report")
@@ -98,6 +101,8 @@ class _Report:
     part: SentPart
     status: Status
     codec: Codec
+    by: ItemId
+    """The item that brought it."""
 
 
 async def _part(report: _Report) -> None:
@@ -113,12 +118,36 @@ async def _part(report: _Report) -> None:
     if part.message and not part.wamid and report.status.id:
         # Its answer was lost: what answers it is told by the id that a report has.
         await work.journal.link_mail(report.case.id, part.message, report.status.id)
+    await _arriving(report)
     if state is WhatsAppState.FAILED:
         await _failed(report, _fault(report.status))
     elif part.state is WhatsAppState.FAILED:
         await _arrived_after_all(report)
     elif sent.state is State.UNKNOWN:
         await _left(report)
+
+
+async def _arriving(report: _Report) -> None:
+    """That all of it has left, where that was not certain, or has arrived."""
+    parts = await report.work.whatsapp.of_item(report.sent.id)
+    if len(parts) < report.part.parts or not all(part.state.left for part in parts):
+        return
+    if all(part.state in _ARRIVED for part in parts):
+        if report.part.state not in _ARRIVED:
+            await _show(report, MessageState.DELIVERED)
+    elif report.part.state is WhatsAppState.UNKNOWN:
+        await _show(report, MessageState.SENT)
+
+
+async def _show(report: _Report, state: MessageState) -> Case:
+    """How far somebody's words have come, where they stand; that they were read is not shown (`policies.states`)."""
+    work, case, message = report.work, report.case, report.part.message
+    entry = await work.journal.get(case.id, message) if message else None
+    if entry is None or message is None:
+        return case
+    mark = Mark(entry.message.conversation, message, report.person.id, state)
+    said = await show(work, report.codec, case, mark, by=report.by, at=datetime.now(UTC))
+    return await report.handler.follow(case, said) if said else case
 
 
 async def _left(report: _Report) -> None:
@@ -144,6 +173,8 @@ async def _failed(report: _Report, wrong: Fault) -> None:
     again = await _again(report, wrong)
     if again and not await _repeat(report, case):
         again = None
+    if again is None:
+        case = await _show(replace(report, case=case), MessageState.FAILED)
     await report.handler.follow(case, decide_failed(case, person, wrong.words, again))
 
 

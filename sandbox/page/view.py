@@ -47,7 +47,14 @@ class Conversation:
 
 
 _KINDS: Mapping[str, Kind] = {"Desk": "desk", "PRIVATE": "private", "EVERYONE": "everyone"}
-_UNSEEN = frozenset({"m.room.redaction", "org.matrix.msc3381.poll.response", "org.matrix.msc3381.poll.end"})
+_UNSEEN = frozenset(
+    {
+        "m.room.redaction",
+        "org.matrix.msc3381.poll.response",
+        "org.matrix.msc3381.poll.end",
+        "com.beeper.message_send_status",
+    }
+)
 """What a client draws elsewhere, or not at all."""
 _ORDER: Sequence[Kind] = ("everyone", "private", "desk", "chat")
 _WHY = {

@@ -15,7 +15,7 @@ from typing import Any
 from appservice.building import trouble
 from appservice.e2ee.encryption import UNSIGNED, session_key
 from appservice.matrix import content as contents
-from appservice.matrix import polls
+from appservice.matrix import marks, polls
 from appservice.matrix.errors import MatrixError
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import Closed, Opened
@@ -23,6 +23,7 @@ from appservice.worker import Fate, Finished
 from policies.message import Content, File, FileRef, Proof, SignedDevice
 from rooms.apply import Signal
 from rooms.carriers import Posting
+from rooms.marks import Marked
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, UserId
 from tests.fakes.synapse import FakeSynapse
@@ -167,11 +168,13 @@ class SealedEncryption:
         return False
 
 
-def _content_of(said: Content | Poll | PollEnd, posting: Posting) -> tuple[str, Json]:
+def _content_of(said: Content | Poll | PollEnd | Marked, posting: Posting) -> tuple[str, Json]:
     match said:
         case Poll(ballot=ballot):
             return polls.START, polls.start(ballot, posting.reply_to)
         case PollEnd(code=code):
             return polls.END, polls.end(code, posting.reply_to)
+        case Marked():
+            return marks.TYPE, marks.mark(said, posting.reply_to)
         case _:
             return "m.room.message", contents.write(said, posting.reply_to, is_notice=posting.is_notice)

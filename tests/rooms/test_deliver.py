@@ -13,12 +13,14 @@ from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.plan import room_key
 from policies.showing import Preview
+from policies.states import MessageState
 from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import AFTER_YOU
 from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.marks import Mark, Marked
 from rooms.outcome import Cancelled, Parked, Sent
-from rooms.ports import Entry, RoomId, Standing, State
+from rooms.ports import Entry, EventId, RoomId, Standing, State
 from rooms.provision import Fit
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
@@ -54,6 +56,27 @@ async def test_released_words_go_to_nobody_who_came_in_at_that_very_moment(monke
     assert not site.poster.posted
     outcome, _ = await site.deliver(publish)
     assert isinstance(outcome, Sent)
+
+
+async def test_what_became_of_a_message_is_shown_beside_it_in_its_private_room_and_nowhere_else() -> None:
+    site = await Site().begin()
+    carl, his = named(site.case, "Carl"), caucus_of(site.case, "Jones")
+    async with site.database.begin() as work:
+        await work.journal.append(Entry(site.case.id, message(site.case, "Mia", his), event=EventId("$said")))
+    outcome, _ = await site.deliver(Mark(his, M1, carl.id, MessageState.DELIVERED))
+    assert isinstance(outcome, Sent)
+    (posting,) = site.poster.posted
+    assert (posting.room, posting.sender, posting.reply_to) == (site.room(his).id, BOT, "$said")
+    assert posting.content == Marked(MessageState.DELIVERED, site.ghost("Carl"))
+    alice = named(site.case, "Alice")
+    for elsewhere in (
+        Mark(JOINT, M1, carl.id, MessageState.DELIVERED),
+        Mark(his, M1, alice.id, MessageState.DELIVERED),
+        Mark(his, MessageId("m9"), carl.id, MessageState.DELIVERED),
+    ):
+        outcome, _ = await site.deliver(elsewhere)
+        assert isinstance(outcome, Cancelled)
+    assert len(site.poster.posted) == 1
 
 
 async def test_a_persons_words_are_posted_by_that_persons_ghost() -> None:

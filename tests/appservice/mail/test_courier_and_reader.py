@@ -15,7 +15,7 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.worker import End, Finished, Park
 from bridges.email.api import Accepted, MailServer, Refused, Security, SendResult
 from bridges.email.convert_in import likeness, mail_identity
-from bridges.email.ids import BounceToken, parse_recipient, token_hash
+from bridges.email.ids import BounceToken, message_id, parse_recipient, token_hash
 from bridges.unsent import NotSent, Unknown
 from policies.case import DESK, JOINT, Case, Conversation, Endpoint, EndpointId
 from policies.effects import AskWhose, Inform, Pose, Post, Relay, Tell
@@ -24,18 +24,20 @@ from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
 from policies.phrase import verbatim
 from policies.plan import label
+from policies.states import MessageState
 from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.mails import SentMail
+from rooms.marks import Mark
 from rooms.outcome import Outcome, Sent, Unanswered
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.ports import Entry, Item, ItemId, Lane, State
 from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
 from tests.bridges.email.test_reports import BLOCK, dsn
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
-from tests.policies.builders import both_sides, caucus_of, done, facts, named
+from tests.policies.builders import both_sides, caucus_of, done, facts, message, named
 
 SENDER = Sender("Town Mediation", "+1 555 0100", OWN_DOMAIN, "https://mediation.example.org")
 HOUSE = House("example.org", "_mediatrix_", OWN_DOMAIN, {})
@@ -474,6 +476,24 @@ async def bounced(desk: Desk, raw: bytes, *, then: Case | None = None) -> SentMa
         await work.inbox.put(item)
     assert await ReportReader(desk.database, CODEC, HOUSE).read(item) == Finished()
     return desk.database.committed.sent_mails[sent.bounce_hash]
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"), [(OWN, [MessageState.FAILED]), (JOINT, [])], ids=["in private", "in the joint room"]
+)
+async def test_that_words_came_back_is_shown_beside_them_in_their_private_room_alone(
+    desk: Desk, where: Conversation, shown: list[MessageState]
+) -> None:
+    words = message(CASE, "Mia", where)
+    async with desk.database.begin() as work:
+        await work.journal.append(Entry(CASE.id, words))
+        await work.journal.link_mail(CASE.id, words.id, message_id("i1", OWN_DOMAIN))
+    await bounced(desk, dsn(BLOCK.format(action="failed", status="5.1.1")))
+    effects = desk.effects()
+    assert [mark.state for mark in effects if isinstance(mark, Mark)] == shown
+    told = [e.text for e in effects if isinstance(e, Tell) and e.conversation == OWN]
+    assert [text.startswith("Not delivered to Carl by mail.") for text in told] == [True] * len(shown)
+    assert not [e for e in effects if isinstance(e, Tell) and e.conversation == JOINT]
 
 
 def channel(desk: Desk) -> Endpoint:

@@ -225,6 +225,8 @@ class WhatsAppHouse:
                     fate = await work.one(item)
                 except Trouble:  # Whatever is tried again: what is not has become a fate.
                     continue
+                if isinstance(fate, End):
+                    await work.after(item, fate)
                 async with self.database.begin() as unit:
                     await store(unit.outbox, item, fate)
 
