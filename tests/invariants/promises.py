@@ -149,7 +149,10 @@ def _check_event(world: World, event: Event) -> None:
 
 
 def _shown(content: Mapping[str, Any]) -> str:
-    """What a client shows of it; of a poll, what stands there for clients without polls."""
+    """What a client shows of it; of a poll, what stands there for clients without polls; of what became of a message,
+    the reason."""
+    if "status" in content:
+        return str(content.get("message", ""))
     return str(content["body"] if "body" in content else content["org.matrix.msc1767.text"])
 
 
