@@ -31,6 +31,7 @@ from appservice.reading import EventReader
 from appservice.sending import OutboxWork
 from appservice.service import Condition, Gate, Parts, Service
 from appservice.setup import probe
+from appservice.setup.channels import AfterClosing
 from appservice.setup.config import Config
 from appservice.setup.probe import ProbeEcho, probe_user
 from appservice.storage.database import SqlDatabase
@@ -44,6 +45,7 @@ from appservice.web.server import WebPorts, WebServer, WebSettings, application
 from appservice.whatsapp.house import webhook_routes, whatsapp_house
 from appservice.worker import SENDING_MOST, Worker
 from policies.case import Network
+from policies.closing import Terms
 from rooms.carriers import Courier, StrangerCourier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
@@ -196,9 +198,15 @@ def _house(config: Config) -> House:
         telephone=config.organisation.telephone,
         triage={user: mediator_name(user) for user in config.at_triage},
         undo=timedelta(seconds=config.rooms.undo_seconds),
+        terms=_terms(config),
         successor=(mediator_name(successor), successor) if (successor := config.organisation.successor) else None,
         deletes_media=config.documents is not None and config.documents.media_admin_token is not None,
     )
+
+
+def _terms(config: Config) -> Terms:
+    kept = config.email.after_closing if config.email else AfterClosing()
+    return Terms(timedelta(days=kept.addresses_days), timedelta(days=kept.mails_days))
 
 
 def _web(config: Config, ports: WebPorts) -> WebServer:

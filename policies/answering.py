@@ -111,7 +111,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
         case WritingToStranger(to, words):
             return written(case, to, words)
         case Ending(phase):
-            return ended(case, phase)
+            return ended(case, phase, facts)
         case Accepting():
             return agreement.accepted(case, ask, given.proof, facts)
         case Adopting(text, confidentiality):

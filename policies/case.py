@@ -187,6 +187,20 @@ class Person:
     """None for mediators, and for whom nobody asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Until when that is kept which a closed case needs no more: `policies.closing` has what follows."""
+
+    addresses: datetime
+    """So long, mail to the reply addresses of its people is taken."""
+    mails: datetime
+    """So long, the mails are kept as they came."""
+    expired: bool = False
+    """Whether its reply addresses are refused."""
+    destroyed: bool = False
+    """Whether the mails are gone, as they came; what they said stands in the rooms."""
+
+
 _NUMBERS: Final = 1000
 """Of documents in a private room, before those of the next begin; who has more goes on with what is free."""
 _DESK_PLACE: Final = 9
@@ -234,6 +248,8 @@ class Case:
     """Which limits of documents were reached, of which the mediators were told (`quota.Full.limit`)."""
     opened: bool = False
     """Whether there is a joint room, wherever the case stands."""
+    closing: Closing | None = None
+    """What a closed case keeps for a while."""
     pauses: tuple[Spell, ...] = ()
     """Who paused, and until when; `policies.course` has what follows."""
     withdrawn: tuple[PersonId, ...] = ()

@@ -66,7 +66,7 @@ def lapsed(case: Case, at: datetime) -> Case:
 
 def gone_on(case: Case) -> Case:
     """The case after the mediator went on with it, from wherever it rested."""
-    return replace(case, pauses=(), phase=Phase.IN_SESSION if case.opened else Phase.CONVENED)
+    return replace(case, pauses=(), closing=None, phase=Phase.IN_SESSION if case.opened else Phase.CONVENED)
 
 
 def _went_on(case: Case) -> Case:

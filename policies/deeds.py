@@ -39,7 +39,7 @@ from policies.showing import DeadLetters, Preview, ShowBoard, ShowHeaders, ShowH
 from policies.text import one_line
 
 _BEGUN = frozenset({Standing.PREVIEWED, Standing.ASKED})
-_BOOKKEEPING = frozenset({"deed", "posted", "boards", "made"})
+_BOOKKEEPING = frozenset({"deed", "posted", "boards", "made", "closing"})
 _LOOKING = (ShowBoard, ShowHeaders, ShowHeld, ShowLog, ShowMails, PostHeads, Preview, Schedule, Resume)
 
 

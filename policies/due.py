@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from policies.answering import lapse
 from policies.case import Case, PersonId
+from policies.closing import decide_closing
 from policies.course import lapsed
 from policies.effects import Decision, PostHeads, Recall
 from policies.floor import ended
@@ -39,6 +40,8 @@ def decide_due(case: Case, key: str, facts: Facts) -> Decision:
             return decide_succession(case, facts)
         case Due.FLOOR:
             return _floor_changes(case, facts)
+        case Due.CLOSING:
+            return decide_closing(case, facts.at, facts.terms)
         case _:
             return Decision(case, (), "overtaken", "nothing waits for that time any more")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.case import DESK, JOINT, Case, Network
+from policies.closing import ends_of
 from policies.course import course_text
 from policies.delivery import by_link, floor_key
 from policies.effects import Announce, Effect, Inform, Introduce, Reconcile, Resume
@@ -19,7 +20,7 @@ def what_follows(before: Case, after: Case) -> tuple[Effect, ...]:
     """All of it, in the order in which it should happen. Most of what is said changes nothing."""
     if before == after:
         return ()
-    return (*_rooms(before, after), *_floor(before, after))
+    return (*_rooms(before, after), *_floor(before, after), *ends_of(before, after))
 
 
 def _rooms(before: Case, after: Case) -> tuple[Effect, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, Network, Person, PersonId
+from policies.closing import USUAL, Terms
 from policies.effects import Begun, Effect, Publish, Tell
 from policies.hold import AtHand
 from policies.identity import Identity
@@ -97,6 +98,8 @@ class Facts:
     """The number of the case that is about to be opened, for a command at the triage desk."""
     first: Message | None = None
     """What the stranger wrote first whom a command at the triage desk is about."""
+    terms: Terms = USUAL
+    """How long a closed case keeps what it needs no more."""
     organisation: str = ""
     telephone: str = ""
     """Under which the organisation is known to those who take part in no case."""

@@ -24,6 +24,8 @@ class Due(StrEnum):
     """Nobody came back to the desk."""
     FLOOR = "floor"
     """Something about who may speak in the joint room ends."""
+    CLOSING = "closing"
+    """A closed case has kept something for its time."""
 
 
 def due_key(what: Due, of: str = "") -> str:

@@ -61,6 +61,7 @@ from policies.showing import (
 )
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
+from rooms.endings import end_what_is_over
 from rooms.lanes import room_lane, stranger_lane
 from rooms.marks import Mark
 from rooms.noticing import MailNotice, notice_lane, put_notices
@@ -198,11 +199,7 @@ class Applier:
         if case != before:
             await self._work.cases.save(case)
             await self._work.identities.expect(_matrix_users(case) - (_matrix_users(before) if before else set()))
-            for person in before.people if before else ():
-                now = case.person(person.id)
-                if now is None or now.endpoint.id != person.endpoint.id:
-                    await self._work.addresses.revoke(case.id, person.endpoint.id)
-                    await self._work.shelf.end_sessions(case.id, person.id)
+            await end_what_is_over(self._work, before, case)
         await self._put_on_record(decision, about)
         # One item may be decided about twice: that it can't be decrypted yet, and what it says once it can be.
         self._rule = decision.rule

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from policies.agreement import Agreement
 from policies.case import PersonId
+from policies.closing import USUAL, Terms
 from policies.identity import Identity
 from policies.language import Language
 from policies.outcome import Facts
@@ -51,6 +52,8 @@ class House:
     """Who comes in when no mediator is left at a desk."""
     undo: timedelta = timedelta(0)
     """How long mediators may take back what they wrote before it leaves to other networks."""
+    terms: Terms = USUAL
+    """How long a closed case keeps what it needs no more."""
 
     def facts(self, at: datetime, by: PersonId | None, code: str, identities: Mapping[PersonId, Identity]) -> Facts:
         """What an act needs to know of the organisation, and of the moment."""
@@ -74,5 +77,6 @@ class House:
             organisation=self.organisation,
             telephone=self.telephone,
             undo=self.undo,
+            terms=self.terms,
             successor=self.successor,
         )

@@ -33,5 +33,8 @@ class Mails(Protocol):
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentMail, ...]:
         """The latest mails to somebody, newest first."""
 
+    async def destroy(self, case: CaseId) -> None:
+        """The mails of a case are kept no longer, as they came. What became of ours stays."""
+
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
         """The mail that brought a message, as it came."""

@@ -233,6 +233,8 @@ async def _address(work: ServiceWork, letter: Letter, endpoint: Endpoint) -> Rep
         return known
     token = ids.new_reply_token()
     address = ReplyAddress(letter.case.id, letter.to, endpoint.id, letter.conversation, token.value)
+    if letter.case.closing and letter.case.closing.expired:
+        return address  # For its form: what is answered there is refused, like everything about this case.
     await work.addresses.save(address, ids.token_hash(token))
     return address
 

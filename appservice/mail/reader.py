@@ -125,7 +125,7 @@ class MailReader:
             # Once a day: a storm of them is one.
             today = f"automatic/{case.id}/{person.id}/{where.id}/{self._clock():%Y-%m-%d}"
             await self._handler(work, item_id(today)).automatic(case, person, where)
-            await work.mails.keep(case.id, message_id(item), stored.raw)
+            await _keep(work, case, message_id(item), stored.raw)
             await work.inbox.done(item.id, "automatic")
             return Finished()
         content = said.content
@@ -136,7 +136,7 @@ class MailReader:
         message = Message(
             message_id(item), person.id, where, content, said.proof, item.received_at, native=False, files=said.files
         )
-        await work.mails.keep(case.id, message.id, stored.raw)
+        await _keep(work, case, message.id, stored.raw)
         await self._handler(work, item.id).message(case.id, message, None, stored.same_message)
         await work.inbox.done(item.id, "handled")
         return Finished()
@@ -193,6 +193,12 @@ class MailReader:
                 return None
             case _:
                 assert_never(verdict)
+
+
+async def _keep(work: ServiceWork, case: Case, message: said.MessageId, raw: bytes) -> None:
+    """As it came, unless the time for that is over."""
+    if not (case.closing and case.closing.destroyed):
+        await work.mails.keep(case.id, message, raw)
 
 
 def _unreadable(why: str, content: Content) -> Unreadable:

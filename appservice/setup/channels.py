@@ -81,6 +81,17 @@ class Smtp(Section):
         return self
 
 
+class AfterClosing(Section):
+    """How long mail is dealt with after a case was closed."""
+
+    addresses_days: int = Field(
+        default=14, ge=0, le=3650, description="days until the reply addresses of a closed case are refused, 0 to 3650"
+    )
+    mails_days: int = Field(
+        default=90, ge=0, le=3650, description="days until its mails are destroyed, as they came, 0 to 3650"
+    )
+
+
 class Email(Section):
     """The email bridge."""
 
@@ -102,6 +113,9 @@ class Email(Section):
     lmtp: Lmtp = Field(default=Lmtp(), description="where mail comes in")
     imap: Imap | None = Field(default=None, description="the mailbox it is fetched from, instead of lmtp")
     smtp: Smtp = Field(default=Smtp(), description="where mail goes out")
+    after_closing: AfterClosing = Field(
+        default=AfterClosing(), description="how long mail is dealt with after a case was closed"
+    )
 
     @model_validator(mode="after")
     def _mail_comes_one_way(self) -> Self:

@@ -67,6 +67,9 @@ email:
     tls: $smtp_tls                       # none, starttls or implicit; default none
     # username: mediatrix                # where the server wants one; default none
     # password: {file: secrets/smtp.password}
+  # after_closing:                       # what counts is what is set here when a case is closed
+  #   addresses_days: 14                 # until mail to its reply addresses is refused, 0 to 3650; default 14
+  #   mails_days: 90                     # until its mails are destroyed, as they came, 0 to 3650; default 90
 
 whatsapp:
   enabled: false                         # whether there is a WhatsApp bridge; default true where this section stands

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from appservice.mail.stored import StoredMail
 from appservice.reading import MAIL, REPORT, STRANGERS
@@ -14,9 +14,12 @@ from bridges.email.ids import EmailAddress, IntakeAddress, MalformedAddress, par
 from bridges.email.proof import Proven, Trust, is_its_senders, prove
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import CaseId
+from rooms.mails import SentMail
 from rooms.ports import Item, Lane, case_lane
 
 OWNERS_KEPT = 1_000
+REPORTS_FOR = timedelta(days=30)
+"""So long after the last that was known of a mail, reports about it are taken; mail servers give up after days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class MailInbox:
         async with self._database.read() as work:
             address = await work.addresses.by_hash(token_hash)
             if address is None:
-                return await work.mails.by_bounce(token_hash) is not None
+                return await self._reported(work, token_hash) is not None
             case = await work.cases.load(address.case)
         person = case.person(address.person) if case else None
         self._owners[token_hash] = parse_address(person.endpoint.address) if person else None
@@ -99,8 +102,13 @@ class MailInbox:
         address = await work.addresses.by_hash(token_hash)
         if address:
             return _About(MAIL, address.case)
-        sent = await work.mails.by_bounce(token_hash)
+        sent = await self._reported(work, token_hash)
         return _About(REPORT, sent.case) if sent else None
+
+    async def _reported(self, work: ReceivingWork, token_hash: str) -> SentMail | None:
+        """The mail that a report to that address would be about, if any may still come."""
+        sent = await work.mails.by_bounce(token_hash)
+        return sent if sent and sent.at > self._clock() - REPORTS_FOR else None
 
 
 def _item(mail: ReceivedMail, about: _About, at: datetime) -> Item:

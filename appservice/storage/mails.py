@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
@@ -44,6 +44,9 @@ class SqlMailLedger:
             "sealed": seal.seal("raw_mails.sealed", row(case, message), raw),
         }
         await self._connection.execute(insert_new(self._connection.dialect, RAW_MAILS, "case_id", "message"), values)
+
+    async def destroy(self, case: CaseId) -> None:
+        await self._connection.execute(delete(RAW_MAILS).where(RAW_MAILS.c.case_id == case))
 
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
         statement = select(RAW_MAILS.c.sealed).where(RAW_MAILS.c.case_id == case, RAW_MAILS.c.message == message)

@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from appservice.ports import ServiceDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from policies.case import CaseId, Phase
+from policies.schedule import Due, Schedule, due_key
 from rooms import triage
 from rooms.apply import Codec
+from rooms.clock import alarm
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Work, item_id
+from rooms.ports import ItemId, Work, case_lane, item_id
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,10 @@ class Rounds:
         except Exception:
             logger.exception("a case can't be read, so its rooms are not looked at")
             return False
+        if case and case.phase is Phase.CLOSED and case.closing is None:
+            # Closed before closed cases had times.
+            due, now = ItemId(f"closing/{case_id}"), datetime.now(UTC)
+            await work.inbox.put(alarm(due, case_lane(case_id), case_id, Schedule(now, due_key(Due.CLOSING)), now))
         if case is None or case.phase is Phase.CLOSED:
             return False
         item = item_id(f"start/{case_id}/{time.time()}")

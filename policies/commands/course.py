@@ -8,6 +8,7 @@ from datetime import timedelta
 from policies.ask import Ending, Withdrawing
 from policies.asking import put
 from policies.case import Case, Person, Phase, Role
+from policies.closing import begun
 from policies.commands.confirming import confirm
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
@@ -118,9 +119,11 @@ def has_withdrawn(case: Case, person: Person) -> Done:
     return Done(withdrawn(case, person.id), answer, _to(case, person, text))
 
 
-def ended(case: Case, phase: Phase) -> Done:
+def ended(case: Case, phase: Phase, facts: Facts) -> Done:
     """The mediation is over."""
-    return Done(replace(case, phase=phase, pauses=()), f"The case is {phase}. !resume would go on with it.")
+    closing = begun(facts.terms, facts.at) if phase is Phase.CLOSED else None
+    after = replace(case, phase=phase, pauses=(), closing=closing)
+    return Done(after, f"The case is {phase}. !resume would go on with it.")
 
 
 def _is_party(case: Case, person: Person) -> bool:

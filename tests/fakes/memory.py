@@ -536,6 +536,10 @@ class MemoryMailLedger:
     async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
         self._tables.raw_mails.setdefault((case, message), raw)
 
+    async def destroy(self, case: CaseId) -> None:
+        for key in [key for key in self._tables.raw_mails if key[0] == case]:
+            del self._tables.raw_mails[key]
+
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
         return self._tables.raw_mails.get((case, message))
 

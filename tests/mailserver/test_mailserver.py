@@ -33,11 +33,12 @@ from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.reception import Entrance, InboxVerdict, ReceivedMail, Reception
 from bridges.email.server import LmtpServer
-from policies.case import DESK, JOINT, Case, Conversation
+from policies.case import DESK, JOINT, Case, Closing, Conversation, Phase
 from policies.effects import Post, Relay, Tell
 from policies.message import Text
 from policies.plan import label
 from rooms.apply import Outgoing
+from rooms.handle import Handler
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Sent
@@ -443,6 +444,17 @@ async def test_a_forged_report_is_refused_at_the_door_or_is_nobodys_word(service
 async def test_an_unknown_address_is_refused_at_the_door(service: Service) -> None:
     unknown = token_address(new_reply_token(), TRUST.own_domain)
     assert await service.send(NET.sign(reply(await service.write("x", OWN), "hello")), unknown) == {unknown: 550}
+    assert await service.items() == ()
+
+
+async def test_the_address_of_a_case_that_was_closed_long_ago_is_refused_at_the_door(service: Service) -> None:
+    letter = await service.write("x", OWN)
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    closed = replace(CASE, phase=Phase.CLOSED, closing=Closing(long_ago, long_ago + timedelta(days=9)))
+    async with service.database.begin() as work:
+        await work.cases.save(closed)
+        await Handler(work, CODEC, HOUSE, ItemId("late"), datetime.now(UTC)).due(CASE.id, "closing:")
+    assert await service.send(NET.sign(reply(letter, "too late")), address_of(letter)) == {address_of(letter): 550}
     assert await service.items() == ()
 
 

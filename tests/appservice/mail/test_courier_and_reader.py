@@ -17,7 +17,7 @@ from bridges.email.api import Accepted, MailServer, Refused, Security, SendResul
 from bridges.email.convert_in import likeness, mail_identity
 from bridges.email.ids import BounceToken, message_id, parse_recipient, token_hash
 from bridges.unsent import NotSent, Unknown
-from policies.case import DESK, JOINT, Case, Conversation, Endpoint, EndpointId
+from policies.case import DESK, JOINT, Case, Closing, Conversation, Endpoint, EndpointId, Phase
 from policies.effects import AskWhose, Inform, Pose, Post, Relay, Tell
 from policies.guard import grams
 from policies.mail import MailState
@@ -58,13 +58,17 @@ class Desk:
         self.reader = MailReader(self.database, CODEC, HOUSE, TRUST, settle=timedelta())
 
     async def carry(
-        self, content: Content | AskWhose | Inform | None = None, where: Conversation = JOINT, item: str = "i1"
+        self,
+        content: Content | AskWhose | Inform | None = None,
+        where: Conversation = JOINT,
+        item: str = "i1",
+        case: Case = CASE,
     ) -> Outcome:
         """Carry a letter to Carl, as an item of the outbox."""
         async with self.database.begin() as work:
             await work.outbox.put(Item(ItemId(item), Lane("l"), "people", CASE.id, b"x", AT))
         stored = self.database.committed.outbox.items[ItemId(item)]
-        letter = Letter(CASE, where, label(where, CASE), CARL.id, (), "Alice", content, None)
+        letter = Letter(case, where, label(where, case), CARL.id, (), "Alice", content, None)
         return await self.courier.carry(stored, letter)
 
     async def address(self, where: Conversation) -> None:
@@ -370,6 +374,29 @@ async def test_the_mail_itself_is_kept_as_it_came(desk: Desk) -> None:
     raw = mail("hello", PASSED)
     await desk.reader.read(await desk.receive(raw))
     assert list(desk.database.committed.raw_mails.values()) == [raw]
+
+
+async def test_of_a_closed_case_nothing_is_kept_as_it_came_once_its_time_is_over(desk: Desk) -> None:
+    await desk.address(OWN)
+    over = replace(CASE, phase=Phase.CLOSED, closing=Closing(AT, AT, expired=False, destroyed=True))
+    async with desk.database.begin() as work:
+        await work.cases.save(over)
+    raw = mail("Too late.", PASSED)
+    assert await desk.reader.read(await desk.receive(raw)) == Finished()
+    automatic = mail("I am away.", PASSED, "Auto-Submitted: auto-replied")
+    assert await desk.reader.read(await desk.receive(automatic)) == Finished()
+    assert desk.database.committed.raw_mails == {}
+
+
+async def test_a_letter_of_a_case_whose_addresses_have_expired_opens_none(desk: Desk) -> None:
+    expired = replace(CASE, phase=Phase.CLOSED, closing=Closing(AT, AT, expired=True))
+    async with desk.database.begin() as work:
+        await work.cases.save(expired)
+    await desk.carry(Inform(CARL.id, OWN, verbatim("The mediation is closed.")), OWN, case=expired)
+    assert [bool(parse_recipient(sent.reply_address, OWN_DOMAIN)) for sent in desk.post_office.delivered] == [True]
+    assert desk.database.committed.addresses == {}
+    await desk.carry(Inform(CARL.id, OWN, verbatim("It goes on.")), OWN, item="i2")
+    assert len(desk.database.committed.addresses) == 1
 
 
 async def test_a_mail_to_all_waits_whether_it_comes_to_another_address_too(desk: Desk) -> None:

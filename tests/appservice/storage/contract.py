@@ -504,6 +504,15 @@ class DatabaseContract:
             assert await work.mails.raw(SMITH, MessageId("m2")) is None
             assert await work.mails.raw(CaseId("1002"), MessageId("m1")) is None
 
+    async def test_the_mails_of_one_case_are_destroyed_as_they_came(self, database: WideDatabase) -> None:
+        cases = (SMITH, CaseId("1002"))
+        async with database.begin() as work:
+            for case in cases:
+                await work.mails.keep(case, MessageId("m1"), b"raw")
+            await work.mails.destroy(SMITH)
+        async with database.begin() as work:
+            assert [await work.mails.raw(case, MessageId("m1")) for case in cases] == [None, b"raw"]
+
     async def test_what_is_known_of_a_mail_that_left_can_change(self, database: WideDatabase) -> None:
         mails = [
             SentMail(f"hash{n}", SMITH, CARL, EndpointId("e2"), ItemId(f"i{n}"), MailState.LEAVING, AT, "Ω")

@@ -15,15 +15,17 @@ from appservice.reading import EVENT, MAIL, TO_DEVICE
 from appservice.storage import together
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.storage.mail_inbox import MailInbox
+from appservice.storage.mail_inbox import REPORTS_FOR, MailInbox
 from appservice.storage.receiving import BESIDE, KEY_COUNTS, TransactionInbox
 from bridges.email.ids import ReplyToken, token_hash
 from bridges.email.proof import Trust
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import JOINT, CaseId, EndpointId, PersonId
+from policies.mail import MailState
 from policies.plan import RoomKey
 from rooms.addresses import ReplyAddress
-from rooms.ports import Item, Lane, RoomId, RoomRecord, Standing, State
+from rooms.mails import SentMail
+from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
 from tests.fakes.memory import MemoryDatabase
 
 Database = SqlDatabase | MemoryDatabase
@@ -266,6 +268,19 @@ async def test_mail_to_nobody_or_to_a_revoked_address_is_not_taken(database: Dat
     assert not await inbox.knows(MAIL_TO)
     assert await inbox.accept(RECEIVED) is InboxVerdict.UNKNOWN
     assert await stored(database) == []
+
+
+async def test_reports_are_taken_for_some_weeks_and_then_refused_like_mail_to_nobody(database: Database) -> None:
+    sent = SentMail(MAIL_TO, CaseId("1001"), PersonId("p2"), EndpointId("e2"), ItemId("i"), MailState.ACCEPTED, AT)
+    async with database.begin() as work:
+        await work.mails.leaves(sent)
+    report = replace(RECEIVED, envelope_from="")
+    late = MailInbox(database, TRUST, clock=lambda: AT + REPORTS_FOR)
+    assert not await late.knows(MAIL_TO)
+    assert await late.accept(report) is InboxVerdict.UNKNOWN
+    in_time = MailInbox(database, TRUST, clock=lambda: AT + REPORTS_FOR - timedelta(seconds=1))
+    assert await in_time.knows(MAIL_TO)
+    assert await in_time.accept(report) is InboxVerdict.STORED
 
 
 async def test_mail_waits_at_its_server_while_the_database_is_down(

@@ -10,8 +10,10 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.upkeep import rounds
 from appservice.upkeep.rounds import AT_ONCE, REST, Rounds
 from policies.case import CaseId, Phase
+from policies.closing import Terms, begun
+from rooms.clock import TIME, scheduled
 from tests.fakes.memory import MemoryDatabase, MemoryWork
-from tests.policies.builders import both_sides
+from tests.policies.builders import AT, both_sides
 from tests.rooms.builders import CODEC, HOUSE
 
 
@@ -69,6 +71,19 @@ async def test_each_case_is_looked_at_once_with_rests_between(database: Flaky, r
     await Rounds(database, CODEC, HOUSE).go()
     assert looked_at(database) == cases
     assert rests == [AT_ONCE * rounds.REST, 0]
+
+
+async def test_a_case_that_was_closed_before_there_were_times_for_that_is_looked_at_once(
+    database: Flaky, rests: list[float]
+) -> None:
+    [old] = await open_cases(database, 1, Phase.CLOSED)
+    [known] = await open_cases(database, 1)
+    async with database.begin() as work:
+        case = replace(both_sides(), id=known, phase=Phase.CLOSED, closing=begun(Terms(), AT))
+        await work.cases.save(case)
+    await Rounds(database, CODEC, HOUSE).go()
+    waiting = [item for item in database.committed.inbox.items.values() if item.kind == TIME]
+    assert [(item.case, scheduled(item).key) for item in waiting] == [(old, "closing:")]
 
 
 async def test_cases_that_are_over_are_passed_over_with_one_rest_for_many(database: Flaky, rests: list[float]) -> None:
