@@ -46,7 +46,7 @@ from appservice.whatsapp.house import webhook_routes, whatsapp_house
 from appservice.worker import SENDING_MOST, Worker
 from policies.case import Network
 from policies.closing import Terms
-from rooms.carriers import Courier, StrangerCourier
+from rooms.carriers import Courier, NoticeCourier, StrangerCourier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
 from rooms.house import House
@@ -87,13 +87,17 @@ def wire(config: Config) -> Service:
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
     couriers: dict[Network, Courier] = {}
     strangers: dict[Network, StrangerCourier] = {}
+    notices: dict[Network, NoticeCourier] = {}
     if mail:
         couriers[Network.EMAIL] = mail.courier
+        notices[Network.EMAIL] = mail.notices
     if mail and mail.strangers:
         strangers[Network.EMAIL] = mail.strangers
     if whatsapp:
         couriers[Network.WHATSAPP] = whatsapp.courier
         strangers[Network.WHATSAPP] = whatsapp.strangers
+    if whatsapp and whatsapp.notices:
+        notices[Network.WHATSAPP] = whatsapp.notices
     documents = document_house(config, database, matrix, whatsapp.files if whatsapp else None)
     files = DocumentWork(database, builder, documents.intake) if documents else None
     deliverer = Deliverer(
@@ -105,7 +109,7 @@ def wire(config: Config) -> Service:
         codec=codec,
         heads=mail.heads if mail else None,
         strangers=StrangerWork(database, strangers),
-        notices=mail.notices if mail else None,
+        notices=notices,
         contacts=whatsapp.numbers.contacts if whatsapp else {},
     )
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
@@ -188,6 +192,7 @@ def _house(config: Config) -> House:
         mediators={user: mediator_name(user) for user in config.mediators},
         agreement=config.agreement.first_version if config.agreement else None,
         whatsapp=config.whatsapp is not None,
+        notices_by_whatsapp=config.whatsapp is not None and config.whatsapp.notices is not None,
         one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
         documents=config.documents is not None,
         heads_to=config.record.heads_to,

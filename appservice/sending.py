@@ -33,7 +33,7 @@ from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.marks import Mark, is_mark, show
-from rooms.noticing import NOTICE_FAILED, MailNotice
+from rooms.noticing import NOTICE_FAILED, DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, Item, ItemId, State, Work, item_id
@@ -217,8 +217,8 @@ class OutboxWork:
                 return f"an answer to {to}"
             case Reconcile() | Preview():
                 return "work on the case's rooms"
-            case MailNotice(person):
-                return f"a notice by mail to {case.name_of(person)}"
+            case DeskNotice(person, network=network):
+                return f"a notice by {'WhatsApp' if network is Network.WHATSAPP else 'mail'} to {case.name_of(person)}"
             case MailHeads():
                 return "a mail with the heads of the record"
             case Say():
@@ -250,4 +250,4 @@ def _is_untold(item: Item) -> bool:
 
 def _rule(outgoing: Outgoing) -> str:
     """By which the desk is told what became of something; of a notice that was not sent nobody is noticed."""
-    return NOTICE_FAILED if isinstance(outgoing, MailNotice) else "report"
+    return NOTICE_FAILED if isinstance(outgoing, DeskNotice) else "report"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policies.agreement import Confidentiality
-from policies.names import Conversation, MessageId, PersonId, Phase, ReleaseId
+from policies.names import Conversation, MessageId, Network, PersonId, Phase, ReleaseId
 from policies.stranger import StrangerId
 
 
@@ -125,10 +125,11 @@ class Moving:
 
 @dataclass(frozen=True, slots=True)
 class Reaching:
-    """A mediator is told at this mail address that something waits at the desk: the code was mailed there alone."""
+    """A mediator is told at this address that something waits at the desk: the code was sent there alone."""
 
     person: PersonId
     address: str
+    network: Network = Network.EMAIL
 
 
 Act = (

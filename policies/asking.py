@@ -178,8 +178,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
         case WritingToStranger(to, words):
             there = case.triage.get(to) if case.triage else None
             return Meaning(f"to {to} at {there.writer.name}\n{words}") if there else None
-        case Reaching(who, address):
-            return Meaning(f"{case.name_of(who)} is told at {address}") if case.is_staff(who) else None
+        case Reaching(who, address, network):
+            return Meaning(f"{case.name_of(who)} is told by {network} at {address}") if case.is_staff(who) else None
         case Mending():
             return Meaning("the rooms are brought to the plan")
         case Accepting():

@@ -192,7 +192,7 @@ def _what(act: Act) -> str:
         case TakingOver():
             return "take the case over"
         case Reaching():
-            return "say the code that was mailed"
+            return "say the code that was sent to them"
         case Wondering():
             return "answer your question"
         case Withdrawing():

@@ -144,10 +144,11 @@ def address_key(network: Network, address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Where a mediator is told by mail that something waits at the desk, and since when it is known to be theirs."""
+    """Where a mediator is told that something waits at the desk, and since when it is known to be theirs."""
 
     address: str
     since: datetime
+    network: Network = Network.EMAIL
 
 
 @dataclass(frozen=True, slots=True)

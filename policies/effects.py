@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from policies.case import Case, Conversation, EndpointId, PersonId, ReleaseId
+from policies.case import Case, Conversation, EndpointId, Network, PersonId, ReleaseId
 from policies.document import Area, DocumentId
 from policies.hold import HoldEnd
 from policies.message import Content, Message, MessageId
@@ -159,11 +159,12 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class CheckAddress:
-    """A code to a mail address that a mediator gave as theirs; nothing else."""
+    """A code to an address that a mediator gave as theirs; nothing else."""
 
     person: PersonId
     address: str
     code: str
+    network: Network = Network.EMAIL
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class Facts:
     """Whether there is a WhatsApp bridge."""
     one_number: bool = False
     """Whether all of WhatsApp goes over one number, so that no message tells by itself who should read it."""
+    notices_by_whatsapp: bool = False
+    """Whether mediators can be told by WhatsApp that something waits at a desk."""
     engaged: frozenset[str] = frozenset()
     """Which of the names on WhatsApp that the act is about take part in another case."""
     documents: bool = False

@@ -64,7 +64,7 @@ from rooms.clock import alarm
 from rooms.endings import end_what_is_over
 from rooms.lanes import room_lane, stranger_lane
 from rooms.marks import Mark
-from rooms.noticing import MailNotice, notice_lane, put_notices
+from rooms.noticing import DeskNotice, notice_lane, put_notices
 from rooms.polls import Poll, PollEnd, poll_item
 from rooms.ports import (
     Entry,
@@ -161,7 +161,7 @@ ToSend = (
     | WriteToStranger
 )
 """The effects that become outbox items."""
-Outgoing = Effect | MailNotice | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd | Mark
+Outgoing = Effect | DeskNotice | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd | Mark
 
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
@@ -277,8 +277,8 @@ class Applier:
                 name = item_id(f"whose/{case.id}/{to}/{self._at:%Y-%m-%d}")
                 body = self._codec.dump(effect)
                 await self._work.outbox.put(Item(name, person_lane(case.id, to), PEOPLE, case.id, body, self._at))
-            case CheckAddress(person, address, code):
-                await self._put(case.id, notice_lane(case, person), PEOPLE, MailNotice(person, address, code))
+            case CheckAddress(person, address, code, network):
+                await self._put(case.id, notice_lane(case, person), PEOPLE, DeskNotice(person, address, code, network))
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
             case Hold() | EndHold() | ResumeHold():

@@ -11,7 +11,7 @@ from policies.stranger import Stranger
 from rooms.apply import MailHeads, Signal
 from rooms.letters import Letter
 from rooms.marks import Marked
-from rooms.noticing import MailNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Outcome
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, RoomId, UserId
@@ -75,7 +75,7 @@ class HeadsCourier(Protocol):
 
 
 class NoticeCourier(Protocol):
-    """Tells mediators by mail that something waits at a desk."""
+    """Tells mediators over one network that something waits at a desk."""
 
-    async def carry(self, item: Item, notice: MailNotice, case: CaseId) -> Outcome:
+    async def carry(self, item: Item, notice: DeskNotice, case: CaseId) -> Outcome:
         """As a `Courier` does."""

@@ -47,7 +47,7 @@ from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.marks import Mark
-from rooms.noticing import MailNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.polls import Poll, PollEnd, stands_by
 from rooms.ports import (
@@ -67,7 +67,7 @@ from rooms.recalling import is_early
 from rooms.triage import StrangerWork
 
 AFTER_YOU = "what was said before it goes first"
-Outside = Say | Enter | Decline | Signal | Mark | MailHeads | MailNotice
+Outside = Say | Enter | Decline | Signal | Mark | MailHeads | DeskNotice
 """What no room of a conversation waits for."""
 
 
@@ -85,7 +85,7 @@ class Deliverer:
         codec: Codec | None = None,
         heads: HeadsCourier | None = None,
         strangers: StrangerWork | None = None,
-        notices: NoticeCourier | None = None,
+        notices: Mapping[Network, NoticeCourier] = MappingProxyType({}),
         contacts: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -106,7 +106,7 @@ class Deliverer:
 
     async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:  # noqa: C901 (one arm a kind of thing)
         match outgoing:
-            case Say() | Enter() | Decline() | Signal() | Mark() | MailHeads() | MailNotice():
+            case Say() | Enter() | Decline() | Signal() | Mark() | MailHeads() | DeskNotice():
                 return await self._outside(item, outgoing), Report()
             case Board():
                 return await self._board(item, _case_of(item), outgoing)
@@ -137,7 +137,7 @@ class Deliverer:
 
     async def _outside(self, item: Item, outgoing: Outside) -> Outcome:
         match outgoing:
-            case MailNotice():
+            case DeskNotice():
                 return await self._notice(item, _case_of(item), outgoing)
             case MailHeads():
                 return await self._heads.carry(item, outgoing) if self._heads else Cancelled("heads are mailed no more")
@@ -156,14 +156,15 @@ class Deliverer:
             case _:
                 assert_never(outgoing)
 
-    async def _notice(self, item: Item, case_id: CaseId, notice: MailNotice) -> Outcome:
+    async def _notice(self, item: Item, case_id: CaseId, notice: DeskNotice) -> Outcome:
         async with self._database.begin() as work:
             if await work.epochs.unconfirmed(case_id):
                 return until_confirmed(case_id)
             stopped = await noticing.kept_back(work, await _load(work, case_id), item, notice, self._clock())
-        if stopped or self._notices is None:
-            return stopped or Cancelled("mail is not set up any more")
-        return await self._notices.carry(item, notice, case_id)
+        courier = self._notices.get(notice.network)
+        if stopped or courier is None:
+            return stopped or Cancelled(f"notices by {notice.network} are not set up any more")
+        return await courier.carry(item, notice, case_id)
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""

@@ -31,6 +31,8 @@ class House:
     """Whether there is a WhatsApp bridge."""
     one_number: bool = False
     """Whether all of it goes over one number."""
+    notices_by_whatsapp: bool = False
+    """Whether mediators can be told by it that something waits."""
     documents: bool = False
     """Whether files go to the vault."""
     deletes_media: bool = False
@@ -68,6 +70,7 @@ class House:
             self.agreement,
             whatsapp=self.whatsapp,
             one_number=self.one_number,
+            notices_by_whatsapp=self.notices_by_whatsapp,
             documents=self.documents,
             heads_to=self.heads_to,
             deletes_media=self.deletes_media,

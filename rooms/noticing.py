@@ -1,4 +1,4 @@
-"""Mediators who asked for it are told by mail that something waits at a desk: that, and nothing else (M11)."""
+"""Mediators who asked for it are told elsewhere that something waits at a desk: that, and nothing else (M11)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from policies.ask import Reaching
-from policies.case import DESK, Case, PersonId
+from policies.case import DESK, Case, Network, PersonId
 from policies.delivery import channel_key
 from policies.effects import Decision, Tell
 from policies.quiet import quiet_until
@@ -22,18 +22,19 @@ _OWN_DOING: Final = frozenset({"command", "refused", "misunderstood", "taken-bac
 
 
 @dataclass(frozen=True, slots=True)
-class MailNotice:
-    """To a mediator's own mailbox: that something waits at the desk, or the code that shows whose mailbox it is."""
+class DeskNotice:
+    """To a mediator's mailbox or telephone: that something waits at the desk, or the code that shows whose it is."""
 
     person: PersonId
     to: str
     code: str | None = None
+    network: Network = Network.EMAIL
 
 
 class Writes(Protocol):
     """Writes what is to be sent."""
 
-    def dump(self, outgoing: MailNotice, /) -> bytes: ...
+    def dump(self, outgoing: DeskNotice, /) -> bytes: ...
 
 
 def _is_news(decision: Decision, by: PersonId | None) -> bool:
@@ -51,7 +52,7 @@ async def put_notices(work: Work, codec: Writes, decision: Decision, by: PersonI
     for person in case.people if _is_news(decision, by) else ():
         if person.noticed and case.is_staff(person.id):
             lane = notice_lane(case, person.id)
-            body = codec.dump(MailNotice(person.id, person.noticed.address))
+            body = codec.dump(DeskNotice(person.id, person.noticed.address, network=person.noticed.network))
             # Parked, so that a code does not wait behind it.
             name = item_id(f"{lane}/{slot}")
             item = Item(name, lane, "people", case.id, body, at, state=State.PARKED, wait_key=lane, due_at=due)
@@ -59,19 +60,25 @@ async def put_notices(work: Work, codec: Writes, decision: Decision, by: PersonI
 
 
 def notice_lane(case: Case, person: PersonId) -> Lane:
-    """What a mediator is told of a case by mail, one after another."""
+    """What a mediator is told of a case outside of Matrix, one after another."""
     return Lane(f"notice:{case.id}:{person}")
 
 
-async def kept_back(work: Work, case: Case, item: Item, notice: MailNotice, at: datetime) -> Parked | Cancelled | None:
+def is_notice(lane: Lane) -> bool:
+    """Whether that is such a lane."""
+    return lane.startswith("notice:")
+
+
+async def kept_back(work: Work, case: Case, item: Item, notice: DeskNotice, at: datetime) -> Parked | Cancelled | None:
     """Why it isn't sent now: nobody wants it any more, it is quiet there, or a later one says the same."""
     person = case.person(notice.person)
     if person is None or not case.is_staff(person.id):
         return Cancelled("they are no mediator of this case any more")
     if notice.code:
-        asked = any(a.code == notice.code and a.act == Reaching(person.id, notice.to) for a in case.asks)
+        act = Reaching(person.id, notice.to, notice.network)
+        asked = any(a.code == notice.code and a.act == act for a in case.asks)
         return None if asked else Cancelled("the code counts no more")
-    if person.noticed is None or person.noticed.address != notice.to:
+    if person.noticed is None or (person.noticed.network, person.noticed.address) != (notice.network, notice.to):
         return Cancelled("they are told there no more")
     if await work.outbox.behind(item):
         return Cancelled("a later one says the same")

@@ -41,7 +41,7 @@ from policies.plan import room_key
 from rooms.apply import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.marks import Mark
-from rooms.noticing import MailNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, Item, RoomId, UserId, Work
@@ -106,7 +106,7 @@ class Aftermath:
                 async with self._database.begin() as work:
                     doubtful = _first_look(item) and await _doubtful(work, item, outgoing, epoch)
                 return Unanswered(MAYBE) if doubtful else None
-            case MailNotice():
+            case DeskNotice():
                 return Cancelled("it was to be sent before the restore") if _is_old(item, epoch) else None
             case MailHeads():
                 return Cancelled("the record was restored; the next heads follow") if _is_old(item, epoch) else None

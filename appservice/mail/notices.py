@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appservice.mail.plain import PlainMails
 from policies.case import CaseId
-from rooms.noticing import MailNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Outcome
 from rooms.ports import Item
 
@@ -15,7 +15,7 @@ class NoticeMail:
     def __init__(self, mails: PlainMails) -> None:
         self._mails = mails
 
-    async def carry(self, item: Item, notice: MailNotice, case: CaseId) -> Outcome:
+    async def carry(self, item: Item, notice: DeskNotice, case: CaseId) -> Outcome:
         """Send it once. Raises Trouble."""
         if notice.code:
             subject, text = (

@@ -139,6 +139,13 @@ class WhatsAppTemplate(Section):
     )
 
 
+class WhatsAppNotices(Section):
+    """The approved messages by which mediators are told that something waits at a desk."""
+
+    notice: WhatsAppTemplate = Field(description="that something waits; without variables")
+    code: WhatsAppTemplate = Field(description="the code that shows whose number it is; category authentication")
+
+
 class WhatsApp(Section):
     """The WhatsApp bridge, on the Cloud API."""
 
@@ -155,6 +162,9 @@ class WhatsApp(Section):
         description="Meta's id of a number at which whoever writes is a stranger, even a party; it belongs to no case",
     )
     template: WhatsAppTemplate = Field(description="the message that asks somebody to write")
+    notices: WhatsAppNotices | None = Field(
+        default=None, description="by which mediators are told of their desks; without it, they are not by WhatsApp"
+    )
     app_secret: Secret = Field(description="the app's secret, which signs webhooks, as {file: PATH} or {env: NAME}")
     verify_token: Token = Field(description="the token of the webhook's subscription")
     access_token: Secret = Field(description="the system user's token, which opens the Cloud API")

@@ -78,6 +78,9 @@ whatsapp:
   # intake_number: "100000000000003"     # one at which whoever writes is a stranger, even a party; default none
   template: {name: new_message, language: en}              # the approved message that asks somebody to write; with
                                          # also: [de, es] where it is approved in other languages, too
+  # notices:                             # the approved messages that tell mediators of their desks; default none
+  #   notice: {name: desk_notice, language: en}            # that something waits, without variables
+  #   code: {name: desk_code, language: en}                # a code, of category authentication
   app_secret: {file: secrets/whatsapp-app.secret}          # the secret of your app at Meta, which signs webhooks
   verify_token: {file: secrets/whatsapp-verify.token}      # a word of yours, which you give Meta with the webhook's URL
   access_token: {file: secrets/whatsapp-access.token}      # the token of your system user at Meta

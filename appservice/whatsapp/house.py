@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from appservice.codec import JsonCodec
-from appservice.setup.channels import WhatsApp
+from appservice.setup.channels import WhatsApp, WhatsAppTemplate
 from appservice.setup.config import Config
 from appservice.storage.database import SqlDatabase
 from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.door import DroppedReader
 from appservice.whatsapp.media import WhatsAppFiles
+from appservice.whatsapp.notices import NoticeTemplates, NoticeWhatsApp
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.reader import WebhookReader
 from appservice.whatsapp.rendering import Voice
+from appservice.whatsapp.single import SingleMessages
 from appservice.whatsapp.statuses import StatusReader
 from appservice.whatsapp.strangers import StrangersWhatsApp
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
@@ -36,6 +38,7 @@ class WhatsAppHouse:
     webhooks: WebhookWork
     courier: WhatsAppCourier
     strangers: StrangersWhatsApp
+    notices: NoticeWhatsApp | None
 
     def files(self, most_bytes: int) -> WhatsAppFiles:
         """Fetches files of at most so many bytes."""
@@ -55,14 +58,23 @@ def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, hous
         numbers,
         codec,
         house,
-        template=Template(whatsapp.template.name, whatsapp.template.language, whatsapp.template.also),
+        template=_named(whatsapp.template),
         voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
         pace=pace,
     )
     webhooks = WebhookWork(
         WebhookReader(codec, house, numbers), StatusReader(codec, house), DroppedReader(codec, house)
     )
-    return WhatsAppHouse(numbers, cloud, webhooks, courier, StrangersWhatsApp(database, cloud, pace))
+    messages = SingleMessages(database, cloud, pace)
+    wanted = whatsapp.notices
+    templates = NoticeTemplates(_named(wanted.notice), _named(wanted.code)) if wanted else None
+    sender = whatsapp.intake_number or whatsapp.private_number
+    notices = NoticeWhatsApp(database, messages, templates, sender) if templates else None
+    return WhatsAppHouse(numbers, cloud, webhooks, courier, StrangersWhatsApp(messages), notices)
+
+
+def _named(template: WhatsAppTemplate) -> Template:
+    return Template(template.name, template.language, template.also)
 
 
 def webhook_routes(config: Config, database: SqlDatabase, passed: Callable[[], Awaitable[None]]) -> list[web.RouteDef]:

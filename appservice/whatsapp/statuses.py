@@ -39,6 +39,7 @@ from rooms.house import House
 from rooms.lanes import stranger_of
 from rooms.marks import Mark, show
 from rooms.messages import SentPart
+from rooms.noticing import NOTICE_FAILED, is_notice
 from rooms.ports import Item, ItemId, State
 
 _STATES = {
@@ -68,6 +69,8 @@ class StatusReader:
             person = case.person(about.asked or (part.person if part else PersonId("")))
             if case.triage is not None:
                 await self._to_stranger(work, handler, case, sent, status)
+            elif is_notice(sent.lane):
+                await _notice(work, handler, case, sent, status)
             elif part and person:
                 await _part(_Report(work, handler, case, person, sent, part, status, self._codec, item.id))
             elif person and about.asked and status.progress is Progress.FAILED:
@@ -87,6 +90,15 @@ class StatusReader:
             await work.outbox.done(sent.id, "reported as sent")
             if sent.state is State.UNKNOWN:
                 await handler.follow(case, decide_reached(case, to))
+
+
+async def _notice(work: ServiceWork, handler: Handler, case: Case, sent: Item, status: Status) -> None:
+    """About a notice to a mediator, or the code that shows whose number it is."""
+    if status.progress is Progress.FAILED:
+        text = f"A WhatsApp message that tells of this desk was not delivered: {_fault(status).words}. !notify sets it."
+        await handler.tell_desk(case.id, text, rule=NOTICE_FAILED)
+    elif sent.state is State.UNKNOWN and status.progress is not None:
+        await work.outbox.done(sent.id, "reported as sent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from sandbox.whatsapp.rules import Json, buttons, error, words, wrong
 
 PRIVATE, JOINT = "100000000000001", "100000000000002"
 TEMPLATE: Final = ("new_message", "en")
+NOTICE: Final = ("desk_notice", "en")
+CODE: Final = ("desk_code", "en")
+"""Of which category authentication, so it is sent with a code."""
 WINDOW: Final = timedelta(hours=24)
 """Messaging: customer service windows; each number of ours has its own."""
 PAIR_BURST, PAIR_EVERY = 45, timedelta(seconds=6)
@@ -61,7 +64,7 @@ class Graph:
         run: str = "",
     ) -> None:
         self.clock, self.numbers = clock, numbers
-        self.templates = {TEMPLATE}
+        self.templates = {TEMPLATE, NOTICE, CODE}
         self.phones: dict[str, Phone] = {}
         self.windows: dict[tuple[str, str], datetime] = {}
         self.requests: list[Json] = []
@@ -111,6 +114,8 @@ class Graph:
             wanted = body["template"]
             if (wanted["name"], wanted["language"]["code"]) not in self.templates:
                 return 132001  # Error codes: 132001, template does not exist
+            if bool(wanted.get("components")) is not (wanted["name"] == CODE[0]):
+                return 132000  # Error codes: 132000, template param count mismatch
         elif self.windows.get((number, phone.user), datetime.min.replace(tzinfo=UTC)) <= self.clock():
             return 131047  # Error codes: 131047, re-engagement message
         owed = max(self._owed.get((number, phone.user), self.clock()), self.clock())

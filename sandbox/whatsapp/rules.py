@@ -20,6 +20,7 @@ FIELDS: Final = {
 """Messages API: the fields of a request."""
 CALLBACK_DATA: Final = 512
 TEXT: Final = 4_096
+CODE: Final = 15
 BUTTONS, BODY, TITLE, BUTTON_ID = 3, 1_024, 20, 256
 
 
@@ -43,12 +44,24 @@ def wrong(body: Json) -> str | None:
             said = body.get("text", {}).get("body")
             return None if isinstance(said, str) and said.strip() and _units(said) <= TEXT else "text"
         case "template":
-            wanted = body.get("template", {})
-            return None if isinstance(wanted.get("name"), str) and "code" in wanted.get("language", {}) else "template"
+            return _template(body.get("template", {}))
         case "interactive":
             return _interactive(body.get("interactive", {}))
         case _:
             return "type"
+
+
+def _template(wanted: Json) -> str | None:
+    """A name and a language; a code of at most 15 signs in the body and on the button (authentication templates)."""
+    if not isinstance(wanted.get("name"), str) or "code" not in wanted.get("language", {}):
+        return "template"
+    parts = wanted.get("components", [])
+    codes = [given.get("text", "") for part in parts for given in part.get("parameters", [])]
+    shapes = [(part.get("type"), part.get("sub_type"), part.get("index")) for part in parts]
+    if parts and shapes != [("body", None, None), ("button", "url", "0")]:
+        return "components"
+    good = not parts or (len(codes) == 2 and len(set(codes)) == 1 and 0 < len(codes[0]) <= CODE)
+    return None if good else "code"
 
 
 def _interactive(inner: Json) -> str | None:
@@ -79,7 +92,9 @@ def words(message: Json) -> str:
         case "interactive":
             return str(message["interactive"]["body"]["text"])
         case _:
-            return f"[template {message['template']['name']}]"
+            wanted = message["template"]
+            given = "".join(f": {part['parameters'][0]['text']}" for part in wanted.get("components", [])[:1])
+            return f"[template {wanted['name']}{given}]"
 
 
 def buttons(message: Json) -> list[Json]:

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from sandbox.ports import LOOPBACK, require_free
-from sandbox.whatsapp.graph import JOINT, PRIVATE, TEMPLATE, Graph, Mishap
+from sandbox.whatsapp.graph import CODE, JOINT, NOTICE, PRIVATE, TEMPLATE, Graph, Mishap
 from sandbox.whatsapp.rules import Json, error
 from sandbox.whatsapp.telephone import Telephone
 from sandbox.whatsapp.webhooks import Webhooks
@@ -28,6 +28,9 @@ whatsapp:
   private_number: "{PRIVATE}"
   joint_number: "{JOINT}"
   template: {{name: {TEMPLATE[0]}, language: {TEMPLATE[1]}}}
+  notices:
+    notice: {{name: {NOTICE[0]}, language: {NOTICE[1]}}}
+    code: {{name: {CODE[0]}, language: {CODE[1]}}}
   app_secret: {{file: secrets/{APP}}}
   verify_token: {{file: secrets/{VERIFY}}}
   access_token: {{file: secrets/{ACCESS}}}

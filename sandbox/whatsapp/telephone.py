@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sandbox.whatsapp.graph import Graph, Phone
+from sandbox.whatsapp.graph import TEMPLATE, Graph, Phone
 from sandbox.whatsapp.rules import TEXT, Json, buttons, words
 from sandbox.whatsapp.webhooks import Webhooks
 
@@ -94,10 +94,11 @@ class Telephone:
     async def arrived(self, number: str, wamid: str, message: Json) -> None:
         """A message of ours is shown."""
         is_template = message["type"] == "template"
-        shown = _ASKS_TO_WRITE if is_template else words(message)
+        asks = is_template and message["template"]["name"] == TEMPLATE[0]
+        shown = _ASKS_TO_WRITE if asks else words(message)
         choices = tuple(Button(button["id"], button["title"]) for button in buttons(message))
         quotes = message.get("context", {}).get("message_id")
-        await self._keep(Bubble(wamid, number, False, _now(), shown, choices, quotes, template=is_template))
+        await self._keep(Bubble(wamid, number, False, _now(), shown, choices, quotes, template=asks))
 
     async def write(self, number: str, text: str, *, quoting: Bubble | None = None) -> Bubble:
         """Its owner writes. At most 4,096 characters, as on a real one."""

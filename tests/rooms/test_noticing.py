@@ -14,13 +14,13 @@ from appservice.mail.plain import PlainMails
 from appservice.upkeep.epoch import Epoch, Stage
 from bridges.email.api import MailServer, Security
 from policies.asking import Answer
-from policies.case import DESK, JOINT, Case, Noticed
+from policies.case import DESK, JOINT, Case, Network, Noticed
 from policies.message import MessageId, SignedDevice, Text
 from policies.quiet import Quiet
 from rooms.apply import PEOPLE, Outgoing
 from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
-from rooms.noticing import NOTICE_EVERY, NOTICE_FAILED, MailNotice
+from rooms.noticing import NOTICE_EVERY, NOTICE_FAILED, DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.ports import Item, ItemId, State
 from tests.fakes.post_office import PostOffice
@@ -46,10 +46,10 @@ async def says(site: Site, name: str, text: str, number: str, minutes: int = 0) 
         await handler(work, number, at).message(CASE.id, about, None, None)
 
 
-def notices(site: Site) -> list[tuple[Item, MailNotice]]:
+def notices(site: Site) -> list[tuple[Item, DeskNotice]]:
     items = [i for i in site.database.committed.outbox.items.values() if i.kind == PEOPLE]
     loaded: list[tuple[Item, Outgoing]] = [(item, CODEC.load(item.body)) for item in items]
-    return [(item, outgoing) for item, outgoing in loaded if isinstance(outgoing, MailNotice)]
+    return [(item, outgoing) for item, outgoing in loaded if isinstance(outgoing, DeskNotice)]
 
 
 class Mailbox:
@@ -59,7 +59,7 @@ class Mailbox:
         self.site, self.office = site, PostOffice()
         monkeypatch.setattr(plain, "send", self.office.send)
 
-    async def gets(self, item: Item, notice: MailNotice, *, later: timedelta = NOTICE_EVERY) -> Outcome:
+    async def gets(self, item: Item, notice: DeskNotice, *, later: timedelta = NOTICE_EVERY) -> Outcome:
         sender = Sender("Town Mediation", "+1 555 0100", "reply.example.org", "https://mediation.example.org")
         mails = PlainMails(self.site.database, MailServer("127.0.0.1", 25, Security.NONE), sender)
         async with self.site.database.begin() as work:
@@ -70,7 +70,7 @@ class Mailbox:
             self.site.builder,
             self.site.poster,
             {},
-            notices=NoticeMail(mails),
+            notices={Network.EMAIL: NoticeMail(mails)},
             clock=lambda: AT + later,
         )
         outcome, _ = await deliverer.deliver(item, notice)

@@ -97,14 +97,14 @@ async def test_an_answer_of_which_nobody_knows_whether_it_left_is_not_sent_again
 async def test_a_process_that_dies_right_after_it_has_answered_answers_once() -> None:
     there = await house()
     await there.writes("hello")
-    network = there.strangers._network
+    network = there.strangers._messages._network
 
     class Dying:
         async def send(self, number: str, sent: Json) -> SendResult:
             await network.send(number, sent)
             raise KeyboardInterrupt
 
-    there.strangers._network = Dying()
+    there.strangers._messages._network = Dying()
     with pytest.raises(KeyboardInterrupt):
         await there.deliver_to_strangers()
     there.new_process()
@@ -117,14 +117,14 @@ async def test_a_report_that_comes_before_the_answer_is_known_keeps_it_from_bein
     there = await house()
     await there.writes("hello")
     (item,) = [i for i in there.database.committed.outbox.items.values() if i.lane.startswith("stranger:")]
-    network = there.strangers._network
+    network = there.strangers._messages._network
 
     class Dying:
         async def send(self, number: str, sent: Json) -> SendResult:
             await network.send(number, sent)
             raise KeyboardInterrupt
 
-    there.strangers._network = Dying()
+    there.strangers._messages._network = Dying()
     with pytest.raises(KeyboardInterrupt):
         await there.deliver_to_strangers()
     there.new_process()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from appservice.sending import OutboxWork
+from appservice.whatsapp.single import SingleMessages
 from appservice.whatsapp.strangers import StrangersWhatsApp
 from appservice.worker import Fate
 from appservice.worker import _store as store
@@ -35,7 +36,7 @@ class Triage(WhatsAppHouse):
     def new_process(self) -> StrangersWhatsApp:
         """Who writes to strangers, as a new process has it."""
         pace = Pace(lambda: self.monotonic)
-        self.strangers = StrangersWhatsApp(self.database, FakeCloud(self.graph), pace, lambda: self.now)
+        self.strangers = StrangersWhatsApp(SingleMessages(self.database, FakeCloud(self.graph), pace), lambda: self.now)
         return self.strangers
 
     async def writes(
