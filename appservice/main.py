@@ -11,6 +11,7 @@ from appservice.clock import TimeReader
 from appservice.codec import JsonCodec
 from appservice.crypto.outbound import Rotation
 from appservice.crypto.sealing import Sealer
+from appservice.documents.handout import Enclosures
 from appservice.documents.house import document_house
 from appservice.documents.reader import FilingReader
 from appservice.e2ee.encryption import Encryption, Us
@@ -67,8 +68,10 @@ def wire(config: Config) -> Service:
     builder = Builder(database, matrix, bot, ours, rotation=rotation, make_ghost=encryption.ensure_identity)
     arrivals = TransactionInbox(database, on_device_lists=encryption.devices_wanted.set)
     sweeper = Sweeper(database, matrix, arrivals, bot)
-    mail = mail_house(config, database, codec, house)
     whatsapp = whatsapp_house(config, database, codec, house)
+    documents = document_house(config, database, matrix, whatsapp.files if whatsapp else None)
+    enclosures = Enclosures(documents.handouts, codec, house) if documents else None
+    mail = mail_house(config, database, codec, house, enclosures)
     readers = Readers(
         events=EventReader(encryption, verifications, codec, house, bot, is_ours=ours.has),
         encryption=encryption,
@@ -98,7 +101,6 @@ def wire(config: Config) -> Service:
         strangers[Network.WHATSAPP] = whatsapp.strangers
     if whatsapp and whatsapp.notices:
         notices[Network.WHATSAPP] = whatsapp.notices
-    documents = document_house(config, database, matrix, whatsapp.files if whatsapp else None)
     files = DocumentWork(database, builder, documents.intake) if documents else None
     deliverer = Deliverer(
         database,

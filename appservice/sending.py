@@ -9,11 +9,11 @@ from typing import Protocol, assert_never
 from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Finished, Park
+from policies.carrying import Enclose, Hand
 from policies.case import CaseId, Kind, Network
 from policies.effects import (
     AskWhose,
     Explain,
-    Hand,
     Inform,
     Introduce,
     Pose,
@@ -206,8 +206,8 @@ class OutboxWork:
                 return f"that a question is closed, in {desk_label(where, case)}"
             case Redact(where):
                 return f"the removal of a message in {desk_label(where, case)}"
-            case Publish(number, where) | Hand(number, conversation=where):
-                kind = "document" if isinstance(outgoing, Hand) else "release"
+            case Publish(number, where) | Hand(number, conversation=where) | Enclose(number, conversation=where):
+                kind = "release" if isinstance(outgoing, Publish) else "document"
                 return f"the {kind} {number} for {desk_label(where, case)}"
             case Pose(to, where) | Inform(to, where) | Poll(to, where):
                 person = case.person(to)

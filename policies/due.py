@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policies.answering import lapse
+from policies.carrying import Recall
 from policies.case import Case, PersonId
 from policies.closing import decide_closing
 from policies.course import lapsed
-from policies.effects import Decision, PostHeads, Recall
+from policies.effects import Decision, PostHeads
 from policies.floor import ended
 from policies.following import what_follows
 from policies.joining import decide_step

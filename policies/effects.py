@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import Case, Conversation, EndpointId, Network, PersonId, ReleaseId
-from policies.document import Area, DocumentId
 from policies.hold import HoldEnd
 from policies.message import Content, Message, MessageId
 from policies.phrase import Phrase, phrase
@@ -239,43 +239,6 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
-    """Make a version of a document in which these places are black, and these words wherever they stand; what became of
-    it comes back as `redaction.Redaction`. `sha256`: of the version that this was said of."""
-
-    document: DocumentId
-    version: int
-    sha256: str
-    areas: tuple[Area, ...]
-    words: tuple[str, ...]
-    by: PersonId
-
-
-@dataclass(frozen=True, slots=True)
-class Erase:
-    """Delete the file that a message brought from the homeserver, where we may."""
-
-    message: MessageId
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """Post a version of a document into the room of a conversation, if everybody who reads there may download it."""
-
-    document: DocumentId
-    version: int
-    sha256: str
-    conversation: Conversation
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """Take back what of a document was posted where somebody reads who may not download it any more."""
-
-    document: DocumentId
-
-
-@dataclass(frozen=True, slots=True)
 class Reconcile:
     """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves.
 
@@ -329,6 +292,7 @@ Effect = (
     | Ingest
     | Erase
     | Hand
+    | Enclose
     | Recall
     | Cover
     | Reconcile

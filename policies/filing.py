@@ -20,10 +20,11 @@ from typing import Final, assert_never
 
 from policies import versions
 from policies.cards import card, people
+from policies.carrying import Erase
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.document import Document, DocumentId, Kept, Label, Version
 from policies.documents import all_may_view
-from policies.effects import Announce, Decision, Effect, Erase, Explain, Hold, Inform, Ingest, Post, Redact, Tell
+from policies.effects import Announce, Decision, Effect, Explain, Hold, Inform, Ingest, Post, Redact, Tell
 from policies.files import Kind as FileKind
 from policies.files import file_name
 from policies.floor import objection

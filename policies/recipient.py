@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
+from types import MappingProxyType
 
 from policies.case import Case, Person
 from policies.document import Document, Version
 from policies.documents import Denied, Wish, served
 from policies.files import Kind
-from policies.phrase import phrase, together
+from policies.phrase import Phrase, phrase, together
 from policies.text import moment, one_line
 
 MARKED = frozenset({Kind.PDF, Kind.JPEG, Kind.PNG, Kind.WEBP})
 """What can carry a mark. Whatever else is handed out is as it is kept, and on record so."""
+
+
+class Way(Enum):
+    """How a file leaves to its recipient."""
+
+    PAGE = auto()
+    MAIL = auto()
+
+
+_HOW: Mapping[Way, tuple[Phrase, Phrase]] = MappingProxyType(
+    {
+        Way.PAGE: (phrase("downloaded from the page"), phrase("downloaded from the page, as a copy")),
+        Way.MAIL: (phrase("sent by mail"), phrase("sent by mail, as a copy")),
+    }
+)
+"""What stands on record of it: without a mark, and with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +55,17 @@ def stamp_for(document: Document, version: Version, person: Person, mark: str, a
     return None if document.owner == person.id or version.kind not in MARKED else Stamp(person.name, at, mark)
 
 
-def handed_out(case: Case, document: Document, wish: Wish, stamp: Stamp | None, sha256: str) -> Document | Denied:
-    """The document with that written down before it leaves: the very bytes, and whose copy they are."""
-    how = (
-        together([phrase("downloaded from the page, as a copy"), phrase("marked {mark}", mark=stamp.mark)])
-        if stamp
-        else phrase("downloaded from the page")
-    )
-    return served(case, document, wish, how, sha256)
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What is about to leave: the hash of the very bytes, whose copy they are, and which way."""
+
+    sha256: str
+    stamp: Stamp | None
+    way: Way = Way.PAGE
+
+
+def handed_out(case: Case, document: Document, wish: Wish, leaving: Leaving) -> Document | Denied:
+    """The document with that written down before it leaves."""
+    plain, marked = _HOW[leaving.way]
+    how = together([marked, phrase("marked {mark}", mark=leaving.stamp.mark)]) if leaving.stamp else plain
+    return served(case, document, wish, how, leaving.sha256)

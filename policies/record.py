@@ -8,21 +8,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from policies.carrying import Enclose, Hand
 from policies.case import DESK, CaseId, Conversation
-from policies.effects import (
-    AskWhose,
-    Decision,
-    Effect,
-    Explain,
-    Hand,
-    Inform,
-    Introduce,
-    Pose,
-    Post,
-    Publish,
-    Relay,
-    Tell,
-)
+from policies.effects import AskWhose, Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
 from policies.message import Content, Message, Text
 
 HEADS_EVERY = timedelta(days=1)
@@ -104,7 +92,7 @@ def _audience(effect: Effect) -> Conversation | None:
             | AskWhose(conversation=where)
         ):
             return where
-        case Publish(conversation=where) | Hand(conversation=where):
+        case Publish(conversation=where) | Hand(conversation=where) | Enclose(conversation=where):
             return where
         case _:
             return None
@@ -114,7 +102,7 @@ def _said(effect: Effect) -> str | None:
     match effect:
         case Post(content=content) | Relay(content=content):
             return digest(content)
-        case Hand(sha256=sha256):
+        case Hand(sha256=sha256) | Enclose(sha256=sha256):
             return sha256
         case Tell(text=text) | Explain(text=text) | Inform(text=text):
             return digest(Text(text))

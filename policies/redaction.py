@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from policies import cards
+from policies.carrying import Cover
 from policies.case import DESK, Case, Conversation, PersonId
 from policies.document import Document, Version
 from policies.documents import all_may_view, at_home
-from policies.effects import Cover, Decision, Effect, Inform, Tell
+from policies.effects import Decision, Effect, Inform, Tell
 from policies.filing import Passed, Refused, Waits, announced
 from policies.outcome import Facts
 from policies.phrase import Phrase, phrase, stored, together

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from policies.carrying import Hand
 from policies.case import JOINT, Case, Conversation, Network, PersonId
 from policies.delivery import by_link
 from policies.document import Action, Consent, Document, Grant, Label, Version, is_stricter
 from policies.documents import Wish, all_may_download, at_home, served
-from policies.effects import Effect, Hand, Inform
+from policies.effects import Effect, Inform
 from policies.membership import bridged_readers, readers
 from policies.phrase import Phrase, phrase, together, verbatim
 from policies.publishing import publications

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from policies.ask import Consenting
+from policies.carrying import Recall
 from policies.case import DESK, Case, Person
 from policies.deed import (
     Asked,
@@ -34,13 +35,7 @@ from policies.delivery import channel_key
 from policies.digest import digest_text
 from policies.document import is_stricter
 from policies.documents import relabelled
-from policies.effects import (
-    Effect,
-    Inform,
-    Recall,
-    Resume,
-    ResumeHold,
-)
+from policies.effects import Effect, Inform, Resume, ResumeHold
 from policies.floor import ended, floor_text, mute_text, without
 from policies.membership import caucuses_of
 from policies.mode import Floor

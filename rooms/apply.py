@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from policies.ask import Ask
+from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
 from policies.delivery import Wait, channel_key, may_relay
 from policies.effects import (
@@ -17,13 +18,10 @@ from policies.effects import (
     Begun,
     CheckAddress,
     ConfirmIdentity,
-    Cover,
     Decision,
     Effect,
     EndHold,
-    Erase,
     Explain,
-    Hand,
     Hold,
     Inform,
     Ingest,
@@ -32,7 +30,6 @@ from policies.effects import (
     Post,
     PostHeads,
     Publish,
-    Recall,
     Reconcile,
     Redact,
     Relay,
@@ -152,6 +149,7 @@ ToSend = (
     | Inform
     | Publish
     | Hand
+    | Enclose
     | Relay
     | Introduce
     | Redact
@@ -390,7 +388,7 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             return (person_lane(case.id, to), PEOPLE) if bridged else (room_lane(case, conversation), MATRIX)
         case Publish(conversation=conversation, to=reader):
             return (person_lane(case.id, reader), PEOPLE) if reader else (room_lane(case, conversation), MATRIX)
-        case Relay(to=to) | Introduce(to):
+        case Relay(to=to) | Introduce(to) | Enclose(to=to):
             return person_lane(case.id, to), PEOPLE
         case WriteToStranger(stranger):
             return stranger_lane(stranger), PEOPLE

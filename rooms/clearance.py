@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from policies.carrying import Enclose, Hand
 from policies.case import Case, CaseId
 from policies.delivery import (
     Cancel,
@@ -17,7 +18,8 @@ from policies.delivery import (
     may_publish,
     may_relay,
 )
-from policies.effects import AskWhose, Explain, Hand, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.enclosing import may_enclose
 from policies.poll import Ballot
 from rooms.documents import may_hand
 from rooms.letters import ToPerson, addressee
@@ -45,6 +47,8 @@ def may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
     match effect:
         case Hand():
             return may_hand(case, effect, at)
+        case Enclose():
+            return may_enclose(case, effect, at)
         case Pose(to, conversation, code) | Poll(to, conversation, Ballot(code)):
             return may_address(case, conversation, to, code)
         case Inform(to, conversation):

@@ -12,21 +12,16 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import assert_never
 
+from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import DESK, Case, CaseId, Network
 from policies.delivery import may_post
 from policies.effects import (
-    AskWhose,
-    Cover,
-    Erase,
     Explain,
-    Hand,
     Inform,
     Ingest,
-    Introduce,
     Pose,
     Post,
     Publish,
-    Recall,
     Reconcile,
     Redact,
     Relay,
@@ -121,7 +116,7 @@ class Deliverer:
                 return await self._post(item, _case_of(item), outgoing)
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
                 return await self._post(item, _case_of(item), outgoing)
-            case Relay() | Introduce() | Pose() | Inform() | AskWhose() | Publish():
+            case _ if isinstance(outgoing, ToPerson):
                 outcome = await self._carry(item, _case_of(item), outgoing)
                 return outcome, _withheld(outgoing, outcome)
             case WriteToStranger():
@@ -168,7 +163,7 @@ class Deliverer:
 
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked | Cancelled | None:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
-        if item.kind != PEOPLE or not isinstance(outgoing, Relay | Introduce | Pose | Inform | AskWhose):
+        if item.kind != PEOPLE or isinstance(outgoing, Publish) or not isinstance(outgoing, ToPerson):
             return None
         case = await _load(work, _case_of(item), lock=True)
         return kept_back(case, outgoing, item.received_at, self._clock())
@@ -367,7 +362,7 @@ def _shown_by(effect: IntoRoom) -> MessageId | None:
 
 def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
     """What was released and doesn't go after all is a mediator's matter."""
-    if not isinstance(effect, Publish | Hand) or not isinstance(outcome, Cancelled):
+    if not isinstance(effect, Publish | Hand | Enclose) or not isinstance(outcome, Cancelled):
         return Report()
     what = effect.release if isinstance(effect, Publish) else effect.document
     return Report(tell=(f"{what} is NOT shown everywhere: {outcome.why}.",))

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from policies.carrying import Cover, Erase, Hand, Recall
 from policies.case import Case, CaseId
 from policies.delivery import Cancel, Go, Verdict
 from policies.document import DocumentId
 from policies.documents import all_may_download
-from policies.effects import Cover, Erase, Hand, Ingest, Recall
+from policies.effects import Ingest
 from policies.message import File, FileRef
 from policies.plan import room_key
 from rooms.files import Files

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from policies.carrying import Cover
 from policies.case import CaseId
 from policies.document import Version
-from policies.effects import Cover, Ingest
+from policies.effects import Ingest
 from policies.message import File
 from rooms.ports import Item, ItemId
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from policies.carrying import Enclose
 from policies.case import Case, Conversation, PersonId
 from policies.effects import AskWhose, Inform, Introduce, Pose, Publish, Relay
 from policies.membership import readers
@@ -12,7 +13,7 @@ from policies.plan import label
 from rooms.homeserver import Trouble
 from rooms.ports import Item
 
-ToPerson = Relay | Introduce | Pose | Inform | AskWhose | Publish
+ToPerson = Relay | Introduce | Pose | Inform | AskWhose | Publish | Enclose
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Letter:
     to: PersonId
     readers: tuple[str, ...]
     author: str | None
-    content: Content | Pose | Inform | AskWhose | Publish | None
+    content: Content | Pose | Inform | AskWhose | Publish | Enclose | None
     """Questions and notices are the service's own, to this person. None: the first letter of that room."""
     message: MessageId | None
     reply_to: MessageId | None = None
@@ -52,6 +53,7 @@ def addressee(effect: ToPerson) -> PersonId:
             | Pose(person)
             | Inform(person)
             | AskWhose(person)
+            | Enclose(to=person)
             | Publish(to=str() as person)
         ):
             return person
@@ -67,7 +69,7 @@ def letter_to(case: Case, effect: ToPerson) -> Letter:
     if isinstance(effect, Introduce):
         link = effect.as_link
         return Letter(case, effect.conversation, room, to, names, author=None, content=None, message=None, as_link=link)
-    if isinstance(effect, Pose | Inform | AskWhose | Publish):
+    if isinstance(effect, Pose | Inform | AskWhose | Publish | Enclose):
         return Letter(case, effect.conversation, room, to, names, author=None, content=effect, message=None)
     author = case.person(effect.author) if effect.author else None
     return Letter(

@@ -6,8 +6,9 @@ from typing import assert_never
 
 from catalogue import said
 from policies.asking import in_words
+from policies.carrying import Hand
 from policies.case import Case, CaseId
-from policies.effects import Explain, Hand, Inform, Pose, Post, Publish, Tell
+from policies.effects import Explain, Inform, Pose, Post, Publish, Tell
 from policies.membership import language_to
 from policies.message import Content, MessageId, Text
 from policies.text import as_html, marked

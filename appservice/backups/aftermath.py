@@ -22,10 +22,10 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.sending import Delivers
 from appservice.upkeep.epoch import MARKER, Epoch, Searched
+from policies.carrying import Enclose, Hand
 from policies.effects import (
     AskWhose,
     Explain,
-    Hand,
     Inform,
     Introduce,
     Pose,
@@ -100,7 +100,7 @@ class Aftermath:
     async def _already(self, item: Item, outgoing: Outgoing, epoch: Epoch) -> Outcome | None:
         """What became of an item in the life of the lost database; None if it is to be sent now."""
         match outgoing:
-            case Relay() | Introduce() | AskWhose() | Publish() | Inform() | Pose() | WriteToStranger() if (
+            case Relay() | Introduce() | AskWhose() | Publish() | Inform() | Pose() | Enclose() | WriteToStranger() if (
                 item.kind == PEOPLE
             ):
                 async with self._database.begin() as work:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from appservice.documents.handout import Handouts
 from appservice.documents.intake import Abroad, Ends, Intake
+from appservice.documents.pipeline.copies import Copies
 from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.limits import MEGABYTE
 from appservice.documents.pipeline.redact import Covering
@@ -25,6 +27,8 @@ class DocumentHouse:
     vault: Vault
     shelf: Shelf
     intake: Intake
+    handouts: Handouts
+    """What leaves as one recipient's copy, by the page and by other networks."""
     scanner: Clamd | None
     workshop: Workshop
     most_bytes: int
@@ -61,7 +65,7 @@ def document_house(
     ends = Ends(config.bot_user, matrix, admin, abroad and abroad(most_bytes))
     quota = config.documents.quota
     intake = Intake(database, ends, vault, examiner, Covering(workshop), quota=quota)
-    return DocumentHouse(vault, shelf, intake, scanner, workshop, most_bytes, admin)
+    return DocumentHouse(vault, shelf, intake, Handouts(vault, Copies(workshop)), scanner, workshop, most_bytes, admin)
 
 
 def _shelf(documents: Documents) -> Shelf:

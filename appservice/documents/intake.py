@@ -31,9 +31,10 @@ from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file, server_of
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
+from policies.carrying import Cover
 from policies.case import CaseId, Conversation, PersonId
 from policies.document import DocumentId, Kept, Version
-from policies.effects import Cover, Ingest, Post
+from policies.effects import Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from appservice.documents.handout import Enclosures, Handout
+from appservice.mail.enclosing import attached, beside
 from appservice.mail.leaving import is_with_another, outcome_of, still_waiting, wait_again
 from appservice.mail.lines import remember_lines
 from appservice.portal.store import LINK_LASTS, Whose
@@ -21,6 +23,7 @@ from bridges.unsent import NotSent, Unknown
 from catalogue import said as spoken
 from policies import message as said
 from policies.asking import in_words
+from policies.carrying import Enclose
 from policies.case import Case, Endpoint, Person
 from policies.delivery import by_link
 from policies.effects import AskWhose, Inform, Pose, Publish
@@ -31,7 +34,7 @@ from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
-from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
+from rooms.outcome import Cancelled, Outcome, Sent, TakenOver, Unanswered
 from rooms.ports import Item
 
 logger = logging.getLogger(__name__)
@@ -71,8 +74,11 @@ class _Away:
 class MailCourier:
     """Carries letters by SMTP."""
 
-    def __init__(self, database: ServiceDatabase, server: MailServer, sender: Sender) -> None:
-        self._database, self._server, self._sender = database, server, sender
+    def __init__(
+        self, database: ServiceDatabase, server: MailServer, sender: Sender, enclosures: Enclosures | None = None
+    ) -> None:
+        """`enclosures`: what makes copies of documents, where there is a vault."""
+        self._database, self._server, self._sender, self._enclosures = database, server, sender, enclosures
 
     async def carry(self, item: Item, letter: Letter) -> Outcome:
         """Send one mail, once: a send that was begun and never answered is not repeated (I5).
@@ -89,7 +95,18 @@ class MailCourier:
             raise Trouble("the reader is not in the case", transient=False)
         if letter.as_link and not by_link(person):
             return Sent("a first letter with words in it follows")
+        if isinstance(letter.content, Enclose):
+            return await self._enclosed(item, letter, person, letter.content)
         return await self._send(item, letter, person)
+
+    async def _enclosed(self, item: Item, letter: Letter, person: Person, enclose: Enclose) -> Outcome:
+        """Their own copy of a document, on record before it leaves."""
+        if self._enclosures is None:
+            raise Trouble("there is no vault of documents on this server", transient=False)
+        if by_link(person):
+            raise Trouble("they have agreed to links alone", transient=True)  # asked anew, it is cancelled
+        async with self._enclosures.made(letter.case, enclose, datetime.now(UTC)) as made:
+            return await self._send(item, letter, person, made)
 
     async def _went_with_another(self, item: Item, mail: str) -> Outcome:
         """What became of the mail in which it left, by the hash that names it."""
@@ -101,7 +118,7 @@ class MailCourier:
             await work.outbox.mark_sending(item.id, None)
         return Unanswered("it left in one mail with others, and nobody said whether that arrived")
 
-    async def _send(self, item: Item, letter: Letter, person: Person) -> Outcome:
+    async def _send(self, item: Item, letter: Letter, person: Person, made: Handout | None = None) -> Outcome:
         at, bounce, link = datetime.now(UTC), ids.new_bounce_token(), new_token()
         state = MailState.LEAVING
         leaving = SentMail(ids.token_hash(bounce), letter.case.id, person.id, person.endpoint.id, item.id, state, at)
@@ -109,6 +126,10 @@ class MailCourier:
         async with self._database.begin() as work:
             if await is_with_another(work, item):
                 return TakenOver()
+            if made and self._enclosures and isinstance(letter.content, Enclose):
+                why = await self._enclosures.noted(work, item, letter.content, made, at)
+                if why:
+                    return Cancelled(why)
             letter = replace(letter, more=await still_waiting(work, letter.more))
             for one in (item, *(enclosed.item for enclosed in letter.more)):
                 await work.shelf.put(whose.case, whose.person, one.id, one.body, at)
@@ -121,7 +142,7 @@ class MailCourier:
             away = _Away(
                 ids.message_id(item.id, self._sender.reply_domain), self._address(bounce), link, at, item.received_at
             )
-            mail = await self._written(work, letter, person, away)
+            mail = await self._written(work, letter, person, away, made)
             await work.shelf.add_link(link, whose, person.endpoint.id, at, at + LINK_LASTS)
             await work.mails.leaves(leaving)
             await remember_lines(work.echoes, whose.case, whose.person, letter.conversation, mail.text)
@@ -149,7 +170,9 @@ class MailCourier:
                 await work.shelf.drop_link(link)
                 await wait_again(work, more, leaving.bounce_hash)
 
-    async def _written(self, work: ServiceWork, letter: Letter, person: Person, away: _Away) -> mails.OutgoingMail:
+    async def _written(
+        self, work: ServiceWork, letter: Letter, person: Person, away: _Away, made: Handout | None = None
+    ) -> mails.OutgoingMail:
         recipient = ids.parse_address(person.endpoint.address)
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
@@ -173,7 +196,7 @@ class MailCourier:
         address = await _address(work, letter, person.endpoint)
         return mails.render(
             mails.Letter(
-                content=self._several(letter, person, away.said) if letter.more else self._content(letter, person),
+                content=self._whole(letter, person, away.said, made),
                 room=mails.MailRoom(letter.room_label, letter.conversation.kind),
                 reply_address=self._address(ids.ReplyToken(address.token)),
                 bounce_address=away.bounce_address,
@@ -183,11 +206,17 @@ class MailCourier:
                 references=(ids.message_id(f"thread/{address.token}", self._sender.reply_domain),),
                 pause_url=f"{url}/pause",
                 language=letter.case.language_of(person.id),
+                attached=await attached(made) if made else None,
             )
         )
 
     def _address(self, token: ids.Token) -> str:
         return ids.token_address(token, self._sender.reply_domain)
+
+    def _whole(self, letter: Letter, person: Person, said: datetime, made: Handout | None) -> mails.Content:
+        if made and isinstance(letter.content, Enclose):
+            return mails.Explanation(spoken(beside(letter.content, made), letter.case.language_of(person.id)))
+        return self._several(letter, person, said) if letter.more else self._content(letter, person)
 
     def _several(self, first: Letter, person: Person, said: datetime) -> mails.Several:
         zone, language = first.case.zone_of(person.id), first.case.language_of(person.id)
@@ -216,7 +245,7 @@ class MailCourier:
                 return mails.FileShared(author, words)
             case said.Removal():
                 return mails.Removed()
-            case said.Reaction() | Unreadable() | AskWhose():
+            case said.Reaction() | Unreadable() | AskWhose() | Enclose():
                 raise Trouble("this does not travel by mail", transient=False)
             case _:
                 assert_never(letter.content)

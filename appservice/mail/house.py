@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from appservice.codec import JsonCodec
+from appservice.documents.handout import Enclosures
 from appservice.mail.courier import MailCourier, Sender
 from appservice.mail.heads import HeadsMail
 from appservice.mail.notices import NoticeMail
@@ -46,7 +47,9 @@ class MailHouse:
     strangers_in: StrangerMailReader | None
 
 
-def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> MailHouse | None:
+def mail_house(
+    config: Config, database: SqlDatabase, codec: JsonCodec, house: House, enclosures: Enclosures | None = None
+) -> MailHouse | None:
     """As configured; None where nobody takes part by mail. Touches neither disk nor network."""
     email = config.email
     if email is None:
@@ -67,7 +70,7 @@ def mail_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: H
             settle=_settle(email),
             has_looked_since=_looking(email, arrival),
         ),
-        courier=MailCourier(database, server, sender),
+        courier=MailCourier(database, server, sender, enclosures),
         heads=HeadsMail(plain, config.record.heads_to),
         notices=NoticeMail(plain),
         strangers=_strangers(email, PlainMails(database, server, sender, email.intake_address), organisation.name),

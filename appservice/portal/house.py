@@ -8,7 +8,6 @@ from aiohttp import web
 
 from appservice.codec import JsonCodec
 from appservice.documents.house import DocumentHouse
-from appservice.documents.pipeline.copies import Copies
 from appservice.documents.pipeline.pages import Pages
 from appservice.portal.page import ServicePortal
 from appservice.portal.papers import ServicePapers
@@ -37,9 +36,8 @@ def portal_routes(
     if documents is None:
         return pages
     renderer = Pages(documents.workshop)
-    copier = Copies(documents.workshop)
     papers = ServicePapers(
-        database, codec, house, documents.vault, intake=documents.intake, renderer=renderer, copier=copier
+        database, codec, house, documents.vault, intake=documents.intake, renderer=renderer, handouts=documents.handouts
     )
     shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
     return [*DocumentPages(papers, shown_as, shown, most_bytes=documents.most_bytes).routes(), *pages]

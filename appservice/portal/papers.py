@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from appservice.documents.handout import Handout, Handouts, NoHandout
 from appservice.documents.intake import Intake
-from appservice.documents.pipeline.copies import Copier
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.portal.page import PortalDatabase, language_of
 from appservice.ports import ServiceWork
-from bridges.portal.ids import new_copy_mark, new_token, viewing_mark
+from bridges.portal.ids import new_token, viewing_mark
 from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place
 from policies import cards
 from policies.case import Case, Person
 from policies.document import Action, Document, Version
 from policies.documents import Allowed, Denied, Wish, may
-from policies.files import file_name
 from policies.language import Language
 from policies.membership import caucuses_of
 from policies.phrase import phrase, stored
 from policies.plan import label
-from policies.recipient import Stamp, handed_out, stamp_for
+from policies.recipient import Leaving, handed_out
 from policies.versions import their_own
 from policies.viewing import opened, page_shown, visible
 from rooms.apply import Codec
@@ -57,16 +54,6 @@ class _Found:
         return Wish(self.person.id, action, self.version.number, self.at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """What is handed to one person, in a folder of ours."""
-
-    path: Path
-    size: int
-    sha256: str
-    stamp: Stamp | None
-
-
 class ServicePapers:
     """`bridges.portal.papers.Papers`."""
 
@@ -79,11 +66,11 @@ class ServicePapers:
         *,
         intake: Intake,
         renderer: Renderer,
-        copier: Copier,
+        handouts: Handouts,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._codec, self._house, self._clock = database, codec, house, clock
-        self._vault, self._intake, self._renderer, self._copier = vault, intake, renderer, copier
+        self._vault, self._intake, self._renderer, self._handouts = vault, intake, renderer, handouts
 
     async def language(self, session: str) -> Language | None:
         """See the port."""
@@ -188,42 +175,23 @@ class ServicePapers:
         if found is None or isinstance(may(found.case, found.document, found.wish(Action.DOWNLOAD)), Denied):
             yield None
             return
-        async with AsyncExitStack() as stack:
-            made: _Copy | NotNow
-            try:
-                room = await stack.enter_async_context(self._vault.workroom.room())
-                made = await self._copy(found, room)
-            except (Missing, Damaged, OSError):
-                made = NotNow(_GONE)
-            if isinstance(made, NotNow):
-                yield made
+        making = self._handouts.made(found.case, found.document, found.version, found.person, found.at)
+        async with making as made:
+            if isinstance(made, NoHandout):
+                yield NotNow(_GONE if made.gone else _LATER if made.now else _NO_COPY)
             elif await self._handed_out(session, found, made):
-                name = file_name(found.document.name, found.version.kind)
-                yield Download(name, found.version.mimetype, made.path, made.size)
+                yield Download(made.name, made.mimetype, made.path, made.size)
             else:
                 yield None
 
-    async def _copy(self, found: _Found, room: Path) -> _Copy | NotNow:
-        """What is to leave, and its hash. Nothing of it has left yet. Raises Missing, Damaged, OSError."""
-        kept = found.version.served
-        await self._vault.copy_out(found.case.id, kept, room / "plain")
-        stamp = stamp_for(found.document, found.version, found.person, new_copy_mark(), found.at)
-        if stamp is None:
-            return _Copy(room / "plain", kept.size, kept.sha256, None)
-        failed = await self._copier.copy(room / "plain", room / "copy", found.version.kind, stamp)
-        if failed:
-            return NotNow(_LATER if failed.now else _NO_COPY)
-        size, sha256 = await asyncio.to_thread(_measured, room / "copy")
-        return _Copy(room / "copy", size, sha256, stamp)
-
-    async def _handed_out(self, session: str, former: _Found, copy: _Copy) -> bool:
+    async def _handed_out(self, session: str, former: _Found, copy: Handout) -> bool:
         """Asked once more, and written down with the hash of the very bytes; whether they may leave."""
         async with self._database.begin() as work:
             found = await self._found(work, session, former.document.id, former.version.number)
             if found is None or found.version.served != former.version.served:
                 return False
             wish = found.wish(Action.DOWNLOAD)
-            after = handed_out(found.case, found.document, wish, copy.stamp, copy.sha256)
+            after = handed_out(found.case, found.document, wish, Leaving(copy.sha256, copy.stamp))
             return await self._on_record(work, found, wish.action, after, f"downloaded, SHA-256 {copy.sha256}")
 
     async def _found(
@@ -251,11 +219,6 @@ class ServicePapers:
         item = item_id(f"{which}/{how}/{found.at.isoformat()}")
         await Handler(work, self._codec, self._house, item, found.at).served(found.case, after, found.wish(action), how)
         return True
-
-
-def _measured(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _paper(found: _Found) -> Paper:

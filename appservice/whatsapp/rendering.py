@@ -9,6 +9,7 @@ from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question
 from catalogue import said
 from policies import message
 from policies.asking import answer_id
+from policies.carrying import Enclose
 from policies.case import Case, Conversation, Kind, Person
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import File, Text, Unreadable
@@ -49,7 +50,7 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
             return _file(author, words)
         case message.Removal():
             return Notice(REMOVED)
-        case message.Reaction() | Unreadable() | AskWhose():
+        case message.Reaction() | Unreadable() | AskWhose() | Enclose():
             raise Trouble("this does not travel by WhatsApp", transient=False)
         case _:
             assert_never(letter.content)

@@ -114,6 +114,15 @@ Content = Single | Several
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with a mail, under a name that is fit for one."""
+
+    name: str = field(repr=False)
+    mimetype: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """One mail to be. `references` are the Message-IDs of earlier mail of this room to this person, oldest first."""
 
@@ -128,6 +137,7 @@ class Letter:
     pause_url: str | None = field(default=None, repr=False)
     """Where one press stops all mail to this person (RFC 8058)."""
     language: Language = Language.ENGLISH
+    attached: Attached | None = None
 
 
 @unique
@@ -201,6 +211,8 @@ def render(letter: Letter) -> OutgoingMail:
     _pausable(message, letter.pause_url)
     said = _text(letter)
     _fill(message, said, _html(letter, said))
+    if letter.attached:
+        _attach(message, letter.attached)
     return OutgoingMail(letter.bounce_address, letter.recipient.spelled, message.as_bytes(), said)
 
 
@@ -284,6 +296,13 @@ def _fill(message: EmailMessage, text: str, html: str) -> None:
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     message.set_boundary(f"=_{hashlib.sha256(text.encode()).hexdigest()[:32]}")
+
+
+def _attach(message: EmailMessage, file: Attached) -> None:
+    """The file behind the words. Its boundary is made of its bytes, for the same reason."""
+    kind, _, which = file.mimetype.partition("/")
+    message.add_attachment(file.data, maintype=kind, subtype=which, filename=file.name)
+    message.set_boundary(f"=#{hashlib.sha256(file.data).hexdigest()[:32]}")
 
 
 def _header_text(text: str) -> str:

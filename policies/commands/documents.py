@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies import cards
+from policies.carrying import Recall
 from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.commands.naming import (
@@ -24,7 +25,6 @@ from policies.commands.naming import (
 )
 from policies.document import Action, Label, is_stricter
 from policies.documents import at_home, relabelled
-from policies.effects import Recall
 from policies.outcome import Facts, Outcome, Refused
 from policies.phrase import phrase, together
 from policies.release import Share

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from policies import cards
+from policies.carrying import Recall
 from policies.case import DESK, JOINT, Case, Conversation, PersonId, caucus
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find, find_managed
 from policies.document import Action
 from policies.documents import at_home, revoked
-from policies.effects import Inform, Recall, Tell
+from policies.effects import Inform, Tell
 from policies.membership import caucuses_of
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from policies import showing
 from policies.ask import Meaning
 from policies.asking import how
+from policies.carrying import Erase
 from policies.case import DESK, Case, Person
 from policies.commands.form import Form
 from policies.course import resting
-from policies.effects import EndHold, Erase, Inform, ResumeHold, Tell
+from policies.effects import EndHold, Inform, ResumeHold, Tell
 from policies.filing import NO_DOCUMENT
 from policies.hold import NO_REASON, REASONS, AtHand, HoldEnd, Reason, doubtful, read_reason, told_at, words_in
 from policies.membership import bridged_readers, conversations, readers

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies import cards
+from policies.carrying import Cover
 from policies.case import Case
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find_managed
 from policies.document import Area
-from policies.effects import Cover
 from policies.outcome import Facts, Outcome, Refused
 from policies.phrase import phrase, together
 

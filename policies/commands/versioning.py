@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies import cards
+from policies.carrying import Recall
 from policies.case import Case
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, done, find, may_be_named
-from policies.effects import Recall
 from policies.outcome import Facts, Outcome, Refused
 from policies.phrase import phrase, together
 from policies.versions import joined, why_not

@@ -21,6 +21,7 @@ from policies.commands import (
     course,
     digest,
     documents,
+    enclosing,
     floor,
     granting,
     handover,
@@ -52,6 +53,7 @@ from policies.commands.correction import CorrectSide
 from policies.commands.course import CourseCommand
 from policies.commands.digest import DigestCommand
 from policies.commands.documents import DocumentCommand
+from policies.commands.enclosing import EncloseCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
 from policies.commands.granting import GrantCommand
@@ -132,6 +134,7 @@ Command = (
     | FloorCommand
     | RulesCommand
     | GrantCommand
+    | EncloseCommand
     | DocumentCommand
     | JoinVersions
     | RedactDocument
@@ -174,6 +177,7 @@ FORMS: dict[str, Form[Command]] = {
         *redacting.FORMS,
         *override.FORMS,
         *granting.FORMS,
+        *enclosing.FORMS,
         *hold.FORMS,
         *undo.FORMS,
         *waiting.FORMS,

@@ -6,10 +6,15 @@ not be fetched, named, or told from what isn't there; what it grants must be had
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -20,13 +25,17 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
+from appservice.documents.handout import Enclosures, Handouts
 from appservice.documents.intake import Ends, Intake
 from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
+from appservice.mail import courier
+from appservice.mail.courier import MailCourier, Sender
 from appservice.matrix.homeserver import Homeserver
 from appservice.portal import papers as portal_papers
 from appservice.portal.papers import ServicePapers
 from appservice.portal.store import SESSION_LASTS, Whose
+from bridges.email.api import MailServer, Security
 from bridges.email.rate import RateCap
 from bridges.portal import document_pages, requests
 from bridges.portal.document_pages import DocumentPages
@@ -34,19 +43,26 @@ from bridges.portal.ids import form_mark, new_token
 from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
 from policies import documents, routing, viewing
+from policies.carrying import Enclose, Hand
 from policies.case import DESK, JOINT, Case, Conversation, Network
+from policies.commands import enclosing as sending
 from policies.delivery import Go
 from policies.document import Action, Consent, Document, DocumentId, Grant, Kept, Label, Version
 from policies.documents import Allowed, relabelled, revoked
-from policies.effects import Hand, Inform, Post, Publish, Tell
+from policies.effects import Inform, Post, Publish, Tell
 from policies.files import Kind
 from policies.message import AuthenticatedMail, Proof, SignedDevice, SignedWebhook, Text
+from rooms import clearance
+from rooms.apply import PEOPLE
+from rooms.deliver import Deliverer
 from rooms.documents import may_hand
+from rooms.homeserver import Trouble
 from rooms.house import House as Handling
-from rooms.ports import UserId
+from rooms.ports import Item, ItemId, UserId, person_lane
 from tests.appservice.portal.test_papers import FakeCopier, FakeExaminer, FakeRenderer
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import both_sides, caucus_of, facts, message, named
+from tests.fakes.post_office import PostOffice
+from tests.policies.builders import both_sides, caucus_of, done, facts, message, named
 
 pytestmark = pytest.mark.enable_socket
 
@@ -245,7 +261,7 @@ class Site:
         self.kept: Kept | None = None
         self.sessions: dict[str, str] = {}
 
-    async def share(self, state: State) -> None:
+    async def share(self, state: State, case: Case = CASE) -> None:
         """In that state; the bytes are the same each time."""
         if self.kept is None:
             async with self.vault.workroom.room() as room:
@@ -253,7 +269,7 @@ class Site:
                 self.kept = await self.vault.keep(CASE.id, room / "plain")
         async with self.database.begin() as work:
             await work.vault.keep(self.kept.blob)
-            await work.cases.save(CASE.with_document(document(state, self.kept)))
+            await work.cases.save(case.with_document(document(state, self.kept)))
 
     async def enter(self, seat: Seat) -> str:
         """Their session."""
@@ -284,7 +300,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         vault,
         intake=intake,
         renderer=FakeRenderer(),
-        copier=FakeCopier(),
+        handouts=Handouts(vault, FakeCopier()),
         clock=lambda: NOW,
     )
     pages = DocumentPages(
@@ -357,8 +373,94 @@ async def test_the_page_gives_what_the_model_grants_and_nothing_else(site: Site)
 
 
 @pytest.mark.e2e
-async def test_the_page_gives_what_the_model_grants_in_every_state_to_everybody(site: Site) -> None:
+async def test_the_page_and_mails_give_what_the_model_grants_in_every_state_to_everybody(site: Site) -> None:
     await judge_pages(site, product(STATES, SEATS))
+    mails = mails_of(site)
+    for state, seat in product(STATES, MAIL_SEATS):
+        await judge_mails(mails, state, seat)
+
+
+# --- mails ---------------------------------------------------------------------------------------------------------
+
+
+LINKED = ("Sue", "Cal")
+"""Who take part by mail, and have agreed to links alone."""
+MAILED = CASE
+for _seat in SEATS:
+    if _seat.network is Network.EMAIL and _seat.name not in (*LINKED, "Carl"):
+        MAILED = done(MAILED, f"!consent {_seat.name}: agreed").case
+
+
+@dataclass
+class Mails:
+    """What carries mails, with a vault behind it, and what left."""
+
+    site: Site
+    deliverer: Deliverer
+    office: PostOffice
+    number: int = 0
+
+    async def sent(self, state: State, seat: Seat) -> list[bytes]:
+        """All that leaves if a mediator has the document sent to somebody, and if it was decided before all changed."""
+        await self.site.share(state, MAILED)
+        kept, person = self.site.kept, named(MAILED, seat.name)
+        assert kept
+        effect = Enclose(DocumentId("D1"), 1, kept.sha256, ROOMS[seat.side], person.id)
+        self.number += 1
+        name, body = ItemId(f"i{self.number}"), JsonCodec().dump(effect)
+        item = Item(name, person_lane(CASE.id, person.id), PEOPLE, CASE.id, body, NOW)
+        async with self.site.database.begin() as work:
+            await work.outbox.put(item)
+        before = len(self.office.taken)
+        with patch.object(courier, "send", self.office.send), suppress(Trouble):
+            await self.deliverer.deliver(item, effect)
+        return [mail.raw for mail in self.office.taken[before:]]
+
+
+def mails_of(site: Site) -> Mails:
+    """A post office beside the page."""
+    database, office = site.database, PostOffice()
+    handling = Handling("example.org", "_mediatrix_", "reply.example.org", {}, documents=True)
+    enclosures = Enclosures(Handouts(site.vault, FakeCopier()), JsonCodec(), handling)
+    sender = Sender("Town Mediation", "+1 555 0100", "reply.example.org", "https://mediation.example.org")
+    mail = MailCourier(database, MailServer("127.0.0.1", 25, Security.NONE), sender, enclosures)
+    nothing = cast(Any, None)
+    return Mails(site, Deliverer(database, nothing, nothing, {Network.EMAIL: mail}, clock=lambda: NOW), office)
+
+
+async def judge_mails(mails: Mails, state: State, seat: Seat) -> None:
+    """What is attached is the file, for those alone who may have it and want words by mail; nothing else leaves."""
+    granted = entitled(state, seat, "download") and seat.name not in LINKED
+    touched, records = mails.site.touched, len(mails.site.database.committed.record)
+    left = await mails.sent(state, seat)
+    assert len(left) == granted, (state, seat)
+    if granted:
+        message = message_from_bytes(left[0], policy=default)
+        assert isinstance(message, EmailMessage)
+        [file] = message.iter_attachments()
+        data = file.get_content()
+        [serving] = mails.site.database.committed.cases[CASE.id].documents[0].servings
+        assert (serving.person, serving.action) == (named(CASE, seat.name).id, Action.DOWNLOAD)
+        assert data.startswith(SECRET)
+        assert serving.sha256 == hashlib.sha256(data).hexdigest()
+    else:
+        assert mails.site.touched == touched
+        assert await mails.site.written() == (records, 0)
+    # By a command it is no other than by what was decided before.
+    case = MAILED.with_document(document(state, cast(Kept, mails.site.kept)))
+    ordered = ask(case, SEATS[0], f"!doc send D1 to {seat.name}")
+    if entitled(state, SEATS[0], "view"):
+        assert any(isinstance(effect, Enclose) for effect in ordered) is granted, (state, seat)
+
+
+MAIL_SEATS = [seat for seat in SEATS if seat.network is Network.EMAIL]
+
+
+async def test_mails_carry_what_the_model_grants_and_nothing_else(site: Site) -> None:
+    """Some of all pairs: each state, and each person in many."""
+    mails = mails_of(site)
+    for state, seat in (pair for n, pair in enumerate(product(STATES, MAIL_SEATS)) if n % 3 == 0):
+        await judge_mails(mails, state, seat)
 
 
 # --- planted faults ------------------------------------------------------------------------------------------------
@@ -366,12 +468,15 @@ async def test_the_page_gives_what_the_model_grants_in_every_state_to_everybody(
 
 async def what_shows_a_fault(site: Site) -> None:
     """A few states, each of which a fault below would turn into a leak."""
+    mails = mails_of(site)
     states = [State("consent-required", "view"), *(State("joint", "download", when) for when in TIMES)]
     strict = [State("privileged", "download"), State("mediator-only", "download"), State("caucus", "download")]
     for state in (*states, *strict):
         judge_commands(state)
         judge_media(state)
         await judge_pages(site, ((state, seat) for seat in SEATS if seat.name in {"Mia", "Sue", "Carl"}))
+        for seat in MAIL_SEATS:
+            await judge_mails(mails, state, seat)
 
 
 async def test_these_states_are_without_fault(site: Site) -> None:
@@ -395,6 +500,8 @@ async def _says_more(*_: object, **__: object) -> bool:
         (document_pages, "HEADERS", {"Content-Security-Policy": ""}),
         (requests, "HEADERS", {"Cache-Control": "private"}),
         (ServicePapers, "open", _says_more),
+        (clearance, "may_enclose", lambda *_: Go()),
+        (sending, "not_enclosed", lambda *_: None),
     ],
     ids=lambda value: getattr(value, "__name__", "") if not isinstance(value, str) else value,
 )

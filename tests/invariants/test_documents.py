@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 from policies import documents, filing, redaction, routing, sharing
 from policies.asking import code_from
 from policies.cards import number_of
+from policies.carrying import Cover, Hand
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
 from policies.commands import granting, naming
 from policies.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
 from policies.documents import Allowed, Wish, may
-from policies.effects import Cover, Decision, Effect, Explain, Hand, Inform, Pose, Post, Publish, Relay, Tell
+from policies.effects import Decision, Effect, Explain, Inform, Pose, Post, Publish, Relay, Tell
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, decide_filed
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven

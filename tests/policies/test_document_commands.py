@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from policies import routing
+from policies.carrying import Enclose, Hand, Recall
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.document import Action, BlobId, Document, Kept, Label
 from policies.documents import Allowed, Wish, may
 from policies.due import decide_due
-from policies.effects import Decision, Effect, Hand, Inform, Pose, Post, Publish, Recall, Relay, Tell
+from policies.effects import Decision, Effect, Inform, Pose, Post, Publish, Relay, Tell
 from policies.files import Kind
 from policies.filing import Filing, Passed, decide_filed
 from policies.message import MessageId, Proof, Reaction, Text, Unproven
 from policies.schedule import Schedule
-from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named, of_kind
+from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind
 
 PEOPLE = both_sides("!party add Bob @bob:example.org on Jones", "!party add Ann @ann:example.org as counsel on Smith")
 HERS, HIS = caucus_of(PEOPLE, "Smith"), caucus_of(PEOPLE, "Jones")
@@ -348,3 +349,46 @@ def test_who_gets_words_by_mail_gets_a_link_to_the_document_with_them() -> None:
     links_alone = answers(answers(preview, "Mia", DESK), "Alice").effects
     assert not [e for e in of_kind(Inform, links_alone) if e.page]
     assert any(p.to == carl for p in of_kind(Publish, links_alone))
+
+
+def given(action: str, to: str = "Carl") -> Case:
+    """Alice's document, given to somebody with both yeses."""
+    return granted(f"!doc grant D1 {action} to {to}").case
+
+
+def test_a_mediator_has_a_document_sent_to_whoever_may_download_it_and_gets_words_by_mail() -> None:
+    [sent] = of_kind(Enclose, says(given("download"), "Mia", "!doc send D1 to Carl", DESK).effects)
+    assert (sent.document, sent.version, sent.sha256) == ("D1", 1, SERVED.sha256)
+    assert (sent.to, sent.conversation) == (named(CASE, "Carl").id, HIS)
+    [asked] = of_kind(Enclose, says(given("download"), "Carl", "!doc send D1", HIS).effects)
+    assert asked == sent
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "words", "why"),
+    [
+        (given("view"), "Mia", "!doc send D1 to Carl", "may not download"),
+        (CASE, "Mia", "!doc send D1 to Carl", "may not download"),
+        (given("download", "Bob"), "Mia", "!doc send D1 to Bob", "does not carry documents"),
+        (given("download"), "Mia", "!doc send D1", "Name to whom"),
+        (given("download"), "Mia", "!doc send D1 to Zoe", "Zoe"),
+        (given("download"), "Alice", "!doc send D1 to Carl", "by a mediator alone"),
+        (done(given("download"), "!mail links Carl").case, "Mia", "!doc send D1 to Carl", "links alone"),
+        (done(given("download"), "!mail links Carl").case, "Carl", "!doc send D1", "links alone"),
+        (CASE, "Carl", "!doc send D1", "There is no document D1"),
+    ],
+)
+def test_nothing_is_sent_without_a_grant_a_consent_and_a_mediators_word(
+    case: Case, name: str, words: str, why: str
+) -> None:
+    where = DESK if name == "Mia" else HERS if name == "Alice" else HIS
+    decision = says(case, name, words, where)
+    assert not of_kind(Enclose, decision.effects)
+    assert why in str(decision.effects)
+
+
+def test_only_mediators_are_told_how_somebody_is_reached() -> None:
+    """Whether the other side's Carl gets words by mail is no business of Alice's, whose document it is."""
+    by_link = done(given("download"), "!mail links Carl").case
+    told = [says(case, "Alice", "!doc send D1 to Carl").effects for case in (given("download"), by_link)]
+    assert told[0] == told[1]

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from policies import routing
+from policies.carrying import Erase
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.document import BlobId, DocumentId, Kept, Label
 from policies.effects import (
     Announce,
     Decision,
     Effect,
-    Erase,
     Explain,
     Hold,
     Inform,

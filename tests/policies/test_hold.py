@@ -8,9 +8,10 @@ import pytest
 from policies.acts import take
 from policies.ask import Passing
 from policies.asking import Answer
+from policies.carrying import Erase
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.due import decide_due
-from policies.effects import EndHold, Erase, Inform, Pose, Publish, ResumeHold, Tell
+from policies.effects import EndHold, Inform, Pose, Publish, ResumeHold, Tell
 from policies.filing import BESIDE_A_FILE, NO_DOCUMENT
 from policies.hold import REASONS, AtHand, HoldEnd
 from policies.membership import readers

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from policies import routing
+from policies.carrying import Cover
 from policies.case import DESK, JOINT, Case
 from policies.commands import vocabulary
 from policies.commands.redacting import RedactDocument
 from policies.document import Action, Area, BlobId, Document, Kept, Label
 from policies.documents import Allowed, Wish, may, relabelled
-from policies.effects import Cover, Decision, Inform, Tell
+from policies.effects import Decision, Inform, Tell
 from policies.files import Kind
 from policies.filing import Passed, Refused, Waits
 from policies.message import Text

@@ -7,10 +7,11 @@ import pytest
 
 from policies.acts import take
 from policies.asking import Answer
+from policies.carrying import Recall
 from policies.case import DESK, JOINT, Case, PersonId, Phase
 from policies.commands.undo import AT_ONCE
 from policies.document import BlobId, Document, DocumentId, Kept, Label, Version
-from policies.effects import Announce, EndHold, Inform, Pose, Publish, Recall, Reconcile, Resume, ResumeHold
+from policies.effects import Announce, EndHold, Inform, Pose, Publish, Reconcile, Resume, ResumeHold
 from policies.files import Kind as FileKind
 from policies.floor import floor_text, spoken
 from policies.hold import AtHand, HoldEnd

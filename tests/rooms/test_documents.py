@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from appservice.upkeep.epoch import Epoch, Stage
+from policies.carrying import Cover, Erase, Hand, Recall
 from policies.case import DESK, JOINT, Case, Network
 from policies.document import Action, Label, Serving, Version
 from policies.documents import Wish
-from policies.effects import Cover, Erase, Hand, Ingest, Recall
+from policies.effects import Ingest
 from policies.message import File, FileRef, MessageId
 from rooms.carriers import Posting
 from rooms.deliver import Deliverer

@@ -12,9 +12,10 @@ from appservice.backups.claim import claim
 from appservice.codec import JsonCodec
 from appservice.matrix.errors import MatrixError
 from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
+from policies.carrying import Hand
 from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
 from policies.document import DocumentId
-from policies.effects import Hand, Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell, WriteToStranger
+from policies.effects import Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell, WriteToStranger
 from policies.message import Message, MessageId, Removal, SignedDevice, Text
 from policies.phrase import verbatim
 from policies.plan import RoomKey

@@ -20,8 +20,9 @@ from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
+from policies.carrying import Cover
 from policies.document import Area, DocumentId, Label, Version
-from policies.effects import Cover, Ingest, Post
+from policies.effects import Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, Text

@@ -16,6 +16,7 @@ from aiohttp import ClientResponse, FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
+from appservice.documents.handout import Handouts
 from appservice.documents.intake import FILED, Ends, Intake
 from appservice.documents.pipeline.copies import NotMade
 from appservice.documents.pipeline.outcome import Clean, Examined
@@ -191,7 +192,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         vault,
         intake=intake,
         renderer=renderer,
-        copier=FakeCopier(),
+        handouts=Handouts(vault, FakeCopier()),
         clock=lambda: times[0].now,
     )
     pages = DocumentPages(

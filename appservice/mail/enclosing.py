@@ -1,0 +1,29 @@
+"""A document that goes with a mail: the file itself, and what is said beside it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from appservice.documents.handout import Handout
+from bridges.email.convert_out import Attached
+from policies.carrying import Enclose
+from policies.enclosing import ENCLOSED_MOST
+from policies.phrase import Phrase, phrase, together
+from rooms.homeserver import Trouble
+
+
+async def attached(made: Handout) -> Attached:
+    """What is attached; whole in memory, so not of any size. Raises Trouble."""
+    if made.size > 2 * ENCLOSED_MOST:
+        raise Trouble("their copy is too large for a mail", transient=False)
+    return Attached(made.name, made.mimetype, await asyncio.to_thread(made.path.read_bytes))
+
+
+def beside(enclose: Enclose, made: Handout) -> Phrase:
+    """What is said in the mail, to whom it is for."""
+    number = f"{enclose.document}.{enclose.version}" if enclose.version > 1 else enclose.document
+    whose = phrase("It carries your name, and the mark {mark}.", mark=made.stamp.mark) if made.stamp else ""
+    kept = phrase(
+        "That it was sent to you is on record. A mail can be read by whoever carries it, and can't be taken back."
+    )
+    return together([phrase("Attached is your own copy of {number}.", number=number), whose, kept])

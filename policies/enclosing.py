@@ -1,0 +1,54 @@
+"""Who may be sent a document itself, over a channel outside Matrix: a copy of their own, by grant and consent (D5).
+
+By default they get a card, and a link to the page. What is sent can't be taken back, so it goes only by somebody's word
+for this one person, to a channel on which they agreed to get words, and never what was not examined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from policies.carrying import Enclose
+from policies.case import Case, Network, Person
+from policies.delivery import Cancel, Go, Verdict
+from policies.document import Action, Document, Version
+from policies.documents import Denied, Wish, may
+from policies.files import Kind
+from policies.phrase import Phrase, phrase
+from policies.recipient import Way
+
+ENCLOSED_MOST: Final = 10_000_000
+"""Bytes of what is sent: many mailboxes take no more."""
+WAYS: Mapping[Network, Way] = MappingProxyType({Network.EMAIL: Way.MAIL})
+"""The networks that can carry a document."""
+
+
+def may_enclose(case: Case, enclose: Enclose, at: datetime) -> Verdict:
+    """Whether a version may still be sent to that person; asked again right before it leaves."""
+    document, person = case.document(enclose.document), case.person(enclose.to)
+    version = document.version(enclose.version) if document else None
+    if document is None or version is None or version.served.sha256 != enclose.sha256:
+        return Cancel("it is not the document that it was")
+    if person is None:
+        return Cancel("whom it is for takes no part in the case")
+    wish = Wish(person.id, Action.DOWNLOAD, version.number, at)
+    if isinstance(may(case, document, wish), Denied):
+        return Cancel("they may not download it")
+    why = not_enclosed(document, version, person)
+    return Cancel(str(why)) if why else Go()
+
+
+def not_enclosed(document: Document, version: Version, person: Person) -> Phrase | None:
+    """Why somebody who may download a version is not sent it; None: they can be."""
+    if person.endpoint.network not in WAYS:
+        return phrase("their channel does not carry documents")
+    if person.endpoint.content_consent is None:
+        return phrase("they have agreed to links alone")
+    if version.kind is Kind.OTHER or document.quarantined:
+        return phrase("it was not examined")
+    if version.served.size > ENCLOSED_MOST:
+        return phrase("it has more than {most} MB", most=ENCLOSED_MOST // 1_000_000)
+    return None
