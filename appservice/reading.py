@@ -18,26 +18,30 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, assert_never
+from typing import Any
 
 from appservice.e2ee.patience import TELL, rest
-from appservice.e2ee.trust import Heard, Verifications, read_in_room
+from appservice.e2ee.trust import Verifications
 from appservice.e2ee.unsigned import look
-from appservice.matrix.content import Said, read, redacted_event, with_repeated, with_target
+from appservice.matrix.content import Said, with_repeated, with_target
 from appservice.matrix.members import words_in_membership
-from appservice.matrix.polls import Response, read_response
+from appservice.matrix.polls import Response
+from appservice.opened import UNCONFIRMED, Closed, Inside, Opener, heard_in, said_in, undecrypted, vote_in
 from appservice.ports import ServiceWork
 from appservice.voices import Voices, behind_key
 from appservice.worker import Fate, Finished, Park
+from policies.alarms import decide_unconfirmed
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, PersonId
 from policies.membership import conversations, readers
 from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
 from policies.plan import room_key
 from policies.poll import Vote
+from policies.routing import decide_undecrypted
 from rooms.apply import Codec
 from rooms.former import served_by
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.lobby import Lobby
 from rooms.polls import asked_in, being_posted
 from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identity_wait_key
 
@@ -53,50 +57,11 @@ AT_LEAST_EVERY = timedelta(minutes=1)
 AT_ONCE = timedelta(seconds=0.5)
 """The same, for what waits behind something that has only to be read."""
 
-_NOBODY = PersonId("nobody")
-"""The author of what somebody said who is not in the case: a reader of nothing, so it is held."""
-
-_IN_CLEAR = Unproven(
-    "it was sent without encryption", "Use a client that supports end-to-end encryption in this room, and send it again"
-)
-
 _MEMBERSHIP = Unproven("it stood in a membership, which is not encrypted", "")
-
 _VERIFYING = Unproven("it asks to verify somebody's keys", "")
 
-UNCONFIRMED = Unproven(
-    "the encryption identity of this account was replaced",
-    "The mediator has to make sure that it is really you; please telephone",
-)
-"""What an identity proves that nobody has confirmed in the place of the known one: nothing, yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A decrypted event, and what proves its sender."""
-
-    type: str
-    content: Mapping[str, Any]
-    proof: Proof
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """An event that can't be decrypted, yet or at all. `key` names what would open it."""
-
-    key: str
-    why: str
-    for_good: bool
-
-
-class Opener(Protocol):
-    """Decrypts events."""
-
-    async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
-        """Decrypt each, within the unit of work: a replay, a lie about the sender, a foreign key are Closed for good.
-
-        No event can keep its neighbours from being decrypted.
-        """
+_NOBODY = PersonId("nobody")
+"""The author of what somebody said who is not in the case: a reader of nothing, so it is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +72,7 @@ class _Reading:
     handler: Handler
     item: Item
     event: Mapping[str, Any]
-    opened: Opened | Closed | None
+    opened: Inside
     """What an encrypted event says."""
 
 
@@ -164,7 +129,7 @@ class EventReader:
             if served_by(record)[1]:
                 await self._state(reading, record)
             return await self._finish(work, item, "state")
-        heard = _heard(reading)
+        heard = heard_in(event, reading.opened)
         if heard:
             await self._verifications.hear(work, item, heard)
             if heard.kind != "request" or record.case is None:
@@ -173,18 +138,18 @@ class EventReader:
 
     async def _post(self, reading: _Reading, record: RoomRecord, *, asks_to_verify: bool) -> Fate:
         """Something that people see in a room: words, whatever they look like."""
-        said = _said(reading)
+        said = said_in(reading.event, reading.opened)
         if asks_to_verify and not isinstance(said, Closed):
             # A request has words for clients that can't verify, so it is a post, whomever it asks (M4).
             said = said[0], _VERIFYING
         if isinstance(said, Closed):
-            said = Said(Unreadable(f"I could not decrypt it ({said.why})")), _undecrypted(said.why)
+            said = Said(Unreadable(f"I could not decrypt it ({said.why})")), undecrypted(said.why)
         if record.case is None:
             await self._lobby(reading, *said)
         elif said[1] == UNCONFIRMED and await self._waits(reading, record.case, record):
             key = identity_wait_key(reading.event["sender"])
             return Park(key, "its author's identity is not confirmed", is_attempt=False)
-        elif vote := _vote(reading):
+        elif vote := vote_in(reading.event, reading.opened):
             if waits := await self._voted(reading, record.case, record, vote, said[1]):
                 return waits
         else:
@@ -198,7 +163,7 @@ class EventReader:
             invited, by = UserId(event["state_key"]), UserId(event["sender"])
             # Their devices may have been asked for before they had any: what we answer must be readable for them.
             await reading.work.crypto.mark_changed([by])
-            await reading.handler.invited(RoomId(event["room_id"]), invited, by, self._bot)
+            await self._chat(reading).invited(RoomId(event["room_id"]), invited, by, self._bot)
         return await self._finish(reading.work, reading.item, "not a room of ours")
 
     # --- what can't be read yet
@@ -215,7 +180,8 @@ class EventReader:
             conversation = _conversation(case, record) if case else None
             if case and conversation:
                 author = case.at_address(Network.MATRIX, reading.event["sender"])
-                await reading.handler.undecrypted(case, author, conversation, closed.why)
+                decision = decide_undecrypted(case, author, conversation, closed.why)
+                await reading.handler.follow(case, decision)
         return Park(closed.key, closed.why, wait)
 
     # --- whose it is
@@ -277,7 +243,7 @@ class EventReader:
         author = case.at_address(Network.MATRIX, reading.event["sender"]) if case else None
         if case is None or conversation in {None, DESK} or author is None:
             return False
-        await reading.handler.unconfirmed(case, author, conversation)
+        await reading.handler.follow(case, decide_unconfirmed(case, author, conversation))
         return True
 
     async def _lobby(self, reading: _Reading, said: Said, proof: Proof) -> None:
@@ -285,9 +251,12 @@ class EventReader:
         if user not in self._house.mediators:
             return
         if reading.event["type"] == "m.room.message":
-            await reading.handler.unencrypted_lobby(room, user)
+            await self._chat(reading).in_clear(room, user)
         else:
-            await reading.handler.lobby(room, user, said.content, proof, reading.item.received_at)
+            await self._chat(reading).message(room, user, said.content, proof, reading.item.received_at)
+
+    def _chat(self, reading: _Reading) -> Lobby:
+        return Lobby(reading.work, self._codec, self._house, reading.item.id, datetime.now(UTC))
 
     # --- the room itself
 
@@ -344,52 +313,6 @@ class EventReader:
         if item.note is not None:  # it was set aside
             await work.inbox.wake(behind_key(item))
         return Finished()
-
-
-def _heard(reading: _Reading) -> Heard | None:
-    """The step of a verification that an event is. Many clients verify in clear, even where the room is encrypted: what
-    is proven rests on the emoji."""
-    match reading.opened:
-        case Closed():
-            return None
-        case Opened(kind, content):
-            return read_in_room(reading.event, kind, content)
-        case None:
-            return read_in_room(reading.event, reading.event["type"], _outer(reading))
-        case _:
-            assert_never(reading.opened)
-
-
-def _vote(reading: _Reading) -> Response | None:
-    """The vote in a poll that an event is. What it is about is believed only from inside of the ciphertext."""
-    if isinstance(reading.opened, Opened):
-        return read_response(reading.opened.type, reading.opened.content)
-    return read_response(reading.event["type"], _outer(reading)) if reading.opened is None else None
-
-
-def _said(reading: _Reading) -> tuple[Said, Proof] | Closed:
-    event, outer = reading.event, _outer(reading)
-    match reading.opened:
-        case Closed():
-            return reading.opened
-        case Opened(kind, content, proof):
-            return read(kind, content, outer), proof
-        case None if event["type"] == "m.room.redaction":
-            return redacted_event(event), _IN_CLEAR
-        case None:
-            return read(event["type"], outer, outer), _IN_CLEAR
-        case _:
-            assert_never(reading.opened)
-
-
-def _outer(reading: _Reading) -> Mapping[str, Any]:
-    content = reading.event.get("content")
-    return content if isinstance(content, dict) else {}
-
-
-def _undecrypted(why: str) -> Unproven:
-    remedy = "If you wrote it: verify this session with your other device or your security key, then send it again."
-    return Unproven(f"I could not decrypt it ({why})", remedy)
 
 
 def _is_put_out(event: Mapping[str, Any]) -> bool:

@@ -12,9 +12,8 @@ from datetime import datetime
 from policies import alarms, due, lobby, portal, routing
 from policies.asking import Answer as Answering
 from policies.asking import code_from
-from policies.board import NOTHING, SHOWN, Shown, cases_board
 from policies.cards import people
-from policies.case import DESK, JOINT, Case, CaseId, Conversation, EndpointId, Network, Person, PersonId, Phase, Role
+from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, Person, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
 from policies.commands.intake import OpenFor
@@ -31,33 +30,29 @@ from policies.filing import Filing, decide_filed
 from policies.guard import grams
 from policies.identity import Identity
 from policies.joining import came
-from policies.mail import Report, decide_automatic, decide_report
 from policies.membership import conversations
 from policies.message import (
     AuthenticatedMail,
-    Content,
     Edit,
     File,
     Message,
     MessageId,
     PinnedLink,
-    Proof,
     Removal,
     Text,
     Unproven,
 )
 from policies.outcome import Facts, quoted_from
-from policies.plan import RoomKey, room_key
+from policies.plan import room_key
 from policies.poll import Vote, decide_vote
 from policies.redaction import Redaction, decide_redacted
 from policies.schedule import Due, due_key
 from policies.succession import came_to_the_desk, left_the_desk
 from rooms import triage
-from rooms.apply import Applier, Codec, Decline, Enter, Say
-from rooms.board import backlogs_of, busy
+from rooms.apply import Applier, Codec
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
 from rooms.house import House
-from rooms.ports import Entry, EventId, ItemId, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Entry, EventId, ItemId, UserId, Work
 from rooms.provision import room_wait_key
 from rooms.recalling import unsent
 
@@ -69,19 +64,9 @@ NEXT_STEPS = (
     "!status shows where things stand, !help everything else."
 )
 
-IN_CLEAR = (
-    "This chat is not encrypted, so I take no commands here, and what you wrote may have been read on the server."
-    " Start a new chat with me with encryption on, or turn it on in this room's settings, and write again."
-)
-
 BEFORE_RESTORE = (
     "Not carried out, for it was said before I was restored from a backup: the case may be open already. If it is not,"
     " say it again."
-)
-
-NOT_ENCRYPTED = (
-    "I take no commands that were sent without encryption, and what you wrote may have been read on the server. This"
-    " chat is encrypted: write again with a client that encrypts."
 )
 
 
@@ -200,32 +185,12 @@ class Handler:
         there = came_to_the_desk(case, person.id) if conversation == DESK else case
         await self._applier.apply(case, routing.decide_arrival(there, person, conversation))
 
-    async def undecrypted(self, case: Case, author: Person | None, conversation: Conversation, why: str) -> None:
-        """Something that was said can't be decrypted, and what could be done about it was done in vain so far."""
-        await self._applier.apply(case, routing.decide_undecrypted(case, author, conversation, why))
-
     async def departed(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation left its room."""
         decision = routing.decide_departure(case, person, conversation)
         if conversation == DESK:
             decision = left_the_desk(decision, person, self._at)
         await self._applier.apply(case, decision)
-
-    async def unsigned_device(self, case: Case, person: Person, device: str) -> None:
-        """Somebody in the case uses a device that its owner has not signed."""
-        await self._applier.apply(case, alarms.decide_unsigned_device(case, person, device))
-
-    async def no_device(self, case: Case, person: Person) -> None:
-        """Somebody in the case has no device that anything could be encrypted for."""
-        await self._applier.apply(case, alarms.decide_no_device(case, person))
-
-    async def replaced_identity(self, case: Case, person: Person) -> None:
-        """The encryption identity of somebody in the case is another than the known one."""
-        await self._applier.apply(case, alarms.decide_replaced(case, person))
-
-    async def unconfirmed(self, case: Case, author: Person, conversation: Conversation) -> None:
-        """Something was said under an identity that nobody has confirmed yet; it waits for that."""
-        await self._applier.apply(case, alarms.decide_unconfirmed(case, author, conversation))
 
     async def due(self, case_id: CaseId, key: str) -> None:
         """What was scheduled under that key is due; the time of handling is not before it."""
@@ -254,27 +219,11 @@ class Handler:
         reason = f"{after.id}.{version.number}, SHA-256 {version.served.sha256}, to {to}: {how}"
         await self._applier.apply(case, Decision(case.with_document(after), (), "document-served", reason))
 
-    async def report(self, case: Case, person: Person, endpoint: EndpointId, report: Report) -> None:
-        """A report came about a mail to somebody."""
-        await self._applier.apply(case, decide_report(case, person, endpoint, report))
-
     async def enrolled(self, case: Case, person: Person, *, words: bool) -> None:
         """Somebody confirmed their address on the page, and maybe agreed to have words mailed."""
         case = await self.came(case, person.id)
         person = case.person(person.id) or person
         await self._applier.apply(case, portal.decide_enrolled(case, person, self._at, words=words))
-
-    async def paused(self, case: Case, person: Person) -> None:
-        """Somebody wants no mail for now."""
-        await self._applier.apply(case, portal.decide_paused(case, person))
-
-    async def digest(self, case: Case, person: Person, times: tuple[int, ...] | None) -> None:
-        """Somebody chose when others' words are mailed to them."""
-        await self._applier.apply(case, portal.decide_digest(case, person, times))
-
-    async def locked(self, case: Case, person: Person) -> None:
-        """Too many wrong PINs were tried at somebody's link."""
-        await self._applier.apply(case, portal.decide_locked(case, person))
 
     async def mine(self, case: Case, person: Person, held: MessageId) -> None:
         """Somebody says, with proof, that an unproven mail in their name was theirs."""
@@ -290,17 +239,13 @@ class Handler:
         await self._work.journal.append(Entry(case.id, kept or message))
         await self._applier.apply(case, routing.decide_confirmed(case, message, kept, held))
 
-    async def automatic(self, case: Case, person: Person, conversation: Conversation) -> None:
-        """A machine answered for somebody, at their address for a conversation."""
-        await self._applier.apply(case, decide_automatic(case, person, conversation))
-
     async def remade(self, case_id: CaseId, conversation: Conversation) -> None:
         """The room of a conversation was made anew: its readers are told."""
         case = await self._case(case_id)
         await self._applier.apply(case, alarms.decide_remade(case, conversation))
 
     async def follow(self, case: Case, decision: Decision) -> Case:
-        """A network reported something of a channel or of a delivery: its policy has decided what follows."""
+        """Something happened about which its own policy has decided: a report, a device that was seen, a wish."""
         await self._applier.apply(case, decision)
         return decision.case
 
@@ -325,39 +270,6 @@ class Handler:
         await self._applier.apply(case, decision)
         return Answer(not decision.refused, self._applier.shown or decision.reason, case_id)
 
-    async def lobby(self, room: RoomId, user: UserId, content: Content, proof: Proof, received_at: datetime) -> None:
-        """A mediator of the organisation wrote to the bot in a direct chat."""
-        reply = lobby.decide(content, proof)
-        match reply:
-            case lobby.Answer(answer, to_unsigned_devices):
-                await self._applier.outside(Say(room, user, answer, to_unsigned_devices))
-            case lobby.Silence():
-                return
-            case lobby.Open() if await self._work.epochs.doubtful(received_at):
-                await self._applier.outside(Say(room, user, BEFORE_RESTORE))
-            case lobby.Listing():
-                await self._applier.outside(Say(room, user, lobby.listing(await self._titles(user))))
-            case lobby.Board():
-                shown = await self._board_of(user)
-                await self._applier.outside(Say(room, user, shown.text, html=shown.html))
-            case lobby.Open(command):
-                mediator = AddPerson(self._house.mediators[user], Network.MATRIX, user, Role.MEDIATOR)
-                opened = await self._open(NewCase(command.title, (mediator, *command.steps)))
-                await self._applier.outside(Say(room, user, opened.text))
-
-    async def invited(self, room: RoomId, ours: UserId, by: UserId, bot: UserId) -> None:
-        """One of our users was invited to a room that isn't ours: the bot talks to mediators, and only them (R10)."""
-        if ours != bot or by not in self._house.mediators:
-            await self._applier.outside(Decline(room, ours))
-            return
-        await self._work.rooms.save(RoomRecord(None, RoomKey(f"lobby:{room}"), Standing.MADE, "", room))
-        await self._applier.outside(Enter(room, ours))
-
-    async def unencrypted_lobby(self, room: RoomId, user: UserId) -> None:
-        """A mediator wrote to the bot without encryption: whichever answer the chat is fit for goes out."""
-        await self._applier.outside(Say(room, user, IN_CLEAR, in_clear=True))
-        await self._applier.outside(Say(room, user, NOT_ENCRYPTED))
-
     async def _open(self, command: NewCase) -> Answer:
         case = Case(await self._work.cases.new_number(), command.title)
         facts = replace(self._facts(None, {}), engaged=await self._engaged(case, command))
@@ -369,19 +281,6 @@ class Handler:
             None, Decision(decision.case, (*decision.effects, steps), decision.rule, decision.reason)
         )
         return Answer(True, f"Case {case.id} is open. Its desk is “Desk · {case.id}”, where you are invited.", case.id)
-
-    async def _board_of(self, user: UserId) -> Shown:
-        """The board of all cases of which somebody is a mediator."""
-        ids = await busy(self._work, user, SHOWN + 1)
-        found = [await self._work.cases.load(case) for case in ids]
-        mine = [c for c in found if c and (p := c.at_address(Network.MATRIX, user)) and c.is_staff(p.id)]
-        backlogs = await backlogs_of(self._work, ids)
-        return cases_board((case, backlogs.get(case.id, NOTHING)) for case in mine if case.phase is not Phase.CLOSED)
-
-    async def _titles(self, user: UserId) -> Mapping[str, str]:
-        cases = [await self._work.cases.load(case) for case in await self._work.cases.of_matrix_user(user)]
-        person = {c.id: p.id for c in cases if c and (p := c.at_address(Network.MATRIX, user))}
-        return {c.id: c.title for c in cases if c and c.is_staff(person[c.id])}
 
     async def _case(self, case_id: CaseId) -> Case:
         case = await self._work.cases.load(case_id, lock=True)

@@ -32,8 +32,8 @@ from appservice.e2ee.trust import Verifications, read_to_device
 from appservice.e2ee.writing import Writer
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
+from appservice.opened import UNCONFIRMED, Closed, Opened
 from appservice.ports import ServiceDatabase, ServiceWork
-from appservice.reading import UNCONFIRMED, Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import Proof, SignedDevice, Unproven
 from rooms.carriers import Posting

@@ -16,6 +16,7 @@ from appservice.crypto.ids import UserId
 from appservice.crypto.rows import Pin
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
+from policies.alarms import decide_replaced
 from policies.case import Network
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -52,6 +53,7 @@ class ReplacedReader:
         person = case.at_address(Network.MATRIX, user) if case else None
         known = (await work.identities.known([user])).get(user)
         if case and person and known and known.replaced:
-            await Handler(work, self._codec, self._house, item.id, datetime.now(UTC)).replaced_identity(case, person)
+            handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+            await handler.follow(case, decide_replaced(case, person))
         await work.inbox.done(item.id, "handled")
         return Finished()

@@ -15,6 +15,7 @@ from appservice.crypto.ids import UserId
 from appservice.crypto.machine import people
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
+from policies.alarms import decide_no_device, decide_unsigned_device
 from policies.case import CaseId, Network
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -75,9 +76,9 @@ class UnsignedReader:
         unsigned = [device.device_id for device in row.devices if not device.cross_signed]
         handler, result = Handler(work, self._codec, self._house, item.id, datetime.now(UTC)), "handled"
         if case and person and item.kind == NO_DEVICE and not row.devices:
-            await handler.no_device(case, person)
+            await handler.follow(case, decide_no_device(case, person))
         elif case and person and item.kind == UNSIGNED_DEVICE and stored["device_id"] in unsigned:
-            await handler.unsigned_device(case, person, stored["device_id"])
+            await handler.follow(case, decide_unsigned_device(case, person, stored["device_id"]))
         else:
             result = "signed or gone meanwhile"
         await work.inbox.done(item.id, result)

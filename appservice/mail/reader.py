@@ -22,6 +22,7 @@ from bridges.email.proof import NotAReply, Proven, Trust, Unproven, prove
 from bridges.email.reply import read_reply
 from policies import message as said
 from policies.case import Case, Person
+from policies.mail import decide_automatic
 from policies.membership import caucuses_of
 from policies.message import AuthenticatedMail, Content, File, FileRef, Message, Proof, Text, Unreadable
 from policies.plan import label
@@ -124,7 +125,7 @@ class MailReader:
         if said.proof is None:
             # Once a day: a storm of them is one.
             today = f"automatic/{case.id}/{person.id}/{where.id}/{self._clock():%Y-%m-%d}"
-            await self._handler(work, item_id(today)).automatic(case, person, where)
+            await self._handler(work, item_id(today)).follow(case, decide_automatic(case, person, where))
             await _keep(work, case, message_id(item), stored.raw)
             await work.inbox.done(item.id, "automatic")
             return Finished()

@@ -10,7 +10,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished, is_still_due
 from bridges.email import ids
 from bridges.email.reports import read_report
-from policies.mail import MailState, Report
+from policies.mail import MailState, Report, decide_report
 from policies.states import MessageState
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -44,7 +44,7 @@ class ReportReader:
                 if report.state is not None:
                     await work.mails.mark(mail.bounce_hash, report.state, report.status, now)
                 handler = Handler(work, self._codec, self._house, item.id, now)
-                await handler.report(case, person, mail.endpoint, report)
+                await handler.follow(case, decide_report(case, person, mail.endpoint, report))
                 await self._show(work, handler, mail, report, item)
             await work.inbox.done(item.id, "report")
         return Finished()

@@ -16,6 +16,7 @@ from policies.case import JOINT, Case, Conversation, Person
 from policies.digest import read_times
 from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
+from policies.portal import decide_digest, decide_locked, decide_paused
 from policies.text import clean
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -79,13 +80,14 @@ class PortalReader:
             case "mine":
                 await handler.mine(case, person, MessageId(values.get("message", "")))
             case "pause":
-                await handler.paused(case, person)
+                await handler.follow(case, decide_paused(case, person))
             case "digest":
                 times = read_times(values.get("times", ""))
                 if not isinstance(times, str) or values.get("times") == "off":
-                    await handler.digest(case, person, None if isinstance(times, str) else times)
+                    chosen = None if isinstance(times, str) else times
+                    await handler.follow(case, decide_digest(case, person, chosen))
             case "locked":
-                await handler.locked(case, person)
+                await handler.follow(case, decide_locked(case, person))
             case _:
                 raise ValueError("an act that the page does not have")
 

@@ -15,8 +15,9 @@ from appservice.codec import JsonCodec
 from appservice.crypto.ids import UserId
 from appservice.e2ee.patience import TELL
 from appservice.e2ee.trust import Verifications
+from appservice.opened import Closed, Opened
 from appservice.ports import ServiceWork
-from appservice.reading import EVENT, Closed, EventReader, Opened
+from appservice.reading import EVENT, EventReader
 from appservice.worker import Park
 from policies.asking import answer_id
 from policies.case import DESK, JOINT, Conversation, Kind

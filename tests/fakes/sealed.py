@@ -17,8 +17,8 @@ from appservice.e2ee.encryption import UNSIGNED, session_key
 from appservice.matrix import content as contents
 from appservice.matrix import marks, polls
 from appservice.matrix.errors import MatrixError
+from appservice.opened import Closed, Opened
 from appservice.ports import ServiceDatabase, ServiceWork
-from appservice.reading import Closed, Opened
 from appservice.worker import Fate, Finished
 from policies.message import Content, File, FileRef, Proof, SignedDevice
 from rooms.apply import Signal

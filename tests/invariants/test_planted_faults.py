@@ -163,7 +163,7 @@ def nobody_is_awaited(patch: Patch) -> None:
 
 def words_in_clear_are_believed(patch: Patch) -> None:
     """Both that hold them: that nothing proves their author, and the rule against them."""
-    patch.setattr(reading, "_IN_CLEAR", SignedDevice())
+    patch.setattr("appservice.opened.IN_CLEAR", SignedDevice())
     patch.setattr("policies.routing.breach", lambda *_: None)
 
 

@@ -15,6 +15,7 @@ from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
+from rooms.lobby import Lobby
 from rooms.outcome import Outcome, Sent
 from rooms.ports import EventId, Item, ItemId, Lane, RoomId, State, UserId
 from rooms.provision import Report, reconcile
@@ -150,3 +151,8 @@ def applier(work: MemoryWork, item: str = "item") -> Applier:
 def handler(work: MemoryWork, item: str = "item", at: datetime = AT) -> Handler:
     """Handles an inbox item."""
     return Handler(work, CODEC, HOUSE, ItemId(item), at)
+
+
+def chat(work: MemoryWork, item: str = "item", at: datetime = AT) -> Lobby:
+    """Handles an inbox item of a direct chat."""
+    return Lobby(work, CODEC, HOUSE, ItemId(item), at)

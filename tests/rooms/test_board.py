@@ -10,7 +10,7 @@ from rooms.deliver import Deliverer
 from rooms.outcome import Cancelled, Sent
 from rooms.ports import Item, RoomId, State
 from tests.policies.builders import message
-from tests.rooms.builders import AT, CODEC, MIA, Site, handler
+from tests.rooms.builders import AT, CODEC, MIA, Site, chat, handler
 
 
 async def says(site: Site, command: str, number: int = 0) -> None:
@@ -115,7 +115,7 @@ async def test_the_direct_chat_shows_the_cases_of_that_mediator() -> None:
     await says(site, "!party remove Carl")
     room = RoomId("!lobby")
     async with site.database.begin() as work:
-        await handler(work, "lobby").lobby(room, MIA, Text("!board"), SignedDevice(), AT)
+        await chat(work, "lobby").message(room, MIA, Text("!board"), SignedDevice(), AT)
     [said] = [out for out in site.outbox() if isinstance(out, Say)]
     assert said.text.startswith("1042: Smith and Jones – in session; Mia: confirm an act, since")
     assert said.html

@@ -1,4 +1,4 @@
-"""Items are handled: cases opened in the direct chat, strangers declined, arrivals told."""
+"""Items are handled: commands from outside, arrivals, what nobody may change, what came before a restore."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,76 +10,21 @@ from policies.case import DESK, JOINT, CaseId, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.session import OpenJoint
-from policies.effects import Decision, Reconcile, Tell
+from policies.effects import Decision, Tell
 from policies.lobby import DESK_ONLY
 from policies.message import Edit, Message, MessageId, SignedDevice, Text, Unproven
-from rooms.apply import Decline, Enter, Outgoing, Say
-from rooms.handle import IN_CLEAR
-from rooms.ports import EventId, RoomId, State, UserId
+from rooms.apply import Outgoing, Say
+from rooms.ports import EventId, RoomId, State
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import both_sides, caucus_of, message, named
-from tests.rooms.builders import ALICE, AT, BOT, CODEC, MIA, STRANGER, Site, handler
+from tests.policies.builders import caucus_of, message, named
+from tests.rooms.builders import AT, CODEC, MIA, Site, chat, handler
 
 CHAT = RoomId("!chat")
-GHOST = UserId("@_mediatrix_abc:example.org")
 SIGNED = SignedDevice()
 
 
 def outbox(database: MemoryDatabase) -> list[Outgoing]:
     return [CODEC.load(item.body) for item in database.committed.outbox.items.values() if item.state is State.READY]
-
-
-async def test_a_mediator_opens_a_case_and_is_its_mediator() -> None:
-    database = MemoryDatabase()
-    async with database.begin() as work:
-        await handler(work).lobby(CHAT, MIA, Text("!case new Smith and Jones"), SIGNED, AT)
-    (case,) = database.committed.cases.values()
-    assert (case.id, case.title) == ("1001", "Smith and Jones")
-    assert case.is_staff(named(case, "Mia").id)
-    said = outbox(database)
-    assert [type(outgoing) for outgoing in said] == [Reconcile, Tell, Say]
-    assert isinstance(said[2], Say)
-    assert "Desk · 1001" in said[2].text
-
-
-async def test_an_unproven_word_opens_nothing() -> None:
-    database = MemoryDatabase()
-    async with database.begin() as work:
-        await handler(work).lobby(CHAT, MIA, Text("!case new X"), Unproven("it is not proven", "Verify it"), AT)
-    assert not database.committed.cases
-    (say,) = outbox(database)
-    assert isinstance(say, Say)
-    assert say.to_unsigned_devices
-
-
-async def test_only_cases_of_which_one_is_mediator_are_listed() -> None:
-    site = Site(both_sides())
-    await site.change(site.case)
-    async with site.database.begin() as work:
-        await handler(work, "one").lobby(CHAT, MIA, Text("!case list"), SIGNED, AT)
-        await handler(work, "other").lobby(CHAT, ALICE, Text("!case list"), SIGNED, AT)
-    texts = {say.to: say.text for say in outbox(site.database) if isinstance(say, Say)}
-    assert "Smith and Jones" in texts[MIA]
-    assert "Smith" not in texts[ALICE].replace("!case new Smith and Jones", "")
-
-
-async def test_a_word_in_clear_is_answered_in_clear_with_just_that() -> None:
-    database = MemoryDatabase()
-    async with database.begin() as work:
-        await handler(work).unencrypted_lobby(CHAT, MIA)
-    says = [say for say in outbox(database) if isinstance(say, Say)]
-    assert [say.text for say in says if say.in_clear] == [IN_CLEAR]
-
-
-@pytest.mark.parametrize(
-    ("ours", "by", "enters"), [(BOT, MIA, True), (BOT, STRANGER, False), (GHOST, MIA, False), (GHOST, STRANGER, False)]
-)
-async def test_only_a_mediators_invitation_of_the_bot_is_accepted(ours: UserId, by: UserId, enters: bool) -> None:
-    database = MemoryDatabase()
-    async with database.begin() as work:
-        await handler(work).invited(CHAT, ours, by, BOT)
-    assert outbox(database) == [Enter(CHAT, ours) if enters else Decline(CHAT, ours)]
-    assert bool(database.committed.rooms) is enters
 
 
 async def test_an_arrival_wakes_what_waited_for_somebody_to_read_it() -> None:
@@ -148,7 +93,7 @@ async def test_what_was_said_before_a_restore_opens_no_second_case_and_changes_n
     async with site.database.begin() as work:
         await work.epochs.begin(Epoch(2, "x", 0, Stage.ANNOUNCED, AT, AT, doubt_until=AT))
         opening = NewCase("X", (AddPerson("Mia", Network.MATRIX, MIA, Role.MEDIATOR),))
-        await handler(work, "one").lobby(CHAT, MIA, Text("!case new X"), SIGNED, AT)
+        await chat(work, "one").message(CHAT, MIA, Text("!case new X"), SIGNED, AT)
         opened = await handler(work, "two").command(None, opening, AT)
         told = await handler(work, "three").command(site.case.id, OpenJoint(), AT)
         later = await handler(work, "four").command(None, opening, AT + timedelta(seconds=1))
@@ -156,9 +101,9 @@ async def test_what_was_said_before_a_restore_opens_no_second_case_and_changes_n
     assert "before I was restored" in opened.text
     assert "Say it again" in told.text
     assert len(site.database.committed.cases) == 2
-    chat, desk, *_ = outbox(site.database)
-    assert isinstance(chat, Say)
-    assert "before I was restored" in chat.text
+    told_there, desk, *_ = outbox(site.database)
+    assert isinstance(told_there, Say)
+    assert "before I was restored" in told_there.text
     assert isinstance(desk, Tell)
     assert "before I was restored" in desk.text
 

@@ -18,8 +18,9 @@ from appservice.e2ee.seeking import COVERS, Seeker
 from appservice.e2ee.sweeping import Sweeper
 from appservice.e2ee.trust import Verifications
 from appservice.inbox import InboxWork, Readers
+from appservice.opened import Closed, Opened
 from appservice.ports import ServiceWork
-from appservice.reading import EVENT, Closed, EventReader, Opened
+from appservice.reading import EVENT, EventReader
 from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, Kind
 from policies.effects import Explain, Tell
