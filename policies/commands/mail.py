@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies import showing
-from policies.case import Case, EndpointId, Network, Role
+from policies.case import Case, EndpointId, Network, Person, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.delivery import channel_key
-from policies.effects import Resume
+from policies.effects import Effect, Resume
 from policies.joining import anew, introductions
 from policies.outcome import Done, Facts, Outcome, Refused, reached_by
 from policies.text import one_line
@@ -72,24 +72,38 @@ class ChangeAddress:
         known = case.at_address(Network.EMAIL, self.address)
         if known:
             return Refused(f"{self.address} is {known.name}'s address in this case", "No two people share a mailbox")
-        number = case.made + 1
-        endpoint = replace(
-            person.endpoint,
-            id=EndpointId(f"e{number}"),
-            address=self.address,
-            content_consent=None,
-            stopped=None,
-            enrolled=None,
-        )
-        moved = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
+        moved, invited = _reached_anew(case, person, self.address, facts)
         answer = (
             f"{person.name} is reached at {self.address} from now on, and gets the first mail of each room there. The"
             f" old reply addresses are refused. The consent to words by mail was given for the old mailbox; ask again:"
             f" !consent {person.name}: agreed by telephone to read the case by mail"
         )
-        moved, later = anew(moved, person, facts.at)
-        goes_on = Resume(channel_key(case, person.endpoint.id))
-        return Done(moved, answer, (goes_on, *introductions(moved, person), *later))
+        return Done(moved, answer, invited)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAddress:
+    """The person is asked once more to show that the mailbox is theirs: by a link that goes there, and a PIN that a
+    mediator tells them."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """As if the address were new: nothing that was believed of it before counts until then."""
+        person = reached_by(case, self.name, Network.EMAIL)
+        if isinstance(person, Refused):
+            return person
+        if person.endpoint.silence:
+            why = f"Nothing is sent to {person.name} for now: {person.endpoint.silence}"
+            return Refused(why, f"!mail resume {person.name} first, or !mail address {person.name} NEW-ADDRESS")
+        asked, invited = _reached_anew(case, person, person.endpoint.address, facts)
+        answer = (
+            f"A link goes to {person.endpoint.address}. The address counts as {person.name}'s once it is confirmed"
+            " behind that link, with the PIN that follows here. Until then no words are mailed there, and none are"
+            " taken from there. Former links and reply addresses are refused. Whether words may be mailed is asked on"
+            " the page, too."
+        )
+        return Done(asked, answer, (*invited, showing.GivePin(person.id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +181,22 @@ class ShowHeaders:
         return Done(case, answer, (showing.ShowHeaders(self.item),))
 
 
+def _reached_anew(case: Case, person: Person, address: str, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
+    """By a channel of which nothing is known yet; and the first letters there."""
+    number = case.made + 1
+    endpoint = replace(
+        person.endpoint,
+        id=EndpointId(f"e{number}"),
+        address=address,
+        content_consent=None,
+        stopped=None,
+        enrolled=None,
+    )
+    moved = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
+    moved, later = anew(moved, person, facts.at)
+    return moved, (Resume(channel_key(case, person.endpoint.id)), *introductions(moved, person), *later)
+
+
 def _change(words: list[str]) -> ChangeAddress | str:
     if len(words) < 2 or "@" not in words[-1]:
         return "It needs a name, and the new address"
@@ -179,7 +209,9 @@ def _of(words: list[str]) -> str:
 
 _NAMELESS = "A name is missing"
 
-MailCommand = PauseMail | ResumeMail | ChangeAddress | InviteAgain | GivePin | LinksOnly | ShowMails | ShowHeaders
+MailCommand = (
+    PauseMail | ResumeMail | ChangeAddress | VerifyAddress | InviteAgain | GivePin | LinksOnly | ShowMails | ShowHeaders
+)
 
 FORMS: tuple[Form[MailCommand], ...] = (
     Form(
@@ -209,6 +241,13 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "somebody is reached at another mailbox from now on",
         "!mail address Carl carl@example.com",
         _change,
+    ),
+    Form(
+        "mail verify",
+        "!mail verify NAME",
+        "somebody is asked again to confirm the address: by a link, and a PIN that you tell them",
+        "!mail verify Carl",
+        lambda words: VerifyAddress(_of(words)) if words else _NAMELESS,
     ),
     Form(
         "mail invite",

@@ -6,8 +6,9 @@ from policies.case import DESK, JOINT, Case, Kind
 from policies.commands.vocabulary import parse
 from policies.delivery import Cancel, Go, Wait, channel_key, may_relay
 from policies.effects import Introduce, Resume
-from policies.showing import ShowHeaders, ShowMails
-from tests.policies.builders import both_sides, caucus_of, done, facts, named, refused
+from policies.portal import decide_enrolled
+from policies.showing import GivePin, ShowHeaders, ShowMails
+from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, refused
 
 CASE = both_sides()
 CARL = named(CASE, "Carl")
@@ -24,6 +25,7 @@ def test_what_is_said_to_a_paused_mailbox_waits_and_goes_on_when_it_is_resumed()
     resumed = done(paused, "!mail resume Carl", facts(None))
     assert isinstance(may_relay(resumed.case, OWN, CARL.id), Go)
     assert Resume(channel_key(CASE, CARL.endpoint.id)) in resumed.effects
+    assert "Nothing is sent to Carl for now" in refused(paused, "!mail verify Carl")
 
 
 def test_a_new_address_is_a_new_channel_without_a_consent_and_with_first_mails() -> None:
@@ -36,6 +38,19 @@ def test_a_new_address_is_a_new_channel_without_a_consent_and_with_first_mails()
     assert not isinstance(may_relay(changed.case, OWN, CARL.id), Cancel)
 
 
+def test_to_verify_an_address_is_to_believe_nothing_of_it_until_it_is_confirmed() -> None:
+    known = decide_enrolled(consenting(), named(consenting(), "Carl"), AT, words=True).case
+    asked = done(known, "!mail verify Carl")
+    now = named(asked.case, "Carl").endpoint
+    assert (now.address, now.enrolled, now.content_consent) == (CARL.endpoint.address, None, None)
+    assert now.id not in {person.endpoint.id for person in known.people}
+    assert all(e.as_link for e in asked.effects if isinstance(e, Introduce))
+    assert {e.conversation for e in asked.effects if isinstance(e, Introduce)} == {OWN, JOINT}
+    assert asked.effects[-1] == GivePin(CARL.id)
+    again = decide_enrolled(asked.case, named(asked.case, "Carl"), AT, words=False).case
+    assert named(again, "Carl").endpoint.enrolled == AT
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -46,6 +61,7 @@ def test_a_new_address_is_a_new_channel_without_a_consent_and_with_first_mails()
         ("!mail address Nobody x@example.com", "Nobody here is called"),
         ("!mail address Carl carl@example.net", "is Carl's address"),
         ("!mail resume Carl", "is not stopped"),
+        ("!mail verify Alice", "does not take part by mail"),
         ("!mail pause Alice", "does not take part by mail"),
     ],
 )

@@ -1,5 +1,6 @@
 """The page as the service fills it: what was decided for a person, and nothing else; acts count with link and PIN."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -308,6 +309,30 @@ async def test_an_open_page_closes_when_its_reader_has_another_mailbox(town: Tow
         answer = await Handler(work, CODEC, HOUSE, ItemId("move"), town.now).command(CASE.id, command, town.now)
     assert answer.ok, answer
     assert await town.portal.view(session) is None
+
+
+async def test_an_address_is_verified_again_by_a_new_link_and_a_new_pin_and_by_nothing_older(town: Town) -> None:
+    await town.relay("hello")
+    await town.do("enrol", words="yes")
+    old_link, old_pin = town.post_office.links[-1].link, town.pin
+    command = parse("!mail verify Carl")
+    assert not isinstance(command, Misunderstood)
+    async with town.database.begin() as work:
+        answer = await Handler(work, CODEC, HOUSE, ItemId("verify"), town.now).command(CASE.id, command, town.now)
+    assert answer.ok, answer
+    assert named(town.carl(), "Carl").endpoint.enrolled is None
+    shown = [CODEC.load(item.body) for item in town.database.committed.outbox.items.values() if item.lane != "l"]
+    [pin] = [found[1] for e in shown if isinstance(e, Tell) and (found := re.search(r"PIN of Carl is (\d+)", e.text))]
+    town._items += 1
+    await town.carry(Introduce(CARL.id, OWN, as_link=True), OWN, None)
+    assert town.post_office.links[-1].link != old_link
+    assert await town.portal.open(old_link, pin) is Closed.WRONG
+    assert await town.open(old_pin) is Closed.WRONG
+    town.pin = pin
+    assert not (await town.view()).is_enrolled
+    await town.do("enrol")
+    assert named(town.carl(), "Carl").endpoint.enrolled is not None
+    assert named(town.carl(), "Carl").endpoint.content_consent is None
 
 
 async def test_a_new_pin_ends_sessions_and_the_old_pin(town: Town) -> None:
