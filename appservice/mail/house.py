@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,7 +68,7 @@ def mail_house(
             house,
             trust,
             settle=_settle(email),
-            has_looked_since=_looking(email, arrival),
+            fetched_every=timedelta(seconds=email.imap.every_seconds) if email.imap else None,
         ),
         courier=MailCourier(database, server, sender, enclosures),
         heads=HeadsMail(plain, config.record.heads_to),
@@ -100,14 +100,6 @@ def _settle(email: Email) -> timedelta:
     return timedelta(seconds=email.joint_delay_seconds + (email.imap.every_seconds if email.imap else 0))
 
 
-def _looking(email: Email, arrival: LmtpServer | Fetcher) -> Callable[[datetime], bool]:
-    """Whether no copy of a mail that came long ago can lie in the mailbox still; a round is a part of that time."""
-    if email.imap is None or not isinstance(arrival, Fetcher):
-        return lambda _: True
-    every = timedelta(seconds=email.imap.every_seconds)
-    return lambda settled: arrival.has_looked_since(settled - every)
-
-
 def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | Fetcher:
     takes_strangers = email.intake_address is not None
     reception = Reception(MailInbox(database, trust, takes_strangers=takes_strangers), RateCap(time.monotonic))
@@ -128,7 +120,18 @@ def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | 
         lambda: ImapMailbox(account),
         every=timedelta(seconds=email.imap.every_seconds),
         on_duty=lambda: database.duty.is_ours,
+        looked=_looked(database),
     )
+
+
+def _looked(database: SqlDatabase) -> Callable[[datetime], Awaitable[None]]:
+    """Writes down when the mailbox was looked at, for all processes."""
+
+    async def note(at: datetime) -> None:
+        async with database.begin() as work:
+            await work.mails.note_look(at)
+
+    return note
 
 
 def _account(imap: Imap) -> Account:

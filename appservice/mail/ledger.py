@@ -23,6 +23,12 @@ class MailLedger(Mails, Protocol):
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         """Whether the same mail, by its name or by its sheet, came to another address of ours, in any case."""
 
+    async def note_look(self, at: datetime) -> None:
+        """Nothing lies in the mailbox any more, from which mail is fetched, that came before then."""
+
+    async def looked(self) -> datetime | None:
+        """The latest of those times; None where nobody has looked since the database was made, or restored."""
+
     async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
         """Keep the mail that brought a message, as it came, under the case's own key. The first is kept."""
 

@@ -71,13 +71,13 @@ class MailReader:
         trust: Trust,
         *,
         settle: timedelta,
-        has_looked_since: Callable[[datetime], bool] = lambda _: True,
+        fetched_every: timedelta | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`settle`: how long a mail waits that could reach more than its author's own side, for the same mail may be
-        on its way to another address of ours: one mail to two addresses comes as two. `has_looked_since`: whether
-        nothing lies in a mailbox any more that came before that."""
-        self._has_looked_since = has_looked_since
+        on its way to another address of ours: one mail to two addresses comes as two. `fetched_every`: how often mail
+        is fetched from a mailbox, where it is: whichever process does that, and however long nobody did."""
+        self._fetched_every = fetched_every
         self._database, self._codec, self._house = database, codec, house
         self._trust, self._settle, self._clock = trust, settle, clock
 
@@ -89,9 +89,9 @@ class MailReader:
             addressed = await self._addressed(work, stored)
             settling = f"mail.settling:{stored.token_hash}"
             is_behind = await work.inbox.waits_ahead(item, settling)
+            left = await self._left(work, item)
         if addressed is None:
             return _NOBODYS
-        left = self._left(item)
         if left > timedelta() and not _is_own_caucus(addressed):
             return Park(settling, "whether the same mail comes to another address, too", left)
         if is_behind:
@@ -107,13 +107,15 @@ class MailReader:
         async with self._database.begin() as work:
             return await self._handle(work, item, stored, said)
 
-    def _left(self, item: Item) -> timedelta:
+    async def _left(self, work: ServiceWork, item: Item) -> timedelta:
         """How long a mail to all is still kept waiting for its other copy. A service that was down, or could not reach
-        the mailbox, has not looked for that one, however late it is."""
+        the mailbox, has not looked for that one, however late it is; a round of looking is a part of the time."""
         settled = item.received_at + self._settle
         if settled > self._clock():
             return settled - self._clock()
-        return timedelta() if self._has_looked_since(settled) else _NEXT
+        looked = await work.mails.looked() if self._fetched_every is not None else None
+        has_looked = self._fetched_every is None or (looked is not None and looked >= settled - self._fetched_every)
+        return timedelta() if has_looked else _NEXT
 
     async def _handle(self, work: ServiceWork, item: Item, stored: StoredMail, said: _Said) -> Fate:
         if not await is_still_due(work.inbox, item):

@@ -1,12 +1,14 @@
 """What is kept of mails beside what they say."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
+from appservice.storage.schema import counters
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new, upsert
 from bridges.email.convert_in import Likeness
@@ -15,6 +17,11 @@ from policies.mail import MailState
 from policies.message import MessageId
 from rooms.mails import SentMail
 from rooms.ports import ItemId
+
+_LOOKED: Final = "mailbox.looked"
+"""Among the numbers that no backup has: after a restore nobody has looked yet."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIT: Final = timedelta(microseconds=1)
 
 
 class SqlMailLedger:
@@ -35,6 +42,17 @@ class SqlMailLedger:
         same = or_(MAIL_ARRIVALS.c.name_lookup == name, MAIL_ARRIVALS.c.sheet_lookup == sheet)
         statement = select(MAIL_ARRIVALS.c.ordinal).where(same, MAIL_ARRIVALS.c.token_hash != token_hash).limit(1)
         return (await self._connection.execute(statement)).one_or_none() is not None
+
+    async def note_look(self, at: datetime) -> None:
+        last = await self.looked()
+        if last is None or at > last:
+            values = {"name": _LOOKED, "value": (at - _EPOCH) // _UNIT}
+            await self._connection.execute(upsert(self._connection.dialect, counters, "name"), values)
+
+    async def looked(self) -> datetime | None:
+        found = await self._connection.execute(select(counters.c.value).where(counters.c.name == _LOOKED))
+        at: int | None = found.scalar_one_or_none()
+        return None if at is None else _EPOCH + at * _UNIT
 
     async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
         seal = await make_case_seal(self._connection, self._seals.sealer, case)

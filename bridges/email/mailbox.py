@@ -11,7 +11,7 @@ than by LMTP: nobody is refused at the door, so whoever mistypes an address is n
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -102,17 +102,19 @@ class Fetcher:
         *,
         every: timedelta,
         on_duty: Callable[[], bool],
+        looked: Callable[[datetime], Awaitable[None]],
     ) -> None:
-        """`domain`: that of our addresses. Of several processes one fetches: the one `on_duty`."""
+        """`domain`: that of our addresses. Of several processes one fetches: the one `on_duty`. `looked` is told, as
+        often as all that waited could be stored, when it was begun to fetch that: nothing that came before lies there.
+        """
         self._reception, self._domain = reception, domain
         self._open, self._every, self._on_duty = open_mailbox, every, on_duty
+        self._note = looked
         self._thread = ThreadPoolExecutor(1, "imap")
         self._task: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._kept_back: dict[int, Token] = {}
         """What was fetched and was over the cap, though the cap of proven mail was not reached: unproven mail."""
-        self._looked: datetime | None = None
-        """When it was begun to fetch what waited, and all that could be stored then was."""
 
     async def start(self) -> None:
         """Begin to fetch."""
@@ -153,11 +155,8 @@ class Fetcher:
                     if number in heads and heads[number].recipient not in busy:
                         verdict = await self._one(mailbox, number, heads[number])
                         busy.update({heads[number].recipient} if verdict is InboxVerdict.BUSY else ())
-        self._looked = self._looked if busy else begun
-
-    def has_looked_since(self, at: datetime) -> bool:
-        """Whether all is fetched that lay in the mailbox at that time, as far as this process knows."""
-        return not self._on_duty() or (self._looked is not None and self._looked >= at)
+        if not busy:
+            await self._note(begun)
 
     async def trouble(self) -> str | None:
         """Why no mail can be fetched now; None if it can: tried."""

@@ -82,6 +82,7 @@ class MemoryTables:
     searched: dict[RoomId, Searched] = field(default_factory=dict)
     sent: dict[str, EventId] = field(default_factory=dict)
     arrivals: dict[tuple[str, Likeness], None] = field(default_factory=dict)
+    looks: list[datetime] = field(default_factory=list)
     raw_mails: dict[tuple[CaseId, MessageId], bytes] = field(default_factory=dict)
     sent_mails: dict[str, SentMail] = field(default_factory=dict)
     shelf: dict[tuple[CaseId, PersonId, ItemId], Laid] = field(default_factory=dict)
@@ -532,6 +533,12 @@ class MemoryMailLedger:
             other != token_hash and (known.name == likeness.name or known.sheet == likeness.sheet)
             for other, known in self._tables.arrivals
         )
+
+    async def note_look(self, at: datetime) -> None:
+        self._tables.looks.append(at)
+
+    async def looked(self) -> datetime | None:
+        return max(self._tables.looks, default=None)
 
     async def keep(self, case: CaseId, message: MessageId, raw: bytes) -> None:
         self._tables.raw_mails.setdefault((case, message), raw)

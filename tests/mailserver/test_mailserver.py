@@ -105,10 +105,16 @@ class Service:
             lambda: ImapMailbox(account),
             every=timedelta(seconds=0.2),
             on_duty=lambda: True,
+            looked=self.note_look,
         )
         sender = Sender("Town Mediation", "+1 555 0100", trust.own_domain, "https://mediation.example.org")
         self.courier = MailCourier(self.database, MailServer("127.0.0.1", host.smtp, Security.NONE), sender)
         self._items = 0
+
+    async def note_look(self, at: datetime) -> None:
+        """All that lay in the mailbox is stored."""
+        async with self.database.begin() as work:
+            await work.mails.note_look(at)
 
     async def begin(self, case: Case = CASE) -> None:
         """The case is there, and mail is taken, or fetched."""

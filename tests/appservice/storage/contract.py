@@ -495,6 +495,15 @@ class DatabaseContract:
                 assert not await work.mails.came_elsewhere("one", like)
             assert not await work.mails.came_elsewhere("two", Likeness("sheet", "name"))
 
+    async def test_when_the_mailbox_was_looked_at_last_is_known_to_all(self, database: WideDatabase) -> None:
+        async with database.begin() as work:
+            assert await work.mails.looked() is None
+        for at in (AT, AT + timedelta(seconds=7), AT + timedelta(seconds=1)):
+            async with database.begin() as work:
+                await work.mails.note_look(at)
+        async with database.begin() as work:
+            assert await work.mails.looked() == AT + timedelta(seconds=7)
+
     async def test_the_first_raw_mail_of_a_message_is_kept(self, database: WideDatabase) -> None:
         async with database.begin() as work:
             await work.mails.keep(SMITH, MessageId("m1"), b"\x00raw\xff")
