@@ -204,6 +204,7 @@ def _house(config: Config) -> House:
         organisation=config.organisation.name,
         telephone=config.organisation.telephone,
         triage={user: mediator_name(user) for user in config.at_triage},
+        mediators_room={user: mediator_name(user) for user in config.in_mediators_room},
         undo=timedelta(seconds=config.rooms.undo_seconds),
         terms=_terms(config),
         successor=(mediator_name(successor), successor) if (successor := config.organisation.successor) else None,

@@ -9,18 +9,11 @@ from policies.asking import Answer
 from policies.case import Case
 from policies.commands.agreement import asked_to_accept
 from policies.commands.documents import LabelDocument
-from policies.commands.intake import EVERYWHERE as EVERYWHERE_BUT_HELP
-from policies.commands.intake import (
-    NOT_AT_TRIAGE,
-    TRIAGE_ONLY,
-    IntakeCommand,
-    OpenFor,
-    begun,
-    chosen_for,
-)
+from policies.commands.hearing import unheard
 from policies.commands.opening import NewCase
+from policies.commands.taking_on import OpenFor, begun, chosen_for
 from policies.commands.undo import Undo
-from policies.commands.vocabulary import Command, GiveAnswer, Help
+from policies.commands.vocabulary import Command
 from policies.deed import Deed
 from policies.deeds import deed_of
 from policies.following import what_follows
@@ -29,14 +22,11 @@ from policies.membership import may_join
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.succession import left_alone
 
-EVERYWHERE = (*EVERYWHERE_BUT_HELP, GiveAnswer, Help)
-"""What is said at a case's desk and at the triage desk."""
-
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
-    """Carry out one command in a case, with all that follows for rooms and readers. The triage desk has its own."""
-    if (case.triage is not None) != isinstance(command, IntakeCommand) and not isinstance(command, EVERYWHERE):
-        return TRIAGE_ONLY if case.triage is None else NOT_AT_TRIAGE
+    """Carry out one command in a case, with all that follows for rooms and readers, if it is heard there."""
+    if why := unheard(case, command):
+        return why
     outcome = opened_for(case, command, facts) if isinstance(command, OpenFor) else command.perform(case, facts)
     followed = _followed(case, outcome, facts)
     if isinstance(outcome, Refused) or isinstance(followed, Refused):

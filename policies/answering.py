@@ -16,6 +16,7 @@ from policies.ask import (
     Mending,
     Moving,
     Passing,
+    Proving,
     Reaching,
     Removing,
     Sharing,
@@ -27,6 +28,7 @@ from policies.ask import (
 )
 from policies.asking import Answer, answered, meaning, without
 from policies.case import DESK, Case
+from policies.colleagues import not_proven, proven
 from policies.commands import agreement, broadcast
 from policies.commands.correction import moved
 from policies.commands.course import ended, has_withdrawn
@@ -82,6 +84,8 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
         case Consenting(number):
             text = f"{number} is not released: {who} has not answered."
             return Done(closed(case, number), "", (Tell(DESK, text),))
+        case Proving(who):
+            return not_proven(case, who, "the code did not come within a day")
         case Passing(number):
             return Done(not_passed(case, number), "")
         case Sharing():
@@ -99,6 +103,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             return removed(case, person) if person else Done(case, "They take part no more already.")
         case Reaching():
             return reached(case, ask.act, facts)
+        case Proving():
+            return proven(case, ask.act, facts)
         case Moving():
             return moved(case, ask.act, facts)
         case Mending():
@@ -132,7 +138,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             assert_never(ask.act)
 
 
-def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
+def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:  # noqa: C901 (one arm a kind of act)
     who = case.name_of(ask.asked)
     match ask.act:
         case (
@@ -163,6 +169,8 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:
             told = Inform(ask.asked, ask.where, kept)
             text = f"{number} is not released: {who} said no."
             return Done(closed(case, number), text, (told,))
+        case Proving(who):
+            return not_proven(case, who, "the answer was no")
         case Passing(number):
             return Done(not_passed(case, number), f"{number} is not released.")
         case Sharing():

@@ -132,6 +132,13 @@ class Reaching:
     network: Network = Network.EMAIL
 
 
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """The channel of that person, in the mediators' room, is theirs: the code came from there, or went there alone."""
+
+    person: PersonId
+
+
 Act = (
     Removing
     | Mending
@@ -149,6 +156,7 @@ Act = (
     | WritingToStranger
     | Moving
     | Reaching
+    | Proving
 )
 
 

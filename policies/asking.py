@@ -31,6 +31,7 @@ from policies.ask import (
     Mending,
     Moving,
     Passing,
+    Proving,
     Reaching,
     Removing,
     Sharing,
@@ -176,10 +177,13 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             both = case.is_staff(former) and case.is_staff(successor)
             return Meaning(f"{case.name_of(successor)} takes over from {case.name_of(former)}") if both else None
         case WritingToStranger(to, words):
-            there = case.triage.get(to) if case.triage else None
-            return Meaning(f"to {to} at {there.writer.name}\n{words}") if there else None
+            stranger = case.triage.get(to) if case.triage else None
+            return Meaning(f"to {to} at {stranger.writer.name}\n{words}") if stranger else None
         case Reaching(who, address, network):
             return Meaning(f"{case.name_of(who)} is told by {network} at {address}") if case.is_staff(who) else None
+        case Proving(who):
+            there = case.person(who)
+            return Meaning(f"{there.name} is at {there.endpoint.address}") if there else None
         case Mending():
             return Meaning("the rooms are brought to the plan")
         case Accepting():

@@ -22,6 +22,7 @@ from policies.ask import (
     Mending,
     Moving,
     Passing,
+    Proving,
     Reaching,
     Removing,
     Sharing,
@@ -191,6 +192,8 @@ def _what(act: Act) -> str:
             return "agree to a release"
         case TakingOver():
             return "take the case over"
+        case Proving():
+            return "say the code of an invitation"
         case Reaching():
             return "say the code that was sent to them"
         case Wondering():

@@ -18,6 +18,7 @@ from policies.mode import AT_FIRST, Floor, Spell
 from policies.names import (
     DESK,
     JOINT,
+    MEDIATORS,
     CaseId,
     Conversation,
     ConversationId,
@@ -28,6 +29,7 @@ from policies.names import (
     Phase,
     ReleaseId,
     SideId,
+    Sort,
     caucus,
 )
 from policies.quiet import Quiet
@@ -50,6 +52,7 @@ __all__ = [
     "Phase",
     "ReleaseId",
     "SideId",
+    "Sort",
     "caucus",
 ]  # People look for the parts of a case here.
 
@@ -65,6 +68,8 @@ class Role(StrEnum):
     INTERPRETER = "interpreter"
     EXPERT = "expert"
     OBSERVER = "observer"
+    COLLEAGUE = "colleague"
+    """A mediator of the organisation who is not in Matrix: in the mediators' room alone, and no staff anywhere."""
 
 
 STAFF = frozenset({Role.MEDIATOR, Role.CO_MEDIATOR})
@@ -271,6 +276,13 @@ class Case:
     made: int = 0
     """How many ids this case has given out; ids are never reused, not even of someone who left."""
 
+    @property
+    def sort(self) -> Sort:
+        """What sort of case it is."""
+        if self.triage is not None:
+            return Sort.TRIAGE
+        return Sort.MEDIATORS if self.id == MEDIATORS else Sort.CASE
+
     def person(self, person: PersonId) -> Person | None:
         """The person of that id, if still in the case."""
         return next((p for p in self.people if p.id == person), None)
@@ -294,7 +306,7 @@ class Case:
     def language_of(self, person: PersonId | None) -> Language:
         """In which somebody is written to: mediators in English, like everything at their desk."""
         known = self.person(person) if person else None
-        if known is None or self.is_staff(known.id):
+        if known is None or self.is_staff(known.id) or self.sort is Sort.MEDIATORS:
             return Language.ENGLISH
         return known.language or self.language
 

@@ -165,6 +165,8 @@ class CheckAddress:
     address: str
     code: str
     network: Network = Network.EMAIL
+    invites: bool = False
+    """The address is another's, whom that mediator invites into the mediators' room."""
 
 
 @dataclass(frozen=True, slots=True)

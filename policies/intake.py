@@ -21,19 +21,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from policies.case import (
-    DESK,
-    Case,
-    Endpoint,
-    EndpointId,
-    Network,
-    Participation,
-    Person,
-    PersonId,
-    Role,
-)
+from policies.case import DESK, Case, Network
 from policies.delivery import CARRIED_BY, Cancel, Go, Verdict
-from policies.effects import Decision, Effect, Reconcile, Tell, WriteToStranger
+from policies.effects import Decision, Effect, Tell, WriteToStranger
 from policies.language import Language
 from policies.message import Content, Edit, File, Message, Reaction, Removal, Text, Unreadable
 from policies.phrase import Phrase, phrase
@@ -64,39 +54,9 @@ STEPS = (
 )
 
 
-def manned(case: Case, mediators: Mapping[str, str]) -> Case:
-    """The triage desk with those mediators (Matrix id to name) and nobody else."""
-    kept = tuple(p for p in case.people if p.endpoint.address in mediators)
-    there = {p.endpoint.address for p in kept}
-    made, people = case.made, list(kept)
-    for address, name in mediators.items():
-        if address not in there:
-            made += 1
-            endpoint = Endpoint(EndpointId(f"e{made}"), Network.MATRIX, address)
-            people.append(Person(PersonId(f"p{made}"), name, endpoint))
-    seats = tuple(Participation(p.id, Role.MEDIATOR, None) for p in people)
-    return replace(case, people=tuple(people), participations=seats, made=made)
-
-
 def new_desk(language: Language, zone: str) -> Case:
     """The triage desk before anybody is there; strangers are answered in the organisation's language."""
     return Case(TRIAGE, "Triage desk", language=language, zone=zone, triage=Triage())
-
-
-def decide_manned(
-    case: Case, mediators: Mapping[str, str], *, is_new: bool, successor: tuple[str, str] | None = None
-) -> Decision:
-    """The desk has those mediators from now on; its room is made, or looked at. `successor`: name and Matrix id of whom
-    the organisation named for when all of them have left; who came in so stays until one of them is back."""
-    known = {p.endpoint.address: p.id for p in case.people}
-    if successor and successor[1] in known and all(known.get(one) in case.away for one in mediators):
-        mediators = {**mediators, successor[1]: successor[0]}
-    after = manned(case, mediators)
-    if after == case and not is_new:
-        return Decision(case, (), "triage-manned", "they are there")
-    leaving = frozenset(p.endpoint.address for p in case.people if after.person(p.id) is None)
-    steps = (Tell(DESK, STEPS),) if is_new else ()
-    return Decision(after, (Reconcile(leaving=leaving), *steps), "triage-manned", "as configured")
 
 
 def decide_written(case: Case, writer: Writer, message: Message, greeting: str) -> Decision:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from policies.case import DESK, Case, Joining, Network, Person, PersonId, Phase
+from policies.case import DESK, Case, Joining, Network, Person, PersonId, Phase, Sort
 from policies.delivery import by_link
 from policies.effects import Decision, Effect, Introduce, Tell
 from policies.membership import conversations, readers
@@ -28,6 +28,8 @@ REMINDED, TELEPHONE, CAME = "joining-reminded", "joining-telephone", "joining-in
 
 def invited(before: Case, after: Case) -> tuple[Person, ...]:
     """Who was just added, and has to come in by themselves."""
+    if after.sort is Sort.MEDIATORS:
+        return ()  # The code of their invitation has a time of its own.
     return tuple(p for p in after.people if before.person(p.id) is None and not after.is_staff(p.id))
 
 

@@ -54,7 +54,7 @@ def decide(content: Content, proof: Proof) -> Reply:
     if isinstance(proof, Unproven):
         return Answer(f"I can't act on that: {proof.why}. {proof.remedy}", to_unsigned_devices=True)
     if isinstance(content, Unreadable) or not is_command(content.body):
-        return Answer("I understand commands. " + help_text(None, lobby=True))
+        return Answer("I understand commands. " + help_text(None, at=None))
     return _obey(content.body)
 
 
@@ -72,7 +72,7 @@ def _obey(text: str) -> Reply:
         case ShowBoard():
             return Board()
         case Help(topic):
-            return Answer(help_text(topic, lobby=True))
+            return Answer(help_text(topic, at=None))
         case ListCases():
             return Listing()
         case Misunderstood():

@@ -17,7 +17,7 @@ from policies.case import (
 )
 from policies.language import Language
 
-_SIDED = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER})
+_SIDED = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER, Role.COLLEAGUE})
 """Roles that sit in a caucus: that of their participation's side."""
 
 
@@ -29,14 +29,17 @@ def conversations(case: Case) -> tuple[Conversation, ...]:
 
 
 def readers(case: Case, conversation: Conversation) -> frozenset[PersonId]:
-    """Everyone who may read a conversation, the joint one only after accepting the agreement to mediate. A
-    conversation that the case doesn't have is read by nobody (I6)."""
+    """Everyone who may read a conversation: the joint one only after accepting the agreement to mediate, the mediators'
+    room only over a channel that is shown to be theirs. A conversation that the case doesn't have is read by nobody
+    (I6)."""
     if conversation not in conversations(case):
         return frozenset()
     return frozenset(
         p.person
         for p in case.participations
-        if _reads(p, conversation) and (conversation.kind is not Kind.JOINT or may_join(case, p.person))
+        if _reads(p, conversation)
+        and (conversation.kind is not Kind.JOINT or may_join(case, p.person))
+        and (p.role is not Role.COLLEAGUE or is_proven(case, p.person))
     )
 
 
@@ -49,6 +52,12 @@ def bridged_readers(case: Case, conversation: Conversation) -> tuple[Person, ...
 def may_join(case: Case, person: PersonId) -> bool:
     """Whether somebody may be in the joint room: who has accepted the agreement to mediate as it is now (M2)."""
     return case.agreement is None or case.is_staff(person) or case.accepted(person) is not None
+
+
+def is_proven(case: Case, person: PersonId) -> bool:
+    """Whether an act of their own has shown that their channel is theirs."""
+    known = case.person(person)
+    return known is not None and known.endpoint.enrolled is not None
 
 
 def caucuses_of(case: Case, person: PersonId) -> tuple[Conversation, ...]:
@@ -82,6 +91,8 @@ def _reads(participation: Participation, conversation: Conversation) -> bool:
             )
         case Role.EXPERT | Role.OBSERVER:
             return conversation.kind is Kind.JOINT
+        case Role.COLLEAGUE:
+            return conversation.kind is Kind.CAUCUS and conversation.side == participation.side
 
 
 def sits_in_a_caucus(role: Role) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 CaseId = NewType("CaseId", str)
 """The case's number as people say it: "1042"."""
@@ -42,6 +42,20 @@ class Phase(StrEnum):
     PAUSED = "paused"
     SETTLED = "settled"
     CLOSED = "closed"
+
+
+MEDIATORS: Final = CaseId("mediators")
+"""The case of the mediators' room: no dispute, no party, no joint room (`policies.colleagues`)."""
+
+
+class Sort(StrEnum):
+    """What sort of case it is. The organisation has one of each of the others by itself, as it is configured."""
+
+    CASE = "case"
+    TRIAGE = "triage"
+    """The triage desk: mediators, and what strangers write."""
+    MEDIATORS = "mediators"
+    """The mediators' room."""
 
 
 class Kind(StrEnum):

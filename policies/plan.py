@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NewType
 
-from policies.case import DESK, Case, Conversation, Kind, Network, PersonId, Phase, SideId
+from policies.case import DESK, Case, Conversation, Kind, Network, PersonId, Phase, SideId, Sort
 from policies.course import resting
 from policies.floor import everybody_may, has_the_word, rests, silenced
 from policies.membership import conversations, readers
@@ -16,6 +16,7 @@ from policies.mode import Mode
 RoomKey = NewType("RoomKey", str)
 """A room's name within its case: a conversation's id, or `space-desk`, `space-<side>`."""
 
+MEDIATORS_ROOM = "The mediators' room"
 MEDIATOR_LEVEL = 75
 """Below 100: mediators act through the bot, so that every act is on record (facts: moderation)."""
 _NOBODY = 100
@@ -60,8 +61,16 @@ def plan(case: Case) -> tuple[WantedRoom, ...]:
     """Every room the case should have now, rooms before the Spaces that list them."""
     rooms = tuple(_room(case, conversation) for conversation in conversations(case))
     everything = tuple(room.key for room in rooms)
-    desk_space = _space(case, RoomKey("space-desk"), f"Mediators · {case.id}", DESK, everything)
-    sides = tuple(_side_space(case, side.id, everything) for side in case.sides)
+    desk_space = _space(
+        case,
+        RoomKey("space-desk"),
+        "Mediators" if case.sort is Sort.MEDIATORS else f"Mediators · {case.id}",
+        DESK,
+        everything,
+    )
+    # Who is in the mediators' room and not in the Space of its desk, is not in Matrix.
+    sided = case.sides if case.sort is Sort.CASE else ()
+    sides = tuple(_side_space(case, side.id, everything) for side in sided)
     return (*rooms, desk_space, *sides)
 
 
@@ -72,6 +81,8 @@ def room_key(conversation: Conversation) -> RoomKey:
 
 def label(conversation: Conversation, case: Case) -> str:
     """What people call the room; never with facts of the case (R1)."""
+    if case.sort is Sort.MEDIATORS and conversation.kind is Kind.CAUCUS:
+        return MEDIATORS_ROOM
     match conversation.kind:
         case Kind.DESK:
             return f"Desk · {case.id}"
@@ -84,7 +95,9 @@ def label(conversation: Conversation, case: Case) -> str:
 def desk_label(conversation: Conversation, case: Case) -> str:
     """What the mediators' desk calls the room: there, and only there, the side is named."""
     side = case.side(conversation.side) if conversation.side else None
-    return f"{label(conversation, case)} ({side.name})" if side else label(conversation, case)
+    return (
+        f"{label(conversation, case)} ({side.name})" if side and case.sort is Sort.CASE else label(conversation, case)
+    )
 
 
 def _room(case: Case, conversation: Conversation) -> WantedRoom:

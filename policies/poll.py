@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from policies.answers import decide_answer, does_not_count
 from policies.ask import Ask
 from policies.asking import Answer, answer_id, meaning, read_answer_id
 from policies.cards import people
@@ -19,7 +20,6 @@ from policies.message import Proof, Unproven
 from policies.outcome import Facts
 from policies.phrase import Phrase, phrase, stored, together
 from policies.plan import desk_label
-from policies.routing import decide_answer, does_not_count
 from policies.text import one_line
 
 SHOWN = 300

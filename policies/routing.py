@@ -10,11 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from policies.acts import create, perform, take
+from policies.acts import create, perform
+from policies.answers import decide_answer, decide_shown
 from policies.aside import ATTACHED, objection_to, put_aside
 from policies.asking import Answer, manner_of, read_answer
-from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
+from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId, Sort
 from policies.choice import offered
+from policies.colleagues import shown_code
 from policies.commands.form import Misunderstood
 from policies.commands.handover import reminders
 from policies.commands.intake import answered_by_reply
@@ -61,6 +63,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
     """What follows from one message of one person."""
     author = case.person(message.author)
     if author is None or message.author not in readers(case, message.conversation):
+        if author and (code := shown_code(case, message)):
+            return decide_shown(case, message, code, facts)
         waits = author and message.conversation == JOINT and not may_join(case, author.id)
         return hold_back(case, message, HELD_TILL_ACCEPTED if waits else HELD_FOR_A_STRANGER, rule="not-a-reader")
     match message.content:
@@ -114,38 +118,6 @@ def decide_command(case: Case, command: Command, facts: Facts) -> Decision:
         return _before_restore(case, "a command through the API or the command line")
     outcome = create(case, command, facts) if isinstance(command, NewCase) else perform(case, command, facts)
     return _told(case, outcome)
-
-
-def decide_answer(case: Case, answer: Answer, facts: Facts) -> Decision:
-    """What follows from an answer to a question that binds, whatever channel brought it (I4)."""
-    author = case.person(answer.by) if answer.by else None
-    if author is None:
-        return Decision(case, (), "answer-of-nobody", "whoever answered takes part no more", refused=True)
-    if facts.before_restore:
-        why = phrase(
-            "It was given before I was restored from a backup, and may have counted already. Please ask the mediator."
-        )
-        return does_not_count(case, author, answer, why)
-    outcome = take(case, answer, facts)
-    if isinstance(outcome, Refused):
-        return does_not_count(case, author, answer, outcome.told)
-    return Decision(outcome.case, outcome.in_order, "answer", outcome.answer or "as they were asked")
-
-
-def does_not_count(case: Case, author: Person, answer: Answer, why: str) -> Decision:
-    """The person is told in private, with what would count; the desk learns that an answer went astray."""
-    told = tuple(
-        Inform(
-            author.id,
-            own,
-            together([phrase("Your answer with the code {code} does not count.", code=answer.code), stored(why)]),
-        )
-        for own in alone_with_mediators(case, author.id, answer.where)
-        if own != DESK
-    )
-    who = f"{author.name} answered in {desk_label(answer.where, case)}"
-    notice = Tell(DESK, f"{who}, and it does not count: {why}")
-    return Decision(case, (*told, notice), "void-answer", why, refused=True)
 
 
 def decide_arrival(case: Case, person: Person, conversation: Conversation) -> Decision:
@@ -358,7 +330,7 @@ def _relayed(case: Case, message: Message, author: Person, facts: Facts) -> Deci
     effects += _relays(case, message, credited=author.id, not_before=undoable)
     if staff:
         effects += echo_warning(case, message, facts)
-    else:
+    elif case.sort is not Sort.MEDIATORS:  # Whom it would be told, reads the room.
         effects.append(Tell(DESK, f"{author.name} {_did(message)} in {desk_label(message.conversation, case)}."))
     after = spoken(case, author.id, message.at) if message.conversation == JOINT else case
     effects += what_follows(case, after)

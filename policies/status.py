@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from policies.case import JOINT, Case, Conversation, Kind, Network, Person, Role
+from policies.case import JOINT, Case, Conversation, Kind, Network, Person, Role, Sort
 from policies.delivery import CARRIED_BY
 from policies.floor import floor_text
-from policies.membership import conversations, readers
+from policies.membership import conversations, is_proven, readers
 from policies.phrase import Phrase, phrase, together, verbatim
 from policies.text import moment
 
@@ -37,6 +37,7 @@ ROLES: Mapping[Role, Phrase] = MappingProxyType(
         Role.INTERPRETER: phrase("interpreter"),
         Role.EXPERT: phrase("expert"),
         Role.OBSERVER: phrase("observer"),
+        Role.COLLEAGUE: phrase("mediator"),
     }
 )
 """What somebody is, as readers are told."""
@@ -72,8 +73,11 @@ def _reader(case: Case, person: Person) -> Phrase:
 
 def status_text(case: Case) -> str:
     """The case as `!status` shows it at the desk."""
-    lines = [f"Case {case.id} – {case.title} – {case.phase}", *_floor_lines(case)]
+    stands = f"Case {case.id} – {case.title} – {case.phase}"
+    lines = [case.title if case.sort is Sort.MEDIATORS else stands, *_floor_lines(case)]
     lines += [_person_line(case, person) for person in case.people]
+    if case.sort is Sort.MEDIATORS:
+        return "\n".join(lines)
     if not any(p.side for p in case.participations):
         lines.append("No party yet. Add one: !party add Carl carl@example.org")
     return "\n".join(lines)
@@ -120,6 +124,10 @@ def _person_line(case: Case, person: Person) -> str:
     match person.endpoint.network:
         case Network.MATRIX:
             channel = f"in Matrix as {person.endpoint.address}"
+        case Network.EMAIL | Network.WHATSAPP as network if case.sort is Sort.MEDIATORS and not is_proven(
+            case, person.id
+        ):
+            channel = f"{CARRIED_BY[network]} at {person.endpoint.address}: invited, THE CODE HAS NOT COME yet"
         case Network.EMAIL | Network.WHATSAPP as network:
             consent = person.endpoint.content_consent
             agreed = (

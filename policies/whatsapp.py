@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from policies.case import DECLINED, DESK, Case, Conversation, Doubt, Endpoint, EndpointId, Network, Person, Seen
+from policies.case import DECLINED, DESK, Case, Conversation, Doubt, Endpoint, EndpointId, Network, Person, Seen, Sort
 from policies.delivery import channel_key
 from policies.effects import Announce, Decision, Inform, Relay, Resume, Tell
 from policies.identity import FINGERPRINT_LEAST, grouped
 from policies.membership import caucuses_of
 from policies.message import Message
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import phrase, together
+from policies.phrase import phrase, together, verbatim
 from policies.plan import label
 from policies.telephone import normalised, spellings, user_id
 
@@ -195,7 +195,8 @@ def decide_keyword(case: Case, person: Person, word: str) -> Decision | None:
         heard = Tell(DESK, f"{person.name} wrote START on WhatsApp: {then}")
         return Decision(case.with_person(going), (heard, *resumed), "whatsapp-start", "they wrote START")
     if said in HELP:
-        told = tuple(Inform(person.id, where, HELP_TEXT) for where in own[:1])
+        text = HELP_AMONG_MEDIATORS if case.sort is Sort.MEDIATORS else HELP_TEXT
+        told = tuple(Inform(person.id, where, text) for where in own[:1])
         return Decision(case, told, "whatsapp-help", "they asked for help")
     return None
 
@@ -208,6 +209,11 @@ HELP_TEXT = phrase(
 )
 
 
+HELP_AMONG_MEDIATORS: Final = verbatim(
+    "This is the mediators' room: the organisation's mediators read it, and nobody else. WhatsApp's owner, Meta, can"
+    " read it. Nothing of any case comes here by itself, and what you write here goes to no case. Write STOP and"
+    " nothing more is sent to you; write START and it goes on."
+)
 WINDOW: Final = timedelta(hours=24)
 """So long after somebody has written, anything may be written to them; later only a template (Cloud API, customer
 service windows). Each number of ours has its own."""

@@ -275,8 +275,9 @@ class Applier:
                 name = item_id(f"whose/{case.id}/{to}/{self._at:%Y-%m-%d}")
                 body = self._codec.dump(effect)
                 await self._work.outbox.put(Item(name, person_lane(case.id, to), PEOPLE, case.id, body, self._at))
-            case CheckAddress(person, address, code, network):
-                await self._put(case.id, notice_lane(case, person), PEOPLE, DeskNotice(person, address, code, network))
+            case CheckAddress(person, address, code, network, invites):
+                notice = DeskNotice(person, address, code, network, invites)
+                await self._put(case.id, notice_lane(case, person), PEOPLE, notice)
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
             case Hold() | EndHold() | ResumeHold():

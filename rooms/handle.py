@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policies import alarms, due, lobby, portal, routing
+from policies.answers import decide_answer
 from policies.asking import Answer as Answering
 from policies.asking import code_from
 from policies.cards import people
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, Person, PersonId
+from policies.commands.colleagues import AddColleague
 from policies.commands.form import Misunderstood
 from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
-from policies.commands.intake import OpenFor
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
+from policies.commands.taking_on import OpenFor
 from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.vocabulary import Command, is_command, parse
 from policies.commands.whatsapp import ChangeNumber
@@ -159,10 +161,7 @@ class Handler:
             case = await self.came(case, answer.by)
         doubtful = await self._work.epochs.doubtful(received_at)
         facts = replace(self._facts(answer.by, {}), before_restore=doubtful)
-        if isinstance(answer, Vote):
-            decision = decide_vote(case, answer, facts)
-        else:
-            decision = routing.decide_answer(case, answer, facts)
+        decision = decide_vote(case, answer, facts) if isinstance(answer, Vote) else decide_answer(case, answer, facts)
         await self._applier.apply(case, decision, by=answer.by)
         return decision
 
@@ -305,7 +304,7 @@ class Handler:
     async def _engaged(self, case: Case, command: Command | Misunderstood) -> frozenset[str]:
         """Which of the names on WhatsApp that a command may be about take part in another case."""
         steps = command.steps if isinstance(command, NewCase) else (command,)
-        added = [step.address if isinstance(step, ChangeNumber) else step for step in steps]
+        added = [step.address if isinstance(step, ChangeNumber | AddColleague) else step for step in steps]
         names = {name for step in added if isinstance(step, AddPerson) for name in step.on_whatsapp}
         if isinstance(command, OpenFor):
             names |= triage.on_whatsapp(case, command)

@@ -50,6 +50,8 @@ class House:
     """As those are told who take part in no case."""
     triage: Mapping[UserId, str] = field(default_factory=dict)
     """Who reads what strangers write (user id to name); nobody: there is no triage desk."""
+    mediators_room: Mapping[UserId, str] = field(default_factory=dict)
+    """Who is in the mediators' room in Matrix (user id to name); nobody: there is none."""
     successor: tuple[str, UserId] | None = None
     """Who comes in when no mediator is left at a desk."""
     undo: timedelta = timedelta(0)

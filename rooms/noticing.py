@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from policies.ask import Reaching
+from policies.ask import Act, Proving, Reaching
 from policies.case import DESK, Case, Network, PersonId
 from policies.delivery import channel_key
 from policies.effects import Decision, Tell
@@ -23,12 +23,16 @@ _OWN_DOING: Final = frozenset({"command", "refused", "misunderstood", "taken-bac
 
 @dataclass(frozen=True, slots=True)
 class DeskNotice:
-    """To a mediator's mailbox or telephone: that something waits at the desk, or the code that shows whose it is."""
+    """To a mediator's mailbox or telephone: that something waits at the desk, or the code that shows whose it is.
+
+    `invites`: it is that of somebody whom the mediator invites into the mediators' room.
+    """
 
     person: PersonId
     to: str
     code: str | None = None
     network: Network = Network.EMAIL
+    invites: bool = False
 
 
 class Writes(Protocol):
@@ -75,8 +79,7 @@ async def kept_back(work: Work, case: Case, item: Item, notice: DeskNotice, at: 
     if person is None or not case.is_staff(person.id):
         return Cancelled("they are no mediator of this case any more")
     if notice.code:
-        act = Reaching(person.id, notice.to, notice.network)
-        asked = any(a.code == notice.code and a.act == act for a in case.asks)
+        asked = any(a.code == notice.code and a.asked == person.id and _goes_to(case, a.act, notice) for a in case.asks)
         return None if asked else Cancelled("the code counts no more")
     if person.noticed is None or (person.noticed.network, person.noticed.address) != (notice.network, notice.to):
         return Cancelled("they are told there no more")
@@ -84,3 +87,11 @@ async def kept_back(work: Work, case: Case, item: Item, notice: DeskNotice, at: 
         return Cancelled("a later one says the same")
     until = quiet_until(person.quiet, at)
     return Parked(channel_key(case, person.endpoint.id), "it is quiet there", until) if until else None
+
+
+def _goes_to(case: Case, act: Act, notice: DeskNotice) -> bool:
+    """Whether that question's code is sent to that address."""
+    if isinstance(act, Proving):
+        invited = case.person(act.person)
+        return notice.invites and invited is not None and invited.endpoint.address == notice.to
+    return act == Reaching(notice.person, notice.to, notice.network)

@@ -1,4 +1,4 @@
-"""The triage desk among the cases: made as configured, shown what strangers write, and what is sent to those."""
+"""The triage desk among the cases: it is shown what strangers write, and what is sent to those."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from policies.case import DESK, Case, CaseId, Network, PersonId
-from policies.commands.intake import OpenFor
+from policies.commands.taking_on import OpenFor
 from policies.effects import Tell, WriteToStranger
-from policies.intake import TURNED_AWAY, decide_manned, decide_written, greeting, may_write, new_desk
+from policies.intake import TURNED_AWAY, decide_written, greeting, may_write
 from policies.message import Content, Message, MessageId, Proof
 from policies.outcome import Facts
 from policies.stranger import TRIAGE, Writer
@@ -19,22 +19,11 @@ from rooms.carriers import StrangerCourier
 from rooms.clearance import stopped, until_confirmed
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.manning import man_triage
 from rooms.outcome import Outcome
 from rooms.ports import Database, Entry, Item, ItemId, Work
 
 _SOMEBODY = PersonId("stranger")
-
-
-async def man(work: Work, codec: Codec, house: House, item: ItemId, at: datetime) -> Case:
-    """The triage desk with those mediators who are configured; made, if there was none."""
-    before = await work.cases.load(TRIAGE, lock=True)
-    case = before or await work.cases.begin(new_desk(house.language, house.zone))
-    set_up = replace(case, language=house.language, zone=house.zone)
-    mediators = {str(user): name for user, name in house.triage.items()}
-    decision = decide_manned(set_up, mediators, is_new=not case.people, successor=house.successor)
-    if decision.case != case:
-        await Applier(work, codec, item, at).apply(case, decision)
-    return decision.case
 
 
 async def written(
@@ -43,7 +32,7 @@ async def written(
     """Somebody wrote who takes part in no case. `said`: what, what proves it, and when it was received. False if too
     many wait: then nothing of it was kept here, and the item is the only one who has it (I5)."""
     content, proof, at = said
-    case = await work.cases.load(TRIAGE, lock=True) or await man(work, codec, house, ItemId(f"{item}/desk"), at)
+    case = await work.cases.load(TRIAGE, lock=True) or await man_triage(work, codec, house, ItemId(f"{item}/desk"), at)
     message = Message(MessageId(item), _SOMEBODY, DESK, content, proof, at, native=False)
     decision = decide_written(case, writer, message, greeting(house.organisation, house.telephone))
     await Applier(work, codec, item, at).apply(case, decision)

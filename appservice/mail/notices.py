@@ -17,7 +17,17 @@ class NoticeMail:
 
     async def carry(self, item: Item, notice: DeskNotice, case: CaseId) -> Outcome:
         """Send it once. Raises Trouble."""
-        if notice.code:
+        if notice.code and notice.invites:
+            subject, text = (
+                "Your code for the mediators' room",
+                (
+                    "A mediator invites this address into the mediators' room, to take part by mail, which is not"
+                    " end-to-end encrypted.\n\nIf you want that, telephone the mediator within a day, on the number"
+                    f" that you know, and tell them this code:\n\n{notice.code}\n\nIf not, do nothing: nothing"
+                    " more is sent here."
+                ),
+            )
+        elif notice.code:
             subject, text = (
                 f"Case {case}: your code",
                 (

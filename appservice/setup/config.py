@@ -18,6 +18,7 @@ from appservice.logs import LogFormat
 from appservice.matrix.ids import UserId, server_of
 from appservice.setup import registration, yamlfile
 from appservice.setup.channels import Email, WhatsApp
+from appservice.setup.desks import Intake, MediatorsRoom
 from appservice.setup.mistakes import ConfigError, Mistake, explain, mistaken
 from appservice.setup.secretfiles import is_placeholder
 from appservice.setup.values import (
@@ -162,15 +163,6 @@ class Rules(Section):
         return Rulebook(self.edit_minutes, self.dry_run)
 
 
-class Intake(Section):
-    """The triage desk: who sees what strangers write (R13)."""
-
-    enabled: bool = Field(default=True, description="whether there is a triage desk")
-    mediators: tuple[MatrixUser, ...] = Field(
-        default=(), description="Matrix user ids of who reads and answers there; without any, all mediators"
-    )
-
-
 class Rooms(Section):
     """What our rooms are like."""
 
@@ -277,6 +269,9 @@ class Config(Section):
     intake: Annotated[Intake | None, BeforeValidator(_unless_disabled)] = Field(
         default=None, description="the triage desk"
     )
+    mediators_room: Annotated[MediatorsRoom | None, BeforeValidator(_unless_disabled)] = Field(
+        default=None, description="the mediators' room"
+    )
     record: Record = Field(default=Record(), description="the record of what was decided")
     rules: Rules = Field(default=Rules(), description="the rules of the joint room")
     rooms: Rooms = Field(default=Rooms(), description="the rooms")
@@ -289,6 +284,11 @@ class Config(Section):
         if self.intake is None or not (self.whatsapp or by_mail):
             return ()
         return self.intake.mediators or self.mediators
+
+    @property
+    def in_mediators_room(self) -> tuple[UserId, ...]:
+        """Who is in the mediators' room in Matrix; nobody, where there is none."""
+        return (self.mediators_room.mediators or self.mediators) if self.mediators_room else ()
 
     @property
     def bot_user(self) -> UserId:
@@ -311,7 +311,11 @@ class Config(Section):
     def _foreign_mediators(self) -> Iterable[Mistake]:
         # Redaction, media deletion and holds don't reach other servers (R10).
         server = self.homeserver.server_name
-        lists = (("mediators", self.mediators), ("intake.mediators", self.intake.mediators if self.intake else ()))
+        lists = (
+            ("mediators", self.mediators),
+            ("intake.mediators", self.intake.mediators if self.intake else ()),
+            ("mediators_room.mediators", self.mediators_room.mediators if self.mediators_room else ()),
+        )
         for where, mediators in lists:
             for number, user in enumerate(mediators):
                 if server_of(user) != server:
@@ -370,7 +374,7 @@ def _placeholders(value: object, where: str = "") -> Iterable[Mistake]:
     match value:
         case str() if is_placeholder(value):
             yield Mistake(where, PLACEHOLDER, "put your own value here")
-        case dict() if where in {"email", "whatsapp", "intake"} and value.get("enabled") is False:
+        case dict() if where in {"email", "whatsapp", "intake", "mediators_room"} and value.get("enabled") is False:
             return
         case dict():
             for key, inner in value.items():

@@ -112,6 +112,10 @@ intake:                                  # the triage desk: strangers' messages,
   enabled: false                         # whether there is one; default true where this section stands
   mediators: []                          # who reads and answers there; none: all mediators
 
+mediators_room:                          # where the organisation's mediators talk; those on WhatsApp alone may join
+  enabled: false                         # whether there is one; default true where this section stands
+  mediators: []                          # who is in it in Matrix, and looks after it; none: all mediators
+
 record:
   heads_to: []                           # mail addresses that get the signed heads of the record as each desk does, on
                                          # days when something was recorded; needs the email bridge; default none

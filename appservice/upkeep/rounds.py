@@ -16,11 +16,11 @@ from appservice.ports import ServiceDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from policies.case import CaseId, Phase
 from policies.schedule import Due, Schedule, due_key
-from rooms import triage
 from rooms.apply import Codec
 from rooms.clock import alarm
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.manning import man_mediators_room, man_triage
 from rooms.ports import ItemId, Work, case_lane, item_id
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Rounds:
             try:
                 async with self._database.begin() as work:
                     if left is None:
-                        await self._man_triage(work)
+                        await self._man(work)
                         left = await work.cases.all_ids()
                     looked_at = [case for case in left[:AT_ONCE] if await self._look_at(work, case)]
             except DatabaseUnavailable as error:
@@ -56,11 +56,13 @@ class Rounds:
             left = left[AT_ONCE:]
             await asyncio.sleep(REST * max(1, len(looked_at)) if left else 0)
 
-    async def _man_triage(self, work: Work) -> None:
-        """The triage desk is as configured, if there is to be one."""
+    async def _man(self, work: Work) -> None:
+        """The triage desk and the mediators' room are as configured, if there are to be any."""
+        now = datetime.now(UTC)
         if self._house.triage:
-            now = datetime.now(UTC)
-            await triage.man(work, self._codec, self._house, item_id(f"triage/{now.isoformat()}"), now)
+            await man_triage(work, self._codec, self._house, item_id(f"triage/{now.isoformat()}"), now)
+        if self._house.mediators_room:
+            await man_mediators_room(work, self._codec, self._house, item_id(f"mediators/{now.isoformat()}"), now)
 
     async def _look_at(self, work: Work, case_id: CaseId) -> bool:
         """Have its rooms looked at; False for a case that is over."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policies.case import JOINT, Case, Conversation, Kind, PersonId
-from policies.membership import caucuses_of
+from policies.colleagues import home_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +38,5 @@ class Numbers:
         """For which conversation something is that a person wrote to that number; None if that isn't certain."""
         if self.joint and number == self.joint:
             return JOINT
-        own = caucuses_of(case, person)
+        own = home_of(case, person)
         return own[0] if number == self.private and len(own) == 1 else None

@@ -10,7 +10,7 @@ from catalogue import said
 from policies import message
 from policies.asking import answer_id
 from policies.carrying import Enclose
-from policies.case import Case, Conversation, Kind, Person
+from policies.case import Case, Conversation, Kind, Person, Sort
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import File, Text, Unreadable
 from policies.phrase import Phrase, phrase, together, when
@@ -82,6 +82,8 @@ def _question(case: Case, pose: Pose) -> Content:
 
 def _introduction(letter: Letter, person: Person, voice: Voice) -> Phrase:
     readers = ", ".join(letter.readers) or phrase("nobody yet")
+    if letter.case.sort is Sort.MEDIATORS:
+        return _among_mediators(person, readers, voice)
     lines = [
         phrase(
             "Hello {name}. {organisation} mediates, and you take part by WhatsApp. To check that this is us, telephone"
@@ -103,6 +105,20 @@ def _introduction(letter: Letter, person: Person, voice: Voice) -> Phrase:
             "Pictures, voice messages and files are never shown to everyone. Write STOP and nothing more is sent to"
             " you; HELP explains this again."
         ),
+    ]
+    return together(lines, by="\n")
+
+
+def _among_mediators(person: Person, readers: str, voice: Voice) -> Phrase:
+    """In English, like everything that mediators are told."""
+    lines = [
+        f"Hello {person.name}. You are in the mediators' room of {voice.organisation} by WhatsApp.",
+        phrase("Who reads what you write here, besides you: {readers}", readers=readers),
+        "Nothing of any case comes here by itself, and what you write here goes to no case: name nobody who takes part"
+        " in one.",
+        "WhatsApp's owner, Meta, can read what passes its servers, and messages can be forwarded. Delete this chat if"
+        " others use your telephone.",
+        "Write STOP and nothing more is sent to you; START, and it goes on.",
     ]
     return together(lines, by="\n")
 

@@ -12,6 +12,7 @@ from bridges.whatsapp.words import LIMIT, formatted, in_parts, quoted, units
 from catalogue import said
 from policies.case import Kind
 from policies.language import Language
+from policies.names import MEDIATORS
 from policies.phrase import Phrase, phrase
 from policies.telephone import user_id
 from policies.text import one_line
@@ -27,6 +28,7 @@ LABELS: Final[Mapping[Kind, Phrase]] = MappingProxyType(
         Kind.JOINT: phrase("👥 JOINT – everyone in the mediation reads this"),
     }
 )
+AMONG_MEDIATORS: Final = "🔒 MEDIATORS – only the organisation's mediators read this"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Addressee:
 def render(audience: Kind, case: str, content: Content, language: Language = Language.ENGLISH) -> tuple[Json, ...]:
     """The messages that say it, in order, without whom they are for."""
     label = f"{said(LABELS[audience], language)} · {one_line(case, 20)}"
+    if case == MEDIATORS:
+        label = AMONG_MEDIATORS
     match content:
         case Post(author, did, text):
             heading = phrase("*{author}* {did}:", author=one_line(author, 60), did=did)

@@ -152,6 +152,7 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
         "records that somebody agreed to have the words themselves sent by mail or WhatsApp",
         "!consent Carl: agreed by telephone to read the case by mail",
         _consent,
+        mediators=True,
     ),
     Form(
         "language",
@@ -168,6 +169,7 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
         "!identity Alice",
         lambda words: ShowIdentity(" ".join(words)) if words else "A name is missing",
         triage=True,
+        mediators=True,
     ),
     Form(
         "confirm",
@@ -175,5 +177,6 @@ FORMS: tuple[Form[ChannelCommand], ...] = (
         "believes in somebody's new encryption identity or account, after you made sure that it is theirs",
         "!confirm Alice: AbCd EfGh IjKl",
         _confirm,
+        mediators=True,
     ),
 )

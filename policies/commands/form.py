@@ -42,6 +42,8 @@ class Form(Generic[C_co]):
     """Whether it is said at a case's desk."""
     triage: bool = False
     """Whether it is said at the triage desk."""
+    mediators: bool = False
+    """Whether it is said at the desk of the mediators' room."""
     caucus: bool = False
     """Whether mediators say it in a private room, too; it is answered at the desk."""
     party: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from policies.ask import Ask, TakingOver
 from policies.asking import put
-from policies.case import DESK, Case, Kind, Network, Participation, Person, Role
+from policies.case import DESK, Case, Kind, Network, Participation, Person, Role, Sort
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, removed
 from policies.effects import Announce, Effect, Inform, Tell
@@ -97,6 +97,8 @@ def _told(case: Case, former: Person, successor: Person) -> tuple[Effect, ...]:
 
 def told_in_private(case: Case, text: Phrase) -> tuple[Effect, ...]:
     """Everybody with a private room, each there; those by other networks on their own channel."""
+    if case.sort is Sort.MEDIATORS:
+        return ()  # Nobody there has a mediator.
     rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
     bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
     return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))

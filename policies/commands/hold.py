@@ -227,5 +227,6 @@ FORMS: tuple[Form[HoldCommand], ...] = (
         "!held 1 return later: let us talk about it first",
         _read,
         triage=True,
+        mediators=True,
     ),
 )

@@ -220,6 +220,7 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "what became of the latest mails to somebody",
         "!mail status Carl",
         lambda words: ShowMails(_of(words)) if words else _NAMELESS,
+        mediators=True,
     ),
     Form(
         "mail pause",
@@ -227,6 +228,7 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "nothing is sent to somebody's mailbox until you resume it",
         "!mail pause Carl",
         lambda words: PauseMail(_of(words)) if words else _NAMELESS,
+        mediators=True,
     ),
     Form(
         "mail resume",
@@ -234,6 +236,7 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "what waited for somebody's mailbox is sent",
         "!mail resume Carl",
         lambda words: ResumeMail(_of(words)) if words else _NAMELESS,
+        mediators=True,
     ),
     Form(
         "mail address",
@@ -255,6 +258,7 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "the first mail of each room is sent to somebody again",
         "!mail invite Carl",
         lambda words: InviteAgain(_of(words)) if words else _NAMELESS,
+        mediators=True,
     ),
     Form(
         "mail pin",
@@ -262,6 +266,7 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "a PIN for the page behind somebody's links; tell it by telephone, never by mail",
         "!mail pin Carl",
         lambda words: GivePin(_of(words)) if words else _NAMELESS,
+        mediators=True,
     ),
     Form(
         "mail links",
@@ -269,6 +274,7 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "no words go to somebody's mailbox any more, only links (!consent is the other way)",
         "!mail links Carl",
         lambda words: LinksOnly(_of(words)) if words else _NAMELESS,
+        mediators=True,
     ),
     Form(
         "mail headers",
@@ -276,5 +282,6 @@ FORMS: tuple[Form[MailCommand], ...] = (
         "the header of the mail that brought a held message (on record)",
         "!mail headers 1",
         lambda words: ShowHeaders(words[0]) if words else "The number is missing that !held shows",
+        mediators=True,
     ),
 )

@@ -20,6 +20,7 @@ from policies.case import (
     Phase,
     Role,
     SideId,
+    Sort,
 )
 from policies.commands.agreement import on_paper
 from policies.commands.confirming import confirm
@@ -33,7 +34,7 @@ from policies.releasing import closed, not_passed
 from policies.telephone import contact, spellings, user_id
 from policies.text import name_problem, skeleton
 
-ROLES = tuple(role.value for role in Role)
+ROLES = tuple(role.value for role in Role if role is not Role.COLLEAGUE)
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _NUMBER_PART = re.compile(r"[0-9()./-]+")
 _MATRIX_ID = re.compile(r"@[a-z0-9._=/+-]+:(?P<server>\S+)")
@@ -208,6 +209,8 @@ def _add_again(case: Case, command: AddPerson, known: Person) -> Outcome:
 
 def _seat(case: Case, person: Person, command: AddPerson) -> Outcome:
     side: SideId | None = None
+    if (command.role is Role.COLLEAGUE) != (case.sort is Sort.MEDIATORS and command.role not in STAFF):
+        return Refused(f"{command.role} is no part here", f"A role is one of {', '.join(ROLES)}")
     if sits_in_a_caucus(command.role):
         if command.side is None and command.role is not Role.PARTY:
             return Refused(
@@ -273,14 +276,14 @@ def _person(words: list[str], role: Role) -> AddPerson | str:
                 side, rest = " ".join(rest[1:end]), rest[end:]
             case _:
                 return f"I don't understand “{' '.join(rest)}”"
-    return AddPerson(name, *_channel(address), role, side)
+    return AddPerson(name, *channel_of(address), role, side)
 
 
 def _begins_a_number(word: str) -> bool:
     return word.startswith(("+", "00")) or user_id(word) is not None
 
 
-def _channel(address: str) -> tuple[Network, str]:
+def channel_of(address: str) -> tuple[Network, str]:
     """The network of an address, and the address in its one spelling."""
     if "@" not in address:
         return Network.WHATSAPP, contact(address) or address

@@ -62,5 +62,6 @@ FORMS: tuple[Form[QuietCommand], ...] = (
         "!quiet Carl 20:00-08:00 Europe/Berlin",
         _read,
         party=True,
+        mediators=True,
     ),
 )

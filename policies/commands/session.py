@@ -71,6 +71,7 @@ FORMS: tuple[Form[SessionCommand], ...] = (
         "who takes part, by what channel, and where the case stands",
         "!status",
         lambda _: ShowStatus(),
+        mediators=True,
     ),
     Form(
         "repair",
@@ -79,5 +80,6 @@ FORMS: tuple[Form[SessionCommand], ...] = (
         "!repair",
         lambda _: Repair(),
         triage=True,
+        mediators=True,
     ),
 )

@@ -84,5 +84,6 @@ FORMS: tuple[Form[Undo | TakeBackPost], ...] = (
         "!undo",
         _read,
         caucus=True,
+        mediators=True,
     ),
 )

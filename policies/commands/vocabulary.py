@@ -9,14 +9,16 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from typing import assert_never
 
 from policies.answering import answer
 from policies.asking import Answer, read_answer
-from policies.case import DESK, Case, Kind
+from policies.case import DESK, Case, Kind, Sort
 from policies.commands import (
     agreement,
     broadcast,
     channels,
+    colleagues,
     correction,
     course,
     digest,
@@ -49,6 +51,7 @@ from policies.commands import (
 from policies.commands.agreement import AgreementCommand
 from policies.commands.broadcast import Broadcast
 from policies.commands.channels import ChannelCommand
+from policies.commands.colleagues import ColleagueCommand
 from policies.commands.correction import CorrectSide
 from policies.commands.course import CourseCommand
 from policies.commands.digest import DigestCommand
@@ -93,11 +96,12 @@ class Help:
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing."""
         if facts.where.kind is Kind.CAUCUS and facts.by:
-            lines = [form.line for form in FORMS.values() if form.party]
+            there = [form for form in FORMS.values() if form.party]
+            lines = [form.line for form in there if form.mediators or case.sort is not Sort.MEDIATORS]
             return Done(
                 case, "", (Inform(facts.by, facts.where, together([phrase("Here you can say:"), *lines], by="\n")),)
             )
-        return Done(case, help_text(self.topic, lobby=False, triage=case.triage is not None))
+        return Done(case, help_text(self.topic, at=case.sort))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ Command = (
     | TakeBackPost
     | WaitingCommand
     | IntakeCommand
+    | ColleagueCommand
     | WhatsAppCommand
     | AskQuestion
     | Help
@@ -182,6 +187,7 @@ FORMS: dict[str, Form[Command]] = {
         *undo.FORMS,
         *waiting.FORMS,
         *intake.FORMS,
+        *colleagues.FORMS,
         *whatsapp.FORMS,
         *question.FORMS,
         Form(
@@ -192,6 +198,7 @@ FORMS: dict[str, Form[Command]] = {
             lambda words: Help(" ".join(words) or None),
             lobby=True,
             triage=True,
+            mediators=True,
             party=True,
         ),
     )
@@ -232,14 +239,28 @@ def heard_in_private(text: str, *, staff: bool) -> Command | Misunderstood | Non
     return None
 
 
-def help_text(topic: str | None, *, lobby: bool, triage: bool = False) -> str:
-    """The answer to `!help`, for a case's desk, for the triage desk or for the direct chat."""
+def help_text(topic: str | None, *, at: Sort | None) -> str:
+    """The answer to `!help`, for the desk of that sort of case; None: for the direct chat."""
     form = FORMS.get((topic or "").lower().removeprefix("!"))
     if form:
         return f"{form.line}. For example: {form.example}"
-    shown = [f for f in FORMS.values() if (f.lobby if lobby else f.triage if triage else f.desk)]
-    where = "Here you can say:" if lobby else "At this desk you can say:"
+    shown = [form for form in FORMS.values() if _is_said(form, at)]
+    where = "At this desk you can say:" if at else "Here you can say:"
     return "\n".join([where, *(f.line for f in shown)])
+
+
+def _is_said(form: Form[Command], at: Sort | None) -> bool:
+    match at:
+        case None:
+            return form.lobby
+        case Sort.CASE:
+            return form.desk
+        case Sort.TRIAGE:
+            return form.triage
+        case Sort.MEDIATORS:
+            return form.mediators
+        case _:
+            assert_never(at)
 
 
 def _near_miss(words: list[str]) -> Misunderstood:

@@ -93,6 +93,15 @@ FORMS: tuple[Form[WaitingCommand], ...] = (
         "!log 20",
         _log,
         triage=True,
+        mediators=True,
     ),
-    Form("dead", "!dead [retry|discard NUMBER]", "what could not be delivered", "!dead retry 1", _dead, triage=True),
+    Form(
+        "dead",
+        "!dead [retry|discard NUMBER]",
+        "what could not be delivered",
+        "!dead retry 1",
+        _dead,
+        triage=True,
+        mediators=True,
+    ),
 )

@@ -78,6 +78,7 @@ FORMS: tuple[Form[WhatsAppCommand], ...] = (
         "what became of the latest WhatsApp messages to somebody",
         "!whatsapp status Bea",
         lambda words: ShowWhatsApp(" ".join(words)) if words else "A name is missing",
+        mediators=True,
     ),
     Form(
         "whatsapp number",

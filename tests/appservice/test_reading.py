@@ -22,8 +22,9 @@ from appservice.worker import Park
 from policies.asking import answer_id
 from policies.case import DESK, JOINT, Conversation, Kind
 from policies.effects import Explain, Redact, Tell
-from policies.intake import manned, new_desk
+from policies.intake import new_desk
 from policies.language import Language
+from policies.manning import manned
 from policies.message import SignedDevice, Unreadable
 from policies.plan import RoomKey, room_key
 from rooms.apply import MATRIX, Say

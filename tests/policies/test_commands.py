@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.case import Network, Role
+from policies.case import Network, Role, Sort
 from policies.commands.channels import RecordConsent
 from policies.commands.form import Misunderstood
 from policies.commands.hold import ShowHeld
@@ -106,8 +106,8 @@ def test_ordinary_words_are_no_command(text: str) -> None:
 
 
 def test_the_help_shows_what_can_be_said_where_it_is_asked() -> None:
-    assert "!party add" not in help_text(None, lobby=True)
-    assert "!case new" in help_text(None, lobby=True)
-    assert "!party add" in help_text(None, lobby=False)
-    assert "For example: !party add Carl carl@example.org" in help_text("!party add", lobby=False)
-    assert help_text("no such thing", lobby=False) == help_text(None, lobby=False)
+    assert "!party add" not in help_text(None, at=None)
+    assert "!case new" in help_text(None, at=None)
+    assert "!party add" in help_text(None, at=Sort.CASE)
+    assert "For example: !party add Carl carl@example.org" in help_text("!party add", at=Sort.CASE)
+    assert help_text("no such thing", at=Sort.CASE) == help_text(None, at=Sort.CASE)

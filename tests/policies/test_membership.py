@@ -99,6 +99,7 @@ def test_each_role_has_the_rooms_of_the_table(role: Role) -> None:
         Role.INTERPRETER: {JOINT.id, smith},
         Role.EXPERT: {JOINT.id},
         Role.OBSERVER: {JOINT.id},
+        Role.COLLEAGUE: set(),  # in the mediators' room alone
     }
     assert mine == expected[role]
 

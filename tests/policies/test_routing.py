@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import alarms, routing
+from policies.answers import decide_answer
 from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Phase
 from policies.effects import (
@@ -287,7 +288,7 @@ def test_what_is_surely_its_authors_and_not_fit_for_all_stands_aside_and_a_yes_b
     (asked,) = of_kind(Pose, decision.effects)
     assert (asked.to, asked.conversation, asked.words) == (carl, own, "their own")
     yes = Answer(asked.code, yes=True, by=carl, where=own, proof=AuthenticatedMail())
-    answered = routing.decide_answer(decision.case, yes, facts(carl))
+    answered = decide_answer(decision.case, yes, facts(carl))
     assert of_kind(Publish, answered.effects) == []
     (release,) = answered.case.releases
     assert (release.standing, release.words, release.to) == (Standing.QUEUED, "their own", JOINT)

@@ -15,6 +15,11 @@ from appservice.upkeep.epoch import Epoch, Stage
 from bridges.email.api import MailServer, Security
 from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Network, Noticed
+from policies.colleagues import ROOM, new_room
+from policies.effects import CheckAddress, Introduce
+from policies.language import Language
+from policies.manning import manned
+from policies.membership import readers
 from policies.message import MessageId, SignedDevice, Text
 from policies.quiet import Quiet
 from rooms.apply import PEOPLE, Outgoing
@@ -22,7 +27,7 @@ from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
 from rooms.noticing import NOTICE_EVERY, NOTICE_FAILED, DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import Item, ItemId, State
+from rooms.ports import Item, ItemId, Lane, State
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, refused, say
 from tests.rooms.builders import CODEC, Site, handler
@@ -30,6 +35,10 @@ from tests.rooms.builders import CODEC, Site, handler
 ADDRESS = "mia@example.com"
 CASE = both_sides()
 NOTICED = CASE.with_person(replace(named(CASE, "Mia"), noticed=Noticed(ADDRESS, AT)))
+
+
+AMONG_MEDIATORS = manned(new_room(Language.ENGLISH, "UTC"), {"@mia:example.org": "Mia"})
+NORA = "nora@example.com"
 
 
 async def site_of(case: Case) -> Site:
@@ -213,3 +222,35 @@ async def test_in_the_joint_room_too_a_partys_post_is_news() -> None:
         await handler(work, "j1").message(CASE.id, message(CASE, "Alice", JOINT), None, None)
     assert [item.id for item, _ in notices(site)] != [ItemId("j1")]
     assert len(notices(site)) == 1
+
+
+async def test_a_colleagues_code_is_mailed_to_them_alone_and_counts_at_the_desk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invited = done(AMONG_MEDIATORS, f"!colleague add Nora {NORA}")
+    (check,) = (effect for effect in invited.effects if isinstance(effect, CheckAddress))
+    assert check.code not in invited.answer
+    assert named(invited.case, "Nora").id not in readers(invited.case, ROOM)
+    site = await site_of(invited.case)
+    mailbox = Mailbox(site, monkeypatch)
+    item = Item(ItemId("n1"), Lane("notice"), PEOPLE, invited.case.id, b"", AT)
+    notice = DeskNotice(check.person, NORA, check.code, invites=True)
+    async with site.database.begin() as work:
+        await work.outbox.put(item)
+    assert isinstance(await mailbox.gets(item, replace(notice, to="other@example.com")), Cancelled)
+    assert isinstance(await mailbox.gets(item, notice), Sent)
+    (text,) = mailbox.texts
+    assert f"To: {NORA}" in text
+    assert check.code in text
+    proven = done(invited.case, f"yes {check.code}")
+    assert named(proven.case, "Nora").id in readers(proven.case, ROOM)
+    assert [e.as_link for e in proven.effects if isinstance(e, Introduce)] == [True]
+    assert isinstance(await mailbox.gets(replace(item, id=ItemId("n2")), replace(notice, code="22A2")), Cancelled)
+
+
+def test_a_colleagues_mailbox_is_opened_by_the_code_and_changed_by_nobody() -> None:
+    invited = done(AMONG_MEDIATORS, f"!colleague add Nora {NORA}").case
+    for command in ("!consent Nora: agreed", "!mail pin Nora", "!mail invite Nora"):
+        assert "Nothing shows yet" in refused(invited, command)
+    assert "That is said in a case" in refused(invited, "!mail address Nora other@example.com")
+    assert done(invited, "no 4F2A").case.named("Nora") is None

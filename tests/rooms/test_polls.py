@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from policies.answers import decide_answer
 from policies.ask import Ask
 from policies.asking import Answer
 from policies.case import DESK, Case
@@ -11,7 +12,6 @@ from policies.due import decide_due
 from policies.effects import Decision, Pose, Tell
 from policies.message import SignedDevice
 from policies.poll import Vote
-from policies.routing import decide_answer
 from policies.schedule import Due, due_key
 from rooms.apply import MATRIX, Outgoing
 from rooms.outcome import Cancelled, Outcome, Parked, Sent

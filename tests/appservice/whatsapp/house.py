@@ -247,7 +247,7 @@ class WhatsAppHouse:
             if item.kind == TIME and item.state is State.PARKED and item.due_at and item.due_at <= self.now:
                 async with self.database.begin() as work:
                     handler = Handler(work, CODEC, self.house, item.id, self.now)
-                    await handler.due(self.case.id, scheduled(item).key)
+                    await handler.due(item.case or self.case.id, scheduled(item).key)
                     await work.inbox.done(item.id)
 
     # --- what is there

@@ -21,8 +21,8 @@ from policies.message import Message, MessageId, SignedDevice, SignedWebhook, Te
 from policies.schedule import Due, due_key
 from policies.stranger import TRIAGE, Stands
 from rooms.handle import Handler
+from rooms.manning import man_triage
 from rooms.ports import EventId, ItemId, State, UserId
-from rooms.triage import man
 from tests.appservice.whatsapp.house import CODEC, INTAKE_NUMBER, case_with_bea
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, Triage, house
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook
@@ -255,7 +255,7 @@ async def test_a_successor_stays_through_a_start_until_a_mediator_is_back() -> N
             if step:
                 await step(Handler(work, CODEC, there.house, name, there.now))
             else:
-                await man(work, CODEC, there.house, name, there.now)
+                await man_triage(work, CODEC, there.house, name, there.now)
         return [person.name for person in there.desk.people]
 
     assert await then() == ["Mia"]
