@@ -5,33 +5,80 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policies.answering import answer
+from policies.ask import Ask
 from policies.asking import Answer
-from policies.case import Case
+from policies.case import DESK, Case
 from policies.commands.agreement import asked_to_accept
 from policies.commands.documents import LabelDocument
+from policies.commands.dry import DryRun
+from policies.commands.form import Misunderstood
 from policies.commands.hearing import unheard
 from policies.commands.opening import NewCase
 from policies.commands.taking_on import OpenFor, begun, chosen_for
 from policies.commands.undo import Undo
-from policies.commands.vocabulary import Command
+from policies.commands.vocabulary import Command, GiveAnswer, parse
 from policies.deed import Deed
 from policies.deeds import deed_of
+from policies.effects import Effect, Tell
 from policies.following import what_follows
 from policies.joining import awaited, invited
 from policies.membership import may_join
+from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.showing import Preview
 from policies.succession import left_alone
+from policies.trial import would_follow
 
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
     """Carry out one command in a case, with all that follows for rooms and readers, if it is heard there."""
     if why := unheard(case, command):
         return why
+    if isinstance(command, DryRun):
+        return tried_out(case, command, facts)
     outcome = opened_for(case, command, facts) if isinstance(command, OpenFor) else command.perform(case, facts)
     followed = _followed(case, outcome, facts)
     if isinstance(outcome, Refused) or isinstance(followed, Refused):
         return followed
     return replace(followed, case=replace(followed.case, deed=_latest(case, command, outcome, facts)))
+
+
+def tried_out(case: Case, command: DryRun, facts: Facts) -> Outcome:
+    """What the desk would see follow, also from a yes to what it would be asked. The case stays as it is."""
+    meant = parse(command.line)
+    if isinstance(meant, Misunderstood):
+        return Refused(meant.problem, f"For example: {meant.example}")
+    if isinstance(meant, DryRun | GiveAnswer | NewCase):
+        return command.perform(case, facts)
+    done = perform(case, meant, facts)
+    if isinstance(done, Refused):
+        return Refused(f"Tried out, it is refused: {done.problem}", done.remedy)
+    asked = next((ask for ask in done.case.asks if ask not in case.asks and _is_here(ask, facts)), None)
+    effects = done.effects
+    if asked is not None:
+        yes = take(done.case, Answer(asked.code, True, asked.asked, DESK, SignedDevice()), facts)
+        if isinstance(yes, Refused):
+            return Refused(f"Tried out, the yes to it is refused: {yes.problem}", yes.remedy)
+        done, effects = yes, (*effects, *yes.effects)
+    # Not as the answer, which goes on record: there may be words in it.
+    told = Tell(DESK, _in_words(case, done, effects, asked=asked is not None))
+    return Done(case, "", (told, *(effect for effect in effects if isinstance(effect, Preview))))
+
+
+def _is_here(ask: Ask, facts: Facts) -> bool:
+    """Whether it would be put to whoever gave the command, at the desk."""
+    return (ask.asked, ask.where) == (facts.by, DESK)
+
+
+def _in_words(case: Case, done: Done, effects: tuple[Effect, ...], *, asked: bool) -> str:
+    deed = done.case.deed if not asked and done.case.deed != case.deed else None
+    undone = f"It {'could' if deed and deed.final is None else 'could not'} be taken back by !undo."
+    answer = [f"It would be answered: {done.answer}"] if done.answer else []
+    follows = would_follow(case, done.case, effects)
+    said = "Tried out; nothing was done. You would be asked first, and this would follow from your yes."
+    begins = said if asked else "Tried out; nothing was done. This would follow at once, without a question."
+    changed = [undone] if replace(done.case, deed=case.deed) != case or follows else ["Nothing would change."]
+    return "\n".join([begins, *answer, *([follows] if follows else []), *changed])
 
 
 def _latest(case: Case, command: Command, outcome: Done, facts: Facts) -> Deed | None:

@@ -16,6 +16,7 @@ from policies.asking import code_from
 from policies.cards import people
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, Person, PersonId
 from policies.commands.colleagues import AddColleague
+from policies.commands.dry import DryRun
 from policies.commands.form import Misunderstood
 from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
 from policies.commands.opening import NewCase
@@ -294,6 +295,8 @@ class Handler:
 
     async def _about(self, case: Case, command: Command | Misunderstood, facts: Facts) -> Facts:
         """The facts, with what a command names that isn't in the case."""
+        if isinstance(command, DryRun):
+            command = parse(command.line)
         held = None
         if isinstance(command, PostHeld | ReturnHeld | DiscardHeld | KeepHeld):
             held = await at_hand(self._work, case.id, command.item)

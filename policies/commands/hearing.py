@@ -7,6 +7,7 @@ from typing import assert_never
 from policies.case import Case, Sort
 from policies.commands.channels import ConfirmIdentity, RecordConsent, ShowIdentity
 from policies.commands.colleagues import MEDIATORS_ONLY, ColleagueCommand
+from policies.commands.dry import DryRun
 from policies.commands.hold import HoldCommand
 from policies.commands.intake import IntakeCommand
 from policies.commands.mail import GivePin, InviteAgain, LinksOnly, PauseMail, ResumeMail, ShowHeaders, ShowMails
@@ -20,7 +21,18 @@ from policies.commands.whatsapp import ShowWhatsApp
 from policies.membership import is_proven
 from policies.outcome import Refused
 
-EVERYWHERE = (HoldCommand, Repair, ShowDead, ShowLog, ShowHeads, ShowIdentity, ConfirmIdentity, GiveAnswer, Help)
+EVERYWHERE = (
+    HoldCommand,
+    Repair,
+    ShowDead,
+    ShowLog,
+    ShowHeads,
+    ShowIdentity,
+    ConfirmIdentity,
+    DryRun,
+    GiveAnswer,
+    Help,
+)
 """What is said at a case's desk and wherever else there is a desk."""
 Mailed = PauseMail | ResumeMail | InviteAgain | GivePin | LinksOnly | ShowMails | ShowHeaders
 """But not another address: it would be nobody's."""

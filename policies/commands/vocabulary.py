@@ -23,6 +23,7 @@ from policies.commands import (
     course,
     digest,
     documents,
+    dry,
     enclosing,
     floor,
     granting,
@@ -56,6 +57,7 @@ from policies.commands.correction import CorrectSide
 from policies.commands.course import CourseCommand
 from policies.commands.digest import DigestCommand
 from policies.commands.documents import DocumentCommand
+from policies.commands.dry import DryRun
 from policies.commands.enclosing import EncloseCommand
 from policies.commands.floor import FloorCommand
 from policies.commands.form import Form, Misunderstood
@@ -151,6 +153,7 @@ Command = (
     | ColleagueCommand
     | WhatsAppCommand
     | AskQuestion
+    | DryRun
     | Help
     | GiveAnswer
 )
@@ -185,6 +188,7 @@ FORMS: dict[str, Form[Command]] = {
         *enclosing.FORMS,
         *hold.FORMS,
         *undo.FORMS,
+        *dry.FORMS,
         *waiting.FORMS,
         *intake.FORMS,
         *colleagues.FORMS,

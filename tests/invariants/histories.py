@@ -194,6 +194,9 @@ ORDERS = (
     "!digest Bea 8:00,18:00",
     "!digest Carl off",
     "!help",
+    "!dry party remove Carl",
+    "!dry close",
+    "!dry held 1 post",
 )
 COURSE = (
     "!pause",
