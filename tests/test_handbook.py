@@ -18,8 +18,9 @@ MISTAKEN = "!opne"
 
 
 def quoted(text: str) -> list[str]:
-    """Commands that stand as examples: in code, or as what somebody writes."""
-    return [*re.findall(r"`(!?[^`\n]+)`", text), *re.findall(r"^> (![^\n]+)", text, re.MULTILINE)]
+    """What stands in code, over the end of a line, too, or as what somebody writes."""
+    code = (one for paragraph in text.split("\n\n") for one in re.findall(r"`([^`]+)`", paragraph))
+    return [*(" ".join(one.split()) for one in code), *re.findall(r"^> (![^\n]+)", text, re.MULTILINE)]
 
 
 def commands(text: str) -> list[str]:
@@ -57,7 +58,7 @@ def test_whatever_stands_there_as_a_command_is_one(path: Path) -> None:
     for line in commands(path.read_text()):
         named = line.removeprefix("!").rstrip(": ").lower()
         assert form_of(line) or any(name.startswith(named) for name in FORMS), line
-        is_name = any(named in (name, name.split()[0]) for name in FORMS) or line.endswith(": ")
+        is_name = any(named in (name, name.split()[0]) for name in FORMS) or line.endswith(":")
         assert is_name or re.search(r"\b[A-Z]{4,}\b", line) or is_an_example(line), line
 
 
