@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from appservice.e2ee.encryption import SESSIONS
+from appservice.ports import ServiceWork
 from appservice.upkeep.reach import Reach
-from rooms.ports import Queue, State, Work
+from rooms.ports import Queue, State
 
 
 class Questions(Protocol):
     """A database that can be asked."""
 
-    def read(self) -> AbstractAsyncContextManager[Work]:
+    def read(self) -> AbstractAsyncContextManager[ServiceWork]:
         """The stores, for questions only."""
 
 
@@ -33,6 +35,7 @@ class ServiceMetrics:
         self._parked = self._gauge("queue_oldest_parked_seconds", "Age of the oldest item that waits", "queue")
         self._undecryptable = self._gauge("undecryptable_events", "Events whose keys have not come")
         self._cases = self._gauge("cases", "Stored cases")
+        self._people = self._gauge("invited_people", "Invited people of all cases, and how far they came", "step")
         self._reachable = self._gauge("reachable", "Whether that way worked when it was last tried", "way")
         self._decisions = Counter("mediatrix_decisions", "Decisions of this process", ["rule"], registry=self.registry)
 
@@ -46,6 +49,8 @@ class ServiceMetrics:
         now = datetime.now(UTC)
         async with self._database.read() as work:
             self._cases.set(len(await work.cases.all_ids()))
+            for step, count in asdict(await work.cases.funnel()).items():
+                self._people.labels(step).set(count)
             self._undecryptable.set(await work.inbox.awaiting(SESSIONS))
             for name, queue in (("inbox", work.inbox), ("outbox", work.outbox)):
                 await self._measure(name, queue, now)

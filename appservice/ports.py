@@ -8,7 +8,8 @@ from appservice.mail.ledger import MailLedger
 from appservice.portal.store import PortalStore
 from appservice.upkeep.epoch import EpochStore
 from appservice.whatsapp.ledger import WhatsAppLedger
-from rooms.ports import Work
+from policies.joining import Funnel
+from rooms.ports import Cases, Work
 
 
 class Tallies(Protocol):
@@ -21,9 +22,19 @@ class Tallies(Protocol):
         """How many there were; it begins anew."""
 
 
+class CountedCases(Cases, Protocol):
+    """Cases whose people are counted."""
+
+    async def funnel(self) -> Funnel:
+        """How many were invited in all cases together, and how far they came. Of a case that has not changed since
+        these were first counted, nobody is."""
+
+
 class ServiceWork(Work, Protocol):
     """One unit of work, with the Olm machines' state and the epoch in it."""
 
+    @property
+    def cases(self) -> CountedCases: ...
     @property
     def crypto(self) -> CryptoStore: ...
     @property

@@ -34,7 +34,7 @@ from policies.ask import (
 )
 from policies.case import Case, Network, Person, Phase
 from policies.floor import ends
-from policies.joining import funnel_text, joining_text
+from policies.joining import funnel, joining_text
 from policies.release import Standing
 from policies.text import moment
 from policies.whatsapp import Window
@@ -119,7 +119,7 @@ def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = Mappi
     lines += [("Waiting for", _line(one, case.zone)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
     absent = [p for p in case.people if p.joining and not p.joining.came]
     lines += [("Not in yet", f"{person.name} {joining_text(case, person.id)}") for person in absent]
-    lines += [("Joining", funnel_text(case))] if absent else []
+    lines += [("Joining", funnel(case).in_words)] if absent else []
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0], case.zone)}, {due[1]}" if due else "nothing is due"))
     lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]

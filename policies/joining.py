@@ -9,7 +9,7 @@ Each step is a decision of its own, with a rule of its own: the metrics count th
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -90,14 +90,32 @@ def joining_text(case: Case, person: PersonId) -> str:
     return f"was invited on {moment(joining.invited, case.zone)}{reminded}, and has not come in"
 
 
-def funnel_text(case: Case) -> str:
-    """How many were invited, and how far they came; empty where nobody was."""
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """How many were invited, and how far they came."""
+
+    invited: int = 0
+    reminded: int = 0
+    telephone: int = 0
+    """Of whom a mediator is waiting for, by telephone now."""
+    came: int = 0
+
+    @property
+    def in_words(self) -> str:
+        """Empty where nobody was invited."""
+        steps = f"{self.reminded} reminded, {self.telephone} to be telephoned, {self.came} in"
+        return f"{self.invited} invited, {steps}" if self.invited else ""
+
+
+def funnel(case: Case) -> Funnel:
+    """Of the people of one case."""
     steps = [p.joining for p in case.people if p.joining]
-    if not steps:
-        return ""
-    inside, called = sum(1 for j in steps if j.came), sum(1 for j in steps if j.telephone and not j.came)
-    reminded = sum(1 for j in steps if j.reminded)
-    return f"{len(steps)} invited, {reminded} reminded, {called} to be telephoned, {inside} in"
+    return Funnel(
+        invited=len(steps),
+        reminded=sum(1 for j in steps if j.reminded),
+        telephone=sum(1 for j in steps if j.telephone and not j.came),
+        came=sum(1 for j in steps if j.came),
+    )
 
 
 def _next(person: Person, at: datetime) -> Schedule:

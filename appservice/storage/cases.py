@@ -1,11 +1,11 @@
 """Cases, the rooms that serve them, and the ghosts in those."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
@@ -16,6 +16,7 @@ from appservice.storage.seals import Seals, make_case_seal, open_optional, row, 
 from appservice.storage.statements import insert_new, upsert
 from policies.board import urgency
 from policies.case import DECLINED, Case, CaseId, Endpoint, Network, PersonId, address_key
+from policies.joining import Funnel, funnel
 from policies.plan import RoomKey
 from rooms.ports import RoomId, RoomRecord, Standing, UserId
 
@@ -73,7 +74,7 @@ class SqlCases:
         await make_case_seal(self._connection, self._seals.sealer, case.id)
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
         statement = insert_new(self._connection.dialect, schema.cases, "id")
-        await self._connection.execute(statement, {"id": case.id, "sealed": sealed, "urgent_at": urgency(case)})
+        await self._connection.execute(statement, _row(case, sealed))
         begun = await self.load(case.id, lock=True)
         assert begun is not None
         return begun
@@ -93,7 +94,7 @@ class SqlCases:
     async def save(self, case: Case) -> None:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
         statement = upsert(self._connection.dialect, schema.cases, "id", keep=("board",))
-        await self._connection.execute(statement, {"id": case.id, "sealed": sealed, "urgent_at": urgency(case)})
+        await self._connection.execute(statement, _row(case, sealed))
         of_case = schema.case_addresses.c.case_id == case.id
         await self._connection.execute(delete(schema.case_addresses).where(of_case))
         lookups = {self._lookup(p.endpoint.network, name) for p in case.people for name in p.endpoint.names}
@@ -131,6 +132,11 @@ class SqlCases:
     async def note_board(self, case: CaseId, text: str) -> None:
         noted = update(schema.cases).where(schema.cases.c.id == case)
         await self._connection.execute(noted.values(board=self._seals.lookup("board", case, text)))
+
+    async def funnel(self) -> Funnel:
+        """Of all cases together."""
+        sums = [func.coalesce(func.sum(schema.cases.c[step]), 0) for step in schema.FUNNEL]
+        return Funnel(*map(int, (await self._connection.execute(select(*sums))).one()))
 
     def _lookup(self, network: Network, address: str) -> bytes:
         return self._seals.lookup("address", network, address_key(network, address))
@@ -230,6 +236,10 @@ class SqlGhosts:
         await self._connection.execute(insert_new(self._connection.dialect, schema.ghosts, "case_id", "person"), values)
         if await self.of_person(case, person) != ghost:
             raise Conflict
+
+
+def _row(case: Case, sealed: bytes) -> dict[str, object]:
+    return {"id": case.id, "sealed": sealed, "urgent_at": urgency(case), **asdict(funnel(case))}
 
 
 @lru_cache(maxsize=OPEN_CASES)

@@ -144,6 +144,8 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+FUNNEL: Final = ("invited", "reminded", "telephone", "came")
+
 cases = Table(
     "cases",
     metadata,
@@ -152,10 +154,11 @@ cases = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("urgent_at", Moment),
     Column("board", LargeBinary),
+    *(Column(step, Integer, nullable=False, server_default="0") for step in FUNNEL),
     sqlite_autoincrement=True,
 )
-"""`urgent_at`: since when somebody is waited for, or what is due next, whichever is earlier. `board`: a keyed
-hash of what the board was last seen to show."""
+"""`urgent_at`: since when somebody is waited for, or what is due next, whichever is earlier. `board`: a keyed hash of
+what the board was last seen to show. `FUNNEL`: how many of its people were invited, and how far they came."""
 
 case_addresses = Table(
     "case_addresses",

@@ -55,7 +55,8 @@ async def of_database(database: Questions) -> tuple[Finding, ...]:
     """What lies in the database that should not, and why. Never raises."""
     try:
         async with database.read() as work:
-            return (*await _sendings(work), *await _arrivals(work), *await _restored(work))
+            found = (*await _sendings(work), *await _arrivals(work), *await _restored(work))
+            return (*found, _fine("who was invited", (await work.cases.funnel()).in_words or "nobody yet"))
     except StorageError as error:
         return (Finding("database", Verdict.BROKEN, str(error), "is it running, and is database.url right?"),)
 

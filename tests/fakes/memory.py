@@ -5,7 +5,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,6 +20,7 @@ from policies.board import urgency
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId, address_key
 from policies.document import BlobId, DocumentId
 from policies.hold import HoldEnd
+from policies.joining import Funnel, funnel
 from policies.mail import MailState
 from policies.message import Edit, MessageId, Unproven
 from policies.plan import RoomKey
@@ -208,6 +209,10 @@ class MemoryCases:
 
     async def begin(self, case: Case) -> Case:
         return self._tables.cases.setdefault(case.id, case)
+
+    async def funnel(self) -> Funnel:
+        found = [astuple(funnel(case)) for case in self._tables.cases.values()]
+        return Funnel(*map(sum, zip(*found, strict=True)))
 
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
         return self._tables.cases.get(case)

@@ -9,7 +9,7 @@ from policies.board import NOTHING, case_board, waiting
 from policies.case import Case, Joining, Network
 from policies.due import decide_due
 from policies.effects import Decision, Effect, Introduce, Tell
-from policies.joining import STEP_LASTS, anew, came, funnel_text
+from policies.joining import STEP_LASTS, anew, came, funnel
 from policies.schedule import Due, Schedule, due_key
 from tests.policies.builders import ALICE_JOINS, AT, CARL_JOINS, case_with, done, facts, named, new_case, of_kind
 
@@ -71,7 +71,7 @@ def test_the_board_shows_who_is_not_in_whom_to_telephone_and_the_funnel() -> Non
     all_in = came(inside.case, CARL.id, AT)
     assert all_in is not None
     assert "Joining" not in case_board(all_in.case, NOTHING).text
-    assert funnel_text(all_in.case) == "2 invited, 1 reminded, 0 to be telephoned, 2 in"
+    assert funnel(all_in.case).in_words == "2 invited, 1 reminded, 0 to be telephoned, 2 in"
     assert waiting(all_in.case, NOTHING) == ()
 
 

@@ -23,6 +23,7 @@ from policies.case import (
     Conversation,
     Endpoint,
     EndpointId,
+    Joining,
     Network,
     Participation,
     Person,
@@ -36,6 +37,7 @@ from policies.case import (
 )
 from policies.document import BlobId, DocumentId
 from policies.hold import HoldEnd
+from policies.joining import Funnel
 from policies.mail import MailState
 from policies.message import (
     AuthenticatedMail,
@@ -483,6 +485,21 @@ class DatabaseContract:
         async with database.begin() as work:
             assert await work.record.sign("heads") == one
             assert (await work.record.sign("other")).key == one.key
+
+    # --- how far people came
+
+    async def test_who_was_invited_is_counted_over_all_cases_as_they_are_now(self, database: WideDatabase) -> None:
+        async with database.begin() as work:
+            assert await work.cases.funnel() == Funnel()
+        inside = replace(CASE, people=tuple(replace(p, joining=Joining(AT, AT, AT, AT)) for p in CASE.people))
+        other = replace(CASE, id=CaseId("1002"), people=(replace(CASE.people[0], joining=Joining(AT)),))
+        count = len(CASE.people)
+        async with database.begin() as work:
+            await work.cases.begin(replace(inside, people=other.people))
+            await work.cases.save(other)
+            await work.cases.save(inside)
+        async with database.begin() as work:
+            assert await work.cases.funnel() == Funnel(count + 1, count, 0, count)
 
     # --- mails
 

@@ -15,6 +15,7 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.upkeep.epoch import Epoch, Stage
 from appservice.upkeep.reach import Leg, Reach
 from appservice.upkeep.status import Status, of_database
+from policies.case import CaseId, Joining
 from rooms.ports import Item, ItemId, Lane, Queue, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.policies.builders import both_sides
@@ -132,6 +133,20 @@ async def test_cases_that_nobody_looked_at_since_a_restore_are_named(database: M
     assert "!repair" in restored.remedy
 
 
+async def test_how_many_were_invited_and_came_is_counted_over_all_cases(database: MemoryDatabase) -> None:
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    steps = (Joining(at), Joining(at, reminded=at), Joining(at, at, telephone=at), Joining(at, at, at, came=at))
+    people = tuple(replace(person, joining=step) for person, step in zip(CASE.people * 2, steps, strict=False))
+    async with database.begin() as work:
+        for number in ("1", "2"):
+            await work.cases.save(replace(CASE, id=CaseId(number), people=people))
+    [counted] = [found for found in await of_database(database) if found.setting == "who was invited"]
+    assert (counted.verdict, counted.seen) == (
+        Verdict.FINE,
+        "10 invited, 6 reminded, 2 to be telephoned, 2 in",
+    )
+
+
 async def test_what_does_not_work_is_never_called_fine(database: MemoryDatabase) -> None:
     dead = Leg("mail out", False, "no connection to the mail server", "is it running?")
     found = await Status(database, Ready(("starting",)), cast(Reach, Legs((dead,))))()
@@ -171,3 +186,5 @@ async def test_the_numbers_tell_the_same(database: MemoryDatabase) -> None:
     assert value("reachable", way="mail out") == 0
     assert value("decisions_total", rule="said") == 2
     assert value("cases") == 1
+    invited = sum(1 for person in CASE.people if person.joining)
+    assert (value("invited_people", step="invited"), value("invited_people", step="came")) == (invited, 0)
