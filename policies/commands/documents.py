@@ -159,6 +159,7 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
         lambda _: ListDocuments(),
         caucus=True,
         party=True,
+        mediators=True,
     ),
     Form(
         "doc show",
@@ -168,6 +169,7 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
         _show,
         caucus=True,
         party=True,
+        mediators=True,
     ),
     Form(
         "doc label",
@@ -186,5 +188,6 @@ FORMS: tuple[Form[DocumentCommand], ...] = (
         _history,
         caucus=True,
         party=True,
+        mediators=True,
     ),
 )

@@ -7,6 +7,7 @@ from typing import assert_never
 from policies.case import Case, Sort
 from policies.commands.channels import ConfirmIdentity, RecordConsent, ShowIdentity
 from policies.commands.colleagues import MEDIATORS_ONLY, ColleagueCommand
+from policies.commands.documents import ListDocuments, ShowDocument, ShowHistory
 from policies.commands.dry import DryRun
 from policies.commands.hold import HoldCommand
 from policies.commands.intake import IntakeCommand
@@ -36,7 +37,9 @@ EVERYWHERE = (
 """What is said at a case's desk and wherever else there is a desk."""
 Mailed = PauseMail | ResumeMail | InviteAgain | GivePin | LinksOnly | ShowMails | ShowHeaders
 """But not another address: it would be nobody's."""
-WITH_COLLEAGUES = (ColleagueCommand, ShowStatus, ShowWhatsApp, QuietCommand, Undo, TakeBackPost)
+Read = ListDocuments | ShowDocument | ShowHistory
+"""A file that a colleague sends is a document, as everywhere; it goes nowhere from there."""
+WITH_COLLEAGUES = (ColleagueCommand, Read, ShowStatus, ShowWhatsApp, QuietCommand, Undo, TakeBackPost)
 """What is said in the mediators' room besides, with what opens a channel: nothing there is about a dispute."""
 NOT_AT_TRIAGE = Refused("That is said at a case's desk", "!help lists what is said at the triage desk")
 NOT_AMONG_MEDIATORS = Refused("That is said in a case", "!help lists what is said about the mediators' room")
