@@ -24,6 +24,8 @@ from appservice.portal.reader import PortalReader
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.provisioning import CommandReader
 from appservice.reading import MAIL, REPORT, STRANGERS, TO_DEVICE, EventReader
+from appservice.reported import KIND as EVENT_REPORT
+from appservice.reported import EventReportReader
 from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
@@ -55,6 +57,7 @@ class Readers:
     portal: PortalReader
     webhooks: WebhookWork | None
     filings: FilingReader
+    event_reports: EventReportReader
 
     def each(self, kind: str) -> Callable[[ServiceWork, Item], Awaitable[Fate]] | None:
         """Who reads the items of a kind one by one."""
@@ -70,6 +73,7 @@ class Readers:
             FILED: self.filings.read,
             REDACTED: self.filings.read,
             "command": self.commands.read,
+            EVENT_REPORT: self.event_reports.read,
         }.get(kind)
 
 

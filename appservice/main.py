@@ -29,6 +29,7 @@ from appservice.portal.house import portal_routes
 from appservice.portal.reader import PortalReader
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EventReader
+from appservice.reported import EventReportReader, ReportsIn
 from appservice.sending import OutboxWork
 from appservice.service import Condition, Gate, Parts, Service
 from appservice.setup import probe
@@ -86,6 +87,7 @@ def wire(config: Config) -> Service:
         portal=PortalReader(codec, house),
         webhooks=whatsapp.webhooks if whatsapp else None,
         filings=FilingReader(codec, house),
+        event_reports=EventReportReader(codec, house),
     )
     inbox = InboxWork(database, readers, Seeker(encryption, sweeper, bot), codec, house)
     couriers: dict[Network, Courier] = {}
@@ -116,6 +118,9 @@ def wire(config: Config) -> Service:
     )
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)
+    token = config.homeserver.reports_token
+    admin = Homeserver(config.homeserver.url, token.get_secret_value()) if token else None
+    reports = ReportsIn(database, admin.reports) if admin else None
     gate, condition = Gate(arrivals), Condition(database)
     reach = Reach(
         database,
@@ -171,7 +176,8 @@ def wire(config: Config) -> Service:
         ),
         rounds=Rounds(database, codec, house),
         sweeper=sweeper,
-        housekeeping=Housekeeping(database, database.duty, sweeper, documents.vault if documents else None),
+        housekeeping=Housekeeping(database, database.duty, sweeper, documents.vault if documents else None, reports),
+        admin=admin,
         aftermath=aftermath,
         settling=Settling(database, matrix, encryption, bot),
         codec=codec,

@@ -177,7 +177,7 @@ class EventReader:
             return None
         if attempts == TELL and record.case is not None:
             case = await reading.work.cases.load(record.case, lock=True)
-            conversation = _conversation(case, record) if case else None
+            conversation = conversation_of(case, record) if case else None
             if case and conversation:
                 author = case.at_address(Network.MATRIX, reading.event["sender"])
                 decision = decide_undecrypted(case, author, conversation, closed.why)
@@ -189,7 +189,7 @@ class EventReader:
     async def _message(self, reading: _Reading, case_id: CaseId, record: RoomRecord, said: Said, proof: Proof) -> None:
         work, event = reading.work, reading.event
         case = await work.cases.load(case_id, lock=True)
-        conversation = _conversation(case, record) if case else None
+        conversation = conversation_of(case, record) if case else None
         if case is None or conversation is None:
             return
         if conversation == DESK and reading.item.attempts > TELL:
@@ -222,7 +222,7 @@ class EventReader:
         """Something was chosen in a poll; it waits for a poll of ours that is just being posted."""
         work = reading.work
         case = await work.cases.load(case_id, lock=True)
-        conversation = _conversation(case, record) if case else None
+        conversation = conversation_of(case, record) if case else None
         person = case.at_address(Network.MATRIX, reading.event["sender"]) if case else None
         if case is None or conversation is None or person is None:
             return None
@@ -239,7 +239,7 @@ class EventReader:
         What was said at a desk isn't: a command must not be carried out long after it was given.
         """
         case = await reading.work.cases.load(case_id, lock=True)
-        conversation = _conversation(case, record) if case else None
+        conversation = conversation_of(case, record) if case else None
         author = case.at_address(Network.MATRIX, reading.event["sender"]) if case else None
         if case is None or conversation in {None, DESK} or author is None:
             return False
@@ -266,7 +266,7 @@ class EventReader:
             return None
         event, handler = reading.event, reading.handler
         case = await reading.work.cases.load(record.case, lock=True)
-        conversation = _conversation(case, record) if case else None
+        conversation = conversation_of(case, record) if case else None
         person = case.at_address(Network.MATRIX, event["state_key"]) if case else None
         if event["type"] != "m.room.member":
             return await handler.tampered(record.case, conversation, UserId(event["sender"]), event["type"])
@@ -338,7 +338,8 @@ def _was_joined(event: Mapping[str, Any]) -> bool:
     return isinstance(before, dict) and before.get("membership") == "join"
 
 
-def _conversation(case: Case, record: RoomRecord) -> Conversation | None:
+def conversation_of(case: Case, record: RoomRecord) -> Conversation | None:
+    """The conversation that a room of that case serves, or did; None for a Space."""
     return next((c for c in conversations(case) if room_key(c) == served_by(record)[0]), None)
 
 

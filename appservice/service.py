@@ -127,6 +127,8 @@ class Parts:
     mail_in: Entrance | None
     cloud: CloudApi | None
     """WhatsApp's, where that is set up."""
+    admin: Homeserver | None
+    """The homeserver as its administrator, who is shown reports, if we have a token for that."""
     documents: DocumentHouse | None
     """Where there is a vault."""
 
@@ -265,6 +267,8 @@ class Service:
             await parts.mail_in.stop()
         if parts.cloud:
             await parts.cloud.close()
+        if parts.admin:
+            await parts.admin.close()
         if parts.documents:
             await parts.documents.close()
         await parts.matrix.close()

@@ -6,6 +6,7 @@ from typing import Self
 from appservice.matrix.accounts import Accounts
 from appservice.matrix.client import REQUEST_TIMEOUT, Client, Connection
 from appservice.matrix.media import MAX_SIZE, Media
+from appservice.matrix.reports import EventReports
 from appservice.matrix.rooms import Rooms
 
 
@@ -23,6 +24,7 @@ class Homeserver:
         self.call = self._connection.call
         self.accounts = Accounts(self._connection)
         self.rooms = Rooms(self._connection)
+        self.reports = EventReports(self._connection)
         self.media = Media(self._connection, max_size=max_media)
 
     async def close(self) -> None:

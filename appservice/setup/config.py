@@ -57,6 +57,9 @@ class Homeserver(Section):
 
     url: HttpUrl = Field(description="the URL of its client-server API")
     server_name: ServerName = Field(description="its name in user ids")
+    reports_token: Secret | None = Field(
+        default=None, description="an administrator's token at it, with which reports are fetched that people make"
+    )
 
 
 class Listen(Section):

@@ -11,6 +11,8 @@ CONFIG: Final = Template(
 homeserver:
   url: $homeserver_url                   # the client-server API, as this machine reaches it
   server_name: $server_name              # what stands after the colon of your user ids
+  # reports_token: {file: secrets/reports.token}            # an administrator's token at it: what people report in
+                                         # their clients is then shown at the desk; default none
 
 appservice:
   listen:

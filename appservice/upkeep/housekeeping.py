@@ -1,6 +1,7 @@
 """What is done now and then, by one process at a time: sweeps, lists looked at again, what nobody needs any more.
 
     every half minute    the bot's device is swept, and with it what happened in rooms
+                         what people reported in their clients is fetched, where we may
     every five minutes   every device in use is swept
                          device lists are marked that nobody asked for again in a day: a homeserver forgets to tell
                          of some changes (Synapse never sends `device_lists.left`)
@@ -20,6 +21,7 @@ from typing import Protocol
 from appservice.crypto.machine import old_devices_changed
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.sweeping import Sweeper
+from appservice.matrix.errors import MatrixError
 from appservice.ports import ServiceDatabase
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,13 @@ class Sweeps(Protocol):
         """Take away what nobody works on any more. Raises OSError."""
 
 
+class Fetches(Protocol):
+    """The homeserver's list of reports, as far as it is looked at."""
+
+    async def fetch(self) -> None:
+        """Store what is new. Raises MatrixError."""
+
+
 class Housekeeping:
     """One round after another."""
 
@@ -57,9 +66,17 @@ class Housekeeping:
     events_every = timedelta(seconds=30)
     """Each asks for what happened since the last, so that many cost little more than few."""
 
-    def __init__(self, database: ServiceDatabase, duty: Duty, sweeper: Sweeper, vault: Sweeps | None = None) -> None:
-        """`vault`: where there is one."""
-        self._database, self._duty, self._sweeper, self._vault = database, duty, sweeper, vault
+    def __init__(
+        self,
+        database: ServiceDatabase,
+        duty: Duty,
+        sweeper: Sweeper,
+        vault: Sweeps | None = None,
+        reports: Fetches | None = None,
+    ) -> None:
+        """`vault`: where there is one; `reports`: where we may see those that people make in their clients."""
+        self._database, self._duty, self._sweeper = database, duty, sweeper
+        self._vault, self._reports = vault, reports
         self._pruned_at: float | None = None
 
     async def round(self) -> None:
@@ -81,6 +98,15 @@ class Housekeeping:
         DatabaseUnavailable."""
         if self._duty.is_ours:
             await self._sweeper.sweep_bot()
+            await self._fetch_reports()
+
+    async def _fetch_reports(self) -> None:
+        """A token that does not count any more keeps nothing else from being done."""
+        try:
+            if self._reports:
+                await self._reports.fetch()
+        except MatrixError as error:
+            logger.warning("reports that people made in their clients can't be fetched: %s", error)
 
     async def _tidy_the_vault(self) -> None:
         """A disk that fails keeps nothing else from being done."""

@@ -11,7 +11,8 @@ from appservice.ports import ServiceDatabase
 from appservice.whatsapp.courier import Template
 from appservice.whatsapp.single import SingleMessages
 from bridges.whatsapp.convert_out import Addressee, code_template, template
-from policies.case import CaseId
+from policies.case import Network
+from policies.names import MEDIATORS, CaseId
 from policies.stranger import TRIAGE
 from rooms.homeserver import Trouble
 from rooms.noticing import DeskNotice
@@ -52,8 +53,12 @@ class NoticeWhatsApp:
         return await self._messages.send(item, self._number, Addressee(notice.to), message)
 
     async def _wants_nothing(self, number: str) -> bool:
-        """What somebody writes there who takes part in no case, is kept at the triage desk."""
+        """What somebody wrote there who takes part in no case, is known at the triage desk; what a mediator wrote who
+        is reached there as one, in the mediators' room."""
         async with self._database.begin() as work:
-            desk = await work.cases.load(TRIAGE)
+            desk, room = await work.cases.load(TRIAGE), await work.cases.load(MEDIATORS)
+        colleague = room.at_address(Network.WHATSAPP, number) if room else None
+        if colleague and colleague.endpoint.declined:
+            return True
         strangers = desk.triage.strangers if desk and desk.triage else ()
         return any(one.stopped and number in {one.writer.name, one.writer.phone} for one in strangers)

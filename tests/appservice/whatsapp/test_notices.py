@@ -14,6 +14,7 @@ from bridges.whatsapp.pace import Pace
 from policies.case import DESK, Case, Network, Noticed
 from policies.commands.vocabulary import parse
 from policies.message import MessageId, Text
+from policies.names import MEDIATORS
 from policies.outcome import Facts
 from policies.stranger import TRIAGE, Stranger, StrangerId, Triage, Writer
 from rooms.apply import PEOPLE
@@ -165,6 +166,19 @@ async def test_a_report_that_it_failed_is_told_at_the_desk_and_brings_no_notice(
     await there.reports("i1", "failed", 131026)
     assert [text for text in there.told() if "tells of this desk was not delivered" in text]
     assert not [i for i in there.database.committed.outbox.items.values() if i.lane == item.lane and i.id != item.id]
+
+
+async def test_a_colleague_who_wrote_stop_from_there_is_sent_nothing() -> None:
+    bea = carried(CASE, f"!party add Bea {NUMBER} on Jones", known()).case
+    declined = replace(named(bea, "Bea"), endpoint=replace(named(bea, "Bea").endpoint, declined=True))
+    site = await site_of(CASE)
+    async with site.database.begin() as work:
+        await work.cases.save(replace(bea.with_person(declined), id=MEDIATORS))
+    phone = Phone(site)
+    item = Item(ItemId("i1"), Lane("notice:1042:p1"), PEOPLE, CASE.id, b"", AT)
+    notice = DeskNotice(named(CASE, "Mia").id, NUMBER, None, Network.WHATSAPP)
+    assert isinstance(await phone.notices.carry(item, notice, CASE.id), Cancelled)
+    assert not phone.graph.accepted
 
 
 def test_without_its_templates_or_with_a_partys_number_it_is_refused_with_what_would_work() -> None:

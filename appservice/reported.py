@@ -1,0 +1,77 @@
+"""Reports that people made in their clients: fetched from the homeserver, and shown at the desk (M10)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from appservice.matrix.reports import AT_ONCE, EventReport
+from appservice.ports import ServiceDatabase, ServiceWork
+from appservice.reading import conversation_of
+from appservice.storage.documents import Document
+from appservice.worker import Fate, Finished
+from policies.case import Network
+from policies.reported import decide_reported
+from rooms.apply import Codec
+from rooms.handle import Handler
+from rooms.house import House
+from rooms.ports import EventId, Item, RoomId, case_lane, item_id
+
+KIND: Final = "matrix.report"
+PAGES: Final = 20
+"""So many are looked through at most in one round; the next one goes on."""
+_REPORT: Final[Document[EventReport]] = Document(EventReport)
+
+
+class Pages(Protocol):
+    """The homeserver's list, as `appservice.matrix.reports.EventReports` reads it."""
+
+    async def page(self, start: int = 0) -> tuple[EventReport, ...]: ...
+
+
+class ReportsIn:
+    """Fetches them."""
+
+    def __init__(self, database: ServiceDatabase, source: Pages) -> None:
+        self._database, self._source = database, source
+
+    async def fetch(self) -> None:
+        """Store what is new about rooms of ours, under its number at the homeserver. Raises MatrixError."""
+        for start in range(0, PAGES * AT_ONCE, AT_ONCE):
+            page = await self._source.page(start)
+            if await self._stored(page) or len(page) < AT_ONCE:
+                return
+
+    async def _stored(self, page: tuple[EventReport, ...]) -> bool:
+        """Store them; whether one was known already."""
+        async with self._database.begin() as work:
+            now, known = datetime.now(UTC), False
+            for report in reversed(page):
+                record = await work.rooms.by_room_id(RoomId(report.room))
+                if record is not None and record.case is not None:
+                    name, lane = item_id(f"{KIND}/{report.number}"), case_lane(record.case)
+                    item = Item(name, lane, KIND, record.case, _REPORT.dump(report), now)
+                    known = not await work.inbox.put(item) or known
+        return known
+
+
+class EventReportReader:
+    """Reads those items of the inbox."""
+
+    def __init__(self, codec: Codec, house: House) -> None:
+        self._codec, self._house = codec, house
+
+    async def read(self, work: ServiceWork, item: Item) -> Fate:
+        """One of them, in this unit of work."""
+        report = _REPORT.load(item.body)
+        record = await work.rooms.by_room_id(RoomId(report.room))
+        case = await work.cases.load(item.case, lock=True) if item.case else None
+        where = conversation_of(case, record) if case and record else None
+        if case and where:
+            entry = await work.journal.by_event(case.id, EventId(report.event))
+            author = case.person(entry.message.author) if entry else None
+            by = case.at_address(Network.MATRIX, report.reporter)
+            handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
+            await handler.follow(case, decide_reported(case, where, by, author, report.reason))
+        await work.inbox.done(item.id, "report")
+        return Finished()
