@@ -246,10 +246,14 @@ class House:
             await self.synapse.rooms.send(room.id, "m.room.encrypted", event.content, txn, as_user=user)
 
     async def mail(self, letter: Delivered, text: str, **files: bytes) -> None:
-        """Somebody answers a letter, with PDFs of these names. The mail server tries until the mail was taken."""
+        """Somebody answers a letter, with PDFs of these names."""
+        await self.hand_in(letter, answer_to(letter, text, files))
+
+    async def hand_in(self, letter: Delivered, raw: bytes) -> None:
+        """The mail server has this for where that letter is answered, and tries until it was taken."""
         token = parse_recipient(letter.reply_address, REPLY_DOMAIN)
         assert token is not None
-        raw, hashed = _answer(letter, text, files), token_hash(token)
+        hashed = token_hash(token)
         identity, same = mail_identity(hashed, raw)
         received = ReceivedMail(token, hashed, letter.to, raw, identity, same, 1)
         trust = Trust(AUTHSERV_ID, REPLY_DOMAIN)
@@ -327,7 +331,8 @@ class House:
         return [f"{item.kind} {item.state}: {item.note}" for item in found if item.kind != TIME]
 
 
-def _answer(letter: Delivered, text: str, files: Mapping[str, bytes]) -> bytes:
+def answer_to(letter: Delivered, text: str, files: Mapping[str, bytes]) -> bytes:
+    """As the mail server that is trusted hands it on."""
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = letter.to, letter.reply_address, f"Re: {letter.subject}"
     message["Message-ID"] = f"<{text.replace(' ', '')}@example.net>"

@@ -17,11 +17,13 @@ from appservice.reading import EVENT, TO_DEVICE
 from appservice.storage.receiving import item_identity
 from policies.case import DESK, CaseId
 from rooms.ports import State
-from tests.faults.house import House, standing
+from tests.bridges.email.test_hostile import ATTACKS, corpora
+from tests.faults.house import House, answer_to, standing
 from tests.faults.mutation import STRANGE, mutated
 from tests.invariants.world import ALICE, BOT, CARL, MALLORY, MIA
 
 ROUNDS, EACH = 8, 12
+MAIL_ROUNDS = 4
 
 
 class Enemy:
@@ -81,6 +83,47 @@ async def test_the_good_arrives_whatever_comes_with_it(
         assert [text for text in await house.reads(MIA, joint) if text.endswith("by Carl")] == by_carl
         unforeseen = [record.getMessage() for record in caplog.records if "unexpectedly" in record.getMessage()]
         assert unforeseen == []
+
+
+async def test_a_bad_mail_keeps_no_other_waiting_and_ends_somewhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Damaged copies of genuine answers, attacks on parsers, and public mails where there are any, each before a good
+    mail to the same room: no time passes until that stands there, though a bad one may have failed."""
+    chance, small = random.Random(1), [made() for name, made in ATTACKS.items() if name in QUICK]
+    public = chance.sample(corpora(), 20) if corpora() else []
+    async with standing(tmp_path) as house:
+        own = await house.caucus_of("Carl")
+        room = await house.room(own)
+        letter = house.letter(CARL, "PRIVATE")
+        for number in range(MAIL_ROUNDS):
+            genuine = answer_to(letter, f"damaged {number}", {"plan": b"%PDF-1.4"})
+            for raw in (*(_damaged(genuine, chance) for _ in range(EACH)), *small, *public):
+                stamp = genuine.partition(b"\n")[0] + b"\nFrom: carl@example.net\n"
+                await house.hand_in(letter, stamp + raw if chance.random() < 0.5 else raw)
+            small, public = [], []
+            await house.mail(letter, f"good {number}")
+            await house.work_off()
+            assert f"good {number}" in await house.reads(MIA, room)
+        assert [text for text in await house.reads(MIA, room) if text.startswith("good")] == [
+            f"good {number}" for number in range(MAIL_ROUNDS)
+        ]
+        async with house.database.begin() as work:
+            assert await work.inbox.in_state((State.DEAD, State.READY)) == ()
+        assert [record.getMessage() for record in caplog.records if "unexpectedly" in record.getMessage()] == []
+
+
+QUICK = frozenset({"nested mails", "a slow codec", "header lines", "quotes", "results", "signatures", "many parts"})
+
+
+def _damaged(raw: bytes, chance: random.Random) -> bytes:
+    found = bytearray(raw)
+    for _ in range(chance.randrange(1, 8)):
+        start = chance.randrange(len(found))
+        found[start : start + chance.randrange(30)] = chance.choice(
+            [b"", b"\0", b"\r\n\r\n", b"--", b"=?x?b?", b"Content-Type: message/rfc822\r\n", chance.randbytes(9)]
+        )
+    return bytes(found)
 
 
 async def test_a_flood_of_messages_to_our_devices_keeps_nobodys_words_waiting_for_their_key(tmp_path: Path) -> None:

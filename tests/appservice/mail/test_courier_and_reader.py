@@ -1,5 +1,6 @@
 """Mails leave once, and say afterwards what is known of them; mails that come are believed only with proof."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +34,7 @@ from rooms.mails import SentMail
 from rooms.marks import Mark
 from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.ports import Entry, Item, ItemId, Lane, State
-from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail
+from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail, parsed
 from tests.bridges.email.test_reports import BLOCK, dsn
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
@@ -122,6 +123,9 @@ async def test_a_mail_is_sent_from_its_rooms_own_address_and_nothing_else_shows_
     assert joint.reply_address == again.reply_address != private.reply_address
     assert (joint.subject, private.subject) == ("EVERYONE · 1042", "PRIVATE with mediator · 1042")
     assert len({joint.message_id, private.message_id, again.message_id}) == 3
+    pauses = [str(parsed(sent.raw)["List-Unsubscribe"]) for sent in desk.post_office.taken]
+    assert all(re.fullmatch(r"<https://mediation\.example\.org/p/[\w-]+/pause>", each) for each in pauses)
+    assert len(set(pauses)) == 3
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from appservice.storage.mail_inbox import REPORTS_FOR, MailInbox
 from appservice.storage.receiving import BESIDE, KEY_COUNTS, TransactionInbox
 from bridges.email.ids import ReplyToken, token_hash
 from bridges.email.proof import Trust
-from bridges.email.reception import InboxVerdict, ReceivedMail
+from bridges.email.rate import PER_HOUR, RateCap
+from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
 from policies.case import JOINT, CaseId, EndpointId, PersonId
 from policies.mail import MailState
 from policies.plan import RoomKey
@@ -303,6 +304,21 @@ async def test_mails_that_come_at_once_are_stored_in_their_order_and_each_is_ans
     assert verdicts == [*[InboxVerdict.STORED] * 60, InboxVerdict.UNKNOWN, *[InboxVerdict.STORED] * 60]
     bodies = [StoredMail.load(item.body) for item in await stored(database)]
     assert [body.envelope_from for body in bodies] == [mail.envelope_from for mail in mails]
+
+
+async def test_of_a_hundred_thousand_mails_to_one_address_those_within_the_cap_are_kept_in_order(
+    database: Database,
+) -> None:
+    async with database.begin() as work:
+        await work.addresses.save(ADDRESS, MAIL_TO)
+    reception = Reception(MailInbox(database, TRUST), RateCap(lambda: 0.0))
+    verdicts = [
+        await reception.take(replace(RECEIVED, identity=f"{number}", envelope_from=f"{number}@example.org"))
+        for number in range(100_000)
+    ]
+    assert verdicts == [InboxVerdict.STORED] * PER_HOUR + [InboxVerdict.OVER_CAP] * (100_000 - PER_HOUR)
+    bodies = [StoredMail.load(item.body) for item in await stored(database)]
+    assert [body.envelope_from for body in bodies] == [f"{number}@example.org" for number in range(PER_HOUR)]
 
 
 @pytest.mark.parametrize("at_once", [1, together.MOST_AT_ONCE])

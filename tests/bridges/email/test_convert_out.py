@@ -1,6 +1,7 @@
 """Outgoing mail: who it speaks for, what it can't be made to say."""
 
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -59,6 +60,14 @@ def test_every_mail_has_one_recipient_and_one_way_back(content: Content) -> None
     assert message["X-Loop"] == OWN_DOMAIN
     assert outgoing.envelope_from == BOUNCES
     assert outgoing.raw.isascii()
+
+
+@pytest.mark.parametrize("content", EVERY_KIND)
+def test_to_unsubscribe_is_to_pause_by_one_press(content: Content) -> None:
+    """RFC 8058: the mail program asks, and sends a POST itself; a machine that only looks at links stops nothing."""
+    message = parsed(render(replace(letter(content), pause_url="https://x.example/p/1/pause")).raw)
+    assert message["List-Unsubscribe"] == "<https://x.example/p/1/pause>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 def test_rooms_share_no_address_name_or_subject() -> None:
