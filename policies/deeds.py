@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from policies.case import DESK, Case, Person, Phase
+from policies.case import DESK, Case, Person, Phase, Sort
 from policies.course import PAUSABLE
 from policies.deed import (
     Asked,
@@ -150,12 +150,13 @@ def _final(before: Case, after: Case, changed: set[str], effects: tuple[Effect, 
     left = {p.id for p in before.people} - {p.id for p in after.people}
     came = [p.name for p in after.people if before.person(p.id) is None]
     corrected = left and {p.name for p in before.people if p.id in left} & set(came)
+    who = "!colleague" if after.sort is Sort.MEDIATORS else "!party"
     over = after.phase in {Phase.SETTLED, Phase.CLOSED}
     table = (
         (released, _RELEASED),
         (corrected, Final("what was read there can't be unread", "!party side NAME on SIDE corrects it again")),
-        (left, Final("who was taken off reads nothing that is said meanwhile", "!party add NAME ADDRESS begins anew")),
-        (came, Final("they were invited", f"!party remove {''.join(came[-1:])} takes them off")),
+        (left, Final("who was taken off reads nothing that is said meanwhile", f"{who} add NAME ADDRESS begins anew")),
+        (came, Final("they were invited", f"{who} remove {''.join(came[-1:])} takes them off")),
         ("opened" in changed, _OPENED),
         ("withdrawn" in changed, Final("they were told", "!resume NAME has them take part again")),
         ("phase" in changed, Final("everybody was told", "!resume goes on with it" if over else "!settle or !close")),

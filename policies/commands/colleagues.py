@@ -40,10 +40,18 @@ class AddColleague:
             return Refused(
                 "Mediators in Matrix are set up by your administrator", f"!colleague add {self.name} {_NUMBERS}"
             )
+        there = (case.named(self.name), *(case.at_address(self.network, one) for one in (self.contact, *self._spelled)))
+        if known := next(filter(None, there), None):
+            again = f"!colleague remove {known.name} first, if they are to have another code"
+            return Refused(f"{known.name} is here already, at {known.endpoint.address}", again)
         added = self.address.perform(case, facts)
         if isinstance(added, Refused):
-            return added
+            return Refused(added.problem, added.remedy.replace("!party add", "!colleague add"))
         return invited(added.case, added.case.people[-1], facts)
+
+    @property
+    def _spelled(self) -> frozenset[str]:
+        return self.address.on_whatsapp
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,13 @@ def test_it_takes_a_number_or_an_address(address: str) -> None:
     assert isinstance(parsed, Misunderstood) or isinstance(perform(EMPTY, parsed, KNOWN), Refused)
 
 
+def test_whoever_is_there_is_not_added_again_and_it_says_what_to_do() -> None:
+    for command in ("!colleague add Nora +491600000000", "!colleague add Olga 00491601234567"):
+        assert "!colleague remove Nora first" in refused(INVITED, command, KNOWN)
+    assert "!party" not in refused(EMPTY, "!colleague add Nora nowhere@", KNOWN)
+    assert "!party" not in refused(EMPTY, "!colleague add PRIVATE nora@example.org", KNOWN)
+
+
 def test_a_mediator_in_matrix_is_the_administrators_to_remove() -> None:
     assert "Ask your administrator" in refused(CASE, "!colleague remove Max")
 
