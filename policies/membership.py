@@ -13,6 +13,7 @@ from policies.case import (
     PersonId,
     Phase,
     Role,
+    Sort,
     caucus,
 )
 from policies.language import Language
@@ -115,8 +116,10 @@ def language_in(case: Case, conversation: Conversation) -> Language:
     """In which language all who read a conversation are told something: a side's own, if it is one and the same.
 
     To all it is the case's, whoever they are, for in which language a party is written to is said in private. The desk
-    is English.
+    is English, and so is the mediators' room.
     """
+    if case.sort is Sort.MEDIATORS:
+        return Language.ENGLISH
     match conversation.kind:
         case Kind.DESK:
             return Language.ENGLISH

@@ -20,7 +20,7 @@ from policies.filing import Filing, Passed, decide_filed
 from policies.joining import invited
 from policies.language import Language
 from policies.manning import decide_manned, manned
-from policies.membership import caucuses_of, language_to, readers
+from policies.membership import caucuses_of, language_in, language_to, readers
 from policies.message import File, FileRef, SignedWebhook, Text
 from policies.outcome import Refused
 from policies.plan import desk_label, plan
@@ -78,6 +78,7 @@ def test_what_a_colleague_says_is_told_to_nobody_but_those_who_read_it() -> None
 
 def test_mediators_are_written_to_in_english_also_there() -> None:
     assert language_to(CASE, named(CASE, "Nora").id, ROOM) is Language.ENGLISH
+    assert language_in(EMPTY, ROOM) is Language.ENGLISH
 
 
 def test_no_space_shows_the_room_but_that_of_its_desk() -> None:
