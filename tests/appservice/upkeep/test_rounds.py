@@ -11,7 +11,12 @@ from appservice.upkeep import rounds
 from appservice.upkeep.rounds import AT_ONCE, REST, Rounds
 from policies.case import CaseId, Phase
 from policies.closing import Terms, begun
+from policies.colleagues import STEPS
+from policies.effects import Tell
+from policies.names import MEDIATORS
+from policies.stranger import TRIAGE
 from rooms.clock import TIME, scheduled
+from rooms.ports import UserId
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.policies.builders import AT, both_sides
 from tests.rooms.builders import CODEC, HOUSE
@@ -99,3 +104,15 @@ async def test_a_database_that_fails_holds_them_up_and_does_not_end_them(databas
     database.failures = 2
     await Rounds(database, CODEC, HOUSE).go()
     assert looked_at(database) == cases
+
+
+async def test_at_a_start_what_is_configured_beside_the_cases_is_made_once(database: Flaky, rests: list[float]) -> None:
+    mia = {UserId("@mia:example.org"): "Mia"}
+    house = replace(HOUSE, triage=mia, mediators_room=mia)
+    for _ in range(2):
+        await Rounds(database, CODEC, house).go()
+    assert set(database.committed.cases) == {TRIAGE, MEDIATORS}
+    await Rounds(database, CODEC, replace(HOUSE, triage={}, mediators_room={})).go()
+    assert database.committed.cases[MEDIATORS].people, "who turns it off keeps the room as it is"
+    told = [CODEC.load(i.body) for i in database.committed.outbox.items.values() if i.case == MEDIATORS]
+    assert sum(isinstance(effect, Tell) and effect.text == STEPS for effect in told) == 1

@@ -129,6 +129,17 @@ def test_strangers_need_a_triage_desk_which_all_mediators_man_unless_some_are_na
     assert "whatsapp.intake_number" in mistakes(file, WHATSAPP_SECRETS)
 
 
+def test_there_is_a_mediators_room_of_all_mediators_unless_some_are_named_or_there_is_none(installation: Path) -> None:
+    assert config.load(installation / "config.yaml").in_mediators_room == ()
+    file = edited(installation, lambda raw: raw.update(mediators_room={}))
+    loaded = config.load(file)
+    assert loaded.in_mediators_room == loaded.mediators
+    file = edited(installation, lambda raw: raw.update(mediators_room={"mediators": ["@mia:elsewhere.example"]}))
+    assert set(mistakes(file)) == {"mediators_room.mediators[0]"}
+    file = edited(installation, lambda raw: raw.update(mediators_room={"enabled": False}))
+    assert config.load(file).in_mediators_room == ()
+
+
 def test_heads_are_mailed_to_addresses_that_leave_this_machine(installation: Path) -> None:
     mail = {"reply_domain": "reply.example.org", "authserv_id": "mx.example.org"}
     assert config.load(installation / "config.yaml").record.heads_to == ()
