@@ -44,7 +44,7 @@ from appservice.upkeep.rounds import Rounds
 from appservice.upkeep.status import Status
 from appservice.web.proxies import TrustedProxies
 from appservice.web.server import WebPorts, WebServer, WebSettings, application
-from appservice.whatsapp.house import webhook_routes, whatsapp_house
+from appservice.whatsapp.house import webhook_routes, whatsapp_courier, whatsapp_house
 from appservice.worker import SENDING_MOST, Worker
 from policies.case import Network
 from policies.closing import Terms
@@ -99,7 +99,8 @@ def wire(config: Config) -> Service:
     if mail and mail.strangers:
         strangers[Network.EMAIL] = mail.strangers
     if whatsapp:
-        couriers[Network.WHATSAPP] = whatsapp.courier
+        courier = whatsapp_courier(config, database, codec, house, there=whatsapp, enclosures=enclosures)
+        couriers |= {Network.WHATSAPP: courier} if courier else {}
         strangers[Network.WHATSAPP] = whatsapp.strangers
     if whatsapp and whatsapp.notices:
         notices[Network.WHATSAPP] = whatsapp.notices

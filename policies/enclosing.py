@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
 
+from policies.capabilities import CAPABILITIES
 from policies.carrying import Enclose
 from policies.case import Case, Network, Person
 from policies.delivery import Cancel, Go, Verdict
@@ -20,9 +20,7 @@ from policies.files import Kind
 from policies.phrase import Phrase, phrase
 from policies.recipient import Way
 
-ENCLOSED_MOST: Final = 10_000_000
-"""Bytes of what is sent: many mailboxes take no more."""
-WAYS: Mapping[Network, Way] = MappingProxyType({Network.EMAIL: Way.MAIL})
+WAYS: Mapping[Network, Way] = MappingProxyType({Network.EMAIL: Way.MAIL, Network.WHATSAPP: Way.WHATSAPP})
 """The networks that can carry a document."""
 
 
@@ -49,6 +47,9 @@ def not_enclosed(document: Document, version: Version, person: Person) -> Phrase
         return phrase("they have agreed to links alone")
     if version.kind is Kind.OTHER or document.quarantined:
         return phrase("it was not examined")
-    if version.served.size > ENCLOSED_MOST:
-        return phrase("it has more than {most} MB", most=ENCLOSED_MOST // 1_000_000)
+    most = CAPABILITIES[person.endpoint.network].files.get(version.kind)
+    if most is None:
+        return phrase("their channel carries no documents of that kind")
+    if version.served.size > most:
+        return phrase("it has more than {most} MB", most=most // 1_000_000)
     return None

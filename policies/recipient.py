@@ -24,12 +24,14 @@ class Way(Enum):
 
     PAGE = auto()
     MAIL = auto()
+    WHATSAPP = auto()
 
 
 _HOW: Mapping[Way, tuple[Phrase, Phrase]] = MappingProxyType(
     {
         Way.PAGE: (phrase("downloaded from the page"), phrase("downloaded from the page, as a copy")),
         Way.MAIL: (phrase("sent by mail"), phrase("sent by mail, as a copy")),
+        Way.WHATSAPP: (phrase("sent by WhatsApp"), phrase("sent by WhatsApp, as a copy")),
     }
 )
 """What stands on record of it: without a mark, and with one."""

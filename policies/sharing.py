@@ -50,16 +50,29 @@ def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
         # Without its name: others may read that room, who may not see the document.
         which = f"{share.document}.{share.version}\n{terms(share)}"
         text = together([title, *marked(which)], by="\n")
-        return (Inform(share.to, release.to, text, page=True),)
+        person = case.person(share.to)
+        copy = _copy(share) if person and person.endpoint.network is Network.WHATSAPP else ""
+        return (Inform(share.to, release.to, together([text, copy], by="\n"), page=True),)
     return (*publications(case, release, title), *(_links(case, release, share) if share else ()))
 
 
 def _links(case: Case, release: Release, share: Share) -> tuple[Effect, ...]:
-    """A link for whoever gets the words of the card by mail: the document itself is on the page."""
+    """A link for whoever gets the words of the card by mail: the document itself is on the page. On WhatsApp, how to
+    have it sent."""
     text = phrase("{number} is on your page, under “Your documents”.", number=f"{share.document}.{share.version}")
     away = bridged_readers(case, release.to)
     by_words = [p for p in away if p.endpoint.network is Network.EMAIL and not by_link(p) and p.id != release.author]
-    return tuple(Inform(person.id, release.to, text, page=True) for person in by_words)
+    links = tuple(Inform(person.id, release.to, text, page=True) for person in by_words)
+    copy, chats = _copy(share), [p for p in away if p.endpoint.network is Network.WHATSAPP and p.id != release.author]
+    return (*links, *(Inform(person.id, release.to, copy) for person in chats if isinstance(copy, Phrase)))
+
+
+def _copy(share: Share) -> Phrase | str:
+    """How whoever has no page gets it, if they may."""
+    if share.action is not Action.DOWNLOAD:
+        return ""
+    number = f"{share.document}.{share.version}"
+    return phrase("Write !doc send {number} in private, and you are sent a copy of your own.", number=number)
 
 
 def shared_version(case: Case, share: Share) -> tuple[Document, Version] | None:

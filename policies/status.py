@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import assert_never
 
+from policies.capabilities import CAPABILITIES
 from policies.case import JOINT, Case, Conversation, Kind, Network, Person, Role, Sort
 from policies.delivery import CARRIED_BY
 from policies.floor import floor_text
@@ -15,16 +16,20 @@ from policies.text import moment
 
 CAUTIONS: Mapping[Network, Phrase] = MappingProxyType(
     {
-        Network.EMAIL: phrase(
-            "What goes by mail is not end-to-end encrypted and can be forwarded; reactions and files don't travel by"
-            " mail."
-        ),
+        Network.EMAIL: phrase("What goes by mail is not end-to-end encrypted and can be forwarded."),
         Network.WHATSAPP: phrase(
-            "What goes by WhatsApp passes Meta's servers, which can read it, and can be forwarded; reactions and files"
-            " don't travel by WhatsApp."
+            "What goes by WhatsApp passes Meta's servers, which can read it, and can be forwarded."
         ),
     }
 )
+
+
+def caution(network: Network) -> Phrase:
+    """What is different about a leg over that network, and what doesn't go there (B2, B3)."""
+    by = CARRIED_BY[network]
+    reactions = "" if CAPABILITIES[network].reactions else phrase("Reactions don't travel {by}.", by=by)
+    files = phrase("A document travels {by} as a copy for one person, where that is asked for.", by=by)
+    return together([CAUTIONS[network], reactions, files])
 
 
 ROLES: Mapping[Role, Phrase] = MappingProxyType(
@@ -47,7 +52,7 @@ def readers_text(case: Case, conversation: Conversation) -> Phrase:
     """Who reads a room, and over which legs it is not end-to-end encrypted (B2). Shown in that room."""
     people = [p for p in case.people if p.id in readers(case, conversation)]
     names = reader_names(case, conversation)
-    cautions = [CAUTIONS[n] for n in Network if n in CAUTIONS and any(p.endpoint.network is n for p in people)]
+    cautions = [caution(n) for n in Network if n in CAUTIONS and any(p.endpoint.network is n for p in people)]
     match conversation.kind:
         case Kind.DESK | Kind.CAUCUS:
             said = phrase("PRIVATE. Who reads this room: {names}. Nobody else does.", names=names)

@@ -108,8 +108,8 @@ class Enclosures:
 
     async def noted(self, work: ServiceWork, item: Item, enclose: Enclose, made: Handout, at: datetime) -> str | None:
         """Ask once more, with the case locked, and write it down with the hash of the very bytes; None: it may leave
-        as soon as that unit of work is stored, else why it may not. Call it in the unit of work in which the item is
-        marked as on its way."""
+        as soon as that unit of work is stored, else why it may not. Call it in the unit of work after which the
+        first byte leaves, with the item locked."""
         case = await work.cases.load(item.case, lock=True) if item.case else None
         if case is None or await work.epochs.unconfirmed(case.id):
             return "its case is not there, or was restored and not confirmed"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from appservice.documents.handout import Handout
 from bridges.email.convert_out import Attached
+from policies.capabilities import CAPABILITIES
 from policies.carrying import Enclose
-from policies.enclosing import ENCLOSED_MOST
+from policies.case import Network
 from policies.phrase import Phrase, phrase, together
 from rooms.homeserver import Trouble
+
+_MOST: Final = 2 * max(CAPABILITIES[Network.EMAIL].files.values())
+"""Bytes; a mark makes a copy larger."""
 
 
 async def attached(made: Handout) -> Attached:
     """What is attached; whole in memory, so not of any size. Raises Trouble."""
-    if made.size > 2 * ENCLOSED_MOST:
+    if made.size > _MOST:
         raise Trouble("their copy is too large for a mail", transient=False)
     return Attached(made.name, made.mimetype, await asyncio.to_thread(made.path.read_bytes))
 

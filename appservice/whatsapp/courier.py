@@ -9,14 +9,16 @@ from typing import Final, Protocol, assert_never
 
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.whatsapp.callback import Ours
+from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, below
 from appservice.whatsapp.ledger import Thread, window_key
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.rendering import Voice, content
 from bridges.unsent import NotSent, Unknown
-from bridges.whatsapp.api import Accepted, Refused, SendResult
-from bridges.whatsapp.convert_out import Addressee, Json, addressed, render, template
+from bridges.whatsapp.api import Accepted, Kept, Refused, SendResult
+from bridges.whatsapp.convert_out import Addressee, Json, Uploaded, addressed, medium, render, template
 from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace
+from policies.carrying import Enclose
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.delivery import channel_key
 from policies.language import Language
@@ -93,9 +95,11 @@ class WhatsAppCourier:
         template: Template,
         voice: Voice,
         pace: Pace,
+        enclosures: WhatsAppEnclosures | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._network, self._numbers, self._template = database, network, numbers, template
+        self._enclosures = enclosures
         self._voice, self._codec, self._house, self._pace, self._clock = voice, codec, house, pace, clock
 
     async def carry(self, item: Item, letter: Letter) -> Outcome:
@@ -104,12 +108,9 @@ class WhatsAppCourier:
         if person is None:
             raise Trouble("the reader is not in the case", transient=False)
         line = _Line(letter.case, person, self._numbers.of(letter.conversation))
-        messages = render(
-            letter.conversation.kind,
-            letter.case.id,
-            content(letter, person, self._voice),
-            letter.case.language_of(person.id),
-        )
+        enclose = letter.content if isinstance(letter.content, Enclose) else None
+        messages = () if enclose else self._rendered(letter, person)
+        parts = 1 if enclose else len(messages)
         async with self._database.begin() as work:
             now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
@@ -119,17 +120,46 @@ class WhatsAppCourier:
             return TakenOver()
         if item.sending and any(part.state.uncertain for part in begun.values()):
             return Unanswered(_STOPPED)
-        left = [n for n in range(len(messages)) if n not in begun or not begun[n].state.left]
+        left = [n for n in range(parts) if n not in begun or not begun[n].state.left]
         if left and not thread.is_open(self._clock()):
             return await self._nudge(item, line, thread)
         for number in left:
-            leaving = self._leaving(item, line, letter.message, number, len(messages))
+            if not self._pace.may_send(line.number, person.endpoint.address):
+                raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
+            message = await self._uploaded(item, line, letter, enclose) if enclose else messages[number]
+            if not isinstance(message, dict):
+                return message
+            leaving = self._leaving(item, line, letter.message, number, parts)
             ours = str(Ours(item.id, number))
-            whole = addressed(messages[number], line.addressee, ours, answers if number == 0 else None)
+            whole = addressed(message, line.addressee, ours, answers if number == 0 else None)
             stopped = await self._part(item, line, leaving, whole, begun.get(number))
             if stopped:
                 return stopped
-        return Sent(f"{len(messages)} messages")
+        return Sent(f"{parts} messages")
+
+    def _rendered(self, letter: Letter, person: Person) -> tuple[Json, ...]:
+        kind, language = letter.conversation.kind, letter.case.language_of(person.id)
+        return render(kind, letter.case.id, content(letter, person, self._voice), language)
+
+    async def _uploaded(self, item: Item, line: _Line, letter: Letter, enclose: Enclose) -> Json | Outcome:
+        """The message that shows a copy of a document, which is at WhatsApp by then. Raises Trouble."""
+        if self._enclosures is None:
+            raise Trouble("there is no vault of documents on this server", transient=False)
+        at = self._clock()
+        taken = await self._enclosures.taken(item, line.case, enclose, line.number, at)
+        if not isinstance(taken, Taken):
+            return taken
+        match taken.result:
+            case NotSent(reason):
+                raise Trouble(reason, transient=True)
+            case Refused(code):
+                return await self._refused(item, line, code, at)
+            case Kept(file):
+                shown, text = Uploaded(file, taken.made.mimetype, taken.made.name), below(enclose, taken.made)
+                language = line.case.language_of(enclose.to)
+                return medium(letter.conversation.kind, line.case.id, shown, text, language)
+            case _:
+                assert_never(taken.result)
 
     def _leaving(self, item: Item, line: _Line, said: MessageId | None, number: int, parts: int) -> SentPart:
         """A part as it is known while it leaves."""
@@ -143,8 +173,6 @@ class WhatsAppCourier:
     ) -> Outcome | None:
         """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything. Should a
         report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is."""
-        if not self._pace.may_send(line.number, line.person.endpoint.address):
-            raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
         async with self._database.begin() as work:
             stored = await work.outbox.get(item.id, lock=True)
             if stored is None or stored.state is not State.READY:

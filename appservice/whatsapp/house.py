@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from appservice.codec import JsonCodec
+from appservice.documents.handout import Enclosures
 from appservice.setup.channels import WhatsApp, WhatsAppTemplate
 from appservice.setup.config import Config
 from appservice.storage.database import SqlDatabase
 from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.door import DroppedReader
+from appservice.whatsapp.enclosing import WhatsAppEnclosures
 from appservice.whatsapp.media import WhatsAppFiles
 from appservice.whatsapp.notices import NoticeTemplates, NoticeWhatsApp
 from appservice.whatsapp.numbers import Numbers
@@ -36,7 +38,7 @@ class WhatsAppHouse:
     numbers: Numbers
     cloud: CloudApi
     webhooks: WebhookWork
-    courier: WhatsAppCourier
+    pace: Pace
     strangers: StrangersWhatsApp
     notices: NoticeWhatsApp | None
 
@@ -47,21 +49,11 @@ class WhatsAppHouse:
 
 def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, house: House) -> WhatsAppHouse | None:
     """As configured; None where nobody takes part by WhatsApp. Touches neither disk nor network."""
-    whatsapp, organisation = config.whatsapp, config.organisation
+    whatsapp = config.whatsapp
     if whatsapp is None:
         return None
     numbers, cloud = Numbers(whatsapp.private_number, whatsapp.joint_number, whatsapp.intake_number), _cloud(whatsapp)
     pace = Pace(time.monotonic)
-    courier = WhatsAppCourier(
-        database,
-        cloud,
-        numbers,
-        codec,
-        house,
-        template=_named(whatsapp.template),
-        voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
-        pace=pace,
-    )
     webhooks = WebhookWork(
         WebhookReader(codec, house, numbers), StatusReader(codec, house), DroppedReader(codec, house)
     )
@@ -70,7 +62,33 @@ def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, hous
     templates = NoticeTemplates(_named(wanted.notice), _named(wanted.code)) if wanted else None
     sender = whatsapp.intake_number or whatsapp.private_number
     notices = NoticeWhatsApp(database, messages, templates, sender) if templates else None
-    return WhatsAppHouse(numbers, cloud, webhooks, courier, StrangersWhatsApp(messages), notices)
+    return WhatsAppHouse(numbers, cloud, webhooks, pace, StrangersWhatsApp(messages), notices)
+
+
+def whatsapp_courier(
+    config: Config,
+    database: SqlDatabase,
+    codec: JsonCodec,
+    house: House,
+    *,
+    there: WhatsAppHouse,
+    enclosures: Enclosures | None,
+) -> WhatsAppCourier | None:
+    """Carries letters and, where there is a vault, copies of documents; None where nobody takes part by WhatsApp."""
+    whatsapp, organisation = config.whatsapp, config.organisation
+    if whatsapp is None:
+        return None
+    return WhatsAppCourier(
+        database,
+        there.cloud,
+        there.numbers,
+        codec,
+        house,
+        template=_named(whatsapp.template),
+        voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
+        pace=there.pace,
+        enclosures=WhatsAppEnclosures(database, there.cloud, enclosures) if enclosures else None,
+    )
 
 
 def _named(template: WhatsAppTemplate) -> Template:

@@ -8,6 +8,7 @@ anything else ……………………………… Unknown: it may be on its way
 There is no idempotency key; what we send along (`biz_opaque_callback_data`) comes back with each status.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
+    FormData,
     InvalidUrlClientError,
 )
 
@@ -29,6 +31,8 @@ from bridges.whatsapp.media import Medium, Source, fetch
 from bridges.whatsapp.media import Outcome as FetchOutcome
 
 SECONDS: Final = 30.0
+UPLOAD_SECONDS: Final = 240.0
+"""For one file."""
 _CONNECT_SECONDS: Final = 10.0
 
 
@@ -46,6 +50,14 @@ class Refused:
     code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """WhatsApp has a file, under that id."""
+
+    id: str = field(repr=False)
+
+
+UploadResult = Kept | Refused | NotSent
 SendResult = Accepted | Refused | NotSent | Unknown
 
 
@@ -77,6 +89,25 @@ class CloudApi:
         except (TimeoutError, ClientError, OSError) as error:
             return Unknown(f"WhatsApp did not answer ({type(error).__name__})")
 
+    async def upload(self, number: str, file: Path, mimetype: str, name: str) -> UploadResult:
+        """Have WhatsApp keep a file for a message from that number of ours (Media, upload media: for 30 days). Nobody
+        is shown it by that, so whatever goes wrong may be tried again. Raises OSError of the disk."""
+        url = f"{self._graph.base_url}/{self._graph.version}/{number}/media"
+        headers = {"Authorization": f"Bearer {self._graph.access_token}"}
+        with await asyncio.to_thread(file.open, "rb") as opened:
+            form = FormData()
+            form.add_field("messaging_product", "whatsapp")
+            form.add_field("type", mimetype)
+            form.add_field("file", opened, filename=name, content_type=mimetype)
+            timeout = ClientTimeout(total=UPLOAD_SECONDS, connect=_CONNECT_SECONDS)
+            try:
+                async with self._opened().post(
+                    url, data=form, headers=headers, allow_redirects=False, timeout=timeout
+                ) as response:
+                    return uploaded(response.status, await whole(response.content))
+            except (TimeoutError, ClientError) as error:
+                return NotSent(f"WhatsApp took no file ({type(error).__name__})")
+
     async def fetch(self, medium: Medium, into: Path, most: int) -> FetchOutcome:
         """Fetch a file that somebody sent into a new one, if it has at most that many bytes. Raises OSError."""
         source = Source(self._graph.base_url, self._graph.version, self._graph.access_token)
@@ -91,6 +122,15 @@ class CloudApi:
         if self._session is None or self._session.closed:
             self._session = ClientSession(timeout=ClientTimeout(total=SECONDS, connect=_CONNECT_SECONDS))
         return self._session
+
+
+def uploaded(status: int, body: bytes) -> UploadResult:
+    """What an answer to a file says."""
+    answer = as_object(body)
+    if status == 200 and isinstance(medium := answer.get("id"), str) and medium:
+        return Kept(medium)
+    code = error_code(answer)
+    return Refused(code) if code is not None else NotSent(f"the answer to a file was {status}")
 
 
 def _result(status: int, body: bytes) -> SendResult:

@@ -10,7 +10,8 @@ from typing import Any, Final, assert_never
 
 from bridges.whatsapp.words import LIMIT, formatted, in_parts, quoted, units
 from catalogue import said
-from policies.case import Kind
+from policies.capabilities import CAPABILITIES
+from policies.case import Kind, Network
 from policies.language import Language
 from policies.names import MEDIATORS
 from policies.phrase import Phrase, phrase
@@ -19,6 +20,7 @@ from policies.text import one_line
 
 Json = dict[str, Any]
 BUTTON_BODY: Final = 1_024
+CAPTION: Final = CAPABILITIES[Network.WHATSAPP].caption
 TITLE: Final = 20
 _SEE_ABOVE: Final = phrase("The words, and what a yes does, stand in the messages above.")
 _NO_WORDS: Final = phrase("(no words)")
@@ -87,9 +89,7 @@ class Addressee:
 
 def render(audience: Kind, case: str, content: Content, language: Language = Language.ENGLISH) -> tuple[Json, ...]:
     """The messages that say it, in order, without whom they are for."""
-    label = f"{said(LABELS[audience], language)} · {one_line(case, 20)}"
-    if case == MEDIATORS:
-        label = AMONG_MEDIATORS
+    label = _label(audience, case, language)
     match content:
         case Post(author, did, text):
             heading = phrase("*{author}* {did}:", author=one_line(author, 60), did=did)
@@ -105,6 +105,24 @@ def render(audience: Kind, case: str, content: Content, language: Language = Lan
             return _question(label, content, language)
         case _:
             assert_never(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file that WhatsApp has under that id, and how it is shown there."""
+
+    id: str = field(repr=False)
+    mimetype: str
+    name: str
+
+
+def medium(audience: Kind, case: str, file: Uploaded, text: Phrase, language: Language = Language.ENGLISH) -> Json:
+    """A file, and below it who reads it, and words of ours: a picture as such, everything else as a document."""
+    caption = f"{_label(audience, case, language)}\n{said(text, language)}"[:CAPTION]
+    inner = {"id": file.id, "caption": caption}
+    if file.mimetype.startswith("image/"):
+        return {"type": "image", "image": inner}
+    return {"type": "document", "document": {**inner, "filename": file.name}}
 
 
 def template(name: str, language: str) -> Json:
@@ -145,6 +163,12 @@ def addressed(message: Json, to: Addressee, ours: str, answers: str | None = Non
         "biz_opaque_callback_data": ours,
         **message,
     }
+
+
+def _label(audience: Kind, case: str, language: Language) -> str:
+    if case == MEDIATORS:
+        return AMONG_MEDIATORS
+    return f"{said(LABELS[audience], language)} · {one_line(case, 20)}"
 
 
 def _words(label: str, heading: str, text: str, language: Language) -> tuple[Json, ...]:

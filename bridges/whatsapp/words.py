@@ -6,10 +6,12 @@ Every line of a person's words stands behind a mark, so that none of them can pa
 import re
 from typing import Final
 
+from policies.capabilities import CAPABILITIES
+from policies.case import Network
 from policies.text import clean, marked
 
-LIMIT: Final = 4_096
-"""Characters of one text (Cloud API, text messages), counted as UTF-16 does, to be on the safe side."""
+LIMIT: Final = CAPABILITIES[Network.WHATSAPP].text or 0
+"""Characters of one text, counted as UTF-16 does, to be on the safe side."""
 MARK: Final = "> "
 """WhatsApp shows such a line as a quote."""
 

@@ -7,7 +7,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from sandbox.whatsapp.media import Files
-from sandbox.whatsapp.rules import Json, buttons, error, words, wrong
+from sandbox.whatsapp.rules import MEDIA, Json, buttons, error, words, wrong
 
 PRIVATE, JOINT = "100000000000001", "100000000000002"
 TEMPLATE: Final = ("new_message", "en")
@@ -42,6 +42,11 @@ class Phone:
     def texts(self) -> list[str]:
         """The words of all that arrived."""
         return [words(message) for message in self.shows]
+
+    def files(self, stored: Files) -> list[bytes]:
+        """The bytes of all files that arrived."""
+        shown = [(message, message["type"]) for message in self.shows if message["type"] in MEDIA]
+        return [stored.stored[message[kind]["id"]].data for message, kind in shown]
 
     @property
     def buttons(self) -> list[Json]:
@@ -91,6 +96,9 @@ class Graph:
         self.requests.append(body)
         if wrong(body):
             return error(400, 100)
+        kind = body["type"]
+        if kind in MEDIA and self.files.sent(number, kind, body[kind]["id"]) is None:
+            return error(400, 100)  # Media messages: the id of an upload of that number, of a type of that message
         phone = self.addressed(body)
         if phone is None:
             if "recipient" not in body and "." in str(body["to"]):

@@ -1,4 +1,4 @@
-"""Files at the Cloud API, without a socket: what people sent (Graph v26.0, Media).
+"""Files at the Cloud API, without a socket: what people sent, and what was uploaded (Graph v26.0, Media).
 
 What it says of a file can be made a lie, as nobody promises that it is none.
 """
@@ -17,6 +17,38 @@ URL_LIVES: Final = timedelta(minutes=5)
 """Media, retrieve media URL: a URL is valid for so long."""
 RECEIVED_LIVES: Final = timedelta(days=7)
 """Webhooks, media: an id that came with a message is valid for so long."""
+
+
+UPLOADED_LIVES: Final = timedelta(days=30)
+"""Media, upload media: an id of an upload is valid for so long."""
+_MEGABYTE: Final = 1024 * 1024
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
+TAKEN: Final = {
+    **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), ("audio", 16 * _MEGABYTE)),
+    **dict.fromkeys(
+        (
+            "text/plain",
+            "application/pdf",
+            "application/msword",
+            "application/vnd.ms-excel",
+            "application/vnd.ms-powerpoint",
+            f"{_OFFICE}.wordprocessingml.document",
+            f"{_OFFICE}.spreadsheetml.sheet",
+            f"{_OFFICE}.presentationml.presentation",
+        ),
+        ("document", 100 * _MEGABYTE),
+    ),
+    **dict.fromkeys(("image/jpeg", "image/png"), ("image", 5 * _MEGABYTE)),
+    **dict.fromkeys(("video/3gpp", "video/mp4"), ("video", 16 * _MEGABYTE)),
+}
+"""Media, supported media types: as what kind of message each goes, and the most bytes."""
+_BEGINNINGS: Final = {
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "application/pdf": (b"%PDF-",),
+    "audio/ogg": (b"OggS",),
+}
+"""Error codes, 131053: a file whose content is not of the type that it was said to be."""
 
 
 @dataclass
@@ -47,6 +79,29 @@ class Files:
     def receive(self, number: str, mime: str, data: bytes, said: Json | None = None) -> Stored:
         """Somebody sent a file to that number of ours."""
         return self._store(number, mime, data, RECEIVED_LIVES, said or {})
+
+    def upload(self, number: str, authorization: str, product: str, mime: str, data: bytes) -> tuple[int, Json]:
+        """One POST to /{number}/media (Media, upload media)."""
+        if authorization != f"Bearer {self._token}":
+            return error(401, 190)
+        if product != "whatsapp" or not data:
+            return error(400, 100)  # Media, upload media: messaging_product and file are required
+        plain = mime.partition(";")[0].strip().lower()
+        kind, most = TAKEN.get(plain, ("", 0))
+        if not kind or len(data) > most:
+            return error(400, 131053)  # Error codes: 131053, media upload error: unsupported type, or too large
+        if not data.startswith(_BEGINNINGS.get(plain, (b"",))):
+            return error(400, 131053)
+        if plain == "audio/ogg" and b"OpusHead" not in data[:64]:
+            return error(400, 131053)  # Supported media types: OGG with the OPUS codec only
+        return 200, {"id": self._store(number, mime, data, UPLOADED_LIVES, {}).id}
+
+    def sent(self, number: str, kind: str, medium: str) -> Stored | None:
+        """The file of a message, if that number uploaded it, it still lives, and it is of that kind."""
+        found = self.stored.get(medium)
+        if found is None or found.number != number or found.until <= self._clock():
+            return None
+        return found if TAKEN[found.mime.partition(";")[0].strip().lower()][0] == kind else None
 
     def describe(self, medium: str, number: str | None, authorization: str, base_url: str) -> tuple[int, Json]:
         """One GET of /{medium}."""

@@ -14,6 +14,10 @@ FIELDS: Final = {
     "text",
     "interactive",
     "template",
+    "image",
+    "document",
+    "audio",
+    "video",
     "biz_opaque_callback_data",
     "recipient_identity_key_hash",
 }
@@ -22,6 +26,15 @@ CALLBACK_DATA: Final = 512
 TEXT: Final = 4_096
 CODE: Final = 15
 BUTTONS, BODY, TITLE, BUTTON_ID = 3, 1_024, 20, 256
+CAPTION: Final = 1_024
+"""Media messages: characters of a caption."""
+MEDIA: Final = {
+    "image": {"id", "caption"},
+    "document": {"id", "caption", "filename"},
+    "video": {"id", "caption"},
+    "audio": {"id", "voice"},
+}
+"""Image, document, video and audio messages: the fields of each, for a file that was uploaded; sound has no caption."""
 
 
 def wrong(body: Json) -> str | None:
@@ -39,6 +52,10 @@ def wrong(body: Json) -> str | None:
     quoted = body.get("context", {"message_id": "x"})
     if not isinstance(quoted, dict) or set(quoted) != {"message_id"} or not isinstance(quoted["message_id"], str):
         return "context"  # Messages API, contextual replies
+    return _kind(body)
+
+
+def _kind(body: Json) -> str | None:
     match body.get("type"):
         case "text":
             said = body.get("text", {}).get("body")
@@ -47,6 +64,8 @@ def wrong(body: Json) -> str | None:
             return _template(body.get("template", {}))
         case "interactive":
             return _interactive(body.get("interactive", {}))
+        case str() as kind if kind in MEDIA:
+            return _medium(kind, body.get(kind, {}))
         case _:
             return "type"
 
@@ -79,9 +98,23 @@ def _interactive(inner: Json) -> str | None:
     return None if good else "button"
 
 
+def _medium(kind: str, inner: Json) -> str | None:
+    """Media messages: a file by the id of its upload, and what may stand beside it."""
+    if not isinstance(inner, dict) or set(inner) - MEDIA[kind] or not isinstance(inner.get("id"), str):
+        return "medium"
+    named = [inner.get("caption", "x"), inner.get("filename", "x")]
+    if not all(isinstance(one, str) and one for one in named):
+        return "medium"
+    return "caption" if _units(inner.get("caption", "")) > CAPTION else None
+
+
 def error(status: int, code: int) -> tuple[int, Json]:
     """An answer that refuses (Error codes). Its message quotes a number, as the real ones do: nobody may log it."""
     return status, {"error": {"message": f"(#{code}) to +34600123456", "type": "OAuthException", "code": code}}
+
+
+SIGNS: Final = {"image": "📷", "document": "📎", "audio": "🎤", "video": "🎬"}
+"""What a telephone shows beside a file."""
 
 
 def words(message: Json) -> str:
@@ -91,10 +124,13 @@ def words(message: Json) -> str:
             return str(message["text"]["body"])
         case "interactive":
             return str(message["interactive"]["body"]["text"])
-        case _:
+        case "template":
             wanted = message["template"]
             given = "".join(f": {part['parameters'][0]['text']}" for part in wanted.get("components", [])[:1])
             return f"[template {wanted['name']}{given}]"
+        case kind:
+            inner = message[kind]
+            return f"{SIGNS[kind]} {inner.get('filename', '')}\n{inner.get('caption', '')}".replace(" \n", "\n").strip()
 
 
 def buttons(message: Json) -> list[Json]:

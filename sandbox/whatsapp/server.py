@@ -23,6 +23,8 @@ SECRETS: Final = {
     ACCESS: "what-opens-the-Cloud-API-of-the-sandbox",
 }
 """By the file in which the service finds them. No secrets: all of it is on loopback, and test equipment."""
+_MOST: Final = 101 * 1024 * 1024
+"""Bytes of a request; the largest file has 100 MB (Media, supported media types)."""
 SETTINGS: Final = f"""\
 whatsapp:
   private_number: "{PRIVATE}"
@@ -66,8 +68,9 @@ class WhatsAppSandbox:
         """Listen. Raises PortTaken."""
         if self._port:
             require_free(self._port, "WhatsApp's stand-in")
-        app = web.Application()
+        app = web.Application(client_max_size=_MOST)
         app.router.add_post("/v26.0/{number}/messages", self._messages)
+        app.router.add_post("/v26.0/{number}/media", self._upload)
         app.router.add_get("/v26.0/{medium}", self._medium)
         app.router.add_get("/attachments/{key}", self._attachment)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -88,6 +91,15 @@ class WhatsAppSandbox:
         medium, number = request.match_info["medium"], request.query.get("phone_number_id")
         opens = request.headers.get("Authorization", "")
         status, answer = self.graph.files.describe(medium, number, opens, self.base_url)
+        return web.json_response(answer, status=status)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        """POST /{number}/media, as a form."""
+        form, opens = await request.post(), request.headers.get("Authorization", "")
+        file, product = form.get("file"), form.get("messaging_product")
+        mime, data = (file.content_type, file.file.read()) if isinstance(file, web.FileField) else ("", b"")
+        number = request.match_info["number"]
+        status, answer = self.graph.files.upload(number, opens, str(product), mime, data)
         return web.json_response(answer, status=status)
 
     async def _attachment(self, request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,20 +16,22 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.web.errors import answer_errors
 from appservice.web.whatsapp import PATH, WebhookSecrets, WhatsAppApi
 from bridges.unsent import Unknown
-from bridges.whatsapp.api import Accepted, CloudApi, Refused
+from bridges.whatsapp.api import Accepted, CloudApi, Kept, Refused
 from bridges.whatsapp.api import Graph as Credentials
 from bridges.whatsapp.convert_in import read_message, read_status
-from bridges.whatsapp.convert_out import Addressee, Notice, addressed, render
+from bridges.whatsapp.convert_out import Addressee, Notice, Uploaded, addressed, medium, render
 from bridges.whatsapp.incoming import Incoming, Pressed, Progress, Status, Words
 from bridges.whatsapp.signature import is_signed
 from bridges.whatsapp.webhook import PartKind, parts
 from policies.case import Kind
+from policies.phrase import verbatim
 from sandbox.ports import LOOPBACK
-from sandbox.whatsapp.graph import PRIVATE, Mishap
+from sandbox.whatsapp.graph import JOINT, PRIVATE, Mishap
 from sandbox.whatsapp.server import ACCESS, APP, SECRETS, VERIFY, WhatsAppSandbox
 from sandbox.whatsapp.telephone import Telephone
 from sandbox.whatsapp.webhooks import Unsubscribed, signature
 
+PDF = b"%PDF-1.7 a copy"
 BEA, NUMBER = "ES.4711aB", "+34600123456"
 
 
@@ -119,6 +122,30 @@ async def test_a_button_comes_back_with_its_id(world: World) -> None:
 
     (heard,) = world.inbox.messages()
     assert (heard.said, heard.quoted) == (Pressed("the id", "Yes"), "wamid.1")
+
+
+async def test_a_file_is_uploaded_and_shown_with_its_name_and_what_stands_below(world: World, tmp_path: Path) -> None:
+    await world.telephone.write(PRIVATE, "hello")
+    file = tmp_path / "copy"
+    file.write_bytes(PDF)
+    kept = await world.api.upload(PRIVATE, file, "application/pdf", "brief.pdf")
+    assert isinstance(kept, Kept)
+    shown = medium(Kind.CAUCUS, "1042", Uploaded(kept.id, "application/pdf", "brief.pdf"), verbatim("yours"))
+    assert isinstance(await world.api.send(PRIVATE, addressed(shown, Addressee(NUMBER), "item/0")), Accepted)
+    assert isinstance(await world.api.send(JOINT, addressed(shown, Addressee(NUMBER), "item/1")), Refused)
+    bubble = world.telephone.bubbles[-1]
+    assert bubble.text.startswith("📎 brief.pdf\n🔒 PRIVATE")
+    assert bubble.text.endswith("\nyours")
+    assert world.telephone.phone.files(world.sandbox.graph.files) == [PDF]
+
+
+async def test_a_file_that_is_not_what_it_says_is_not_taken(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "copy"
+    file.write_bytes(PDF)
+    assert await world.api.upload(PRIVATE, file, "image/png", "a.png") == Refused(131053)
+    stranger = CloudApi(Credentials(world.sandbox.base_url, "another token"))
+    assert await stranger.upload(PRIVATE, file, "application/pdf", "a.pdf") == Refused(190)
+    await stranger.close()
 
 
 async def test_outside_of_the_window_it_refuses(world: World) -> None:

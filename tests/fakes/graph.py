@@ -10,7 +10,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from bridges.unsent import NotSent, Unknown
-from bridges.whatsapp.api import SendResult, _result
+from bridges.whatsapp.api import SendResult, UploadResult, _result, uploaded
 from bridges.whatsapp.media import (
     NOT_THE_FILE,
     NOT_WHAT_IT_SAYS,
@@ -63,6 +63,18 @@ class FakeCloud:
         if mishap is Mishap.ODD_ANSWER:
             answer = {}
         return _result(status, json.dumps(answer).encode())
+
+    async def upload(self, number: str, file: Path, mimetype: str, name: str) -> UploadResult:
+        # That a file was taken without an answer makes no difference to anybody.
+        goes_wrong = self.graph.mishaps and self.graph.mishaps[0] is not Mishap.TAKEN_NO_ANSWER
+        mishap = self.graph.mishaps.popleft() if goes_wrong else None
+        if isinstance(mishap, int):
+            return uploaded(400, json.dumps(error(400, mishap)[1]).encode())
+        if mishap is not None:
+            return NotSent("WhatsApp took no file")
+        data = file.read_bytes()  # noqa: ASYNC240 - a few bytes
+        status, answer = self.graph.files.upload(number, f"Bearer {TOKEN}", "whatsapp", mimetype, data)
+        return uploaded(status, json.dumps(answer).encode())
 
     async def fetch(self, medium: Medium, into: Path, most: int) -> Outcome:
         mishap = self.graph.mishaps.popleft() if self.graph.mishaps else None

@@ -46,6 +46,15 @@ def template(name: str = "new_message", language: str = "en") -> Json:
     return {"type": "template", "template": {"name": name, "language": {"code": language}}}
 
 
+def uploaded(net: "Network", mime: str = "application/pdf", data: bytes = b"%PDF-1.7", number: str = PRIVATE) -> Json:
+    """The answer to an upload."""
+    return net.graph.files.upload(number, f"Bearer {TOKEN}", "whatsapp", mime, data)[1]
+
+
+def document(medium: str, **more: Any) -> Json:
+    return {"type": "document", "document": {"id": medium, **more}}
+
+
 def text(body: str) -> Json:
     return {"type": "text", "text": {"body": body}}
 
@@ -148,3 +157,59 @@ async def test_a_telephone_keeps_its_chats_and_their_windows(tmp_path: Path) -> 
 
 def test_webhooks_are_written_as_meta_writes_them() -> None:
     assert written({"text": "ä/b"}) == b'{"text":"\\u00e4\\/b"}'
+
+
+@pytest.mark.parametrize(
+    ("mime", "data"),
+    [
+        ("application/pdf", b"%PDF-1.7"),
+        ("image/png", b"\x89PNG\r\n\x1a\n" + b"x" * 100),
+        ("audio/ogg; codecs=opus", b"OggS" + b"\0" * 24 + b"OpusHead"),
+        ("text/plain", b"words"),
+    ],
+)
+def test_files_of_the_documented_types_are_taken(mime: str, data: bytes) -> None:
+    assert uploaded(Network(), mime, data)["id"]
+
+
+@pytest.mark.parametrize(
+    ("mime", "data", "code"),
+    [
+        ("image/webp", b"RIFF", 131053),
+        ("image/png", b"%PDF-1.7", 131053),
+        ("image/jpeg", b"\xff\xd8\xff" + b"x" * 5 * 1024 * 1024, 131053),
+        ("audio/ogg", b"OggS" + b"\0" * 24 + b"vorbis", 131053),
+        ("application/pdf", b"", 100),
+    ],
+)
+def test_a_file_of_another_type_or_too_large_is_refused(mime: str, data: bytes, code: int) -> None:
+    assert uploaded(Network(), mime, data)["error"]["code"] == code
+
+
+def test_a_file_is_shown_by_the_number_that_it_was_uploaded_for_as_what_it_is_for_thirty_days() -> None:
+    net = Network()
+    net.graph.write(net.phone, JOINT)
+    medium = uploaded(net)["id"]
+    assert net.code(document(medium, filename="brief.pdf", caption="yours")) == 0
+    assert net.phone.texts == ["📎 brief.pdf\nyours"]
+    assert net.code(document(medium), number=JOINT) == 100
+    assert net.code({"type": "image", "image": {"id": medium}}) == 100
+    assert net.code(document("4711")) == 100
+    net.now += timedelta(days=30)
+    net.graph.write(net.phone, PRIVATE)
+    assert net.code(document(medium)) == 100
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "document", "document": {}},
+        {"type": "document", "document": {"id": "1", "caption": "x" * 1_025}},
+        {"type": "document", "document": {"id": "1", "caption": ""}},
+        {"type": "audio", "audio": {"id": "1", "caption": "no sound has one"}},
+        {"type": "image", "image": {"id": "1", "filename": "no picture has one"}},
+        {"type": "sticker", "sticker": {"id": "1"}},
+    ],
+)
+def test_a_message_with_a_file_that_is_not_well_formed_is_refused(message: Json) -> None:
+    assert Network().code(message) == 100

@@ -13,6 +13,7 @@ from appservice.documents.reader import FilingReader
 from appservice.sending import OutboxWork
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.door import DroppedReader, StrangersDoor
+from appservice.whatsapp.enclosing import WhatsAppEnclosures
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.reader import WebhookReader
 from appservice.whatsapp.rendering import Voice
@@ -111,6 +112,7 @@ class WhatsAppHouse:
         reader = WebhookReader(CODEC, self.house, self.numbers, lambda: self.now)
         self.reader = WebhookWork(reader, StatusReader(CODEC, self.house), DroppedReader(CODEC, self.house))
         self.first = case or case_with_bea()
+        self.enclosures: WhatsAppEnclosures | None = None
         self.courier = self.restarted()
         self.sent = 0
 
@@ -125,6 +127,7 @@ class WhatsAppHouse:
             template=TEMPLATE,
             voice=Voice("Town Mediation", "+1 555 0100", one_number=self.numbers.joint is None),
             pace=Pace(lambda: self.monotonic),
+            enclosures=self.enclosures,
             clock=lambda: self.now,
         )
         return self.courier

@@ -1,0 +1,64 @@
+"""A copy of a document on its way to a telephone: on record, then at WhatsApp, and only then shown (D5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from appservice.documents.handout import Enclosures, Handout
+from appservice.ports import ServiceDatabase
+from bridges.whatsapp.api import UploadResult
+from policies.carrying import Enclose
+from policies.case import Case
+from policies.phrase import Phrase, phrase, together
+from rooms.outcome import Cancelled, TakenOver
+from rooms.ports import Item, State
+
+
+class Uploads(Protocol):
+    """Takes files to the network, as `bridges.whatsapp.api.CloudApi` does."""
+
+    async def upload(self, number: str, file: Path, mimetype: str, name: str) -> UploadResult:
+        """Take one there. Raises OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the upload of a copy."""
+
+    result: UploadResult
+    made: Handout
+
+
+class WhatsAppEnclosures:
+    """Makes copies, and takes them to WhatsApp."""
+
+    def __init__(self, database: ServiceDatabase, network: Uploads, enclosures: Enclosures) -> None:
+        self._database, self._network, self._enclosures = database, network, enclosures
+
+    async def taken(
+        self, item: Item, case: Case, enclose: Enclose, number: str, at: datetime
+    ) -> Taken | Cancelled | TakenOver:
+        """The copy at WhatsApp, if it may still leave; that shows it to nobody yet. What is tried again is another
+        copy, and on record again. Raises Trouble."""
+        async with self._enclosures.made(case, enclose, at) as made:
+            async with self._database.begin() as work:
+                now = await work.outbox.get(item.id, lock=True)
+                if now is None or now.state is not State.READY or now.sending != item.sending:
+                    return TakenOver()
+                why = await self._enclosures.noted(work, item, enclose, made, at)
+            if why:
+                return Cancelled(why)
+            return Taken(await self._network.upload(number, made.path, made.mimetype, made.name), made)
+
+
+def below(enclose: Enclose, made: Handout) -> Phrase:
+    """What stands below it."""
+    number = f"{enclose.document}.{enclose.version}" if enclose.version > 1 else enclose.document
+    whose = phrase("It carries your name, and the mark {mark}.", mark=made.stamp.mark) if made.stamp else ""
+    kept = phrase(
+        "That it was sent to you is on record. What WhatsApp carries, Meta can read, and can't be taken back."
+    )
+    return together([phrase("This is your own copy of {number}.", number=number), whose, kept])

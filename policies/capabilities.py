@@ -1,0 +1,50 @@
+"""What each network outside of Matrix carries, as data (B3): for what sends, and for what tells what is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from policies.case import Network
+from policies.files import Kind
+
+_MEGABYTE: Final = 1_000_000
+_ALL: Final = tuple(kind for kind in Kind if kind is not Kind.OTHER)
+"""But what was not examined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one message can hold."""
+
+    text: int | None = None
+    """The most characters of one text, in UTF-16 units; what is longer goes in several. None: as many as there are."""
+    caption: int = 0
+    """The same for what stands below a file."""
+    reactions: bool = False
+    """Whether reactions from Matrix go there. They prove nothing (I4), and a network that shows them without the name
+    of who gave them would have them pass for the mediator's."""
+    files: Mapping[Kind, int] = field(default_factory=dict)
+    """The most bytes of a document of each kind; others don't go there."""
+
+
+CAPABILITIES: Final[Mapping[Network, Capabilities]] = MappingProxyType(
+    {
+        # Many mailboxes take no more.
+        Network.EMAIL: Capabilities(files=MappingProxyType(dict.fromkeys(_ALL, 10 * _MEGABYTE))),
+        # Cloud API, Graph v26.0: text messages; media messages; supported media types.
+        Network.WHATSAPP: Capabilities(
+            text=4_096,
+            caption=1_024,
+            files=MappingProxyType(
+                {
+                    **dict.fromkeys((Kind.JPEG, Kind.PNG), 5 * _MEGABYTE),
+                    **dict.fromkeys((Kind.PDF, Kind.TEXT, Kind.DOCX, Kind.XLSX, Kind.PPTX), 100 * _MEGABYTE),
+                }
+            ),
+        ),
+    }
+)
+"""Of each network."""
