@@ -7,7 +7,8 @@ from typing import assert_never
 from catalogue import said
 from policies.asking import in_words
 from policies.carrying import Hand
-from policies.case import Case, CaseId
+from policies.case import Case, CaseId, Network
+from policies.chat import chat_html
 from policies.effects import Explain, Inform, Pose, Post, Publish, Tell
 from policies.membership import language_to
 from policies.message import Content, MessageId, Text
@@ -39,8 +40,13 @@ def words_of(effect: Worded, case: Case) -> Content | Polling:
 
 
 def html_of(effect: IntoRoom, case: Case) -> str | None:
-    """Its words as HTML, where somebody's words stand among ours; what people themselves wrote goes as it is."""
-    content = None if isinstance(effect, Post | Hand) else words_of(effect, case)
+    """Its words as HTML, where somebody's words stand among ours; what people themselves wrote goes as they formatted
+    it."""
+    if isinstance(effect, Post):
+        author = case.person(effect.author)
+        chats = author is not None and author.endpoint.network is Network.WHATSAPP
+        return chat_html(effect.content.body) if chats and isinstance(effect.content, Text) else None
+    content = None if isinstance(effect, Hand) else words_of(effect, case)
     return as_html(content.body) if isinstance(content, Text) else None
 
 

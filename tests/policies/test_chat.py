@@ -1,0 +1,50 @@
+"""What is bold on a telephone is bold in Matrix, and nobody's words become anything else."""
+
+import re
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.case import JOINT
+from policies.chat import chat_html
+from policies.effects import Post
+from policies.message import MessageId, Text
+from rooms.postings import html_of
+from tests.appservice.whatsapp.house import case_with_bea
+from tests.policies.builders import named
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("*no*, _never_ and ~maybe~", "<strong>no</strong>, <em>never</em> and <del>maybe</del>"),
+        ("_*both*_", "<em><strong>both</strong></em>"),
+        ("one\n*two*", "one<br><strong>two</strong>"),
+        ("`a*b*c` and ```*x*\ny```", "<code>a*b*c</code> and <code>*x*<br>y</code>"),
+        ("*<b>*", "<strong>&lt;b&gt;</strong>"),
+        ("2*3*4 and snake_case_word and * x *", None),
+        ("<a href='x'>plain</a>", None),
+        ("", None),
+    ],
+)
+def test_formatting_of_whatsapp_is_shown_in_matrix(typed: str, shown: str | None) -> None:
+    assert chat_html(typed) == shown
+
+
+@given(st.text(alphabet="*_~`<>&ab \n'\"/", max_size=60))
+def test_no_word_is_lost_and_no_other_tag_gets_in(typed: str) -> None:
+    shown = chat_html(typed)
+    if shown is None:
+        return
+    assert set(re.findall(r"</?([^>]*)>", shown)) <= {"strong", "em", "del", "code", "br"}
+    plain = unescape(re.sub(r"<[^>]*>", "", shown))
+    assert re.sub(r"[*_~`\n]", "", plain) == re.sub(r"[*_~`\n]", "", typed)
+
+
+def test_only_what_came_by_whatsapp_is_read_so() -> None:
+    case = case_with_bea("!party add Carl carl@example.org on Jones")
+    said = {name: Post(JOINT, named(case, name).id, Text("*no*"), MessageId("m1")) for name in ("Bea", "Carl")}
+    assert html_of(said["Bea"], case) == "<strong>no</strong>"
+    assert html_of(said["Carl"], case) is None
