@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies.case import PersonId
+from policies.names import MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,11 @@ class ShowMails:
 
 @dataclass(frozen=True, slots=True)
 class ShowHeaders:
-    """Show at the desk the header of the mail that brought a held message. On record, like every decision."""
+    """Show at the desk the header of the mail that brought a held message, or that message. On record, like every
+    decision."""
 
     item: str
+    message: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from policies.case import Case, CaseId, Network, PersonId
 from policies.effects import PostHeads
 from policies.intake import referrals
 from policies.membership import conversations
-from policies.message import Edit, File, Reaction, Removal, Text, Unproven, Unreadable
+from policies.message import Edit, File, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.plan import desk_label
 from policies.showing import DeadLetters, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
 from policies.stranger import Triage
@@ -37,8 +37,8 @@ async def text_of(work: Work, case: Case, effect: Showing, at: datetime) -> str:
     match effect:
         case ShowMails(person):
             return await mails_text(work, case, person)
-        case ShowHeaders(item):
-            return await headers_text(work, case, item)
+        case ShowHeaders(item, message):
+            return await headers_text(work, case, item, message)
         case ShowHeld(item):
             return await held_text(work, case, item)
         case ShowLog(most):
@@ -114,15 +114,21 @@ async def pin_text(work: Work, case: Case, person: PersonId) -> str:
     )
 
 
-async def headers_text(work: Work, case: Case, number: str) -> str:
-    """The header of the mail that brought a held message."""
-    chosen = _pick(await work.holds.of_case(case.id), number)
-    raw = await work.mails.raw(case.id, chosen.message) if chosen else None
+async def headers_text(work: Work, case: Case, number: str, message: MessageId | None) -> str:
+    """The header of the mail that brought a held message, or this message."""
+    chosen = None if message else _pick(await work.holds.of_case(case.id), number)
+    target = message or (chosen.message if chosen else None)
+    raw = await work.mails.raw(case.id, target) if target else None
+    if raw is None and case.closing and case.closing.destroyed:
+        return "The mails of this case are destroyed, as they came."
+    if raw is None and message:
+        return "That message came by no mail, or by one that is kept no longer."
     if raw is None:
         return f"There is no held mail {one_line(number)}. !held lists what is held."
     head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0][:HEADERS_SHOWN].decode("utf-8", "replace")
     lines = "\n".join(marked(head))
-    return f"The header of the mail of held message {number}; whoever sent it may have written any of it:\n{lines}"
+    which = "that message" if message else f"held message {number}"
+    return f"The header of the mail of {which}; whoever sent it may have written any of it:\n{lines}"
 
 
 async def dead_text(work: Work, case: Case, act: str, number: str | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from policies import effects
-from policies.case import Case, Consent, Network
+from policies.case import Case, Consent, Network, Person
 from policies.commands.form import Form
 from policies.delivery import CARRIED_BY, by_link, channel_key
 from policies.effects import Explain, Inform, Resume
@@ -42,7 +42,8 @@ class RecordConsent:
         agreed = case.with_person(replace(person, endpoint=endpoint))
         return Done(
             agreed,
-            f"On record: {person.name} agreed to have the words themselves sent {carried} (“{self.wording}”).",
+            f"On record: {person.name} agreed to have the words themselves sent {carried} (“{self.wording}”)."
+            f"{_unconfirmed(person)}",
             (
                 Resume(channel_key(case, endpoint.id)),
                 *(introductions(agreed, person) if by_link(person) else ()),
@@ -117,6 +118,16 @@ class ConfirmIdentity:
         told = tuple(Explain(person.id, c, IDENTITY_CONFIRMED) for c in caucuses_of(case, person.id)[:1])
         answer = f"The new identity of {person.name} is confirmed, and what waited for it goes on."
         return Done(case, answer, (effects.ConfirmIdentity(person.id, key), *told))
+
+
+def _unconfirmed(person: Person) -> str:
+    """What the mediator answers for, where nobody has shown whose mailbox it is."""
+    if person.endpoint.network is not Network.EMAIL or person.endpoint.enrolled:
+        return ""
+    return (
+        f" It is on your word that {person.endpoint.address} is {person.name}'s mailbox: it was never confirmed with"
+        f" the PIN. Have it read back to you; in doubt, !mail verify {person.name}."
+    )
 
 
 def _consent(words: list[str]) -> RecordConsent | str:

@@ -171,14 +171,20 @@ class ShowMails:
 
 @dataclass(frozen=True, slots=True)
 class ShowHeaders:
-    """The header of the mail that brought a held message."""
+    """The header of the mail that brought a held message; without a number, the one that the command replies to."""
 
-    item: str
+    item: str | None = None
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Changes nothing; that somebody looked stands on record."""
-        answer = f"The header of the mail of held message {one_line(self.item)} is shown here; that stands on record."
-        return Done(case, answer, (showing.ShowHeaders(self.item),))
+        if self.item is None and facts.quoted is None:
+            return Refused(
+                "Which mail?", "!held lists what is held; in a private room, reply to what somebody wrote by mail"
+            )
+        message = facts.quoted.message if self.item is None and facts.quoted else None
+        which = f"held message {one_line(self.item)}" if self.item else "the message that you replied to"
+        answer = f"The header of the mail of {which} is shown here; that stands on record."
+        return Done(case, answer, (showing.ShowHeaders(self.item or "", message),))
 
 
 def _reached_anew(case: Case, person: Person, address: str, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
@@ -278,10 +284,11 @@ FORMS: tuple[Form[MailCommand], ...] = (
     ),
     Form(
         "mail headers",
-        "!mail headers NUMBER",
-        "the header of the mail that brought a held message (on record)",
+        "!mail headers [NUMBER]",
+        "the header of the mail that brought a held message, or what you reply to in a private room (on record)",
         "!mail headers 1",
-        lambda words: ShowHeaders(words[0]) if words else "The number is missing that !held shows",
+        lambda words: ShowHeaders(words[0] if words else None),
         mediators=True,
+        caucus=True,
     ),
 )

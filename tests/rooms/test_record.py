@@ -11,7 +11,7 @@ import pytest
 from policies.case import DESK, JOINT, Conversation
 from policies.commands.waiting import ShowHeads
 from policies.effects import Decision, Publish, Tell
-from policies.message import Content, File, FileRef, MessageId, Text
+from policies.message import AuthenticatedMail, Content, File, FileRef, MessageId, Text
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.record import HEADS_EVERY, digest, next_heads, parts
@@ -112,6 +112,24 @@ async def test_who_looked_at_the_header_of_a_mail_stands_on_record() -> None:
     [entry] = [line for line in lines(site) if line.audience == "desk"]
     assert "Mia" in entry.words
     assert "The header of the mail of held message 1 is shown" in entry.words
+
+
+async def test_the_header_of_a_mail_is_shown_at_the_desk_alone_for_a_reply_in_its_private_room() -> None:
+    site = await Site().begin()
+    own = caucus_of(site.case, "Jones")
+    mailed = message(site.case, "Carl", own, Text("by mail"), AuthenticatedMail(), native=False)
+    async with site.database.begin() as work:
+        await work.mails.keep(site.case.id, mailed.id, b"From: carl@example.net\r\n\r\nthe words")
+        await handler(work, "mail").message(site.case.id, mailed, None, None)
+        asked = replace(
+            message(site.case, "Mia", own, Text("!mail headers")), id=MessageId("asked"), reply_to=mailed.id
+        )
+        await handler(work, "asks").message(site.case.id, asked, None, None)
+    told = [CODEC.load(item.body) for item in site.database.committed.outbox.items.values()]
+    [shown] = [one for one in told if isinstance(one, Tell) and "carl@example.net" in one.text]
+    assert shown.conversation == DESK
+    assert "the words" not in shown.text
+    assert any("is shown here; that stands on record" in line.words for line in lines(site) if line.audience == own.id)
 
 
 async def test_what_follows_in_another_room_stands_in_that_rooms_chain_too() -> None:
