@@ -26,7 +26,7 @@ from policies.membership import may_join
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.showing import Preview
-from policies.succession import left_alone
+from policies.succession import came_to_the_desk, left_alone
 from policies.trial import would_follow
 
 
@@ -36,6 +36,8 @@ def perform(case: Case, command: Command, facts: Facts) -> Outcome:
         return why
     if isinstance(command, DryRun):
         return tried_out(case, command, facts)
+    if facts.by and facts.where == DESK:
+        case = came_to_the_desk(case, facts.by)
     outcome = opened_for(case, command, facts) if isinstance(command, OpenFor) else command.perform(case, facts)
     followed = _followed(case, outcome, facts)
     if isinstance(outcome, Refused) or isinstance(followed, Refused):
@@ -61,7 +63,8 @@ def tried_out(case: Case, command: DryRun, facts: Facts) -> Outcome:
             return Refused(f"Tried out, the yes to it is refused: {yes.problem}", yes.remedy)
         done, effects = yes, (*effects, *yes.effects)
     # Not as the answer, which goes on record: there may be words in it.
-    told = Tell(DESK, _in_words(case, done, effects, asked=asked is not None))
+    seen = came_to_the_desk(case, facts.by) if facts.by else case
+    told = Tell(DESK, _in_words(seen, done, effects, asked=asked is not None))
     return Done(case, "", (told, *(effect for effect in effects if isinstance(effect, Preview))))
 
 

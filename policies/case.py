@@ -269,6 +269,8 @@ class Case:
     """What a mediator did last."""
     triage: Triage | None = None
     """Who wrote that takes part in no case; of the organisation's triage desk alone."""
+    expected: tuple[PersonId, ...] = ()
+    """Those of its mediators who have not come to the desk yet."""
     away: tuple[PersonId, ...] = ()
     """Which of its mediators left the desk."""
     posted: Posted | None = None

@@ -29,24 +29,37 @@ def left_the_desk(decision: Decision, person: Person, at: datetime) -> Decision:
     if not case.is_staff(person.id) or person.id in case.away:
         return decision
     after = replace(case, away=(*case.away, person.id))
-    return replace(decision, case=after, effects=(*decision.effects, *left_alone(case, after, at)))
+    alarm = (_alarm(at),) if nobody_is_there(after) else ()
+    return replace(decision, case=after, effects=(*decision.effects, *alarm))
 
 
 def left_alone(before: Case, after: Case, at: datetime) -> tuple[Effect, ...]:
-    """What follows once nobody is at the desk any more: the last one left it, or was taken off."""
-    is_new = nobody_is_there(after) and not nobody_is_there(before)
-    return (Schedule(at + AFTER, due_key(Due.SUCCESSION)),) if is_new else ()
+    """What follows once nobody is at the desk any more: the last one who was there was taken off. A new case has
+    nobody there yet."""
+    is_new = nobody_is_there(after) and _staff(before) and not nobody_is_there(before)
+    return (_alarm(at),) if is_new else ()
 
 
 def came_to_the_desk(case: Case, person: PersonId) -> Case:
     """The case in which that mediator is there again."""
-    return replace(case, away=tuple(one for one in case.away if one != person)) if person in case.away else case
+    if person not in (*case.away, *case.expected):
+        return case
+    away, expected = (tuple(one for one in some if one != person) for some in (case.away, case.expected))
+    return replace(case, away=away, expected=expected)
 
 
 def nobody_is_there(case: Case) -> bool:
-    """Whether all of its mediators left the desk."""
-    staff = {p.id for p in case.people if case.is_staff(p.id)}
-    return bool(staff) and staff <= set(case.away)
+    """Whether all of its mediators left the desk, or have never come to it."""
+    staff = _staff(case)
+    return bool(staff) and staff <= {*case.away, *case.expected}
+
+
+def _staff(case: Case) -> set[PersonId]:
+    return {p.id for p in case.people if case.is_staff(p.id)}
+
+
+def _alarm(at: datetime) -> Schedule:
+    return Schedule(at + AFTER, due_key(Due.SUCCESSION))
 
 
 def decide_succession(case: Case, facts: Facts) -> Decision:

@@ -50,7 +50,7 @@ class GrantDocument:
         found = find_managed(case, self.number, facts)
         if isinstance(found, Refused):
             return found
-        target = _target(case, self.to)
+        target = _target(case, self.to, facts)
         if isinstance(target, Refused):
             return target
         document, version = found
@@ -122,7 +122,7 @@ class RevokeDocument:
         document, version = found
         person = case.named(self.name) if self.name else None
         if self.name and person is None:
-            return no_such_person(case, self.name)
+            return _nobody(case, self.name, facts)
         after = revoked(document, version.number, frozenset({person.id}) if person else None, facts.at)
         if after.grants == document.grants:
             return Refused(phrase("Nothing that was granted is left to take back"), f"!doc history {document.id}")
@@ -183,7 +183,7 @@ def _offered(case: Case, draft: Release, facts: Facts) -> Outcome:
     return Done(case, f"A document is submitted ({release.id}), and its owner is asked to confirm it.", effects)
 
 
-def _target(case: Case, name: str) -> tuple[Conversation, PersonId | None] | Refused:
+def _target(case: Case, name: str, facts: Facts) -> tuple[Conversation, PersonId | None] | Refused:
     """The conversation, and the one person in it if it is not for all of them."""
     if skeleton(name) in {skeleton("all"), skeleton("joint"), skeleton("everyone")}:
         return JOINT, None
@@ -192,13 +192,20 @@ def _target(case: Case, name: str) -> tuple[Conversation, PersonId | None] | Ref
         return caucus(side.id), None
     person = case.named(name)
     if person is None:
-        return no_such_person(case, one_line(name))
+        return _nobody(case, one_line(name), facts)
     own = caucuses_of(case, person.id)
     if len(own) != 1:
         return Refused(
             phrase("{name} has no private room, or several", name=person.name), phrase("Name a side, or all")
         )
     return own[0], person.id
+
+
+def _nobody(case: Case, name: str, facts: Facts) -> Refused:
+    """A party is told no name of the others: it may not know yet who takes part."""
+    if facts.by is None or case.is_staff(facts.by):
+        return no_such_person(case, name)
+    return Refused(phrase("Nobody here is called {name}", name=name), phrase("Name a side, or all"))
 
 
 GrantCommand = GrantDocument | RequestDocument | RevokeDocument | ExpireDocument

@@ -225,7 +225,8 @@ def _seat(case: Case, person: Person, command: AddPerson) -> Outcome:
     if seat in case.participations:
         return Refused(f"{person.name} is there already", "!status shows who takes part")
     phase = Phase.CONVENED if case.phase is Phase.INTAKE and command.role not in STAFF else case.phase
-    case = replace(case, participations=(*case.participations, seat), phase=phase)
+    expected = (*case.expected, person.id) if command.role in STAFF else case.expected
+    case = replace(case, participations=(*case.participations, seat), phase=phase, expected=expected)
     return Done(case, _welcome(case, person, command))
 
 

@@ -150,6 +150,14 @@ def test_a_party_offers_its_own_and_the_mediator_releases_it() -> None:
     assert sees(done.case, "Bob")
 
 
+def test_a_wrong_name_tells_a_party_no_name_of_anybody_else() -> None:
+    case = with_document()
+    for line in ("!doc grant D1 view to Zoe", "!doc revoke D1 from Zoe"):
+        answer = told(says(case, "Alice", line).effects, HERS)
+        assert "Nobody here is called Zoe" in answer
+        assert not [name for name in ("Carl", "Mia") if name in answer]
+
+
 def test_a_document_in_the_queue_is_not_sent_elsewhere_or_in_other_words() -> None:
     agreed = answers(says(CASE, "Alice", "!doc request D1"), "Alice").case
     for command in ("!release R1 to Jones", "!release R1: other words"):

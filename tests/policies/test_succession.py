@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from policies.case import DESK, JOINT, Case, Phase, Role
+from policies.acts import create
+from policies.case import DESK, JOINT, Case, CaseId, Network, Phase, Role
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
 from policies.due import decide_due
 from policies.effects import Inform, Reconcile, Tell
 from policies.membership import conversations, readers
-from policies.outcome import Facts
+from policies.outcome import Done, Facts
 from policies.routing import decide_departure
 from policies.schedule import Due, Schedule, due_key
 from policies.succession import AFTER, came_to_the_desk, left_the_desk
@@ -23,6 +26,12 @@ def after_leaving(case: Case, *names: str) -> Case:
     for name in names:
         person = named(case, name)
         case = left_the_desk(decide_departure(case, person, DESK), person, AT).case
+    return case
+
+
+def there(case: Case, *names: str) -> Case:
+    for name in names:
+        case = came_to_the_desk(case, named(case, name).id)
     return case
 
 
@@ -49,7 +58,7 @@ def test_each_party_is_told_in_private_over_its_own_channel_who_it_is() -> None:
 
 
 def test_it_takes_all_of_them_and_whoever_comes_back_in_time_stays() -> None:
-    two = done(CASE, "!mediator add Ines @ines:example.org").case
+    two = there(done(CASE, "!mediator add Ines @ines:example.org").case, "Ines")
     assert come(after_leaving(two, "Mia")).named("Max") is None
     assert come(after_leaving(two, "Mia", "Ines")).named("Max") is not None
     back = came_to_the_desk(after_leaving(CASE, "Mia"), named(CASE, "Mia").id)
@@ -85,12 +94,30 @@ def test_into_a_closed_case_nobody_comes_and_nobody_hears_of_a_new_mediator() ->
 
 def test_it_is_scheduled_also_when_the_last_one_who_was_there_is_taken_off() -> None:
     two = done(CASE, "!mediator add Ines @ines:example.org").case
-    there = after_leaving(two, "Mia")
-    ines = named(there, "Ines").id
-    asked = done(there, "!party remove Ines", facts(ines, code="6H4C")).case
+    alone = after_leaving(there(two, "Ines"), "Mia")
+    ines = named(alone, "Ines").id
+    asked = done(alone, "!party remove Ines", facts(ines, code="6H4C")).case
     gone = done(asked, "yes 6H4C", facts(ines))
     assert [s.key for s in of_kind(Schedule, gone.effects) if s.key == DUE] == [DUE]
     assert come(gone.case).named("Max") is not None
+
+
+def test_who_was_invited_and_never_came_keeps_nobody_from_coming_in() -> None:
+    two = done(CASE, "!mediator add Ines @ines:example.org").case
+    decision = left_the_desk(decide_departure(two, named(two, "Mia"), DESK), named(two, "Mia"), AT)
+    assert of_kind(Schedule, decision.effects) == [Schedule(AT + AFTER, DUE)]
+    assert come(decision.case).named("Max") is not None
+    assert come(there(decision.case, "Ines")).named("Max") is None, "whoever comes within the hour stays"
+    spoke = done(decision.case, "!status", facts(named(two, "Ines").id)).case
+    assert come(spoke).named("Max") is None, "whoever says something there is there"
+
+
+def test_a_new_case_waits_for_its_mediator_and_for_nobody_else() -> None:
+    mia = AddPerson("Mia", Network.MATRIX, "@mia:example.org", Role.MEDIATOR)
+    made = create(Case(CaseId("1"), "x"), NewCase("x", (mia,)), facts(None))
+    assert isinstance(made, Done)
+    assert made.case.expected == (named(made.case, "Mia").id,)
+    assert not [s for s in of_kind(Schedule, made.effects) if s.key == DUE]
 
 
 def test_a_party_that_leaves_is_no_mediator() -> None:
