@@ -25,7 +25,7 @@ from appservice.mail.house import mail_house
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
-from appservice.portal.house import portal_routes
+from appservice.portal.house import page_of, portal_routes
 from appservice.portal.reader import PortalReader
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EventReader
@@ -204,6 +204,7 @@ def _house(config: Config) -> House:
         notices_by_whatsapp=config.whatsapp is not None and config.whatsapp.notices is not None,
         one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
         documents=config.documents is not None,
+        page=page_of(config),
         heads_to=config.record.heads_to,
         zone=config.organisation.time_zone,
         language=config.organisation.language,

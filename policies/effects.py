@@ -13,6 +13,7 @@ from policies.phrase import Phrase, phrase
 from policies.schedule import Schedule
 from policies.showing import (
     DeadLetters,
+    GiveLink,
     GivePin,
     Preview,
     ShowBoard,
@@ -308,6 +309,7 @@ Effect = (
     | PostHeads
     | Schedule
     | GivePin
+    | GiveLink
     | ShowMails
     | ShowHeaders
     | WriteToStranger

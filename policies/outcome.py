@@ -80,6 +80,8 @@ class Facts:
     """Which of the names on WhatsApp that the act is about take part in another case."""
     documents: bool = False
     """Whether files go to the vault."""
+    page: str | None = None
+    """What a link to somebody's page begins with; None: there is no page."""
     heads_to: tuple[str, ...] = ()
     """The mail addresses that get the signed heads of the record."""
     deletes_media: bool = False

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from policies.case import DESK, Case, Consent, Person
+from policies.case import DESK, JOINT, Case, Consent, Network, Person
 from policies.delivery import channel_key
 from policies.digest import Digest
-from policies.effects import Decision, Effect, Resume, Tell
+from policies.effects import Decision, Effect, Inform, Resume, Tell
 from policies.joining import introductions
+from policies.membership import caucuses_of
+from policies.phrase import phrase
+from policies.showing import GiveLink
 
 WORDING = "agreed on the page, with the PIN, to have the words themselves sent by mail"
 
@@ -57,3 +60,14 @@ def decide_locked(case: Case, person: Person) -> Decision:
         f" {person.name}: !mail pin {person.name} makes a new PIN, and the old one stops working."
     )
     return Decision(case, (Tell(DESK, text),), "pin-locked", "too many wrong PINs")
+
+
+def decide_again(case: Case, person: Person, page: str | None) -> Decision:
+    """Somebody who has the PIN came by a link that opens no more: another goes where they are reached, in private."""
+    own, effects = next(iter(caucuses_of(case, person.id)), None), tuple[Effect, ...]()
+    if person.endpoint.network is Network.EMAIL:
+        text = phrase("You asked for a link to your page.")
+        effects = (Inform(person.id, own or JOINT, text, page=True),)
+    elif own and page:
+        effects = (GiveLink(person.id, own, page),)
+    return Decision(case, effects, "link-again", "a link that opens no more was used, with the PIN")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.case import PersonId
+from policies.case import Conversation, PersonId
 from policies.names import MessageId
 
 
@@ -26,6 +26,16 @@ class GivePin:
     """Make somebody's PIN for the page behind their links, and show it at the desk, once."""
 
     person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class GiveLink:
+    """Make a link to somebody's page, which opens with their PIN, and tell them in a conversation of theirs. `base` is
+    what it begins with."""
+
+    person: PersonId
+    conversation: Conversation
+    base: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from policies.schedule import Due, Schedule, due_key
 from policies.showing import (
     DeadLetters,
+    GiveLink,
     GivePin,
     Preview,
     ShowBoard,
@@ -80,7 +81,7 @@ from rooms.ports import (
 )
 from rooms.recalling import withhold
 from rooms.record import Line, entry
-from rooms.shown import Showing, pin_text, text_of
+from rooms.shown import Showing, link_given, pin_text, text_of
 from rooms.wording import balloted, worded
 
 
@@ -265,7 +266,7 @@ class Applier:
         """Something to be done in a room that is no case's matter."""
         await self._put(None, Lane(f"lobby:{outgoing.room}"), MATRIX, outgoing)
 
-    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901 (one arm a kind of effect)
+    async def _effect(self, case: Case, effect: Effect) -> None:  # noqa: C901, PLR0912 (one arm a kind of effect)
         if isinstance(effect, ToSend):
             await self._send(case, effect)
             return
@@ -280,6 +281,8 @@ class Applier:
                 await self._put(case.id, notice_lane(case, person), PEOPLE, notice)
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
+            case GiveLink():
+                await self._effect(case, worded(case, await link_given(self._work, case, effect, self._at)))
             case Hold() | EndHold() | ResumeHold():
                 await self._hold(case.id, effect)
             case Withhold(message, people):

@@ -54,6 +54,8 @@ class House:
     """Who is in the mediators' room in Matrix (user id to name); nobody: there is none."""
     successor: tuple[str, UserId] | None = None
     """Who comes in when no mediator is left at a desk."""
+    page: str | None = None
+    """What a link to somebody's page begins with; None: there is no page."""
     undo: timedelta = timedelta(0)
     """How long mediators may take back what they wrote before it leaves to other networks."""
     terms: Terms = USUAL
@@ -82,6 +84,7 @@ class House:
             organisation=self.organisation,
             telephone=self.telephone,
             undo=self.undo,
+            page=self.page,
             terms=self.terms,
             successor=self.successor,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from policies.case import CaseId, PersonId
+from policies.case import CaseId, EndpointId, PersonId
 from rooms.ports import ItemId
 
 
@@ -17,6 +17,12 @@ class Shelf(Protocol):
 
     async def new_pin(self, case: CaseId, person: PersonId) -> str:
         """Make that person's PIN; a former one stops working. It can't be read again."""
+
+    async def new_link(
+        self, case: CaseId, person: PersonId, endpoint: EndpointId, at: datetime, until: datetime
+    ) -> str:
+        """Make a link to that person's page, given over that endpoint of theirs; its secret, which can't be read
+        again."""
 
     async def end_sessions(self, case: CaseId, person: PersonId) -> None:
         """Whatever page is open for that person closes."""

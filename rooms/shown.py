@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from policies.case import Case, CaseId, Network, PersonId
-from policies.effects import PostHeads
+from policies.effects import Inform, PostHeads
 from policies.intake import referrals
 from policies.membership import conversations
 from policies.message import Edit, File, MessageId, Reaction, Removal, Text, Unproven, Unreadable
+from policies.phrase import phrase
 from policies.plan import desk_label
-from policies.showing import DeadLetters, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
+from policies.showing import DeadLetters, GiveLink, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
 from policies.stranger import Triage
 from policies.text import marked, moment, one_line
 from rooms.held import at_hand
@@ -28,6 +29,7 @@ Showing = ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
 
 MAILS_SHOWN = 10
 NOTE_SHOWN = 120
+GIVEN_LINK_LASTS = timedelta(hours=1)
 HEADERS_SHOWN = 8_000
 """Bytes of a mail's header: more than an honest one has."""
 
@@ -112,6 +114,21 @@ async def pin_text(work: Work, case: Case, person: PersonId) -> str:
         f"The PIN of {name} is {pin}. Tell {name} by telephone, at a number that you already had, and never by mail:"
         " whoever has a link and the PIN speaks as them. A former PIN has stopped working. It is not shown again."
     )
+
+
+async def link_given(work: Work, case: Case, given: GiveLink, at: datetime) -> Inform:
+    """A new link to somebody's page, as they are told of it."""
+    person = case.person(given.person)
+    if person is None:
+        raise LookupError("a link was given to somebody who isn't there")
+    token = await work.shelf.new_link(case.id, person.id, person.endpoint.id, at, at + GIVEN_LINK_LASTS)
+    text = phrase(
+        "Your page: {url}\nIt opens once, within an hour, and with your PIN alone, which your mediator tells you by"
+        " telephone. There you can look at the documents that you may see, and hand in your own. Whoever runs the"
+        " homeserver can't open it.",
+        url=f"{given.base}/{token}",
+    )
+    return Inform(person.id, given.conversation, text)
 
 
 async def headers_text(work: Work, case: Case, number: str, message: MessageId | None) -> str:

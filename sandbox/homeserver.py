@@ -254,7 +254,7 @@ def _settings(config: HomeserverConfig) -> dict[str, Any]:
                 "bind_addresses": [LOOPBACK],
                 "type": "http",
                 "tls": False,
-                "resources": [{"names": ["client"], "compress": False}],
+                "resources": [{"names": ["client", "openid"], "compress": False}],
             }
         ],
         "database": {"name": "sqlite3", "args": {"database": str(here / "homeserver.db")}},

@@ -9,6 +9,8 @@ from aiohttp import web
 from appservice.codec import JsonCodec
 from appservice.documents.house import DocumentHouse
 from appservice.documents.pipeline.pages import Pages
+from appservice.matrix.openid import OpenId
+from appservice.portal.openid import ServiceAccounts
 from appservice.portal.page import ServicePortal
 from appservice.portal.papers import ServicePapers
 from appservice.setup.config import Config
@@ -17,22 +19,32 @@ from appservice.web.proxies import TrustedProxies
 from bridges.email.rate import RateCap
 from bridges.portal import views
 from bridges.portal.document_pages import SHOWN_MOST, SHOWN_WINDOW, DocumentPages
+from bridges.portal.openid import OpenIdDoor
 from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
 from rooms.house import House
+
+
+def page_of(config: Config) -> str | None:
+    """What links to the page begin with; None without mail or documents, for then there is nothing on it."""
+    return f"{config.appservice.public_base_url}/p" if config.email or config.documents else None
 
 
 def portal_routes(
     config: Config, database: SqlDatabase, codec: JsonCodec, house: House, documents: DocumentHouse | None
 ) -> list[web.RouteDef]:
-    """Its routes; none without mail. Touches neither disk nor network."""
-    if config.email is None:
+    """Its routes; none without mail or documents. Touches neither disk nor network."""
+    base = page_of(config)
+    if base is None:
         return []
     shown_as = views.House(config.organisation.name, config.organisation.telephone, config.organisation.language)
     tries = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
     secure = config.appservice.public_base_url.startswith("https:")
     page = ServicePortal(database, codec, documents=documents is not None)
     caller = TrustedProxies(config.appservice.trusted_proxies).caller
-    pages = PortalPages(page, shown_as, caller, tries, is_secure=secure).routes()
+    accounts = ServiceAccounts(database, OpenId(config.homeserver.url, config.homeserver.server_name), base)
+    asked = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
+    openid = OpenIdDoor(accounts, caller, asked)
+    pages = [*openid.routes(), *PortalPages(page, shown_as, caller, tries, is_secure=secure).routes()]
     if documents is None:
         return pages
     renderer = Pages(documents.workshop)

@@ -13,7 +13,7 @@ from appservice.portal.store import SESSION_LASTS, Laid, Link, Tried, Whose
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token
 from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
-from policies.case import DESK, Case, Person
+from policies.case import DESK, Case, Network, Person
 from policies.delivery import by_link
 from policies.effects import Inform, Pose, Post, Publish, Relay
 from policies.floor import objection
@@ -59,11 +59,12 @@ class ServicePortal:
         self._database, self._codec, self._clock, self._documents = database, codec, clock, documents
 
     async def open(self, link: str, pin: str) -> str | Closed:
-        """A new session, if both are right and the person still takes part."""
+        """A new session, if both are right and the person still takes part. A link opens one; whoever has the PIN to
+        one that opens no more is sent another."""
         now = self._clock()
         async with self._database.begin() as work:
             sent = await work.shelf.link(link)
-            whose = await _current(work, sent) if sent and sent.until > now else None
+            whose = await _current(work, sent) if sent else None
             if whose is None:
                 return Closed.WRONG
             tried = await work.shelf.try_pin(whose, pin, now)
@@ -71,6 +72,9 @@ class ServicePortal:
                 await self._store(work, whose, f"locked/{now:%Y-%m-%dT%H:%M}", "locked", {})
             if tried is not Tried.RIGHT:
                 return Closed.WRONG if tried is Tried.WRONG else Closed.LOCKED
+            if not await work.shelf.use_link(link, now):
+                await self._store(work, whose, f"again/{now:%Y-%m-%dT%H:%M}", "again", {})
+                return Closed.USED
             session = new_token()
             await work.shelf.begin_session(session, whose, now + SESSION_LASTS)
         return session
@@ -142,6 +146,7 @@ class ServicePortal:
             zone=case.zone_of(person.id),
             language=case.language_of(person.id),
             has_documents=self._documents,
+            is_elsewhere=is_elsewhere(person),
             digest=str(person.digest) if person.digest else None,
         )
 
@@ -154,7 +159,9 @@ class ServicePortal:
         """Store an act of the session's person, to be handled like everything else that comes in."""
         async with self._database.begin() as work:
             whose = await work.shelf.session(session, self._clock())
-            if whose is None:
+            case = await work.cases.load(whose.case) if whose else None
+            person = case.person(whose.person) if case and whose else None
+            if whose is None or person is None or is_elsewhere(person):
                 return False
             await self._store(work, whose, nonce or new_token(), what, values)
         return True
@@ -179,6 +186,11 @@ class ServicePortal:
         body = json.dumps({"person": whose.person, "what": what, "values": dict(values)}, sort_keys=True).encode()
         identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, nonce, body.hex()))))
         await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, self._clock()))
+
+
+def is_elsewhere(person: Person) -> bool:
+    """Whether they speak on a channel of their own, with its own proofs; here they only look at documents (I4)."""
+    return person.endpoint.network is not Network.EMAIL
 
 
 async def language_of(work: ServiceWork, session: str, at: datetime) -> Language | None:

@@ -13,7 +13,7 @@ from appservice.documents.handout import Handout, Handouts, NoHandout
 from appservice.documents.intake import Intake
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
-from appservice.portal.page import PortalDatabase, language_of
+from appservice.portal.page import PortalDatabase, is_elsewhere, language_of
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token, viewing_mark
 from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place
@@ -76,6 +76,14 @@ class ServicePapers:
         """See the port."""
         async with self._database.read() as work:
             return await language_of(work, session, self._clock())
+
+    async def has_rooms(self, session: str) -> bool:
+        """See the port."""
+        async with self._database.read() as work:
+            whose = await work.shelf.session(session, self._clock())
+            case = await work.cases.load(whose.case) if whose else None
+        person = case.person(whose.person) if case and whose else None
+        return person is not None and not is_elsewhere(person)
 
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """See the port."""

@@ -16,7 +16,7 @@ from policies.case import JOINT, Case, Conversation, Person
 from policies.digest import read_times
 from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
-from policies.portal import decide_digest, decide_locked, decide_paused
+from policies.portal import decide_again, decide_digest, decide_locked, decide_paused
 from policies.text import clean
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -86,6 +86,8 @@ class PortalReader:
                 if not isinstance(times, str) or values.get("times") == "off":
                     chosen = None if isinstance(times, str) else times
                     await handler.follow(case, decide_digest(case, person, chosen))
+            case "again":
+                await handler.follow(case, decide_again(case, person, self._house.page))
             case "locked":
                 await handler.follow(case, decide_locked(case, person))
             case _:

@@ -73,6 +73,9 @@ class PortalStore(Shelf, Protocol):
     async def link(self, token: str) -> Link | None:
         """The link, expired or not; None for unknown ones."""
 
+    async def use_link(self, token: str, at: datetime) -> bool:
+        """It opens nothing from then on. Whether it did until now: of two who use it at once, one is told so."""
+
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         """Whether a link was sent there since then that nobody has opened yet."""
 

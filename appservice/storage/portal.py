@@ -62,6 +62,13 @@ class SqlPortalStore:
         await self.end_sessions(case, person)
         return pin
 
+    async def new_link(
+        self, case: CaseId, person: PersonId, endpoint: EndpointId, at: datetime, until: datetime
+    ) -> str:
+        token = secrets.token_urlsafe(24)
+        await self.add_link(token, Whose(case, person), endpoint, at, until)
+        return token
+
     async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
         values = {
             "lookup": self._seals.lookup("link", token),
@@ -81,6 +88,10 @@ class SqlPortalStore:
         same = LINKS.c.lookup == self._seals.lookup("link", token)
         found = (await self._connection.execute(select(LINKS).where(same))).one_or_none()
         return None if found is None else Link(Whose(found.case_id, found.person), found.endpoint, found.until)
+
+    async def use_link(self, token: str, at: datetime) -> bool:
+        live = LINKS.c.lookup == self._seals.lookup("link", token), LINKS.c.until > at
+        return (await self._connection.execute(update(LINKS).where(*live).values(until=at))).rowcount == 1
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         theirs = LINKS.c.case_id == whose.case, LINKS.c.person == whose.person, LINKS.c.endpoint == endpoint

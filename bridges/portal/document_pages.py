@@ -61,7 +61,8 @@ class DocumentPages:
             return ended(self._house)
         done = _HANDED_IN if request.query.get("done") == "handed-in" else None
         house = await self._to(session)
-        return page(render.papers(house, papers, await self._papers.places(session), session, done=done))
+        shown = render.Papers(papers, await self._papers.places(session), await self._papers.has_rooms(session))
+        return page(render.papers(house, shown, session, done=done))
 
     async def _hand_in(self, request: web.Request) -> web.Response:
         session = session_of(request)

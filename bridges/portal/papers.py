@@ -88,6 +88,9 @@ class Papers(Protocol):
     async def language(self, session: str) -> Language | None:
         """In which language that session's person reads; None for no session."""
 
+    async def has_rooms(self, session: str) -> bool:
+        """Whether that session's person reads rooms on the page, too."""
+
     async def papers(self, session: str) -> Sequence[Paper] | None:
         """What that session's person may look at or download now; None for no session."""
 

@@ -1,6 +1,7 @@
 """The page as HTML: rendered on the server, everything of a person's escaped, nothing fetched from anywhere else."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
@@ -71,17 +72,29 @@ def rooms(house: House, view: View, session: str, *, done: Phrase | None = None)
     return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
 
 
-def papers(
-    house: House,
-    own: Sequence[Paper],
-    places: Sequence[Place],
-    session: str,
-    *,
-    done: Phrase | None = None,
-) -> str:
-    """The documents that one person may look at or download now, and where they can hand one in."""
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The documents that one person may look at or download now, where they can hand one in, and whether they have
+    rooms on the page, too."""
+
+    own: Sequence[Paper]
+    places: Sequence[Place]
+    has_rooms: bool = True
+
+
+def papers(house: House, shown: Papers, session: str, *, done: Phrase | None = None) -> str:
+    """The page of documents."""
     template = _PAGES.get_template("papers.html")
-    return template.render(house=house, papers=own, places=places, done=done, mark=form_mark(session), nonce=new_nonce)
+    mark = form_mark(session)
+    return template.render(
+        house=house,
+        papers=shown.own,
+        places=shown.places,
+        has_rooms=shown.has_rooms,
+        done=done,
+        mark=mark,
+        nonce=new_nonce,
+    )
 
 
 def paper(house: House, shown: Paper, number: int, session: str) -> str:

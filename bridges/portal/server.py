@@ -1,7 +1,7 @@
 """The page's routes. GET shows nothing of anybody without a session; POST and the PIN open one.
 
     GET  /p/{link}         a field for the PIN, the same for every link that there is or isn't
-    POST /p/{link}         link and PIN ─▶ a session of half an hour, in a cookie
+    POST /p/{link}         link and PIN ─▶ a session of half an hour, in a cookie; a link opens one
     GET  /p/{link}/pause   a button for that
     POST /p/{link}/pause   no more mail (RFC 8058): no PIN, for it can only stop something
     GET  /p/rooms          what the session's person may see
@@ -98,6 +98,11 @@ class PortalPages:
                 problem = phrase(
                     "This link and this PIN don't open anything. The link may be too old: each works for three days."
                 )
+            case Closed.USED:
+                problem = phrase(
+                    "This link opens no more: each opens once, and not for long. Another one is on its way to you;"
+                    " please open the newest."
+                )
             case _:
                 answer = see("/p/rooms")
                 answer.set_cookie(COOKIE, opened, path="/p", httponly=True, secure=self._is_secure, samesite="Strict")
@@ -109,6 +114,8 @@ class PortalPages:
         view = await self._portal.view(session, request.query.get("before", "")) if session else None
         if view is None:
             return ended(self._house)
+        if view.is_elsewhere:
+            return see("/p/documents")
         return page(render.rooms(self._house, view, session, done=_done(view, request.query)))
 
     async def _act(self, request: web.Request) -> web.Response:

@@ -79,6 +79,8 @@ class View:
     """Whether there is a page of documents, to look at and to hand in."""
     language: Language = Language.ENGLISH
     """In which they read."""
+    is_elsewhere: bool = False
+    """Whether they read and answer on another channel: then there are documents here, and no rooms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,12 @@ class House:
 
 
 class Closed(Enum):
-    """Why a link did not open. The page says the same of all but the lock."""
+    """Why a link did not open. To whoever lacks the PIN the page says the same of all but the lock."""
 
     WRONG = auto()
     LOCKED = auto()
+    USED = auto()
+    """It opens no more, and the PIN was right: another link is on its way."""
 
 
 class Portal(Protocol):

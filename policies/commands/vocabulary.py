@@ -34,6 +34,7 @@ from policies.commands import (
     notify,
     opening,
     override,
+    page,
     people,
     question,
     quiet,
@@ -69,6 +70,7 @@ from policies.commands.mail import MailCommand
 from policies.commands.notify import Notify
 from policies.commands.opening import OpeningCommand
 from policies.commands.override import KeepLocked
+from policies.commands.page import PageCommand
 from policies.commands.people import PeopleCommand
 from policies.commands.question import AskQuestion
 from policies.commands.quiet import QuietCommand
@@ -121,6 +123,7 @@ class GiveAnswer:
 
 Command = (
     OpeningCommand
+    | PageCommand
     | PeopleCommand
     | CorrectSide
     | HandOver
@@ -162,6 +165,7 @@ FORMS: dict[str, Form[Command]] = {
     form.name: form
     for form in (
         *opening.FORMS,
+        *page.FORMS,
         *people.FORMS,
         *correction.FORMS,
         *handover.FORMS,

@@ -16,7 +16,7 @@ from sandbox.client import Client
 from sandbox.node import Node
 from sandbox.seen import SeenEvent
 from sandbox.world import MEDIATOR, World
-from tests.e2e.cases import Arrive, Staff, arriving, at_work, code_in, events_of, new_ports, told, until
+from tests.e2e.cases import Arrive, Desk, Staff, arriving, at_work, code_in, events_of, new_ports, told, until
 from tests.e2e.conftest import SYNAPSE_PYTHON
 
 pytest_plugins = ["tests.e2e.cases"]
@@ -129,12 +129,39 @@ async def test_a_file_is_kept_shown_to_whom_two_said_yes_to_and_taken_back(keepi
     await bob.wait_for(lambda e: e.event_id == event.event_id and e.redacted)
     assert "taken back" in await desk.ask("!doc history D1", "what happened")
 
+    await on_her_page(world, desk, alice, hers)
+
     # In the joint room it is taken out at once, and belongs to its sender's side.
     slip = await bob.send_file(joint, "slip.pdf", letter(), mimetype="application/pdf")
     assert "Perhaps seen before it was taken out: Mia, Alice." in await told(bob, his, "D1001 “slip.pdf”")
     await alice.wait_for(lambda e: e.event_id == slip and e.redacted)
     assert not [e for e in events_of(alice, hers) if "slip" in (e.body or "")]
     await nothing_lies_open(world, data)
+
+
+async def on_her_page(world: World, desk: Desk, alice: Client, hers: str) -> None:
+    """With her account alone she gets a link, and with the PIN as well her documents; by the command it is the same."""
+    pin = re.search(r"is (\d{6})", await desk.ask("!page pin Alice", "The PIN of Alice"))
+    assert pin
+    await alice.text(hers, "!page")
+    given = re.search(r"/p/[\w-]{32}", await told(alice, hers, "Your page: "))
+    assert given
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        page = f"http://127.0.0.1:{world.ports.service}"
+        token = await alice.request("POST", f"/_matrix/client/v3/user/{alice.user_id}/openid/request_token", {})
+        async with http.post(f"{page}/p/openid", json=token) as answer:
+            assert answer.status == 200
+            [entrance] = (await answer.json())["links"]
+        async with http.post(f"{page}/p/openid", json={**token, "access_token": "x"}) as answer:
+            assert answer.status == 403
+        assert entrance["room"] == f"PRIVATE with mediator · {desk.number}"
+        for link in (given[0], re.search("/p/.*", entrance["url"])[0]):  # type: ignore[index]
+            async with http.post(f"{page}{link}", data={"pin": "999999"}) as answer:
+                assert answer.status == 403
+            async with http.post(f"{page}{link}", data={"pin": pin[1]}) as answer:
+                assert "offer.pdf" in await answer.text()
+            async with http.post(f"{page}{link}", data={"pin": pin[1]}) as answer:
+                assert answer.status == 403
 
 
 async def gone(outsider: Outsider, uri: str) -> bool:

@@ -111,6 +111,10 @@ class FakePapers:
         """For whoever has a session."""
         return [PLAN, OWN] if session in self.portal.sessions else None
 
+    async def has_rooms(self, session: str) -> bool:
+        """As for everybody who gets mail."""
+        return session in self.portal.sessions
+
     async def places(self, session: str) -> Sequence[Place]:
         """One private room."""
         return [Place("caucus-s2", "PRIVATE with mediator · 1042")]

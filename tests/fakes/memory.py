@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -596,6 +597,13 @@ class MemoryPortalStore:
         await self.end_sessions(case, person)
         return self._tables.pins[Whose(case, person)].pin
 
+    async def new_link(
+        self, case: CaseId, person: PersonId, endpoint: EndpointId, at: datetime, until: datetime
+    ) -> str:
+        token = secrets.token_urlsafe(24)
+        await self.add_link(token, Whose(case, person), endpoint, at, until)
+        return token
+
     async def add_link(self, token: str, whose: Whose, endpoint: EndpointId, at: datetime, until: datetime) -> None:
         self._tables.links[token] = SentLink(whose, endpoint, at, until)
 
@@ -605,6 +613,13 @@ class MemoryPortalStore:
     async def link(self, token: str) -> Link | None:
         found = self._tables.links.get(token)
         return Link(found.whose, found.endpoint, found.until) if found else None
+
+    async def use_link(self, token: str, at: datetime) -> bool:
+        found = self._tables.links.get(token)
+        if found is None or found.until <= at:
+            return False
+        self._tables.links[token] = replace(found, until=at)
+        return True
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         return any(

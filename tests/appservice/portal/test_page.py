@@ -1,5 +1,6 @@
 """The page as the service fills it: what was decided for a person, and nothing else; acts count with link and PIN."""
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -68,7 +69,7 @@ class Town:
         self.database, self.post_office = MemoryDatabase(), PostOffice()
         self.courier = MailCourier(self.database, MailServer("127.0.0.1", 25, Security.NONE), SENDER)
         self.portal = ServicePortal(self.database, CODEC, lambda: self.now)
-        self._items = 0
+        self._items = self._entered = 0
 
     async def begin(self, case: Case = CASE) -> "Town":
         async with self.database.begin() as work:
@@ -97,18 +98,24 @@ class Town:
         """Carl opens his last link."""
         return await self.portal.open(self.post_office.links[-1].link, pin or self.pin)
 
+    async def enter(self) -> str:
+        """A session of Carl's, however he got it."""
+        self._entered += 1
+        session = f"session{self._entered}".ljust(32, "x")
+        async with self.database.begin() as work:
+            await work.shelf.begin_session(session, WHOSE, self.now + SESSION_LASTS)
+        return session
+
     async def view(self) -> View:
         """What Carl sees."""
-        session = await self.open()
-        assert isinstance(session, str)
+        session = await self.enter()
         view = await self.portal.view(session)
         assert view is not None
         return view
 
     async def do(self, what: str, **values: str) -> list[object]:
         """Carl does something on the page, and it is handled."""
-        session = await self.open()
-        assert isinstance(session, str)
+        session = await self.enter()
         assert await self.portal.act(session, f"nonce{self._items}", what, values)
         return await self.handle()
 
@@ -295,8 +302,43 @@ async def test_links_and_sessions_end(town: Town) -> None:
     town.now += SESSION_LASTS
     assert await town.portal.view(session) is None
     assert not await town.portal.act(session, "n", "say", {"room": OWN.id, "text": "x"})
+    await town.relay("news")
     town.now += timedelta(days=3)
-    assert await town.open() is Closed.WRONG
+    assert await town.open() is Closed.USED
+
+
+async def test_a_link_opens_once_and_who_has_the_pin_is_sent_another(town: Town) -> None:
+    await town.relay("hello")
+    old = town.post_office.links[-1].link
+    assert isinstance(await town.open(), str)
+    assert await town.portal.open(old, "999999") is Closed.WRONG
+    assert not await town.handle()
+    assert await town.portal.open(old, town.pin) is Closed.USED
+    [sent] = await town.handle()
+    assert isinstance(sent, Inform)
+    assert (sent.to, sent.conversation, sent.page) == (CARL.id, OWN, True)
+    await town.carry(sent, OWN, None)
+    assert town.post_office.links[-1].link != old
+    assert isinstance(await town.open(), str)
+
+
+async def test_of_two_who_use_a_link_at_once_one_gets_in(town: Town) -> None:
+    await town.relay("hello")
+    link = town.post_office.links[-1].link
+    opened = await asyncio.gather(*(town.portal.open(link, town.pin) for _ in range(3)))
+    assert sorted(isinstance(one, str) for one in opened) == [False, False, True]
+
+
+async def test_who_speaks_on_another_channel_only_looks_at_documents_here(town: Town) -> None:
+    alice = Whose(CASE.id, named(CASE, "Alice").id)
+    async with town.database.begin() as work:
+        await work.shelf.begin_session("s" * 32, alice, town.now + SESSION_LASTS)
+    view = await town.portal.view("s" * 32)
+    assert view is not None
+    assert view.is_elsewhere
+    assert not await town.portal.act("s" * 32, "n", "say", {"room": OTHERS.id, "text": "in her name"})
+    assert not await town.handle()
+    assert not (await town.view()).is_elsewhere
 
 
 async def test_an_open_page_closes_when_its_reader_has_another_mailbox(town: Town) -> None:

@@ -45,8 +45,10 @@ PAGES: Mapping[str, Callable[[House], str]] = {
     "rooms-paused": lambda house: _rooms(house, replace(FULL, is_paused=True, gets_words=True)),
     "rooms-none": lambda house: _rooms(house, View("Carl", True, True, False, (), (), ())),
     "welcome": lambda house: _rooms(house, replace(VIEW, is_enrolled=False)),
-    "papers": lambda house: render.papers(house, PAPERS, PLACES, SESSION, done=phrase("Your answer has been taken.")),
-    "papers-none": lambda house: render.papers(house, [], [], SESSION),
+    "papers": lambda house: render.papers(
+        house, render.Papers(PAPERS, PLACES), SESSION, done=phrase("Your answer has been taken.")
+    ),
+    "papers-none": lambda house: render.papers(house, render.Papers([], []), SESSION),
     "paper": lambda house: render.paper(house, PAPERS[0], 2, SESSION),
     "pause": render.pause,
     "plain": lambda house: render.plain(house, phrase("Not taken"), NOT_TAKEN),

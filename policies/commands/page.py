@@ -1,0 +1,70 @@
+"""The page for whoever takes part over another channel than mail: a link by command, and a PIN by telephone (D4).
+
+There they look at documents page by page, and hand some in; what is said and answered stays on their own channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies import showing
+from policies.case import Case, Network
+from policies.commands.form import Form
+from policies.effects import Inform
+from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.phrase import phrase
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """A link to a party's own page, in its private room."""
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """Whoever else reads that room sees the link, and opens nothing without the PIN."""
+        person = case.person(facts.by) if facts.by else None
+        if person is None or case.is_staff(person.id):
+            return Refused("A party asks for that, in its private room", "!page pin NAME gives it a PIN")
+        if facts.page is None:
+            return Refused(phrase("This service has no page"), phrase("Ask your mediator"))
+        if person.endpoint.network is Network.EMAIL:
+            text = phrase("You asked for a link to your page.")
+            return Done(case, "", (Inform(person.id, facts.where, text, page=True),))
+        return Done(case, "", (showing.GiveLink(person.id, facts.where, facts.page),))
+
+
+@dataclass(frozen=True, slots=True)
+class GivePagePin:
+    """A PIN for somebody's page; a former one stops working."""
+
+    name: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """The desk is shown it, once."""
+        person = case.named(self.name)
+        if person is None or case.is_staff(person.id):
+            return no_such_person(case, self.name)
+        if facts.page is None:
+            return Refused("This service has no page", "Your administrator can set up documents, or mail")
+        return Done(case, "", (showing.GivePin(person.id),))
+
+
+PageCommand = OpenPage | GivePagePin
+
+FORMS: tuple[Form[PageCommand], ...] = (
+    Form(
+        "page",
+        "!page",
+        phrase("a link to your own page, to look at documents and hand them in; it opens with your PIN"),
+        "!page",
+        lambda _: OpenPage(),
+        desk=False,
+        party=True,
+    ),
+    Form(
+        "page pin",
+        "!page pin NAME",
+        "a PIN for the page of a party on any channel; tell it by telephone",
+        "!page pin Alice",
+        lambda words: GivePagePin(" ".join(words)) if words else "A name is missing",
+    ),
+)

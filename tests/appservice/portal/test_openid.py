@@ -1,0 +1,185 @@
+"""Who has an account gets links by a Matrix OpenID token, one for each case, and none opens without the PIN."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from appservice.codec import JsonCodec
+from appservice.matrix.errors import MatrixError
+from appservice.matrix.ids import UserId
+from appservice.matrix.openid import USERINFO, OpenId
+from appservice.portal.openid import ENTRANCE_LASTS, ServiceAccounts
+from appservice.portal.page import ServicePortal
+from bridges.email.rate import RateCap
+from bridges.portal.openid import OpenIdDoor
+from bridges.portal.views import Closed
+from policies.case import CaseId
+from tests.fakes.memory import MemoryDatabase
+from tests.policies.builders import both_sides, named
+
+pytestmark = pytest.mark.enable_socket
+
+CASE = both_sides("!party add Bob @bob:example.org on Jones")
+ALICE = named(CASE, "Alice")
+BASE = "https://mediation.example.org/p"
+
+
+@dataclass
+class Verifier:
+    """Knows some tokens."""
+
+    users: dict[str, str] = field(default_factory=lambda: {"a": "@alice:example.org", "m": "@mia:example.org"})
+    fails: bool = False
+
+    async def user(self, token: str, server: str) -> UserId | None:
+        """As the homeserver."""
+        if self.fails:
+            raise MatrixError("openid", "M_UNKNOWN", 0, transient=True)
+        found = self.users.get(token)
+        return UserId(found) if found and server == "example.org" else None
+
+
+@dataclass
+class Door:
+    """The handler, and what lies behind it."""
+
+    http: TestClient[web.Request, web.Application]
+    database: MemoryDatabase
+    verifier: Verifier
+    now: datetime
+
+    async def post(self, token: object, server: object = "example.org") -> ClientResponse:
+        return await self.http.post("/p/openid", json={"access_token": token, "matrix_server_name": server})
+
+    async def links(self) -> list[str]:
+        answer = await self.post("a")
+        assert answer.status == 200
+        return [str(one["url"]) for one in (await answer.json())["links"]]
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    database, verifier, app = MemoryDatabase(), Verifier(), web.Application()
+    async with database.begin() as work:
+        await work.cases.save(CASE)
+    now = datetime.now(UTC)
+    accounts = ServiceAccounts(database, verifier, BASE, lambda: now)
+    app.add_routes(OpenIdDoor(accounts, lambda _: "caller", RateCap(lambda: 0.0, limit=5, window=9)).routes())
+    async with TestClient(TestServer(app)) as http:
+        yield Door(http, database, verifier, now)
+
+
+async def test_an_account_gets_a_link_that_opens_its_own_page_with_the_pin_and_not_without(door: Door) -> None:
+    [url] = await door.links()
+    assert url.startswith(f"{BASE}/")
+    async with door.database.begin() as work:
+        pin = await work.shelf.new_pin(CASE.id, ALICE.id)
+    portal = ServicePortal(door.database, JsonCodec(), lambda: door.now)
+    link = url.rpartition("/")[2]
+    assert await portal.open(link, "999999") is Closed.WRONG
+    session = await portal.open(link, pin)
+    assert isinstance(session, str)
+    async with door.database.begin() as work:
+        whose = await work.shelf.session(session, door.now)
+    assert whose is not None
+    assert (whose.case, whose.person) == (CASE.id, ALICE.id)
+
+
+async def test_such_a_link_lasts_for_minutes(door: Door) -> None:
+    [url] = await door.links()
+    async with door.database.begin() as work:
+        found = await work.shelf.link(url.rpartition("/")[2])
+    assert found is not None
+    assert found.until == door.now + ENTRANCE_LASTS
+
+
+async def test_there_is_one_for_each_case_of_that_account_named_by_its_room(door: Door) -> None:
+    other = type(CASE)(**{**{n: getattr(CASE, n) for n in CASE.__slots__}, "id": CaseId("1043")})
+    async with door.database.begin() as work:
+        await work.cases.save(other)
+    answer = await (await door.post("a")).json()
+    assert [one["room"] for one in answer["links"]] == ["PRIVATE with mediator · 1042", "PRIVATE with mediator · 1043"]
+
+
+@pytest.mark.parametrize(
+    ("token", "server", "status"),
+    [
+        ("unknown", "example.org", 403),
+        ("a", "evil.example", 403),
+        ("m", "example.org", 403),
+        ("", "example.org", 400),
+        ("a b", "example.org", 400),
+        ("a" * 600, "example.org", 400),
+        (7, "example.org", 400),
+        ("a", None, 400),
+    ],
+)
+async def test_anybody_else_gets_nothing(door: Door, token: object, server: object, status: int) -> None:
+    assert (await door.post(token, server)).status == status
+    assert not door.database.committed.links
+
+
+async def test_mediators_strangers_and_unknown_tokens_are_answered_alike(door: Door) -> None:
+    door.verifier.users["s"] = "@stranger:example.org"
+    answers = [await (await door.post(token)).text() for token in ("m", "s", "unknown")]
+    assert len(set(answers)) == 1
+
+
+async def test_what_a_form_of_another_site_can_send_is_not_taken(door: Door) -> None:
+    token = {"access_token": "a", "matrix_server_name": "example.org"}
+    assert (await door.http.post("/p/openid", data=token)).status == 400
+    text = await door.http.post("/p/openid", data='{"access_token":"a","matrix_server_name":"example.org"}')
+    assert text.status == 400
+    assert (await door.http.post("/p/openid", json=["a"])).status == 400
+    assert not door.database.committed.links
+
+
+async def test_while_the_homeserver_can_not_be_asked_it_says_so(door: Door) -> None:
+    door.verifier.fails = True
+    assert (await door.post("a")).status == 503
+
+
+async def test_nobody_tries_tokens_for_long(door: Door) -> None:
+    assert [(await door.post("unknown")).status for _ in range(6)] == [403] * 5 + [429]
+
+
+ANSWERS: dict[str, web.Response] = {}
+
+
+async def _userinfo(request: web.Request) -> web.Response:
+    token = request.query["access_token"]
+    match token:
+        case "alice":
+            return web.json_response({"sub": "@alice:example.org"})
+        case "elsewhere":
+            return web.json_response({"sub": "@alice:evil.example"})
+        case "odd":
+            return web.json_response({"sub": 7})
+        case "moved":
+            return web.HTTPFound("/elsewhere")
+        case "long":
+            return web.Response(text='{"sub": "' + "a" * 9000)
+        case _:
+            return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
+
+
+async def test_the_homeserver_is_asked_and_only_its_own_accounts_are_believed() -> None:
+    app = web.Application()
+    app.add_routes([web.get(USERINFO, _userinfo)])
+    async with TestServer(app) as server:
+        openid = OpenId(str(server.make_url("/")), "example.org")
+        assert await openid.user("alice", "example.org") == "@alice:example.org"
+        assert await openid.user("alice", "evil.example") is None
+        assert await openid.user("elsewhere", "example.org") is None
+        assert await openid.user("wrong", "example.org") is None
+        for token in ("odd", "moved", "long"):
+            with pytest.raises(MatrixError):
+                await openid.user(token, "example.org")
+    with pytest.raises(MatrixError):
+        await openid.user("alice", "example.org")

@@ -1,0 +1,51 @@
+"""The page of parties who take part over another channel than mail: a link by command, a PIN by telephone."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from policies import routing
+from policies.case import DESK, Conversation
+from policies.effects import Decision, Inform
+from policies.message import Text
+from policies.portal import decide_again
+from policies.showing import GiveLink, GivePin
+from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
+
+CASE = both_sides()
+HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
+PAGE = "https://mediation.example.org/p"
+
+
+def says(name: str, words: str, where: Conversation, **known: Any) -> Decision:
+    told = replace(facts(named(CASE, name).id), where=where, **{"page": PAGE, **known})
+    return routing.decide(CASE, message(CASE, name, where, Text(words), native=name != "Carl"), told)
+
+
+def test_a_party_asks_for_its_link_and_gets_it_alone_in_its_private_room() -> None:
+    [given] = of_kind(GiveLink, says("Alice", "!page", HERS).effects)
+    assert (given.person, given.conversation, given.base) == (named(CASE, "Alice").id, HERS, PAGE)
+
+
+def test_who_gets_mail_is_mailed_a_link() -> None:
+    [sent] = of_kind(Inform, says("Carl", "!page", HIS).effects)
+    assert (sent.to, sent.page) == (named(CASE, "Carl").id, True)
+
+
+def test_without_a_page_there_is_no_link_and_no_pin() -> None:
+    assert "no page" in str(says("Alice", "!page", HERS, page=None).effects)
+    assert "no page" in str(says("Mia", "!page pin Alice", DESK, page=None).effects)
+
+
+def test_a_mediator_gives_a_pin_for_the_page_of_a_party_and_of_no_mediator() -> None:
+    assert of_kind(GivePin, says("Mia", "!page pin Alice", DESK).effects) == [GivePin(named(CASE, "Alice").id)]
+    assert not of_kind(GivePin, says("Mia", "!page pin Mia", DESK).effects)
+    assert not of_kind(GivePin, says("Alice", "!page pin Alice", HERS).effects)
+
+
+@pytest.mark.parametrize(("name", "where"), [("Alice", HERS), ("Carl", HIS)])
+def test_who_used_a_link_with_the_pin_is_sent_another_where_they_are_reached(name: str, where: Conversation) -> None:
+    [sent] = decide_again(CASE, named(CASE, name), PAGE).effects
+    assert isinstance(sent, GiveLink | Inform)
+    assert sent.conversation == where
