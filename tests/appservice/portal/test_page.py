@@ -317,6 +317,7 @@ async def test_a_link_opens_once_and_who_has_the_pin_is_sent_another(town: Town)
     [sent] = await town.handle()
     assert isinstance(sent, Inform)
     assert (sent.to, sent.conversation, sent.page) == (CARL.id, OWN, True)
+    town._items += 1
     await town.carry(sent, OWN, None)
     assert town.post_office.links[-1].link != old
     assert isinstance(await town.open(), str)
