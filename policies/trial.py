@@ -38,6 +38,7 @@ from policies.plan import desk_label
 from policies.schedule import Schedule
 from policies.showing import (
     DeadLetters,
+    GiveLink,
     GivePin,
     Preview,
     ShowBoard,
@@ -108,6 +109,8 @@ def _line(before: Case, after: Case, effect: Effect) -> Iterator[str]:  # noqa: 
             yield "A message would be held."
         case CheckAddress() | AskWhose():
             yield "A code or a link would be sent, to make sure whose address it is."
+        case GiveLink(person):
+            yield f"{_name(before, after, person)} would be given a link to their page."
         case GivePin(person):
             yield f"{_name(before, after, person)} would have a new PIN; the former one would not count any more."
         case DeadLetters(act, item) if item:
