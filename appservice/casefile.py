@@ -57,6 +57,8 @@ def telephone(text: str) -> str:
 def _side_role(role: Role) -> Role:
     if role in STAFF:
         raise mistaken("mediators are on no side", "list them under `mediators`")
+    if role is Role.COLLEAGUE:
+        raise mistaken("colleagues are in the mediators' room, and in no case", "add them at the desk of that room")
     return role
 
 

@@ -82,6 +82,7 @@ def test_each_mistake_is_named_by_its_path(raw: dict[str, Any], where: str, chan
         (".email", {"email": "carl@localhost"}),
         (".role", {"role": "mediator"}),
         (".role", {"role": "judge"}),
+        (".role", {"role": "colleague"}),
         (".name", {"name": "Mediator\u200b"}),
         (".consent.on", {"consent": {"content_by_mail": True, "recorded_by": "M", "on": "soon", "wording": "w"}}),
         (".consent", {"consent": {"recorded_by": "M", "on": "2026-11-20", "wording": "w"}}),
