@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -362,13 +363,21 @@ class Case:
         return replace(self, documents=changed if self.document(document.id) else (*self.documents, document))
 
     def new_document_id(self, home: Conversation) -> DocumentId:
-        """The id of the next document of a private room; none is ever deleted. Each room counts for itself, so that no
-        number tells one side how much another has shared (I1): D1, D2; D1001, D1002; at the desk D9001."""
+        """The id of the next document of a private room; none is ever deleted."""
+        return DocumentId(f"D{self._next(home, (document.id for document in self.documents))}")
+
+    def new_release_id(self, origin: Conversation) -> ReleaseId:
+        """The id of the next release of what was said in a private room."""
+        return ReleaseId(f"R{self._next(origin, (release.id for release in self.releases))}")
+
+    def _next(self, home: Conversation, ids: Iterable[str]) -> int:
+        """Each room counts for itself, so that no number tells one side how much another has shared, or submitted (I1):
+        1, 2; 1001, 1002; at the desk 9001."""
         sides = [side.id for side in self.sides]
         place = sides.index(home.side) if home.side in sides else _DESK_PLACE
         first = (place if home.side is None or place < _DESK_PLACE else place + 1) * _NUMBERS
-        taken = {int(document.id[1:]) for document in self.documents}
-        return DocumentId(f"D{next(number for number in count(first + 1) if number not in taken)}")
+        taken = {int(known[1:]) for known in ids}
+        return next(number for number in count(first + 1) if number not in taken)
 
     def with_person(self, person: Person) -> Case:
         """The case with that person's new values in place of the old."""

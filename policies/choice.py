@@ -21,7 +21,6 @@ from policies.floor import objection, spoken
 from policies.following import what_follows
 from policies.membership import readers
 from policies.message import Message, Proof, SignedWebhook, Text
-from policies.names import ReleaseId
 from policies.outcome import Done, Facts
 from policies.phrase import Phrase, phrase
 from policies.plan import label
@@ -93,7 +92,7 @@ def shown(case: Case, ask: Ask, act: TakingBack, at: datetime) -> Done:
     if why:
         return _stays(case, ask, why)
     release = Release(
-        ReleaseId(f"R{len(case.releases) + 1}"),
+        case.new_release_id(ask.where),
         act.author,
         act.message,
         act.words,

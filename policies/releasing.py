@@ -10,11 +10,11 @@ from dataclasses import replace
 from policies.agreement import Confidentiality
 from policies.ask import Ask, Consenting, Passing
 from policies.asking import how, meaning, put
-from policies.case import DESK, JOINT, Case
+from policies.case import DESK, JOINT, Case, Kind
 from policies.effects import Effect, EndHold, Inform, Pose
 from policies.guard import echoes
 from policies.hold import HoldEnd
-from policies.membership import conversations
+from policies.membership import caucuses_of, conversations
 from policies.message import Message, Proof
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -116,8 +116,9 @@ def numbered(case: Case, draft: Release, facts: Facts) -> tuple[Case, Release] |
         return PRIVILEGED
     if not draft.words:
         return Refused("There are no words to release", EXAMPLE)
-    number = ReleaseId(f"R{len(case.releases) + 1}")
-    return case, replace(draft, id=number, at=facts.at, standing=Standing.PREVIEWED)
+    own = caucuses_of(case, draft.author)
+    home = own[0] if draft.origin.kind is not Kind.CAUCUS and own else draft.origin
+    return case, replace(draft, id=case.new_release_id(home), at=facts.at, standing=Standing.PREVIEWED)
 
 
 def previewed(case: Case, release: Release, facts: Facts) -> Outcome:

@@ -84,7 +84,7 @@ async def test_what_the_homeserver_says_in_a_partys_name_neither_binds_nor_cross
     said = await alice.text(hers, LIMIT)
     await mia.client.wait_for_text(hers, LIMIT)
     await mia.client.reply(hers, said, "!release")
-    await desk.ask(f"yes {code_in(await desk.told('R1, for EVERYONE'))}", "Alice is asked")
+    await desk.ask(f"yes {code_in(await desk.told('R1001, for EVERYONE'))}", "Alice is asked")
     question = await told(alice, hers, "may these words be shown")
     asked, code = next(e.event_id for e in events_of(alice, hers) if e.body == question), code_in(question)
 
@@ -106,7 +106,7 @@ async def test_what_the_homeserver_says_in_a_partys_name_neither_binds_nor_cross
     # What follows is read after all that: she is still waited for. Her own answer counts, and it counts once.
     await desk.ask("!board", "Alice: agree to a release")
     answer = await alice.text(hers, f"yes {code}")
-    await desk.told("R1 is released")
+    await desk.told("R1001 is released")
     await told(alice, joint, f"{HEADING}\n> {LIMIT}")
     await forger.send(hers, "m.room.encrypted", await forger.content(hers, answer))
     await forger.send(hers, "m.room.message", {"msgtype": "m.text", "body": f"yes {code}"})

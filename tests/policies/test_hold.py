@@ -101,7 +101,7 @@ def test_who_has_no_private_room_is_never_spoken_for_before_all(role: str) -> No
 
 def test_what_is_surely_meant_for_all_is_posted_on_the_mediators_yes_alone() -> None:
     case, text = preview(held(from_carl()))
-    assert text.startswith("Held message 3: R1, for EVERYONE · 1042. Carl’s words, released by the mediator:")
+    assert text.startswith("Held message 3: R1001, for EVERYONE · 1042. Carl’s words, released by the mediator:")
     assert "> June is fine" in text
     assert "released at once" in text
     posted = mediator_says(case)

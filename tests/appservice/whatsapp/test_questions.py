@@ -68,7 +68,7 @@ async def test_she_is_asked_with_buttons_and_her_yes_queues_exactly_her_words() 
 
 def _released(case: Case) -> list[str]:
     """The words that everybody reads once the mediator releases what is queued."""
-    preview = say(case, "!release R1", known())
+    preview = say(case, "!release R1001", known())
     assert isinstance(preview, Done)
     (ask,) = [a for a in preview.case.asks if a.where.id == "desk"]
     outcome = say(preview.case, f"yes {ask.code}", known())
