@@ -10,6 +10,8 @@ from typing import Final
 from policies.case import Network
 from policies.files import Kind
 
+VOICE: Final = "audio/ogg; codecs=opus"
+"""The one form in which telephones and Matrix clients record voice messages."""
 _MEGABYTE: Final = 1_000_000
 _ALL: Final = tuple(kind for kind in Kind if kind is not Kind.OTHER)
 """But what was not examined."""
@@ -26,6 +28,8 @@ class Capabilities:
     reactions: bool = False
     """Whether reactions from Matrix go there. They prove nothing (I4), and a network that shows them without the name
     of who gave them would have them pass for the mediator's."""
+    voice: int = 0
+    """The most bytes of a voice message (`VOICE`)."""
     files: Mapping[Kind, int] = field(default_factory=dict)
     """The most bytes of a document of each kind; others don't go there."""
 
@@ -38,6 +42,7 @@ CAPABILITIES: Final[Mapping[Network, Capabilities]] = MappingProxyType(
         Network.WHATSAPP: Capabilities(
             text=4_096,
             caption=1_024,
+            voice=16 * _MEGABYTE,
             files=MappingProxyType(
                 {
                     **dict.fromkeys((Kind.JPEG, Kind.PNG), 5 * _MEGABYTE),

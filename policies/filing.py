@@ -34,6 +34,7 @@ from policies.outcome import Facts
 from policies.phrase import Phrase, phrase, stored, together
 from policies.plan import desk_label, label
 from policies.quarantine import Locked, locked
+from policies.recordings import relayed
 from policies.text import marked
 
 BESIDE_A_FILE: Final = phrase("it was written beside a file, which was taken out of the room")
@@ -99,6 +100,8 @@ class Filing:
     """How it stands in its room, where it came by a bridge and can be no document."""
     version_of: DocumentId | None = None
     """Of which document its owner said that it is a new version."""
+    voice: Post | None = None
+    """A voice message that stands in its room, with its bytes: what of it goes to other networks."""
 
 
 def attached(came: MessageId, kept: Message, facts: Facts) -> list[Effect]:
@@ -196,16 +199,16 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
 
 
 def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Decision:
-    """What does harm goes from wherever it is. Nothing else is lost: it stays where it was said in private, and what
-    was taken out of the joint room is held."""
+    """What does harm goes. Nothing else is lost: it stays where it was said in private, or is held."""
     why, where = stored(refused.why), label(filing.said_in, case)
     after: tuple[Effect, ...]
     parts: tuple[str, ...]
-    away = {person.id for person in bridged_readers(case, filing.said_in)} - {filing.author}
+    heard = () if refused.harmful or refused.limit else relayed(case, filing.voice or filing.otherwise, facts)
+    away = {person.id for person in bridged_readers(case, filing.said_in)} - {filing.author, *(to.to for to in heard)}
     others = phrase("Nobody else who reads there by another network gets the file.") if away else ""
     if filing.otherwise and not refused.harmful:
         there = phrase("It stands in {room} as it came.", room=where)
-        parts, after = (_NO_DOCUMENT, why, there, others), (filing.otherwise,)
+        parts, after = (_NO_DOCUMENT, why, there, others), (filing.otherwise, *heard)
     elif filing.message is None or refused.harmful:
         parts, after = (_NOT_KEPT, why, _out_of_room(case, filing, facts)), _taken_away(filing)
     elif filing.said_in == JOINT:
@@ -215,7 +218,7 @@ def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Deci
         parts, after = (_NO_DOCUMENT, why, out, left), (Hold(filing.message, NO_DOCUMENT),)
     else:
         there = phrase("The message with it stays in {room}.", room=where)
-        parts, after = (_NO_DOCUMENT, why, there, others), ()
+        parts, after = (_NO_DOCUMENT, why, there, others), heard
     told = _told_of_file(case, filing, facts, *parts)
     if refused.kept:
         return _locked(case, filing, refused, facts, (parts, after))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from appservice.building import trouble
-from appservice.documents.pipeline.limits import MEGABYTE
+from appservice.documents.as_it_came import as_it_came, as_voice
 from appservice.documents.pipeline.outcome import Clean, Examiner
 from appservice.documents.pipeline.redact import Covered, Redactor
 from appservice.documents.vault import Damaged, Missing, Vault
@@ -69,8 +69,6 @@ _TOO_LARGE: Final = phrase("It is larger than a document can be.")
 _GIVEN_UP: Final = phrase("It could not be fetched for a day. Please send it again.")
 FETCHED_FOR: Final = timedelta(days=1)
 """So long it is tried to fetch a file from another network; its author's next one waits for it."""
-POSTED_MOST: Final = 16 * MEGABYTE
-"""Bytes of what is posted as it came (Cloud API, the most of a recording or a film): it goes through the queues."""
 
 
 class Abroad(Protocol):
@@ -120,7 +118,7 @@ class Intake:
             message, file = entry.message, _file(entry, effect)
             if effect.attached is None:
                 await self._note(work, case, message, file)
-        otherwise = effect.attached
+        otherwise, voice = effect.attached, None
         try:
             async with self._vault.workroom.room() as room:
                 source = room / "source"
@@ -130,10 +128,12 @@ class Intake:
                 result = refused or await self._examined(case, source)
                 if isinstance(result, Refused) and effect.attached:
                     seen = is_here and not result.limit  # nobody gets what nobody looked into
-                    otherwise = await asyncio.to_thread(_as_it_came, effect.attached, source) if seen else None
+                    otherwise = await asyncio.to_thread(as_it_came, effect.attached, source) if seen else None
+                elif isinstance(result, Refused) and is_here and not result.limit and not result.harmful:
+                    voice = await asyncio.to_thread(as_voice, message, file, source)
         except OSError as error:
             raise _unusable(error) from None
-        return await self._filed(item, case, _filing(message, effect, file, result, otherwise))
+        return await self._filed(item, case, replace(_filing(message, effect, file, result, otherwise), voice=voice))
 
     async def _brought(self, item: Item, effect: Ingest, file: File, into: Path) -> Refused | None:
         """Its bytes, wherever they are, in a new file; or why they will never be had. Raises Trouble, OSError.
@@ -352,18 +352,6 @@ def _file(entry: Entry, effect: Ingest) -> File:
     if not isinstance(content, File):
         raise Trouble("a message without a file was to be kept", transient=False)
     return content
-
-
-def _as_it_came(post: Post, source: Path) -> Post | None:
-    """The same, with its bytes, so that it can be posted; None for what is too large for that."""
-    file = post.content
-    if not isinstance(file, File) or "data" in json.loads(file.ref):
-        return post
-    if source.stat().st_size > POSTED_MOST:
-        return None
-    data = source.read_bytes()
-    ref = FileRef(json.dumps({"data": base64.b64encode(data).decode()}))
-    return replace(post, content=replace(file, size=len(data), ref=ref))
 
 
 def _filing(

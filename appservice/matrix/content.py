@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from appservice.matrix.formatting import HTML, agree, formatted, same_words
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
+from policies.recordings import is_voice
 
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
 _SHOWN_AS = {"audio": "m.audio", "video": "m.video"}
@@ -97,11 +98,6 @@ def write(content: Content, reply_to: EventId | None, *, is_notice: bool) -> Jso
             raise ValueError(f"{type(content).__name__} is not written into Matrix")
         case _:
             assert_never(content)
-
-
-def is_voice(mime: str) -> bool:
-    """Whether it is of the one form that telephones record voice messages in."""
-    return mime.replace(" ", "").lower() == "audio/ogg;codecs=opus"
 
 
 def with_repeated(said: Said, quoted: Content | None) -> Content:

@@ -9,20 +9,22 @@ from typing import Final, Protocol, assert_never
 
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.whatsapp.callback import Ours
-from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, below
+from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, below, recorded
 from appservice.whatsapp.ledger import Thread, window_key
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.rendering import Voice, content
 from bridges.unsent import NotSent, Unknown
-from bridges.whatsapp.api import Accepted, Kept, Refused, SendResult
+from bridges.whatsapp.api import Accepted, Kept, Refused, SendResult, UploadResult
 from bridges.whatsapp.convert_out import Addressee, Json, Uploaded, addressed, medium, render, template
 from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace
+from policies.capabilities import VOICE
 from policies.carrying import Enclose
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.delivery import channel_key
 from policies.language import Language
 from policies.message import Edit, MessageId, Removal, SignedWebhook
+from policies.phrase import verbatim
 from policies.whatsapp import WhatsAppState, decide_doubt, further
 from rooms.apply import Codec
 from rooms.handle import Handler
@@ -108,9 +110,8 @@ class WhatsAppCourier:
         if person is None:
             raise Trouble("the reader is not in the case", transient=False)
         line = _Line(letter.case, person, self._numbers.of(letter.conversation))
-        enclose = letter.content if isinstance(letter.content, Enclose) else None
-        messages = () if enclose else self._rendered(letter, person)
-        parts = 1 if enclose else len(messages)
+        messages = self._rendered(letter, person)
+        parts = len(messages) + _is_with_file(letter)
         async with self._database.begin() as work:
             now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
@@ -126,7 +127,7 @@ class WhatsAppCourier:
         for number in left:
             if not self._pace.may_send(line.number, person.endpoint.address):
                 raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
-            message = await self._uploaded(item, line, letter, enclose) if enclose else messages[number]
+            message = messages[number] if number < len(messages) else await self._file(item, line, letter)
             if not isinstance(message, dict):
                 return message
             leaving = self._leaving(item, line, letter.message, number, parts)
@@ -138,28 +139,46 @@ class WhatsAppCourier:
         return Sent(f"{parts} messages")
 
     def _rendered(self, letter: Letter, person: Person) -> tuple[Json, ...]:
+        """All of it that is no file."""
+        if isinstance(letter.content, Enclose):
+            return ()
         kind, language = letter.conversation.kind, letter.case.language_of(person.id)
         return render(kind, letter.case.id, content(letter, person, self._voice), language)
 
-    async def _uploaded(self, item: Item, line: _Line, letter: Letter, enclose: Enclose) -> Json | Outcome:
-        """The message that shows a copy of a document, which is at WhatsApp by then. Raises Trouble."""
+    async def _file(self, item: Item, line: _Line, letter: Letter) -> Json | Outcome:
+        """The message that shows a copy of a document, or plays a voice message, which is at WhatsApp by then. Raises
+        Trouble."""
         if self._enclosures is None:
             raise Trouble("there is no vault of documents on this server", transient=False)
-        at = self._clock()
+        at, enclose, voice = self._clock(), letter.content, recorded(letter.content)
+        kind, language = letter.conversation.kind, line.case.language_of(letter.to)
+        if voice is not None:
+            played = await self._kept(item, line, await self._enclosures.spoken(line.number, voice), at)
+            if not isinstance(played, Kept):
+                return played
+            return medium(kind, line.case.id, Uploaded(played.id, VOICE, ""), verbatim(""), language)
+        if not isinstance(enclose, Enclose):
+            raise Trouble("there is no file with that letter", transient=False)
         taken = await self._enclosures.taken(item, line.case, enclose, line.number, at)
         if not isinstance(taken, Taken):
             return taken
-        match taken.result:
+        shown = await self._kept(item, line, taken.result, at)
+        if not isinstance(shown, Kept):
+            return shown
+        file = Uploaded(shown.id, taken.made.mimetype, taken.made.name)
+        return medium(kind, line.case.id, file, below(enclose, taken.made), language)
+
+    async def _kept(self, item: Item, line: _Line, result: UploadResult, at: datetime) -> Kept | Outcome:
+        """What follows from an upload; what fails is tried again. Raises Trouble."""
+        match result:
             case NotSent(reason):
                 raise Trouble(reason, transient=True)
             case Refused(code):
                 return await self._refused(item, line, code, at)
-            case Kept(file):
-                shown, text = Uploaded(file, taken.made.mimetype, taken.made.name), below(enclose, taken.made)
-                language = line.case.language_of(enclose.to)
-                return medium(letter.conversation.kind, line.case.id, shown, text, language)
+            case Kept():
+                return result
             case _:
-                assert_never(taken.result)
+                assert_never(result)
 
     def _leaving(self, item: Item, line: _Line, said: MessageId | None, number: int, parts: int) -> SentPart:
         """A part as it is known while it leaves."""
@@ -259,6 +278,11 @@ class WhatsAppCourier:
                 # One item may meet a changed identity more than once, and each time the desk must hear of it.
                 handler = Handler(work, self._codec, self._house, item_id(f"doubt/{item.id}/{at.isoformat()}"), at)
                 await handler.follow(case, decide_doubt(case, person, Doubt(why, now)))
+
+
+def _is_with_file(letter: Letter) -> bool:
+    """Whether its last message shows a file."""
+    return isinstance(letter.content, Enclose) or recorded(letter.content) is not None
 
 
 async def _answered(work: ServiceWork, letter: Letter, line: _Line) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +12,12 @@ from typing import Protocol
 from appservice.documents.handout import Enclosures, Handout
 from appservice.ports import ServiceDatabase
 from bridges.whatsapp.api import UploadResult
+from policies.capabilities import VOICE
 from policies.carrying import Enclose
 from policies.case import Case
+from policies.message import File
 from policies.phrase import Phrase, phrase, together
+from policies.recordings import is_voice
 from rooms.outcome import Cancelled, TakenOver
 from rooms.ports import Item, State
 
@@ -20,7 +25,7 @@ from rooms.ports import Item, State
 class Uploads(Protocol):
     """Takes files to the network, as `bridges.whatsapp.api.CloudApi` does."""
 
-    async def upload(self, number: str, file: Path, mimetype: str, name: str) -> UploadResult:
+    async def upload(self, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
         """Take one there. Raises OSError."""
 
 
@@ -52,6 +57,18 @@ class WhatsAppEnclosures:
             if why:
                 return Cancelled(why)
             return Taken(await self._network.upload(number, made.path, made.mimetype, made.name), made)
+
+    async def spoken(self, number: str, data: bytes) -> UploadResult:
+        """A voice message at WhatsApp; that plays it to nobody yet."""
+        return await self._network.upload(number, data, VOICE, "voice.ogg")
+
+
+def recorded(content: object) -> bytes | None:
+    """The bytes of a voice message that goes with a letter."""
+    if not isinstance(content, File) or not is_voice(content.mime):
+        return None
+    data = json.loads(content.ref).get("data")
+    return base64.b64decode(data) if isinstance(data, str) else None
 
 
 def below(enclose: Enclose, made: Handout) -> Phrase:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from appservice.whatsapp.enclosing import recorded
 from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question, Released
 from catalogue import said
 from policies import message
@@ -47,7 +48,7 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
         case Publish(heading=heading, words=words):
             return Released(heading, words)
         case File(words=words):
-            return _file(author, words)
+            return _file(author, words, follows=recorded(letter.content) is not None)
         case message.Removal():
             return Notice(REMOVED)
         case message.Reaction() | Unreadable() | AskWhose() | Enclose():
@@ -56,7 +57,10 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
             assert_never(letter.content)
 
 
-def _file(author: str, words: str) -> Content:
+def _file(author: str, words: str, *, follows: bool) -> Content:
+    if follows:
+        told = phrase("{author} sent the voice message that follows.", author=author)
+        return Post(author, phrase("sent the voice message that follows, and wrote"), words) if words else Notice(told)
     if words:
         return Post(author, phrase("shared a file, which does not travel by WhatsApp, and wrote"), words)
     return Notice(

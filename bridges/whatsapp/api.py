@@ -9,6 +9,7 @@ There is no idempotency key; what we send along (`biz_opaque_callback_data`) com
 """
 
 import asyncio
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,12 +90,12 @@ class CloudApi:
         except (TimeoutError, ClientError, OSError) as error:
             return Unknown(f"WhatsApp did not answer ({type(error).__name__})")
 
-    async def upload(self, number: str, file: Path, mimetype: str, name: str) -> UploadResult:
+    async def upload(self, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
         """Have WhatsApp keep a file for a message from that number of ours (Media, upload media: for 30 days). Nobody
         is shown it by that, so whatever goes wrong may be tried again. Raises OSError of the disk."""
         url = f"{self._graph.base_url}/{self._graph.version}/{number}/media"
         headers = {"Authorization": f"Bearer {self._graph.access_token}"}
-        with await asyncio.to_thread(file.open, "rb") as opened:
+        with io.BytesIO(file) if isinstance(file, bytes) else await asyncio.to_thread(file.open, "rb") as opened:
             form = FormData()
             form.add_field("messaging_product", "whatsapp")
             form.add_field("type", mimetype)

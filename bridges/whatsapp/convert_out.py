@@ -15,6 +15,7 @@ from policies.case import Kind, Network
 from policies.language import Language
 from policies.names import MEDIATORS
 from policies.phrase import Phrase, phrase
+from policies.recordings import is_voice
 from policies.telephone import user_id
 from policies.text import one_line
 
@@ -117,9 +118,12 @@ class Uploaded:
 
 
 def medium(audience: Kind, case: str, file: Uploaded, text: Phrase, language: Language = Language.ENGLISH) -> Json:
-    """A file, and below it who reads it, and words of ours: a picture as such, everything else as a document."""
+    """A file, and below it who reads it, and words of ours: a picture as such, everything else as a document.
+    Below a voice message nothing can stand: who reads it is said before it."""
     caption = f"{_label(audience, case, language)}\n{said(text, language)}"[:CAPTION]
     inner = {"id": file.id, "caption": caption}
+    if is_voice(file.mimetype):
+        return {"type": "audio", "audio": {"id": file.id, "voice": True}}
     if file.mimetype.startswith("image/"):
         return {"type": "image", "image": inner}
     return {"type": "document", "document": {**inner, "filename": file.name}}

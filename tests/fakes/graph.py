@@ -64,7 +64,7 @@ class FakeCloud:
             answer = {}
         return _result(status, json.dumps(answer).encode())
 
-    async def upload(self, number: str, file: Path, mimetype: str, name: str) -> UploadResult:
+    async def upload(self, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
         # That a file was taken without an answer makes no difference to anybody.
         goes_wrong = self.graph.mishaps and self.graph.mishaps[0] is not Mishap.TAKEN_NO_ANSWER
         mishap = self.graph.mishaps.popleft() if goes_wrong else None
@@ -72,7 +72,7 @@ class FakeCloud:
             return uploaded(400, json.dumps(error(400, mishap)[1]).encode())
         if mishap is not None:
             return NotSent("WhatsApp took no file")
-        data = file.read_bytes()  # noqa: ASYNC240 - a few bytes
+        data = file if isinstance(file, bytes) else file.read_bytes()  # noqa: ASYNC240 - a few bytes
         status, answer = self.graph.files.upload(number, f"Bearer {TOKEN}", "whatsapp", mimetype, data)
         return uploaded(status, json.dumps(answer).encode())
 

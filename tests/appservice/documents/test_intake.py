@@ -38,6 +38,7 @@ CASE = both_sides()
 HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
 ALICE, BOB, BOT = (UserId(f"@{name}:example.org") for name in ("alice", "bob", "_mediatrix_bot"))
 SECRET = b"her offer"
+VOICE_MESSAGE = b"OggS" + b"\0" * 24 + b"OpusHead and what she says"
 
 
 @dataclass
@@ -95,8 +96,10 @@ class Room:
         self.intake = Intake(self.database, ends, self.vault, self.examiner, self.redactor)
         self.item = Item(ItemId("o1"), Lane("file"), "files", CASE.id, b"", AT)
 
-    async def send(self, *, uploader: UserId = ALICE, sha256: str | None = None, uri: str | None = None) -> MediaUri:
-        sealed = encrypt_file(SECRET)
+    async def send(
+        self, *, uploader: UserId = ALICE, sha256: str | None = None, uri: str | None = None, data: bytes = SECRET
+    ) -> MediaUri:
+        sealed = encrypt_file(data)
         uploaded = await self.synapse.media.reserve(as_user=uploader)
         await self.synapse.media.fill(uploaded, sealed.ciphertext, as_user=uploader)
         info = {
@@ -199,6 +202,31 @@ async def test_what_may_be_kept_all_the_same_lies_locked_as_it_was_sent(room: Ro
     assert (room.folder / "out").read_bytes() == SECRET
     (room.folder / "out").unlink()
     assert room.open_files() == []
+
+
+@pytest.mark.parametrize(
+    ("data", "says", "goes"),
+    [
+        (VOICE_MESSAGE, "film", True),
+        (VOICE_MESSAGE, "refused", False),
+        (VOICE_MESSAGE, "down", False),
+        (b"OggS" + b"\0" * 24 + b"vorbis", "film", False),
+        (SECRET, "film", False),
+    ],
+)
+async def test_of_what_was_looked_into_and_is_no_document_a_voice_message_alone_goes_on_with_its_bytes(
+    room: Room, data: bytes, says: str, goes: bool
+) -> None:
+    await room.send(data=data)
+    room.examiner.says = says
+    await room.ingest()
+    [filing] = room.filed()
+    assert (filing.voice is not None) is goes
+    if filing.voice:
+        assert (filing.voice.conversation, filing.voice.message) == (HERS, "m1")
+        assert isinstance(filing.voice.content, File)
+        assert filing.voice.content.mime == "audio/ogg; codecs=opus"
+        assert base64.b64decode(json.loads(filing.voice.content.ref)["data"]) == data
 
 
 async def test_what_is_over_a_limit_is_not_even_looked_into(room: Room) -> None:

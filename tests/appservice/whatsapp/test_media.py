@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from appservice.documents.intake import FETCHED_FOR, POSTED_MOST, Ends, Intake
+from appservice.documents.as_it_came import POSTED_MOST
+from appservice.documents.intake import FETCHED_FOR, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.redact import Redactor
 from appservice.documents.shelf import Folder
