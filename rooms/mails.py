@@ -15,7 +15,8 @@ from rooms.ports import ItemId
 @dataclass(frozen=True, slots=True)
 class SentMail:
     """One mail of ours. `bounce_hash` is that of the address to which reports about it come; `detail` is a status code
-    of RFC 3463, or what the mail server said, never an address."""
+    of RFC 3463, or what the mail server said, never an address; `about` names its room and what it brought, without
+    words of anybody. Empty for mails from before that was kept."""
 
     bounce_hash: str
     case: CaseId
@@ -25,6 +26,7 @@ class SentMail:
     state: MailState
     at: datetime
     detail: str = ""
+    about: str = ""
 
 
 class Mails(Protocol):

@@ -88,6 +88,7 @@ async def mails_text(work: Work, case: Case, person: PersonId) -> str:
     sent: Sequence[SentMail | SentPart] = await ledger.to_person(case.id, person, MAILS_SHOWN)
     lines = [
         f"{moment(one.at, case.zone)}: {one.state.in_words}{f' ({one_line(one.detail)})' if one.detail else ''}"
+        f"{f' – {one.about}' if isinstance(one, SentMail) and one.about else ''}"
         for one in sent
     ]
     stopped = (

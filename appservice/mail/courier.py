@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from appservice.documents.handout import Enclosures, Handout
+from appservice.mail.about import about
 from appservice.mail.enclosing import attached, beside
 from appservice.mail.leaving import is_with_another, outcome_of, still_waiting, wait_again
 from appservice.mail.lines import remember_lines
@@ -144,7 +145,7 @@ class MailCourier:
             )
             mail = await self._written(work, letter, person, away, made)
             await work.shelf.add_link(link, whose, person.endpoint.id, at, at + LINK_LASTS)
-            await work.mails.leaves(leaving)
+            await work.mails.leaves(replace(leaving, about=about(letter, person)))
             await remember_lines(work.echoes, whose.case, whose.person, letter.conversation, mail.text)
             if letter.message:
                 await work.journal.link_mail(letter.case.id, letter.message, away.mail_id)

@@ -36,9 +36,10 @@ SENT_MAILS = Table(
     Column("state", Text, nullable=False),
     Column("detail", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("about", LargeBinary),
     sqlite_autoincrement=True,
 )
-"""What is known of each mail that left; `detail` is sealed."""
+"""What is known of each mail that left; `detail` and `about` are sealed."""
 Index("ix_sent_mails_case_id_person", SENT_MAILS.c.case_id, SENT_MAILS.c.person)
 
 RAW_MAILS = Table(

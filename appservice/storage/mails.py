@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
 from appservice.storage.schema import counters
-from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
+from appservice.storage.seals import Seals, case_seal, make_case_seal, open_optional, open_text, row, seal_text
 from appservice.storage.statements import insert_new, upsert
 from bridges.email.convert_in import Likeness
 from policies.case import CaseId, PersonId
@@ -18,6 +18,7 @@ from policies.message import MessageId
 from rooms.mails import SentMail
 from rooms.ports import ItemId
 
+_ABOUT: Final = "sent_mails.about"
 _LOOKED: Final = "mailbox.looked"
 """Among the numbers that no backup has: after a restore nobody has looked yet."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +82,7 @@ class SqlMailLedger:
             "item": mail.item,
             "state": mail.state,
             "detail": self._sealed(mail.bounce_hash, mail.detail),
+            "about": seal_text(self._seals.sealer, _ABOUT, mail.bounce_hash, mail.about),
             "at": mail.at,
         }
         await self._connection.execute(upsert(self._connection.dialect, SENT_MAILS, "bounce_hash"), values)
@@ -114,6 +116,7 @@ class SqlMailLedger:
                 state=MailState(found.state),
                 at=found.at,
                 detail=open_text(self._seals.sealer, "sent_mails.detail", found.bounce_hash, found.detail),
+                about=open_optional(self._seals.sealer, _ABOUT, found.bounce_hash, found.about) or "",
             )
             for found in await self._connection.execute(statement)
         )

@@ -96,6 +96,7 @@ _SEALED: Final = (
     _bytes(schema.rooms, "reason", "rooms.reason", "case_id", "key"),
     _bytes(schema.reply_addresses, "sealed", "reply_addresses.sealed", "token_hash"),
     _bytes(SENT_MAILS, "detail", "sent_mails.detail", "bounce_hash"),
+    _bytes(SENT_MAILS, "about", "sent_mails.about", "bounce_hash"),
     _bytes(SENT_PARTS, "detail", "whatsapp_sent.detail", "item"),
     _bytes(SENT_PARTS, "wamid", "whatsapp_sent.wamid", "item"),
     _bytes(schema.holds, "why", "holds.why", "case_id", "message"),

@@ -34,6 +34,7 @@ from rooms.mails import SentMail
 from rooms.marks import Mark
 from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.ports import Entry, Item, ItemId, Lane, State
+from rooms.shown import mails_text
 from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail, parsed
 from tests.bridges.email.test_reports import BLOCK, dsn
 from tests.fakes.memory import MemoryDatabase
@@ -143,6 +144,20 @@ async def test_each_kind_of_letter_can_be_read(desk: Desk, content: Content | No
     (found,) = desk.post_office.delivered
     assert shown in found.text
     assert "secret name" not in found.text
+
+
+async def test_the_mediator_sees_of_each_mail_for_which_room_it_was_and_whose_and_no_word_of_it(desk: Desk) -> None:
+    await desk.carry(Text("hello"), JOINT, "i1")
+    await desk.carry(None, OWN, "i2")
+    desk.post_office.verdicts = [Unknown("silence")]
+    await desk.carry(Edit(None, "better words"), JOINT, "i3")
+    async with desk.database.begin() as work:
+        lines = (await mails_text(work, CASE, CARL.id)).splitlines()
+    assert [line.partition("UTC: ")[2] for line in lines[-3:]] == [
+        "perhaps sent (no answer) (silence) – EVERYONE · 1042: a correction by Alice",
+        "sent (queued) – PRIVATE with mediator · 1042 (Jones): the first letter",
+        "sent (queued) – EVERYONE · 1042: words of Alice",
+    ]
 
 
 async def test_what_is_on_the_page_alone_goes_as_a_link_even_to_whoever_gets_words_by_mail(desk: Desk) -> None:

@@ -541,7 +541,7 @@ class DatabaseContract:
 
     async def test_what_is_known_of_a_mail_that_left_can_change(self, database: WideDatabase) -> None:
         mails = [
-            SentMail(f"hash{n}", SMITH, CARL, EndpointId("e2"), ItemId(f"i{n}"), MailState.LEAVING, AT, "Ω")
+            SentMail(f"hash{n}", SMITH, CARL, EndpointId("e2"), ItemId(f"i{n}"), MailState.LEAVING, AT, "Ω", "Joint: Ω")
             for n in range(3)
         ]
         async with database.begin() as work:
