@@ -43,7 +43,7 @@ def card(case: Case, document: Document, version: Version, at: datetime, *, name
             names=_names(case, document, version, Action.VIEW, at),
         ),
     ]
-    lines += [phrase("Before it was kept: {change}", change=stored(change)) for change in version.changes if named]
+    lines += [phrase("Before it was kept: {change}", change=change) for change in version.changes if named]
     if document.exposed:
         seen = people(case, document.exposed)
         lines.append(phrase("Perhaps seen before it was taken out: {names}.", names=seen))

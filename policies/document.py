@@ -10,6 +10,7 @@ from typing import NewType
 
 from policies.files import Kind
 from policies.names import Conversation, PersonId
+from policies.phrase import Phrase
 
 DocumentId = NewType("DocumentId", str)
 """Of a document within its case, as people type it: "D2". Never given twice."""
@@ -65,7 +66,7 @@ class Version:
     original: Kept
     pages: int | None = None
     """How many page images there can be; None where there are none."""
-    changes: tuple[str, ...] = ()
+    changes: tuple[Phrase, ...] = ()
     """What was taken out of the original, in words for its owner."""
 
 
@@ -147,7 +148,7 @@ class Document:
     """What its owner calls it, if another of theirs had that name already."""
     into: DocumentId | None = None
     """Of which document it is a version now, under another number; itself it is nothing any more."""
-    quarantined: str | None = None
+    quarantined: Phrase | None = None
     """Why it was refused: nobody gets it before a mediator has it kept as it is."""
 
     @property

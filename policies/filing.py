@@ -31,7 +31,7 @@ from policies.floor import objection
 from policies.membership import bridged_readers, caucuses_of, readers
 from policies.message import File, Message, MessageId
 from policies.outcome import Facts
-from policies.phrase import Phrase, phrase, stored, together
+from policies.phrase import Phrase, phrase, together
 from policies.plan import desk_label, label
 from policies.quarantine import Locked, locked
 from policies.recordings import relayed
@@ -55,7 +55,7 @@ class Passed:
     served: Kept
     original: Kept
     pages: int | None
-    changes: tuple[str, ...]
+    changes: tuple[Phrase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Refused:
     `limit`: which limit it would exceed.
     """
 
-    why: str
+    why: Phrase
     harmful: bool = False
     keepable: bool = False
     kept: Kept | None = None
@@ -77,7 +77,7 @@ class Refused:
 class Waits:
     """It could not be examined yet; `why` is a sentence, too."""
 
-    why: str
+    why: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def decide_filed(case: Case, filing: Filing, facts: Facts) -> Decision:
         case Refused():
             return _refused(case, filing, filing.result, facts)
         case Waits(why):
-            told = _told_of_file(case, filing, facts, _NOT_YET, stored(why), phrase("It is tried again by itself."))
+            told = _told_of_file(case, filing, facts, _NOT_YET, why, phrase("It is tried again by itself."))
             return Decision(case, told, "file-waits", why)
         case _:
             assert_never(filing.result)
@@ -200,7 +200,7 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
 
 def _refused(case: Case, filing: Filing, refused: Refused, facts: Facts) -> Decision:
     """What does harm goes. Nothing else is lost: it stays where it was said in private, or is held."""
-    why, where = stored(refused.why), label(filing.said_in, case)
+    why, where = refused.why, label(filing.said_in, case)
     after: tuple[Effect, ...]
     parts: tuple[str, ...]
     heard = () if refused.harmful or refused.limit else relayed(case, filing.voice or filing.otherwise, facts)

@@ -6,7 +6,8 @@ A phrase is made where it is decided that something is said, and is put into a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -27,17 +28,31 @@ class Tongue(Protocol):
         """A moment by the clock of that zone, which it names."""
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with places to fill in, and with what: how a phrase is stored, so that it can be said in any language."""
+
+    english: str
+    values: Mapping[str, str | int]
+
+
 class Phrase(str):
     """A text in English, which knows how it is said elsewhere. What is joined to it with `+` or in an f-string is a
     plain text, and no party is told that."""
 
-    __slots__ = ("_say",)
+    __slots__ = ("_say", "_template")
     _say: Callable[[Tongue], str]
+    _template: Template | None
 
-    def __new__(cls, say: Callable[[Tongue], str]) -> Phrase:
+    def __new__(cls, say: Callable[[Tongue], str], template: Template | None = None) -> Phrase:
         made = super().__new__(cls, say(_ENGLISH))
-        made._say = say
+        made._say, made._template = say, template
         return made
+
+    @property
+    def template(self) -> Template | None:
+        """What it was filled in from; None where it stands as it is, or was put together."""
+        return self._template
 
     def said(self, tongue: Tongue) -> str:
         """In that language."""
@@ -53,7 +68,8 @@ def phrase(english: str, /, **values: str | int) -> Phrase:
 
     `{name}` is filled in from `values`, as it is; a value that is a phrase is said in the same language.
     """
-    return Phrase(lambda tongue: _filled(tongue.text(english), values, tongue))
+    template = Template(english, values) if values else None
+    return Phrase(lambda tongue: _filled(tongue.text(english), values, tongue), template)
 
 
 def plural(one: str, many: str, number: int, /, **values: str | int) -> Phrase:
@@ -82,7 +98,7 @@ def together(parts: Iterable[str], by: str = " ") -> Phrase:
     return Phrase(lambda tongue: by.join(_in(part, tongue) for part in some))
 
 
-def _filled(text: str, values: dict[str, str | int], tongue: Tongue) -> str:
+def _filled(text: str, values: Mapping[str, str | int], tongue: Tongue) -> str:
     return text.format(**{name: _in(value, tongue) for name, value in values.items()})
 
 

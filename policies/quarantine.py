@@ -15,6 +15,7 @@ from policies.case import Case, Conversation, PersonId
 from policies.document import Document, Kept, Label, Version
 from policies.files import Kind, file_name
 from policies.names import Kind as RoomKind
+from policies.phrase import Phrase, phrase
 from policies.versions import another, same_file
 
 REASON_LIMIT: Final = 300
@@ -28,7 +29,7 @@ class Locked:
     home: Conversation
     name: str
     kept: Kept
-    why: str
+    why: Phrase
 
 
 def locked(case: Case, file: Locked, at: datetime) -> Document | None:
@@ -44,6 +45,11 @@ def locked(case: Case, file: Locked, at: datetime) -> Document | None:
 
 def let_out(document: Document, mediator: str, reason: str) -> Document:
     """The document as it was sent, with who had it kept and why on its card."""
-    note = f"It was refused ({document.quarantined}) {mediator} had it kept as it was sent, not made harmless: {reason}"
+    note = phrase(
+        "It was refused ({why}) {mediator} had it kept as it was sent, not made harmless: {reason}",
+        why=document.quarantined or "",
+        mediator=mediator,
+        reason=reason,
+    )
     version = replace(document.newest, changes=(note,))
     return replace(document.with_version(version), quarantined=None)

@@ -8,7 +8,7 @@ from typing import Final
 
 from policies.case import Case, PersonId
 from policies.document import Document, Version
-from policies.phrase import phrase
+from policies.phrase import Phrase, phrase
 
 MEGABYTE: Final = 1_000_000
 _DAY: Final = timedelta(days=1)
@@ -37,7 +37,7 @@ class Full:
     """`limit`: which one is reached, for the mediators alone; `why` is a sentence for who sent the file."""
 
     limit: str
-    why: str
+    why: Phrase
 
 
 def full(case: Case, person: PersonId, size: int, at: datetime, quota: Quota) -> Full | None:

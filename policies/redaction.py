@@ -19,7 +19,7 @@ from policies.documents import all_may_view, at_home
 from policies.effects import Decision, Effect, Inform, Tell
 from policies.filing import Passed, Refused, Waits, announced
 from policies.outcome import Facts
-from policies.phrase import Phrase, phrase, stored, together
+from policies.phrase import Phrase, phrase, together
 from policies.versions import grown
 
 
@@ -73,10 +73,10 @@ def _kept(case: Case, found: tuple[Document, Version], made: Redaction, passed: 
     return Decision(case, _told(case, longer, version, note, facts), "redacted", reason)
 
 
-def _not_made(case: Case, found: tuple[Document, Version], by: PersonId, what: Phrase, why: str) -> Decision:
+def _not_made(case: Case, found: tuple[Document, Version], by: PersonId, what: Phrase, why: Phrase) -> Decision:
     """Whoever wished for it is told, where they may be told of the document."""
     document, source = found
-    text, where = together([cards.number_of(document, source), what, stored(why)]), _where(case, document, by)
+    text, where = together([cards.number_of(document, source), what, why]), _where(case, document, by)
     told: Effect = Tell(DESK, text) if where == DESK else Inform(by, where, text)
     return Decision(
         case, (told,) if by in at_home(case, document, source.label) else (), "not-redacted", f"{what} {why}"

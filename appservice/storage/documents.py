@@ -13,9 +13,10 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from policies.phrase import Phrase, stored
+from policies.phrase import Phrase, phrase, stored
 
 _CLASS: Final = "class"
+_SAY, _WITH = "say", "with"
 _PLAIN: Final = frozenset({str, int, bool})
 
 T = TypeVar("T")
@@ -63,8 +64,7 @@ def _codec(of: Any) -> _Codec:
     if hasattr(of, "__supertype__"):
         return _codec(of.__supertype__)
     if of is Phrase:
-        # Said in the language of its reader before it is stored.
-        return _Codec(str, lambda value: stored(_exactly(str)(value)))
+        return _Codec(_written, _said)
     if of in _PLAIN:
         return _Codec(_same, _exactly(of))
     if of is datetime:
@@ -86,6 +86,25 @@ def _codec(of: Any) -> _Codec:
     if isinstance(of, type) and is_dataclass(of):
         return _dataclass(of)
     raise TypeError(f"no way to write {of} into a document")
+
+
+def _written(text: str) -> Any:
+    """Mostly it was said in the language of its reader before. What is told to several, is said only then: so its text
+    is stored with what is filled in, or it could be found in no catalogue."""
+    template = text.template if isinstance(text, Phrase) else None
+    if template is None:
+        return str(text)
+    values = template.values.items()
+    return {_SAY: template.english, _WITH: {name: _written(v) if isinstance(v, str) else v for name, v in values}}
+
+
+def _said(value: Any) -> Phrase:
+    if not isinstance(value, dict):
+        return stored(_exactly(str)(value))
+    if set(value) != {_SAY, _WITH}:
+        raise TypeError
+    values = {name: _said(v) if isinstance(v, str | dict) else _exactly(int)(v) for name, v in value[_WITH].items()}
+    return phrase(_exactly(str)(value[_SAY]), **values)
 
 
 def _same(value: Any) -> Any:

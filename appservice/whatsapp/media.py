@@ -12,6 +12,7 @@ from bridges.whatsapp.media import Fetched, Medium, NotNow, Outcome, Wrong
 from policies.files import file_name
 from policies.filing import Refused
 from policies.message import File, FileRef
+from policies.phrase import stored
 from rooms.homeserver import Trouble
 
 
@@ -41,7 +42,7 @@ class WhatsAppFiles:
             case Fetched():
                 return None
             case Wrong(why):
-                return Refused(why)
+                return Refused(stored(why))
             case NotNow(why):
                 raise Trouble(why, transient=True)
 

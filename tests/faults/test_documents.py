@@ -21,6 +21,7 @@ from appservice.setup.config import Config, Documents
 from policies.case import DESK, JOINT, Case
 from policies.document import Document
 from policies.files import Kind
+from policies.phrase import verbatim
 from rooms.ports import UserId
 from tests.fakes.synapse import Room
 from tests.faults.boundaries import Cut
@@ -41,7 +42,7 @@ class Examining:
     async def examine(self, source: Path) -> Examined:
         clean = source.with_name("clean")
         clean.write_bytes(SERVED)
-        return Clean(Kind.PDF, clean, 2, ("the author's name was removed",))
+        return Clean(Kind.PDF, clean, 2, (verbatim("the author's name was removed"),))
 
 
 class Redacting:

@@ -32,6 +32,7 @@ from policies.effects import Decision, Effect, Explain, Inform, Pose, Post, Publ
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, decide_filed
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
+from policies.phrase import verbatim
 from policies.redaction import Redaction, decide_redacted
 from tests.invariants.canaries import canaries_in, is_staff, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named
@@ -67,7 +68,7 @@ def filed(case: Case, key: str, at: datetime, *, taken: bool = True) -> Decision
     """A document's owner shares it, or a version of it, or what is not taken."""
     owner, home = OWNERS[whole(key)]
     kept = Kept(BlobId(f"b{key}"), f"{key.lower()}a".replace(".", "c").ljust(64, "0"), 10)
-    result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ()) if taken else Refused("It is a film.")
+    result = Passed(Kind.PDF, "application/pdf", kept, kept, 1, ()) if taken else Refused(verbatim("It is a film."))
     name = CANARIES[whole(key)] if taken else f"{CANARIES[whole(key)]}.pdf"
     former = DocumentId(whole(key)) if "." in key else None
     brought = Filing(MessageId(key), named(case, owner).id, home, home, name, result, version_of=former)

@@ -25,6 +25,7 @@ from policies.effects import (
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, SignedDevice, Text, Unproven
+from policies.phrase import verbatim
 from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
 
 CASE = both_sides(
@@ -40,10 +41,10 @@ PASSED = Passed(
     Kept(BlobId("b1"), "1" * 64, 1_200_000),
     Kept(BlobId("b2"), "2" * 64, 1_300_000),
     20,
-    ("the author's name was removed",),
+    (verbatim("the author's name was removed"),),
 )
 OTHER = replace(PASSED, served=Kept(BlobId("b3"), "3" * 64, 5), original=Kept(BlobId("b4"), "4" * 64, 6))
-MACRO, FILM = Refused("It holds a macro.", harmful=True), Refused("It is a film.")
+MACRO, FILM = Refused(verbatim("It holds a macro."), harmful=True), Refused(verbatim("It is a film."))
 
 
 def sent(
@@ -157,7 +158,7 @@ def test_words_beside_a_file_that_is_no_document_stand_there_and_reach_whoever_r
 
 
 def test_words_beside_a_file_that_waits_still_stand_there_and_those_out_of_another_room_are_held() -> None:
-    assert "clause 3" not in str(filed(Waits("The scanner is down."), words="clause 3"))
+    assert "clause 3" not in str(filed(Waits(verbatim("The scanner is down.")), words="clause 3"))
     assert "clause 3" not in str(filed(where=JOINT, words="clause 3").effects)
 
 
@@ -227,7 +228,7 @@ def test_a_file_that_its_owner_calls_a_new_version_is_one_which_nobody_was_grant
     assert len(filed(OTHER, home=DESK, case=filed().case, version_of=DocumentId("D1")).case.documents) == 2
 
 
-@pytest.mark.parametrize("result", [PASSED, OTHER, MACRO, FILM, Waits("The scanner is down.")])
+@pytest.mark.parametrize("result", [PASSED, OTHER, MACRO, FILM, Waits(verbatim("The scanner is down."))])
 @pytest.mark.parametrize(
     ("label", "who_learns_its_name"),
     [(Label.PRIVILEGED, {"Ann"}), (Label.MEDIATORS, {DESK}), (Label.CAUCUS, {HERS, DESK, "Ann"})],
@@ -282,7 +283,7 @@ def test_what_is_no_document_out_of_the_joint_room_is_held_and_not_destroyed() -
 
 
 def test_what_waits_for_the_scanner_stays_and_is_said() -> None:
-    decision = filed(Waits("The scanner is down."))
+    decision = filed(Waits(verbatim("The scanner is down.")))
     assert not of_kind(Redact, decision.effects) + of_kind(Erase, decision.effects)
     assert "The scanner is down." in str(of_kind(Tell, decision.effects))
     assert decision.case == CASE
@@ -295,7 +296,7 @@ def from_carl(result: Passed | Refused | Waits) -> Decision:
     return decide_filed(CASE, Filing(None, carl, HIS, HIS, FILE.name, result, otherwise=post), KNOWN)
 
 
-@pytest.mark.parametrize("result", [PASSED, MACRO, FILM, Waits("The scanner is down.")])
+@pytest.mark.parametrize("result", [PASSED, MACRO, FILM, Waits(verbatim("The scanner is down."))])
 def test_what_came_with_a_mail_stands_in_a_room_only_if_it_can_be_no_document_and_does_no_harm(
     result: Passed | Refused | Waits,
 ) -> None:

@@ -12,13 +12,14 @@ from policies.effects import Decision, Inform, Post, Tell
 from policies.files import Kind, file_name
 from policies.filing import Filing, Refused, decide_filed
 from policies.message import MessageId, Text
+from policies.phrase import verbatim
 from policies.quota import MEGABYTE, Quota, full
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named, of_kind
 
 CASE = both_sides("!party add Ann ann@example.net as counsel on Smith")
 HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
 BYTES = Kept(BlobId("b1"), "ab" * 32, 900)
-FILM = Refused("Videos are not taken.", keepable=True, kept=BYTES)
+FILM = Refused(verbatim("Videos are not taken."), keepable=True, kept=BYTES)
 
 
 def brought(case: Case = CASE, result: Refused = FILM, said_in: Conversation = HERS) -> Decision:
@@ -102,7 +103,7 @@ def test_what_would_be_privileged_is_not_locked_up_where_nobody_could_let_it_out
     assert "lies locked" not in told(again)
 
 
-@pytest.mark.parametrize("result", [Refused("Malware.", harmful=True), Refused("A trick.")])
+@pytest.mark.parametrize("result", [Refused(verbatim("Malware."), harmful=True), Refused(verbatim("A trick."))])
 def test_what_does_harm_or_is_a_trick_is_not_even_locked_up(result: Refused) -> None:
     assert brought(result=result).case == CASE
 
@@ -140,14 +141,14 @@ def test_nobody_learns_from_a_limit_how_much_others_have_shared() -> None:
     assert of_case is not None
     assert own is not None
     assert of_case.why == own.why
-    told_of = brought(result=Refused(of_case.why, limit=of_case.limit))
+    told_of = brought(result=Refused(verbatim(of_case.why), limit=of_case.limit))
     assert {t.conversation for t in of_kind(Tell, told_of.effects) if of_case.limit in t.text} == {DESK}
 
 
 def test_what_is_too_much_is_said_each_time_to_whom_it_concerns_and_once_to_the_mediators() -> None:
     over = full(of_size(2 * MEGABYTE), named(CASE, "Alice").id, 1, AT, Quota(MEGABYTE, MEGABYTE, 9))
     assert over is not None
-    limit = Refused(over.why, limit=over.limit)
+    limit = Refused(verbatim(over.why), limit=over.limit)
     once = brought(result=limit)
     twice = brought(once.case, limit)
     assert [DESK in {t.conversation for t in of_kind(Tell, d.effects)} for d in (once, twice)] == [True, False]

@@ -17,6 +17,7 @@ from policies.effects import Decision, Inform, Tell
 from policies.files import Kind
 from policies.filing import Passed, Refused, Waits
 from policies.message import Text
+from policies.phrase import verbatim
 from policies.redaction import Redaction, decide_redacted
 from tests.policies.builders import AT, facts, message, named, of_kind
 from tests.policies.test_document_commands import CASE, HERS, document, says
@@ -128,7 +129,7 @@ def test_it_is_as_strict_as_its_source_has_become_meanwhile_and_what_was_granted
 
 
 @pytest.mark.parametrize("who", ["Alice", "Mia"])
-@pytest.mark.parametrize("result", [Refused("No such words."), Waits("Nobody is there.")])
+@pytest.mark.parametrize("result", [Refused(verbatim("No such words.")), Waits(verbatim("Nobody is there."))])
 def test_whoever_wished_for_it_is_told_why_there_is_none(who: str, result: Refused | Waits) -> None:
     wish = wished(says(CASE, who, COMMAND, DESK if who == "Mia" else HERS))
     after = made(CASE, wish, result)

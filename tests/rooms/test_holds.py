@@ -20,6 +20,7 @@ from policies.message import (
     Text,
     Unproven,
 )
+from policies.phrase import verbatim
 from rooms.apply import PEOPLE
 from rooms.handle import Handler
 from rooms.outcome import Sent
@@ -70,7 +71,9 @@ async def test_a_file_that_can_be_no_document_waits_for_a_mediator_who_gives_it_
         await Handler(work, CODEC, house, ItemId("file"), AT).message(CASE.id, sent, None, None)
     assert await ends(site) == []
     home = caucus_of(CASE, "Smith")
-    filing = Filing(sent.id, sent.author, JOINT, home, "film.mp4", Refused("It is a film."), readers(CASE, JOINT))
+    filing = Filing(
+        sent.id, sent.author, JOINT, home, "film.mp4", Refused(verbatim("It is a film.")), readers(CASE, JOINT)
+    )
     async with site.database.begin() as work:
         await Handler(work, CODEC, house, ItemId("filed"), AT).filed(CASE.id, filing)
     assert await ends(site) == [None]

@@ -39,7 +39,8 @@ class Pipeline:
         self._workshop, self._scanner, self._most_bytes = workshop, scanner, most_bytes
 
     async def examine(self, source: Path) -> Examined:
-        """As the port says. The scanner comes first: what it knows is not even parsed."""
+        """As the port says. The scanner comes before the workshop: what it knows is not even parsed. The size comes
+        before both, so that nobody keeps the scanner busy with what is not taken anyway; none of that is kept."""
         target = source.with_name(f"{source.name}.clean")
         try:
             with source.open("rb") as file:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from policies.files import Kind
 from policies.filing import Refused, Waits
+from policies.phrase import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Clean:
     kind: Kind
     path: Path
     pages: int | None
-    changes: tuple[str, ...]
+    changes: tuple[Phrase, ...]
 
 
 Examined = Clean | Refused | Waits

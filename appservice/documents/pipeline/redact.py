@@ -13,8 +13,9 @@ from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Wo
 from policies.document import Area
 from policies.files import Kind
 from policies.filing import Refused, Waits
+from policies.phrase import phrase
 
-_NOT_NOW: Final = "It is tried again by itself."
+_NOT_NOW: Final = phrase("It is tried again by itself.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.setup.config import S3, Documents
 from policies.filing import Refused
+from policies.phrase import verbatim
 from policies.quota import Quota
 from tests.fakes.memory import MemoryDatabase
 from tests.invariants.world import configuration
@@ -27,7 +28,7 @@ async def test_a_file_has_so_many_megabytes_as_are_configured_whichever_way_it_c
     with large.open("wb") as file:
         file.truncate(7_000_001)
     assert house.intake._quota == Quota(5_000_000_000, 1_000_000_000, 100)
-    assert await house.intake._examiner.examine(large) == Refused("A file has at most 7 MB.")
+    assert await house.intake._examiner.examine(large) == Refused(verbatim("A file has at most 7 MB."))
     assert document_house(configuration(), cast(ServiceDatabase, MemoryDatabase()), cast(Homeserver, None)) is None
 
 

@@ -26,6 +26,7 @@ from policies.effects import Ingest, Post
 from policies.files import Kind
 from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, Text
+from policies.phrase import verbatim
 from policies.quota import Quota
 from policies.redaction import Redaction
 from rooms.homeserver import Trouble
@@ -52,11 +53,11 @@ class Examining:
         self.seen.append(source.read_bytes())  # noqa: ASYNC240 - a few bytes
         match self.says:
             case "refused":
-                return Refused("It holds a macro.", harmful=True)
+                return Refused(verbatim("It holds a macro."), harmful=True)
             case "film":
-                return Refused("Videos are not taken.", keepable=True)
+                return Refused(verbatim("Videos are not taken."), keepable=True)
             case "down":
-                return Waits("The scanner is down.")
+                return Waits(verbatim("The scanner is down."))
             case _:
                 clean = source.with_name("clean")
                 clean.write_bytes(b"harmless")
@@ -186,7 +187,7 @@ async def test_what_is_refused_is_not_kept(room: Room) -> None:
     await room.send()
     room.examiner.says = "refused"
     assert await room.ingest() is None
-    assert [filing.result for filing in room.filed()] == [Refused("It holds a macro.", harmful=True)]
+    assert [filing.result for filing in room.filed()] == [Refused(verbatim("It holds a macro."), harmful=True)]
     assert not (room.folder / "documents" / "blobs").exists()
 
 
@@ -256,7 +257,7 @@ async def test_a_scanner_that_is_down_is_said_once_and_then_it_is_kept(room: Roo
     await room.send()
     room.examiner.says = "down"
     assert [await room.ingest(), await room.ingest()] == ["The scanner is down."] * 2
-    assert [filing.result for filing in room.filed()] == [Waits("The scanner is down.")]
+    assert [filing.result for filing in room.filed()] == [Waits(verbatim("The scanner is down."))]
     room.examiner.says = "clean"
     assert await room.ingest() is None
     assert isinstance(room.filed()[-1].result, Passed)
@@ -272,14 +273,14 @@ async def test_another_file_than_was_encrypted_is_not_examined(room: Room) -> No
 async def test_a_file_that_is_gone_is_said_to_be(room: Room) -> None:
     room.synapse.media_files.pop(await room.send())
     assert await room.ingest() is None
-    assert [filing.result for filing in room.filed()] == [Refused("The server does not have it any more.")]
+    assert [filing.result for filing in room.filed()] == [Refused(verbatim("The server does not have it any more."))]
 
 
 async def test_a_file_that_is_too_large_to_be_fetched_is_said_to_be_so(room: Room) -> None:
     await room.send()
     room.synapse.hazard = failing(MediaTooLargeError("too much"))
     assert await room.ingest() is None
-    assert [filing.result for filing in room.filed()] == [Refused("It is larger than a document can be.")]
+    assert [filing.result for filing in room.filed()] == [Refused(verbatim("It is larger than a document can be."))]
 
 
 @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ async def test_a_file_that_the_homeserver_does_not_give_us_for_a_day_is_given_up
     room.item = replace(room.item, failing_since=datetime.now(UTC) - timedelta(days=1, minutes=1))
     assert await room.ingest() is None
     assert [filing.result for filing in room.filed()] == [
-        Refused("The server does not give it out. Please send it again.")
+        Refused(verbatim("The server does not give it out. Please send it again."))
     ]
 
 
@@ -329,7 +330,9 @@ async def test_a_file_on_another_homeserver_is_not_fetched_from_there(room: Room
 async def test_what_is_no_address_of_a_file_is_refused(room: Room, uri: str) -> None:
     await room.send(uri=uri)
     assert await room.ingest() is None
-    assert [filing.result for filing in room.filed()] == [Refused("It is not the file that its sender encrypted.")]
+    assert [filing.result for filing in room.filed()] == [
+        Refused(verbatim("It is not the file that its sender encrypted."))
+    ]
 
 
 async def test_a_vault_that_cannot_be_written_is_tried_again(room: Room) -> None:
@@ -416,7 +419,7 @@ async def test_a_redacted_version_is_made_of_what_others_get_and_kept_once(room:
     assert room.open_files() == []
 
 
-@pytest.mark.parametrize("result", [Refused("No such words."), Waits("Nobody is there.")])
+@pytest.mark.parametrize("result", [Refused(verbatim("No such words.")), Waits(verbatim("Nobody is there."))])
 async def test_why_no_redacted_version_was_made_is_told(room: Room, result: Refused | Waits) -> None:
     wish = await wished(room)
     room.redactor.says = result

@@ -39,6 +39,7 @@ from policies.document import Action, Consent, Document, DocumentId, Grant, Labe
 from policies.documents import Allowed, Wish, may, revoked
 from policies.files import Kind
 from policies.filing import Refused, Waits
+from policies.phrase import verbatim
 from policies.recipient import Stamp
 from rooms.house import House as Handling
 from rooms.ports import UserId
@@ -85,11 +86,11 @@ class FakeExaminer:
         """The same bytes."""
         data = source.read_bytes()  # noqa: ASYNC240 - a few bytes
         if data.startswith(b"wait"):
-            return Waits("It is kept closed.")
+            return Waits(verbatim("It is kept closed."))
         if data.startswith(b"film"):
-            return Refused("Videos are not taken.", keepable=True)
+            return Refused(verbatim("Videos are not taken."), keepable=True)
         if not data.startswith(b"%PDF"):
-            return Refused("Programs are not taken.")
+            return Refused(verbatim("Programs are not taken."))
         clean = source.with_suffix(".clean")
         clean.write_bytes(data)
         return Clean(Kind.PDF, clean, 3, ())

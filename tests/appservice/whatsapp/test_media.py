@@ -22,6 +22,7 @@ from policies.effects import Inform, Ingest, Post, Tell
 from policies.files import Kind
 from policies.filing import Refused, Waits
 from policies.message import File, Text
+from policies.phrase import verbatim
 from rooms.homeserver import Trouble
 from rooms.ports import Item, State, UserId
 from sandbox.whatsapp.media import Stored
@@ -44,9 +45,9 @@ class Examining:
 
     async def examine(self, source: Path) -> Examined:
         if self.waits:
-            return Waits("The scanner is down.")
+            return Waits(verbatim("The scanner is down."))
         if self.harmful or source.read_bytes() != PICTURE:  # noqa: ASYNC240 - a few bytes
-            return Refused("Sound is not taken.", harmful=self.harmful)
+            return Refused(verbatim("Sound is not taken."), harmful=self.harmful)
         clean = source.with_name("clean")
         clean.write_bytes(PICTURE)
         return Clean(Kind.PNG, clean, 1, ())

@@ -22,6 +22,7 @@ from appservice.documents.pipeline.outcome import Clean
 from appservice.documents.pipeline.workshop import Workshop
 from policies.files import Kind, file_name
 from policies.filing import Refused
+from policies.phrase import verbatim
 from tests.appservice.documents.pipeline import makers
 from tests.appservice.documents.pipeline.test_workshop import laughing
 
@@ -88,7 +89,7 @@ async def test_a_gigabyte_is_refused_by_its_size_and_the_next_file_is_taken(shop
     pipeline = Pipeline(shop, None, most_bytes=5 * MEGABYTE)
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(1_000 * MEGABYTE)
-    assert await pipeline.examine(tmp_path / "huge") == Refused(_TOO_LARGE)
+    assert await pipeline.examine(tmp_path / "huge") == Refused(verbatim(_TOO_LARGE))
     (tmp_path / "next").write_bytes(makers.pdf(1))
     assert isinstance(await pipeline.examine(tmp_path / "next"), Clean)
 

@@ -23,6 +23,7 @@ from appservice.documents.pipeline.pages import Page, Pages, Unrendered, Waterma
 from appservice.documents.pipeline.workshop import Workshop
 from policies.files import Kind
 from policies.filing import Refused, Waits
+from policies.phrase import verbatim
 from tests.appservice.documents.pipeline import makers
 
 MARK = Watermark("Bea", datetime(2026, 11, 22, 9, tzinfo=UTC), "K7Q2")
@@ -141,7 +142,7 @@ async def test_a_file_that_says_it_is_large_is_refused_unread(desk: Desk) -> Non
     huge = desk.folder / "huge"
     with huge.open("wb") as file:
         file.truncate(1_000 * MEGABYTE)
-    assert await desk.pipeline.examine(huge) == Refused("A file has at most 5 MB.")
+    assert await desk.pipeline.examine(huge) == Refused(verbatim("A file has at most 5 MB."))
 
 
 async def test_when_the_process_is_gone_it_is_started_anew(desk: Desk, workshop: Workshop) -> None:
