@@ -18,6 +18,7 @@ from policies.document import Document, Version
 from policies.documents import all_may_view, at_home
 from policies.effects import Decision, Effect, Inform, Tell
 from policies.filing import Passed, Refused, Waits, announced
+from policies.membership import caucuses_of
 from policies.outcome import Facts
 from policies.phrase import Phrase, phrase, together
 from policies.versions import grown
@@ -38,7 +39,7 @@ def decide_redacted(case: Case, made: Redaction, facts: Facts) -> Decision:
     document = case.document(made.wished.document)
     source = document.version(made.wished.version) if document else None
     if document is None or source is None or document.into:
-        return Decision(case, (), "redaction-lapsed", "the document is gone")
+        return _lapsed(case, made.wished)
     match made.result:
         case Passed():
             return _kept(case, (document, source), made, made.result, facts)
@@ -48,6 +49,16 @@ def decide_redacted(case: Case, made: Redaction, facts: Facts) -> Decision:
             return _not_made(case, (document, source), made.wished.by, phrase("is not redacted yet."), why)
         case _:
             assert_never(made.result)
+
+
+def _lapsed(case: Case, wish: Cover) -> Decision:
+    """Its number ended while it was made: whoever wished for it is told where they are, without its name."""
+    own = DESK if case.is_staff(wish.by) else next(iter(caucuses_of(case, wish.by)), None)
+    text = phrase(
+        "{number} is not redacted: it has ended, or is a version of another document now.", number=wish.document
+    )
+    told: tuple[Effect, ...] = (Tell(DESK, text),) if own == DESK else (Inform(wish.by, own, text),) if own else ()
+    return Decision(case, told, "redaction-lapsed", "the document is gone")
 
 
 def _kept(case: Case, found: tuple[Document, Version], made: Redaction, passed: Passed, facts: Facts) -> Decision:

@@ -223,10 +223,11 @@ class Intake:
             found = await work.cases.load(case)
             document = found.document(wish.document) if found else None
             version = document.version(wish.version) if document else None
-            if document is None or version is None or version.served.sha256 != wish.sha256:
-                return None
             if await work.inbox.get(_named(item, "filed")):
                 return None
+        if document is None or version is None or version.served.sha256 != wish.sha256:
+            gone = Redaction(wish, Refused(phrase("It is not the document that it was.")))
+            return await self._file_away(item, case, REDACTED, REDACTION.dump(gone), gone.result)
         try:
             async with self._vault.workroom.room() as room:
                 await self._vault.copy_out(case, version.served, room / "plain")

@@ -11,7 +11,7 @@ from policies.carrying import Cover
 from policies.case import DESK, JOINT, Case
 from policies.commands import vocabulary
 from policies.commands.redacting import RedactDocument
-from policies.document import Action, Area, BlobId, Document, Kept, Label
+from policies.document import Action, Area, BlobId, Document, DocumentId, Kept, Label
 from policies.documents import Allowed, Wish, may, relabelled
 from policies.effects import Decision, Inform, Tell
 from policies.files import Kind
@@ -144,5 +144,21 @@ def test_of_a_document_that_is_gone_nothing_is_made() -> None:
     wish = wished(says(CASE, "Alice", COMMAND))
     gone: tuple[Document, ...] = ()
     after = made(replace(CASE, documents=gone), wish)
-    assert after.effects == ()
     assert after.case.documents == ()
+    assert not of_kind(Cover, after.effects)
+    assert after.case.documents == ()
+
+
+@pytest.mark.parametrize("who", ["Alice", "Mia"])
+def test_whoever_wished_for_it_is_told_that_the_document_ended_meanwhile_and_nobody_else_is(who: str) -> None:
+    wish = wished(says(CASE, who, COMMAND, DESK if who == "Mia" else HERS))
+    ended = CASE.with_document(replace(document(CASE), into=DocumentId("D9")))
+    after = made(ended, wish)
+    assert after.case == ended
+    [told] = after.effects
+    assert isinstance(told, Tell | Inform)
+    assert told.text.startswith("D1 is not redacted")
+    assert "brief" not in told.text
+    assert told.conversation == (DESK if who == "Mia" else HERS)
+    gone = replace(CASE, people=tuple(p for p in CASE.people if p.name != who), participations=())
+    assert made(replace(gone, documents=()), wish).effects == ()

@@ -445,9 +445,9 @@ async def test_a_redacted_version_over_a_limit_is_not_kept_and_that_is_told(room
 
 async def test_a_version_that_is_not_the_one_that_was_meant_is_not_redacted(room: Room) -> None:
     wish = await wished(room)
-    item = replace(room.item, id=ItemId("o2"))
-    for other in (replace(wish, sha256="0" * 64), replace(wish, version=2), replace(wish, document=DocumentId("D9"))):
-        assert await room.intake.redact(item, CASE.id, other) is None
-    assert made(room) == []
+    others = (replace(wish, sha256="0" * 64), replace(wish, version=2), replace(wish, document=DocumentId("D9")))
+    for number, other in enumerate(others):
+        assert await room.intake.redact(replace(room.item, id=ItemId(f"o{number}")), CASE.id, other) is None
+    assert [(one.wished, type(one.result)) for one in made(room)] == [(other, Refused) for other in others]
     await room.intake.redact(item, CASE.id, wish)
     assert len(made(room)) == 1
