@@ -13,6 +13,7 @@ from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Announce, Inform, Post, Relay
 from policies.filing import Filing, Refused, decide_filed
 from policies.message import File, FileRef, MessageId
+from policies.phrase import verbatim
 from rooms.handle import Handler
 from rooms.ports import ItemId, State
 from sandbox.whatsapp.rules import Json
@@ -25,7 +26,7 @@ from tests.policies.builders import caucus_of, named, of_kind
 CASE = case_with_bea("!party add Carl carl@example.org on Jones")
 HERS, HIS = caucus_of(CASE, "Smith"), caucus_of(CASE, "Jones")
 SOUND = b"OggS" + b"\0" * 24 + b"OpusHead and what Mia says"
-NO_DOCUMENT = Refused("Sound is not taken.", keepable=True)
+NO_DOCUMENT = Refused(verbatim("Sound is not taken."), keepable=True)
 
 
 def recording(mime: str = VOICE, size: int = len(SOUND), words: str = "") -> File:
@@ -58,8 +59,8 @@ def test_it_goes_to_whoever_reads_its_room_on_whatsapp_but_its_author(
     [
         (recording("audio/mpeg"), NO_DOCUMENT),
         (recording(size=16_000_001), NO_DOCUMENT),
-        (recording(), Refused("It does harm.", harmful=True)),
-        (recording(), Refused("Too much.", limit="day_files")),
+        (recording(), Refused(verbatim("It does harm."), harmful=True)),
+        (recording(), Refused(verbatim("Too much."), limit="day_files")),
     ],
 )
 def test_nothing_else_goes(file: File, result: Refused) -> None:
