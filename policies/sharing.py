@@ -58,19 +58,19 @@ def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
 
 def _links(case: Case, release: Release, share: Share) -> tuple[Effect, ...]:
     """A link for whoever gets the words of the card by mail: the document itself is on the page. On WhatsApp, how to
-    have it sent."""
+    get at it."""
     text = phrase("{number} is on your page, under “Your documents”.", number=f"{share.document}.{share.version}")
     away = bridged_readers(case, release.to)
     by_words = [p for p in away if p.endpoint.network is Network.EMAIL and not by_link(p) and p.id != release.author]
     links = tuple(Inform(person.id, release.to, text, page=True) for person in by_words)
     copy, chats = _copy(share), [p for p in away if p.endpoint.network is Network.WHATSAPP and p.id != release.author]
-    return (*links, *(Inform(person.id, release.to, copy) for person in chats if isinstance(copy, Phrase)))
+    return (*links, *(Inform(person.id, release.to, copy) for person in chats))
 
 
-def _copy(share: Share) -> Phrase | str:
-    """How whoever has no page gets it, if they may."""
+def _copy(share: Share) -> Phrase:
+    """How whoever was told of it by WhatsApp gets at it."""
     if share.action is not Action.DOWNLOAD:
-        return ""
+        return phrase("Write !page in private for a link to your page, where you can look at it.")
     number = f"{share.document}.{share.version}"
     return phrase("Write !doc send {number} in private, and you are sent a copy of your own.", number=number)
 

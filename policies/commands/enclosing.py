@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from policies import cards
 from policies.carrying import Enclose
-from policies.case import Case, Network, Person
+from policies.case import Case, Person
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find
 from policies.document import Action, Document, Version
@@ -16,16 +14,7 @@ from policies.documents import Denied, Wish, may
 from policies.enclosing import not_enclosed
 from policies.membership import caucuses_of
 from policies.outcome import Facts, Outcome, Refused, no_such_person
-from policies.phrase import Phrase, phrase
-
-_OTHERWISE: Mapping[Network, Phrase] = MappingProxyType(
-    {
-        Network.EMAIL: phrase("It can be downloaded from the page behind a link"),
-        Network.WHATSAPP: phrase("Give it in another form, or on paper"),
-        Network.MATRIX: phrase("In its private room, !doc show D1 file posts it"),
-    }
-)
-"""What helps whom something can't be sent to."""
+from policies.phrase import phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ def _objection(case: Case, document: Document, version: Version, to: Person, fac
     if why:
         return Refused(
             phrase("{number} can't be sent: {why}", number=number, why=why),
-            _OTHERWISE[to.endpoint.network],
+            phrase("It can be downloaded from the page behind a link"),
         )
     return None
 

@@ -69,6 +69,7 @@ def test_whoever_is_granted_a_download_on_whatsapp_is_told_how_to_have_it_sent(a
         granted = answers(passed, "Alice", HERS)
         informed = [e for e in of_kind(Inform, granted.effects) if e.to == named(CASE, "Bea").id]
         assert any("!doc send D1.1" in e.text for e in informed) is sent
+        assert any("!page" in e.text for e in informed) is not sent
         asked = says(granted.case, "Bea", "!doc send D1.1", HIS)
         assert bool(of_kind(Enclose, asked.effects)) is sent
         assert not of_kind(Enclose, says(passed.case, "Bea", "!doc send D1.1", HIS).effects)
