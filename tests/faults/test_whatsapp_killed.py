@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from bridges.whatsapp.api import SendResult
+from bridges.whatsapp.api import SendResult, UploadResult
 from policies.case import JOINT
 from policies.effects import Post, Publish
 from policies.message import Message, MessageId, SignedDevice, Text
@@ -47,7 +48,7 @@ class Boundaries:
 @contextmanager
 def dying(at: int) -> Iterator[Boundaries]:
     """The process dies at that boundary, once."""
-    boundaries, begin, send = Boundaries(at), MemoryDatabase.begin, FakeCloud.send
+    boundaries, begin, send, upload = Boundaries(at), MemoryDatabase.begin, FakeCloud.send, FakeCloud.upload
 
     @asynccontextmanager
     async def cut(database: MemoryDatabase) -> AsyncIterator[MemoryWork]:
@@ -62,7 +63,14 @@ def dying(at: int) -> Iterator[Boundaries]:
         boundaries.boundary()
         return result
 
-    with patch.object(MemoryDatabase, "begin", cut), patch.object(FakeCloud, "send", sent):
+    async def uploaded(cloud: FakeCloud, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
+        boundaries.boundary()
+        result = await upload(cloud, number, file, mimetype, name)
+        boundaries.boundary()
+        return result
+
+    network = patch.multiple(FakeCloud, send=sent, upload=uploaded)
+    with patch.object(MemoryDatabase, "begin", cut), network:
         yield boundaries
 
 

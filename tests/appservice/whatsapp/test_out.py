@@ -472,3 +472,22 @@ async def test_more_than_the_network_takes_from_us_at_once_waits() -> None:
 def test_the_template_is_in_the_readers_language_where_it_is_approved_in_that() -> None:
     approved = Template("new_message", "en_GB", ("de", "es_MX"))
     assert [approved.for_reader(one) for one in Language] == ["en_GB", "de", "es_MX", "en_GB"]
+
+
+async def test_more_than_whatsapp_takes_at_once_waits_and_all_of_it_arrives_in_order() -> None:
+    there = await WhatsAppHouse().begin()
+    await there.says("hello")
+    caucus = caucus_of(there.case, "Jones")
+    words = [f"number {n}" for n in range(50)]
+    waiting = []
+    for n, text in enumerate(words):
+        there.later(seconds=0.1)
+        outcome = await there.carry(Text(text), caucus, f"i{n}")
+        if isinstance(outcome, Trouble):
+            assert outcome.transient
+            waiting.append(n)
+    assert waiting == list(range(45, 50))
+    for n in waiting:
+        there.later(seconds=6)
+        assert isinstance(await there.again(Text(words[n]), caucus, f"i{n}"), Sent)
+    assert [text.rpartition("> ")[2] for text in there.phone.texts] == words
