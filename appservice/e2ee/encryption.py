@@ -1,6 +1,6 @@
 """Drives the Olm machines: does on the network what they ask for, one short unit of work after another.
 
-    post      words into a room: prepare (query, claim, share) → encrypt and store the ciphertext → send
+    post      words into a room: prepare if need be (query, claim, share) → encrypt and store the ciphertext → send
     receive   to-device messages: taken in, and whatever waited for their keys is woken
     open      a room event: decrypted, with what proves its sender
     identity  a user of ours: registered, with a cross-signed device, before anything else is done as it

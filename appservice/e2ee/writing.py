@@ -1,5 +1,5 @@
-"""Puts words into rooms, encrypted: prepare (query, claim, share) → encrypt and store the ciphertext → send → look who
-came in meanwhile.
+"""Puts words into rooms, encrypted: prepare if need be (query, claim, share) → encrypt and store the ciphertext → send
+→ look who came in meanwhile.
 
 Whoever comes in between our look at a room and our event is shown the event by the homeserver, and has no key for it.
 So the key of each event is kept until the event is sent; if somebody of its audience was missing, the homeserver is
@@ -156,6 +156,10 @@ class Writer:
     async def _encrypted(self, item: Item, posting: Posting, kind: str, content: dict[str, Any]) -> Leaving:
         machine, audience = self._machine(posting), self._audience(posting)
         for _ in range(_ROUNDS):
+            # It refuses until everyone has what they must have; mostly they have.
+            leaving = await self._encrypt(machine, item, audience, kind, content)
+            if leaving is not None:
+                return leaving
             step: Frozen | Prepared = await self._network.settle(machine, partial(_prepare, machine, audience))
             match step:
                 case Frozen(frozen) if posting.but_for_the_frozen and audience.members - frozen:
@@ -164,9 +168,6 @@ class Writer:
                     raise ReaderFrozen(min(frozen))
                 case Prepared(requests):
                     await self._network.send_all(machine, requests, must=True)
-                    leaving = await self._encrypt(machine, item, audience, kind, content)
-                    if leaving is not None:
-                        return leaving
                 case _:
                     assert_never(step)
         raise Trouble("the room's keys could not be shared", transient=True)
