@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol, assert_never
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from policies.effects import (
     Tell,
     WriteToStranger,
 )
+from policies.message import MessageId
 from policies.plan import desk_label
 from policies.showing import Preview
 from policies.states import MessageState
@@ -36,7 +38,8 @@ from rooms.marks import Mark, is_mark, show
 from rooms.noticing import NOTICE_FAILED, DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
-from rooms.ports import Database, Item, ItemId, State, Work, item_id
+from rooms.ports import Database, EventId, Item, ItemId, State, Work, item_id
+from rooms.precedence import Precedence
 from rooms.provision import Report
 from rooms.recalling import is_early
 
@@ -66,6 +69,7 @@ class OutboxWork:
 
     def __init__(self, database: Database, deliverer: Delivers, codec: Codec, house: House) -> None:
         self._database, self._deliverer, self._codec, self._house = database, deliverer, codec, house
+        self._precedence = Precedence()
         self._late: set[ItemId] = set()
         """Of what was said in this process that it is late. Saying it again in another changes nothing."""
 
@@ -78,7 +82,8 @@ class OutboxWork:
     async def _tried(self, item: Item) -> Fate:
         outgoing = self._codec.load(item.body)
         try:
-            outcome, report = await self._deliverer.deliver(item, outgoing)
+            async with self._precedence.turn(item, outgoing):
+                outcome, report = await self._deliverer.deliver(item, outgoing)
         except Trouble as trouble:
             if trouble.transient and not (item.kind == PEOPLE and _failing(item) >= LETTERS_FOR):
                 await self._is_late(item, outgoing, trouble.why)
@@ -86,12 +91,12 @@ class OutboxWork:
             return End(State.DEAD, f"{await self._described(item, outgoing)}: {trouble.why}")
         await self._report(item, report)
         match outcome:
-            case Sent(result):
+            case Sent(event, shows):
                 await self._is_sent_after_all(item, outgoing)
                 if isinstance(outgoing, Relay) and outgoing.conversation.kind is Kind.CAUCUS:
                     async with self._database.begin() as work:
                         await self._shown(work, item, outgoing, MessageState.SENT)
-                return Done(result)
+                return Done(event, partial(_link, item.case, shows, EventId(event)) if item.case and shows else None)
             case Parked() | Cancelled():
                 return _set_aside(outcome, LOOK_AGAIN)
             case TakenOver():
@@ -225,6 +230,10 @@ class OutboxWork:
                 return "an answer in a direct chat"
             case _:
                 return "work on a file that somebody shared" if item.kind == FILES else "something"
+
+
+async def _link(case: CaseId, message: MessageId, event: EventId, work: Work) -> None:
+    await work.journal.link_event(case, message, event)
 
 
 def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:

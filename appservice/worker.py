@@ -16,7 +16,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -59,6 +59,8 @@ class Done:
     """Done; the result is still to be stored."""
 
     result: str | None = None
+    also: Callable[[ServiceWork], Awaitable[None]] | None = field(default=None, compare=False)
+    """What else is to be stored, in the same unit of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,15 @@ class _Claimed:
 
     items: Sequence[Item]
     fates: Sequence[Fate]
+
+
+@dataclass(slots=True)
+class _Lease:
+    """Of a lane that is worked on item by item."""
+
+    owner: str
+    lane: Lane
+    is_over: bool = False
 
 
 class Wakeup:
@@ -213,41 +224,42 @@ class Worker:
                 return min(due - now, IDLE) if due else IDLE
             fates = await quick(work, items)
             for item, fate in zip(items, fates, strict=False):
-                await _store(queue, item, fate)
+                await _store(work, queue, item, fate)
             if len(fates) == len(items):
                 await queue.free(owner, items[0].lane)
         return _Claimed(items, fates)
 
     async def _one_by_one(self, owner: str, items: Sequence[Item], *, just_leased: bool) -> None:
         """`just_leased`: nothing was done since, so that the first item needs no look at the lease."""
-        lane = items[0].lane
+        lease = _Lease(owner, items[0].lane)
         try:
-            for number, item in enumerate(items):
-                sure = just_leased and number == 0
-                if asked_to_end() or not (sure or await self._keep(owner, lane)):
+            for number, item in enumerate(items, 1):
+                sure = just_leased and number == 1
+                if asked_to_end() or not (sure or await self._keep(lease)):
                     break
-                async with self._keeping(owner, lane):
-                    goes_on = await self._one(item)
+                async with self._keeping(lease):
+                    goes_on = await self._one(item, lease if number == len(items) else None)
                 if not goes_on:
                     break
         finally:
-            async with self._database.begin() as work:
-                await self._queue(work).free(owner, lane)
+            if not lease.is_over:
+                async with self._database.begin() as work:
+                    await self._queue(work).free(owner, lease.lane)
             self.wakeup()
 
-    async def _keep(self, owner: str, lane: Lane) -> bool:
+    async def _keep(self, lease: _Lease) -> bool:
         async with self._database.begin() as work:
-            return await self._queue(work).renew(owner, lane, datetime.now(UTC) + LEASE)
+            return await self._queue(work).renew(lease.owner, lease.lane, datetime.now(UTC) + LEASE)
 
     @asynccontextmanager
-    async def _keeping(self, owner: str, lane: Lane) -> AsyncIterator[None]:
+    async def _keeping(self, lease: _Lease) -> AsyncIterator[None]:
         """Prolong the lease while the work inside lasts."""
 
         async def beat() -> None:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 try:
-                    await self._keep(owner, lane)
+                    await self._keep(lease)
                 except Exception:
                     logger.exception("the %s worker could not prolong a lease; it tries again", self._name)
 
@@ -257,8 +269,9 @@ class Worker:
         finally:
             beating.cancel()
 
-    async def _one(self, item: Item) -> bool:
-        """Work on one item and store what became of it; False if the lane has to wait."""
+    async def _one(self, item: Item, last: _Lease | None = None) -> bool:
+        """Work on one item and store what became of it; False if the lane has to wait. `last`: the lease that is over
+        with it."""
         try:
             fate = await self._to_its_end(item)
         except Trouble as trouble:
@@ -276,7 +289,7 @@ class Worker:
             # Before it is stored: whoever dies in between tells it again, which is harmless, rather than never (I5).
             await self._announce(item, fate)
         if not isinstance(fate, Finished):
-            await self._became(item, fate)
+            await self._became(item, fate, last)
         if not isinstance(fate, End):
             await self._follow(item, fate)
         self._surprises.pop(item.id, None)
@@ -336,14 +349,18 @@ class Worker:
         except Exception:
             logger.warning("what follows from an item of kind %s failed", item.kind, exc_info=True)
 
-    async def _became(self, item: Item, fate: Fate) -> None:
+    async def _became(self, item: Item, fate: Fate, last: _Lease | None) -> None:
         """Store it. A process that stood still for longer than its lease may find that another has taken the item over:
         what that one ended stays ended, unless it is known here that it was done."""
         async with self._database.begin() as work:
             queue = self._queue(work)
             now = None if isinstance(fate, Done) else await queue.get(item.id)
             if now is None or now.state is State.READY:
-                await _store(queue, item, fate)
+                await _store(work, queue, item, fate)
+            if last:
+                await queue.free(last.owner, last.lane)
+        if last:
+            last.is_over = True
 
     async def _again(self, item: Item, why: str) -> None:
         at = datetime.now(UTC)
@@ -360,12 +377,14 @@ class Worker:
         return now is not None and now.sending and now.progress is None
 
 
-async def _store(queue: Queue, item: Item, fate: Fate) -> None:
+async def _store(work: ServiceWork, queue: Queue, item: Item, fate: Fate) -> None:
     match fate:
         case Finished():
             return
-        case Done(result):
+        case Done(result, also):
             await queue.done(item.id, result)
+            if also:
+                await also(work)
         case Park(key, why, at_most, is_attempt):
             due = datetime.now(UTC) + at_most if at_most else None
             await queue.park(item.id, key, due, why, is_attempt=is_attempt)

@@ -278,10 +278,7 @@ class Deliverer:
         event = await self._poster.post(item, posting)
         if isinstance(effect, Hand):
             await self._filing().handed(item, event)
-        if shown := _shown_by(effect):
-            async with self._database.begin() as work:
-                await work.journal.link_event(case_id, shown, event)
-        return Sent(event), Report()
+        return Sent(event, _shown_by(effect)), Report()
 
     def _filing(self) -> DocumentWork:
         if self._documents is None:
@@ -352,7 +349,7 @@ class Deliverer:
 
 
 def _shown_by(effect: IntoRoom) -> MessageId | None:
-    """The message that its event stands for from now on."""
+    """The message that its event is, once it is posted."""
     match effect:
         case Post(content=Text(), message=message) | Tell(about=message):
             return message

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.message import MessageId
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """It was accepted; `result` is the network's own id for it."""
+    """It was accepted; `result` is the network's own id for it, which stands for what `shows` names from now on."""
 
     result: str
+    shows: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What becomes of a sending is stored and, where a mediator must know, told at the desk without content."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from appservice.codec import JsonCodec
 from appservice.sending import LETTERS_FOR, LOOK_AGAIN, OutboxWork
-from appservice.worker import Done, End, Fate, Finished, Park
+from appservice.worker import Done, End, Fate, Finished, Park, Worker
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
@@ -16,10 +17,10 @@ from policies.showing import Preview
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
-from rooms.ports import Item, ItemId, Lane, RoomId, State, Work
+from rooms.ports import Entry, Item, ItemId, Lane, RoomId, State, Work
 from rooms.provision import Report
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import both_sides, caucus_of, named
+from tests.policies.builders import both_sides, caucus_of, message, named
 from tests.rooms.builders import HOUSE, MIA
 
 CODEC = JsonCodec()
@@ -99,6 +100,20 @@ async def test_what_went_as_decided_is_stored_and_told_to_nobody(
     database: MemoryDatabase, outcome: Outcome, fate: Fate
 ) -> None:
     assert await send(database, item_of(RELAY), outcome) == (fate, [])
+
+
+async def test_a_persons_words_are_the_event_with_which_they_were_posted(database: MemoryDatabase) -> None:
+    async with database.begin() as work:
+        await work.journal.append(Entry(CASE.id, message(CASE, "Carl", JOINT)))
+        await work.outbox.put(item_of(Post(JOINT, CARL, SECRET, M1)))
+    outbox = OutboxWork(database, Delivers(Sent("$event", M1), Report()), CODEC, HOUSE)
+    worker = Worker("outbox", database, lambda work: work.outbox, outbox.one, outbox.after)
+    await worker._next_lane("me")
+    async with database.begin() as work:
+        entry = await work.journal.get(CASE.id, M1)
+    assert entry is not None
+    assert entry.event == "$event"
+    assert database.committed.outbox.items[ItemId("i1")].state is State.DONE
 
 
 async def test_silence_is_shown_as_such(database: MemoryDatabase) -> None:
@@ -227,3 +242,27 @@ async def test_what_is_set_aside_while_its_case_is_locked_misses_no_waking_and_r
     outbox = OutboxWork(database, KeptBack(Cancelled(""), Report()), CODEC, HOUSE)
     async with database.begin() as work:
         assert await outbox.quick(work, [item_of(RELAY)]) == [Park("key", "not yet", REST_AT_MOST)]
+
+
+async def test_what_the_desk_is_told_goes_behind_the_words_that_are_just_being_delivered(
+    database: MemoryDatabase,
+) -> None:
+    answered = asyncio.Event()
+    order: list[str] = []
+
+    class OneAfterAnother(Delivers):
+        async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
+            order.append(f"{type(outgoing).__name__} begins")
+            if isinstance(outgoing, Post):
+                await answered.wait()
+            order.append(f"{type(outgoing).__name__} ends")
+            return await super().deliver(item, outgoing)
+
+    outbox = OutboxWork(database, OneAfterAnother(Sent("$event"), Report()), CODEC, HOUSE)
+    words = asyncio.create_task(outbox.one(item_of(Post(JOINT, CARL, SECRET, M1))))
+    await asyncio.sleep(0)
+    notice = asyncio.create_task(outbox.one(item_of(Tell(DESK, "Carl wrote."))))
+    await asyncio.sleep(0)
+    answered.set()
+    await asyncio.gather(words, notice)
+    assert order == ["Post begins", "Post ends", "Tell begins", "Tell ends"]

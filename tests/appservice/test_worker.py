@@ -409,6 +409,46 @@ async def test_what_is_known_to_be_done_is_no_longer_unknown() -> None:
     assert bench.database.committed.outbox.items[ItemId("a1")].result == "sent"
 
 
+async def test_what_follows_from_an_item_that_is_done_is_stored_with_it_or_it_is_done_again() -> None:
+    bench = Bench()
+    failures: list[Exception] = [DatabaseUnavailable("gone"), LookupError("surprise")]
+
+    async def also(work: ServiceWork) -> None:
+        if failures:
+            raise failures.pop(0)
+        await work.inbox.put(Item(ItemId("follows"), Lane("z"), "test", None, b"x", AT))
+
+    async def work(item: Item) -> Fate:
+        assert ItemId("follows") not in bench.database.committed.inbox.items
+        return Done("sent", also)
+
+    await bench.put("a1")
+    worker = Worker("test", bench.database, lambda work: work.outbox, work, bench.after)
+    with pytest.raises(DatabaseUnavailable):
+        await worker._next_lane("me")
+    with pytest.raises(LookupError):
+        await worker._next_lane("me")
+    assert bench.state("a1") is State.READY
+    await worker._next_lane("me")
+    assert bench.state("a1") is State.DONE
+    assert ItemId("follows") in bench.database.committed.inbox.items
+
+
+async def test_a_lane_is_free_with_the_unit_of_work_that_ends_its_last_item() -> None:
+    bench = Bench()
+    await bench.put("a1", "a2")
+    worker = bench.worker()
+    ended: list[int] = []
+
+    async def after(item: Item, fate: Fate) -> None:
+        async with bench.database.begin() as work:
+            ended.append(await work.outbox.leased(datetime.now(UTC)))
+
+    worker._after = after
+    await worker._next_lane("me")
+    assert ended == [1, 0]
+
+
 class Slow:
     """Work that begins, and goes on until it is let go."""
 

@@ -74,7 +74,7 @@ class Triage(WhatsAppHouse):
                     continue
                 await work.after(item, fate)
                 async with self.database.begin() as unit:
-                    await store(unit.outbox, item, fate)
+                    await store(unit, unit.outbox, item, fate)
 
     @property
     def desk(self) -> Case:

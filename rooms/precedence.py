@@ -1,0 +1,61 @@
+"""What people said goes into rooms before what the bot tells of it.
+
+A decision often has both follow: words for those who read along, and notices for the desk and for their author. All at
+once, a homeserver works on them in turn, and whoever waits for the words waits for the notices, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Final
+
+from policies.case import CaseId
+from policies.effects import Hand, Post, Publish
+from rooms.apply import MATRIX, Outgoing
+from rooms.ports import Item
+
+AT_MOST: Final = timedelta(seconds=1)
+"""So long a notice lets words pass: should the homeserver hang with them, it may still take the notice."""
+
+
+class Precedence:
+    """Of the deliveries of this process. Nothing rests on it but how soon somebody reads something."""
+
+    def __init__(self, at_most: timedelta = AT_MOST) -> None:
+        """`at_most`: for so long a notice waits."""
+        self._at_most = at_most
+        self._under_way: dict[CaseId, set[asyncio.Future[None]]] = {}
+        """The words that are just being delivered, by case."""
+
+    @asynccontextmanager
+    async def turn(self, item: Item, outgoing: Outgoing) -> AsyncIterator[None]:
+        """Deliver it inside: a notice once the words of its case are delivered that were under way when it came."""
+        if item.kind != MATRIX or item.case is None:
+            yield
+        elif isinstance(outgoing, Post | Publish | Hand):
+            with self._words(item.case):
+                yield
+        else:
+            await self._let_pass(item.case)
+            yield
+
+    @contextmanager
+    def _words(self, case: CaseId) -> Iterator[None]:
+        delivered = asyncio.get_running_loop().create_future()
+        words = self._under_way.setdefault(case, set())
+        words.add(delivered)
+        try:
+            yield
+        finally:
+            delivered.set_result(None)
+            words.remove(delivered)
+            if not words:
+                del self._under_way[case]
+
+    async def _let_pass(self, case: CaseId) -> None:
+        if words := self._under_way.get(case):
+            # A copy: others that come meanwhile are not waited for, or a flood of words would keep every notice back.
+            await asyncio.wait(set(words), timeout=self._at_most.total_seconds())
