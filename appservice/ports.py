@@ -55,6 +55,9 @@ class ServiceDatabase(Protocol):
     def begin(self) -> AbstractAsyncContextManager[ServiceWork]:
         """A unit of work: committed when the block ends, rolled back if it raises."""
 
+    def read(self) -> AbstractAsyncContextManager[ServiceWork]:
+        """The stores as they are now, for questions only; waits for no unit of work, and can write nothing."""
+
     def begin_repeatable(self) -> AbstractAsyncContextManager[ServiceWork]:
         """The same, of something that is simply done again should a power cut undo it: a crash of the process can't.
 

@@ -229,7 +229,7 @@ class Deliverer:
         replaces: EventId | None = None,
         belongs: EventId | None = None,
     ) -> tuple[Outcome, Report]:
-        async with self._database.begin() as work:
+        async with self._database.read() as work:
             case = await _load(work, case_id)
             author = effect.author if isinstance(effect, Post) else None
             why = stopped(may_say(case, effect, self._clock())) or stopped(may_post(case, effect.conversation, author))

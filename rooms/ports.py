@@ -428,3 +428,6 @@ class Database(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Work]:
         """A unit of work: committed when the block ends, rolled back if it raises."""
+
+    def read(self) -> AbstractAsyncContextManager[Work]:
+        """The stores as they are now, for questions only; waits for no unit of work, and can write nothing."""

@@ -7,7 +7,7 @@ a creation whose answer was lost is found by its marker.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId
@@ -123,11 +123,13 @@ class Fit:
 
 async def fitness(database: Database, homeserver: Homeserver, case_id: CaseId, record: RoomRecord) -> str | Fit:
     """Why nothing may be sent to a room now; or, if it may, who is to be able to read it."""
-    site = await _survey(database, homeserver, case_id)
+    async with database.begin() as work:
+        site = await _surveyed(work, database, homeserver, case_id)
+        records = await work.rooms.of_case(case_id)
     wanted = next((w for w in plan(site.case) if w.key == record.key), None)
     if wanted is None:
         return "the case has no such room any more"
-    desired = await _desired(site, wanted)
+    desired = _desired_among(records, site, wanted)
     actual = await homeserver.state(record.room_id) if record.room_id else None
     if actual is None:
         return "the bot is not in the room"
@@ -136,12 +138,16 @@ async def fitness(database: Database, homeserver: Homeserver, case_id: CaseId, r
 
 
 async def _survey(database: Database, homeserver: Homeserver, case_id: CaseId) -> _Site:
-    """The case as it stands now; a ghost is given its name before it is ever used."""
     async with database.begin() as work:
-        case = await work.cases.load(case_id, lock=True)
-        if case is None:
-            raise Trouble(f"there is no case {case_id}", transient=False)
-        users = {person.id: await _user(work, case, person, homeserver) for person in case.people}
+        return await _surveyed(work, database, homeserver, case_id)
+
+
+async def _surveyed(work: Work, database: Database, homeserver: Homeserver, case_id: CaseId) -> _Site:
+    """The case as it stands now; a ghost is given its name before it is ever used."""
+    case = await work.cases.load(case_id, lock=True)
+    if case is None:
+        raise Trouble(f"there is no case {case_id}", transient=False)
+    users = {person.id: await _user(work, case, person, homeserver) for person in case.people}
     return _Site(database, homeserver, case, users)
 
 
@@ -158,6 +164,10 @@ async def _user(work: Work, case: Case, person: Person, homeserver: Homeserver) 
 async def _desired(site: _Site, wanted: WantedRoom) -> Desired:
     async with site.database.begin() as work:
         records = await work.rooms.of_case(site.case.id)
+    return _desired_among(records, site, wanted)
+
+
+def _desired_among(records: Collection[RoomRecord], site: _Site, wanted: WantedRoom) -> Desired:
     made = {record.key: record.room_id for record in records if record.room_id}
     ghosts = frozenset(site.users[p.id] for p in site.case.people if p.endpoint.network is not Network.MATRIX)
     return desire(wanted, site.users, ghosts, made, site.homeserver.bot)
