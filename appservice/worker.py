@@ -23,6 +23,7 @@ from typing import assert_never
 from appservice.ending import asked_to_end
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
+from appservice.wakeup import Wakeup
 from rooms.homeserver import Trouble
 from rooms.ports import Item, ItemId, Lane, Queue, State
 
@@ -100,26 +101,6 @@ class _Lease:
     owner: str
     lane: Lane
     is_over: bool = False
-
-
-class Wakeup:
-    """Tells the workers of this process that there may be something to do."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def __call__(self) -> None:
-        """There may be something to do. Safe to call often."""
-        self._event.set()
-
-    async def wait(self, at_most: timedelta) -> None:
-        """Until called, or until the time has gone."""
-        try:
-            async with asyncio.timeout(max(at_most.total_seconds(), 0)):
-                await self._event.wait()
-        except TimeoutError:
-            return
-        self._event.clear()
 
 
 async def nothing_quick(work: ServiceWork, items: Sequence[Item]) -> Sequence[Fate]:

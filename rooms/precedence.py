@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Final
 
+from policies.carrying import Hand
 from policies.case import CaseId
-from policies.effects import Hand, Post, Publish
+from policies.effects import Post, Publish
 from rooms.apply import MATRIX, Outgoing
 from rooms.ports import Item
 

@@ -15,6 +15,7 @@ from appservice.main import wire
 from appservice.matrix.client import REQUEST_TIMEOUT
 from appservice.ports import ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
+from appservice.wakeup import Wakeup
 from appservice.worker import BATCH, RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
 from bridges.email.api import BEGIN_SECONDS, MailServer
 from rooms.homeserver import Trouble
@@ -500,7 +501,7 @@ async def test_what_takes_too_long_then_is_cut_off_and_whatever_it_does_about_th
 
 
 async def test_a_wakeup_is_not_missed_and_does_not_last() -> None:
-    wakeup = workers.Wakeup()
+    wakeup = Wakeup()
     wakeup()
     async with asyncio.timeout(60):
         await wakeup.wait(timedelta(hours=1))

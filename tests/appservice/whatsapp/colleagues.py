@@ -97,7 +97,7 @@ class MediatorsHouse(Triage):
                 except Trouble:
                     continue
                 async with self.database.begin() as unit:
-                    await store(unit.outbox, item, fate)
+                    await store(unit, unit.outbox, item, fate)
 
     @property
     def room(self) -> Case:
