@@ -94,7 +94,7 @@ def every_room_is_taken_for_the_joint_room(patch: Patch) -> None:
     def wrong(case: Case, record: Any) -> Conversation:
         return DESK if record.key == room_key(DESK) else JOINT
 
-    patch.setattr(reading, "_conversation", wrong)
+    patch.setattr(reading, "conversation_of", wrong)
 
 
 def sending_does_not_ask_again(patch: Patch) -> None:
