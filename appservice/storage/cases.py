@@ -46,6 +46,10 @@ _OF_ADDRESS: Final = (
     .where(_addresses.c.lookup == bindparam("lookup"))
     .order_by(schema.cases.c.ordinal)
 )
+_LOOKUPS: Final = select(_addresses.c.lookup).where(_addresses.c.case_id == bindparam("case"))
+_FORGET_LOOKUP: Final = delete(_addresses).where(
+    _addresses.c.case_id == bindparam("case"), _addresses.c.lookup == bindparam("gone")
+)
 _GHOST: Final = select(_ghosts.c.user_id).where(
     _ghosts.c.case_id == bindparam("case"), _ghosts.c.person == bindparam("who")
 )
@@ -95,13 +99,18 @@ class SqlCases:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
         statement = upsert(self._connection.dialect, schema.cases, "id", keep=("board",))
         await self._connection.execute(statement, _row(case, sealed))
-        of_case = schema.case_addresses.c.case_id == case.id
-        await self._connection.execute(delete(schema.case_addresses).where(of_case))
-        lookups = {self._lookup(p.endpoint.network, name) for p in case.people for name in p.endpoint.names}
-        if lookups:
-            statement = insert_new(self._connection.dialect, schema.case_addresses, "case_id", "lookup")
-            await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(lookups)])
+        await self._put_addresses(case)
         self._locked[case.id] = case
+
+    async def _put_addresses(self, case: Case) -> None:
+        """By what its people are found. A case is saved with most of what is said in it, and that rarely changes."""
+        lookups = {self._lookup(p.endpoint.network, name) for p in case.people for name in p.endpoint.names}
+        known = set((await self._connection.execute(_LOOKUPS, {"case": case.id})).scalars())
+        if gone := known - lookups:
+            await self._connection.execute(_FORGET_LOOKUP, [{"case": case.id, "gone": one} for one in sorted(gone)])
+        if new := lookups - known:
+            statement = insert_new(self._connection.dialect, schema.case_addresses, "case_id", "lookup")
+            await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(new)])
 
     async def all_ids(self) -> tuple[CaseId, ...]:
         found = await self._connection.execute(select(schema.cases.c.id).order_by(schema.cases.c.ordinal))

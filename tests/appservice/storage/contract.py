@@ -185,6 +185,18 @@ class DatabaseContract:
             await work.cases.save(replace(CASE, people=()))
             assert await work.cases.of_matrix_user(alice) == ("1003",)
 
+    async def test_who_stays_in_a_case_is_found_whoever_else_comes_and_goes(self, database: WorkDatabase) -> None:
+        alice, bob = both_sides().people[1], replace(both_sides().people[1], id=PersonId("p9"))
+        bob = replace(bob, endpoint=replace(bob.endpoint, id=EndpointId("e9"), address="@bob:example.org"))
+        found: list[list[bool]] = []
+        for people in ((alice,), (alice,), (alice, bob), (bob,)):
+            async with database.begin() as work:
+                await work.cases.save(replace(CASE, people=people))
+            async with database.begin() as work:
+                addresses = (UserId(one.endpoint.address) for one in (alice, bob))
+                found.append([await work.cases.of_matrix_user(address) == (CASE.id,) for address in addresses])
+        assert found == [[True, False], [True, False], [True, True], [False, True]]
+
     async def test_cases_that_wait_for_somebody_are_found_by_urgency(self, database: WorkDatabase) -> None:
         case, mia = both_sides(), UserId("@mia:example.org")
         ask = replace(CASE.asks[0], asked=case.people[0].id, expires=AT + timedelta(days=9))
