@@ -27,7 +27,9 @@ from policies.effects import (
     WriteToStranger,
 )
 from policies.message import MessageId
+from policies.noticing import NOTICE_FAILED
 from policies.plan import desk_label
+from policies.recalling import is_early
 from policies.showing import Preview
 from policies.states import MessageState
 from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
@@ -35,13 +37,12 @@ from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.marks import Mark, is_mark, show
-from rooms.noticing import NOTICE_FAILED, DeskNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, EventId, Item, ItemId, State, Work, item_id
 from rooms.precedence import Precedence
 from rooms.provision import Report
-from rooms.recalling import is_early
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import datetime
 
 from policies.case import DESK, Case, Conversation, Person
 from policies.delivery import CARRIED_BY
@@ -75,6 +76,11 @@ def what_became(case: Case, where: Conversation, facts: Facts) -> str:
             " says that it was removed."
         )
     return " ".join(said)
+
+
+def is_early(effect: Relay, at: datetime) -> bool:
+    """Whether its author may still take it back."""
+    return effect.not_before is not None and at < effect.not_before
 
 
 def without(case: Case, message: MessageId) -> Case:

@@ -31,6 +31,7 @@ from policies.effects import (
 from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.plan import label, room_key
+from policies.recalling import is_early
 from policies.showing import Preview
 from rooms import noticing, passing
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
@@ -58,7 +59,6 @@ from rooms.ports import (
 )
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, room_wait_key
-from rooms.recalling import is_early
 from rooms.triage import StrangerWork
 
 AFTER_YOU = "what was said before it goes first"

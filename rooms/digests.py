@@ -10,12 +10,12 @@ from policies.case import Case, Conversation
 from policies.delivery import by_link
 from policies.effects import Publish, Relay
 from policies.message import Edit, File, Removal, Text
+from policies.recalling import is_early
 from rooms.apply import Codec
 from rooms.clearance import kept_back
 from rooms.letters import Enclosed, ToPerson, addressee, letter_to
 from rooms.outcome import Parked
 from rooms.ports import Item
-from rooms.recalling import is_early
 
 TOGETHER_MOST: Final = 40
 """Messages in one mail; the next are in another."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from policies.ask import Act, Proving, Reaching
-from policies.case import DESK, Case, Network, PersonId
+from policies.case import Case, Network, PersonId
 from policies.delivery import channel_key
-from policies.effects import Decision, Tell
+from policies.effects import Decision
+from policies.noticing import is_news, notice_due
 from policies.quiet import quiet_until
 from rooms.outcome import Cancelled, Parked
 from rooms.ports import Item, Lane, State, Work, item_id
-
-NOTICE_EVERY: Final = timedelta(minutes=15)
-"""What comes within this time is one notice, at its end."""
-NOTICE_FAILED: Final = "notice-failed"
-"""The rule by which the desk is told that a notice was not sent: nobody is noticed of that."""
-_OWN_DOING: Final = frozenset({"command", "refused", "misunderstood", "taken-back", NOTICE_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +36,15 @@ class Writes(Protocol):
     def dump(self, outgoing: DeskNotice, /) -> bytes: ...
 
 
-def _is_news(decision: Decision, by: PersonId | None) -> bool:
-    """Whether the desk is told something that no mediator brought about."""
-    told = any(isinstance(effect, Tell) and effect.conversation == DESK for effect in decision.effects)
-    own_doing = decision.case.is_staff(by) if by else decision.rule in _OWN_DOING
-    return told and not own_doing
-
-
 async def put_notices(work: Work, codec: Writes, decision: Decision, by: PersonId | None, at: datetime) -> None:
     """If the desk has news: one notice to each mediator who wants it, at the end of this quarter of an hour."""
-    case = decision.case
-    slot = int(at.timestamp() // NOTICE_EVERY.total_seconds()) + 1
-    due = datetime.fromtimestamp(slot * NOTICE_EVERY.total_seconds(), UTC)
-    for person in case.people if _is_news(decision, by) else ():
+    case, due = decision.case, notice_due(at)
+    for person in case.people if is_news(decision, by) else ():
         if person.noticed and case.is_staff(person.id):
             lane = notice_lane(case, person.id)
             body = codec.dump(DeskNotice(person.id, person.noticed.address, network=person.noticed.network))
             # Parked, so that a code does not wait behind it.
-            name = item_id(f"{lane}/{slot}")
+            name = item_id(f"{lane}/{due.isoformat()}")
             item = Item(name, lane, "people", case.id, body, at, state=State.PARKED, wait_key=lane, due_at=due)
             await work.outbox.put(item)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from policies.case import Case, Network, PersonId
@@ -79,8 +78,3 @@ async def _has_begun(work: Work, case: Case, person: PersonId, items: Sequence[I
         return False
     parts = await work.whatsapp.to_person(case.id, person, _LATELY)
     return any(part.item in items and (part.state.left or part.state.uncertain) for part in parts)
-
-
-def is_early(effect: Relay, at: datetime) -> bool:
-    """Whether its author may still take it back."""
-    return effect.not_before is not None and at < effect.not_before

@@ -21,6 +21,7 @@ from policies.case import Case, Doubt, Person, PersonId, Seen
 from policies.effects import Relay
 from policies.intake import decide_reached, decide_unreached
 from policies.message import MessageId
+from policies.noticing import NOTICE_FAILED
 from policies.recalling import name_of_removal
 from policies.states import MessageState
 from policies.whatsapp import (
@@ -39,7 +40,7 @@ from rooms.house import House
 from rooms.lanes import stranger_of
 from rooms.marks import Mark, show
 from rooms.messages import SentPart
-from rooms.noticing import NOTICE_FAILED, is_notice
+from rooms.noticing import is_notice
 from rooms.ports import Item, ItemId, State
 
 _STATES = {

@@ -21,11 +21,12 @@ from policies.language import Language
 from policies.manning import manned
 from policies.membership import readers
 from policies.message import MessageId, SignedDevice, Text
+from policies.noticing import NOTICE_EVERY, NOTICE_FAILED
 from policies.quiet import Quiet
 from rooms.apply import PEOPLE, Outgoing
 from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
-from rooms.noticing import NOTICE_EVERY, NOTICE_FAILED, DeskNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.ports import Item, ItemId, Lane, State
 from tests.fakes.post_office import PostOffice

@@ -15,13 +15,14 @@ from policies.case import DESK, Case, Network, Noticed
 from policies.commands.vocabulary import parse
 from policies.message import MessageId, Text
 from policies.names import MEDIATORS
+from policies.noticing import NOTICE_EVERY
 from policies.outcome import Facts
 from policies.stranger import TRIAGE, Stranger, StrangerId, Triage, Writer
 from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
-from rooms.noticing import NOTICE_EVERY, DeskNotice
+from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
 from rooms.ports import Item, ItemId, Lane, State
 from sandbox.whatsapp.graph import CODE, NOTICE
