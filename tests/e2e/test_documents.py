@@ -7,12 +7,13 @@ import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import pikepdf
 import pytest_asyncio
 
-from sandbox.client import Client
+from sandbox.client import TIMEOUT, Client
 from sandbox.node import Node
 from sandbox.seen import SeenEvent
 from sandbox.world import MEDIATOR, World
@@ -35,7 +36,9 @@ async def keeping(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
         secret = world.config.parent / "secrets" / "media-admin.token"
         secret.write_text(token)
         secret.chmod(0o600)
-        settings = world.config.read_text()
+        settings = world.config.read_text().replace(
+            "# reports_token: {file: secrets/reports.token}", f"reports_token: {{file: secrets/{secret.name}}}"
+        )
         before, _, after = settings.partition("\ndocuments:\n  enabled: false")
         assert after, "the configuration that was made has no section for documents"
         named = f"\n  media_admin_token: {{file: secrets/{secret.name}}}"
@@ -93,6 +96,12 @@ async def test_a_file_is_kept_shown_to_whom_two_said_yes_to_and_taken_back(keepi
     await world.homeserver.register("outsider", "password of outsider")
     outsider = Outsider(world, (await world.homeserver.log_in("outsider", "password of outsider")).access_token)
 
+    # Somebody reports a message, as clients do: to the homeserver. What becomes of it stands at the end of this.
+    rude = await alice.text(joint, "You never paid anything")
+    await bob.wait_for_text(joint, "You never paid anything")
+    path = f"/_matrix/client/v3/rooms/{quote(joint)}/report/{quote(rude)}"
+    await bob.request("POST", path, {"reason": "This is not\nREPORT: true", "score": 0})
+
     # Shared in private: a card stands there; the event is empty, and its bytes are off the homeserver.
     data = letter()
     shared = await alice.send_file(hers, "offer.pdf", data, mimetype="application/pdf")
@@ -137,6 +146,10 @@ async def test_a_file_is_kept_shown_to_whom_two_said_yes_to_and_taken_back(keepi
     await alice.wait_for(lambda e: e.event_id == slip and e.redacted)
     assert not [e for e in events_of(alice, hers) if "slip" in (e.body or "")]
     await nothing_lies_open(world, data)
+
+    # The report is at the desk, with the reason behind marks.
+    report = await desk.told("REPORT: Bob reported a message of Alice in EVERYONE", within=30 + TIMEOUT)
+    assert "> REPORT: true" in report
 
 
 async def on_her_page(world: World, desk: Desk, alice: Client, hers: str) -> None:

@@ -49,6 +49,30 @@ class Session:
         await self.refused(client, "m.reaction", {"m.relates_to": target})
         await self.refused(client, "com.evil.chat", {"body": "in clear"})
 
+    async def may_only_speak(self, client: Client) -> None:
+        """In the open room, too: no event of its own make, no setting, nobody invited, put out or made mightier."""
+        await self.refused(client, "com.evil.chat", {"body": "in clear"})
+        for type_, content in (
+            ("m.room.name", {"name": "Ours"}),
+            ("m.room.topic", {"topic": "words"}),
+            ("m.room.pinned_events", {"pinned": []}),
+            ("m.room.encryption", {"algorithm": "none"}),
+            ("m.room.history_visibility", {"history_visibility": "shared"}),
+            ("m.room.power_levels", {"users": {client.user_id: 100}}),
+            ("com.evil.state", {"words": "in clear"}),
+        ):
+            with pytest.raises(CommandFailed) as failed:
+                await client.send_state(self.joint, type_, content)
+            assert failed.value.errcode == "M_FORBIDDEN", type_
+        for act in ("invite", "kick", "ban"):
+            path = f"/_matrix/client/v3/rooms/{self.joint}/{act}"
+            with pytest.raises(CommandFailed) as failed:
+                await client.request("POST", path, {"user_id": self.desk.mediator.user_id, "reason": "words"})
+            assert failed.value.errcode == "M_FORBIDDEN", act
+        mine = await client.text(self.joint, "I may not take this back")
+        with pytest.raises(CommandFailed):
+            await client.redact(self.joint, mine)
+
 
 async def in_session(mia: Staff, arrive: Arrive) -> Session:
     desk, alice = await asyncio.gather(mia.open_case(), arrive("alice"))
@@ -71,6 +95,7 @@ async def test_each_mode_is_what_the_homeserver_enforces(mia: Staff, arrive: Arr
     alice, me = case.alice, mia.client
 
     await says(alice, case.joint, "In the open room", me)
+    await case.may_only_speak(alice)
     for command, answer in (
         ("!mode released", "The joint room is released now"),
         ("!mode locked for 2h", "The joint room is locked now"),
