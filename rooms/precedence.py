@@ -18,8 +18,9 @@ from policies.effects import Post, Publish
 from rooms.apply import MATRIX, Outgoing
 from rooms.ports import Item
 
-AT_MOST: Final = timedelta(seconds=1)
-"""So long a notice lets words pass: should the homeserver hang with them, it may still take the notice."""
+AT_MOST: Final = timedelta(seconds=0.3)
+"""So long a notice lets words pass, which is longer than most take: behind a large file, or should the homeserver hang
+with them, it is late by no more."""
 
 
 class Precedence:
