@@ -75,6 +75,10 @@ def _dead(words: list[str]) -> ShowDead | str:
             return "Say retry or discard, and the number from the list"
 
 
+def _resend(words: list[str]) -> ShowDead | str:
+    return ShowDead("retry", words[0]) if len(words) == 1 else "Say the number from the list that !dead shows"
+
+
 WaitingCommand = ShowBoard | ShowDead | ShowLog | ShowHeads
 
 FORMS: tuple[Form[WaitingCommand], ...] = (
@@ -101,6 +105,15 @@ FORMS: tuple[Form[WaitingCommand], ...] = (
         "what could not be delivered",
         "!dead retry 1",
         _dead,
+        triage=True,
+        mediators=True,
+    ),
+    Form(
+        "resend",
+        "!resend NUMBER",
+        "what may not have arrived is sent again, as !dead retry does",
+        "!resend 1",
+        _resend,
         triage=True,
         mediators=True,
     ),

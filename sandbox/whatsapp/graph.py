@@ -16,6 +16,8 @@ CODE: Final = ("desk_code", "en")
 """Of which category authentication, so it is sent with a code."""
 WINDOW: Final = timedelta(hours=24)
 """Messaging: customer service windows; each number of ours has its own."""
+A_SECOND: Final = 80
+"""Cloud API, throughput: messages a second from one number."""
 PAIR_BURST, PAIR_EVERY = 45, timedelta(seconds=6)
 """Cloud API, pair rate limit: a burst of so many to one person, paid back with one each so many seconds."""
 
@@ -76,6 +78,7 @@ class Graph:
         self.accepted: list[tuple[str, Json]] = []
         self.files = Files(clock, token=token)
         self._token, self._run = token, run
+        self._sent: dict[str, list[datetime]] = {}
         self._owed: dict[tuple[str, str], datetime] = {}
 
     def phone(self, number: str, user: str, key: str | None = None) -> Phone:
@@ -126,6 +129,10 @@ class Graph:
                 return 132000  # Error codes: 132000, template param count mismatch
         elif self.windows.get((number, phone.user), datetime.min.replace(tzinfo=UTC)) <= self.clock():
             return 131047  # Error codes: 131047, re-engagement message
+        recent = [at for at in self._sent.get(number, ()) if self.clock() - at < timedelta(seconds=1)]
+        if len(recent) >= A_SECOND:
+            return 130429  # Error codes: 130429, rate limit hit
+        self._sent[number] = [*recent, self.clock()]
         owed = max(self._owed.get((number, phone.user), self.clock()), self.clock())
         if owed - self.clock() > (PAIR_BURST - 1) * PAIR_EVERY:
             return 131056  # Error codes: 131056, pair rate limit hit

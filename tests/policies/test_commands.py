@@ -47,6 +47,7 @@ MATRIX, EMAIL = Network.MATRIX, Network.EMAIL
         ("!held 2", ShowHeld("2")),
         ("!dead", ShowDead()),
         ("!dead Retry 1", ShowDead("retry", "1")),
+        ("!resend 1", ShowDead("retry", "1")),
         ("!help party add", Help("party add")),
         ("yes 4f2a", GiveAnswer("4F2A", True)),
         ("YES: 4F2A", GiveAnswer("4F2A", True)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.whatsapp.graph import JOINT, PAIR_BURST, PRIVATE, Graph, Phone
+from sandbox.whatsapp.graph import A_SECOND, JOINT, PAIR_BURST, PRIVATE, Graph, Phone
 from sandbox.whatsapp.rules import Json
 from sandbox.whatsapp.telephone import NothingToPress, Telephone
 from sandbox.whatsapp.webhooks import Webhooks, written
@@ -128,6 +128,17 @@ def test_a_burst_to_one_person_is_paid_back() -> None:
     assert [network.code() for _ in range(PAIR_BURST + 1)] == [*[0] * PAIR_BURST, 131056]
     network.now += timedelta(seconds=6)
     assert [network.code(), network.code()] == [0, 131056]
+
+
+def test_one_number_takes_so_many_in_a_second_whoever_they_are_for() -> None:
+    network = Network()
+    for n in range(A_SECOND):
+        phone = network.graph.phone(f"+3460{n:07}", f"ES.{n}")
+        network.graph.write(phone, PRIVATE)
+        assert network.code(to=phone.number) == 0
+    assert network.code() == 130429
+    network.now += timedelta(seconds=1)
+    assert network.code() == 0
 
 
 def test_a_user_id_in_the_wrong_field_is_taken_and_lost() -> None:

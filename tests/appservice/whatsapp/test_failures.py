@@ -1,5 +1,6 @@
 """A message that failed after all: where it goes once more, when, and how often."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from rooms.homeserver import Trouble
 from rooms.outcome import Parked, Sent
 from rooms.ports import Entry, Item, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, HOUSE, WhatsAppHouse, case_with_bea, done
-from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
+from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, message, webhook
 from tests.fakes.graph import Mishap
 from tests.policies.builders import caucus_of, named
 
@@ -293,3 +294,18 @@ async def test_a_template_that_failed_is_told_at_the_desk_with_whom_it_was_for()
     await there.reports(item, "failed", 131026, part=part)
     (text,) = there.told()
     assert text.startswith("WhatsApp did not deliver to Bea the message that asks them to write")
+
+
+async def test_whatever_goes_wrong_no_log_line_has_a_number_an_id_or_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    there = await WhatsAppHouse().begin()
+    await there.says("my secret word", wamid="wamid.secret")
+    for mishap in (131026, 131000, 137000, 131047, Mishap.NO_ANSWER, Mishap.ODD_ANSWER):
+        there.graph.mishaps.append(mishap)
+        await there.carry(Text("our secret word"), caucus_of(there.case, "Jones"), f"i{mishap}")
+        await there.reports(f"i{mishap}", "failed", 131026)
+    await there.receive(webhook(message(**{"from": "34600777777", "from_user_id": "ES.stranger"}), contacts=[]))
+    await there.receive({"entry": [{"changes": [{"value": "my secret word"}]}]})
+    await there.deliver()
+    for private in (BEA_PHONE[1:], BEA, "secret", "wamid", "34600777777", "ES.stranger"):
+        assert private not in caplog.text

@@ -167,10 +167,16 @@ def test_every_kind_is_read_as_what_it_is(kind: str, inner: object, said: Said) 
     assert read(webhook(message(kind, inner))).said == said
 
 
-def test_an_edit_that_is_not_handed_out_is_called_one() -> None:
-    found = read(webhook(message("unsupported", {"type": "edit"}))).said
+@pytest.mark.parametrize("kind", ["unsupported", "itself"])
+@pytest.mark.parametrize(
+    ("change", "what"), [("edit", "changed version"), ("revoke", "deletion of an earlier message")]
+)
+def test_an_edit_or_a_deletion_is_called_one(kind: str, change: str, what: str) -> None:
+    """Of a Coexistence number either may come as a type of its own, too."""
+    came = message(change, {}) if kind == "itself" else message("unsupported", {"type": change})
+    found = read(webhook(came)).said
     assert isinstance(found, Shown)
-    assert "changed version" in found.what
+    assert what in found.what
 
 
 def test_a_change_of_id_names_the_former_one() -> None:
