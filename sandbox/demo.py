@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import secrets
 import shutil
 import signal
@@ -82,7 +83,7 @@ async def _play_story(place: Path) -> None:
     ports = Ports.free()
     print("Starting a homeserver, the service, a mail server and Matrix clients …", flush=True)
     async with (
-        World(place / "world", ports, _SYNAPSE, agreement=True) as world,
+        World(place / "world", ports, _SYNAPSE, agreement=True, triage=True) as world,
         Node(_NODE, log=place / "clients.log") as node,
     ):
         await story.play(world, node, lambda line: print(line, flush=True))
@@ -96,9 +97,10 @@ async def _run_demo(folder: Path, port: int) -> None:
     _same_ports(folder, port)
     ports = Ports.above(port)
     print("Mediatrix demo: a mediation on this machine. Ctrl-C ends everything.\n", flush=True)
-    world = World(folder, ports, _SYNAPSE, agreement=True)
+    world = World(folder, ports, _SYNAPSE, agreement=True, triage=True)
     _same_channels(world)
-    telephone = world.whatsapp.telephone(texter.NUMBER, texter.USER, texter.PROFILE, folder / "bea.jsonl")
+    bea = world.whatsapp.telephone(texter.NUMBER, texter.USER, texter.PROFILE, folder / "bea.jsonl")
+    dan = world.whatsapp.telephone("+4915112345678", "DE.9z9", "Desk · triage", folder / "dan.jsonl")
     async with contextlib.AsyncExitStack() as stack:
         with _progress("a homeserver (Synapse), the service, a mail server, and a stand-in for WhatsApp"):
             await stack.enter_async_context(world)
@@ -110,15 +112,17 @@ async def _run_demo(folder: Path, port: int) -> None:
         if "1001" not in await world.cli("case", "list", "-c", str(world.config)):
             with _progress(f"the case of {_CASE.relative_to(_ROOT)}, opened with `mediatrix case create`"):
                 await world.cli("case", "create", str(_CASE), "-c", str(world.config))
-                await _enter_rooms(mia, 6)
+                await _enter_rooms(mia, 8)
                 await _enter_rooms(alice, 2)
                 await _accept(alice)
                 await _enter_rooms(alice, 3)
             with _progress("a few opening lines"):
                 await _opening_lines(mia, alice, mailbox)
-                await _on_the_telephone(mia, alice, mailbox, telephone)
+                await _on_the_telephone(mia, alice, mailbox, bea)
+                await _from_nowhere(mia, dan)
         login = Login(world.homeserver.url, PASSWORDS)
-        page = Page({"Mia": mia, "Alice": alice}, mailbox, telephone, world.homeserver.user_id(BOT), login)
+        telephones = {"Bea": bea, "Dan": dan}
+        page = Page({"Mia": mia, "Alice": alice}, mailbox, telephones, world.homeserver.user_id(BOT), login)
         await page.serve(port, lambda: print(_ready(port, login), flush=True))
 
 
@@ -132,8 +136,9 @@ def _same_ports(folder: Path, port: int) -> None:
 
 
 def _same_channels(world: World) -> None:
-    """What an earlier version made has nobody on WhatsApp."""
-    if world.config.exists() and world.whatsapp.base_url not in world.config.read_text():
+    """What an earlier version made has nobody on WhatsApp, or no triage desk."""
+    made = world.config.read_text() if world.config.exists() else ""
+    if made and not (world.whatsapp.base_url in made and re.search(r"(?m)^intake:.*\n  enabled: true", made)):
         raise CannotStart(f"{world.folder} was made by an earlier version: remove it, or use another --folder")
 
 
@@ -203,6 +208,13 @@ async def _on_the_telephone(mia: Client, alice: Client, mailbox: Mailbox, teleph
     await telephone.wait_for(lambda bubble: "keep the bakery open" in bubble.text)
 
 
+async def _from_nowhere(mia: Client, dan: Telephone) -> None:
+    """Dan, whom nobody knows, writes to the number on a leaflet; the triage desk reads it, and he is answered once."""
+    await dan.write(PRIVATE, "My neighbour and I can't agree about the fence. Can you help?")
+    await mia.wait_for(lambda event: "agree about the fence" in (event.body or ""), "Dan's words", _PATIENCE)
+    await dan.wait_for(lambda bubble: "This is an automatic answer" in bubble.text)
+
+
 async def _said(author: Client, room: str, text: str, reader: Client) -> None:
     await author.text(room, text)
     await reader.wait_for_text(room, text, _PATIENCE)
@@ -219,7 +231,7 @@ def _progress(what: str) -> Iterator[None]:
 def _ready(port: int, login: Login) -> str:
     accounts = "\n".join(f"      user {name}, password {password}" for name, password in login.passwords.items())
     return (
-        f"\n  Open  http://{LOOPBACK}:{port}/  and see the case as Mia, Alice, Carl and Bea do.\n\n"
+        f"\n  Open  http://{LOOPBACK}:{port}/  and see it as Mia, Alice, Carl, Bea and Dan do.\n\n"
         f"  Or log in with a Matrix client of your own: homeserver {login.homeserver}\n{accounts}\n"
         "  (to verify the new device, use the password as recovery passphrase)\n"
     )

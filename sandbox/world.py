@@ -70,9 +70,11 @@ class World:
         *,
         mediators: Sequence[str] = (MEDIATOR,),
         agreement: bool = False,
+        triage: bool = False,
     ) -> None:
-        """`mediators`: the localparts of those who may open cases; `agreement`: whether one has to be accepted."""
-        self._agreement = agreement
+        """`mediators`: the localparts of those who may open cases; `agreement`: whether one has to be accepted;
+        `triage`: whether strangers reach a triage desk."""
+        self._agreement, self._triage = agreement, triage
         self.folder, self.ports, self._mediators = folder, ports, mediators
         self.config = folder / "service" / "config.yaml"
         self.homeserver = Homeserver(
@@ -219,6 +221,8 @@ class World:
         # One mail to two addresses comes within a moment here: nobody has to wait a quarter of a minute for the other.
         settings = _changed(r"# (joint_delay_seconds): \d+", rf"\1: {JOINT_DELAY}", settings)
         settings = _changed(r"(undo_seconds): \d+", rf"\1: {UNDO}", settings)
+        if self._triage:
+            settings = _changed(r"(?m)^(intake:.*\n  enabled: )false", r"\1true", settings)
         section = whatsapp.SETTINGS.replace("BASE_URL", self.whatsapp.base_url)
         self.config.write_text(_changed(r"(?m)^whatsapp:\n(?:  .*\n)+", section, settings))
         for name, secret in whatsapp.SECRETS.items():

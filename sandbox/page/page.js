@@ -11,13 +11,26 @@ const CHANNELS = {
         label: "Answer this mail",
         send: (room, text, proof) => post("/mail", { room, text, proof }),
     },
-    Bea: {
-        tabs: "Bea’s chats",
+    Bea: telephone("Bea"),
+    Dan: telephone("Dan"),
+};
+
+function telephone(person) {
+    return {
+        tabs: `${person}’s chats`,
         none: "No chats yet",
         empty: "No message yet.",
         label: "Write a message",
-        send: (chat, text) => post("/text", { chat, text }),
-    },
+        send: (chat, text) => post("/text", { person, chat, text }),
+        picture: (chat) => post("/picture", { person, chat }),
+    };
+}
+
+/** Who reads what is written in a chat, by its kind. */
+const READ_BY = {
+    everyone: "a contact: what you write there, all read",
+    private: "a contact: read by the mediator alone",
+    chat: "a number on a leaflet: who reads it, you can’t know",
 };
 
 const columns = new Map([...document.querySelectorAll(".person")].map((section) => [section.dataset.person, column(section)]));
@@ -31,10 +44,11 @@ function status(text) {
     document.getElementById("status").textContent = text;
 }
 
-function show({ people, mails, contacts, bubbles, login }) {
+function show({ people, mails, contacts, telephones, login }) {
     for (const [name, rooms] of Object.entries(people)) columns.get(name).update(rooms.map(fromRoom));
     columns.get("Carl").update(fromMails(mails));
-    columns.get("Bea").update(fromBubbles(contacts, bubbles));
+    columns.get("Bea").update(fromBubbles("Bea", contacts, telephones.Bea));
+    columns.get("Dan").update(fromBubbles("Dan", knownTo(telephones.Dan, contacts), telephones.Dan));
     const entries = [["Homeserver", login.homeserver], ...Object.entries(login.passwords).map(([user, password]) => [user, password])];
     document.getElementById("login").replaceChildren(
         ...entries.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, element("code", {}, value))]),
@@ -48,7 +62,7 @@ function fromRoom(room) {
     const people = room.people.join(", ");
     return {
         id: room.id,
-        title: room.kind === "private" ? `PRIVATE with ${people || "mediator"}` : room.kind === "chat" ? "Chat with the bot" : title,
+        title: room.name === "Desk · triage" ? "Triage desk" : room.kind === "private" ? `PRIVATE with ${people || "mediator"}` : room.kind === "chat" ? "Chat with the bot" : title,
         kind: room.kind,
         readers: [room.name, people ? `read by you, ${people}, and the service` : "read by you and the service"],
         items: together(room.lines).map((line) => ({ id: line.id, key: JSON.stringify(line), draw: () => drawLine(line) })),
@@ -89,21 +103,31 @@ function fromMails(mails) {
         .sort((a, b) => KIND_ORDER.indexOf(a.kind) - KIND_ORDER.indexOf(b.kind));
 }
 
-function fromBubbles(contacts, bubbles) {
+/** A stranger knows the one number that stands on a leaflet, until a case is opened for him and he hears from both. */
+function knownTo(bubbles, contacts) {
+    if (bubbles.some(({ chat }) => contacts[chat].endsWith("JOINT"))) return contacts;
+    return Object.fromEntries(
+        Object.entries(contacts)
+            .filter(([, name]) => name.endsWith("PRIVATE"))
+            .map(([chat, name]) => [chat, name.replace(" PRIVATE", "")]),
+    );
+}
+
+function fromBubbles(person, contacts, bubbles) {
     return Object.entries(contacts)
         .map(([chat, name]) => {
             const theirs = bubbles.filter((bubble) => bubble.chat === chat);
             const pressed = new Set(theirs.filter(({ mine }) => mine).map(({ quotes }) => quotes));
-            const isJoint = name.endsWith("JOINT");
+            const kind = name.endsWith("JOINT") ? "everyone" : name.endsWith("PRIVATE") ? "private" : "chat";
             return {
                 id: chat,
-                title: isJoint ? "JOINT" : "PRIVATE",
-                kind: isJoint ? "everyone" : "private",
-                readers: [name, isJoint ? "a contact: what you write there, all read" : "a contact: read by the mediator alone"],
+                title: { everyone: "JOINT", private: "PRIVATE", chat: "Example Mediation" }[kind],
+                kind,
+                readers: [name, READ_BY[kind]],
                 items: theirs.map((bubble) => ({
                     id: bubble.id,
                     key: JSON.stringify([bubble, pressed.has(bubble.id)]),
-                    draw: () => drawBubble(bubble, name, pressed.has(bubble.id)),
+                    draw: () => drawBubble(bubble, person, name, pressed.has(bubble.id)),
                 })),
             };
         })
@@ -132,7 +156,7 @@ function column(section) {
     const byMail = person === "Carl";
     const picture = find(".picture");
     forge.hidden = !byMail;
-    picture.hidden = person !== "Bea";
+    picture.hidden = !by.picture;
     panel.id = `${section.id}-room`;
     tablist.setAttribute("aria-label", by.tabs);
     const seen = new Map(); // tab → how many of its items were on screen
@@ -226,7 +250,7 @@ function column(section) {
         log.scrollTop = log.scrollHeight;
     };
     picture.onclick = async () => {
-        trouble.textContent = await post("/picture", { chat: chosen });
+        trouble.textContent = await by.picture(chosen);
     };
     return { update };
 }
@@ -291,13 +315,13 @@ function drawMail(mail, open) {
     return element("div", { class: `mail ${mail.box}` }, box);
 }
 
-function drawBubble(bubble, from, isAnswered) {
+function drawBubble(bubble, person, from, isAnswered) {
     const who = element("div", { class: "who" }, element("b", {}, bubble.mine ? "You" : from), time(bubble.at));
     const item = element("div", { class: `line${bubble.mine ? " mine" : ""}` }, who, element("div", { class: "said" }, ...(bubble.mine ? [bubble.text] : asOnATelephone(bubble.text))));
     const buttons = bubble.buttons.map(({ id, title }) => {
         const button = element("button", { type: "button" }, title);
         button.disabled = isAnswered;
-        button.onclick = () => post("/press", { bubble: bubble.id, button: id });
+        button.onclick = () => post("/press", { person, bubble: bubble.id, button: id });
         return button;
     });
     if (buttons.length) item.append(element("div", { class: "choices" }, ...buttons));

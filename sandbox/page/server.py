@@ -1,4 +1,4 @@
-"""The demo's page: four people side by side, each as that person sees the case; served to this machine only."""
+"""The demo's page: five people side by side, each as that person sees things; served to this machine only."""
 
 import asyncio
 import contextlib
@@ -46,12 +46,17 @@ class Login:
 
 
 class Page:
-    """The page: what it shows, and what is written in it. `clients` are by name, Mia's first."""
+    """The page: what it shows, and what is written in it. `clients` and `telephones` are by name, Mia's first."""
 
     def __init__(
-        self, clients: Mapping[str, Client], mailbox: Mailbox, telephone: Telephone, bot: str, login: Login
+        self,
+        clients: Mapping[str, Client],
+        mailbox: Mailbox,
+        telephones: Mapping[str, Telephone],
+        bot: str,
+        login: Login,
     ) -> None:
-        self._clients, self._mailbox, self._telephone = clients, mailbox, telephone
+        self._clients, self._mailbox, self._telephones = clients, mailbox, telephones
         self._bot, self._login = bot, login
         self._state = ""
         self._version = 0
@@ -74,7 +79,8 @@ class Page:
                 for client in self._clients.values():
                     group.create_task(self._follow(client))
                 group.create_task(self._receive())
-                group.create_task(self._ring())
+                for telephone in self._telephones.values():
+                    group.create_task(self._ring(telephone))
                 group.create_task(self._tell())
         finally:
             await runner.cleanup()
@@ -90,9 +96,9 @@ class Page:
             await self._mailbox.receive()
             self._stirred.set()
 
-    async def _ring(self) -> None:
+    async def _ring(self, telephone: Telephone) -> None:
         while True:
-            await self._telephone.changed(len(self._telephone.bubbles))
+            await telephone.changed(len(telephone.bubbles))
             self._stirred.set()
 
     async def _tell(self) -> None:
@@ -113,7 +119,9 @@ class Page:
             "people": {name: [asdict(room) for room in seen] for name, seen in rooms.items()},
             "mails": [asdict(letter) for letter in self._mailbox.letters],
             "contacts": CONTACTS,
-            "bubbles": [asdict(bubble) for bubble in self._telephone.bubbles],
+            "telephones": {
+                name: [asdict(bubble) for bubble in telephone.bubbles] for name, telephone in self._telephones.items()
+            },
             "login": {"homeserver": self._login.homeserver, "passwords": dict(self._login.passwords)},
         }
 
@@ -157,21 +165,24 @@ class Page:
         return web.json_response({})
 
     async def _text(self, request: web.Request) -> web.Response:
-        chat, text = await _asked(request, "chat", "text")
-        return await self._sent(self._telephone.write(chat, text))
+        person, chat, text = await _asked(request, "person", "chat", "text")
+        return await self._sent(person, lambda telephone: telephone.write(chat, text))
 
     async def _picture(self, request: web.Request) -> web.Response:
-        (chat,) = await _asked(request, "chat")
-        return await self._sent(self._telephone.show_a_picture(chat, ""))
+        person, chat = await _asked(request, "person", "chat")
+        return await self._sent(person, lambda telephone: telephone.show_a_picture(chat, ""))
 
     async def _press(self, request: web.Request) -> web.Response:
-        bubble, button = await _asked(request, "bubble", "button")
-        return await self._sent(self._telephone.press(bubble, button))
+        person, bubble, button = await _asked(request, "person", "bubble", "button")
+        return await self._sent(person, lambda telephone: telephone.press(bubble, button))
 
-    async def _sent(self, doing: Awaitable[Bubble]) -> web.Response:
+    async def _sent(self, person: str, doing: Callable[[Telephone], Awaitable[Bubble]]) -> web.Response:
+        telephone = self._telephones.get(person)
+        if telephone is None:
+            return _no(f"nobody here called {person} has a telephone")
         try:
-            await doing
-            await self._telephone.taken()
+            await doing(telephone)
+            await telephone.taken()
         except (NothingToPress, NotTaken) as error:
             return _no(str(error))
         return web.json_response({})

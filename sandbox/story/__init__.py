@@ -34,6 +34,7 @@ async def play(
     await telephone.bea_is_asked(cast)
     await telephone.bea_in_private(cast)
     await telephone.bea_with_everyone(cast)
+    await telephone.somebody_unknown(cast)
     await upheaval.a_new_telephone(cast)
     await upheaval.the_power_fails(cast)
     await upheaval.counsel_comes_and_goes(cast)

@@ -15,6 +15,7 @@ from sandbox.world import World
 TITLE: Final = "Smith and Jones"
 PASSWORDS: Final = "a password for {}"
 
+FENCE: Final = "My neighbour and I cannot agree about the fence. Can you help?"
 ALICES_LIMIT, CARLS_LIMIT, BEAS_LIMIT, UNPROVEN = "40,000", "35,000", "1,450", "70,000"
 VALUATION = b"item,value\nALICE-VALUATION,81500\n"
 WORKSHEET = b"question,answer\nMIA-WORKSHEET,\n"
@@ -33,6 +34,7 @@ class Cast:
     his: Place  # Carl's
     beas: Place
     joint: Place
+    triage: Place
     closed: frozenset[tuple[str, str]]  # what a device must not be able to read
     number: str
 
@@ -41,6 +43,7 @@ class Cast:
         self.world, self.node, self.stage, self.carl = world, node, stage, Correspondent(stage)
         telephone = world.whatsapp.telephone(texter.NUMBER, texter.USER, texter.PROFILE)
         self.bea = Texter(stage, telephone)
+        self.dans = world.whatsapp.telephone("+4915112345678", "DE.9z9", "Desk · triage")
         self.bot = world.homeserver.user_id(BOT)
 
     @property

@@ -3,7 +3,17 @@
 import asyncio
 
 from sandbox import correspondent, sweep, texter
-from sandbox.story.cast import ACCOUNTS, ALICES_LIMIT, BEAS_LIMIT, CARLS_LIMIT, UNPROVEN, VALUATION, WORKSHEET, Cast
+from sandbox.story.cast import (
+    ACCOUNTS,
+    ALICES_LIMIT,
+    BEAS_LIMIT,
+    CARLS_LIMIT,
+    FENCE,
+    UNPROVEN,
+    VALUATION,
+    WORKSHEET,
+    Cast,
+)
 from sandbox.sweep import Secret, Surface
 
 
@@ -14,6 +24,7 @@ async def nothing_crossed(cast: Cast) -> None:
     surfaces = [surface for actor in everyone for surface in await sweep.of_client(actor.name, actor.client)]
     surfaces += [sweep.of_mail(correspondent.NAME, mail) for mail in cast.carl.mailbox]
     surfaces += [sweep.of_chat(texter.NAME, bubble) for bubble in cast.bea.telephone.bubbles]
+    surfaces += [Surface("a message on Dan's telephone", "dan", bubble.text) for bubble in cast.dans.bubbles]
     surfaces += [Surface("an opened file", cast.hers.room, str(VALUATION + WORKSHEET))]
     surfaces += [Surface("an opened file", cast.his.room, str(ACCOUNTS))]
     surfaces += await asyncio.to_thread(sweep.of_folder, cast.world.folder)
@@ -26,8 +37,9 @@ async def nothing_crossed(cast: Cast) -> None:
     )
     log = cast.world.log.read_text()
     of_bea = (texter.NUMBER.removeprefix("+"), texter.USER, "wamid")
+    of_dan = (cast.dans.phone.number.removeprefix("+"), cast.dans.phone.user)
     of_others = (correspondent.ADDRESS, cast.alice.client.user_id, str(cast.his.mailed))
-    named = [words for words in (*of_others, *of_bea) if words in log]
+    named = [words for words in (*of_others, *of_bea, *of_dan) if words in log]
     stage.holds("The service's log names nobody", not named, named)
     await stage.all_is_readable(everyone, cast.closed)
     await stage.each_exactly_once()
@@ -45,6 +57,7 @@ def _secrets(cast: Cast) -> list[Secret]:
         Secret(CARLS_LIMIT, his),
         Secret("I won't repeat that to Alice", his),
         Secret(BEAS_LIMIT, frozenset({cast.beas.room, str(cast.beas.chat)})),
+        *(Secret(words, frozenset({cast.triage.room, "dan"})) for words in (FENCE, "Tomorrow at nine")),
         Secret(UNPROVEN, frozenset({cast.desk.room})),
         Secret("We go on without Dora", hers),
         *(Secret(marker, hers) for marker in ("ALICE-VALUATION", "MIA-WORKSHEET")),

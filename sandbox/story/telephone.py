@@ -1,7 +1,8 @@
-"""Somebody takes part with nothing but a telephone: opted in, asked to write, heard in private and by everyone."""
+"""Somebody takes part with nothing but a telephone: opted in, asked to write, heard in private and by everyone; and
+somebody whom nobody knows writes from another."""
 
 from sandbox import texter
-from sandbox.story.cast import BEAS_LIMIT, Cast
+from sandbox.story.cast import BEAS_LIMIT, FENCE, Cast
 from sandbox.whatsapp.graph import JOINT, PRIVATE
 
 
@@ -72,3 +73,26 @@ async def bea_with_everyone(cast: Cast) -> None:
     older = [posted for posted in before if any(words in read for words in posted.words)]
     stage.holds("Of what was said before she came nothing is on her telephone", not older, older)
     stage.holds("Bea had no other message", not bea.unexpected, bea.unexpected)
+
+
+async def somebody_unknown(cast: Cast) -> None:
+    """Who takes part in no case reaches the triage desk, is answered by itself once, and by a mediator's word."""
+    stage, mia, dans = cast.stage, cast.mia, cast.dans
+    stage.scene("Somebody whom nobody knows")
+    theirs = "📱 a telephone whose number nobody knows: Example Mediation"
+    cast.triage = await stage.enters(mia, "Desk · triage")
+    with stage.expecting("a stranger's words, answered once"):
+        await dans.write(PRIVATE, FENCE)
+        stage.show(theirs, "Dan", FENCE)
+        shown = await stage.hears(mia, cast.triage, f"> {FENCE}")
+        stage.show(cast.triage.title, "the bot", shown.body or "")
+        answer = await dans.wait_for(lambda bubble: not bubble.mine, timeout=stage.patience)
+        stage.show(theirs, "", answer.text)
+        stage.require("an automatic answer that says so", "This is an automatic answer" in answer.text, answer.text)
+        await stage.post(mia, cast.triage, "!intake answer S1: When may we telephone you?")
+        await dans.wait_for(lambda bubble: bubble.text == "When may we telephone you?", timeout=stage.patience)
+        stage.show(theirs, "", "When may we telephone you?")
+        await dans.write(PRIVATE, "Tomorrow at nine.")
+        await stage.hears(mia, cast.triage, "> Tomorrow at nine.")
+    got = [bubble for bubble in dans.bubbles if not bubble.mine]
+    stage.holds("He was answered by itself once, and then by Mia alone", len(got) == 2, got)

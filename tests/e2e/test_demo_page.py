@@ -122,14 +122,19 @@ async def test_the_page_tells_each_person_what_that_person_may_see(demo: Demo) -
 
     rooms = {name: [room["name"] for room in seen] for name, seen in state["people"].items()}
     assert rooms["Alice"] == ["EVERYONE · 1001", "PRIVATE with mediator · 1001"]
-    assert sorted(rooms["Mia"]) == ["Desk · 1001", "EVERYONE · 1001", *["PRIVATE with mediator · 1001"] * 3]
+    assert sorted(rooms["Mia"]) == [
+        "Desk · 1001",
+        "Desk · triage",
+        "EVERYONE · 1001",
+        *["PRIVATE with mediator · 1001"] * 3,
+    ]
     assert "40,000" in json.dumps(state["people"]["Mia"])
     assert "40,000" in json.dumps(state["people"]["Alice"])
     assert "40,000" not in json.dumps(state["mails"])
     assert "35,000" not in json.dumps(state["people"]["Alice"])
     assert "1,450" in json.dumps(state["people"]["Mia"])
     assert "1,450" not in json.dumps([state["people"]["Alice"], state["mails"]])
-    on_the_telephone = json.dumps(state["bubbles"])
+    on_the_telephone = json.dumps(state["telephones"]["Bea"])
     assert "leave the bakery by June" in on_the_telephone
     assert "40,000" not in on_the_telephone
     assert "35,000" not in on_the_telephone
@@ -141,12 +146,22 @@ async def test_each_message_on_the_telephone_says_first_who_reads_it(demo: Demo)
     state = await demo.state()
 
     (private,) = [chat for chat, name in state["contacts"].items() if name.endswith("PRIVATE")]
-    received = [bubble for bubble in state["bubbles"] if not bubble["mine"]]
+    received = [bubble for bubble in state["telephones"]["Bea"] if not bubble["mine"]]
     templates = [bubble for bubble in received if bubble["template"]]
     assert {bubble["chat"] for bubble in templates} == set(state["contacts"])
     for bubble in received:
         label = "🔒 PRIVATE" if bubble["chat"] == private else "👥 JOINT"
         assert bubble["template"] or bubble["text"].startswith(label)
+
+
+async def test_an_unknown_number_reaches_the_triage_desk_and_gets_one_answer(demo: Demo) -> None:
+    state = await demo.state()
+
+    shown = {room["name"]: json.dumps(room["lines"]) for room in state["people"]["Mia"]}
+    assert [name for name, lines in shown.items() if "about the fence" in lines] == ["Desk · triage"]
+    assert "about the fence" not in json.dumps([state["people"]["Alice"], state["mails"], state["telephones"]["Bea"]])
+    answers = [bubble["text"] for bubble in state["telephones"]["Dan"] if not bubble["mine"]]
+    assert ["This is an automatic answer" in text for text in answers] == [True]
 
 
 async def test_the_page_is_for_this_machine_and_for_itself_only(demo: Demo) -> None:
@@ -214,6 +229,17 @@ async def test_the_number_that_bea_writes_to_decides_who_reads_it(tab: Tab) -> N
     for person in ("alice", "carl"):
         await tab.until(shows(person, "And so is the attic."))
         assert not await tab.evaluate(shows(person, "The roof leaks"))
+
+
+@needs_chromium
+async def test_what_dan_writes_is_read_at_the_triage_desk_and_answered_from_there(tab: Tab) -> None:
+    await choose(tab, "mia", "Triage desk")
+    await write(tab, "dan", "Is anybody there?")
+    await tab.until(shows("mia", "Is anybody there?"))
+    await write(tab, "mia", "!intake answer S1: When may we telephone you?")
+    await tab.until(shows("dan", "When may we telephone you?"))
+    for person in ("alice", "carl", "bea"):
+        assert not await tab.evaluate(shows(person, "Is anybody there?"))
 
 
 @needs_chromium
@@ -295,7 +321,8 @@ async def test_ctrl_c_ends_everything_and_a_second_start_has_the_same_case(demo:
     assert "mediatrix case create" in demo.printed
     assert "mediatrix case create" not in second.printed
     assert after["mails"] == before["mails"]
-    assert after["bubbles"][: len(before["bubbles"])] == before["bubbles"]
+    for name, bubbles in before["telephones"].items():
+        assert after["telephones"][name][: len(bubbles)] == bubbles
     assert [room["id"] for room in after["people"]["Alice"]] == [room["id"] for room in before["people"]["Alice"]]
     closed = {line["closed"] for room in after["people"]["Alice"] for line in room["lines"]}
     assert closed == {"written before this device existed"}

@@ -16,7 +16,7 @@ from tests.e2e.conftest import SYNAPSE_PYTHON
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path, Ports.free(), SYNAPSE_PYTHON, agreement=True) as world:
+    async with World(tmp_path, Ports.free(), SYNAPSE_PYTHON, agreement=True, triage=True) as world:
         yield world
 
 
@@ -36,6 +36,7 @@ async def test_the_story_goes_as_written_and_notices_when_it_does_not(world: Wor
         "  │ 👥 JOINT – everyone in the mediation reads this · 1001",
         "  ✓ She stands there as “Bea (WhatsApp)”, whatever her profile says",
         "  ✓ Of what was said before she came nothing is on her telephone",
+        "  ✓ He was answered by itself once, and then by Mia alone",
         "  ✓ They stand under his own name: “Carl (email)”",
         "  ✓ In the joint room nobody saw it",
         "  ✓ Nothing was lost, nothing came twice",
