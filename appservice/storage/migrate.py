@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage.errors import NewerSchema, UnusableDatabase
 
-VERSION: Final = "0020"
+VERSION: Final = "0021"
 _ADVISORY_LOCK: Final = 0x6D656469617472  # "mediatr"
 
 

@@ -155,6 +155,9 @@ class SqlQueue:
     async def forget(self, before: datetime) -> int:
         return (await self._connection.execute(self._sql.forget, {"before": before})).rowcount
 
+    async def forget_messages(self, before: datetime) -> int:
+        return (await self._connection.execute(self._sql.forget_messages, {"before": before})).rowcount
+
     async def in_state(self, states: Collection[State], case: CaseId | None = None) -> tuple[Item, ...]:
         items = self._items
         statement = select(items).where(items.c.state.in_(states)).order_by(items.c.seq).limit(AT_MOST)

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from appservice.storage.schema import PASSING, QueueTables, turn_of
+from appservice.storage.schema import MESSAGES, PASSING, QueueTables, turn_of
 from appservice.storage.statements import insert_new, insert_or_lock
 from rooms.ports import State
 from rooms.turns import TURN_BYTES
@@ -100,8 +100,9 @@ class QueueStatements(LaneStatements):
         """wanted_lane, after, most"""
         self.in_lane = _waiting(items, items.c.lane == lane, newest=True)
         """wanted_lane, most"""
-        self.forget = delete(items).where(
-            text(PASSING), items.c.received_at < bindparam("before"), items.c.state == DONE
+        self.forget, self.forget_messages = (
+            delete(items).where(text(kinds), items.c.received_at < bindparam("before"), items.c.state == DONE)
+            for kinds in (PASSING, MESSAGES)
         )
         """before"""
         key = items.c.wait_key == bindparam("key")

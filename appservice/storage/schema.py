@@ -128,6 +128,9 @@ OUTBOX = _queue("outbox")
 PASSING = "kind IN ('matrix.beside', 'matrix.key_counts')"
 """The items that come with nearly every transaction and are soon old news: found by their own index."""
 _partial("ix_inbox_passing", PASSING, INBOX.items.c.received_at)
+MESSAGES = "kind = 'matrix.to_device'"
+"""Messages to devices of ours, which nobody names again once they are read."""
+_partial("ix_inbox_messages", MESSAGES, INBOX.items.c.received_at)
 
 keys = Table(
     "keys",

@@ -6,7 +6,8 @@
                          device lists are marked that nobody asked for again in a day: a homeserver forgets to tell
                          of some changes (Synapse never sends `device_lists.left`)
                          what was left half-kept of documents is taken away
-    every hour           what encryption remembers of long ago is forgotten, and that there were receipts and key counts
+    every hour           what encryption remembers of long ago is forgotten, that there were receipts and key counts,
+                         and that there were messages to our devices
 
 All of it bears being done twice, so it matters little if two processes believe for a moment that it is theirs.
 """
@@ -85,13 +86,16 @@ class Housekeeping:
             return
         async with self._database.begin() as work:
             await old_devices_changed(work.crypto, before_ms=_ago(LISTS_FOR), limit=LISTS_AT_ONCE)
-        if self._pruned_at is None or time.monotonic() - self._pruned_at >= _PRUNE_EVERY:
+        is_due = self._pruned_at is None or time.monotonic() - self._pruned_at >= _PRUNE_EVERY
+        if is_due:
             async with self._database.begin() as work:
                 await work.crypto.prune(_ago(REMEMBERED_FOR))
                 await work.inbox.forget(datetime.now(UTC) - PASSING_FOR)
             self._pruned_at = time.monotonic()
         await self._tidy_the_vault()
         await self._sweeper.sweep_all()
+        if is_due:
+            await self._forget_messages()
 
     async def look_for_events(self) -> None:
         """Fetch what happened in rooms and never came, if this process is on duty. Raises MatrixError,
@@ -107,6 +111,14 @@ class Housekeeping:
                 await self._reports.fetch()
         except MatrixError as error:
             logger.warning("reports that people made in their clients can't be fetched: %s", error)
+
+    async def _forget_messages(self) -> None:
+        """Messages to our devices are told apart by their items. A homeserver sends again what no sweep has made it
+        forget: nothing older than the sweep that was just made, however long we were away. What comes again all the
+        same (from one put back from a backup; to ghosts of cases that are over, which no sweep asks for) the ratchets
+        refuse."""
+        async with self._database.begin() as work:
+            await work.inbox.forget_messages(datetime.now(UTC) - REMEMBERED_FOR)
 
     async def _tidy_the_vault(self) -> None:
         """A disk that fails keeps nothing else from being done."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
+from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, State
@@ -162,8 +163,13 @@ class MemoryQueue:
         return {state: count for state in State if state is not State.DONE and (count := len(self._in(state)))}
 
     async def forget(self, before: datetime) -> int:
-        passing = {BESIDE, KEY_COUNTS}
-        past = [item for item in self._in(State.DONE) if item.kind in passing and item.received_at < before]
+        return self._forget({BESIDE, KEY_COUNTS}, before)
+
+    async def forget_messages(self, before: datetime) -> int:
+        return self._forget({TO_DEVICE}, before)
+
+    def _forget(self, kinds: Collection[str], before: datetime) -> int:
+        past = [item for item in self._in(State.DONE) if item.kind in kinds and item.received_at < before]
         for item in past:
             del self._table.items[item.id]
         return len(past)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
 from rooms.ports import Item, ItemId, Lane, Queue, State, Work
@@ -279,6 +280,22 @@ class QueueContract:
             left = [name for name in ("done", "waits", "other", "new") if await work.inbox.get(ItemId(name))]
             assert left == ["waits", "other", "new"]
             assert await work.inbox.put(item("afresh"))
+
+    async def test_messages_to_devices_that_are_long_done_can_be_forgotten_by_themselves(
+        self, database: WorkDatabase
+    ) -> None:
+        old = [item("done", kind=TO_DEVICE), item("waits", kind=TO_DEVICE), item("beside", kind=BESIDE)]
+        new = replace(item("new", kind=TO_DEVICE), received_at=AT + 2 * MINUTE)
+        async with database.begin() as work:
+            for one in (*old, new):
+                await work.inbox.put(one)
+            for name in ("done", "beside", "new"):
+                await work.inbox.done(ItemId(name))
+        async with database.begin() as work:
+            assert await work.inbox.forget_messages(AT + MINUTE) == 1
+        async with database.begin() as work:
+            left = [name for name in ("done", "waits", "beside", "new") if await work.inbox.get(ItemId(name))]
+        assert left == ["waits", "beside", "new"]
 
     async def test_what_was_cancelled_or_done_is_not_revived(self, database: WorkDatabase) -> None:
         async with database.begin() as work:

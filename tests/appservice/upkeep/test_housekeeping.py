@@ -10,6 +10,7 @@ from appservice.crypto.ids import MessageDigest
 from appservice.crypto.rows import StoredOlmMessage
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.sweeping import Sweeper
+from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE
 from appservice.upkeep.housekeeping import LISTS_FOR, PASSING_FOR, REMEMBERED_FOR, Housekeeping
 from rooms.ports import Item, ItemId, Lane, UserId
@@ -121,6 +122,28 @@ async def test_what_came_beside_long_ago_is_forgotten_once_it_was_read(database:
     async with database.begin() as work:
         left = [name for name in times if await work.inbox.get(ItemId(name))]
     assert left == ["unread", "fresh"]
+
+
+async def test_messages_to_our_devices_are_forgotten_after_a_month_once_the_homeserver_has_none_to_send_again(
+    database: MemoryDatabase,
+) -> None:
+    now = datetime.now(UTC)
+    times = {"read": now - REMEMBERED_FOR * 2, "unread": now - REMEMBERED_FOR * 2, "fresh": now}
+    async with database.begin() as work:
+        for name, at in times.items():
+            await work.inbox.put(Item(ItemId(name), Lane("keys"), TO_DEVICE, None, b"{}", at))
+        for name in ("read", "fresh"):
+            await work.inbox.done(ItemId(name))
+
+    async def left() -> list[str]:
+        async with database.begin() as work:
+            return [name for name in times if await work.inbox.get(ItemId(name))]
+
+    with pytest.raises(OSError, match="no homeserver"):
+        await housekeeping(database, Duty(), Sweeps(broken=True)).round()
+    assert await left() == ["read", "unread", "fresh"]
+    await housekeeping(database, Duty(), Sweeps()).round()
+    assert await left() == ["unread", "fresh"]
 
 
 async def test_whoever_is_not_on_duty_does_nothing(database: MemoryDatabase) -> None:
