@@ -50,6 +50,8 @@ MARK_EVERY = timedelta(seconds=20)
 """A copy of the database that is put back is told apart once a mark was made after it was taken."""
 LAST_MARK_MOST = 20.0
 """Seconds for the mark that is made at the end, so that no copy taken before it passes for the database itself."""
+FULL_FOR = timedelta(minutes=1)
+"""A database that had no room is believed to have none for so long, unless it takes something; marks find out anew."""
 CATCHING_UP_MOST = 20.0
 """Seconds that listening waits for what was lost; after that the sweeps in the background find it."""
 
@@ -98,6 +100,9 @@ class Condition:
                 await work.inbox.next_due(datetime.now(UTC))
         except (DatabaseUnavailable, TimeoutError):
             return ("the database does not answer",)
+        full_at = self._database.full_at
+        if full_at is not None and datetime.now(UTC) - full_at < FULL_FOR:
+            return ("the database has no room left: what comes in is refused, and will come again",)
         return ()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,7 +12,7 @@ from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage import sqlite
 from appservice.storage.duty import Duty
 from appservice.storage.engines import engines, translated_errors
-from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
+from appservice.storage.errors import DatabaseFull, DatabaseUnavailable, UnusableDatabase
 from appservice.storage.migrate import migrate, require_current
 from appservice.storage.seals import Seals, lookup_key
 from appservice.storage.wakeups import QUEUES, Wakeups
@@ -37,6 +38,8 @@ class SqlDatabase:
         self._decided: list[Callable[[Collection[str]], None]] = []
         self.duty = Duty(self._writer)
         """Begun by a process that serves; the command line leaves it alone."""
+        self.full_at: datetime | None = None
+        """When it had no room for something; None once something was stored since."""
 
     def on_work(self, listener: Callable[[], None], *queues: str) -> None:
         """Call it after each commit, here or in another process, that put, woke or revived an item in one of these
@@ -112,12 +115,18 @@ class SqlDatabase:
 
     @asynccontextmanager
     async def _begin(self, *, is_repeatable: bool) -> AsyncIterator[SqlWork]:
-        async with self._turn, _transaction(self._writer, is_repeatable=is_repeatable) as connection:
-            work = SqlWork(connection, self._opened())
-            yield work
-            await work.settle()
-            if work.news:
-                await self._wakeups.tell_others(connection, work.news)
+        try:
+            async with self._turn, _transaction(self._writer, is_repeatable=is_repeatable) as connection:
+                work = SqlWork(connection, self._opened())
+                yield work
+                await work.settle()
+                if work.news:
+                    await self._wakeups.tell_others(connection, work.news)
+        except DatabaseFull:
+            self.full_at = datetime.now(UTC)
+            raise
+        if work.news:
+            self.full_at = None
         self._wakeups.call(work.news)
         if work.record.rules:
             for listener in self._decided:

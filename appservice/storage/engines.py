@@ -9,7 +9,7 @@ from sqlalchemy import URL, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from appservice.storage import sqlite
-from appservice.storage.errors import Conflict, DatabaseUnavailable, StorageError, UnusableDatabase
+from appservice.storage.errors import Conflict, DatabaseFull, DatabaseUnavailable, StorageError, UnusableDatabase
 
 _TRANSIENT_SQLITE: Final = frozenset(
     {
@@ -25,6 +25,8 @@ _TRANSIENT_SQLITE: Final = frozenset(
 _TRANSIENT_POSTGRESQL: Final = ("08", "40", "53", "55P03", "57", "58", "25006", "25P03")
 """SQLSTATE beginnings: connection, rollback (deadlock, serialization), resources (disk full), lock timeout, operator
 (shutdown, timeout), system, read-only (a standby), idle transaction. PostgreSQL documentation, appendix A."""
+
+_FULL: Final = frozenset({"53100", "SQLITE_FULL"})
 
 
 def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
@@ -83,6 +85,8 @@ def _meaning(error: exc.DBAPIError | exc.TimeoutError) -> StorageError:
         state = getattr(error.orig, "sqlite_errorname", type(error).__name__)
         # The low byte is the primary code. https://www.sqlite.org/rescode.html
         transient = isinstance(error, exc.InterfaceError) if code is None else code & 0xFF in _TRANSIENT_SQLITE
+    if state in _FULL:
+        return DatabaseFull(f"the database has no room left ({state})")
     if transient:
         return DatabaseUnavailable(f"the database can't serve us now ({state})")
     return UnusableDatabase(f"the database refuses what we ask ({state})")

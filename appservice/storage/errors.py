@@ -13,6 +13,10 @@ class DatabaseUnavailable(StorageError):
     """
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """It has no room left to store anything; it answers questions all the same."""
+
+
 class NewerSchema(StorageError):
     """The database was laid out by a newer version of this program: refuse to start."""
 

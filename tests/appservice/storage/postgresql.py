@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 with warnings.catch_warnings():
@@ -70,10 +71,13 @@ def _name(url: str) -> str:
 
 
 @contextmanager
-def running() -> Iterator[Postgresql]:
-    """A server within the block. Whatever goes wrong at its start is raised, and the tests fail with that."""
+def running(within: Path | None = None) -> Iterator[Postgresql]:
+    """A server within the block, with all its files in a new directory, of that one if given.
+
+    Whatever goes wrong at its start is raised, and the tests fail with that.
+    """
     # Not pytest's directory: a server started by root runs as a user who can't look in there.
-    with tempfile.TemporaryDirectory(prefix="mediatrix-pg-", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="mediatrix-pg-", dir=within, ignore_cleanup_errors=True) as directory:
         server = Postgresql(get_server(directory, cleanup_mode="stop"))
         try:
             yield server

@@ -223,10 +223,16 @@ async def test_a_full_disk_is_unavailability_and_loses_nothing(sqlite_url: str) 
         await _limit(database, pages=1)
         with pytest.raises(DatabaseUnavailable, match="SQLITE_FULL"):
             await _put(database, item("b", body=bytes(1_000_000)))
+        assert found_full(database)
         await _limit(database, pages=1_000_000)
         await _put(database, item("c"))
+        assert not found_full(database)
         async with database.begin() as work:
             assert [await work.inbox.get(ItemId(name)) is not None for name in "abc"] == [True, False, True]
+
+
+def found_full(database: SqlDatabase) -> bool:
+    return database.full_at is not None
 
 
 async def _limit(database: SqlDatabase, pages: int) -> None:
