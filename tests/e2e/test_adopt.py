@@ -7,8 +7,9 @@ import secrets
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -17,7 +18,9 @@ import yaml
 from sandbox.client import Client
 from sandbox.node import Node
 from sandbox.world import ServiceFailed, World
-from tests.e2e.cases import Desk, arriving, flaws, mail_address, running, until
+from tests.e2e.cases import Desk, arriving, enter_room, flaws, mail_address, running, until
+from tests.e2e.test_rooms_enforced import Admin
+from tests.e2e.test_rooms_lost import other_room_named
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -140,3 +143,48 @@ async def test_everything_is_sealed_under_a_new_master_key_while_the_service_run
     change(world.config, master_key=old)
     with pytest.raises(ServiceFailed, match="sealed under another master key"):
         await world.start_service()
+
+
+async def test_a_bot_that_was_deactivated_is_named_and_goes_on_with_a_new_device_in_new_rooms(session: Session) -> None:
+    desk, alice, carl, world = session.desk, session.alice, session.carl, session.desk.world
+    change(world.config, master_key={"file": "secrets/new.key"})
+    await world.start_service()
+    bot, root = world.homeserver.user_id("_mediatrix_bot"), await administrator(world)
+    await root.change(bot, {"deactivated": True})
+    with pytest.raises(ServiceFailed, match=r"the bot's device is gone.*was its account deactivated"):
+        await world.cli("status", "-c", str(world.config))
+    letter = await world.mail.wait_for(carl, lambda mail: mail.subject.startswith("EVERYONE"))
+    taken = await world.mail.deliver(carl, letter.reply_address, "while it was deactivated", in_reply_to=letter)
+    assert taken.startswith("250")
+
+    # As the runbook has it.
+    await root.change(bot, {"deactivated": False, "password": secrets.token_urlsafe(32)})
+    await world.stop_service()
+    assert "begins epoch 3" in await world.cli("adopt", "-c", str(world.config))
+    await world.start_service()
+    assert "the bot's device" in await world.cli("status", "-c", str(world.config))
+    joint = await other_room_named(alice, f"EVERYONE · {desk.number}", session.joint)
+    room = await other_room_named(desk.mediator, f"Desk · {desk.number}", desk.room)
+    for client, invited in ((desk.mediator, room), (desk.mediator, joint), (alice, joint)):
+        await enter_room(client, invited)
+    await yes(replace(desk, room=room), "!repair", "being mended")
+    await alice.wait_for_text(joint, "while it was deactivated")
+    await alice.text(joint, "after it was reactivated")
+    assert await mailed(world, carl, "after it was reactivated") == 1
+    shown = [event.body for event in await alice.timeline(joint)]
+    assert shown.count("while it was deactivated") == 1
+    assert await flaws(alice, joint) == []
+    assert await flaws(desk.mediator, joint, room) == []
+
+
+class Root(Admin):
+    """An administrator who changes accounts."""
+
+    async def change(self, user: str, account: object) -> None:
+        """Deactivate an account, or reactivate it."""
+        await self._call("PUT", f"/v2/users/{quote(user)}", account)
+
+
+async def administrator(world: World) -> Root:
+    await world.homeserver.register("root", "password of root", admin=True)
+    return Root(world, (await world.homeserver.log_in("root", "password of root")).access_token)
