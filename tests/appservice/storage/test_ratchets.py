@@ -4,6 +4,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from appservice.backups.take import take
 from appservice.crypto.machine import OlmMachine
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.encrypter import BOT, SEALER, write
+from tests.appservice.storage.postgresql import Postgresql
 
 pytestmark = pytest.mark.e2e
 
@@ -49,15 +51,30 @@ async def test_one_that_locks_nothing_is_caught(postgresql_url: str) -> None:
     assert max((await together(postgresql_url, "careless")).values()) > 1
 
 
-async def test_nor_do_those_that_write_after_a_restore(sqlite_url: str, tmp_path: Path) -> None:
-    file, keys, at = tmp_path / "backup", tmp_path / "keys", datetime.now(UTC)
-    await make_identity(sqlite_url)
-    async with opened(sqlite_url) as database:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Two empty databases of one kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/mediatrix.db", f"sqlite:///{tmp_path}/restored.db"
+    else:
+        server: Postgresql = request.getfixturevalue("postgresql")
+        with server.empty_database() as url, server.empty_database() as other:
+            yield url, other
+
+
+async def test_nor_do_those_that_write_after_a_restore_of_what_was_taken_while_others_wrote(
+    both: tuple[str, str], tmp_path: Path
+) -> None:
+    url, restored = both
+    at, taken = datetime.now(UTC), list[tuple[Path, Path]]()
+    await make_identity(url)
+    async with opened(url) as database:
         used = Counter(await write(database, 10))
-        await take(sqlite_url, SEALER, file, keys, at)
-        used += Counter(await write(database, 10))
-    restored = f"sqlite:///{tmp_path}/restored.db"
-    await restore(restored, SEALER, file, keys, at)
-    used += await together(restored)
-    assert used.total() == 20 + PROCESSES * TIMES
+    writing = asyncio.create_task(together(url))
+    while not writing.done():
+        taken.append((tmp_path / f"backup {len(taken)}", tmp_path / f"keys {len(taken)}"))
+        await take(url, SEALER, *taken[-1], at)
+    await restore(restored, SEALER, *taken[len(taken) * 3 // 4], at)
+    used += await writing + await together(restored)
+    assert used.total() == 10 + 2 * PROCESSES * TIMES
     assert max(used.values()) == 1
