@@ -43,15 +43,15 @@ class LibolmClient:
     txns: itertools.count[int] = field(default_factory=itertools.count)
 
     @classmethod
-    async def log_in(cls, homeserver: Homeserver, localpart: str) -> Self:
-        """A new account, with its identity, its device and one-time keys."""
+    async def log_in(cls, homeserver: Homeserver, localpart: str, one_time_keys: int = ONE_TIME_KEYS) -> Self:
+        """A new account, with its identity, its device and so many one-time keys."""
         password = f"password of {localpart}"
         await homeserver.register(localpart, password)
         session = await homeserver.log_in(localpart, password, "LIBOLM")
         user, name = UserId(session.user_id), DeviceId(session.device_id)
         fake = FakeHomeserver()
         client = cls(homeserver, session, LibolmDevice(fake, user, name))
-        client.device.publish_one_time_keys(ONE_TIME_KEYS)
+        client.device.publish_one_time_keys(one_time_keys)
         auth = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": localpart},
