@@ -4,10 +4,12 @@ Nobody lists the boundaries: a scenario is played, each is passed and named, and
 plays it again and again, each time with the next, has cut at all of them when one time nothing was cut.
 """
 
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from appservice.matrix.errors import NO_ANSWER, MatrixError
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.work import SqlWork
+from tests.faults.clock import Clock
 
 CALLS_LOST = 3
 """So many calls of a homeserver that is away are not answered."""
@@ -33,16 +36,32 @@ class Killed(BaseException):
     """The process is killed: nothing that it still does has any effect."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A boundary that was passed: its name, what can happen there, and what would outlast a kill there.
+
+    `lasting` is the same at two boundaries between which nothing was written, sent or asked, nor did time pass: whoever
+    is killed at either leaves the same behind. `wrote`: at the end of a unit of work, whether it wrote.
+    """
+
+    name: str
+    possible: tuple[Cut, ...]
+    lasting: tuple[int, timedelta]
+    wrote: bool = False
+
+
 @dataclass
 class Boundaries:
     """Counts the boundaries, and cuts at one."""
 
     on_homeserver: Callable[[], None] = lambda: None
     """Called when the homeserver dies."""
+    on_kill: Callable[[], None] = lambda: None
+    """Called when the process is killed."""
     watching: bool = False
     """Whether it is the service that acts, not people."""
-    passed: list[tuple[str, tuple[Cut, ...]]] = field(default_factory=list)
-    """The boundaries since the last one was armed, and what can happen at each."""
+    passed: list[Passed] = field(default_factory=list)
+    """The boundaries since the last one was armed."""
     fell: str | None = None
     """The name of the boundary at which it was cut."""
     _cut: Cut | None = None
@@ -50,6 +69,7 @@ class Boundaries:
     _only: str | None = None
     _dead: bool = False
     _away: int = 0
+    _lasting: int = 0
 
     def cut(self, cut: Cut, left: int, only: str | None = None) -> None:
         """Cut when so many of the boundaries at which that can happen, or of those of one name, have been passed."""
@@ -63,7 +83,7 @@ class Boundaries:
 
     def places(self, cut: Cut) -> list[int]:
         """Of the boundaries that were passed, one of each name, as `cut` counts them: now the first, now the last."""
-        names = [name for name, possible in self.passed if cut in possible]
+        names = [one.name for one in self.passed if cut in one.possible]
         last = {name: place for place, name in enumerate(names)}
         return sorted(place if number % 2 else names.index(name) for number, (name, place) in enumerate(last.items()))
 
@@ -74,21 +94,23 @@ class Boundaries:
     async def outside(self, call: str) -> None:
         """Before and after a call of the homeserver or the mail server."""
         name = call.removeprefix("/_matrix/client/v3").split("/m.")[0]
+        self._lasting += 1
         self._reach(name, Cut.KILL, *(() if name == "smtp" else (Cut.HOMESERVER,)))
 
     def begin(self, where: str) -> None:
         """Before a unit of work."""
         self._reach(f"begin in {where}", Cut.KILL)
 
-    def end(self, where: str) -> None:
+    def end(self, where: str, *, wrote: bool) -> None:
         """All is done within a unit of work but the commit."""
-        self._reach(f"end in {where}", Cut.DATABASE)
+        self._reach(f"end in {where}", Cut.KILL, Cut.DATABASE, wrote=wrote)
 
-    def committed(self, where: str) -> None:
+    def committed(self, where: str, *, wrote: bool) -> None:
         """After a commit."""
+        self._lasting += wrote
         self._reach(f"commit in {where}", Cut.KILL)
 
-    def _reach(self, name: str, *possible: Cut) -> None:
+    def _reach(self, name: str, *possible: Cut, wrote: bool = False) -> None:
         if not self.watching:
             return
         if self._dead:
@@ -96,7 +118,7 @@ class Boundaries:
         if self._away and Cut.HOMESERVER in possible:
             self._away -= 1
             raise _no_answer()
-        self.passed.append((name, possible))
+        self.passed.append(Passed(name, possible, (self._lasting, Clock.ahead), wrote))
         if self._cut not in possible or self._only not in {None, name}:
             return
         if self._left:
@@ -108,6 +130,7 @@ class Boundaries:
     def _fall(self, cut: Cut) -> None:
         match cut:
             case Cut.KILL:
+                self.on_kill()
                 self._dead = True
                 raise Killed
             case Cut.HOMESERVER:
@@ -134,9 +157,15 @@ class WatchedDatabase(SqlDatabase):
         where = _caller()
         self._boundaries.begin(where)
         async with super().begin() as work:
+            connection = work.inbox._connection.sync_connection
+            assert connection is not None
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            changes = driver.total_changes
             yield work
-            self._boundaries.end(where)
-        self._boundaries.committed(where)
+            wrote = driver.total_changes != changes
+            self._boundaries.end(where, wrote=wrote)
+        self._boundaries.committed(where, wrote=wrote)
 
     def begin_repeatable(self) -> AbstractAsyncContextManager[SqlWork]:
         return self.begin()

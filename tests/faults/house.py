@@ -7,8 +7,8 @@ it is one scenario after another, cut at each boundary in turn, and everybody ha
 import itertools
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -65,6 +65,7 @@ FILE = {
     ],
 }
 PEOPLE = (MIA, ALICE, BOB)
+DATABASE = "mediatrix.db"
 ROUNDS = 6
 """How often time passes at most before all must have come to rest."""
 MOST_STEPS = 400
@@ -84,7 +85,7 @@ class House:
         self.post_office.hazard = self.boundaries.outside
         self.synapse.register(*PEOPLE)
         self.clients = Clients(self)
-        self._url = f"sqlite:///{folder}/mediatrix.db"
+        self.lives_in(folder)
         self._sealer = Sealer(self.config.secrets.masters)
         self._numbers = itertools.count(1)
         self.next_transaction: Callable[[], dict[str, Any]] = self.synapse.transaction
@@ -97,6 +98,11 @@ class House:
         """How many notices of posts the desk was found to have."""
 
     # --- the process
+
+    def lives_in(self, folder: Path) -> None:
+        """The next process finds its database there."""
+        self.folder = folder
+        self._url = f"sqlite:///{folder}/{DATABASE}"
 
     async def _start(self) -> None:
         """A process, up to where it works off its queues; killed while it starts, it is started again."""
@@ -175,16 +181,17 @@ class House:
 
     async def _step(self) -> bool:
         """Whether there was anything to do."""
-        parts, process = self.service.parts, self._processes
+        process = self._processes
         if await self._deliver():
             return True
-        for each in (parts.inbox, parts.outbox):
+        for each in (self.service.parts.inbox, self.service.parts.outbox):
             each.wakeup()  # or it would wait until there is something
-            if await self.alive(each._next_lane(f"process {process}")):
+            if await self.alive(each._next_lane(f"process {process}")) or process != self._processes:
                 return True
-        if await self.alive(parts.encryption.refresh_devices()):
+        # A process that was killed does nothing more.
+        if await self.alive(self.service.parts.encryption.refresh_devices()) or process != self._processes:
             return True
-        await self.alive(parts.encryption.flush_all())
+        await self.alive(self.service.parts.encryption.flush_all())
         return process != self._processes
 
     async def _deliver(self) -> bool:
@@ -348,20 +355,32 @@ def answer_to(letter: Delivered, text: str, files: Mapping[str, bytes]) -> bytes
 async def standing(folder: Path, config: Config | None = None) -> AsyncIterator[House]:
     """A house with a case in session, whose joint room is open."""
     async with empty(folder, config) as house:
-        await house.open_case()
-        await house.drain()
-        await house.post(MIA, await house.room(DESK), "!mode open")
-        await house.drain()
+        await in_session(house)
         yield house
+
+
+async def in_session(house: House) -> None:
+    """A case is opened, and its joint room."""
+    await house.open_case()
+    await house.drain()
+    await house.post(MIA, await house.room(DESK), "!mode open")
+    await house.drain()
 
 
 @asynccontextmanager
 async def empty(folder: Path, config: Config | None = None) -> AsyncIterator[House]:
     """A house without a case."""
     house = House(folder, config)
-    with patch.object(courier, "send", house.post_office.send), time_of_ours():
+    with surroundings(house):
         await house.begin()
         try:
             yield house
         finally:
             await house.stop()
+
+
+@contextmanager
+def surroundings(house: House) -> Iterator[None]:
+    """What it sends is taken by its mail server, and it lives by a clock that can be moved."""
+    with patch.object(courier, "send", house.post_office.send), time_of_ours():
+        yield

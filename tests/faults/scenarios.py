@@ -40,8 +40,11 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
     await house.rotate()
     house.boundaries.cut(cut, boundary, only)
     await scenario.goes_on(house, word)
-    fell = house.boundaries.uncut()
+    fell_before = house.boundaries.fell
     await house.drain()
+    fell = house.boundaries.uncut()
+    if fell and not fell_before:
+        await house.drain()  # of which that may have been the last round
     try:
         await scenario.kept(house, word)
         await nothing_is_wrong(house)

@@ -43,6 +43,14 @@ async def fill(house: House) -> None:
             raise AssertionError("the disk is never full")
 
 
+async def said_of_the_service(house: House) -> str:
+    """What `/ready` and `mediatrix status` say is wrong with it."""
+    condition = house.service.parts.condition
+    condition.now()
+    async with house.calm():
+        return ". ".join(await condition.problems())
+
+
 async def test_what_can_not_be_stored_is_not_acknowledged_and_comes_when_there_is_room(tmp_path: Path) -> None:
     async with standing(tmp_path) as house:
         async with full(house):
@@ -52,7 +60,9 @@ async def test_what_can_not_be_stored_is_not_acknowledged_and_comes_when_there_i
             for _ in range(5):
                 await house._step()
             assert house._again, "the homeserver was told that its events are stored"
+            assert "no room left" in await said_of_the_service(house)
         await house.drain()
+        assert not await said_of_the_service(house)
         mailed = [mail.text for mail in house.post_office.mailbox(CARL) if "| full" in mail.text]
         assert ["first" in text for text in mailed] == [True, False]
         await nothing_is_wrong(house)

@@ -1,23 +1,25 @@
-"""The process killed, the homeserver gone, the database failing, at every boundary of every kind of work, one by one.
+"""The process killed, the homeserver gone, the database failing, at the boundaries of every kind of work, one by one:
+here at some of each kind. `tests.faults.whole` takes all of them, in half an hour.
 
 Whatever is cut where: nothing accepted is lost, nothing is doubled into Matrix or reordered within a conversation, no
 mail leaves twice by itself, and everybody can read everything in the end.
 """
 
+import asyncio
+import re
+import sys
 from collections import Counter
-from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.faults.boundaries import Cut
 from tests.faults.house import House, empty, standing
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
+from tests.faults.whole import EACH
 
-THOROUGH = settings.get_current_profile_name() == "ci-long"
-CUTS = list(Cut) if THOROUGH else [Cut.KILL, Cut.HOMESERVER]
-"""Of what takes long: hours, thoroughly."""
+CUTS = [Cut.KILL, Cut.HOMESERVER]
+"""Of what takes long."""
 EVERY = 30
 """Among the tests that take seconds, only every so many boundaries are cut at."""
 
@@ -30,22 +32,35 @@ async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("cut", Cut)
-@pytest.mark.parametrize("scenario", [POST, MAIL], ids=lambda scenario: scenario.name)
-async def test_words_survive_every_boundary(scenario: Scenario, cut: Cut, tmp_path: Path) -> None:
-    async with standing(tmp_path) as house:
-        fell = []
-        for boundary in count():
-            name = await cut_at(house, scenario, cut, boundary)
-            if name is None:
-                break
-            fell.append(name)
-        expected = {
-            Cut.KILL: {"commit in receiving.accept", "smtp" if scenario is POST else "/sendToDevice", "send"},
-            Cut.HOMESERVER: {"/sendToDevice", "send"},
-            Cut.DATABASE: {"end in receiving.accept", "end in writing._encrypt"},
-        }
-        assert expected[cut] <= set(fell)
+@pytest.mark.parametrize("scenario", EACH)
+async def test_words_survive_a_real_process_killed_at_its_boundaries(scenario: str) -> None:
+    told, code = await run("from tests.faults import whole", f"'{scenario}', '--every', '8'")
+    assert not code, told
+    made = dict(re.findall(rf"{scenario} +(\w+) +[0-9]+ boundaries, +([0-9]+) cuts, 0 found", told))
+    assert set(made) == {cut.name for cut in Cut}, told
+    assert int(made["KILL"]) > 30
+
+
+@pytest.mark.e2e
+async def test_a_fault_is_noticed_by_real_processes_that_are_killed() -> None:
+    plant = (
+        "from tests.faults import whole; from tests.faults.test_planted_faults import Patch, ciphertext_is_not_kept; "
+        "ciphertext_is_not_kept(Patch())"
+    )
+    told, code = await run(plant, "'mail', '--only', 'send'")
+    assert code, told
+    assert "used twice" in told or "sent something else" in told or "reads" in told
+
+
+async def run(before: str, arguments: str) -> tuple[str, int | None]:
+    """The whole matrix's command, after something; what it says, and how it ends."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"import os, sys; {before}; os._exit(min(whole.main([{arguments}]), 1))"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    return told.decode(), process.returncode
 
 
 @pytest.mark.e2e
@@ -64,12 +79,12 @@ async def test_what_takes_several_steps_survives_each_kind_of_boundary(
 async def test_a_mail_of_several_leaves_once_wherever_it_is_killed_over_it(tmp_path: Path) -> None:
     async with standing(tmp_path) as house:
         assert await cut_at(house, DIGEST, Cut.KILL, FAR) is None
-        passed = Counter(name for name, possible in house.boundaries.passed if Cut.KILL in possible)
+        passed = Counter(one.name for one in house.boundaries.passed if Cut.KILL in one.possible)
         names = [name for name in passed if name == "smtp" or " in courier." in name]
         assert len(names) > 3
         for name in names:
             # The last ones: before them a notice is mailed, by itself.
-            for boundary in range(max(0, passed[name] - (passed[name] if THOROUGH else 2)), passed[name]):
+            for boundary in range(max(0, passed[name] - 2), passed[name]):
                 assert await cut_at(house, DIGEST, Cut.KILL, boundary, only=name) == name
 
 
@@ -87,7 +102,5 @@ async def test_a_case_is_opened_once_whatever_is_cut(cut: Cut, tmp_path: Path) -
 
 
 def places(house: House, cut: Cut) -> list[int]:
-    """One of each name among the boundaries that were passed, or one of every other; thoroughly: all."""
-    if THOROUGH:
-        return list(range(sum(cut in possible for _, possible in house.boundaries.passed)))
-    return house.boundaries.places(cut)[:: 2 if cut is Cut.KILL else 1]
+    """One of each name among the boundaries that were passed, or one of every third."""
+    return house.boundaries.places(cut)[:: 3 if cut is Cut.KILL else 1]

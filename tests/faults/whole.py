@@ -1,0 +1,125 @@
+"""The whole kill matrix: each scenario cut at each of its boundaries, each time in a process of its own.
+
+    python -m tests.faults.whole [SCENARIO…] [--part 1/2] [--every N] [--only NAME]
+
+Prints a line for each scenario and kind of cut, and what was found; ends with 1 if anything was. What need not be tried
+twice isn't, but in the scenarios of `EACH`: a kill is tried once where nothing was written, sent or asked since the
+last boundary, for it leaves the same behind; a commit that fails, once of each name where there was nothing to commit;
+and of what is left out so, one in `SAMPLED` is tried nevertheless. `--every N`: only every Nth of all that; `--only`:
+only at boundaries of that name; for those who have seconds.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Hashable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults import scenarios
+from tests.faults.boundaries import Cut, Passed
+from tests.faults.forks import Prepared, prepared
+from tests.faults.scenarios import Scenario
+
+NAMES = {name.lower(): found for name, found in vars(scenarios).items() if isinstance(found, Scenario)}
+EACH = ("post", "mail")
+"""Both directions: killed at every boundary."""
+SAMPLED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Which cuts are made."""
+
+    part: int
+    parts: int
+    every: int
+    only: str | None
+
+    def of(self, passed: Collection[Passed], cut: Cut, *, each: bool) -> Sequence[int]:
+        """Where that cut is made."""
+        names = [one.name for one in passed if cut in one.possible]
+        wanted = [place for place in places(passed, cut, each=each) if self.only in {None, names[place]}]
+        return wanted[self.every // 2 + (self.part - 1) * self.every :: self.parts * self.every]
+
+
+def places(passed: Collection[Passed], cut: Cut, *, each: bool) -> list[int]:
+    """Where that cut is tried, as `Prepared.cut` counts them."""
+    possible = [one for one in passed if cut in one.possible]
+    seen: set[Hashable] = set()
+    chosen, repeats = [], 0
+    for place, one in enumerate(possible):
+        same = _same(one, cut)
+        repeats += same in seen
+        if each or same is None or same not in seen or repeats % SAMPLED == 0:
+            chosen.append(place)
+        seen.add(same)
+    return chosen
+
+
+def _same(passed: Passed, cut: Cut) -> Hashable:
+    """What is the same for all at which this cut comes to the same; None where it never does."""
+    match cut:
+        case Cut.KILL:
+            return passed.lasting
+        case Cut.DATABASE:
+            return None if passed.wrote else passed.name
+        case Cut.HOMESERVER:
+            return None
+
+
+def cut_all(ready: Prepared, name: str, task: Task) -> int:
+    """Cut at all of a scenario's boundaries that are to be cut at; how many promises were broken."""
+    passed, found = ready.boundaries(), 0
+    for cut in Cut:
+        began, possible = time.monotonic(), sum(cut in one.possible for one in passed)
+        tried = task.of(passed, cut, each=name in EACH)
+        over = 0
+        for place in tried:
+            outcome = ready.cut(cut, place)
+            over += outcome.fell is None and not outcome.broken
+            if outcome.fell and outcome.was_killed is not (cut is Cut.KILL):
+                _say(f"    {cut.name} {place}: the process did not end as it should")
+                found += 1
+            if outcome.broken:
+                _say(f"    {cut.name} {place}, at {outcome.fell}: {outcome.broken}")
+                found += 1
+        seconds = time.monotonic() - began
+        reached = f", {over} not reached" if over else ""
+        made = f"{possible:5} boundaries, {len(tried):4} cuts{reached}"
+        _say(f"{name:8} {cut.name:10} {made}, {found} found, {seconds:.0f} s")
+    return found
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; how many promises were broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.whole")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(NAMES))
+    parser.add_argument("--part", default="1/1")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--only")
+    asked = parser.parse_args(arguments)
+    part, _, parts = asked.part.partition("/")
+    task = Task(int(part), int(parts), asked.every, asked.only)
+    logging.disable()
+    found = 0
+    for name in asked.scenarios or NAMES:
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mediatrix-cuts-"))
+            found += cut_all(stack.enter_context(prepared(NAMES[name], Path(folder))), name, task)
+    return found
+
+
+if __name__ == "__main__":
+    code = min(main(), 1)
+    sys.stdout.flush()
+    os._exit(code)
