@@ -163,7 +163,7 @@ async def released(
     return release
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(TROUBLES, st.lists(ANSWERS, max_size=3), TROUBLES, TROUBLES)
 async def test_words_cross_if_and_only_if_their_author_agreed_and_once(
     before: list[Step], answers: list[str], between: list[Step], after: list[Step]
