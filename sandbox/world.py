@@ -71,10 +71,12 @@ class World:
         mediators: Sequence[str] = (MEDIATOR,),
         agreement: bool = False,
         triage: bool = False,
+        successor: str | None = None,
     ) -> None:
         """`mediators`: the localparts of those who may open cases; `agreement`: whether one has to be accepted;
-        `triage`: whether strangers reach a triage desk."""
-        self._agreement, self._triage = agreement, triage
+        `triage`: whether strangers reach a triage desk; `successor`: the localpart of who comes in when no mediator is
+        left."""
+        self._agreement, self._triage, self._successor = agreement, triage, successor
         self.folder, self.ports, self._mediators = folder, ports, mediators
         self.config = folder / "service" / "config.yaml"
         self.homeserver = Homeserver(
@@ -223,6 +225,9 @@ class World:
         settings = _changed(r"(undo_seconds): \d+", rf"\1: {UNDO}", settings)
         if self._triage:
             settings = _changed(r"(?m)^(intake:.*\n  enabled: )false", r"\1true", settings)
+        if self._successor:
+            named = self.homeserver.user_id(self._successor)
+            settings = _changed(r'# (successor): "[^"]*"', rf'\1: "{named}"', settings)
         section = whatsapp.SETTINGS.replace("BASE_URL", self.whatsapp.base_url)
         self.config.write_text(_changed(r"(?m)^whatsapp:\n(?:  .*\n)+", section, settings))
         for name, secret in whatsapp.SECRETS.items():

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import re
 import secrets
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +29,8 @@ from sandbox.world import MEDIATOR, Ports, World
 from tests.e2e.conftest import NODE, SYNAPSE_PYTHON
 
 OTHER_MEDIATOR = "otto"
+SUCCESSOR = "sue"
+"""Who comes into a case when no mediator is left at its desk."""
 POLL = 0.05  # seconds
 
 
@@ -177,6 +181,19 @@ async def sits_in(world: World, user: str, room: str, watcher: Client) -> bool:
     return any(m.user_id == user and m.membership == "join" for m in await watcher.members(room))
 
 
+def hurry(world: World, queue: str, case: str, what: str) -> None:
+    """What rests in a case for at most two hours is due now, as if the time had passed; `what` are the kind and the
+    lane of it (LIKE). The service looks at what is due every few seconds."""
+    soon = int((time.time() + 7200) * 1_000_000)
+    sql = (
+        f"UPDATE {queue} SET due_at = received_at WHERE state = 'parked' AND case_id = ? AND kind || ' ' || lane LIKE ?"
+        " AND due_at < ?"
+    )
+    file = world.config.parent / "mediatrix.db"
+    with contextlib.closing(sqlite3.connect(file, timeout=TIMEOUT)) as database, database:
+        database.execute(sql, (case, what, soon))
+
+
 async def flaws(
     client: Client, *rooms: str, expected: Callable[[SeenEvent], bool] = lambda _: False
 ) -> list[SeenEvent]:
@@ -220,7 +237,9 @@ async def running(folder: Path, node: Node, world: World | None = None) -> Async
 
     Its administrator did not make encryption the homeserver's default: what is encrypted, we encrypted.
     """
-    world = world or World(folder, new_ports(), SYNAPSE_PYTHON, mediators=(MEDIATOR, OTHER_MEDIATOR))
+    world = world or World(
+        folder, new_ports(), SYNAPSE_PYTHON, mediators=(MEDIATOR, OTHER_MEDIATOR), successor=SUCCESSOR
+    )
     settings = world.homeserver.config
     world.homeserver.config = replace(settings, overrides={"encryption_enabled_by_default_for_room_type": "off"})
     async with world:
