@@ -36,7 +36,8 @@ class Mails(Protocol):
         """The latest mails to somebody, newest first."""
 
     async def destroy(self, case: CaseId) -> None:
-        """The mails of a case are kept no longer, as they came. What became of ours stays."""
+        """The mails of a case are kept no longer, as they came; also those that never could be read. What became of
+        ours stays."""
 
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
         """The mail that brought a message, as it came."""

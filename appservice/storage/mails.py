@@ -7,8 +7,9 @@ from typing import Final
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from appservice.reading import MAIL, REPORT
 from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
-from appservice.storage.schema import counters
+from appservice.storage.schema import INBOX, counters
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_optional, open_text, row, seal_text
 from appservice.storage.statements import insert_new, upsert
 from bridges.email.convert_in import Likeness
@@ -16,7 +17,7 @@ from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
 from rooms.mails import SentMail
-from rooms.ports import ItemId
+from rooms.ports import ItemId, State
 
 _ABOUT: Final = "sent_mails.about"
 _LOOKED: Final = "mailbox.looked"
@@ -66,6 +67,9 @@ class SqlMailLedger:
 
     async def destroy(self, case: CaseId) -> None:
         await self._connection.execute(delete(RAW_MAILS).where(RAW_MAILS.c.case_id == case))
+        items = INBOX.items
+        dead = items.c.case_id == case, items.c.kind.in_((MAIL, REPORT)), items.c.state == State.DEAD
+        await self._connection.execute(update(items).where(*dead).values(state=State.DONE, body=None, progress=None))
 
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
         statement = select(RAW_MAILS.c.sealed).where(RAW_MAILS.c.case_id == case, RAW_MAILS.c.message == message)

@@ -29,7 +29,7 @@ from policies.whatsapp import WINDOW, Window
 from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, ItemId, RoomId, RoomRecord, UserId
+from rooms.ports import Entry, EventId, Held, ItemId, RoomId, RoomRecord, State, UserId
 from rooms.record import Head, Line, Signature
 from rooms.vault import Blob, Media
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables
@@ -552,6 +552,10 @@ class MemoryMailLedger:
     async def destroy(self, case: CaseId) -> None:
         for key in [key for key in self._tables.raw_mails if key[0] == case]:
             del self._tables.raw_mails[key]
+        items = self._tables.inbox.items
+        for item in [one for one in items.values() if one.case == case and one.kind in {"mail", "mail.report"}]:
+            if item.state is State.DEAD:
+                items[item.id] = replace(item, state=State.DONE, body=b"")
 
     async def raw(self, case: CaseId, message: MessageId) -> bytes | None:
         return self._tables.raw_mails.get((case, message))

@@ -61,7 +61,7 @@ from policies.whatsapp import WhatsAppState, Window
 from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, ItemId, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Entry, EventId, Held, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId, Work
 from rooms.record import Head, Line, entry
 from rooms.vault import Blob, Media
 from tests.policies.builders import both_sides
@@ -547,9 +547,20 @@ class DatabaseContract:
         async with database.begin() as work:
             for case in cases:
                 await work.mails.keep(case, MessageId("m1"), b"raw")
+                for name, kind in (("unread", "mail"), ("waits", "mail"), ("other", "matrix.event")):
+                    item = ItemId(f"{name} {case}")
+                    await work.inbox.put(Item(item, Lane(f"l{case}"), kind, case, b"raw", AT))
+                    if name != "waits":
+                        await work.inbox.stop(item, State.DEAD, "nobody could read it")
+        async with database.begin() as work:
             await work.mails.destroy(SMITH)
         async with database.begin() as work:
             assert [await work.mails.raw(case, MessageId("m1")) for case in cases] == [None, b"raw"]
+            left = {item.id for item in await work.inbox.in_state((State.DEAD, State.READY))}
+            assert left == {"waits 1001", "other 1001", "unread 1002", "waits 1002", "other 1002"}
+            gone = await work.inbox.get(ItemId("unread 1001"))
+            assert gone is not None
+            assert gone.body == b""
 
     async def test_what_is_known_of_a_mail_that_left_can_change(self, database: WideDatabase) -> None:
         mails = [

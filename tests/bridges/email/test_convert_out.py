@@ -17,7 +17,9 @@ from bridges.email.convert_out import (
     Letter,
     MailRoom,
     Post,
+    Released,
     Removed,
+    Several,
     render,
 )
 from bridges.email.ids import EmailAddress, token_address
@@ -33,6 +35,8 @@ EVERY_KIND: list[Content] = [
     FileShared("Alice"),
     Invitation("The Organisation", "Mediator M", "+49 30 1234", "Carl"),
     Explanation("Your mail was not posted."),
+    Released("Alice's words, released by the mediator", "words"),
+    Several((("2026-01-05 10:00 UTC", Post("Alice", "words")), ("2026-01-05 10:05 UTC", FileShared("Alice")))),
 ]
 
 
