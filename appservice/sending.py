@@ -112,11 +112,12 @@ class OutboxWork:
         case = await work.cases.load(item.case) if item.case and isinstance(outgoing, Relay) else None
         if case is None or not isinstance(outgoing, Relay):
             return
-        by, now = item_id(f"{state}/{item.id}/{item.attempts}/{item.failing_since}"), datetime.now(UTC)
-        mark = Mark(outgoing.conversation, outgoing.message, outgoing.to, state)
+        by, now = f"{item.attempts}/{item.failing_since}", datetime.now(UTC)
+        mark = Mark(outgoing.conversation, outgoing.message, outgoing.to, state, item.id)
         said = await show(work, self._codec, case, mark, by=by, at=now)
         if said:
-            await Handler(work, self._codec, self._house, by, now).follow(case, said)
+            name = item_id(f"{state}/{item.id}/{by}")
+            await Handler(work, self._codec, self._house, name, now).follow(case, said)
 
     async def _is_late(self, item: Item, outgoing: Outgoing, why: str) -> None:
         """Still trying, for some time now: said once, so that nobody believes in a bridge that is down."""

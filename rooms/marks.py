@@ -24,6 +24,8 @@ class Mark:
     message: MessageId
     to: PersonId
     state: MessageState
+    of: ItemId
+    """The item of the outbox that carries the message there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +54,39 @@ def is_mark(lane: Lane) -> bool:
     return lane.startswith("marks:")
 
 
-async def show(work: Work, codec: _Codec, case: Case, mark: Mark, *, by: ItemId, at: datetime) -> Decision | None:
+async def show(work: Work, codec: _Codec, case: Case, mark: Mark, *, by: str, at: datetime) -> Decision | None:
     """Have it shown, instead of what still waits to be shown of the same message, if it is shown in that room at all;
-    what is said in words besides, for it did not arrive. `by` is what brought the news, which is shown once."""
+    what is said in words besides, for it did not arrive. `by` tells these news from all other news of it."""
     person = case.person(mark.to)
     if person is None or not is_shown(case, mark.conversation, person):
         return None
-    lane = marks_lane(case.id, mark.conversation)
-    name = item_id(f"mark/{case.id}/{mark.message}/{mark.to}/{mark.state}/{by}")
+    lane, name = marks_lane(case.id, mark.conversation), _named(case.id, mark, by)
     if await work.outbox.get(name):
         return None
+    is_sent = mark.state is MessageState.SENT
     for item in await work.outbox.in_lane(lane):
         known = codec.load(item.body)
-        if isinstance(known, Mark) and (known.message, known.to) == (mark.message, mark.to) and not item.sending:
+        if not isinstance(known, Mark) or (known.message, known.to) != (mark.message, mark.to):
+            continue
+        if is_sent and known.state in {MessageState.DELIVERED, MessageState.FAILED}:
+            # A report can come before its network's answer.
+            return None
+        if not item.sending:
             await work.outbox.stop(item.id, State.CANCELLED, "more is known by now")
-    news = Item(name, lane, "matrix", case.id, codec.dump(mark), at)
-    if mark.state is MessageState.SENT:
-        news = replace(news, state=State.PARKED, wait_key=lane, due_at=at + SETTLES)
-    await work.outbox.put(news)
+    shown = Item(name, lane, "matrix", case.id, codec.dump(mark), at)
+    await work.outbox.put(replace(shown, state=State.PARKED, wait_key=lane, due_at=at + SETTLES) if is_sent else shown)
     if mark.state in {MessageState.FAILED, MessageState.UNKNOWN}:
         return decide_undelivered(case, mark.conversation, person, mark.state)
     return None
+
+
+async def is_overtaken(work: Work, case: CaseId, mark: Mark) -> bool:
+    """Whether it is to be shown as sent though it was shown as delivered: whoever put it there did not know yet."""
+    arrived = replace(mark, state=MessageState.DELIVERED)
+    return mark.state is MessageState.SENT and await work.outbox.get(_named(case, arrived, "")) is not None
+
+
+def _named(case: CaseId, mark: Mark, by: str) -> ItemId:
+    """What arrived, arrived once."""
+    once = "" if mark.state is MessageState.DELIVERED else by
+    return item_id(f"mark/{case}/{mark.message}/{mark.to}/{mark.state}/{mark.of}/{once}")

@@ -7,7 +7,7 @@ from policies.states import is_shown
 from rooms.apply import Signal
 from rooms.carriers import Poster, Posting
 from rooms.homeserver import Homeserver, ReaderFrozen
-from rooms.marks import Mark, Marked
+from rooms.marks import Mark, Marked, is_overtaken
 from rooms.outcome import Cancelled, Outcome, Sent
 from rooms.ports import Database, Item, Standing
 from rooms.provision import Fit, fitness
@@ -39,7 +39,10 @@ async def mark(database: Database, homeserver: Homeserver, poster: Poster, item:
         record = await work.rooms.get(item.case, room_key(shown.conversation))
         entry = await work.journal.get(item.case, shown.message)
         reader = await work.ghosts.of_person(item.case, shown.to)
+        overtaken = await is_overtaken(work, item.case, shown)
     person = case.person(shown.to) if case else None
+    if overtaken:
+        return Cancelled("more is known by now")
     if case is None or person is None or not is_shown(case, shown.conversation, person):
         return Cancelled("it is not shown there any more")
     if entry is None or entry.event is None or entry.message.conversation != shown.conversation:

@@ -58,7 +58,7 @@ class ReportReader:
         entry = await work.journal.by_mail_id(mail.case, ids.message_id(mail.item, domain))
         case = await work.cases.load(mail.case)
         if entry and case:
-            mark = Mark(entry.message.conversation, entry.message.id, mail.person, state)
+            mark = Mark(entry.message.conversation, entry.message.id, mail.person, state, mail.item)
             said = await show(work, self._codec, case, mark, by=item.id, at=item.received_at)
             if said:
                 await handler.follow(case, said)

@@ -158,7 +158,7 @@ async def _show(report: _Report, state: MessageState) -> Case:
     entry = await work.journal.get(case.id, message) if message else None
     if entry is None or message is None:
         return case
-    mark = Mark(entry.message.conversation, message, report.person.id, state)
+    mark = Mark(entry.message.conversation, message, report.person.id, state, report.sent.id)
     said = await show(work, report.codec, case, mark, by=report.by, at=datetime.now(UTC))
     return await report.handler.follow(case, said) if said else case
 

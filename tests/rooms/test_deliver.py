@@ -18,13 +18,13 @@ from rooms import deliver
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import AFTER_YOU
 from rooms.homeserver import ReaderFrozen, Trouble
-from rooms.marks import Mark, Marked
+from rooms.marks import Mark, Marked, show
 from rooms.outcome import Cancelled, Parked, Sent
-from rooms.ports import Entry, EventId, RoomId, Standing, State
+from rooms.ports import Entry, EventId, ItemId, RoomId, Standing, State
 from rooms.provision import Fit
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import CARL_JOINS, case_with, caucus_of, done, facts, message, named
-from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site, item_of
+from tests.policies.builders import AT, CARL_JOINS, case_with, caucus_of, done, facts, message, named
+from tests.rooms.builders import ALICE, BOT, CODEC, MIA, STRANGER, Site, item_of
 
 M1 = MessageId("m1")
 HELLO = Text("hello")
@@ -63,16 +63,21 @@ async def test_what_became_of_a_message_is_shown_beside_it_in_its_private_room_a
     carl, his = named(site.case, "Carl"), caucus_of(site.case, "Jones")
     async with site.database.begin() as work:
         await work.journal.append(Entry(site.case.id, message(site.case, "Mia", his), event=EventId("$said")))
-    outcome, _ = await site.deliver(Mark(his, M1, carl.id, MessageState.DELIVERED))
+    outcome, _ = await site.deliver(Mark(his, M1, carl.id, MessageState.DELIVERED, ItemId("i1")))
     assert isinstance(outcome, Sent)
     (posting,) = site.poster.posted
     assert (posting.room, posting.sender, posting.reply_to) == (site.room(his).id, BOT, "$said")
     assert posting.content == Marked(MessageState.DELIVERED, site.ghost("Carl"))
+    sent = Mark(his, M1, carl.id, MessageState.SENT, ItemId("i1"))
+    async with site.database.begin() as work:
+        await show(work, CODEC, site.case, replace(sent, state=MessageState.DELIVERED), by="", at=AT)
+    outcome, _ = await site.deliver(sent)
+    assert isinstance(outcome, Cancelled), "it has arrived by now"
     alice = named(site.case, "Alice")
     for elsewhere in (
-        Mark(JOINT, M1, carl.id, MessageState.DELIVERED),
-        Mark(his, M1, alice.id, MessageState.DELIVERED),
-        Mark(his, MessageId("m9"), carl.id, MessageState.DELIVERED),
+        Mark(JOINT, M1, carl.id, MessageState.DELIVERED, ItemId("i1")),
+        Mark(his, M1, alice.id, MessageState.DELIVERED, ItemId("i1")),
+        Mark(his, MessageId("m9"), carl.id, MessageState.DELIVERED, ItemId("i1")),
     ):
         outcome, _ = await site.deliver(elsewhere)
         assert isinstance(outcome, Cancelled)

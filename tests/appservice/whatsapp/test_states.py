@@ -6,16 +6,17 @@ import pytest
 
 from appservice.matrix import marks
 from appservice.matrix.ids import EventId, UserId
+from bridges.whatsapp.api import SendResult
 from policies.case import DESK, JOINT, Conversation
 from policies.effects import Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.states import SETTLES, MessageState
 from rooms.apply import MATRIX
 from rooms.handle import Handler
-from rooms.marks import Mark, Marked, marks_lane
+from rooms.marks import Mark, Marked, is_overtaken, marks_lane, show
 from rooms.ports import Item, ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
-from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
+from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE, Json
 from tests.fakes.graph import Mishap
 from tests.policies.builders import caucus_of, named
 
@@ -56,6 +57,10 @@ class Chat:
     async def time_passes(self) -> None:
         """What waits for its time is posted."""
         for item, mark in self._waiting():
+            async with self.there.database.begin() as work:
+                if await is_overtaken(work, self.there.case.id, mark):
+                    await work.outbox.stop(item.id, State.CANCELLED, "as when it is posted")
+                    continue
             assert (item.lane, item.kind) == (marks_lane(self.there.case.id, self.where), MATRIX)
             assert (item.state is State.PARKED) is (mark.state is MessageState.SENT)
             self.posted.append(mark)
@@ -90,6 +95,32 @@ async def test_one_event_is_enough_for_what_arrives_at_once_and_that_it_was_read
     await chat.reports("read")
     assert chat.shown() == [MessageState.DELIVERED]
     assert not chat.told()
+
+
+@pytest.mark.parametrize(
+    ("report", "shown"), [("delivered", [MessageState.DELIVERED]), ("read", [MessageState.DELIVERED])]
+)
+@pytest.mark.parametrize("posted", [False, True])
+async def test_a_report_that_comes_before_the_answer_is_not_shown_as_sent_after_that(
+    report: str, shown: list[MessageState], posted: bool
+) -> None:
+    there = await WhatsAppHouse().begin()
+    chat = Chat(there, caucus_of(there.case, "Jones"))
+    network = there.courier._network
+
+    class Hasty:
+        async def send(self, number: str, sent: Json) -> SendResult:
+            result = await network.send(number, sent)
+            if any(part.message == SAID for part in there.database.committed.sent_parts.values()):
+                await chat.reports(report)
+                if posted:
+                    await chat.time_passes()
+            return result
+
+    there.courier._network = Hasty()
+    await chat.sent()
+    await chat.time_passes()
+    assert chat.shown() == shown
 
 
 async def test_what_arrives_later_was_shown_as_sent_and_is_then_shown_as_delivered() -> None:
@@ -178,3 +209,15 @@ def test_clients_of_bridges_understand_it() -> None:
         MessageState.UNKNOWN: "PENDING",
     }
     assert shown[MessageState.DELIVERED]["delivered_to_users"] == [bea]
+
+
+async def test_what_two_processes_learn_in_the_same_moment_is_not_shown_as_sent_after_it_arrived() -> None:
+    chat = await in_private()
+    there = chat.there
+    (sent,) = [mark for _, mark in chat._waiting()]
+    await chat.reports("delivered")
+    await chat.time_passes()
+    async with there.database.begin() as work:
+        await show(work, CODEC, there.case, sent, by="again", at=there.now)
+    await chat.time_passes()
+    assert chat.shown() == [MessageState.DELIVERED]
