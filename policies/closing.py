@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from policies.case import DESK, Case, Closing, Phase
+from policies.case import DESK, Case, Closing, Network, Phase
 from policies.effects import Decision, Tell
 from policies.schedule import Due, Schedule, due_key
 
@@ -51,13 +51,19 @@ def ends_of(before: Case, after: Case) -> tuple[Schedule, ...]:
     return tuple(Schedule(at, due_key(Due.CLOSING)) for at in sorted({now.addresses, now.mails}))
 
 
+def _at(closing: Closing, at: datetime) -> Closing:
+    """What has ended stays so, by whatever clock."""
+    expired, destroyed = closing.expired or closing.addresses <= at, closing.destroyed or closing.mails <= at
+    return replace(closing, expired=expired, destroyed=destroyed)
+
+
 def decide_closing(case: Case, at: datetime, terms: Terms) -> Decision:
     """What a closed case has kept for its time ends; one that was closed before there were such times has its own begin
     now. Of one that goes on, nothing ends."""
     if case.phase is not Phase.CLOSED:
         return Decision(case, (), "overtaken", "the case goes on")
     then = case.closing
-    now = replace(then, expired=then.addresses <= at, destroyed=then.mails <= at) if then else begun(terms, at)
+    now = _at(then, at) if then else begun(terms, at)
     after = replace(case, closing=now)
     told = [
         Tell(DESK, text)
@@ -65,7 +71,7 @@ def decide_closing(case: Case, at: datetime, terms: Terms) -> Decision:
             (_EXPIRED, now.expired, then and then.expired),
             (_DESTROYED, now.destroyed, then and then.destroyed),
         )
-        if is_over and not was_over
+        if is_over and not was_over and any(p.endpoint.network is Network.EMAIL for p in case.people)
     ]
     if then == now:
         return Decision(case, (), "overtaken", "its time has not come, or what it was about is gone")

@@ -8,7 +8,7 @@ from policies.closing import CLOSING_RULE, Terms
 from policies.due import decide_due
 from policies.effects import Decision, Tell
 from policies.schedule import Schedule
-from tests.policies.builders import AT, both_sides, done, facts, of_kind
+from tests.policies.builders import ALICE_JOINS, AT, both_sides, case_with, done, facts, of_kind
 
 TERMS = Terms(timedelta(days=3), timedelta(days=9))
 KEY = "closing:"
@@ -38,6 +38,7 @@ def test_a_closing_schedules_both_ends_and_each_comes_in_its_time_once() -> None
     first = due(case, AT + TERMS.addresses)
     assert (first.rule, "addresses" in told(first), "destroyed" in told(first)) == (CLOSING_RULE, True, False)
     assert due(first.case, AT + TERMS.addresses).effects == ()
+    assert due(first.case, AT).case == first.case, "a clock that is behind undoes nothing"
     second = due(first.case, AT + TERMS.mails)
     assert ("addresses" in told(second), "destroyed" in told(second)) == (False, True)
     assert second.case.closing is not None
@@ -65,6 +66,13 @@ def test_what_counts_is_what_was_set_when_it_was_closed() -> None:
 def test_a_settled_case_keeps_everything() -> None:
     settled = done(done(both_sides(), "!settle").case, "yes 4F2A").case
     assert (settled.phase, settled.closing) == (Phase.SETTLED, None)
+
+
+def test_the_desk_of_a_case_without_mail_is_told_nothing_of_mail() -> None:
+    known = replace(facts(), terms=TERMS)
+    without = case_with(ALICE_JOINS)
+    case = done(done(without, "!close", known).case, "yes 4F2A", known).case
+    assert told(due(case, AT + TERMS.mails)) == ""
 
 
 def test_a_case_that_was_closed_before_there_were_times_has_its_own_begin_when_it_is_looked_at() -> None:
