@@ -70,7 +70,10 @@ def proven(case: Case, act: Proving, facts: Facts) -> Done:
         return Done(case, "They are in no more already.")
     endpoint = replace(person.endpoint, enrolled=facts.at)
     if endpoint.network is Network.WHATSAPP:
-        wording = "said the code of an invitation from there, after being told that Meta can read what goes that way"
+        wording = (
+            "said the code of an invitation from there; whoever invited them was to tell them first that Meta can read"
+            " what goes that way, and the first message says so"
+        )
         endpoint = replace(endpoint, content_consent=Consent(person.name, facts.at, wording))
     answer = (
         f"The code came: {person.name} is at {endpoint.address} {CARRIED_BY[endpoint.network]}, in the"
@@ -85,7 +88,8 @@ def not_proven(case: Case, person: PersonId, why: str) -> Done:
     known = case.person(person)
     if known is None or is_proven(case, person):
         return Done(case, "")
-    text = f"{known.name} is not in: {why}. Nothing was sent there. !colleague add makes another code."
+    sent = "Nothing" if known.endpoint.network is Network.WHATSAPP else "Nothing but the code"
+    text = f"{known.name} is not in: {why}. {sent} was sent there. !colleague add makes another code."
     return Done(without(case, person), "", (Tell(DESK, text),))
 
 
