@@ -35,12 +35,15 @@ from policies.ask import (
 from policies.case import Case, Network, Person, Phase
 from policies.floor import ends
 from policies.joining import funnel, joining_text
-from policies.release import Standing
+from policies.plan import desk_label
+from policies.release import Release, Standing
 from policies.text import moment
 from policies.whatsapp import Window
 
 SHOWN = 40
 """Cases on one board; those with the nearest deadline come first."""
+QUEUE_SHOWN = 10
+"""Of what is to be released or returned, on the board of its case; the oldest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,8 @@ def waiting(case: Case, backlog: Backlog) -> tuple[Waiting, ...]:
         if not isinstance(ask.act, _BY_THE_WAY)
         if (person := case.person(ask.asked))
     ]
-    queued = [r.at for r in case.releases if r.standing is Standing.QUEUED]
-    mine = [Waiting("a mediator", f"{len(queued)} to be released or returned (!queue)", min(queued))] if queued else []
+    since = [release.at for release in _queued(case)]
+    mine = [Waiting("a mediator", f"{len(since)} to be released or returned (!queue)", min(since))] if since else []
     if backlog.held and backlog.since:
         mine.append(Waiting("a mediator", f"{backlog.held} held (!held)", backlog.since))
     calls = [
@@ -117,6 +120,7 @@ def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = Mappi
     """One case, for its desk. `contacts`: what our numbers on WhatsApp are for, in a word, where there are several."""
     lines = [(f"Board · {case.id}", f"{case.title} – {case.phase}")]
     lines += [("Waiting for", _line(one, case.zone)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
+    lines += [("In the queue", line) for line in _queue(case)]
     absent = [p for p in case.people if p.joining and not p.joining.came]
     lines += [("Not in yet", f"{person.name} {joining_text(case, person.id)}") for person in absent]
     lines += [("Joining", funnel(case).in_words)] if absent else []
@@ -157,6 +161,22 @@ def _summary(case: Case, backlog: Backlog) -> str:
     if backlog.undecrypted:
         parts.append(f"{backlog.undecrypted} not decrypted")
     return "; ".join(parts)
+
+
+def _queued(case: Case) -> tuple[Release, ...]:
+    """What parties submitted and nobody has released or returned yet, the oldest first."""
+    return tuple(sorted((r for r in case.releases if r.standing is Standing.QUEUED), key=lambda release: release.at))
+
+
+def _queue(case: Case) -> list[str]:
+    """Each of them, without its words."""
+    lines = [
+        f"{release.id} of {case.name_of(release.author)}'s, for {desk_label(release.to, case)}, since"
+        f" {moment(release.at, case.zone)} (!release {release.id}, !return {release.id})"
+        for release in _queued(case)
+    ]
+    more = len(lines) - QUEUE_SHOWN
+    return [*lines[:QUEUE_SHOWN], *([f"and {more} more (!queue)"] if more > 0 else [])]
 
 
 def _line(one: Waiting, zone: str) -> str:

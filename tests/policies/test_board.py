@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
-from policies.board import NOTHING, SHOWN, Backlog, Shown, case_board, cases_board, waiting
+from policies.board import NOTHING, QUEUE_SHOWN, SHOWN, Backlog, Shown, case_board, cases_board, waiting
 from policies.case import Case, CaseId
 from policies.names import JOINT, ReleaseId
 from policies.release import Release, Standing
@@ -64,6 +64,26 @@ def test_what_waits_for_a_mediator_stands_there_the_oldest_first() -> None:
     assert "Not delivered: 1 (!dead)" in text
     assert "Can't be decrypted yet: 3" in text
     assert "words of hers" not in text
+
+
+def test_what_is_to_be_released_stands_there_by_name_without_its_words() -> None:
+    text = case_board(queued(CASE), NOTHING).text
+    assert (
+        "In the queue: R1 of Alice's, for EVERYONE · 1042, since 2026-01-05 09:00 UTC (!release R1, !return R1)" in text
+    )
+    assert "words of hers" not in text
+    assert "In the queue" not in case_board(CASE, NOTHING).text
+
+
+def test_of_a_long_queue_the_oldest_stand_there_and_how_many_more() -> None:
+    [one] = queued(CASE).releases
+    many = [replace(one, id=ReleaseId(f"R{n}"), at=AT - n * HOUR) for n in range(1, QUEUE_SHOWN + 3)]
+    lines = [
+        line for line in case_board(replace(CASE, releases=tuple(many)), NOTHING).text.splitlines() if "queue:" in line
+    ]
+    assert len(lines) == QUEUE_SHOWN + 1
+    assert lines[0].startswith(f"In the queue: R{QUEUE_SHOWN + 2} of")
+    assert lines[-1] == "In the queue: and 2 more (!queue)"
 
 
 def test_what_ends_by_itself_is_due() -> None:
