@@ -19,6 +19,7 @@ from appservice.web.proxies import TrustedProxies
 from bridges.email.rate import RateCap
 from bridges.portal import views
 from bridges.portal.document_pages import SHOWN_MOST, SHOWN_WINDOW, DocumentPages
+from bridges.portal.marking import MarkingPages
 from bridges.portal.openid import OpenIdDoor
 from bridges.portal.server import PAGE_TRIES, PAGE_WINDOW, PortalPages
 from rooms.house import House
@@ -52,4 +53,5 @@ def portal_routes(
         database, codec, house, documents.vault, intake=documents.intake, renderer=renderer, handouts=documents.handouts
     )
     shown = RateCap(time.monotonic, limit=SHOWN_MOST, window=SHOWN_WINDOW)
-    return [*DocumentPages(papers, shown_as, shown, most_bytes=documents.most_bytes).routes(), *pages]
+    shelf = DocumentPages(papers, shown_as, shown, most_bytes=documents.most_bytes)
+    return [*MarkingPages(papers, shown_as).routes(), *shelf.routes(), *pages]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -182,10 +182,25 @@ class ServicePortal:
                 await work.shelf.end_sessions(whose.case, whose.person)
 
     async def _store(self, work: ServiceWork, whose: Whose, nonce: str, what: str, values: Mapping[str, str]) -> None:
-        """The same press twice is one act. A form that a browser shows again may be sent with other words: another."""
-        body = json.dumps({"person": whose.person, "what": what, "values": dict(values)}, sort_keys=True).encode()
-        identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, nonce, body.hex()))))
-        await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, self._clock()))
+        await store_act(work, Act(whose, nonce, what, values), self._clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody did on the page."""
+
+    whose: Whose
+    nonce: str
+    what: str
+    values: Mapping[str, str]
+
+
+async def store_act(work: ServiceWork, act: Act, at: datetime) -> None:
+    """The same press twice is one act. A form that a browser shows again may be sent with other words: another."""
+    whose = act.whose
+    body = json.dumps({"person": whose.person, "what": act.what, "values": dict(act.values)}, sort_keys=True).encode()
+    identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, act.nonce, body.hex()))))
+    await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, at))
 
 
 def is_elsewhere(person: Person) -> bool:

@@ -13,12 +13,14 @@ from appservice.documents.handout import Handout, Handouts, NoHandout
 from appservice.documents.intake import Intake
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
-from appservice.portal.page import PortalDatabase, is_elsewhere, language_of
+from appservice.portal.page import Act, PortalDatabase, is_elsewhere, language_of, store_act
+from appservice.portal.store import Whose
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token, viewing_mark
-from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place
+from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place, Wished
 from policies import cards
 from policies.case import Case, Person
+from policies.commands import redacting
 from policies.document import Action, Document, Version
 from policies.documents import Allowed, Denied, Wish, may
 from policies.language import Language
@@ -133,6 +135,22 @@ class ServicePapers:
         once = handed.nonce or new_token()
         why = await self._intake.hand_in(case.id, whose.person, home, file, handed.name, once=once, version_of=former)
         return NotNow(why) if why else True
+
+    async def redact(self, session: str, document: str, version: int, wish: Wished) -> bool:
+        """See the port. Whether it may be done is asked again as it is handled."""
+        async with self._database.begin() as work:
+            found = await self._found(work, session, document, version)
+            if found is None or found.document.owner != found.person.id or not _pages(found.version):
+                return False
+            if isinstance(may(found.case, found.document, found.wish(Action.VIEW)), Denied):
+                return False
+            said = redacting.wished(f"{document}.{version}", wish.areas, wish.words)
+            if said is None:
+                return False
+            values = {"which": said.number, "areas": said.places, "words": "\n".join(said.words)}
+            act = Act(Whose(found.case.id, found.person.id), wish.nonce or new_token(), "redact", values)
+            await store_act(work, act, found.at)
+        return True
 
     async def open(self, session: str, document: str, version: int) -> bool:
         """See the port."""

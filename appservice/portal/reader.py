@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,9 +13,12 @@ from appservice.reading import message_id
 from appservice.worker import Fate, Finished
 from policies.asking import Answer, read_answer
 from policies.case import JOINT, Case, Conversation, Person
+from policies.commands.redacting import RedactDocument, area_from, wished
 from policies.digest import read_times
+from policies.effects import Decision
 from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
+from policies.outcome import Done
 from policies.portal import decide_again, decide_digest, decide_locked, decide_paused
 from policies.text import clean
 from rooms.apply import Codec
@@ -54,7 +57,18 @@ class PortalReader:
         await work.inbox.done(item.id, _HANDLED)
         return Finished()
 
-    async def _act(self, handler: Handler, act: _Act) -> None:  # noqa: C901 (one arm a kind of act)
+    async def _redact(self, handler: Handler, act: _Act) -> None:
+        """As if they had said the command where the document belongs (`!doc redact`)."""
+        wish, at = _wish(act.values), act.item.received_at
+        document = act.case.document(wish.number.partition(".")[0]) if wish else None
+        if wish is None or document is None or document.owner != act.person.id:
+            return
+        known = replace(self._house.facts(at, act.person.id, "", {}), where=document.home)
+        outcome = wish.perform(act.case, known)
+        if isinstance(outcome, Done):
+            await handler.follow(act.case, Decision(outcome.case, outcome.in_order, "redaction-wished", outcome.answer))
+
+    async def _act(self, handler: Handler, act: _Act) -> None:  # noqa: C901, PLR0912 (one arm a kind of act)
         item, case, person, values = act.item, act.case, act.person, act.values
         match act.what:
             case "say":
@@ -86,12 +100,20 @@ class PortalReader:
                 if not isinstance(times, str) or values.get("times") == "off":
                     chosen = None if isinstance(times, str) else times
                     await handler.follow(case, decide_digest(case, person, chosen))
+            case "redact":
+                await self._redact(handler, act)
             case "again":
                 await handler.follow(case, decide_again(case, person, self._house.page))
             case "locked":
                 await handler.follow(case, decide_locked(case, person))
             case _:
                 raise ValueError("an act that the page does not have")
+
+
+def _wish(values: Mapping[str, str]) -> RedactDocument | None:
+    areas = (area_from(one) for one in values.get("areas", "").split())
+    words = tuple(values.get("words", "").splitlines())
+    return wished(values.get("which", ""), tuple(area for area in areas if area), words)
 
 
 def _conversation(case: Case, named: str) -> Conversation | None:

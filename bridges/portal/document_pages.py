@@ -11,6 +11,7 @@ POST /p/documents/{document}/{version}/download        the file, where that was 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
@@ -29,6 +30,10 @@ SHOWN_MOST: Final = 60
 SHOWN_WINDOW: Final = 60.0
 """So many pages may one session have drawn or downloaded in so many seconds."""
 _HANDED_IN: Final = phrase("Your file has been examined and is kept. It stands here as soon as it has been filed.")
+_DONE: Final[Mapping[str, Phrase]] = {
+    "handed-in": _HANDED_IN,
+    "redacted": phrase("The new version is being made. You are told when it is there; look at every page of it then."),
+}
 _NOT_KEPT: Final = phrase("Your file could not be kept at the moment. Please try again later.")
 _CHUNK: Final = 1 << 16
 _WITH_PICTURES: Final = HEADERS["Content-Security-Policy"] + "; img-src 'self'"
@@ -59,7 +64,7 @@ class DocumentPages:
         papers = await self._papers.papers(session) if session else None
         if papers is None:
             return ended(self._house)
-        done = _HANDED_IN if request.query.get("done") == "handed-in" else None
+        done = _DONE.get(request.query.get("done", ""))
         house = await self._to(session)
         shown = render.Papers(papers, await self._papers.places(session), await self._papers.has_rooms(session))
         return page(render.papers(house, shown, session, done=done))

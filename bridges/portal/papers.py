@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from policies.document import Area
 from policies.language import Language
 from policies.phrase import Phrase
 
@@ -59,6 +60,15 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
+class Wished:
+    """What is to be black in a new version. `nonce` makes two presses of one button one wish."""
+
+    areas: tuple[Area, ...]
+    words: tuple[str, ...] = field(repr=False)
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageImage:
     """A JPEG that says who looks at it."""
 
@@ -103,6 +113,11 @@ class Papers(Protocol):
     async def hand_in(self, session: str, handed: Handed, file: Path) -> NotNow | bool:
         """Have a file examined and kept; True once that is sure, False for no such session or place, or why not.
         Raises OSError."""
+
+    async def redact(self, session: str, document: str, version: int, wish: Wished) -> bool:
+        """Have a version made of that session's person's own document, in which that is black; True once that is sure,
+        False where there is no such document of theirs, or nothing that can be marked. The same nonce again is the same
+        wish."""
 
     async def open(self, session: str, document: str, version: int) -> bool:
         """Begin to look at it: written down and counted before this returns."""

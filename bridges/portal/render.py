@@ -1,10 +1,12 @@
 """The page as HTML: rendered on the server, everything of a person's escaped, nothing fetched from anywhere else."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -17,6 +19,9 @@ from bridges.portal.views import House, View
 from catalogue import day, said, tongue
 from policies.language import Language
 from policies.phrase import Phrase
+
+if TYPE_CHECKING:
+    from bridges.portal.marking import Marked
 
 STYLE: Final = files("bridges.portal").joinpath("style.css").read_text()
 _PAGES: Final = Environment(
@@ -103,6 +108,13 @@ def paper(house: House, shown: Paper, number: int, session: str) -> str:
     return template.render(
         house=house, paper=shown, number=number, viewing=viewing_mark(session), mark=form_mark(session), nonce=new_nonce
     )
+
+
+def marking(house: House, shown: Paper, marked: Marked, session: str, size: tuple[int, int]) -> str:
+    """One page of somebody's own document, to mark on it what is to be black."""
+    template = _PAGES.get_template("mark.html")
+    mark = form_mark(session)
+    return template.render(house=house, paper=shown, marked=marked, mark=mark, nonce=new_nonce, size=size)
 
 
 def pause(house: House) -> str:

@@ -15,7 +15,7 @@ from policies.document import Area
 from policies.outcome import Facts, Outcome, Refused
 from policies.phrase import phrase, together
 
-_MOST: Final = 50
+MARKED_MOST: Final = 50
 """Places and words in one command."""
 _LONGEST: Final = 100
 _EXAMPLE: Final = "!doc redact D3 “Alice Smith” 2:10,20-60,28"
@@ -35,6 +35,11 @@ class RedactDocument:
     areas: tuple[Area, ...]
     words: tuple[str, ...]
 
+    @property
+    def places(self) -> str:
+        """The places as they are written."""
+        return " ".join(area_text(area) for area in self.areas)
+
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Its owner, and the mediators where they may see it. The words stand on no record."""
         found = find_managed(case, self.number, facts)
@@ -51,26 +56,33 @@ class RedactDocument:
         return done(case, note, facts, wish, shown=together([note, phrase("Its card comes here.")]))
 
 
+def wished(number: str, areas: tuple[Area, ...], words: tuple[str, ...]) -> RedactDocument | None:
+    """The command, unless there is nothing in it, or too much."""
+    fits = 0 < len(areas) + len(words) <= MARKED_MOST and all(len(one) <= _LONGEST for one in words)
+    return RedactDocument(number, areas, words) if fits and NUMBER.fullmatch(number) else None
+
+
 def _redact(words: list[str]) -> RedactDocument | str:
     if not words or not NUMBER.fullmatch(words[0]):
         return WHICH
     rest = " ".join(words[1:])
     quoted = tuple(dict.fromkeys(" ".join(one.split()) for one in _WORDS.findall(rest)))
     places = _WORDS.sub(" ", rest).split()
-    areas = tuple(_area(place) for place in places)
+    areas = tuple(area_from(place) for place in places)
     known = tuple(area for area in areas if area)
     if len(known) < len(areas) or not (known or quoted) or "" in quoted:
         return _HOW
-    if len(known) + len(quoted) > _MOST or any(len(one) > _LONGEST for one in quoted):
+    if len(known) + len(quoted) > MARKED_MOST or any(len(one) > _LONGEST for one in quoted):
         return phrase(
             "At most {most} places and words at once, each of at most {longest} characters",
-            most=_MOST,
+            most=MARKED_MOST,
             longest=_LONGEST,
         )
     return RedactDocument(words[0], known, quoted)
 
 
-def _area(place: str) -> Area | None:
+def area_from(place: str) -> Area | None:
+    """The place that is written so, as `2:10,20-60,28.5`; None for what is none."""
     match = _PLACE.fullmatch(place)
     if not match:
         return None
@@ -78,6 +90,12 @@ def _area(place: str) -> Area | None:
     left, top, right, bottom = (round(float(side) * 10) for side in sides)
     fits = int(page) >= 1 and left < right <= 1000 and top < bottom <= 1000
     return Area(int(page), left, top, right, bottom) if fits else None
+
+
+def area_text(area: Area) -> str:
+    """How a place is written."""
+    left, top, right, bottom = (f"{side // 10}.{side % 10}" for side in (area.left, area.top, area.right, area.bottom))
+    return f"{area.page}:{left},{top}-{right},{bottom}"
 
 
 FORMS: tuple[Form[RedactDocument], ...] = (

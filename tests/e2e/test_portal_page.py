@@ -33,10 +33,12 @@ from bridges.email.convert_out import (
 from bridges.email.ids import EmailAddress
 from bridges.email.rate import RateCap
 from bridges.portal.document_pages import DocumentPages
-from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Place
+from bridges.portal.marking import MarkingPages
+from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Place, Wished
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from policies.case import Kind
+from policies.document import Area
 from policies.files import Kind as FileKind
 from policies.language import Language
 from policies.phrase import verbatim
@@ -83,7 +85,11 @@ PLAN = Paper("D1", 1, verbatim("D1 “site plan.pdf” (PDF, 3 pages, 120 kB)"),
 _SERVED = verbatim("2026-01-05 10:00 UTC: version 1 served to Alice (view), as pictures of pages, marked K7Q2AB: 1, 2")
 OWN = Paper("D2", 1, verbatim("D2 “survey.pdf” (PDF, 2 pages, 80 kB)"), verbatim("Carl"), True, 2, False, (_SERVED,))
 MARK = Watermark("Carl", AT, "K7Q2AB")
-PAPERS = {"page-documents": "/p/documents", "page-document": "/p/documents/D1/1?page=2"}
+PAPERS = {
+    "page-documents": "/p/documents",
+    "page-document": "/p/documents/D1/1?page=2",
+    "page-marking": "/p/documents/D2/1/mark?page=2&areas=2:10.0,20.0-60.0,28.0&at.x=30&at.y=40",
+}
 PAGES = {"page-rooms": VIEW, "page-welcome": replace(VIEW, is_enrolled=False)}
 
 
@@ -130,11 +136,11 @@ class FakePapers:
 
     async def open(self, session: str, document: str, version: int) -> bool:
         """Everything opens."""
-        return (document, version) == ("D1", 1) and session in self.portal.sessions
+        return (document, version) in {("D1", 1), ("D2", 1)} and session in self.portal.sessions
 
     async def paper(self, session: str, document: str, version: int) -> Paper | None:
         """What was opened."""
-        return PLAN if await self.open(session, document, version) else None
+        return {"D1": PLAN, "D2": OWN}[document] if await self.open(session, document, version) else None
 
     async def page(self, session: str, document: str, version: int, page: int) -> PageImage | None:
         """A page, drawn as it really is."""
@@ -143,6 +149,11 @@ class FakePapers:
         image = io.BytesIO()
         draw(io.BytesIO(makers.pdf(3)), image, Order(FileKind.PDF, page, 1240, MARK.lines))
         return PageImage(image.getvalue())
+
+    async def redact(self, session: str, document: str, version: int, wish: Wished) -> bool:
+        """What is marked is remembered."""
+        self.portal.wished.append(wish)
+        return True
 
     @asynccontextmanager
     async def download(self, session: str, document: str, version: int) -> AsyncIterator[Download | None]:
@@ -155,9 +166,16 @@ async def portal() -> AsyncIterator[tuple[str, FakePortal]]:
     """The page on a free port, and the mails beside it."""
     portal, app = FakePortal(), web.Application()
     pages = PortalPages(portal, HOUSE, lambda _: "", RateCap(lambda: 0.0, limit=1000), is_secure=False)
+    marking = MarkingPages(FakePapers(portal), HOUSE)
     papers = DocumentPages(FakePapers(portal), HOUSE, RateCap(lambda: 0.0, limit=1000), most_bytes=1000)
     app.add_routes(
-        [*papers.routes(), *pages.routes(), web.get("/mail/{name}", _mail), web.get("/favicon.ico", _nothing)]
+        [
+            *marking.routes(),
+            *papers.routes(),
+            *pages.routes(),
+            web.get("/mail/{name}", _mail),
+            web.get("/favicon.ico", _nothing),
+        ]
     )
     async with TestServer(app) as server:
         yield str(server.make_url("")), portal
@@ -223,8 +241,45 @@ async def test_documents_can_be_looked_at_by_everybody_with_scripts_off(
     await tab.until("document.readyState === 'complete' && document.querySelector('#pin') === null")
     await tab.open(f"{base}{PAPERS[name]}")
     await tab.until("document.readyState === 'complete' && document.querySelector('h1') !== null")
+    if name == "page-marking":
+        await marked_with_two_presses(tab, portal[1])
+        await tab.open(f"{base}{PAPERS[name]}")
+        await tab.until("document.readyState === 'complete' && document.querySelector('h1') !== null")
     if name == "page-document":
         assert await tab.evaluate("document.querySelector('img').naturalWidth") == 1240
     await tab.call("Page.setBypassCSP", enabled=True)  # or axe-core could not be put in
     await looked_at(tab, name)
     assert all(address.startswith(base) for address in tab.requested if not address.startswith("about:"))
+
+
+async def marked_with_two_presses(tab: Tab, portal: FakePortal) -> None:
+    """On a telephone: the second corner by a press, another place by numbers; what is sent is where it was pressed."""
+    await tab.resize(*NARROW)
+    box = await tab.evaluate(
+        "(({left, top, width, height}) => [left, top, width, height])"
+        "(document.querySelector('.pressed').getBoundingClientRect())"
+    )
+    assert box[2:] == [340, 480]
+    await tab.evaluate("window.scrollTo(0, document.querySelector('.pressed').getBoundingClientRect().top)")
+    left, top = await tab.evaluate(
+        "(({left, top}) => [left, top])(document.querySelector('.pressed').getBoundingClientRect())"
+    )
+    for kind in ("mousePressed", "mouseReleased"):
+        await tab.call("Input.dispatchMouseEvent", type=kind, x=left + 170, y=top + 120, button="left", clickCount=1)
+    await tab.until("document.readyState === 'complete' && document.querySelectorAll('main li').length === 2")
+    numbers = {"left": "5", "top": "5", "right": "50", "bottom": "7.5"}
+    for side, number in numbers.items():
+        await tab.evaluate(f"document.querySelector('#{side}').value = '{number}'")
+    await tab.evaluate("document.querySelector('.typed button').click()")
+    await tab.until("document.readyState === 'complete' && document.querySelectorAll('main li').length === 3")
+    await tab.evaluate("document.querySelector('#words').value = 'Alice Smith'")
+    await tab.evaluate("document.querySelector('#words').form.submit()")
+    await tab.until("document.readyState === 'complete' && document.querySelector('.done') !== null")
+    [wish] = portal.wished
+    first, pressed, typed = wish.areas
+    assert (first, typed) == (Area(2, 100, 200, 600, 280), Area(2, 50, 50, 500, 75))
+    assert (pressed.page, pressed.left, pressed.top) == (2, 88, 83)
+    # To a point of the picture: half of its width, and a quarter of its height.
+    assert abs(pressed.right - 500) <= 3
+    assert abs(pressed.bottom - 250) <= 3
+    assert wish.words == ("Alice Smith",)

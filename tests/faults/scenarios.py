@@ -58,6 +58,7 @@ _TO_DECIDE = (
     "people unknown: a mail to Carl",
     "people unknown: a notice for Carl",
     "people unknown: the release",
+    "people unknown: the document",
 )
 """Mails that may have left, in the words of the desk."""
 

@@ -27,15 +27,18 @@ from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.portal.papers import ServicePapers
+from appservice.portal.reader import PortalReader
 from appservice.portal.store import SESSION_LASTS, Whose
 from bridges.email.rate import RateCap
 from bridges.portal import document_pages
 from bridges.portal.document_pages import SHOWN_MOST, DocumentPages
 from bridges.portal.ids import form_mark, new_token, viewing_mark
+from bridges.portal.marking import MarkingPages
 from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
+from policies.carrying import Cover
 from policies.case import Case, Person
-from policies.document import Action, Consent, Document, DocumentId, Grant, Label, Serving, Version
+from policies.document import Action, Area, Consent, Document, DocumentId, Grant, Label, Serving, Version
 from policies.documents import Allowed, Wish, may, revoked
 from policies.files import Kind
 from policies.filing import Refused, Waits
@@ -199,7 +202,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     pages = DocumentPages(
         papers, House("Town Mediation", "+1 555 0100"), RateCap(lambda: 0.0, limit=20), most_bytes=1000
     )
-    app.add_routes(pages.routes())
+    app.add_routes([*MarkingPages(papers, House("Town Mediation", "+1 555 0100")).routes(), *pages.routes()])
     async with TestClient(TestServer(app)) as http:
         times.append(Town(http, database, vault, renderer))
         yield times[0]
@@ -525,3 +528,45 @@ async def test_nothing_is_handed_in_to_another_side_to_all_or_by_a_foreign_form(
     assert (await town.hand_in(SECRET)).status == 403
     assert not town.database.committed.inbox.items
     assert not left_in(tmp_path)
+
+
+async def test_its_owner_has_a_redacted_version_made_and_nobody_else_does(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    form = {"areas": "2:10.0,20.0-60.0,28.5", "words": "Alice  Smith\n\nBob", "nonce": "n1"}
+    for person in (CARL, ALICE, ALICE):
+        await town.enter(person)
+        answer = await town.http.post(
+            f"{ADDRESS}/redact", data={**form, "mark": form_mark(town.session)}, allow_redirects=False
+        )
+        assert answer.status == (303 if person == ALICE else 400)
+        assert len(town.database.committed.inbox.items) == (person == ALICE)
+    [item] = town.database.committed.inbox.items.values()
+    async with town.database.begin() as work:
+        await PortalReader(JsonCodec(), HOUSE).read(work, item)
+    effects = [JsonCodec().load(one.body) for one in town.database.committed.outbox.items.values()]
+    [wish] = [one for one in effects if isinstance(one, Cover)]
+    assert (wish.document, wish.version, wish.by) == ("D1", 1, ALICE.id)
+    assert (wish.areas, wish.words) == ((Area(2, 100, 200, 600, 285),), ("Alice Smith", "Bob"))
+
+
+async def test_a_page_is_marked_by_its_owner_while_it_is_open(town: Town) -> None:
+    await town.share(Label.CONSENT, Action.DOWNLOAD)
+    await town.enter(ALICE)
+    assert await town.status(f"{ADDRESS}/mark?page=1") == 403
+    await town.press("open")
+    assert await town.status(f"{ADDRESS}/mark?page=1") == 200
+    assert await town.status(f"{ADDRESS}/mark?page=4") == 403
+    assert "mark?page=1" in await (await town.http.get(f"{ADDRESS}?page=1")).text()
+    await town.enter(CARL)
+    await town.press("open")
+    assert await town.status(f"{ADDRESS}/mark?page=1") == 403
+    assert "mark?page=1" not in await (await town.http.get(f"{ADDRESS}?page=1")).text()
+
+
+@pytest.mark.parametrize("form", [{}, {"areas": "nonsense"}, {"words": "x" * 200}, {"areas": "1:0,0-9,9", "mark": "x"}])
+async def test_what_marks_nothing_or_is_no_form_of_ours_has_nothing_made(town: Town, form: dict[str, str]) -> None:
+    await town.share(Label.CONSENT)
+    await town.enter(ALICE)
+    answer = await town.http.post(f"{ADDRESS}/redact", data={"mark": form_mark(town.session), **form})
+    assert answer.status in {400, 403}
+    assert not town.database.committed.inbox.items

@@ -12,10 +12,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from bridges.email.rate import RateCap
 from bridges.portal import render
 from bridges.portal.ids import form_mark, new_token
+from bridges.portal.marking import Marked
 from bridges.portal.papers import Former, Paper, Place
 from bridges.portal.server import PortalPages
 from bridges.portal.views import House, View
 from catalogue.gather import translated
+from policies.document import Area
 from policies.language import Language
 from policies.phrase import phrase, verbatim
 from tests.bridges.portal.test_server import AT, HOUSE, LINK, PIN, VIEW, FakePortal
@@ -38,6 +40,9 @@ PAPERS = [
 PLACES = [Place("s2", OWN.name, (Former("D2", TITLE),))]
 NOT_TAKEN = phrase("This file is empty.")
 
+MARKED = Marked(
+    2, (Area(2, 100, 200, 600, 280),), (100, 200), phrase("That is one corner. Now press the opposite one.")
+)
 PAGES: Mapping[str, Callable[[House], str]] = {
     "door": render.locked_door,
     "door-wrong": lambda house: render.locked_door(house, problem=phrase("Please wait a minute.")),
@@ -50,6 +55,7 @@ PAGES: Mapping[str, Callable[[House], str]] = {
     ),
     "papers-none": lambda house: render.papers(house, render.Papers([], []), SESSION),
     "paper": lambda house: render.paper(house, PAPERS[0], 2, SESSION),
+    "marking": lambda house: render.marking(house, PAPERS[0], MARKED, SESSION, (340, 480)),
     "pause": render.pause,
     "plain": lambda house: render.plain(house, phrase("Not taken"), NOT_TAKEN),
 }

@@ -12,6 +12,7 @@ from yarl import URL
 
 from bridges.email.rate import RateCap
 from bridges.portal.ids import form_mark, new_token
+from bridges.portal.papers import Wished
 from bridges.portal.server import PortalPages
 from bridges.portal.views import Closed, Doubtful, House, Question, RoomView, Shown, View
 from policies.language import Language
@@ -60,6 +61,7 @@ class FakePortal:
     sessions: set[str] = field(default_factory=set)
     acts: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
+    wished: list[Wished] = field(default_factory=list)
     locked: bool = False
     before: str = ""
 
