@@ -60,7 +60,7 @@ async def test_a_copy_that_leaves_by_mail_is_on_record_whoever_is_killed(tmp_pat
     with patch.object(document_house, "Copies", lambda _: FakeCopier()):
         async with with_a_vault(tmp_path) as house:
             assert await cut_at(house, sending, Cut.KILL, FAR) is None
-            mails = [name for name, _ in house.boundaries.passed].count("smtp")
+            mails = [passed.name for passed in house.boundaries.passed].count("smtp")
             written = "commit in courier._send"
             assert await cut_at(house, sending, Cut.KILL, 0, only=written) == written
             # Before the mail server has it, and after it has, and before we know that.
