@@ -35,7 +35,7 @@ async def staff(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
     await world.configure()
     settings = world.config.read_text()
     settings = settings.replace(f'  joint_number: "{JOINT}"\n', "")
-    world.config.write_text(re.sub(r"(?m)^(intake:.*\n  enabled: )false", r"\1true", settings))
+    world.config.write_text(re.sub(r"(?m)^((?:intake|mediators_room):.*\n  enabled: )false", r"\1true", settings))
     world.whatsapp.webhooks.times = 2
     async with world:
         staff = await at_work(world, case_node, MEDIATOR)
@@ -117,8 +117,28 @@ async def test_only_what_she_confirmed_is_read_by_everyone_and_once(staff: Staff
     assert rooms.count(f"PRIVATE with mediator · {desk.number}") == 1
 
 
-async def test_a_stranger_reaches_the_triage_desk_and_a_case_is_opened_for_them(staff: Staff, come: Arrive) -> None:
-    """Every webhook comes twice, the service is killed, and an answer is taken without one; then Nora is a party."""
+async def olga_joins_the_mediators(world: World, mia: Client) -> None:
+    """In by the code from her telephone, and heard there by a ghost whose device no client warns of."""
+    olga = world.whatsapp.telephone("+4915187654321", "DE.0lg", "Mia")
+    desk, room = await enter(mia, "Desk · mediators"), await enter(mia, "The mediators' room")
+    await mia.text(room, "Before Olga came.")
+    await mia.text(desk, "!colleague add Olga +4915187654321")
+    invited = await mia.wait_for(lambda e: e.room_id == desk and "within a day: yes " in (e.body or ""), "a code")
+    await olga.write(PRIVATE, f"yes {(invited.body or '').partition('within a day: yes ')[2][:4]}")
+    first = await olga.wait_for(lambda bubble: not bubble.mine)
+    assert first.text.startswith("🔒 MEDIATORS – only the organisation's mediators read this\nHello Olga.")
+    await olga.write(PRIVATE, "Good morning, colleagues.")
+    heard = await mia.wait_for(lambda e: e.room_id == room and e.body == "Good morning, colleagues.", "Olga's words")
+    assert (heard.encrypted, heard.shield) == (True, None)
+    assert heard.sender.startswith("@_mediatrix_")
+    await mia.text(room, "Welcome, Olga.")
+    await olga.wait_for(lambda bubble: "*Mia* wrote:\n> Welcome, Olga." in bubble.text)
+    assert not [bubble for bubble in olga.bubbles if "Before Olga came" in bubble.text]
+
+
+async def test_a_stranger_is_made_a_party_and_a_mediator_joins_the_mediators_room(staff: Staff, come: Arrive) -> None:
+    """Every webhook comes twice, the service is killed, and an answer is taken without one; then Nora is a party, and
+    Olga, who is only on WhatsApp, among the mediators."""
     world, mia = staff.world, staff.client
     nora = world.whatsapp.telephone("+4915112345678", "DE.9z9", "Desk · triage")
     await nora.write(PRIVATE, FENCE)
@@ -142,6 +162,7 @@ async def test_a_stranger_reaches_the_triage_desk_and_a_case_is_opened_for_them(
     assert len(greetings) == 1
     said = [event.body or "" for event in await mia.timeline(desk)]
     assert not [body for body in said if "Tomorrow at nine." in body]
+    await olga_joins_the_mediators(world, mia)
 
 
 async def test_her_private_words_stand_in_her_private_room(staff: Staff, come: Arrive) -> None:
