@@ -38,6 +38,7 @@ from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Pl
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from policies.case import Kind
+from policies.document import Area
 from policies.files import Kind as FileKind
 from policies.language import Language
 from policies.phrase import verbatim
@@ -87,6 +88,7 @@ MARK = Watermark("Carl", AT, "K7Q2AB")
 PAPERS = {
     "page-documents": "/p/documents",
     "page-document": "/p/documents/D1/1?page=2",
+    "page-marking": "/p/documents/D2/1/mark?page=2&areas=2:10.0,20.0-60.0,28.0&at.x=30&at.y=40",
 }
 PAGES = {"page-rooms": VIEW, "page-welcome": replace(VIEW, is_enrolled=False)}
 
@@ -240,8 +242,45 @@ async def test_documents_can_be_looked_at_by_everybody_with_scripts_off(
     await tab.until("document.readyState === 'complete' && document.querySelector('#pin') === null")
     await tab.open(f"{base}{PAPERS[name]}")
     await tab.until("document.readyState === 'complete' && document.querySelector('h1') !== null")
+    if name == "page-marking":
+        await marked_with_two_presses(tab, portal[1])
+        await tab.open(f"{base}{PAPERS[name]}")
+        await tab.until("document.readyState === 'complete' && document.querySelector('h1') !== null")
     if name == "page-document":
         assert await tab.evaluate("document.querySelector('img').naturalWidth") == 1240
     await tab.call("Page.setBypassCSP", enabled=True)  # or axe-core could not be put in
     await looked_at(tab, name)
     assert all(address.startswith(base) for address in tab.requested if not address.startswith("about:"))
+
+
+async def marked_with_two_presses(tab: Tab, portal: FakePortal) -> None:
+    """On a telephone: the second corner by a press, another place by numbers; what is sent is where it was pressed."""
+    await tab.resize(*NARROW)
+    box = await tab.evaluate(
+        "(({left, top, width, height}) => [left, top, width, height])"
+        "(document.querySelector('.pressed').getBoundingClientRect())"
+    )
+    assert box[2:] == [340, 480]
+    await tab.evaluate("window.scrollTo(0, document.querySelector('.pressed').getBoundingClientRect().top)")
+    left, top = await tab.evaluate(
+        "(({left, top}) => [left, top])(document.querySelector('.pressed').getBoundingClientRect())"
+    )
+    for kind in ("mousePressed", "mouseReleased"):
+        await tab.call("Input.dispatchMouseEvent", type=kind, x=left + 170, y=top + 120, button="left", clickCount=1)
+    await tab.until("document.readyState === 'complete' && document.querySelectorAll('main li').length === 2")
+    numbers = {"left": "5", "top": "5", "right": "50", "bottom": "7.5"}
+    for side, number in numbers.items():
+        await tab.evaluate(f"document.querySelector('#{side}').value = '{number}'")
+    await tab.evaluate("document.querySelector('.typed button').click()")
+    await tab.until("document.readyState === 'complete' && document.querySelectorAll('main li').length === 3")
+    await tab.evaluate("document.querySelector('#words').value = 'Alice Smith'")
+    await tab.evaluate("document.querySelector('#words').form.submit()")
+    await tab.until("document.readyState === 'complete' && document.querySelector('.done') !== null")
+    [wish] = portal.wished
+    first, pressed, typed = wish.areas
+    assert (first, typed) == (Area(2, 100, 200, 600, 280), Area(2, 50, 50, 500, 75))
+    assert (pressed.page, pressed.left, pressed.top) == (2, 88, 83)
+    # To a point of the picture: half of its width, and a quarter of its height.
+    assert abs(pressed.right - 500) <= 3
+    assert abs(pressed.bottom - 250) <= 3
+    assert wish.words == ("Alice Smith",)
