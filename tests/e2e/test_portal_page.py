@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,14 @@ from aiohttp.test_utils import TestServer
 from appservice.documents.pipeline.drawing import Order, draw
 from appservice.documents.pipeline.pages import Watermark
 from bridges.email.convert_out import (
+    Explanation,
     Invitation,
     LinkKind,
     LinkLetter,
     MailRoom,
     OutgoingMail,
     Post,
+    Several,
     render,
     render_link,
 )
@@ -37,11 +39,14 @@ from bridges.portal.marking import MarkingPages
 from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Place, Wished
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
-from policies.case import Kind
+from catalogue import said
+from policies.asking import in_words
+from policies.case import Kind, PersonId, SideId, caucus
 from policies.document import Area
+from policies.effects import Pose
 from policies.files import Kind as FileKind
 from policies.language import Language
-from policies.phrase import verbatim
+from policies.phrase import phrase, verbatim
 from tests.appservice.documents.pipeline import makers
 from tests.bridges.email.builders import BOUNCES, letter, parsed
 from tests.bridges.portal.test_server import HOUSE, LINK, PIN, VIEW, FakePortal
@@ -69,6 +74,16 @@ def link(kind: LinkKind) -> OutgoingMail:
     )
 
 
+QUESTION = Pose(
+    PersonId("p2"),
+    caucus(SideId("s2")),
+    "4F2A",
+    phrase("{name}, may these words of yours be shown to everybody?", name="Carl"),
+    "I would accept 4,500, if it is before June.",
+    phrase("Alice and Mia will read them."),
+    AT + timedelta(days=1),
+    of_the_case=True,
+)
 MAILS = {
     "mail-private": lambda: render(
         letter(Post("Mia", "Dear Carl,\n\nthank you for yesterday. What matters most to you?"))
@@ -77,6 +92,18 @@ MAILS = {
         letter(Post("Alice", "I could do Tuesday, from 10 on.\nOr any day after."), room=JOINT)
     ),
     "mail-invitation": lambda: render(letter(Invitation("Town Mediation", "Mia Moss", "+1 555 0100", "Carl"))),
+    "mail-question": lambda: render(letter(Explanation(said(in_words(QUESTION, "UTC"), Language.ENGLISH)))),
+    "mail-digest": lambda: render(
+        letter(
+            Several(
+                (
+                    ("2026-01-05 09:10 (Berlin, UTC+1)", Post("Alice", "Shall we meet in the first week of June?")),
+                    ("2026-01-05 11:45 (Berlin, UTC+1)", Post("Mia", "I could be there on Tuesday, from 10 on.")),
+                )
+            ),
+            room=JOINT,
+        )
+    ),
     "mail-link": lambda: link(LinkKind.NEWS),
     "mail-link-first": lambda: link(LinkKind.FIRST),
     "mail-link-whose": lambda: link(LinkKind.WHOSE),
