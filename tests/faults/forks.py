@@ -33,7 +33,7 @@ from tests.faults.scenarios import FAR, OPENING, Broken, Scenario, cut_at
 
 Json = dict[str, Any]
 
-LONGEST = 120.0
+LONGEST = 300.0
 """Seconds after which one that was cut is given up: it will never come to rest."""
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _CHUNK = 1 << 16

@@ -118,10 +118,14 @@ async def alice_posts_before_a_digest(house: House, word: str) -> None:
 
 
 async def carl_is_mailed_once(house: House, word: str) -> None:
-    """What he got at all, he got together."""
+    """What he got at all, he got together; but for what was taken only when the time of the digest was past."""
+    late = any("it goes with the digest" in item for item in await house.unfinished())
+    if late:
+        Clock.ahead += timedelta(days=1)
+        await house.drain()
     await carl_is_mailed(house, word)
     mails = [mail for mail in house.post_office.mailbox(CARL) if f"| {word} " in mail.text]
-    if len(mails) > 1:
+    if len(mails) > 1 + late:
         raise Broken(f"{len(mails)} mails instead of one")
 
 
