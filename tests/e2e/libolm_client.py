@@ -25,7 +25,8 @@ Json = dict[str, Any]
 
 _WITHOUT_GAPS = json.dumps({"room": {"timeline": {"limit": 1000}}})
 ONE_TIME_KEYS = 60
-"""More than there will be devices that open a session with it."""
+FEW = 20
+"""One-time keys at the homeserver, below which as many more follow. libolm keeps no more than a hundred."""
 
 
 @dataclass
@@ -43,15 +44,15 @@ class LibolmClient:
     txns: itertools.count[int] = field(default_factory=itertools.count)
 
     @classmethod
-    async def log_in(cls, homeserver: Homeserver, localpart: str, one_time_keys: int = ONE_TIME_KEYS) -> Self:
-        """A new account, with its identity, its device and so many one-time keys."""
+    async def log_in(cls, homeserver: Homeserver, localpart: str) -> Self:
+        """A new account, with its identity, its device and one-time keys."""
         password = f"password of {localpart}"
         await homeserver.register(localpart, password)
         session = await homeserver.log_in(localpart, password, "LIBOLM")
         user, name = UserId(session.user_id), DeviceId(session.device_id)
         fake = FakeHomeserver()
         client = cls(homeserver, session, LibolmDevice(fake, user, name))
-        client.device.publish_one_time_keys(one_time_keys)
+        client.device.publish_one_time_keys(ONE_TIME_KEYS)
         auth = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": localpart},
@@ -99,6 +100,8 @@ class LibolmClient:
         since = f"&since={self.since}" if self.since else ""
         answer = await self._call("GET", f"/sync?timeout=1000&filter={quote(_WITHOUT_GAPS)}{since}", None)
         self.since = answer["next_batch"]
+        if answer["device_one_time_keys_count"].get("signed_curve25519", 0) < FEW:
+            await self._publish_more_one_time_keys()
         inbox = self.device.homeserver.inbox[self.device.user_id, self.device.device_id]
         inbox += [e for e in answer.get("to_device", {}).get("events", []) if e["type"] == "m.room.encrypted"]
         self.device.receive()
@@ -107,6 +110,12 @@ class LibolmClient:
             self.invited |= dict.fromkeys(names, room)
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
             self.seen += [self._opened(event) | {"room_id": room} for event in joined["timeline"]["events"]]
+
+    async def _publish_more_one_time_keys(self) -> None:
+        mine = self.device.homeserver.one_time_keys[self.device.user_id, self.device.device_id]
+        mine.clear()
+        self.device.publish_one_time_keys(FEW)
+        await self._call("POST", "/keys/upload", {"one_time_keys": mine})
 
     async def text(self, room: str, body: str) -> str:
         """Share the session with every device in the room, and write; the event id."""
