@@ -11,7 +11,7 @@ from rooms.apply import Codec
 from rooms.clock import scheduled
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 class TimeReader:

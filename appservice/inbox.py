@@ -35,7 +35,7 @@ from rooms.clock import TIME
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
-from rooms.ports import Item, State, item_id
+from rooms.queue import Item, State, item_id
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from appservice.e2ee.encryption import SESSIONS
 from appservice.ports import ServiceWork
 from appservice.upkeep.reach import Reach
-from rooms.ports import Queue, State
+from rooms.queue import Queue, State
 
 
 class Questions(Protocol):

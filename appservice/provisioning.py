@@ -28,7 +28,9 @@ from policies.text import clean
 from rooms.apply import Codec
 from rooms.handle import Answer, Handler
 from rooms.house import House
-from rooms.ports import Database, Item, ItemId, Lane, State, UserId, Work, case_lane, item_id
+from rooms.lanes import case_lane
+from rooms.ports import Database, UserId, Work
+from rooms.queue import Item, ItemId, Lane, State, item_id
 
 PATIENCE = 30.0
 """Seconds to wait for the worker before the caller is told to ask again with the same key."""

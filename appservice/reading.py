@@ -41,9 +41,11 @@ from rooms.apply import Codec
 from rooms.former import served_by
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.lanes import identity_wait_key
 from rooms.lobby import Lobby
 from rooms.polls import asked_in, being_posted
-from rooms.ports import EventId, Item, RoomId, RoomRecord, UserId, Work, identity_wait_key
+from rooms.ports import EventId, RoomId, RoomRecord, UserId, Work
+from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
 

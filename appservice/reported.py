@@ -15,7 +15,9 @@ from policies.reported import decide_reported
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import EventId, Item, RoomId, case_lane, item_id
+from rooms.lanes import case_lane
+from rooms.ports import EventId, RoomId
+from rooms.queue import Item, item_id
 
 KIND: Final = "matrix.report"
 PAGES: Final = 20

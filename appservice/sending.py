@@ -40,9 +40,10 @@ from rooms.marks import Mark, is_mark, show
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.polls import Poll, PollEnd
-from rooms.ports import Database, EventId, Item, ItemId, State, Work, item_id
+from rooms.ports import Database, EventId, Work
 from rooms.precedence import Precedence
 from rooms.provision import Report
+from rooms.queue import Item, ItemId, State, item_id
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from appservice.e2ee.patience import TELL
-from rooms.ports import Item, Work, identity_wait_key
+from rooms.lanes import identity_wait_key
+from rooms.ports import Work
+from rooms.queue import Item
 
 
 def behind_key(item: Item) -> str:

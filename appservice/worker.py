@@ -25,7 +25,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.wakeup import Wakeup
 from rooms.homeserver import Trouble
-from rooms.ports import Item, ItemId, Lane, Queue, State
+from rooms.queue import Item, ItemId, Lane, Queue, State
 
 logger = logging.getLogger(__name__)
 

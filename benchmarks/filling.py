@@ -41,7 +41,8 @@ from policies.message import Message, MessageId, SignedDevice, Text
 from policies.outcome import Done, Facts
 from policies.plan import plan, room_key
 from rooms.apply import Applier
-from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId
+from rooms.ports import Entry, EventId, RoomId, RoomRecord, Standing, UserId
+from rooms.queue import Item, ItemId, Lane, State
 
 WORDS: Final = (
     "We could meet on Tuesday at ten, in the small room on the second floor; the other side has not answered."

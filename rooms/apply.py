@@ -60,25 +60,12 @@ from policies.showing import (
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.endings import end_what_is_over
-from rooms.lanes import room_lane, stranger_lane
+from rooms.lanes import case_lane, identity_wait_key, person_lane, room_lane, stranger_lane
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice, notice_lane, put_notices
 from rooms.polls import Poll, PollEnd, poll_item
-from rooms.ports import (
-    Entry,
-    Held,
-    Item,
-    ItemId,
-    Lane,
-    RoomId,
-    State,
-    UserId,
-    Work,
-    case_lane,
-    identity_wait_key,
-    item_id,
-    person_lane,
-)
+from rooms.ports import Entry, Held, RoomId, UserId, Work
+from rooms.queue import Item, ItemId, Lane, State, item_id
 from rooms.recalling import withhold
 from rooms.record import Line, entry
 from rooms.shown import Showing, link_given, pin_text, text_of

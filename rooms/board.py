@@ -10,7 +10,8 @@ from itertools import chain
 from policies.board import Backlog, Shown, case_board
 from policies.case import CaseId
 from rooms.held import waiting
-from rooms.ports import EventId, Item, ItemId, State, UserId, Work, item_id
+from rooms.ports import EventId, UserId, Work
+from rooms.queue import Item, ItemId, State, item_id
 
 UPDATED_EVERY = 5
 """Seconds within which all that changes is shown at once."""

@@ -14,7 +14,8 @@ from rooms.marks import Marked
 from rooms.noticing import DeskNotice
 from rooms.outcome import Outcome
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, Item, RoomId, UserId
+from rooms.ports import EventId, RoomId, UserId
+from rooms.queue import Item
 
 
 @dataclass(frozen=True, slots=True)

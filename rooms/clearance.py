@@ -22,10 +22,10 @@ from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, P
 from policies.enclosing import may_enclose
 from policies.poll import Ballot
 from rooms.documents import may_hand
+from rooms.lanes import confirm_wait_key
 from rooms.letters import ToPerson, addressee
 from rooms.outcome import Cancelled, Parked
 from rooms.polls import Poll, PollEnd
-from rooms.ports import confirm_wait_key
 from rooms.postings import IntoRoom
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from policies.case import CaseId
 from policies.schedule import Schedule
-from rooms.ports import Item, ItemId, Lane, State, item_id
+from rooms.queue import Item, ItemId, Lane, State, item_id
 
 TIME = "time"
 """The kind of such an item."""

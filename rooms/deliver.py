@@ -41,24 +41,16 @@ from rooms.clearance import kept_back, may_say, stopped, until_confirmed
 from rooms.digests import gathered, is_gathered
 from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
+from rooms.lanes import identity_wait_key
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.polls import Poll, PollEnd, stands_by
-from rooms.ports import (
-    Database,
-    EventId,
-    Item,
-    RoomRecord,
-    Standing,
-    State,
-    UserId,
-    Work,
-    identity_wait_key,
-)
+from rooms.ports import Database, EventId, RoomRecord, Standing, UserId, Work
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, room_wait_key
+from rooms.queue import Item, State
 from rooms.triage import StrangerWork
 
 AFTER_YOU = "what was said before it goes first"

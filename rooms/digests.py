@@ -15,7 +15,7 @@ from rooms.apply import Codec
 from rooms.clearance import kept_back
 from rooms.letters import Enclosed, ToPerson, addressee, letter_to
 from rooms.outcome import Parked
-from rooms.ports import Item
+from rooms.queue import Item
 
 TOGETHER_MOST: Final = 40
 """Messages in one mail; the next are in another."""

@@ -18,7 +18,8 @@ from policies.plan import room_key
 from rooms.files import Files
 from rooms.homeserver import Homeserver, Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import Database, EventId, Item, ItemId, State, Work
+from rooms.ports import Database, EventId, Work
+from rooms.queue import Item, ItemId, State
 from rooms.vault import Media
 
 EXAMINER = "documents:examiner"

@@ -9,7 +9,7 @@ from policies.case import CaseId
 from policies.document import Version
 from policies.effects import Ingest
 from policies.message import File
-from rooms.ports import Item, ItemId
+from rooms.queue import Item, ItemId
 
 
 class Files(Protocol):

@@ -55,8 +55,9 @@ from rooms import triage
 from rooms.apply import Applier, Codec
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
 from rooms.house import House
-from rooms.ports import Entry, EventId, ItemId, UserId, Work
+from rooms.ports import Entry, EventId, UserId, Work
 from rooms.provision import room_wait_key
+from rooms.queue import ItemId
 from rooms.recalling import unsent
 
 NEXT_STEPS = (

@@ -6,7 +6,8 @@ from policies.case import CaseId
 from policies.effects import Decision, Post
 from policies.hold import AtHand
 from policies.message import File, Message, MessageId
-from rooms.ports import Entry, Held, Work, item_id
+from rooms.ports import Entry, Held, Work
+from rooms.queue import item_id
 
 
 def mine_id(held: MessageId) -> MessageId:

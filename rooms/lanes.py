@@ -1,13 +1,24 @@
-"""Lanes of the outbox beside that of a person: into a room, and to a stranger."""
+"""The lanes of the queues: of a case, into a room, to a person or a stranger; and what items wait for."""
 
 from __future__ import annotations
 
-from policies.case import Case, Conversation
+from policies.case import Case, CaseId, Conversation, PersonId
 from policies.plan import room_key
 from policies.stranger import StrangerId
-from rooms.ports import Lane
+from rooms.ports import UserId
+from rooms.queue import Lane
 
 _STRANGER = "stranger:"
+
+
+def case_lane(case: CaseId) -> Lane:
+    """Everything that happens in a case, one after another."""
+    return Lane(f"case:{case}")
+
+
+def person_lane(case: CaseId, person: PersonId) -> Lane:
+    """Everything that goes to somebody's channel outside Matrix, one after another."""
+    return Lane(f"person:{case}:{person}")
 
 
 def room_lane(case: Case, conversation: Conversation) -> Lane:
@@ -23,3 +34,13 @@ def stranger_lane(stranger: StrangerId) -> Lane:
 def stranger_of(lane: Lane) -> StrangerId | None:
     """For whom such a lane is; None for every other one."""
     return StrangerId(lane.removeprefix(_STRANGER)) if lane.startswith(_STRANGER) else None
+
+
+def identity_wait_key(user: UserId) -> str:
+    """What deliveries wait for until a mediator has confirmed somebody's new encryption identity."""
+    return f"identity:{user}"
+
+
+def confirm_wait_key(case: CaseId) -> str:
+    """What mails wait for until a mediator has confirmed a case that came out of a backup."""
+    return f"confirm:{case}"

@@ -11,7 +11,7 @@ from policies.membership import readers
 from policies.message import Content, MessageId
 from policies.plan import label
 from rooms.homeserver import Trouble
-from rooms.ports import Item
+from rooms.queue import Item
 
 ToPerson = Relay | Introduce | Pose | Inform | AskWhose | Publish | Enclose
 

@@ -16,7 +16,8 @@ from rooms.apply import Applier, Codec, Decline, Enter, Say
 from rooms.board import backlogs_of, busy
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import ItemId, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import RoomId, RoomRecord, Standing, UserId, Work
+from rooms.queue import ItemId
 
 IN_CLEAR = (
     "This chat is not encrypted, so I take no commands here, and what you wrote may have been read on the server."

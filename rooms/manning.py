@@ -11,7 +11,8 @@ from policies.case import Case
 from policies.manning import decide_manned
 from rooms.apply import Applier, Codec
 from rooms.house import House
-from rooms.ports import ItemId, UserId, Work
+from rooms.ports import UserId, Work
+from rooms.queue import ItemId
 
 
 async def man_triage(work: Work, codec: Codec, house: House, item: ItemId, at: datetime) -> Case:

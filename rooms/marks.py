@@ -13,7 +13,8 @@ from policies.case import Case, CaseId, Conversation, PersonId
 from policies.effects import Decision
 from policies.message import MessageId
 from policies.states import SETTLES, MessageState, decide_undelivered, is_shown
-from rooms.ports import Item, ItemId, Lane, State, UserId, Work, item_id
+from rooms.ports import UserId, Work
+from rooms.queue import Item, ItemId, Lane, State, item_id
 
 
 @dataclass(frozen=True, slots=True)

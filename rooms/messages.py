@@ -9,7 +9,7 @@ from typing import Protocol
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
 from policies.whatsapp import WhatsAppState, Window
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from policies.effects import Decision
 from policies.noticing import is_news, notice_due
 from policies.quiet import quiet_until
 from rooms.outcome import Cancelled, Parked
-from rooms.ports import Item, Lane, State, Work, item_id
+from rooms.ports import Work
+from rooms.queue import Item, Lane, State, item_id
 
 
 @dataclass(frozen=True, slots=True)

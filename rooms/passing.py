@@ -9,8 +9,9 @@ from rooms.carriers import Poster, Posting
 from rooms.homeserver import Homeserver, ReaderFrozen
 from rooms.marks import Mark, Marked, is_overtaken
 from rooms.outcome import Cancelled, Outcome, Sent
-from rooms.ports import Database, Item, Standing
+from rooms.ports import Database, Standing
 from rooms.provision import Fit, fitness
+from rooms.queue import Item
 
 
 async def signal(database: Database, homeserver: Homeserver, poster: Poster, item: Item, sent: Signal) -> Outcome:

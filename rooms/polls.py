@@ -11,8 +11,9 @@ from policies.case import Case, CaseId, Conversation, PersonId
 from policies.plan import room_key
 from policies.poll import Ballot
 from rooms.outcome import Cancelled, Parked
-from rooms.ports import EventId, ItemId, State, Work, item_id
+from rooms.ports import EventId, Work
 from rooms.provision import room_wait_key
+from rooms.queue import ItemId, State, item_id
 
 
 @dataclass(frozen=True, slots=True)

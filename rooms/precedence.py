@@ -16,7 +16,7 @@ from policies.carrying import Hand
 from policies.case import CaseId
 from policies.effects import Post, Publish
 from rooms.apply import MATRIX, Outgoing
-from rooms.ports import Item
+from rooms.queue import Item
 
 AT_MOST: Final = timedelta(seconds=0.3)
 """So long a notice lets words pass, which is longer than most take: behind a large file, or should the homeserver hang

@@ -14,7 +14,8 @@ from policies.case import Case, CaseId, Conversation, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, plan
 from rooms.former import former_key
 from rooms.homeserver import Homeserver, Trouble
-from rooms.ports import Database, RoomId, RoomRecord, Standing, UserId, Work, confirm_wait_key
+from rooms.lanes import confirm_wait_key
+from rooms.ports import Database, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.reconcile import (
     Change,
     Desired,

@@ -132,6 +132,10 @@ class Queue(Protocol):
         """Delete what is DONE, was stored before that, and comes with most transactions, such as receipts and key
         counts: nobody will meet its ids again. How many there were."""
 
+    async def forget_messages(self, before: datetime) -> int:
+        """Delete the messages to devices of ours that are DONE and were stored before that; how many there were. What
+        came is known by its id no longer: only to be called when no homeserver has any as old as that to send again."""
+
     async def revive(self, item: ItemId) -> bool:
         """A person retries a DEAD or UNKNOWN item: READY, attempts 0. False if it is neither."""
 

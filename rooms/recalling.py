@@ -9,7 +9,9 @@ from typing import Protocol
 from policies.case import Case, Network, PersonId
 from policies.effects import Relay
 from policies.message import Edit, MessageId, Removal
-from rooms.ports import ItemId, State, Work, person_lane
+from rooms.lanes import person_lane
+from rooms.ports import Work
+from rooms.queue import ItemId, State
 
 _LATELY = 50
 """So many of the latest messages to somebody are looked at, for whether a part of one has left."""

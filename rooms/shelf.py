@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 
 class Shelf(Protocol):

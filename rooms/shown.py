@@ -19,9 +19,11 @@ from policies.showing import DeadLetters, GiveLink, ShowHeaders, ShowHeld, ShowL
 from policies.stranger import Triage
 from policies.text import marked, moment, one_line
 from rooms.held import at_hand
+from rooms.lanes import person_lane
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import State, Work, person_lane
+from rooms.ports import Work
+from rooms.queue import State
 from rooms.record import heads_text, signable
 
 T = TypeVar("T")

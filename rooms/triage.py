@@ -21,7 +21,8 @@ from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.manning import man_triage
 from rooms.outcome import Outcome
-from rooms.ports import Database, Entry, Item, ItemId, Work
+from rooms.ports import Database, Entry, Work
+from rooms.queue import Item, ItemId
 
 _SOMEBODY = PersonId("stranger")
 

@@ -7,7 +7,7 @@ keys is no exception, so it has a lane for each sender: somebody's keys are wait
 
 from typing import Final
 
-from rooms.ports import Lane
+from rooms.queue import Lane
 
 TURN_BYTES: Final = 4_000_000
 """A turn is over with the item whose body reaches that many."""

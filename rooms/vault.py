@@ -10,7 +10,8 @@ from typing import Protocol
 from policies.case import CaseId
 from policies.document import BlobId, DocumentId
 from policies.names import Conversation
-from rooms.ports import EventId, ItemId
+from rooms.ports import EventId
+from rooms.queue import ItemId
 
 
 @dataclass(frozen=True, slots=True)

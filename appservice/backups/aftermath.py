@@ -44,9 +44,10 @@ from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, Item, RoomId, UserId, Work
+from rooms.ports import EventId, RoomId, UserId, Work
 from rooms.postings import IntoRoom
 from rooms.provision import Report
+from rooms.queue import Item
 
 CLOCKS_DIFFER = timedelta(hours=1)
 """How much older than the backup an event may be that was sent after it: the homeserver's clock isn't ours."""

@@ -18,7 +18,8 @@ from appservice.upkeep.epoch import Epoch, Stage
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import UserId, item_id
+from rooms.ports import UserId
+from rooms.queue import item_id
 
 logger = logging.getLogger(__name__)
 

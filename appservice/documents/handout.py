@@ -31,7 +31,7 @@ from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
-from rooms.ports import Item, item_id
+from rooms.queue import Item, item_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ from policies.phrase import Phrase, phrase, stored, together
 from policies.quota import USUAL, Quota, full
 from policies.redaction import Redaction
 from rooms.homeserver import Trouble
-from rooms.ports import Entry, Item, ItemId, UserId, case_lane, item_id
+from rooms.lanes import case_lane
+from rooms.ports import Entry, UserId
+from rooms.queue import Item, ItemId, item_id
 from rooms.vault import Media
 
 FILED: Final = "document"

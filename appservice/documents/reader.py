@@ -13,7 +13,7 @@ from policies.filing import Passed, Refused, Waits
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 class FilingReader:

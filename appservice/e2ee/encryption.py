@@ -38,7 +38,8 @@ from appservice.worker import Fate, Finished
 from policies.message import Proof, SignedDevice, Unproven
 from rooms.carriers import Posting
 from rooms.homeserver import Trouble
-from rooms.ports import EventId, Item, RoomId, UserId
+from rooms.ports import EventId, RoomId, UserId
+from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
 

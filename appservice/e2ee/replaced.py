@@ -21,7 +21,8 @@ from policies.case import Network
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item, case_lane, identity_wait_key, item_id
+from rooms.lanes import case_lane, identity_wait_key
+from rooms.queue import Item, item_id
 
 REPLACED_IDENTITY = "identity.replaced"
 """The kind of these inbox items."""

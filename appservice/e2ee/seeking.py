@@ -10,7 +10,8 @@ from typing import Final
 from appservice.e2ee.encryption import Encryption
 from appservice.e2ee.patience import ASK, SWEEP, TELL
 from appservice.e2ee.sweeping import Sweeper
-from rooms.ports import Item, RoomId, UserId
+from rooms.ports import RoomId, UserId
+from rooms.queue import Item
 
 COVERS: Final = timedelta(seconds=1)
 """So long a sweep counts for others: who wants one has waited for longer already, so that it would find nothing more. A

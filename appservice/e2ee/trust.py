@@ -61,7 +61,8 @@ from policies.schedule import Schedule
 from rooms.apply import Applier, Codec, Say, Signal
 from rooms.clock import alarm
 from rooms.handle import Answer
-from rooms.ports import Item, RoomId
+from rooms.ports import RoomId
+from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
 

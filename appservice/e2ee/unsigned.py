@@ -20,7 +20,8 @@ from policies.case import CaseId, Network
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item, State, case_lane, item_id
+from rooms.lanes import case_lane
+from rooms.queue import Item, State, item_id
 
 UNSIGNED_DEVICE = "device.unsigned"
 """The kind of these inbox items."""

@@ -46,7 +46,8 @@ from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.marks import Marked
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, Item
+from rooms.ports import EventId
+from rooms.queue import Item
 
 _ROUNDS = 12
 """So many times a room is made ready at most: one in which devices never cease to change must not hold us for ever."""

@@ -36,7 +36,7 @@ from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
 from rooms.outcome import Cancelled, Outcome, Sent, TakenOver, Unanswered
-from rooms.ports import Item
+from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from appservice.mail.plain import PlainMails
 from rooms.apply import MailHeads
 from rooms.outcome import Cancelled, Outcome
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 class HeadsMail:

@@ -12,7 +12,7 @@ from bridges.unsent import NotSent, Unknown
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed
 from rooms.outcome import Outcome, Sent, Unanswered
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 
 
 async def is_with_another(work: ServiceWork, item: Item) -> bool:

@@ -11,7 +11,7 @@ from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
 from rooms.mails import Mails, SentMail
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 
 class MailLedger(Mails, Protocol):

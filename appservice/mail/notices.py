@@ -6,7 +6,7 @@ from appservice.mail.plain import PlainMails
 from policies.case import CaseId
 from rooms.noticing import DeskNotice
 from rooms.outcome import Outcome
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 class NoticeMail:

@@ -12,7 +12,7 @@ from bridges.email import ids
 from bridges.email.api import MailServer, send
 from rooms.homeserver import Trouble
 from rooms.outcome import Outcome, TakenOver, Unanswered
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 class PlainMails:

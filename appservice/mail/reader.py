@@ -30,7 +30,7 @@ from rooms.addresses import ReplyAddress
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item, ItemId, State, item_id
+from rooms.queue import Item, ItemId, State, item_id
 
 _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
 """It was accepted while its writer still took part, so a person must learn of it (I5)."""

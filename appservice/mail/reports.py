@@ -17,7 +17,7 @@ from rooms.handle import Handler
 from rooms.house import House
 from rooms.mails import SentMail
 from rooms.marks import Mark, show
-from rooms.ports import Item
+from rooms.queue import Item
 
 _SHOWN = {MailState.FAILED: MessageState.FAILED, MailState.DELIVERED: MessageState.DELIVERED}
 _FINAL = frozenset({MailState.FAILED, MailState.DELIVERED})

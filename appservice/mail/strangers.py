@@ -28,7 +28,7 @@ from rooms import triage
 from rooms.apply import Codec
 from rooms.house import House
 from rooms.outcome import Outcome
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 
 FULL = End(State.DEAD, "a stranger's mail came when too many waited")
 _MACHINE = "a machine wrote it"

@@ -26,7 +26,8 @@ from policies.status import readers_text
 from policies.text import one_line
 from rooms.apply import Codec
 from rooms.held import mine_id, waiting
-from rooms.ports import Item, ItemId, case_lane, item_id, person_lane
+from rooms.lanes import case_lane, person_lane
+from rooms.queue import Item, ItemId, item_id
 
 PORTAL: Final = "portal"
 """The kind of an item that says what somebody did on the page."""

@@ -33,7 +33,7 @@ from policies.viewing import opened, page_shown, visible
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import item_id
+from rooms.queue import item_id
 
 WIDTH: Final = 1240
 """Points of a page image: A4 at 150 dpi."""

@@ -24,7 +24,7 @@ from policies.text import clean
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item
+from rooms.queue import Item
 
 _HANDLED: Final = "handled"
 

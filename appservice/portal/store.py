@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Final, Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 from rooms.shelf import Shelf
 
 PIN_DIGITS: Final = 6

@@ -14,7 +14,7 @@ from appservice.storage.schema import INBOX, OUTBOX, QueueTables, metadata
 from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
 from appservice.storage.work import SqlWork
-from rooms.ports import State
+from rooms.queue import State
 
 CASE_NUMBERS_SKIPPED: Final = 1000
 """Numbers of cases that were opened after the backup stand in people's clients: they are not given again."""

@@ -14,7 +14,8 @@ from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
 from appservice.upkeep.epoch import Epoch, Searched, Stage
 from policies.case import CaseId
-from rooms.ports import EventId, ItemId, RoomId
+from rooms.ports import EventId, RoomId
+from rooms.queue import ItemId
 
 _FIRST: Final = 1
 _MARKER_LETTERS: Final = 32

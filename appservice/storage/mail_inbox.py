@@ -14,8 +14,9 @@ from bridges.email.ids import EmailAddress, IntakeAddress, MalformedAddress, par
 from bridges.email.proof import Proven, Trust, is_its_senders, prove
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import CaseId
+from rooms.lanes import case_lane
 from rooms.mails import SentMail
-from rooms.ports import Item, Lane, case_lane
+from rooms.queue import Item, Lane
 
 OWNERS_KEPT = 1_000
 REPORTS_FOR = timedelta(days=30)

@@ -17,7 +17,7 @@ from policies.case import CaseId, PersonId
 from policies.mail import MailState
 from policies.message import MessageId
 from rooms.mails import SentMail
-from rooms.ports import ItemId, State
+from rooms.queue import ItemId, State
 
 _ABOUT: Final = "sent_mails.about"
 _LOOKED: Final = "mailbox.looked"

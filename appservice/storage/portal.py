@@ -13,7 +13,7 @@ from appservice.storage.portal_schema import LINKS, PINS, SESSIONS, SHELF
 from appservice.storage.seals import Seals, case_seal, make_case_seal, row
 from appservice.storage.statements import insert_new, upsert
 from policies.case import CaseId, EndpointId, PersonId
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 
 class SqlPortalStore:

@@ -20,7 +20,7 @@ from appservice.storage.queue_statements import DONE, queue_statements
 from appservice.storage.schema import QueueTables
 from appservice.storage.seals import open_optional, seal_optional, seal_text
 from policies.case import CaseId
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.turns import LEASES_AHEAD
 
 AT_MOST: Final = 500

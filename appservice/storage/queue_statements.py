@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from appservice.storage.schema import MESSAGES, PASSING, QueueTables, turn_of
 from appservice.storage.statements import insert_new, insert_or_lock
-from rooms.ports import State
+from rooms.queue import State
 from rooms.turns import TURN_BYTES
 
 # Literals, not parameters: only then do the partial indexes apply.

@@ -18,7 +18,9 @@ from appservice.matrix.transaction import Transaction
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, TO_DEVICE
 from policies.case import CaseId
-from rooms.ports import Item, ItemId, Lane, Queue, RoomId, Rooms, case_lane, item_id
+from rooms.lanes import case_lane
+from rooms.ports import RoomId, Rooms
+from rooms.queue import Item, ItemId, Lane, Queue, item_id
 from rooms.turns import counts_lane, keys_lane
 
 KEY_COUNTS: Final = "matrix.key_counts"

@@ -12,7 +12,7 @@ from appservice.storage.statements import upsert
 from appservice.storage.vault_schema import BLOBS, MEDIA
 from policies.case import CaseId, Conversation, Kind
 from policies.document import BlobId, DocumentId
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 from rooms.vault import Blob, Media
 
 _KEY: Final = "vault_blobs.sealed"

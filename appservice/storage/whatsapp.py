@@ -14,7 +14,7 @@ from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
 from policies.whatsapp import WINDOW, WhatsAppState, Window
 from rooms.messages import SentPart
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 _DETAIL, _WAMID = "whatsapp_sent.detail", "whatsapp_sent.wamid"
 # Built once: to build a statement anew costs more than to run it.

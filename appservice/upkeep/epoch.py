@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rooms.epochs import Epochs
-from rooms.ports import EventId, ItemId, RoomId
+from rooms.ports import EventId, RoomId
+from rooms.queue import ItemId
 
 ACCOUNT_DATA = "org.mediatrix.epoch"
 MARKER = "org.mediatrix.sent"

@@ -20,8 +20,10 @@ from rooms.apply import Codec
 from rooms.clock import alarm
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.lanes import case_lane
 from rooms.manning import man_mediators_room, man_triage
-from rooms.ports import ItemId, Work, case_lane, item_id
+from rooms.ports import Work
+from rooms.queue import ItemId, item_id
 
 logger = logging.getLogger(__name__)
 

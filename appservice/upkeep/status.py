@@ -15,7 +15,7 @@ from appservice.ports import ServiceWork
 from appservice.setup.probe import Finding, Verdict
 from appservice.storage.errors import StorageError
 from appservice.upkeep.reach import Leg, Reach
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 
 STUCK = timedelta(minutes=1)
 """So long nothing that could go should wait."""

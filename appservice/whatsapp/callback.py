@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies.case import PersonId
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 
 @dataclass(frozen=True, slots=True)

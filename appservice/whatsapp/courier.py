@@ -33,7 +33,7 @@ from rooms.house import House
 from rooms.letters import Letter
 from rooms.messages import SentPart
 from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
-from rooms.ports import Item, State, item_id
+from rooms.queue import Item, State, item_id
 
 _STOPPED: Final = "the service stopped while it was on its way"
 _WAITS: Final = "they have not written for 24 hours; they were asked to"

@@ -20,7 +20,7 @@ from policies.effects import Decision, Tell
 from policies.stranger import TRIAGE
 from rooms.apply import Applier, Codec
 from rooms.house import House
-from rooms.ports import Item, Lane, State, item_id
+from rooms.queue import Item, Lane, State, item_id
 
 logger = logging.getLogger(__name__)
 

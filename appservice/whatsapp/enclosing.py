@@ -19,7 +19,7 @@ from policies.message import File
 from policies.phrase import Phrase, phrase, together
 from policies.recordings import is_voice
 from rooms.outcome import Cancelled, TakenOver
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 
 
 class Uploads(Protocol):

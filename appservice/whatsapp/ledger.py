@@ -10,7 +10,7 @@ from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
 from policies.whatsapp import WINDOW
 from rooms.messages import SentMessages, SentPart
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from policies.stranger import TRIAGE
 from rooms.homeserver import Trouble
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 @dataclass(frozen=True, slots=True)

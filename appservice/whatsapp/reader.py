@@ -45,7 +45,8 @@ from rooms import triage
 from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Entry, Item, State, item_id
+from rooms.ports import Entry
+from rooms.queue import Item, State, item_id
 
 NOBODYS = End(State.DEAD, "a WhatsApp message came from somebody who takes part in no case")
 NO_MORE = End(State.DEAD, "a WhatsApp message came from somebody who takes part here no more")

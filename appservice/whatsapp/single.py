@@ -15,7 +15,7 @@ from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace
 from rooms.homeserver import Trouble
 from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
-from rooms.ports import Item
+from rooms.queue import Item
 
 SILENT = "the service stopped while it was on its way"
 

@@ -41,7 +41,7 @@ from rooms.lanes import stranger_of
 from rooms.marks import Mark, show
 from rooms.messages import SentPart
 from rooms.noticing import is_notice
-from rooms.ports import Item, ItemId, State
+from rooms.queue import Item, ItemId, State
 
 _STATES = {
     Progress.SENT: WhatsAppState.SENT,

@@ -11,7 +11,7 @@ from policies.stranger import Stranger
 from policies.whatsapp import WINDOW
 from rooms.homeserver import Trouble
 from rooms.outcome import Outcome, Unanswered
-from rooms.ports import Item
+from rooms.queue import Item
 
 
 class StrangersWhatsApp:

@@ -26,7 +26,8 @@ from bridges.whatsapp.convert_in import read_message, read_status
 from bridges.whatsapp.incoming import Sender
 from bridges.whatsapp.webhook import Part, PartKind, parts
 from policies.case import CaseId
-from rooms.ports import Item, Lane, case_lane, item_id
+from rooms.lanes import case_lane
+from rooms.queue import Item, Lane, item_id
 
 logger = logging.getLogger(__name__)
 

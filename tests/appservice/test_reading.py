@@ -31,7 +31,8 @@ from rooms.apply import MATRIX, Say
 from rooms.former import former_key
 from rooms.house import House
 from rooms.polls import poll_item
-from rooms.ports import EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
+from rooms.ports import EventId, RoomId, RoomRecord, Standing
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER
 from tests.fakes.memory import MemoryDatabase

@@ -10,7 +10,7 @@ from appservice.upkeep.housekeeping import Housekeeping
 from policies.case import DESK, JOINT, Conversation
 from policies.effects import Tell
 from policies.plan import room_key
-from rooms.ports import State
+from rooms.queue import State
 from tests.appservice.matrix.test_client import FakeHomeserver, there
 from tests.policies.builders import both_sides, caucus_of
 from tests.rooms.builders import CODEC, HOUSE, Site

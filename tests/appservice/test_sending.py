@@ -17,8 +17,9 @@ from policies.showing import Preview
 from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
-from rooms.ports import Entry, Item, ItemId, Lane, RoomId, State, Work
+from rooms.ports import Entry, RoomId, Work
 from rooms.provision import Report
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, message, named
 from tests.rooms.builders import HOUSE, MIA

@@ -19,7 +19,7 @@ from appservice.wakeup import Wakeup
 from appservice.worker import BATCH, RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
 from bridges.email.api import BEGIN_SECONDS, MailServer
 from rooms.homeserver import Trouble
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.invariants.world import configuration
 

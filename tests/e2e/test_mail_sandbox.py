@@ -22,7 +22,7 @@ from bridges.email.server import LmtpServer
 from policies.case import CaseId, ConversationId
 from rooms.apply import MailHeads
 from rooms.outcome import Sent
-from rooms.ports import Item, ItemId, Lane
+from rooms.queue import Item, ItemId, Lane
 from rooms.record import posted
 from sandbox.mail import MailSandbox, Stamp, composed
 from tests.bridges.email.builders import ADDRESS, AUTHSERV_ID, CARL, OWN_DOMAIN, ROOM, TRUST, letter

@@ -29,7 +29,8 @@ from policies.whatsapp import WINDOW, Window
 from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, ItemId, RoomId, RoomRecord, State, UserId
+from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, UserId
+from rooms.queue import ItemId, State
 from rooms.record import Head, Line, Signature
 from rooms.vault import Blob, Media
 from tests.appservice.crypto.memory_store import MemoryCryptoStore, Tables

@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.turns import LEASES_AHEAD, TURN_BYTES
 
 _OVER = {"due_at": None, "wait_key": None, "sending": False, "failing_since": None}

@@ -25,7 +25,8 @@ from rooms.apply import Signal
 from rooms.carriers import Posting
 from rooms.marks import Marked
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, Item, UserId
+from rooms.ports import EventId, UserId
+from rooms.queue import Item
 from tests.fakes.synapse import FakeSynapse
 
 Json = dict[str, Any]

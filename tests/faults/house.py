@@ -35,7 +35,8 @@ from policies.case import DESK, JOINT, CaseId, Conversation, Kind
 from policies.membership import conversations, readers
 from policies.plan import room_key
 from rooms.clock import TIME
-from rooms.ports import Item, ItemId, Lane, State, UserId
+from rooms.ports import UserId
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.post_office import Delivered, PostOffice
 from tests.fakes.synapse import FakeSynapse, Room
 from tests.faults.boundaries import Boundaries, Killed, WatchedDatabase

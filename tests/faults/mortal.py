@@ -19,7 +19,7 @@ from appservice.crypto.sealing import Sealer
 from appservice.storage import sqlite
 from appservice.storage.database import SqlDatabase
 from appservice.worker import Done, End, Fate, Worker
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 from tests.appservice.storage.master import MASTER
 
 

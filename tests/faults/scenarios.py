@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 
 from policies.case import DESK
-from rooms.ports import State, UserId
+from rooms.ports import UserId
+from rooms.queue import State
 from tests.appservice.crypto.megolm import message_index
 from tests.fakes.synapse import Room
 from tests.faults.boundaries import Cut

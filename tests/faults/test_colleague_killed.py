@@ -15,7 +15,7 @@ from policies.membership import readers
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.names import MEDIATORS
 from rooms.handle import Handler
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.whatsapp.colleagues import MIA, NORA, NORA_PHONE, MediatorsHouse, mediators_house
 from tests.appservice.whatsapp.house import CODEC
 from tests.bridges.whatsapp.builders import PRIVATE

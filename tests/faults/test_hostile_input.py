@@ -16,7 +16,7 @@ from appservice.matrix.transaction import parse
 from appservice.reading import EVENT, TO_DEVICE
 from appservice.storage.receiving import item_identity
 from policies.case import DESK, CaseId
-from rooms.ports import State
+from rooms.queue import State
 from tests.bridges.email.test_hostile import ATTACKS, corpora
 from tests.faults.house import House, answer_to, standing
 from tests.faults.mutation import STRANGE, mutated

@@ -10,7 +10,7 @@ import pytest
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.storage.master import MASTER
 from tests.appservice.storage.queue_contract import AT
 

@@ -18,7 +18,7 @@ from appservice.mail.courier import MailCourier
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.reception import InboxVerdict
-from rooms.ports import Item
+from rooms.queue import Item
 from tests.fakes.synapse import FakeRooms
 from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, standing

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from policies.case import DESK
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 from tests.faults.house import House, standing
 from tests.invariants.world import CARL, MIA
 

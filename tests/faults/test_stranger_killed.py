@@ -13,7 +13,7 @@ from policies.effects import Post, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.stranger import TRIAGE, Stands, Triage
 from rooms.handle import Handler
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.whatsapp.house import CODEC
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, house
 from tests.appservice.whatsapp.triage import Triage as Desk

@@ -10,7 +10,7 @@ import pytest
 
 from policies.filing import decide_filed
 from rooms.handle import Handler
-from rooms.ports import ItemId, State
+from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, known
 from tests.appservice.whatsapp.test_enclosing import Shared
 from tests.appservice.whatsapp.test_voice import SOUND, filed, recording

@@ -17,7 +17,7 @@ from policies.case import JOINT
 from policies.effects import Post, Publish
 from policies.message import Message, MessageId, SignedDevice, Text
 from rooms.handle import Handler
-from rooms.ports import ItemId, State
+from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import PRIVATE, Json, message, webhook
 from tests.fakes.graph import FakeCloud

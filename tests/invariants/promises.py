@@ -15,7 +15,8 @@ from policies.plan import desk_label, room_key
 from policies.record import digest
 from rooms.apply import Outgoing
 from rooms.clock import TIME
-from rooms.ports import Item, RoomId, State, UserId
+from rooms.ports import RoomId, UserId
+from rooms.queue import Item, State
 from rooms.record import Walk
 from tests.fakes.post_office import Delivered, LinkMail
 from tests.fakes.synapse import Event

@@ -58,7 +58,9 @@ from rooms.deliver import Deliverer
 from rooms.documents import may_hand
 from rooms.homeserver import Trouble
 from rooms.house import House as Handling
-from rooms.ports import Item, ItemId, UserId, person_lane
+from rooms.lanes import person_lane
+from rooms.ports import UserId
+from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier, FakeExaminer, FakeRenderer
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice

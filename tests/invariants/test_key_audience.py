@@ -18,8 +18,8 @@ from appservice.e2ee.writing import Writer
 from appservice.reading import COMMAND
 from policies.case import CaseId
 from rooms import deliver
-from rooms.ports import Item, ItemId, Lane
 from rooms.provision import Fit
+from rooms.queue import Item, ItemId, Lane
 from tests.invariants.canaries import canaries_in
 from tests.invariants.devices import Clients
 from tests.invariants.people import Post, send_mail

@@ -26,8 +26,8 @@ from rooms.apply import Applier
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, letter_to
-from rooms.ports import Item, ItemId, Lane
 from rooms.provision import Fit
+from rooms.queue import Item, ItemId, Lane
 from rooms.reconcile import Remove
 from tests.fakes.memory import MemoryPortalStore
 from tests.invariants.canaries import words_of

@@ -21,7 +21,7 @@ from policies.message import Message, MessageId, SignedDevice, Text
 from rooms.addresses import ReplyAddress
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item, ItemId, Lane, item_id
+from rooms.queue import Item, ItemId, Lane, item_id
 from tests.bridges.email.builders import CLIENTS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail, sent
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import MIA, both_sides, caucus_of, named

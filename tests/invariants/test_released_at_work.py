@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from policies import releasing
 from policies.case import JOINT, CaseId, Conversation, Kind
 from policies.plan import room_key
-from rooms.ports import State
+from rooms.queue import State
 from tests.fakes.synapse import Room
 from tests.invariants.histories import SETTLED, Command, Deliver, Fault, Repeat, Rest, Restart, Step, Work, happen
 from tests.invariants.people import open_chat, order

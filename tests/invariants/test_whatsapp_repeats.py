@@ -18,7 +18,8 @@ from policies.case import JOINT, Conversation
 from policies.message import AuthenticatedMail, Message, MessageId, PinnedLink, Proof, SignedDevice, Text, Unproven
 from policies.whatsapp import decide_again
 from rooms.handle import Handler
-from rooms.ports import Entry, ItemId
+from rooms.ports import Entry
+from rooms.queue import ItemId
 from tests.appservice.whatsapp.house import CODEC, HOUSE, WhatsAppHouse, case_with_bea
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
 from tests.fakes.memory import MemoryJournal

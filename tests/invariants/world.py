@@ -46,7 +46,8 @@ from policies.membership import conversations
 from policies.plan import room_key
 from rooms import deliver
 from rooms.homeserver import Trouble
-from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, State, UserId
+from rooms.ports import Entry, EventId, RoomId, UserId
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.post_office import PostOffice
 from tests.fakes.sealed import Envelope, Envelopes, SealedEncryption

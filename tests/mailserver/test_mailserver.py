@@ -42,7 +42,7 @@ from rooms.handle import Handler
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Sent
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.storage.master import MASTER
 from tests.mailserver.dkim import Signer
 from tests.mailserver.servers import FETCHED, PATIENCE, PROGRAMS, REPOSITORY, MailHost, running, until_open

@@ -17,8 +17,9 @@ from rooms.house import House
 from rooms.letters import Letter
 from rooms.lobby import Lobby
 from rooms.outcome import Outcome, Sent
-from rooms.ports import EventId, Item, ItemId, Lane, RoomId, State, UserId
+from rooms.ports import EventId, RoomId, UserId
 from rooms.provision import Report, reconcile
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.synapse import FakeSynapse, Room
 from tests.policies.builders import both_sides

@@ -12,7 +12,8 @@ from policies.phrase import verbatim
 from policies.showing import DeadLetters, Preview, ShowHeld
 from rooms.addresses import ReplyAddress
 from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
-from rooms.ports import Entry, Item, ItemId, RoomId, State
+from rooms.ports import Entry, RoomId
+from rooms.queue import Item, ItemId, State
 from tests.policies.builders import (
     ALICE_JOINS,
     CARL_JOINS,

@@ -8,7 +8,8 @@ from rooms.apply import Board, Say
 from rooms.board import UPDATED_EVERY, board_item
 from rooms.deliver import Deliverer
 from rooms.outcome import Cancelled, Sent
-from rooms.ports import Item, RoomId, State
+from rooms.ports import RoomId
+from rooms.queue import Item, State
 from tests.policies.builders import message
 from tests.rooms.builders import AT, CODEC, MIA, Site, chat, handler
 

@@ -6,7 +6,7 @@ from policies.case import DESK
 from policies.effects import Decision, Tell
 from policies.schedule import Schedule
 from rooms.clock import TIME, scheduled
-from rooms.ports import Item
+from rooms.queue import Item
 from tests.policies.builders import both_sides, done
 from tests.rooms.builders import AT, Site, applier, handler
 

@@ -11,7 +11,7 @@ from policies.message import MessageId
 from policies.names import CaseId
 from rooms.addresses import ReplyAddress
 from rooms.handle import Handler
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 from tests.policies.builders import AT, both_sides, named
 from tests.rooms.builders import CODEC, HOUSE, Site
 

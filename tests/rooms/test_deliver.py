@@ -20,8 +20,9 @@ from rooms.deliver import AFTER_YOU
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.marks import Mark, Marked, show
 from rooms.outcome import Cancelled, Parked, Sent
-from rooms.ports import Entry, EventId, ItemId, RoomId, Standing, State
+from rooms.ports import Entry, EventId, RoomId, Standing
 from rooms.provision import Fit
+from rooms.queue import ItemId, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import AT, CARL_JOINS, case_with, caucus_of, done, facts, message, named
 from tests.rooms.builders import ALICE, BOT, CODEC, MIA, STRANGER, Site, item_of

@@ -18,7 +18,8 @@ from rooms.deliver import Deliverer
 from rooms.documents import EXAMINER, DocumentWork
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import EventId, Item, ItemId, Lane, State, UserId
+from rooms.ports import EventId, UserId
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.vault import Media
 from tests.policies.builders import named
 from tests.policies.test_document_commands import CASE, HERS

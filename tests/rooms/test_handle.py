@@ -14,7 +14,8 @@ from policies.effects import Decision, Tell
 from policies.lobby import DESK_ONLY
 from policies.message import Edit, Message, MessageId, SignedDevice, Text, Unproven
 from rooms.apply import Outgoing, Say
-from rooms.ports import EventId, RoomId, State
+from rooms.ports import EventId, RoomId
+from rooms.queue import State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import caucus_of, message, named
 from tests.rooms.builders import AT, CODEC, MIA, Site, chat, handler

@@ -24,7 +24,7 @@ from policies.phrase import verbatim
 from rooms.apply import PEOPLE
 from rooms.handle import Handler
 from rooms.outcome import Sent
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 from tests.policies.builders import AT, both_sides, caucus_of, message, named
 from tests.rooms.builders import CODEC, HOUSE, Site, handler
 

@@ -6,7 +6,8 @@ from policies.effects import Reconcile, Tell
 from policies.message import SignedDevice, Text, Unproven
 from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.lobby import IN_CLEAR
-from rooms.ports import RoomId, State, UserId
+from rooms.ports import RoomId, UserId
+from rooms.queue import State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, named
 from tests.rooms.builders import ALICE, AT, BOT, CODEC, MIA, STRANGER, Site, chat

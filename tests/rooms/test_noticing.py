@@ -28,7 +28,7 @@ from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, refused, say
 from tests.rooms.builders import CODEC, Site, handler

@@ -16,7 +16,8 @@ from policies.schedule import Due, due_key
 from rooms.apply import MATRIX, Outgoing
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.polls import Poll, PollEnd, asked_in, being_posted, poll_item
-from rooms.ports import EventId, Item, State
+from rooms.ports import EventId
+from rooms.queue import Item, State
 from tests.policies.builders import agreed_case, done, facts, named
 from tests.rooms.builders import CODEC, Site, applier, handler
 

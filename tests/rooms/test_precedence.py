@@ -12,8 +12,8 @@ from policies.message import MessageId, Text
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from rooms.apply import MATRIX, PEOPLE, Outgoing
-from rooms.ports import Item, ItemId, Lane
 from rooms.precedence import Precedence
+from rooms.queue import Item, ItemId, Lane
 from tests.policies.builders import both_sides, named
 
 CASE = both_sides()

@@ -18,7 +18,7 @@ from policies.record import HEADS_EVERY, digest, next_heads, parts
 from policies.schedule import Due, due_key
 from rooms.apply import MailHeads
 from rooms.handle import Handler
-from rooms.ports import Item, ItemId, State
+from rooms.queue import Item, ItemId, State
 from rooms.record import Line, Walk, posted
 from tests.policies.builders import caucus_of, message
 from tests.rooms.builders import AT, CODEC, HOUSE, Site, handler

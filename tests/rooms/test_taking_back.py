@@ -18,7 +18,8 @@ from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.outcome import Sent
-from rooms.ports import EventId, Item, ItemId, State
+from rooms.ports import EventId
+from rooms.queue import Item, ItemId, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import AT, both_sides, caucus_of, message, named
 from tests.rooms.builders import CODEC, HOUSE, Site, item_of

@@ -31,7 +31,8 @@ from rooms.addresses import ReplyAddress
 from rooms.apply import MATRIX, PEOPLE
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId
+from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, Standing, UserId
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import entry
 from rooms.vault import Blob, Media
 

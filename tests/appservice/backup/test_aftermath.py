@@ -27,8 +27,9 @@ from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.polls import Poll, PollEnd
-from rooms.ports import Entry, EventId, Item, ItemId, Lane, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Entry, EventId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import Report
+from rooms.queue import Item, ItemId, Lane
 from rooms.vault import Media
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.test_document_commands import granted, with_document

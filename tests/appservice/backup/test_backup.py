@@ -40,7 +40,8 @@ from appservice.storage.transfer import Layout, layouts
 from appservice.upkeep.epoch import Stage
 from policies.case import CaseId
 from policies.message import MessageId, Text
-from rooms.ports import EventId, Item, ItemId, Lane, State
+from rooms.ports import EventId
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.backup.filled import AT, BOT, SECRET, fill, ghost_of, item, room_of
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.master import MASTER

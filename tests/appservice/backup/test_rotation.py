@@ -20,7 +20,7 @@ from appservice.storage.errors import UnusableDatabase
 from appservice.storage.resealing import reseal
 from appservice.storage.schema import metadata
 from policies.message import MessageId, Text
-from rooms.ports import ItemId, State
+from rooms.queue import ItemId, State
 from tests.appservice.backup.filled import BOT, SECRET, fill, item
 from tests.appservice.storage.master import MASTER
 

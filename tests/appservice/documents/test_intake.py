@@ -30,7 +30,8 @@ from policies.phrase import verbatim
 from policies.quota import Quota
 from policies.redaction import Redaction
 from rooms.homeserver import Trouble
-from rooms.ports import Entry, Item, ItemId, Lane, UserId
+from rooms.ports import Entry, UserId
+from rooms.queue import Item, ItemId, Lane
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.synapse import FakeSynapse
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message

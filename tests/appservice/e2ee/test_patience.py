@@ -28,7 +28,8 @@ from policies.membership import conversations
 from policies.message import SignedDevice, Unreadable
 from policies.plan import room_key
 from rooms.house import House
-from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId
+from rooms.ports import RoomId, RoomRecord, Standing, UserId
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER
 from tests.fakes.memory import MemoryDatabase

@@ -19,7 +19,8 @@ from policies.commands.channels import ConfirmIdentity
 from policies.effects import Explain, Tell
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import Item, ItemId, Lane, State, identity_wait_key
+from rooms.lanes import identity_wait_key
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.homeserver import FakeHomeserver
 from tests.appservice.crypto.people import ALICE, BOT, Person
 from tests.appservice.crypto.service import SEALER

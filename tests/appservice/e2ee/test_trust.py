@@ -21,7 +21,8 @@ from appservice.e2ee.trust import LASTS, Heard, Verifications, Waiting, read_in_
 from policies.plan import RoomKey
 from rooms.apply import Say, Signal
 from rooms.clock import TIME, scheduled
-from rooms.ports import Item, ItemId, Lane, RoomRecord, Standing, State
+from rooms.ports import RoomRecord, Standing
+from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.sas_client import THEM, Client
 from tests.appservice.crypto.service import SEALER

@@ -12,7 +12,7 @@ from policies.case import DESK, Case, caucus
 from policies.effects import Explain, Tell
 from rooms.clock import TIME
 from rooms.house import House
-from rooms.ports import Item, State
+from rooms.queue import Item, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import ALICE_JOINS, AT, done, new_case
 

@@ -15,7 +15,7 @@ from policies.plan import label
 from rooms.addresses import ReplyAddress
 from rooms.letters import Letter
 from rooms.outcome import Sent
-from rooms.ports import Item, ItemId, Lane
+from rooms.queue import Item, ItemId, Lane
 from tests.appservice.mail.test_courier_and_reader import AT, Desk
 from tests.bridges.email.builders import PASSED, TOKEN, mail
 from tests.policies.builders import done, named

@@ -33,7 +33,8 @@ from rooms.letters import Letter
 from rooms.mails import SentMail
 from rooms.marks import Mark
 from rooms.outcome import Outcome, Sent, Unanswered
-from rooms.ports import Entry, Item, ItemId, Lane, State
+from rooms.ports import Entry
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.shown import mails_text
 from tests.bridges.email.builders import ADDRESS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail, parsed
 from tests.bridges.email.test_reports import BLOCK, dsn

@@ -14,7 +14,7 @@ from policies.plan import label
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
 from rooms.outcome import Outcome, Sent, Unanswered
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.shown import mails_text
 from tests.appservice.mail.test_courier_and_reader import AT, CARL, CASE, Desk
 from tests.bridges.email.builders import PASSED, mail

@@ -30,8 +30,9 @@ from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.lanes import person_lane
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
-from rooms.ports import Item, ItemId, person_lane
+from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice

@@ -17,7 +17,7 @@ from bridges.unsent import NotSent, Unknown
 from rooms.apply import MailHeads
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Sent, TakenOver, Unanswered
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import posted
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice

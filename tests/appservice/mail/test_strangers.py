@@ -30,7 +30,8 @@ from policies.stranger import TRIAGE
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
-from rooms.ports import Item, ItemId, State, UserId
+from rooms.ports import UserId
+from rooms.queue import Item, ItemId, State
 from rooms.triage import StrangerWork
 from tests.appservice.mail.test_courier_and_reader import SENDER
 from tests.bridges.email.builders import CLIENTS, OWN_DOMAIN, PASSED, TOKEN, TRUST, mail

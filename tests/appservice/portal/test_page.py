@@ -44,9 +44,11 @@ from rooms.apply import Outgoing
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.lanes import person_lane
 from rooms.letters import Letter
 from rooms.outcome import Sent
-from rooms.ports import Entry, Held, Item, ItemId, Lane, State, person_lane
+from rooms.ports import Entry, Held
+from rooms.queue import Item, ItemId, Lane, State
 from tests.bridges.email.builders import OWN_DOMAIN
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice

@@ -20,7 +20,7 @@ from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.storage.queue import SqlQueue
 from appservice.storage.schema import INBOX
-from rooms.ports import Item, Lane, State
+from rooms.queue import Item, Lane, State
 from tests.appservice.storage.master import MASTER
 
 LEASE, BRIEFLY = timedelta(minutes=2), timedelta(seconds=1.5)

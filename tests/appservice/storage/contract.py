@@ -61,7 +61,8 @@ from policies.whatsapp import WhatsAppState, Window
 from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, Item, ItemId, Lane, RoomId, RoomRecord, Standing, State, UserId, Work
+from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import Head, Line, entry
 from rooms.vault import Blob, Media
 from tests.policies.builders import both_sides

@@ -8,7 +8,8 @@ import pytest
 from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE, KEY_COUNTS
 from policies.case import CaseId
-from rooms.ports import Item, ItemId, Lane, Queue, State, Work
+from rooms.ports import Work
+from rooms.queue import Item, ItemId, Lane, Queue, State
 from rooms.turns import TURN_BYTES
 from tests.appservice.storage.contract import WorkDatabase
 

@@ -26,7 +26,8 @@ from policies.message import MessageId, Text
 from policies.plan import RoomKey
 from policies.record import Part
 from rooms.addresses import ReplyAddress
-from rooms.ports import Entry, Held, Item, ItemId, Lane, RoomRecord, Standing, State, UserId
+from rooms.ports import Entry, Held, RoomRecord, Standing, UserId
+from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import entry
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.contract import CASE, SMITH, message

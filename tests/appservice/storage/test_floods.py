@@ -5,7 +5,7 @@ import gc
 from datetime import UTC, datetime
 
 from appservice.worker import BATCH, Done, Fate, Worker
-from rooms.ports import Item, ItemId, Lane
+from rooms.queue import Item, ItemId, Lane
 from tests.appservice.storage.conftest import opened
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appservice.storage.database import SqlDatabase
-from rooms.ports import ItemId, State
+from rooms.queue import ItemId, State
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.queue_contract import AT, item
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.storage.schema import INBOX
-from rooms.ports import Item, ItemId, Lane
+from rooms.queue import Item, ItemId, Lane
 from tests.appservice.storage.master import MASTER
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.memory_queue import MemoryQueue

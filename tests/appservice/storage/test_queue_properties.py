@@ -14,7 +14,7 @@ from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.storage.queue import SqlQueue
 from appservice.storage.schema import INBOX
-from rooms.ports import Item, ItemId, Lane, Queue, State
+from rooms.queue import Item, ItemId, Lane, Queue, State
 from tests.appservice.storage.master import MASTER
 from tests.fakes.memory import MemoryDatabase
 

@@ -26,7 +26,8 @@ from policies.mail import MailState
 from policies.plan import RoomKey
 from rooms.addresses import ReplyAddress
 from rooms.mails import SentMail
-from rooms.ports import Item, ItemId, Lane, RoomId, RoomRecord, Standing, State
+from rooms.ports import RoomId, RoomRecord, Standing
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 
 Database = SqlDatabase | MemoryDatabase

@@ -8,7 +8,7 @@ import pytest
 
 from appservice.storage import wakeups
 from appservice.storage.database import SqlDatabase
-from rooms.ports import ItemId
+from rooms.queue import ItemId
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.postgresql import Postgresql
 from tests.appservice.storage.queue_contract import item

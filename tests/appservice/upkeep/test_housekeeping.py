@@ -13,7 +13,8 @@ from appservice.e2ee.sweeping import Sweeper
 from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE
 from appservice.upkeep.housekeeping import LISTS_FOR, PASSING_FOR, REMEMBERED_FOR, Housekeeping
-from rooms.ports import Item, ItemId, Lane, UserId
+from rooms.ports import UserId
+from rooms.queue import Item, ItemId, Lane
 from tests.fakes.memory import MemoryDatabase
 
 BOT, ALICE, BOB = (UserId(f"@{name}:example.org") for name in ("_mediatrix_bot", "alice", "bob"))

@@ -16,7 +16,7 @@ from appservice.upkeep.epoch import Epoch, Stage
 from appservice.upkeep.reach import Leg, Reach
 from appservice.upkeep.status import Status, of_database
 from policies.case import CaseId, Joining
-from rooms.ports import Item, ItemId, Lane, Queue, State
+from rooms.queue import Item, ItemId, Lane, Queue, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.policies.builders import both_sides
 

@@ -17,7 +17,7 @@ from appservice.web.errors import answer_errors
 from appservice.web.whatsapp import MAX_WEBHOOK, PATH, WebhookSecrets, WhatsAppApi
 from appservice.whatsapp import webhooks
 from appservice.whatsapp.webhooks import WebhookInbox
-from rooms.ports import ItemId, item_id
+from rooms.queue import ItemId, item_id
 from tests.appservice.web.conftest import Client
 from tests.bridges.whatsapp.builders import message, webhook
 from tests.fakes.memory import MemoryDatabase, MemoryWork

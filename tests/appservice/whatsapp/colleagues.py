@@ -16,7 +16,8 @@ from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.manning import man_mediators_room
-from rooms.ports import EventId, ItemId, State, UserId
+from rooms.ports import EventId, UserId
+from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, HOUSE, NOBODY
 from tests.appservice.whatsapp.triage import Triage
 from tests.bridges.whatsapp.builders import PRIVATE, Json, contact, message, webhook

@@ -37,7 +37,8 @@ from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Outcome
-from rooms.ports import Item, ItemId, Lane, State, UserId
+from rooms.ports import UserId
+from rooms.queue import Item, ItemId, Lane, State
 from tests.bridges.whatsapp.builders import (
     BEA,
     BEA_PHONE,

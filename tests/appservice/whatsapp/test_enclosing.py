@@ -22,7 +22,8 @@ from policies.documents import relabelled
 from policies.effects import Tell
 from policies.files import Kind
 from policies.recipient import Stamp
-from rooms.ports import Item, State, UserId
+from rooms.ports import UserId
+from rooms.queue import Item, State
 from sandbox.whatsapp.rules import Json
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import PRIVATE

@@ -13,7 +13,8 @@ from policies.whatsapp import fingerprint
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.outcome import Parked, Sent
-from rooms.ports import Entry, Item, ItemId, State
+from rooms.ports import Entry
+from rooms.queue import Item, ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, HOUSE, WhatsAppHouse, case_with_bea, done
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, message, webhook
 from tests.fakes.graph import Mishap

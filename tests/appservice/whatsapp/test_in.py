@@ -13,7 +13,7 @@ from policies.effects import Announce, Inform, Post, Tell
 from policies.message import Text
 from policies.phrase import verbatim
 from policies.whatsapp import account_text, fingerprint
-from rooms.ports import State
+from rooms.queue import State
 from tests.appservice.whatsapp.house import WhatsAppHouse, case_with_bea, done
 from tests.bridges.whatsapp.builders import (
     BEA,

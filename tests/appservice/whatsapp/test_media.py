@@ -24,7 +24,8 @@ from policies.filing import Refused, Waits
 from policies.message import File, Text
 from policies.phrase import verbatim
 from rooms.homeserver import Trouble
-from rooms.ports import Item, State, UserId
+from rooms.ports import UserId
+from rooms.queue import Item, State
 from sandbox.whatsapp.media import Stored
 from sandbox.whatsapp.telephone import PICTURE
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse

@@ -24,7 +24,7 @@ from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
-from rooms.ports import Item, ItemId, Lane, State
+from rooms.queue import Item, ItemId, Lane, State
 from sandbox.whatsapp.graph import CODE, NOTICE
 from tests.appservice.whatsapp.house import WhatsAppHouse
 from tests.bridges.whatsapp.builders import PRIVATE

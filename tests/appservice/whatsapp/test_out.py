@@ -19,7 +19,8 @@ from policies.whatsapp import WhatsAppState
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
-from rooms.ports import Entry, ItemId, State
+from rooms.ports import Entry
+from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CARRIED, CODEC, Sayable, WhatsAppHouse
 from tests.bridges.whatsapp.builders import BEA, JOINT_NUMBER, PRIVATE, message, status, webhook
 from tests.fakes.graph import Mishap, Unreachable

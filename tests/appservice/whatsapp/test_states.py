@@ -14,7 +14,7 @@ from policies.states import SETTLES, MessageState
 from rooms.apply import MATRIX
 from rooms.handle import Handler
 from rooms.marks import Mark, Marked, is_overtaken, marks_lane, show
-from rooms.ports import Item, ItemId, State
+from rooms.queue import Item, ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE, Json
 from tests.fakes.graph import Mishap

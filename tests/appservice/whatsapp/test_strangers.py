@@ -22,7 +22,8 @@ from policies.schedule import Due, due_key
 from policies.stranger import TRIAGE, Stands
 from rooms.handle import Handler
 from rooms.manning import man_triage
-from rooms.ports import EventId, ItemId, State, UserId
+from rooms.ports import EventId, UserId
+from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, INTAKE_NUMBER, case_with_bea
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, Triage, house
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook

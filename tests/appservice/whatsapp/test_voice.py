@@ -15,7 +15,7 @@ from policies.filing import Filing, Refused, decide_filed
 from policies.message import File, FileRef, MessageId
 from policies.phrase import verbatim
 from rooms.handle import Handler
-from rooms.ports import ItemId, State
+from rooms.queue import ItemId, State
 from sandbox.whatsapp.rules import Json
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, case_with_bea, known
 from tests.appservice.whatsapp.test_enclosing import Shared

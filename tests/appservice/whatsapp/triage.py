@@ -15,7 +15,8 @@ from policies.stranger import TRIAGE, Stranger
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
-from rooms.ports import EventId, ItemId, State
+from rooms.ports import EventId
+from rooms.queue import ItemId, State
 from rooms.triage import StrangerWork
 from tests.appservice.whatsapp.house import CODEC, NOBODY, WhatsAppHouse
 from tests.bridges.whatsapp.builders import PRIVATE, contact, message, webhook
