@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from appservice.e2ee.trust import Verifications
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
-from rooms.apply import Codec
 from rooms.clock import scheduled
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item
 
 

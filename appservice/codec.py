@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appservice.storage.documents import Document
-from rooms.apply import Outgoing
+from rooms.outgoing import Outgoing
 
 
 class JsonCodec:

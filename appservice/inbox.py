@@ -30,11 +30,11 @@ from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
 from appservice.worker import Done, End, Fate, Finished, Park, is_still_due
-from rooms.apply import Codec
 from rooms.clock import TIME
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item, State, item_id
 
 logger = logging.getLogger(__name__)

@@ -25,10 +25,10 @@ from policies.commands.sides import AddSide
 from policies.commands.vocabulary import Command, parse
 from policies.status import status_text
 from policies.text import clean
-from rooms.apply import Codec
 from rooms.handle import Answer, Handler
 from rooms.house import House
 from rooms.lanes import case_lane
+from rooms.outgoing import Codec
 from rooms.ports import Database, UserId, Work
 from rooms.queue import Item, ItemId, Lane, State, item_id
 

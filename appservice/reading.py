@@ -37,12 +37,12 @@ from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadab
 from policies.plan import room_key
 from policies.poll import Vote
 from policies.routing import decide_undecrypted
-from rooms.apply import Codec
 from rooms.former import served_by
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import identity_wait_key
 from rooms.lobby import Lobby
+from rooms.outgoing import Codec
 from rooms.polls import asked_in, being_posted
 from rooms.ports import EventId, RoomId, RoomRecord, UserId, Work
 from rooms.queue import Item

@@ -12,10 +12,10 @@ from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
 from policies.case import Network
 from policies.reported import decide_reported
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import case_lane
+from rooms.outgoing import Codec
 from rooms.ports import EventId, RoomId
 from rooms.queue import Item, item_id
 

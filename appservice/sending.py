@@ -32,13 +32,14 @@ from policies.plan import desk_label
 from policies.recalling import is_early
 from policies.showing import Preview
 from policies.states import MessageState
-from rooms.apply import FILES, MATRIX, PEOPLE, REST_AT_MOST, Codec, MailHeads, Outgoing, Say
+from rooms.apply import REST_AT_MOST
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.marks import Mark, is_mark, show
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
+from rooms.outgoing import FILES, MATRIX, PEOPLE, Codec, MailHeads, Outgoing, Say
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, EventId, Work
 from rooms.precedence import Precedence

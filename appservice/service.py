@@ -37,9 +37,9 @@ from appservice.web.server import WebServer
 from appservice.worker import Worker
 from bridges.email.reception import Entrance
 from bridges.whatsapp.api import CloudApi
-from rooms.apply import Codec
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.outgoing import Codec
 
 logger = logging.getLogger(__name__)
 

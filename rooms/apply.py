@@ -5,9 +5,9 @@ This is the only place that makes outbox items, so it is the only place where an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from policies.ask import Ask
 from policies.carrying import Cover, Enclose, Erase, Hand, Recall
@@ -61,107 +61,32 @@ from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.endings import end_what_is_over
 from rooms.lanes import case_lane, identity_wait_key, person_lane, room_lane, stranger_lane
-from rooms.marks import Mark
 from rooms.noticing import DeskNotice, notice_lane, put_notices
+from rooms.outgoing import (
+    FILES,
+    MATRIX,
+    PEOPLE,
+    ROOMS,
+    Board,
+    Codec,
+    Decline,
+    Enter,
+    MailHeads,
+    Outgoing,
+    Say,
+    Signal,
+    ToSend,
+)
 from rooms.polls import Poll, PollEnd, poll_item
-from rooms.ports import Entry, Held, RoomId, UserId, Work
+from rooms.ports import Entry, Held, UserId, Work
 from rooms.queue import Item, ItemId, Lane, State, item_id
 from rooms.recalling import withhold
 from rooms.record import Line, entry
 from rooms.shown import Showing, link_given, pin_text, text_of
 from rooms.wording import balloted, worded
 
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """The bot's words in a direct chat, outside of any case."""
-
-    room: RoomId
-    to: UserId
-    text: str
-    to_unsigned_devices: bool = False
-    html: str | None = None
-    in_clear: bool = False
-    """For a chat that isn't encrypted: to say just that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """One of our users accepts an invitation."""
-
-    room: RoomId
-    user: UserId
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """One of our users turns an invitation down."""
-
-    room: RoomId
-    user: UserId
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A step of a protocol between devices, into a room: nobody's words. `content` is JSON."""
-
-    room: RoomId
-    to: UserId
-    type: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """The board of a case at its desk, as it is when this is sent. `update`: in the place of the one that stands."""
-
-    number: int
-    update: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MailHeads:
-    """The signed heads of a case's record, as they stand at the desk, to one address of the organisation's choice."""
-
-    to: str
-    text: str
-
-
-Filed = Ingest | Erase | Recall | Cover
-"""Work on files, between the homeserver and the vault."""
-ToSend = (
-    Post
-    | Tell
-    | Explain
-    | Pose
-    | Inform
-    | Publish
-    | Hand
-    | Enclose
-    | Relay
-    | Introduce
-    | Redact
-    | Filed
-    | Reconcile
-    | Preview
-    | WriteToStranger
-)
-"""The effects that become outbox items."""
-Outgoing = Effect | DeskNotice | Say | Enter | Decline | Signal | Board | MailHeads | Poll | PollEnd | Mark
-
 REST_AT_MOST = timedelta(hours=1)
 """What waits for a change of its case, which wakes it, is looked at this often all the same."""
-
-MATRIX, ROOMS, PEOPLE, FILES = "matrix", "rooms", "people", "files"
-"""The kinds of outbox items: words into a room, work on rooms, words to someone's channel outside Matrix, and files."""
-
-
-class Codec(Protocol):
-    """Between what is to be sent and the bytes that the outbox keeps."""
-
-    def dump(self, outgoing: Outgoing) -> bytes: ...
-
-    def load(self, body: bytes) -> Outgoing: ...
 
 
 class Applier:

@@ -34,7 +34,6 @@ from policies.plan import label, room_key
 from policies.recalling import is_early
 from policies.showing import Preview
 from rooms import noticing, passing
-from rooms.apply import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.board import board_of
 from rooms.carriers import Courier, HeadsCourier, NoticeCourier, Poster, Posting
 from rooms.clearance import kept_back, may_say, stopped, until_confirmed
@@ -46,6 +45,7 @@ from rooms.letters import ToPerson, addressee, letter_to
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.outgoing import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd, stands_by
 from rooms.ports import Database, EventId, RoomRecord, Standing, UserId, Work
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of

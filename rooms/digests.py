@@ -11,10 +11,10 @@ from policies.delivery import by_link
 from policies.effects import Publish, Relay
 from policies.message import Edit, File, Removal, Text
 from policies.recalling import is_early
-from rooms.apply import Codec
 from rooms.clearance import kept_back
 from rooms.letters import Enclosed, ToPerson, addressee, letter_to
 from rooms.outcome import Parked
+from rooms.outgoing import Codec
 from rooms.queue import Item
 
 TOGETHER_MOST: Final = 40

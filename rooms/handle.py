@@ -52,9 +52,10 @@ from policies.redaction import Redaction, decide_redacted
 from policies.schedule import Due, due_key
 from policies.succession import came_to_the_desk, left_the_desk
 from rooms import triage
-from rooms.apply import Applier, Codec
+from rooms.apply import Applier
 from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.ports import Entry, EventId, UserId, Work
 from rooms.provision import room_wait_key
 from rooms.queue import ItemId

@@ -12,10 +12,11 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.message import Content, Proof
 from policies.plan import RoomKey
-from rooms.apply import Applier, Codec, Decline, Enter, Say
+from rooms.apply import Applier
 from rooms.board import backlogs_of, busy
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec, Decline, Enter, Say
 from rooms.ports import RoomId, RoomRecord, Standing, UserId, Work
 from rooms.queue import ItemId
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from policies import colleagues, intake
 from policies.case import Case
 from policies.manning import decide_manned
-from rooms.apply import Applier, Codec
+from rooms.apply import Applier
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.ports import UserId, Work
 from rooms.queue import ItemId
 

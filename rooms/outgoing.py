@@ -21,9 +21,7 @@ from policies.effects import (
     Tell,
     WriteToStranger,
 )
-from policies.showing import (
-    Preview,
-)
+from policies.showing import Preview
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.polls import Poll, PollEnd

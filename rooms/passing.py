@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from policies.plan import room_key
 from policies.states import is_shown
-from rooms.apply import Signal
 from rooms.carriers import Poster, Posting
 from rooms.homeserver import Homeserver, ReaderFrozen
 from rooms.marks import Mark, Marked, is_overtaken
 from rooms.outcome import Cancelled, Outcome, Sent
+from rooms.outgoing import Signal
 from rooms.ports import Database, Standing
 from rooms.provision import Fit, fitness
 from rooms.queue import Item

@@ -15,7 +15,7 @@ from typing import Final
 from policies.carrying import Hand
 from policies.case import CaseId
 from policies.effects import Post, Publish
-from rooms.apply import MATRIX, Outgoing
+from rooms.outgoing import MATRIX, Outgoing
 from rooms.queue import Item
 
 AT_MOST: Final = timedelta(seconds=0.3)

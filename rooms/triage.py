@@ -14,13 +14,14 @@ from policies.message import Content, Message, MessageId, Proof
 from policies.outcome import Facts
 from policies.stranger import TRIAGE, Writer
 from policies.telephone import spellings
-from rooms.apply import Applier, Codec
+from rooms.apply import Applier
 from rooms.carriers import StrangerCourier
 from rooms.clearance import stopped, until_confirmed
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.manning import man_triage
 from rooms.outcome import Outcome
+from rooms.outgoing import Codec
 from rooms.ports import Database, Entry, Work
 from rooms.queue import Item, ItemId
 

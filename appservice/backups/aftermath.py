@@ -38,11 +38,11 @@ from policies.effects import (
 )
 from policies.message import Removal, Text
 from policies.plan import room_key
-from rooms.apply import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.outgoing import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, RoomId, UserId, Work
 from rooms.postings import IntoRoom

@@ -15,9 +15,9 @@ from appservice.e2ee.encryption import Encryption
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.upkeep.epoch import Epoch, Stage
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.ports import UserId
 from rooms.queue import item_id
 

@@ -27,10 +27,10 @@ from policies.documents import Denied, Wish
 from policies.enclosing import WAYS, may_enclose
 from policies.files import Kind, file_name
 from policies.recipient import Leaving, Stamp, handed_out, stamp_for
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item, item_id
 
 

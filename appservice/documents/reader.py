@@ -10,9 +10,9 @@ from appservice.worker import Fate, Finished
 from policies.case import CaseId
 from policies.document import Kept
 from policies.filing import Passed, Refused, Waits
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item
 
 

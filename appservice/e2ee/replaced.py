@@ -18,10 +18,10 @@ from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.alarms import decide_replaced
 from policies.case import Network
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import case_lane, identity_wait_key
+from rooms.outgoing import Codec
 from rooms.queue import Item, item_id
 
 REPLACED_IDENTITY = "identity.replaced"

@@ -58,9 +58,10 @@ from appservice.ports import ServiceWork
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
 from policies.schedule import Schedule
-from rooms.apply import Applier, Codec, Say, Signal
+from rooms.apply import Applier
 from rooms.clock import alarm
 from rooms.handle import Answer
+from rooms.outgoing import Codec, Say, Signal
 from rooms.ports import RoomId
 from rooms.queue import Item
 

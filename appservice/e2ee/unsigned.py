@@ -17,10 +17,10 @@ from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.alarms import decide_no_device, decide_unsigned_device
 from policies.case import CaseId, Network
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import case_lane
+from rooms.outgoing import Codec
 from rooms.queue import Item, State, item_id
 
 UNSIGNED_DEVICE = "device.unsigned"

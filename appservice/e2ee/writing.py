@@ -41,10 +41,10 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.upkeep.epoch import MARKER
 from policies.message import Content, File, FileRef
-from rooms.apply import Signal
 from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.marks import Marked
+from rooms.outgoing import Signal
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId
 from rooms.queue import Item

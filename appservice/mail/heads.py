@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from appservice.mail.plain import PlainMails
-from rooms.apply import MailHeads
 from rooms.outcome import Cancelled, Outcome
+from rooms.outgoing import MailHeads
 from rooms.queue import Item
 
 

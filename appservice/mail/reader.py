@@ -27,9 +27,9 @@ from policies.membership import caucuses_of
 from policies.message import AuthenticatedMail, Content, File, FileRef, Message, Proof, Text, Unreadable
 from policies.plan import label
 from rooms.addresses import ReplyAddress
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item, ItemId, State, item_id
 
 _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")

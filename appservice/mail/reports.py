@@ -12,11 +12,11 @@ from bridges.email import ids
 from bridges.email.reports import read_report
 from policies.mail import MailState, Report, decide_report
 from policies.states import MessageState
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.mails import SentMail
 from rooms.marks import Mark, show
+from rooms.outgoing import Codec
 from rooms.queue import Item
 
 _SHOWN = {MailState.FAILED: MessageState.FAILED, MailState.DELIVERED: MessageState.DELIVERED}

@@ -25,9 +25,9 @@ from policies.message import AuthenticatedMail, Content, Proof, Text, Unreadable
 from policies.stranger import Stranger, Writer
 from policies.text import one_line
 from rooms import triage
-from rooms.apply import Codec
 from rooms.house import House
 from rooms.outcome import Outcome
+from rooms.outgoing import Codec
 from rooms.queue import Item, State
 
 FULL = End(State.DEAD, "a stranger's mail came when too many waited")

@@ -24,9 +24,9 @@ from policies.phrase import Phrase, phrase
 from policies.plan import label
 from policies.status import readers_text
 from policies.text import one_line
-from rooms.apply import Codec
 from rooms.held import mine_id, waiting
 from rooms.lanes import case_lane, person_lane
+from rooms.outgoing import Codec
 from rooms.queue import Item, ItemId, item_id
 
 PORTAL: Final = "portal"

@@ -30,9 +30,9 @@ from policies.plan import label
 from policies.recipient import Leaving, handed_out
 from policies.versions import their_own
 from policies.viewing import opened, page_shown, visible
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import item_id
 
 WIDTH: Final = 1240

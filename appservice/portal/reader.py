@@ -21,9 +21,9 @@ from policies.message import Message, MessageId, PinnedLink, Text
 from policies.outcome import Done
 from policies.portal import decide_again, decide_digest, decide_locked, decide_paused
 from policies.text import clean
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item
 
 _HANDLED: Final = "handled"

@@ -36,7 +36,7 @@ class _Lease:
 
 
 class SqlQueue:
-    """`rooms.ports.Queue` within one database transaction."""
+    """`rooms.queue.Queue` within one database transaction."""
 
     def __init__(self, connection: AsyncConnection, tables: QueueTables, sealer: Sealer) -> None:
         """The unit of work calls `settle` before it commits."""

@@ -16,12 +16,12 @@ from appservice.ports import ServiceDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from policies.case import CaseId, Phase
 from policies.schedule import Due, Schedule, due_key
-from rooms.apply import Codec
 from rooms.clock import alarm
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import case_lane
 from rooms.manning import man_mediators_room, man_triage
+from rooms.outgoing import Codec
 from rooms.ports import Work
 from rooms.queue import ItemId, item_id
 

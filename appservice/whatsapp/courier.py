@@ -26,13 +26,13 @@ from policies.language import Language
 from policies.message import Edit, MessageId, Removal, SignedWebhook
 from policies.phrase import verbatim
 from policies.whatsapp import WhatsAppState, decide_doubt, further
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.messages import SentPart
 from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
+from rooms.outgoing import Codec
 from rooms.queue import Item, State, item_id
 
 _STOPPED: Final = "the service stopped while it was on its way"

@@ -18,8 +18,9 @@ from bridges.email.rate import RateCap
 from policies.case import DESK
 from policies.effects import Decision, Tell
 from policies.stranger import TRIAGE
-from rooms.apply import Applier, Codec
+from rooms.apply import Applier
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.queue import Item, Lane, State, item_id
 
 logger = logging.getLogger(__name__)

@@ -42,9 +42,9 @@ from policies.whatsapp import (
     recognise,
 )
 from rooms import triage
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.outgoing import Codec
 from rooms.ports import Entry
 from rooms.queue import Item, State, item_id
 

@@ -34,13 +34,13 @@ from policies.whatsapp import (
     decide_not_asked,
     further,
 )
-from rooms.apply import Codec
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import stranger_of
 from rooms.marks import Mark, show
 from rooms.messages import SentPart
 from rooms.noticing import is_notice
+from rooms.outgoing import Codec
 from rooms.queue import Item, ItemId, State
 
 _STATES = {

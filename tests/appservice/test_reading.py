@@ -27,9 +27,9 @@ from policies.language import Language
 from policies.manning import manned
 from policies.message import SignedDevice, Unreadable
 from policies.plan import RoomKey, room_key
-from rooms.apply import MATRIX, Say
 from rooms.former import former_key
 from rooms.house import House
+from rooms.outgoing import MATRIX, Say
 from rooms.polls import poll_item
 from rooms.ports import EventId, RoomId, RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State

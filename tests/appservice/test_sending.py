@@ -14,9 +14,10 @@ from policies.effects import Explain, Introduce, Post, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
 from policies.phrase import verbatim
 from policies.showing import Preview
-from rooms.apply import MATRIX, PEOPLE, REST_AT_MOST, Outgoing, Say
+from rooms.apply import REST_AT_MOST
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
+from rooms.outgoing import MATRIX, PEOPLE, Outgoing, Say
 from rooms.ports import Entry, RoomId, Work
 from rooms.provision import Report
 from rooms.queue import Item, ItemId, Lane, State

@@ -20,8 +20,8 @@ from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
 from bridges.email.reply import read_reply
 from bridges.email.server import LmtpServer
 from policies.case import CaseId, ConversationId
-from rooms.apply import MailHeads
 from rooms.outcome import Sent
+from rooms.outgoing import MailHeads
 from rooms.queue import Item, ItemId, Lane
 from rooms.record import posted
 from sandbox.mail import MailSandbox, Stamp, composed

@@ -21,9 +21,9 @@ from appservice.opened import Closed, Opened
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished
 from policies.message import Content, File, FileRef, Proof, SignedDevice
-from rooms.apply import Signal
 from rooms.carriers import Posting
 from rooms.marks import Marked
+from rooms.outgoing import Signal
 from rooms.polls import Poll, PollEnd
 from rooms.ports import EventId, UserId
 from rooms.queue import Item

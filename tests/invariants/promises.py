@@ -13,8 +13,8 @@ from policies.effects import Post, Relay, Tell
 from policies.message import MessageId
 from policies.plan import desk_label, room_key
 from policies.record import digest
-from rooms.apply import Outgoing
 from rooms.clock import TIME
+from rooms.outgoing import Outgoing
 from rooms.ports import RoomId, UserId
 from rooms.queue import Item, State
 from rooms.record import Walk

@@ -53,12 +53,12 @@ from policies.effects import Inform, Post, Publish, Tell
 from policies.files import Kind
 from policies.message import AuthenticatedMail, Proof, SignedDevice, SignedWebhook, Text
 from rooms import clearance
-from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.documents import may_hand
 from rooms.homeserver import Trouble
 from rooms.house import House as Handling
 from rooms.lanes import person_lane
+from rooms.outgoing import PEOPLE
 from rooms.ports import UserId
 from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier, FakeExaminer, FakeRenderer

@@ -26,6 +26,7 @@ from rooms.apply import Applier
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, letter_to
+from rooms.outgoing import PEOPLE
 from rooms.provision import Fit
 from rooms.queue import Item, ItemId, Lane
 from rooms.reconcile import Remove
@@ -210,7 +211,7 @@ def each_message_has_a_lane_of_its_own(patch: Patch) -> None:
 
     async def wrong(self: Applier, case: Any, lane: Lane, kind: str, outgoing: Any, **wait: Any) -> None:
         many = Lane(f"{lane}:{self._parts}:{self._item}")
-        await put(self, case, many if kind == apply.PEOPLE else lane, kind, outgoing, **wait)
+        await put(self, case, many if kind == PEOPLE else lane, kind, outgoing, **wait)
 
     patch.setattr(Applier, "_put", wrong)
 

@@ -18,7 +18,7 @@ from policies.case import DESK, JOINT, Case, Conversation, Person
 from policies.effects import Decision, Explain, Inform, Ingest, Post, Tell
 from policies.message import File, Message, Text
 from policies.whatsapp import HELP, START, STOP
-from rooms.apply import Outgoing
+from rooms.outgoing import Outgoing
 from tests.appservice.whatsapp.house import WhatsAppHouse
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE, Json, contact, message, status, webhook
 from tests.policies.builders import caucus_of

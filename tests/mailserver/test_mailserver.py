@@ -37,11 +37,11 @@ from policies.case import DESK, JOINT, Case, Closing, Conversation, Phase
 from policies.effects import Post, Relay, Tell
 from policies.message import Text
 from policies.plan import label
-from rooms.apply import Outgoing
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Sent
+from rooms.outgoing import Outgoing
 from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.storage.master import MASTER
 from tests.mailserver.dkim import Signer

@@ -8,7 +8,7 @@ from appservice.codec import JsonCodec
 from appservice.crypto.outbound import Rotation
 from policies.case import Case, CaseId, Conversation, Network
 from policies.plan import room_key
-from rooms.apply import MATRIX, Applier, Outgoing
+from rooms.apply import Applier
 from rooms.carriers import Courier, Poster, Posting
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
@@ -17,6 +17,7 @@ from rooms.house import House
 from rooms.letters import Letter
 from rooms.lobby import Lobby
 from rooms.outcome import Outcome, Sent
+from rooms.outgoing import MATRIX, Outgoing
 from rooms.ports import EventId, RoomId, UserId
 from rooms.provision import Report, reconcile
 from rooms.queue import Item, ItemId, Lane, State

@@ -11,7 +11,7 @@ from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
 from policies.phrase import verbatim
 from policies.showing import DeadLetters, Preview, ShowHeld
 from rooms.addresses import ReplyAddress
-from rooms.apply import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
+from rooms.outgoing import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
 from rooms.ports import Entry, RoomId
 from rooms.queue import Item, ItemId, State
 from tests.policies.builders import (

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from policies.case import DESK
 from policies.message import SignedDevice, Text
-from rooms.apply import Board, Say
 from rooms.board import UPDATED_EVERY, board_item
 from rooms.deliver import Deliverer
 from rooms.outcome import Cancelled, Sent
+from rooms.outgoing import Board, Say
 from rooms.ports import RoomId
 from rooms.queue import Item, State
 from tests.policies.builders import message

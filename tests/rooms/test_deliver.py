@@ -15,11 +15,11 @@ from policies.plan import room_key
 from policies.showing import Preview
 from policies.states import MessageState
 from rooms import deliver
-from rooms.apply import Decline, Enter, Outgoing, Say
 from rooms.deliver import AFTER_YOU
 from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.marks import Mark, Marked, show
 from rooms.outcome import Cancelled, Parked, Sent
+from rooms.outgoing import Decline, Enter, Outgoing, Say
 from rooms.ports import Entry, EventId, RoomId, Standing
 from rooms.provision import Fit
 from rooms.queue import ItemId, State

@@ -12,11 +12,11 @@ from policies.message import Edit, MessageId, Reaction, Text
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from rooms import digests
-from rooms.apply import PEOPLE, Outgoing
 from rooms.deliver import Deliverer
 from rooms.lanes import person_lane
 from rooms.letters import Letter
 from rooms.outcome import Outcome, Parked, Sent
+from rooms.outgoing import PEOPLE, Outgoing
 from rooms.queue import Item, ItemId, State
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named
 from tests.rooms.builders import CODEC, Site, applier

@@ -13,7 +13,7 @@ from policies.commands.session import OpenJoint
 from policies.effects import Decision, Tell
 from policies.lobby import DESK_ONLY
 from policies.message import Edit, Message, MessageId, SignedDevice, Text, Unproven
-from rooms.apply import Outgoing, Say
+from rooms.outgoing import Outgoing, Say
 from rooms.ports import EventId, RoomId
 from rooms.queue import State
 from tests.fakes.memory import MemoryDatabase

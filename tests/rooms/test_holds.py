@@ -21,9 +21,9 @@ from policies.message import (
     Unproven,
 )
 from policies.phrase import verbatim
-from rooms.apply import PEOPLE
 from rooms.handle import Handler
 from rooms.outcome import Sent
+from rooms.outgoing import PEOPLE
 from rooms.queue import ItemId
 from tests.policies.builders import AT, both_sides, caucus_of, message, named
 from tests.rooms.builders import CODEC, HOUSE, Site, handler

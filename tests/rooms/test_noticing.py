@@ -23,11 +23,11 @@ from policies.membership import readers
 from policies.message import MessageId, SignedDevice, Text
 from policies.noticing import NOTICE_EVERY, NOTICE_FAILED
 from policies.quiet import Quiet
-from rooms.apply import PEOPLE, Outgoing
 from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.outgoing import PEOPLE, Outgoing
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, refused, say

@@ -13,8 +13,8 @@ from policies.effects import Decision, Pose, Tell
 from policies.message import SignedDevice
 from policies.poll import Vote
 from policies.schedule import Due, due_key
-from rooms.apply import MATRIX, Outgoing
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.outgoing import MATRIX, Outgoing
 from rooms.polls import Poll, PollEnd, asked_in, being_posted, poll_item
 from rooms.ports import EventId
 from rooms.queue import Item, State

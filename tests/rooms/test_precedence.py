@@ -11,7 +11,7 @@ from policies.effects import Post, Publish, Relay, Tell
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
 from policies.phrase import verbatim
-from rooms.apply import MATRIX, PEOPLE, Outgoing
+from rooms.outgoing import MATRIX, PEOPLE, Outgoing
 from rooms.precedence import Precedence
 from rooms.queue import Item, ItemId, Lane
 from tests.policies.builders import both_sides, named

@@ -6,8 +6,8 @@ from policies.case import Case
 from policies.effects import Inform, Pose
 from policies.message import Text
 from policies.phrase import verbatim
-from rooms.apply import MATRIX, PEOPLE
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.outgoing import MATRIX, PEOPLE
 from tests.policies.builders import agreed_case, done, facts, named
 from tests.rooms.builders import ALICE, MIA, Site, applier, item_of
 

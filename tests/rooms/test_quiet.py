@@ -8,9 +8,9 @@ from policies.case import JOINT, Network
 from policies.effects import Relay, Tell
 from policies.message import MessageId, Text
 from policies.quiet import Quiet
-from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.outcome import Parked, Sent
+from rooms.outgoing import PEOPLE
 from tests.policies.builders import both_sides, named
 from tests.rooms.builders import Site, item_of
 

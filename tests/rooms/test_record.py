@@ -16,8 +16,8 @@ from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.record import HEADS_EVERY, digest, next_heads, parts
 from policies.schedule import Due, due_key
-from rooms.apply import MailHeads
 from rooms.handle import Handler
+from rooms.outgoing import MailHeads
 from rooms.queue import Item, ItemId, State
 from rooms.record import Line, Walk, posted
 from tests.policies.builders import caucus_of, message

@@ -13,11 +13,11 @@ from policies.commands.vocabulary import parse
 from policies.effects import Redact, Relay, Tell
 from policies.message import Content, Edit, MessageId, Removal, Text
 from rooms import apply
-from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.outcome import Sent
+from rooms.outgoing import PEOPLE
 from rooms.ports import EventId
 from rooms.queue import Item, ItemId, State
 from tests.fakes.memory import MemoryDatabase

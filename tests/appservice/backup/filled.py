@@ -28,9 +28,9 @@ from policies.plan import RoomKey
 from policies.record import Part
 from policies.whatsapp import WhatsAppState
 from rooms.addresses import ReplyAddress
-from rooms.apply import MATRIX, PEOPLE
 from rooms.mails import SentMail
 from rooms.messages import SentPart
+from rooms.outgoing import MATRIX, PEOPLE
 from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, Standing, UserId
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import entry

@@ -22,10 +22,10 @@ from policies.plan import RoomKey
 from policies.poll import Ballot
 from policies.recalling import name_of_removal
 from policies.stranger import StrangerId
-from rooms.apply import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
+from rooms.outgoing import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Entry, EventId, RoomId, RoomRecord, Standing, UserId, Work
 from rooms.provision import Report

@@ -19,8 +19,8 @@ from appservice.e2ee import trust
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.trust import LASTS, Heard, Verifications, Waiting, read_in_room, read_to_device
 from policies.plan import RoomKey
-from rooms.apply import Say, Signal
 from rooms.clock import TIME, scheduled
+from rooms.outgoing import Say, Signal
 from rooms.ports import RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.people import ALICE, BOT

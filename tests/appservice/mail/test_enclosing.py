@@ -26,12 +26,12 @@ from policies.document import Action, Consent, Document, DocumentId, Grant, Labe
 from policies.documents import revoked
 from policies.files import Kind
 from policies.recipient import Stamp
-from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.lanes import person_lane
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
+from rooms.outgoing import PEOPLE
 from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier
 from tests.fakes.memory import MemoryDatabase

@@ -14,9 +14,9 @@ from appservice.mail.heads import HeadsMail
 from appservice.mail.plain import PlainMails
 from bridges.email.api import MailServer, Refused, Security, SendResult
 from bridges.unsent import NotSent, Unknown
-from rooms.apply import MailHeads
 from rooms.homeserver import Trouble
 from rooms.outcome import Cancelled, Outcome, Sent, TakenOver, Unanswered
+from rooms.outgoing import MailHeads
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import posted
 from tests.fakes.memory import MemoryDatabase

@@ -40,13 +40,13 @@ from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.plan import label
 from policies.recalling import name_of_removal
-from rooms.apply import Outgoing
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.lanes import person_lane
 from rooms.letters import Letter
 from rooms.outcome import Sent
+from rooms.outgoing import Outgoing
 from rooms.ports import Entry, Held
 from rooms.queue import Item, ItemId, Lane, State
 from tests.bridges.email.builders import OWN_DOMAIN

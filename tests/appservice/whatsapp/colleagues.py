@@ -11,11 +11,11 @@ from policies.case import DESK, Case, Conversation, Network, Person, PersonId
 from policies.effects import Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.names import MEDIATORS
-from rooms.apply import Outgoing
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.manning import man_mediators_room
+from rooms.outgoing import Outgoing
 from rooms.ports import EventId, UserId
 from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, HOUSE, NOBODY

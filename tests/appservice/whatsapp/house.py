@@ -29,7 +29,6 @@ from policies.message import Content, MessageId
 from policies.outcome import Done as Carried
 from policies.outcome import Facts
 from policies.plan import label
-from rooms.apply import Outgoing
 from rooms.clock import TIME, scheduled
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
@@ -37,6 +36,7 @@ from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter
 from rooms.outcome import Outcome
+from rooms.outgoing import Outgoing
 from rooms.ports import UserId
 from rooms.queue import Item, ItemId, Lane, State
 from tests.bridges.whatsapp.builders import (

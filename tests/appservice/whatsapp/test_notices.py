@@ -18,12 +18,12 @@ from policies.names import MEDIATORS
 from policies.noticing import NOTICE_EVERY
 from policies.outcome import Facts
 from policies.stranger import TRIAGE, Stranger, StrangerId, Triage, Writer
-from rooms.apply import PEOPLE
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
+from rooms.outgoing import PEOPLE
 from rooms.queue import Item, ItemId, Lane, State
 from sandbox.whatsapp.graph import CODE, NOTICE
 from tests.appservice.whatsapp.house import WhatsAppHouse

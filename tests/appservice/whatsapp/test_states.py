@@ -11,9 +11,9 @@ from policies.case import DESK, JOINT, Conversation
 from policies.effects import Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.states import SETTLES, MessageState
-from rooms.apply import MATRIX
 from rooms.handle import Handler
 from rooms.marks import Mark, Marked, is_overtaken, marks_lane, show
+from rooms.outgoing import MATRIX
 from rooms.queue import Item, ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE, Json
