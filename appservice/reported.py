@@ -10,14 +10,14 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.reading import conversation_of
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
-from policies.case import Network
+from policies.case import CaseId, Network
 from policies.reported import decide_reported
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import case_lane
 from rooms.outgoing import Codec
 from rooms.ports import EventId, RoomId
-from rooms.queue import Item, item_id
+from rooms.queue import Item, ItemId, item_id
 
 KIND: Final = "matrix.report"
 PAGES: Final = 20
@@ -39,22 +39,31 @@ class ReportsIn:
 
     async def fetch(self) -> None:
         """Store what is new about rooms of ours, under its number at the homeserver. Raises MatrixError."""
+        found: list[EventReport] = []
         for start in range(0, PAGES * AT_ONCE, AT_ONCE):
             page = await self._source.page(start)
-            if await self._stored(page) or len(page) < AT_ONCE:
-                return
-
-    async def _stored(self, page: tuple[EventReport, ...]) -> bool:
-        """Store them; whether one was known already."""
+            found += page
+            if await self._knows_of(page) or len(page) < AT_ONCE:
+                break
+        # All at once, or the next round would meet the newest ones, and look no further.
         async with self._database.begin() as work:
-            now, known = datetime.now(UTC), False
-            for report in reversed(page):
+            for report in reversed(found):
                 record = await work.rooms.by_room_id(RoomId(report.room))
                 if record is not None and record.case is not None:
-                    name, lane = item_id(f"{KIND}/{report.number}"), case_lane(record.case)
-                    item = Item(name, lane, KIND, record.case, _REPORT.dump(report), now)
-                    known = not await work.inbox.put(item) or known
-        return known
+                    item = _item(report, record.case)
+                    await work.inbox.put(item)
+
+    async def _knows_of(self, page: tuple[EventReport, ...]) -> bool:
+        async with self._database.read() as work:
+            return any([await work.inbox.get(_named(report)) for report in page])
+
+
+def _named(report: EventReport) -> ItemId:
+    return item_id(f"{KIND}/{report.number}")
+
+
+def _item(report: EventReport, case: CaseId) -> Item:
+    return Item(_named(report), case_lane(case), KIND, case, _REPORT.dump(report), datetime.now(UTC))
 
 
 class EventReportReader:

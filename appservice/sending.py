@@ -96,9 +96,6 @@ class OutboxWork:
         match outcome:
             case Sent(event, shows):
                 await self._is_sent_after_all(item, outgoing)
-                if isinstance(outgoing, Relay) and outgoing.conversation.kind is Kind.CAUCUS:
-                    async with self._database.begin() as work:
-                        await self._shown(work, item, outgoing, MessageState.SENT)
                 return Done(event, partial(_link, item.case, shows, EventId(event)) if item.case and shows else None)
             case Parked() | Cancelled():
                 return _set_aside(outcome, LOOK_AGAIN)
@@ -155,6 +152,11 @@ class OutboxWork:
         """An item that was given up is told to the desk, unless it was itself something for the desk."""
         if isinstance(fate, End) and fate.state in {State.DEAD, State.UNKNOWN}:
             await self._ended(item, fate.state, fate.why)
+        elif isinstance(fate, Done) and item.kind == PEOPLE:
+            outgoing = self._codec.load(item.body)
+            if isinstance(outgoing, Relay) and outgoing.conversation.kind is Kind.CAUCUS:
+                async with self._database.begin() as work:
+                    await self._shown(work, item, outgoing, MessageState.SENT)
 
     async def _ended(self, item: Item, state: State, why: str) -> None:
         logger.warning("an outbox item of kind %s ended as %s", item.kind, state)

@@ -242,6 +242,9 @@ class Deliverer:
         if isinstance(fit, str):
             await self._not_while_mending(case_id)
             return wait, await self._suspend(case_id, record, fit, label(effect.conversation, case))
+        if author and sender not in fit.audience:
+            # Its invitation is on its way: whoever came in by a code may write at once.
+            raise Trouble("its author's ghost has not come into the room yet", transient=True)
         if all(self._homeserver.is_ours(user) for user in fit.audience):
             # Newcomers read nothing older, so what is said to an empty room is said to nobody.
             return replace(wait, why="nobody has come into the room yet"), Report()

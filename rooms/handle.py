@@ -53,7 +53,7 @@ from policies.schedule import Due, due_key
 from policies.succession import came_to_the_desk, left_the_desk
 from rooms import triage
 from rooms.apply import Applier
-from rooms.held import at_hand, mine_id, stands_elsewhere, waiting
+from rooms.held import at_hand, gone, mine_id, stands_elsewhere, taken_away, waiting
 from rooms.house import House
 from rooms.outgoing import Codec
 from rooms.ports import Entry, EventId, UserId, Work
@@ -119,7 +119,8 @@ class Handler:
         if target := _taken_back(case, message, facts):
             facts = await self._still_here(case, message.author, target, facts)
         decision = routing.decide(case, message, facts)
-        for entry in (Entry(case_id, message, event, mail_id), *stands_elsewhere(case_id, message, decision)):
+        entries = (*stands_elsewhere(case_id, message, decision), *taken_away(case_id, message, decision))
+        for entry in (Entry(case_id, message, event, mail_id), *entries):
             await self._work.journal.append(entry)
         if _is_remembered(message) and not commands:
             await self._work.echoes.note(case_id, message.conversation.id, grams(_words_of(message)))
@@ -204,6 +205,8 @@ class Handler:
     async def filed(self, case_id: CaseId, filing: Filing) -> None:
         """A file that somebody sent was examined, or could not be yet."""
         case = await self._case(case_id)
+        if filing.voice and await self._work.journal.get(case_id, gone(filing.voice.message)):
+            filing = replace(filing, voice=None)
         await self._applier.apply(case, decide_filed(case, filing, self._facts(filing.author, {})))
 
     async def redacted(self, case_id: CaseId, made: Redaction) -> None:
@@ -334,6 +337,8 @@ def _taken_back(case: Case, message: Message, facts: Facts) -> MessageId | None:
             return target
         case Text(body) if is_command(body):
             command = parse(body)
+            if isinstance(command, DryRun):
+                command = parse(command.line)
             if isinstance(command, TakeBackPost) and message.conversation == DESK:
                 return case.posted.message if case.posted else None
             return facts.quoted.message if isinstance(command, Undo) and facts.quoted else None

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from policies.case import CaseId
-from policies.effects import Decision, Post
+from policies.effects import Decision, Post, Redact
 from policies.hold import AtHand
-from policies.message import File, Message, MessageId
+from policies.message import File, Message, MessageId, Removal
 from rooms.ports import Entry, Held, Work
 from rooms.queue import item_id
 
@@ -38,3 +38,18 @@ async def at_hand(work: Work, case: CaseId, number: str) -> AtHand | None:
     one = held[place - 1]
     entry = await work.journal.get(case, one.message)
     return AtHand(place, entry.message, one.why, one.audience, one.end) if entry else None
+
+
+def gone(message: MessageId) -> MessageId:
+    """Under which name the journal has that a message was removed: what is still being examined of it goes nowhere."""
+    return MessageId(f"{message}/gone")
+
+
+def taken_away(case: CaseId, message: Message, decision: Decision) -> tuple[Entry, ...]:
+    """That what a message removes, or a decision takes out of its room, is gone."""
+    removed = [message.content.target] if isinstance(message.content, Removal) and message.content.target else []
+    redacted = [one.message for one in decision.effects if isinstance(one, Redact)]
+    return tuple(
+        Entry(case, replace(message, id=gone(one), content=Removal(one), files=()))
+        for one in dict.fromkeys((*removed, *redacted))
+    )

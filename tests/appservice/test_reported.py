@@ -103,6 +103,29 @@ class Refusing:
         raise MatrixError("GET event_reports", "M_FORBIDDEN", 403, transient=False)
 
 
+class BreaksOff(Listed):
+    """Gives its first page, and no other until it is whole."""
+
+    whole = False
+
+    async def page(self, start: int = 0) -> tuple[EventReport, ...]:
+        if start and not self.whole:
+            raise MatrixError("GET event_reports", "M_UNKNOWN", 502, transient=True)
+        return await super().page(start)
+
+
+async def test_where_the_list_breaks_off_none_of_it_is_lost() -> None:
+    site = await site_with_rooms()
+    listed = BreaksOff(*(report(site, number) for number in range(AT_ONCE + 5, 0, -1)))
+    incoming = ReportsIn(site.database, listed)
+    with pytest.raises(MatrixError):
+        await incoming.fetch()
+    listed.whole = True
+    await incoming.fetch()
+    stored = [item for item in site.database.committed.inbox.items.values() if item.kind == KIND]
+    assert len(stored) == AT_ONCE + 5
+
+
 class Sweeps:
     async def sweep_bot(self) -> None:
         pass

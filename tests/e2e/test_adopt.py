@@ -146,6 +146,7 @@ async def test_everything_is_sealed_under_a_new_master_key_while_the_service_run
 
 
 async def test_a_bot_that_was_deactivated_is_named_and_goes_on_with_a_new_device_in_new_rooms(session: Session) -> None:
+    """Goes on where the tests above have left off: in epoch 2, under another master key."""
     desk, alice, carl, world = session.desk, session.alice, session.carl, session.desk.world
     change(world.config, master_key={"file": "secrets/new.key"})
     await world.start_service()
@@ -156,6 +157,8 @@ async def test_a_bot_that_was_deactivated_is_named_and_goes_on_with_a_new_device
     letter = await world.mail.wait_for(carl, lambda mail: mail.subject.startswith("EVERYONE"))
     taken = await world.mail.deliver(carl, letter.reply_address, "while it was deactivated", in_reply_to=letter)
     assert taken.startswith("250")
+    joint = await other_room_named(alice, f"EVERYONE · {desk.number}", session.joint)
+    room = await other_room_named(desk.mediator, f"Desk · {desk.number}", desk.room)
 
     # As the runbook has it.
     await root.change(bot, {"deactivated": False, "password": secrets.token_urlsafe(32)})
@@ -163,8 +166,6 @@ async def test_a_bot_that_was_deactivated_is_named_and_goes_on_with_a_new_device
     assert "begins epoch 3" in await world.cli("adopt", "-c", str(world.config))
     await world.start_service()
     assert "the bot's device" in await world.cli("status", "-c", str(world.config))
-    joint = await other_room_named(alice, f"EVERYONE · {desk.number}", session.joint)
-    room = await other_room_named(desk.mediator, f"Desk · {desk.number}", desk.room)
     for client, invited in ((desk.mediator, room), (desk.mediator, joint), (alice, joint)):
         await enter_room(client, invited)
     await yes(replace(desk, room=room), "!repair", "being mended")

@@ -23,7 +23,7 @@ from tests.faults.mutation import STRANGE, mutated
 from tests.invariants.world import ALICE, BOT, CARL, MALLORY, MIA
 
 ROUNDS, EACH = 8, 12
-MAIL_ROUNDS = 4
+MAIL_ROUNDS = 2
 
 
 class Enemy:

@@ -36,7 +36,9 @@ async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path:
 async def test_words_survive_a_real_process_killed_at_its_boundaries(scenario: str) -> None:
     told, code = await run("from tests.faults import whole", f"'{scenario}', '--every', '10'")
     assert not code, told
-    made = dict(re.findall(rf"{scenario} +(\w+) +[0-9]+ boundaries, +([0-9]+) cuts, 0 found", told))
+    # How often it looks for work rests on the machine: what came late when it was counted may come in no other run.
+    some = rf"{scenario} +(\w+) +[0-9]+ boundaries, +([0-9]+) cuts(?:, [0-9]+ not reached)?, 0 found"
+    made = dict(re.findall(some, told))
     assert set(made) == {cut.name for cut in Cut}, told
     assert int(made["KILL"]) > 20
 

@@ -19,7 +19,7 @@ from rooms.homeserver import Trouble
 from rooms.outcome import Sent
 from rooms.outgoing import PEOPLE
 from rooms.ports import EventId
-from rooms.queue import Item, ItemId, State
+from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import AT, both_sides, caucus_of, message, named
 from tests.rooms.builders import CODEC, HOUSE, Site, item_of
@@ -223,6 +223,25 @@ async def test_by_name_it_is_said_at_the_desk_where_what_became_of_it_is_told(si
     await says(site.database, "Mia", SMITH, "!undo post", "m2", reply_to="m1")
     assert Text("one") in waiting(site.database, "Bea")
     assert "reply !undo to the post" in told(site)
+
+
+async def test_tried_out_it_says_the_same_of_who_has_it(site: Site) -> None:
+    await says(site.database, "Mia", JOINT, "for Smith alone", "m1")
+    await says(site.database, "Mia", DESK, "!dry undo post", "m2")
+    assert "Not sent to" in told(site)
+    assert "Sent already" not in told(site)
+    assert waiting(site.database, "Carl")
+
+
+async def test_a_notice_that_failed_under_its_former_name_keeps_nothing_from_being_taken_back(site: Site) -> None:
+    person = named(CASE, "Mia").id
+    body = f'{{"class":"MailNotice","person":"{person}","to":"mia@example.com","code":null}}'.encode()
+    async with site.database.begin() as work:
+        await work.outbox.put(Item(ItemId("old"), Lane(f"notice:{CASE.id}:{person}"), PEOPLE, CASE.id, body, AT))
+        await work.outbox.stop(ItemId("old"), State.DEAD, "mailbox unknown")
+    await says(site.database, "Mia", JOINT, "for Smith alone", "m1")
+    await says(site.database, "Mia", DESK, "!undo post", "m2")
+    assert waiting(site.database, "Carl") == []
 
 
 async def test_by_name_only_ones_own_latest_post_is_meant_and_only_once(site: Site) -> None:

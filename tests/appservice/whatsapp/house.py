@@ -233,6 +233,8 @@ class WhatsAppHouse:
                     await work.after(item, fate)
                 async with self.database.begin() as unit:
                     await store(unit, unit.outbox, item, fate)
+                if not isinstance(fate, End):
+                    await work.after(item, fate)
 
     async def reports(self, item: str, state: str, *codes: int, number: str = JOINT_NUMBER, part: object = 0) -> None:
         """The network says what became of a message of ours: of its latest attempt."""
