@@ -23,7 +23,12 @@ def person_lane(case: CaseId, person: PersonId) -> Lane:
 
 def room_lane(case: Case, conversation: Conversation) -> Lane:
     """Into the room of a conversation."""
-    return Lane(f"room:{case.id}:{room_key(conversation)}")
+    return into_room(case.id, conversation)
+
+
+def into_room(case: CaseId, conversation: Conversation) -> Lane:
+    """The same, by the case's number."""
+    return Lane(f"room:{case}:{room_key(conversation)}")
 
 
 def stranger_lane(stranger: StrangerId) -> Lane:

@@ -2,6 +2,8 @@
 
 A decision often has both follow: words for those who read along, and notices for the desk and for their author. All at
 once, a homeserver works on them in turn, and whoever waits for the words waits for the notices, too.
+
+A private room is told nothing by how long its notices take: they let pass what its people read, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from datetime import timedelta
 from typing import Final
 
 from policies.carrying import Hand
-from policies.case import CaseId
+from policies.case import DESK, JOINT, CaseId
 from policies.effects import Post, Publish
+from rooms.lanes import into_room
 from rooms.outgoing import MATRIX, Outgoing
-from rooms.queue import Item
+from rooms.queue import Item, Lane
 
 AT_MOST: Final = timedelta(seconds=0.3)
 """So long a notice lets words pass, which is longer than most take: behind a large file, or should the homeserver hang
@@ -29,8 +32,8 @@ class Precedence:
     def __init__(self, at_most: timedelta = AT_MOST) -> None:
         """`at_most`: for so long a notice waits."""
         self._at_most = at_most
-        self._under_way: dict[CaseId, set[asyncio.Future[None]]] = {}
-        """The words that are just being delivered, by case."""
+        self._under_way: dict[CaseId, dict[asyncio.Future[None], Lane]] = {}
+        """The words that are just being delivered, by case, and into which room."""
 
     @asynccontextmanager
     async def turn(self, item: Item, outgoing: Outgoing) -> AsyncIterator[None]:
@@ -38,26 +41,32 @@ class Precedence:
         if item.kind != MATRIX or item.case is None:
             yield
         elif isinstance(outgoing, Post | Publish | Hand):
-            with self._words(item.case):
+            with self._words(item.case, item.lane):
                 yield
         else:
-            await self._let_pass(item.case)
+            await self._let_pass(item.case, item.lane)
             yield
 
     @contextmanager
-    def _words(self, case: CaseId) -> Iterator[None]:
+    def _words(self, case: CaseId, lane: Lane) -> Iterator[None]:
         delivered = asyncio.get_running_loop().create_future()
-        words = self._under_way.setdefault(case, set())
-        words.add(delivered)
+        words = self._under_way.setdefault(case, {})
+        words[delivered] = lane
         try:
             yield
         finally:
             delivered.set_result(None)
-            words.remove(delivered)
+            del words[delivered]
             if not words:
                 del self._under_way[case]
 
-    async def _let_pass(self, case: CaseId) -> None:
-        if words := self._under_way.get(case):
-            # A copy: others that come meanwhile are not waited for, or a flood of words would keep every notice back.
-            await asyncio.wait(set(words), timeout=self._at_most.total_seconds())
+    async def _let_pass(self, case: CaseId, lane: Lane) -> None:
+        # Others that come meanwhile are not waited for, or a flood of words would keep every notice back.
+        words = [delivered for delivered, into in self._under_way.get(case, {}).items() if _reads(case, lane, into)]
+        if words:
+            await asyncio.wait(words, timeout=self._at_most.total_seconds())
+
+
+def _reads(case: CaseId, lane: Lane, words: Lane) -> bool:
+    """Whether whoever reads the room of one lane reads that of the other: at the desk, or what all read."""
+    return words in {lane, into_room(case, JOINT)} or lane == into_room(case, DESK)
