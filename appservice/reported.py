@@ -36,6 +36,8 @@ class ReportsIn:
 
     def __init__(self, database: ServiceDatabase, source: Pages) -> None:
         self._database, self._source = database, source
+        self._seen = 0
+        """The number of the latest that this process has looked at; most are about rooms of others, and not stored."""
 
     async def fetch(self) -> None:
         """Store what is new about rooms of ours, under its number at the homeserver. Raises MatrixError."""
@@ -43,15 +45,15 @@ class ReportsIn:
         for start in range(0, PAGES * AT_ONCE, AT_ONCE):
             page = await self._source.page(start)
             found += page
-            if await self._knows_of(page) or len(page) < AT_ONCE:
+            if await self._knows_of(page) or len(page) < AT_ONCE or page[-1].number <= self._seen:
                 break
         # All at once, or the next round would meet the newest ones, and look no further.
         async with self._database.begin() as work:
             for report in reversed(found):
                 record = await work.rooms.by_room_id(RoomId(report.room))
                 if record is not None and record.case is not None:
-                    item = _item(report, record.case)
-                    await work.inbox.put(item)
+                    await work.inbox.put(_item(report, record.case))
+        self._seen = max([self._seen, *(report.number for report in found)])
 
     async def _knows_of(self, page: tuple[EventReport, ...]) -> bool:
         async with self._database.read() as work:

@@ -39,7 +39,7 @@ class SqlDatabase:
         self.duty = Duty(self._writer)
         """Begun by a process that serves; the command line leaves it alone."""
         self.full_at: datetime | None = None
-        """When it had no room for something; None once something was stored since."""
+        """When it had no room for something; None once something for a queue was stored since."""
 
     def on_work(self, listener: Callable[[], None], *queues: str) -> None:
         """Call it after each commit, here or in another process, that put, woke or revived an item in one of these

@@ -34,5 +34,7 @@ FORMS: tuple[Form[DryRun], ...] = (
         " what. Nothing is done",
         _EXAMPLE,
         _read,
+        triage=True,
+        mediators=True,
     ),
 )

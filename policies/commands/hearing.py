@@ -67,6 +67,6 @@ def unheard(case: Case, command: Command) -> Refused | None:
 def _unproven(case: Case, command: RecordConsent | Mailed) -> Refused | None:
     """A channel that is nobody's yet is opened by its code, and by nobody's word."""
     person = None if isinstance(command, ShowHeaders) else case.named(command.name)
-    if person is None or is_proven(case, person.id):
+    if person is None or not person.endpoint.is_bridged or is_proven(case, person.id):
         return None
     return Refused(f"Nothing shows yet that {person.name}'s channel is theirs", "The code of their invitation does")

@@ -1,5 +1,7 @@
 """What people report in their clients is shown at the desk, once, and nowhere else (M10)."""
 
+from dataclasses import replace
+
 import pytest
 
 from appservice.matrix.errors import MatrixError
@@ -101,6 +103,17 @@ async def test_after_an_absence_all_pages_are_read_and_then_no_more_than_the_fir
 class Refusing:
     async def fetch(self) -> None:
         raise MatrixError("GET event_reports", "M_FORBIDDEN", 403, transient=False)
+
+
+async def test_what_is_about_rooms_of_others_is_looked_through_once() -> None:
+    site = await site_with_rooms()
+    elsewhere = EventReport(1, "!of-others", "$said", "@alice:example.org", "")
+    listed = Listed(*(replace(elsewhere, number=number) for number in range(3 * AT_ONCE, 0, -1)))
+    incoming = ReportsIn(site.database, listed)
+    await incoming.fetch()
+    assert listed.pages == 4
+    await incoming.fetch()
+    assert listed.pages == 5
 
 
 class BreaksOff(Listed):
