@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -35,16 +35,25 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.portal import papers as portal_papers
 from appservice.portal.papers import ServicePapers
 from appservice.portal.store import SESSION_LASTS, Whose
+from appservice.whatsapp import courier as whatsapp_courier
+from appservice.whatsapp.courier import Template, WhatsAppCourier
+from appservice.whatsapp.enclosing import WhatsAppEnclosures
+from appservice.whatsapp.numbers import Numbers
+from appservice.whatsapp.rendering import Voice
 from bridges.email.api import MailServer, Security
+from bridges.email.convert_out import OutgoingMail
 from bridges.email.rate import RateCap
 from bridges.portal import document_pages, requests
 from bridges.portal.document_pages import DocumentPages
 from bridges.portal.ids import form_mark, new_token
 from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
+from bridges.whatsapp.api import UploadResult
+from bridges.whatsapp.convert_out import Addressee
+from bridges.whatsapp.pace import Pace
 from policies import documents, routing, viewing
 from policies.carrying import Enclose, Hand
-from policies.case import DESK, JOINT, Case, Conversation, Network
+from policies.case import DESK, JOINT, Case, Conversation, Network, Person
 from policies.commands import enclosing as sending
 from policies.delivery import Go
 from policies.document import Action, Consent, Document, DocumentId, Grant, Kept, Label, Version
@@ -53,15 +62,19 @@ from policies.effects import Inform, Post, Publish, Tell
 from policies.files import Kind
 from policies.message import AuthenticatedMail, Proof, SignedDevice, SignedWebhook, Text
 from rooms import clearance
+from rooms.carriers import Courier
 from rooms.deliver import Deliverer
 from rooms.documents import may_hand
 from rooms.homeserver import Trouble
 from rooms.house import House as Handling
 from rooms.lanes import person_lane
+from rooms.outcome import Cancelled
 from rooms.outgoing import PEOPLE
 from rooms.ports import UserId
 from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier, FakeExaminer, FakeRenderer
+from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
+from tests.fakes.graph import FakeCloud, FakeGraph
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import both_sides, caucus_of, done, facts, message, named
@@ -71,6 +84,7 @@ pytestmark = pytest.mark.enable_socket
 CANARY = "zq0001qz"
 SECRET = b"%PDF-1.7 what only some may see"
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
+CODEC = JsonCodec()
 
 
 @dataclass(frozen=True)
@@ -112,9 +126,11 @@ def the_case() -> Case:
         if s.name not in known
     ]
     case = both_sides(*more)
-    for seat in SEATS:
+    for number, seat in enumerate(SEATS):
         person = named(case, seat.name)
-        case = case.with_person(replace(person, endpoint=replace(person.endpoint, network=seat.network)))
+        address = f"+155501{number:02}" if seat.network is Network.WHATSAPP else person.endpoint.address
+        endpoint = replace(person.endpoint, network=seat.network, address=address)
+        case = case.with_person(replace(person, endpoint=endpoint))
     return case
 
 
@@ -297,7 +313,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     )
     papers = ServicePapers(
         database,
-        JsonCodec(),
+        CODEC,
         Handling("example.org", "_mediatrix_", None, {}, documents=True),
         vault,
         intake=intake,
@@ -377,92 +393,170 @@ async def test_the_page_gives_what_the_model_grants_and_nothing_else(site: Site)
 @pytest.mark.e2e
 async def test_the_page_and_mails_give_what_the_model_grants_in_every_state_to_everybody(site: Site) -> None:
     await judge_pages(site, product(STATES, SEATS))
-    mails = mails_of(site)
-    for state, seat in product(STATES, MAIL_SEATS):
-        await judge_mails(mails, state, seat)
+    mails = Mails(site)
+    for state, seat in product(STATES, mails.seats):
+        await judge_sent(mails, state, seat)
 
 
-# --- mails ---------------------------------------------------------------------------------------------------------
+# --- what is sent to somebody's channel ----------------------------------------------------------------------------
 
 
-LINKED = ("Sue", "Cal")
-"""Who take part by mail, and have agreed to links alone."""
-MAILED = CASE
+LINKED = ("Sue", "Cal", "Cat")
+"""Who take part by mail or WhatsApp, and have agreed to links alone."""
+AGREED = CASE
 for _seat in SEATS:
-    if _seat.network is Network.EMAIL and _seat.name not in (*LINKED, "Carl"):
-        MAILED = done(MAILED, f"!consent {_seat.name}: agreed").case
+    if _seat.network is not Network.MATRIX and _seat.name not in (*LINKED, "Carl"):
+        AGREED = done(AGREED, f"!consent {_seat.name}: agreed").case
 
 
-@dataclass
-class Mails:
-    """What carries mails, with a vault behind it, and what left."""
+class Sending:
+    """A network that documents are sent by, with a vault behind it, and what left over it."""
 
-    site: Site
-    deliverer: Deliverer
-    office: PostOffice
-    number: int = 0
+    network: Network
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.number = site, 0
+        handling = Handling("example.org", "_mediatrix_", "reply.example.org", {}, documents=True)
+        self.enclosures = Enclosures(Handouts(site.vault, FakeCopier()), CODEC, handling)
+
+    @property
+    def seats(self) -> list[Seat]:
+        return [seat for seat in SEATS if seat.network is self.network]
 
     async def sent(self, state: State, seat: Seat) -> list[bytes]:
         """All that leaves if a mediator has the document sent to somebody, and if it was decided before all changed."""
-        await self.site.share(state, MAILED)
-        kept, person = self.site.kept, named(MAILED, seat.name)
+        await self.site.share(state, AGREED)
+        kept, person = self.site.kept, named(AGREED, seat.name)
         assert kept
         effect = Enclose(DocumentId("D1"), 1, kept.sha256, ROOMS[seat.side], person.id)
         self.number += 1
-        name, body = ItemId(f"i{self.number}"), JsonCodec().dump(effect)
+        name, body = ItemId(f"{self.network}{self.number}"), CODEC.dump(effect)
         item = Item(name, person_lane(CASE.id, person.id), PEOPLE, CASE.id, body, NOW)
         async with self.site.database.begin() as work:
             await work.outbox.put(item)
-        before = len(self.office.taken)
-        with patch.object(courier, "send", self.office.send), suppress(Trouble):
-            await self.deliverer.deliver(item, effect)
-        return [mail.raw for mail in self.office.taken[before:]]
+        return await self.carried(item, effect, person)
+
+    async def carried(self, item: Item, effect: Enclose, to: Person) -> list[bytes]:
+        """The files that leave, each to whom it is for and as it should be."""
+        raise NotImplementedError
+
+    async def deliver(self, item: Item, effect: Enclose, carrier: Courier) -> None:
+        nothing = cast(Any, None)
+        deliverer = Deliverer(self.site.database, nothing, nothing, {self.network: carrier}, clock=lambda: NOW)
+        with suppress(Trouble):
+            await deliverer.deliver(item, effect)
 
 
-def mails_of(site: Site) -> Mails:
+class Mails(Sending):
     """A post office beside the page."""
-    database, office = site.database, PostOffice()
-    handling = Handling("example.org", "_mediatrix_", "reply.example.org", {}, documents=True)
-    enclosures = Enclosures(Handouts(site.vault, FakeCopier()), JsonCodec(), handling)
-    sender = Sender("Town Mediation", "+1 555 0100", "reply.example.org", "https://mediation.example.org")
-    mail = MailCourier(database, MailServer("127.0.0.1", 25, Security.NONE), sender, enclosures)
-    nothing = cast(Any, None)
-    return Mails(site, Deliverer(database, nothing, nothing, {Network.EMAIL: mail}, clock=lambda: NOW), office)
 
+    network = Network.EMAIL
 
-async def judge_mails(mails: Mails, state: State, seat: Seat) -> None:
-    """What is attached is the file, for those alone who may have it and want words by mail; nothing else leaves."""
-    granted = entitled(state, seat, "download") and seat.name not in LINKED
-    touched, records = mails.site.touched, len(mails.site.database.committed.record)
-    left = await mails.sent(state, seat)
-    assert len(left) == granted, (state, seat)
-    if granted:
-        message = message_from_bytes(left[0], policy=default)
+    async def carried(self, item: Item, effect: Enclose, to: Person) -> list[bytes]:
+        office = PostOffice()
+        sender = Sender("Town Mediation", "+1 555 0100", "reply.example.org", "https://mediation.example.org")
+        server = MailServer("127.0.0.1", 25, Security.NONE)
+        with patch.object(courier, "send", office.send):
+            await self.deliver(item, effect, MailCourier(self.site.database, server, sender, self.enclosures))
+        assert all(mail.recipient == to.endpoint.address for mail in office.taken)
+        return [self._attached(mail) for mail in office.taken]
+
+    def _attached(self, mail: OutgoingMail) -> bytes:
+        message = message_from_bytes(mail.raw, policy=default)
         assert isinstance(message, EmailMessage)
         [file] = message.iter_attachments()
         data = file.get_content()
-        [serving] = mails.site.database.committed.cases[CASE.id].documents[0].servings
+        assert isinstance(data, bytes)
+        return data
+
+
+class Meta(FakeCloud):
+    """The network, and whatever bytes were handed to it, whether it took them or not."""
+
+    def __init__(self, graph: FakeGraph) -> None:
+        super().__init__(graph)
+        self.uploads: list[bytes] = []
+
+    async def upload(self, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
+        self.uploads.append(file if isinstance(file, bytes) else file.read_bytes())  # noqa: ASYNC240 - a few bytes
+        return await super().upload(number, file, mimetype, name)
+
+
+class Telephones(Sending):
+    """WhatsApp, to which everybody there has just written."""
+
+    network = Network.WHATSAPP
+
+    async def carried(self, item: Item, effect: Enclose, to: Person) -> list[bytes]:
+        meta = Meta(FakeGraph(lambda: NOW))
+        phones = {seat.name: meta.graph.phone(self._number(seat), f"US.{seat.name}") for seat in self.seats}
+        async with self.site.database.begin() as work:
+            for seat, number in product(self.seats, (PRIVATE, JOINT_NUMBER)):
+                meta.graph.write(phones[seat.name], number)
+                await work.whatsapp.heard(CASE.id, named(AGREED, seat.name).endpoint.id, number, NOW)
+        await self.deliver(item, effect, self._courier(meta))
+        # What Meta was given, and whoever it was shown to: the one whom it is for, from the number that is private.
+        assert phones[to.name].files(meta.graph.files) == meta.uploads
+        assert [number for number, _ in meta.graph.accepted] == [PRIVATE] * len(meta.uploads)
+        assert len(meta.graph.requests) == len(meta.uploads)
+        for shown in phones[to.name].shows:
+            assert shown["document"]["filename"] == f"{CANARY}.pdf"
+            assert "PRIVATE" in shown["document"]["caption"]
+        return meta.uploads
+
+    def _number(self, seat: Seat) -> str:
+        return named(AGREED, seat.name).endpoint.address
+
+    def _courier(self, meta: Meta) -> WhatsAppCourier:
+        return WhatsAppCourier(
+            self.site.database,
+            meta,
+            Numbers(PRIVATE, JOINT_NUMBER),
+            CODEC,
+            Handling("example.org", "_mediatrix_", None, {}, whatsapp=True, documents=True),
+            template=Template("new_message", "en"),
+            voice=Voice("Town Mediation", "+1 555 0100", one_number=False),
+            pace=Pace(lambda: 0.0),
+            enclosures=WhatsAppEnclosures(self.site.database, meta, self.enclosures),
+            clock=lambda: NOW,
+        )
+
+
+async def judge_sent(network: Sending, state: State, seat: Seat) -> None:
+    """What leaves is the file, for those alone who may have it and want words there; nothing else does."""
+    site = network.site
+    granted = entitled(state, seat, "download") and seat.name not in LINKED
+    touched, records = site.touched, len(site.database.committed.record)
+    left = await network.sent(state, seat)
+    assert len(left) == granted, (state, seat)
+    if granted:
+        [data], servings = left, site.database.committed.cases[CASE.id].documents[0].servings
+        assert len(servings) == 1, (state, seat)
+        [serving] = servings
         assert (serving.person, serving.action) == (named(CASE, seat.name).id, Action.DOWNLOAD)
         assert data.startswith(SECRET)
         assert serving.sha256 == hashlib.sha256(data).hexdigest()
     else:
-        assert mails.site.touched == touched
-        assert await mails.site.written() == (records, 0)
+        assert site.touched == touched
+        assert await site.written() == (records, 0)
     # By a command it is no other than by what was decided before.
-    case = MAILED.with_document(document(state, cast(Kept, mails.site.kept)))
+    case = AGREED.with_document(document(state, cast(Kept, site.kept)))
     ordered = ask(case, SEATS[0], f"!doc send D1 to {seat.name}")
     if entitled(state, SEATS[0], "view"):
         assert any(isinstance(effect, Enclose) for effect in ordered) is granted, (state, seat)
 
 
-MAIL_SEATS = [seat for seat in SEATS if seat.network is Network.EMAIL]
-
-
 async def test_mails_carry_what_the_model_grants_and_nothing_else(site: Site) -> None:
     """Some of all pairs: each state, and each person in many."""
-    mails = mails_of(site)
-    for state, seat in (pair for n, pair in enumerate(product(STATES, MAIL_SEATS)) if n % 3 == 0):
-        await judge_mails(mails, state, seat)
+    mails = Mails(site)
+    for state, seat in (pair for n, pair in enumerate(product(STATES, mails.seats)) if n % 3 == 0):
+        await judge_sent(mails, state, seat)
+
+
+async def test_whatsapp_carries_what_the_model_grants_in_every_state_to_everybody_and_nothing_else(site: Site) -> None:
+    telephones = Telephones(site)
+    for state, seat in product(STATES, telephones.seats):
+        await judge_sent(telephones, state, seat)
 
 
 # --- planted faults ------------------------------------------------------------------------------------------------
@@ -470,15 +564,15 @@ async def test_mails_carry_what_the_model_grants_and_nothing_else(site: Site) ->
 
 async def what_shows_a_fault(site: Site) -> None:
     """A few states, each of which a fault below would turn into a leak."""
-    mails = mails_of(site)
+    mails = Mails(site)
     states = [State("consent-required", "view"), *(State("joint", "download", when) for when in TIMES)]
     strict = [State("privileged", "download"), State("mediator-only", "download"), State("caucus", "download")]
     for state in (*states, *strict):
         judge_commands(state)
         judge_media(state)
         await judge_pages(site, ((state, seat) for seat in SEATS if seat.name in {"Mia", "Sue", "Carl"}))
-        for seat in MAIL_SEATS:
-            await judge_mails(mails, state, seat)
+        for seat in mails.seats:
+            await judge_sent(mails, state, seat)
 
 
 async def test_these_states_are_without_fault(site: Site) -> None:
@@ -510,3 +604,41 @@ async def _says_more(*_: object, **__: object) -> bool:
 async def test_a_planted_fault_is_caught(site: Site, where: Any, name: str, wrong: Callable[..., Any]) -> None:
     with patch.object(where, name, wrong), pytest.raises(AssertionError):
         await what_shows_a_fault(site)
+
+
+# --- planted faults on the way to a telephone ----------------------------------------------------------------------
+
+
+async def _not_asked(*_: object) -> None:
+    return None
+
+
+async def _never_taken(*_: object) -> Cancelled:
+    return Cancelled("it is never sent")
+
+
+_UNASKED = (Enclosures, "noted", _not_asked)
+_CLEARED = (clearance, "may_enclose", lambda *_: Go())
+_ANNS = Addressee(named(AGREED, "Ann").endpoint.address)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        [_CLEARED],
+        [_UNASKED],
+        [_CLEARED, _UNASKED],
+        [(whatsapp_courier._Line, "addressee", _ANNS)],
+        [(Numbers, "of", lambda *_: JOINT_NUMBER)],
+        [(WhatsAppEnclosures, "taken", _never_taken)],
+    ],
+    ids=["asked late", "not on record", "never asked", "another's telephone", "the number of all", "never sent"],
+)
+async def test_a_fault_on_the_way_to_a_telephone_is_caught(site: Site, planted: list[tuple[Any, str, Any]]) -> None:
+    telephones = Telephones(site)
+    with ExitStack() as stack:
+        for where, name, wrong in planted:
+            stack.enter_context(patch.object(where, name, wrong))
+        stack.enter_context(pytest.raises(AssertionError))
+        for state, seat in product((State("joint", "download", "over"), State("joint", "download")), telephones.seats):
+            await judge_sent(telephones, state, seat)
