@@ -5,7 +5,7 @@ from dataclasses import replace
 from policies.case import CaseId
 from policies.effects import Decision, Post, Redact
 from policies.hold import AtHand
-from policies.message import File, Message, MessageId, Removal
+from policies.message import File, Message, MessageId, Removal, Text
 from rooms.ports import Entry, Held, Work
 from rooms.queue import item_id
 
@@ -46,10 +46,12 @@ def gone(message: MessageId) -> MessageId:
 
 
 def taken_away(case: CaseId, message: Message, decision: Decision) -> tuple[Entry, ...]:
-    """That what a message removes, or a decision takes out of its room, is gone."""
-    removed = [message.content.target] if isinstance(message.content, Removal) and message.content.target else []
-    redacted = [one.message for one in decision.effects if isinstance(one, Redact)]
-    return tuple(
-        Entry(case, replace(message, id=gone(one), content=Removal(one), files=()))
-        for one in dict.fromkeys((*removed, *redacted))
-    )
+    """That what a message removes, or a command takes out of its room, is gone; by the words that did so."""
+    match message.content:
+        case Removal(target):
+            others = [target] if target else []
+        case Text():
+            others = [one.message for one in decision.effects if isinstance(one, Redact) and one.message != message.id]
+        case _:
+            others = []
+    return tuple(Entry(case, replace(message, id=gone(one), files=())) for one in dict.fromkeys(others))
