@@ -12,7 +12,7 @@ from policies.capabilities import VOICE
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Announce, Inform, Post, Relay
 from policies.filing import Filing, Refused, decide_filed
-from policies.message import File, FileRef, Message, MessageId, Removal, SignedDevice
+from policies.message import Content, File, FileRef, Message, MessageId, Removal, SignedDevice, Text
 from policies.phrase import verbatim
 from rooms.handle import Handler
 from rooms.ports import EventId
@@ -141,23 +141,23 @@ async def test_if_the_upload_fails_it_is_tried_again_and_the_words_are_not_repea
     assert {i.state for i in there.database.committed.outbox.items.values() if i.lane == lane} == {State.DONE}
 
 
-@pytest.mark.parametrize("removed", [True, False])
-async def test_what_was_removed_while_it_was_examined_is_heard_by_nobody(removed: bool) -> None:
+@pytest.mark.parametrize("how", [Removal(MessageId("m1")), Text("!undo"), None])
+async def test_what_was_removed_while_it_was_examined_is_heard_by_nobody(how: Removal | Text | None) -> None:
     there = await WhatsAppHouse(documents=True, case=CASE).begin()
     mia = named(CASE, "Mia").id
 
-    async def says(content: File | Removal, number: str) -> None:
-        said = Message(MessageId(number), mia, HIS, content, SignedDevice(), there.now, native=True)
+    async def says(content: Content, number: str, reply_to: MessageId | None = None) -> None:
+        said = Message(MessageId(number), mia, HIS, content, SignedDevice(), there.now, native=True, reply_to=reply_to)
         async with there.database.begin() as work:
             handler = Handler(work, CODEC, there.house, ItemId(number), there.now)
             await handler.message(CASE.id, said, EventId(f"${number}"), None)
 
     await says(recording(), "m1")
-    if removed:
-        await says(Removal(MessageId("m1")), "m2")
+    if how:
+        await says(how, "m2", MessageId("m1"))
     async with there.database.begin() as work:
         handler = Handler(work, CODEC, there.house, ItemId("examined"), there.now)
         await handler.filed(CASE.id, filed(CASE, "Mia", HIS, recording()))
     sent = [CODEC.load(item.body) for item in there.database.committed.outbox.items.values()]
     voices = [one for one in sent if isinstance(one, Relay) and isinstance(one.content, File)]
-    assert bool(voices) is not removed
+    assert bool(voices) is (how is None)
