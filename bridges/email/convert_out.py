@@ -299,10 +299,11 @@ def _fill(message: EmailMessage, text: str, html: str) -> None:
 
 
 def _attach(message: EmailMessage, file: Attached) -> None:
-    """The file behind the words. Its boundary is made of its bytes, for the same reason."""
+    """The file behind the words. Its boundary is made of its bytes, for the same reason. Like that of the words it
+    begins as no encoded line does, and with signs that a boundary can have (RFC 2046, section 5.1.1)."""
     kind, _, which = file.mimetype.partition("/")
     message.add_attachment(file.data, maintype=kind, subtype=which, filename=file.name)
-    message.set_boundary(f"=#{hashlib.sha256(file.data).hexdigest()[:32]}")
+    message.set_boundary(f"=.{hashlib.sha256(file.data).hexdigest()[:32]}")
 
 
 def _header_text(text: str) -> str:

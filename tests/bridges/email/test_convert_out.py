@@ -1,5 +1,6 @@
 """Outgoing mail: who it speaks for, what it can't be made to say."""
 
+import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridges.email.convert_out import (
+    Attached,
     Content,
     Correction,
     Explanation,
@@ -38,6 +40,15 @@ EVERY_KIND: list[Content] = [
     Released("Alice's words, released by the mediator", "words"),
     Several((("2026-01-05 10:00 UTC", Post("Alice", "words")), ("2026-01-05 10:05 UTC", FileShared("Alice")))),
 ]
+
+
+def test_the_boundaries_of_a_mail_with_a_file_have_only_signs_that_boundaries_can_have_and_differ() -> None:
+    """RFC 2046, section 5.1.1: at most 70 of these, and the last no space."""
+    file = Attached("brief.pdf", "application/pdf", b"%PDF-1.7")
+    mail = parsed(render(replace(letter(Post("Alice", "words")), attached=file)).raw)
+    boundaries = [part.get_boundary() or "" for part in mail.walk() if part.is_multipart()]
+    assert len(set(boundaries)) == 2
+    assert all(re.fullmatch(r"[0-9A-Za-z'()+_,./:=?-]{1,70}", one) for one in boundaries)
 
 
 @pytest.mark.parametrize("content", EVERY_KIND)
