@@ -76,7 +76,7 @@ class Graph:
         self.windows: dict[tuple[str, str], datetime] = {}
         self.requests: list[Json] = []
         self.accepted: list[tuple[str, Json]] = []
-        self.files = Files(clock, token=token)
+        self.files = Files(clock, token=token, numbers=numbers)
         self._token, self._run = token, run
         self._sent: dict[str, list[datetime]] = {}
         self._owed: dict[tuple[str, str], datetime] = {}

@@ -6,7 +6,7 @@ What it says of a file can be made a lie, as nobody promises that it is none.
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -71,8 +71,10 @@ class Stored:
 class Files:
     """All files, and the URLs that were handed out."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, token: str) -> None:
-        self._clock, self._token = clock, token
+    def __init__(
+        self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, token: str, numbers: tuple[str, ...] = ()
+    ) -> None:
+        self._clock, self._token, self._numbers = clock, token, numbers
         self.stored: dict[str, Stored] = {}
         self._urls: dict[str, tuple[Stored, datetime]] = {}
 
@@ -80,12 +82,15 @@ class Files:
         """Somebody sent a file to that number of ours."""
         return self._store(number, mime, data, RECEIVED_LIVES, said or {})
 
-    def upload(self, number: str, authorization: str, product: str, mime: str, data: bytes) -> tuple[int, Json]:
-        """One POST to /{number}/media (Media, upload media)."""
+    def upload(self, number: str, authorization: str, form: Mapping[str, object], data: bytes) -> tuple[int, Json]:
+        """One POST to /{number}/media (Media, upload media): the fields of its form, and the file in it."""
         if authorization != f"Bearer {self._token}":
             return error(401, 190)
-        if product != "whatsapp" or not data:
-            return error(400, 100)  # Media, upload media: messaging_product and file are required
+        if number not in self._numbers:
+            return error(400, 100)  # Media, upload media: the path names a phone number id of the business
+        mime = form.get("type")
+        if form.get("messaging_product") != "whatsapp" or not isinstance(mime, str) or not mime or not data:
+            return error(400, 100)  # Media, upload media: messaging_product, type and file are required
         plain = mime.partition(";")[0].strip().lower()
         kind, most = TAKEN.get(plain, ("", 0))
         if not kind or len(data) > most:

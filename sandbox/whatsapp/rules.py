@@ -37,6 +37,10 @@ MEDIA: Final = {
 """Image, document, video and audio messages: the fields of each, for a file that was uploaded; sound has no caption."""
 
 
+KINDS: Final = {"text", "interactive", "template", *MEDIA}
+"""Messages API: a request has the object that `type` names, and no other kind's."""
+
+
 def wrong(body: Json) -> str | None:
     """What is wrong with a request (Messages API), in a word; None for one that is well formed."""
     if body.get("messaging_product") != "whatsapp" or set(body) - FIELDS:
@@ -52,6 +56,8 @@ def wrong(body: Json) -> str | None:
     quoted = body.get("context", {"message_id": "x"})
     if not isinstance(quoted, dict) or set(quoted) != {"message_id"} or not isinstance(quoted["message_id"], str):
         return "context"  # Messages API, contextual replies
+    if len(KINDS & set(body)) > 1:
+        return "two kinds"
     return _kind(body)
 
 
@@ -75,7 +81,10 @@ def _template(wanted: Json) -> str | None:
     if not isinstance(wanted.get("name"), str) or "code" not in wanted.get("language", {}):
         return "template"
     parts = wanted.get("components", [])
-    codes = [given.get("text", "") for part in parts for given in part.get("parameters", [])]
+    given = [one for part in parts for one in part.get("parameters", [])]
+    if any(one.get("type") != "text" or not isinstance(one.get("text"), str) for one in given):
+        return "parameters"  # Templates, components: each parameter says of what type it is; ours are texts
+    codes = [one["text"] for one in given]
     shapes = [(part.get("type"), part.get("sub_type"), part.get("index")) for part in parts]
     if parts and shapes != [("body", None, None), ("button", "url", "0")]:
         return "components"
@@ -102,6 +111,8 @@ def _medium(kind: str, inner: Json) -> str | None:
     """Media messages: a file by the id of its upload, and what may stand beside it."""
     if not isinstance(inner, dict) or set(inner) - MEDIA[kind] or not isinstance(inner.get("id"), str):
         return "medium"
+    if not isinstance(inner.get("voice", True), bool):
+        return "voice"  # Audio messages: `voice` is true or false
     named = [inner.get("caption", "x"), inner.get("filename", "x")]
     if not all(isinstance(one, str) and one for one in named):
         return "medium"

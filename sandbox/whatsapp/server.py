@@ -96,10 +96,10 @@ class WhatsAppSandbox:
     async def _upload(self, request: web.Request) -> web.Response:
         """POST /{number}/media, as a form."""
         form, opens = await request.post(), request.headers.get("Authorization", "")
-        file, product = form.get("file"), form.get("messaging_product")
-        mime, data = (file.content_type, file.file.read()) if isinstance(file, web.FileField) else ("", b"")
+        file = form.get("file")
+        data = file.file.read() if isinstance(file, web.FileField) else b""
         number = request.match_info["number"]
-        status, answer = self.graph.files.upload(number, opens, str(product), mime, data)
+        status, answer = self.graph.files.upload(number, opens, form, data)
         return web.json_response(answer, status=status)
 
     async def _attachment(self, request: web.Request) -> web.Response:

@@ -73,7 +73,8 @@ class FakeCloud:
         if mishap is not None:
             return NotSent("WhatsApp took no file")
         data = file if isinstance(file, bytes) else file.read_bytes()  # noqa: ASYNC240 - a few bytes
-        status, answer = self.graph.files.upload(number, f"Bearer {TOKEN}", "whatsapp", mimetype, data)
+        form = {"messaging_product": "whatsapp", "type": mimetype}
+        status, answer = self.graph.files.upload(number, f"Bearer {TOKEN}", form, data)
         return uploaded(status, json.dumps(answer).encode())
 
     async def fetch(self, medium: Medium, into: Path, most: int) -> Outcome:

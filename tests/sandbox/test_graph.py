@@ -48,7 +48,16 @@ def template(name: str = "new_message", language: str = "en") -> Json:
 
 def uploaded(net: "Network", mime: str = "application/pdf", data: bytes = b"%PDF-1.7", number: str = PRIVATE) -> Json:
     """The answer to an upload."""
-    return net.graph.files.upload(number, f"Bearer {TOKEN}", "whatsapp", mime, data)[1]
+    form = {"messaging_product": "whatsapp", "type": mime}
+    return net.graph.files.upload(number, f"Bearer {TOKEN}", form, data)[1]
+
+
+def coded(**parameter: Any) -> Json:
+    """An authentication template with that parameter twice."""
+    said = template("desk_code")
+    button = {"type": "button", "sub_type": "url", "index": "0", "parameters": [parameter]}
+    said["template"]["components"] = [{"type": "body", "parameters": [parameter]}, button]
+    return said
 
 
 def document(medium: str, **more: Any) -> Json:
@@ -92,6 +101,11 @@ def test_what_is_well_formed_arrives(message: Json) -> None:
         text("hello") | {"recipient_type": "group"},
         text("hello") | {"context": "wamid.1"},
         text("hello") | {"biz_opaque_callback_data": "x" * 513},
+        text("hello") | {"image": {"id": "1"}},
+        text("hello") | {"template": template()["template"]},
+        coded(text="123456"),
+        coded(type="currency", text="123456"),
+        coded(type="text", text=123456),
     ],
 )
 def test_what_the_documentation_does_not_allow_is_refused(message: Json) -> None:
@@ -120,6 +134,10 @@ def test_each_number_has_its_own_window_of_a_day_and_a_template_needs_none() -> 
     assert network.code(template()) == 0
     assert network.code(template("another")) == 132001
     assert network.code(template(language="de")) == 132001
+
+
+def test_a_code_goes_by_a_template_whose_parameters_say_that_they_are_texts() -> None:
+    assert Network().code(coded(type="text", text="123456")) == 0
 
 
 def test_a_burst_to_one_person_is_paid_back() -> None:
@@ -195,6 +213,25 @@ def test_files_of_the_documented_types_are_taken(mime: str, data: bytes) -> None
 )
 def test_a_file_of_another_type_or_too_large_is_refused(mime: str, data: bytes, code: int) -> None:
     assert uploaded(Network(), mime, data)["error"]["code"] == code
+
+
+@pytest.mark.parametrize("left_out", ["messaging_product", "type"])
+def test_a_file_is_refused_without_a_field_that_is_required(left_out: str) -> None:
+    form = {"messaging_product": "whatsapp", "type": "application/pdf"}
+    del form[left_out]
+    status, answer = Network().graph.files.upload(PRIVATE, f"Bearer {TOKEN}", form, b"%PDF-1.7")
+    assert (status, answer["error"]["code"]) == (400, 100)
+
+
+def test_a_file_is_refused_for_a_number_that_is_not_ours() -> None:
+    assert uploaded(Network(), number="999")["error"]["code"] == 100
+
+
+@pytest.mark.parametrize(("voice", "code"), [(True, 0), (False, 0), ("yes", 100), (1, 100)])
+def test_whether_sound_is_a_voice_message_is_said_with_true_or_false(voice: object, code: int) -> None:
+    net = Network()
+    medium = uploaded(net, "audio/ogg", b"OggS" + b"\0" * 24 + b"OpusHead")["id"]
+    assert net.code({"type": "audio", "audio": {"id": medium, "voice": voice}}) == code
 
 
 def test_a_file_is_shown_by_the_number_that_it_was_uploaded_for_as_what_it_is_for_thirty_days() -> None:
