@@ -15,7 +15,7 @@ from policies.carrying import Enclose
 from policies.case import Case, Network, Person
 from policies.delivery import Cancel, Go, Verdict
 from policies.document import Action, Document, Version
-from policies.documents import Denied, Wish, may
+from policies.documents import Allowed, Denied, Wish, may
 from policies.files import Kind
 from policies.phrase import Phrase, phrase
 from policies.recipient import Way
@@ -33,10 +33,18 @@ def may_enclose(case: Case, enclose: Enclose, at: datetime) -> Verdict:
     if person is None:
         return Cancel("whom it is for takes no part in the case")
     wish = Wish(person.id, Action.DOWNLOAD, version.number, at)
-    if isinstance(may(case, document, wish), Denied):
+    access = may(case, document, wish)
+    if isinstance(access, Denied):
         return Cancel("they may not download it")
-    why = not_enclosed(document, version, person)
+    why = endless(access) or not_enclosed(document, version, person)
     return Cancel(str(why)) if why else Go()
+
+
+def endless(access: Allowed) -> Phrase | None:
+    """Why what they were granted gives no copy that stays with them; None: it does."""
+    if access.grant and access.grant.most is not None:
+        return phrase("it was granted for so many openings, and a copy has no such end")
+    return None
 
 
 def not_enclosed(document: Document, version: Version, person: Person) -> Phrase | None:

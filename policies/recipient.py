@@ -30,11 +30,12 @@ class Way(Enum):
 _HOW: Mapping[Way, tuple[Phrase, Phrase]] = MappingProxyType(
     {
         Way.PAGE: (phrase("downloaded from the page"), phrase("downloaded from the page, as a copy")),
-        Way.MAIL: (phrase("sent by mail"), phrase("sent by mail, as a copy")),
-        Way.WHATSAPP: (phrase("sent by WhatsApp"), phrase("sent by WhatsApp, as a copy")),
+        Way.MAIL: (phrase("made to go by mail"), phrase("made to go by mail, as a copy")),
+        Way.WHATSAPP: (phrase("made to go by WhatsApp"), phrase("made to go by WhatsApp, as a copy")),
     }
 )
-"""What stands on record of it: without a mark, and with one."""
+"""What stands on record of it: without a mark, and with one. It is written before the first byte leaves, and once for
+each try: it says that it was made, not that it left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,8 @@ def _links(case: Case, release: Release, share: Share) -> tuple[Effect, ...]:
 
 
 def _copy(share: Share) -> Phrase:
-    """How whoever was told of it by WhatsApp gets at it."""
-    if share.action is not Action.DOWNLOAD:
+    """How whoever was told of it by WhatsApp gets at it. What may be opened so often is not sent (`enclosing`)."""
+    if share.action is not Action.DOWNLOAD or share.most is not None:
         return phrase("Write !page in private for a link to your page, where you can look at it.")
     number = f"{share.document}.{share.version}"
     return phrase("Write !doc send {number} in private, and you are sent a copy of your own.", number=number)

@@ -20,16 +20,17 @@ from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_copy_mark
 from policies.carrying import Enclose
-from policies.case import Case, Person
-from policies.delivery import Go
+from policies.case import Case, Endpoint, Person
 from policies.document import Action, Document, Version
 from policies.documents import Denied, Wish
-from policies.enclosing import WAYS, may_enclose
+from policies.enclosing import WAYS
 from policies.files import Kind, file_name
 from policies.recipient import Leaving, Stamp, handed_out, stamp_for
+from rooms.clearance import kept_back, until_confirmed
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.outcome import Cancelled, Parked
 from rooms.outgoing import Codec
 from rooms.queue import Item, item_id
 
@@ -44,6 +45,8 @@ class Handout:
     stamp: Stamp | None
     name: str
     mimetype: str
+    channel: Endpoint
+    """That of whom it is for, as it was when this was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Handouts:
                 kept, name = version.served, file_name(document.name, version.kind)
                 await self._vault.copy_out(case.id, kept, room / "plain")
                 stamp = stamp_for(document, version, person, new_copy_mark(), at)
-                as_kept = Handout(room / "plain", kept.size, kept.sha256, None, name, version.mimetype)
+                as_kept = Handout(room / "plain", kept.size, kept.sha256, None, name, version.mimetype, person.endpoint)
                 made = await self._stamped(as_kept, version.kind, stamp) if stamp else as_kept
             except (Missing, Damaged, OSError):
                 made = NoHandout(now=True, gone=True)
@@ -106,24 +109,44 @@ class Enclosures:
                 raise Trouble("their copy of the document can't be made", transient=made.now)
             yield made
 
-    async def noted(self, work: ServiceWork, item: Item, enclose: Enclose, made: Handout, at: datetime) -> str | None:
+    async def noted(
+        self, work: ServiceWork, item: Item, enclose: Enclose, made: Handout, at: datetime
+    ) -> Parked | Cancelled | None:
         """Ask once more, with the case locked, and write it down with the hash of the very bytes; None: it may leave
-        as soon as that unit of work is stored, else why it may not. Call it in the unit of work after which the
-        first byte leaves, with the item locked."""
-        case = await work.cases.load(item.case, lock=True) if item.case else None
-        if case is None or await work.epochs.unconfirmed(case.id):
-            return "its case is not there, or was restored and not confirmed"
-        verdict = may_enclose(case, enclose, at)
+        over the channel that it was made for as soon as that unit of work is stored, else why it may not. Call it in
+        the unit of work after which the first byte leaves, with the item locked. Raises Trouble as `cleared` does."""
+        case = await cleared(work, item, enclose, made.channel, at)
+        if not isinstance(case, Case):
+            return case
         document, person = case.document(enclose.document), case.person(enclose.to)
-        if not isinstance(verdict, Go) or document is None or person is None:
-            return "it was taken back at this very moment"
+        if document is None or person is None:
+            return Cancelled("it was taken back at this very moment")
         wish = Wish(enclose.to, Action.DOWNLOAD, enclose.version, at)
         after = handed_out(case, document, wish, Leaving(made.sha256, made.stamp, WAYS[person.endpoint.network]))
         if isinstance(after, Denied):
-            return after.why
+            return Cancelled(after.why)
         handler = Handler(work, self._codec, self._house, item_id(f"{item.id}/{made.sha256}"), at)
-        await handler.served(case, after, wish, f"sent, SHA-256 {made.sha256}")
+        await handler.served(case, after, wish, f"made to leave, SHA-256 {made.sha256}")
         return None
+
+
+async def cleared(
+    work: ServiceWork, item: Item, enclose: Enclose, channel: Endpoint, at: datetime
+) -> Case | Parked | Cancelled:
+    """The case as it is now, locked, if a copy may still leave over the channel that it was made for; else why not.
+    To make it and to take it somewhere lasts minutes, in which all can change that was asked before.
+
+    Raises Trouble where whom it is for has another channel by now: asked anew, it is made for that one, or cancelled.
+    """
+    case = await work.cases.load(item.case, lock=True) if item.case else None
+    if case is None:
+        return Cancelled("its case is not there")
+    if await work.epochs.unconfirmed(case.id):
+        return until_confirmed(case.id)
+    person = case.person(enclose.to)
+    if person and (person.endpoint.id, person.endpoint.address) != (channel.id, channel.address):
+        raise Trouble("their channel changed at this very moment", transient=True)
+    return kept_back(case, enclose, item.received_at, at) or case
 
 
 def _measured(path: Path) -> tuple[int, str]:

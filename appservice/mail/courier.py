@@ -35,7 +35,7 @@ from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
-from rooms.outcome import Cancelled, Outcome, Sent, TakenOver, Unanswered
+from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
 from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
@@ -128,9 +128,9 @@ class MailCourier:
             if await is_with_another(work, item):
                 return TakenOver()
             if made and self._enclosures and isinstance(letter.content, Enclose):
-                why = await self._enclosures.noted(work, item, letter.content, made, at)
-                if why:
-                    return Cancelled(why)
+                kept_back = await self._enclosures.noted(work, item, letter.content, made, at)
+                if kept_back:
+                    return kept_back
             letter = replace(letter, more=await still_waiting(work, letter.more))
             for one in (item, *(enclosed.item for enclosed in letter.more)):
                 await work.shelf.put(whose.case, whose.person, one.id, one.body, at)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
 
+from appservice.documents.handout import cleared
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.whatsapp.callback import Ours
 from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, below, recorded
@@ -133,7 +134,7 @@ class WhatsAppCourier:
             leaving = self._leaving(item, line, letter.message, number, parts)
             ours = str(Ours(item.id, number))
             whole = addressed(message, line.addressee, ours, answers if number == 0 else None)
-            stopped = await self._part(item, line, leaving, whole, begun.get(number))
+            stopped = await self._part(item, line, letter, leaving, whole, before=begun.get(number))
             if stopped:
                 return stopped
         return Sent(f"{parts} messages")
@@ -188,10 +189,11 @@ class WhatsAppCourier:
         )
 
     async def _part(
-        self, item: Item, line: _Line, leaving: SentPart, message: Json, before: SentPart | None
+        self, item: Item, line: _Line, letter: Letter, leaving: SentPart, message: Json, *, before: SentPart | None
     ) -> Outcome | None:
         """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything. Should a
-        report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is."""
+        report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is.
+        Whether a copy of a document may leave is asked once more: to take it to WhatsApp lasts minutes."""
         async with self._database.begin() as work:
             stored = await work.outbox.get(item.id, lock=True)
             if stored is None or stored.state is not State.READY:
@@ -199,6 +201,10 @@ class WhatsAppCourier:
             known = await _part_of(work, leaving)
             if known and known != before and not known.state.is_certainly_lost:
                 return None if known.state.left else TakenOver()
+            if isinstance(letter.content, Enclose):
+                case = await cleared(work, item, letter.content, line.person.endpoint, leaving.at)
+                if not isinstance(case, Case):
+                    return case
             await work.whatsapp.keep(leaving)
             await work.outbox.mark_sending(item.id, None)
         result = await self._network.send(line.number, message)

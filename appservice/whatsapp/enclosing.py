@@ -18,7 +18,7 @@ from policies.case import Case
 from policies.message import File
 from policies.phrase import Phrase, phrase, together
 from policies.recordings import is_voice
-from rooms.outcome import Cancelled, TakenOver
+from rooms.outcome import Cancelled, Parked, TakenOver
 from rooms.queue import Item, State
 
 
@@ -45,7 +45,7 @@ class WhatsAppEnclosures:
 
     async def taken(
         self, item: Item, case: Case, enclose: Enclose, number: str, at: datetime
-    ) -> Taken | Cancelled | TakenOver:
+    ) -> Taken | Parked | Cancelled | TakenOver:
         """The copy at WhatsApp, if it may still leave; that shows it to nobody yet. What is tried again is another
         copy, and on record again. Raises Trouble."""
         async with self._enclosures.made(case, enclose, at) as made:
@@ -53,9 +53,9 @@ class WhatsAppEnclosures:
                 now = await work.outbox.get(item.id, lock=True)
                 if now is None or now.state is not State.READY or now.sending != item.sending:
                     return TakenOver()
-                why = await self._enclosures.noted(work, item, enclose, made, at)
-            if why:
-                return Cancelled(why)
+                kept_back = await self._enclosures.noted(work, item, enclose, made, at)
+            if kept_back:
+                return kept_back
             return Taken(await self._network.upload(number, made.path, made.mimetype, made.name), made)
 
     async def spoken(self, number: str, data: bytes) -> UploadResult:

@@ -11,7 +11,7 @@ from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find
 from policies.document import Action, Document, Version
 from policies.documents import Denied, Wish, may
-from policies.enclosing import not_enclosed
+from policies.enclosing import endless, not_enclosed
 from policies.membership import caucuses_of
 from policies.outcome import Facts, Outcome, Refused, no_such_person
 from policies.phrase import phrase
@@ -61,12 +61,13 @@ def _whom(case: Case, name: str | None, facts: Facts, *, staff: bool) -> Person 
 
 def _objection(case: Case, document: Document, version: Version, to: Person, facts: Facts) -> Refused | None:
     number = cards.number_of(document, version)
-    if isinstance(may(case, document, Wish(to.id, Action.DOWNLOAD, version.number, facts.at)), Denied):
+    access = may(case, document, Wish(to.id, Action.DOWNLOAD, version.number, facts.at))
+    if isinstance(access, Denied):
         return Refused(
             phrase("{name} may not download {number}", name=to.name, number=number),
             phrase("!doc grant {number} download to NAME asks its owner", number=number),
         )
-    why = not_enclosed(document, version, to)
+    why = endless(access) or not_enclosed(document, version, to)
     if why:
         return Refused(
             phrase("{number} can't be sent: {why}", number=number, why=why),

@@ -61,10 +61,11 @@ def test_what_whatsapp_does_not_take_is_not_sent_and_whoever_asked_is_told_why(
     assert why is None or why in told(effects)
 
 
-@pytest.mark.parametrize(("action", "sent"), [("download", True), ("view", False)])
+@pytest.mark.parametrize(("action", "sent"), [("download", True), ("view", False), ("download opens 5", False)])
 def test_whoever_is_granted_a_download_on_whatsapp_is_told_how_to_have_it_sent(action: str, sent: bool) -> None:
+    action, _, opens = action.partition(" ")
     for to in ("all", "Bea"):
-        preview = says(filed("Alice", HERS), "Mia", f"!doc grant D1 {action} to {to}")
+        preview = says(filed("Alice", HERS), "Mia", f"!doc grant D1 {action} to {to} {opens}")
         passed = answers(preview, "Mia", DESK)
         granted = answers(passed, "Alice", HERS)
         informed = [e for e in of_kind(Inform, granted.effects) if e.to == named(CASE, "Bea").id]

@@ -378,6 +378,8 @@ def test_a_mediator_has_a_document_sent_to_whoever_may_download_it_and_gets_word
         (given("view"), "Mia", "!doc send D1 to Carl", "may not download"),
         (CASE, "Mia", "!doc send D1 to Carl", "may not download"),
         (given("download", "Bob"), "Mia", "!doc send D1 to Bob", "does not carry documents"),
+        (given("download", "Carl opens 1"), "Mia", "!doc send D1 to Carl", "so many openings"),
+        (given("download", "Carl opens 1"), "Carl", "!doc send D1", "so many openings"),
         (given("download"), "Mia", "!doc send D1", "Name to whom"),
         (given("download"), "Mia", "!doc send D1 to Zoe", "Zoe"),
         (given("download"), "Alice", "!doc send D1 to Carl", "by a mediator alone"),

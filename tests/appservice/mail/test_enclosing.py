@@ -1,6 +1,7 @@
 """A document goes by mail as its recipient's copy: by grant and consent, on record before it leaves, and once."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -21,7 +22,8 @@ from appservice.mail.courier import MailCourier, Sender
 from bridges.email.api import MailServer, Refused, Security
 from bridges.unsent import Unknown
 from policies.carrying import Enclose
-from policies.case import Case
+from policies.case import Case, Doubt, EndpointId, Seen
+from policies.delivery import channel_key
 from policies.document import Action, Consent, Document, DocumentId, Grant, Label, Version
 from policies.documents import revoked
 from policies.files import Kind
@@ -30,7 +32,7 @@ from rooms.deliver import Deliverer
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.lanes import person_lane
-from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
+from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.outgoing import PEOPLE
 from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier
@@ -101,6 +103,18 @@ class Room:
         return found
 
 
+def while_copied(monkeypatch: pytest.MonkeyPatch, room: Room, changed: Callable[[Case], Case]) -> None:
+    """The case changes while the next copy is made."""
+    copy = FakeCopier.copy
+
+    async def meanwhile(self: FakeCopier, source: Path, into: Path, kind: Kind, stamp: Stamp) -> NotMade | None:
+        monkeypatch.setattr(FakeCopier, "copy", copy)
+        await room.change(changed(room.case))
+        return await copy(self, source, into, kind, stamp)
+
+    monkeypatch.setattr(FakeCopier, "copy", meanwhile)
+
+
 @pytest.fixture
 async def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     database = MemoryDatabase()
@@ -128,7 +142,7 @@ async def test_a_copy_of_their_own_is_attached_and_on_record_with_its_hash(room:
         Action.DOWNLOAD,
         hashlib.sha256(data).hexdigest(),
     )
-    assert serving.how.startswith("sent by mail, as a copy marked ")
+    assert serving.how.startswith("made to go by mail, as a copy marked ")
     [mail] = room.post_office.delivered
     assert serving.how.split()[-1] in mail.text
     assert room.database.committed.record
@@ -161,16 +175,76 @@ async def test_what_was_not_granted_or_was_taken_back_does_not_leave(room: Room)
 async def test_what_is_taken_back_while_a_copy_is_made_does_not_leave(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = FakeCopier.copy
-
-    async def taken_back(self: FakeCopier, source: Path, into: Path, kind: Kind, stamp: Stamp) -> NotMade | None:
-        await room.change(room.case.with_document(revoked(room.case.documents[0], 1, None, NOW)))
-        return await copy(self, source, into, kind, stamp)
-
-    monkeypatch.setattr(FakeCopier, "copy", taken_back)
+    while_copied(monkeypatch, room, lambda case: case.with_document(revoked(case.documents[0], 1, None, NOW)))
     assert isinstance(await room.send(), Cancelled)
     assert not room.post_office.taken
     assert not room.case.documents[0].servings
+
+
+def channel(case: Case, **changed: object) -> Case:
+    """The case with something else of Carl's channel."""
+    carl = named(case, "Carl")
+    return case.with_person(replace(carl, endpoint=replace(carl.endpoint, **changed)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("changed", [{"stopped": "a mediator paused it"}, {"doubt": Doubt("another wrote", Seen())}])
+async def test_a_channel_that_is_paused_or_in_doubt_while_a_copy_is_made_gets_it_when_it_is_none_any_more(
+    room: Room, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
+) -> None:
+    while_copied(monkeypatch, room, lambda case: channel(case, **changed))
+    outcome = await room.send()
+    assert isinstance(outcome, Parked)
+    assert outcome.key == channel_key(room.case, CARL.endpoint.id)
+    assert not room.post_office.taken
+    assert not room.case.documents[0].servings
+    await room.change(channel(room.case, stopped=None, doubt=None))
+    assert isinstance(await room.send(), Sent)
+    assert len(room.attached()) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": EndpointId("another"), "address": "carl@elsewhere.example.net"},
+        {"address": "carl@elsewhere.example.net"},
+        {"id": EndpointId("another")},
+    ],
+)
+async def test_a_mailbox_that_is_taken_from_them_while_a_copy_is_made_gets_none(
+    room: Room, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
+) -> None:
+    while_copied(monkeypatch, room, lambda case: channel(case, **changed))
+    with pytest.raises(Trouble) as trouble:
+        await room.send()
+    assert trouble.value.transient
+    assert not room.post_office.taken
+    assert not room.case.documents[0].servings
+    assert isinstance(await room.send(), Sent)
+    assert [mail.recipient for mail in room.post_office.taken] == [named(room.case, "Carl").endpoint.address]
+
+
+async def test_what_is_restored_and_not_confirmed_while_a_copy_is_made_waits(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restored(case: Case) -> Case:
+        room.database.committed.unconfirmed[case.id] = None
+        return case
+
+    while_copied(monkeypatch, room, restored)
+    assert isinstance(await room.send(), Parked)
+    assert not room.post_office.taken
+    assert not room.case.documents[0].servings
+
+
+async def test_what_was_granted_for_so_many_openings_is_not_sent_for_a_copy_can_be_opened_for_ever(room: Room) -> None:
+    paper = room.case.documents[0]
+    counted = tuple(replace(grant, most=1) for grant in paper.grants)
+    await room.change(room.case.with_document(replace(paper, grants=counted)))
+    outcome = await room.send()
+    assert isinstance(outcome, Cancelled)
+    assert "so many openings" in outcome.why
+    assert not room.post_office.taken
+    assert [grant.opened for grant in room.case.documents[0].grants] == [0, 0]
 
 
 async def test_without_a_copy_nothing_leaves_and_nothing_is_written_down(
@@ -206,6 +280,8 @@ async def test_each_try_is_a_copy_of_its_own_and_each_is_on_record(room: Room) -
     item = room.database.committed.outbox.items[ItemId("i1")]
     outcome, _ = await room.deliverer.deliver(item, CODEC.load(item.body))
     assert isinstance(outcome, Sent)
+    # Of the one that did not leave it is only said that it was made.
+    assert all(serving.how.startswith("made to go by mail") for serving in room.case.documents[0].servings)
     hashes = [serving.sha256 for serving in room.case.documents[0].servings]
     assert len(set(hashes)) == 2
     assert hashlib.sha256(room.attached()[0][1]).hexdigest() == hashes[1]

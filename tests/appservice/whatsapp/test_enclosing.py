@@ -1,6 +1,7 @@
 """A copy of a document reaches the telephone of whom it was made for, on record before it leaves, and nobody else."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +16,9 @@ from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.whatsapp.enclosing import WhatsAppEnclosures
+from bridges.whatsapp.api import UploadResult
 from policies.carrying import Enclose
-from policies.case import DESK, Conversation
+from policies.case import DESK, Case, Conversation, Doubt, EndpointId, Seen
 from policies.document import Action, Document, Label
 from policies.documents import relabelled
 from policies.effects import Tell
@@ -89,6 +91,20 @@ class Shared:
 
         self.copying.then = then
 
+    def while_uploaded(self, then: Callable[[], Awaitable[None]]) -> None:
+        """It happens while WhatsApp takes the next copy."""
+        enclosures = self.there.enclosures
+        assert enclosures
+        upload = enclosures._network.upload
+
+        class Slow:
+            async def upload(self, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
+                """As ever."""
+                await then()
+                return await upload(number, file, mimetype, name)
+
+        enclosures._network = Slow()
+
     def arrived(self) -> list[Json]:
         """What of files her telephone shows."""
         return [message for message in self.there.phone.shows if message["type"] in {"image", "document"}]
@@ -134,7 +150,7 @@ async def test_a_copy_arrives_in_the_private_chat_with_her_name_on_it_and_is_on_
     assert data.startswith(PDF + b"Copy for Bea, ")
     (serving,) = shared.document.servings
     assert (serving.person, serving.action) == (shared.there.bea.id, Action.DOWNLOAD)
-    assert serving.how.startswith("sent by WhatsApp, as a copy marked ")
+    assert serving.how.startswith("made to go by WhatsApp, as a copy marked ")
     assert serving.how.rpartition(" ")[2].encode() in data
     assert serving.sha256 != shared.document.newest.served.sha256
     assert not list((shared.folder / "work").iterdir())
@@ -156,6 +172,68 @@ async def test_nothing_is_sent_that_nobody_asked_for(shared: Shared) -> None:
     await shared.there.deliver()
     assert not shared.arrived()
     assert any(f"{shared.document.id} “brief.pdf”" in text for text in shared.there.phone.texts)
+
+
+def in_doubt(shared: Shared) -> Case:
+    """It may be another person who has her telephone now."""
+    return channel(shared, doubt=Doubt("another identity", Seen()))
+
+
+def paused(shared: Shared) -> Case:
+    return channel(shared, stopped="a mediator paused it")
+
+
+def stopped(shared: Shared) -> Case:
+    return channel(shared, declined=True)
+
+
+def elsewhere(shared: Shared) -> Case:
+    """She has another channel, with a number that another has now."""
+    return channel(shared, id=EndpointId("another"), address="+34600999999")
+
+
+def narrowed(shared: Shared) -> Case:
+    return shared.there.case.with_document(relabelled(shared.document, 1, Label.MEDIATORS, shared.there.now))
+
+
+def without_consent(shared: Shared) -> Case:
+    return channel(shared, content_consent=None)
+
+
+def channel(shared: Shared, **changed: object) -> Case:
+    bea = shared.there.bea
+    return shared.there.case.with_person(replace(bea, endpoint=replace(bea.endpoint, **changed)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("while_uploaded", [False, True])
+@pytest.mark.parametrize(
+    ("changed", "state"),
+    [
+        (in_doubt, State.PARKED),
+        (paused, State.PARKED),
+        (stopped, State.PARKED),
+        (elsewhere, State.READY),
+        (narrowed, State.CANCELLED),
+        (without_consent, State.CANCELLED),
+    ],
+)
+async def test_what_changes_while_a_copy_is_made_or_taken_to_whatsapp_keeps_it_from_her_telephone(
+    shared: Shared, changed: Callable[[Shared], Case], state: State, while_uploaded: bool
+) -> None:
+    async def now() -> None:
+        async with shared.there.database.begin() as work:
+            await work.cases.save(changed(shared))
+
+    await shared.sent()
+    if while_uploaded:
+        shared.while_uploaded(now)
+    else:
+        shared.copying.then = now
+    await shared.there.deliver()
+    assert not shared.arrived()
+    assert bool(shared.there.graph.files.stored) is while_uploaded
+    assert len(shared.document.servings) == while_uploaded
+    assert [item.state for item in shared.waiting()] == [state]
 
 
 @pytest.mark.parametrize("at_the_last_moment", [False, True])
