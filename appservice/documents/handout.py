@@ -30,6 +30,7 @@ from rooms.clearance import kept_back, until_confirmed
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.letters import ToPerson, addressee
 from rooms.outcome import Cancelled, Parked
 from rooms.outgoing import Codec
 from rooms.queue import Item, item_id
@@ -131,9 +132,9 @@ class Enclosures:
 
 
 async def cleared(
-    work: ServiceWork, item: Item, enclose: Enclose, channel: Endpoint, at: datetime
+    work: ServiceWork, item: Item, effect: ToPerson, channel: Endpoint, at: datetime
 ) -> Case | Parked | Cancelled:
-    """The case as it is now, locked, if a copy may still leave over the channel that it was made for; else why not.
+    """The case as it is now, locked, if a file may still leave over the channel that it was made for; else why not.
     To make it and to take it somewhere lasts minutes, in which all can change that was asked before.
 
     Raises Trouble where whom it is for has another channel by now: asked anew, it is made for that one, or cancelled.
@@ -143,10 +144,10 @@ async def cleared(
         return Cancelled("its case is not there")
     if await work.epochs.unconfirmed(case.id):
         return until_confirmed(case.id)
-    person = case.person(enclose.to)
+    person = case.person(addressee(effect))
     if person and (person.endpoint.id, person.endpoint.address) != (channel.id, channel.address):
         raise Trouble("their channel changed at this very moment", transient=True)
-    return kept_back(case, enclose, item.received_at, at) or case
+    return kept_back(case, effect, item.received_at, at) or case
 
 
 def _measured(path: Path) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from policies.capabilities import VOICE
 from policies.carrying import Enclose
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.delivery import channel_key
+from policies.effects import Relay
 from policies.language import Language
 from policies.message import Edit, MessageId, Removal, SignedWebhook
 from policies.phrase import verbatim
@@ -193,7 +194,7 @@ class WhatsAppCourier:
     ) -> Outcome | None:
         """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything. Should a
         report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is.
-        Whether a copy of a document may leave is asked once more: to take it to WhatsApp lasts minutes."""
+        Whether what has a file may leave is asked once more: to take that to WhatsApp lasts minutes."""
         async with self._database.begin() as work:
             stored = await work.outbox.get(item.id, lock=True)
             if stored is None or stored.state is not State.READY:
@@ -201,8 +202,9 @@ class WhatsAppCourier:
             known = await _part_of(work, leaving)
             if known and known != before and not known.state.is_certainly_lost:
                 return None if known.state.left else TakenOver()
-            if isinstance(letter.content, Enclose):
-                case = await cleared(work, item, letter.content, line.person.endpoint, leaving.at)
+            effect = self._codec.load(stored.body) if _is_with_file(letter) else None
+            if isinstance(effect, Enclose | Relay):
+                case = await cleared(work, item, effect, line.person.endpoint, leaving.at)
                 if not isinstance(case, Case):
                     return case
             await work.whatsapp.keep(leaving)

@@ -141,6 +141,24 @@ async def test_if_the_upload_fails_it_is_tried_again_and_the_words_are_not_repea
     assert {i.state for i in there.database.committed.outbox.items.values() if i.lane == lane} == {State.DONE}
 
 
+async def test_if_she_asks_for_silence_while_it_is_uploaded_it_does_not_reach_her_telephone(heard: Heard) -> None:
+    there = heard.there
+    await there.deliver()
+    network = there.courier._enclosures
+    assert network is not None
+    upload = network._network.upload
+
+    async def meanwhile(*arguments: object) -> object:
+        quiet = replace(there.bea, endpoint=replace(there.bea.endpoint, declined=True))
+        async with there.database.begin() as work:
+            await work.cases.save(there.case.with_person(quiet))
+        return await upload(*arguments)  # type: ignore[arg-type]
+
+    network._network.upload = meanwhile  # type: ignore[method-assign,assignment]
+    await heard.sent(recording())
+    assert not there.phone.files(there.graph.files)
+
+
 @pytest.mark.parametrize("how", [Removal(MessageId("m1")), Text("!undo"), None])
 async def test_what_was_removed_while_it_was_examined_is_heard_by_nobody(how: Removal | Text | None) -> None:
     there = await WhatsAppHouse(documents=True, case=CASE).begin()
