@@ -10,8 +10,13 @@ import re
 from html import escape
 from typing import Final
 
-_CODE: Final = re.compile(r"```(?=\S|\s*\S)(.+?)```|`([^`\n]+)`", re.DOTALL)
-_MARKS: Final = (("*", "strong"), ("_", "em"), ("~", "del"))
+_CODE: Final = re.compile(r"```(?=\S|\s*\S)(.+?)```|`([^`\n]+)`|[A-Za-z]{1,20}://\S+", re.DOTALL)
+"""Code, and links: there no mark is one."""
+_TAGS: Final = {"*": "strong", "_": "em", "~": "del"}
+_MARKED: Final = re.compile(
+    # As there: at the edges of words, around something that neither begins nor ends with a blank, on one line.
+    r"(?<![^\W_])([*_~])(?<!\1\1)(?=\S)((?:(?!\1)[^\n])+)(?<=\S)\1(?![^\W_])(?!\1)"
+)
 
 
 def chat_html(text: str) -> str | None:
@@ -25,13 +30,10 @@ def chat_html(text: str) -> str | None:
 
 
 def _code(found: re.Match[str]) -> str:
-    return f"<code>{escape(found[1] or found[2], quote=False)}</code>"
+    code = found[1] or found[2]
+    return f"<code>{escape(code, quote=False)}</code>" if code else escape(found[0], quote=False)
 
 
 def _inline(escaped: str) -> str:
-    for mark, tag in _MARKS:
-        sign = re.escape(mark)
-        # As there: at the edges of words, around something that neither begins nor ends with a blank, on one line.
-        pattern = rf"(?<![^\W_])(?<!{sign}){sign}(?=\S)([^{sign}\n]+?)(?<=\S){sign}(?![^\W_])(?!{sign})"
-        escaped = re.sub(pattern, rf"<{tag}>\1</{tag}>", escaped)
-    return escaped
+    """What begins first is formatted first, and what stands in it within it: tags never cross."""
+    return _MARKED.sub(lambda found: f"<{(tag := _TAGS[found[1]])}>{_inline(found[2])}</{tag}>", escaped)

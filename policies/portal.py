@@ -42,7 +42,9 @@ def decide_digest(case: Case, person: Person, times: tuple[int, ...] | None) -> 
 
 
 def decide_paused(case: Case, person: Person) -> Decision:
-    """Somebody wants no mail for now."""
+    """Somebody wants no mail for now. A link to the page stops no other channel: there nothing is mailed."""
+    if person.endpoint.network is not Network.EMAIL:
+        return Decision(case, (), "no-mail", "nothing is mailed there")
     if person.endpoint.stopped is not None:
         return Decision(case, (), "paused-already", "nothing is sent there already")
     paused = replace(person, endpoint=replace(person.endpoint, stopped=f"{person.name} paused it"))

@@ -52,13 +52,23 @@ def decide_redacted(case: Case, made: Redaction, facts: Facts) -> Decision:
 
 
 def _lapsed(case: Case, wish: Cover) -> Decision:
-    """Its number ended while it was made: whoever wished for it is told where they are, without its name."""
-    own = DESK if case.is_staff(wish.by) else next(iter(caucuses_of(case, wish.by)), None)
+    """Its number ended while it was made."""
     text = phrase(
         "{number} is not redacted: it has ended, or is a version of another document now.", number=wish.document
     )
-    told: tuple[Effect, ...] = (Tell(DESK, text),) if own == DESK else (Inform(wish.by, own, text),) if own else ()
-    return Decision(case, told, "redaction-lapsed", "the document is gone")
+    return Decision(case, _to(case, wish.by, text), "redaction-lapsed", "the document is gone")
+
+
+def decide_refused(case: Case, by: PersonId, why: str) -> Decision:
+    """What was wished for on the page can't be done any more, as it is handled."""
+    text = together([phrase("The redacted version that you wanted is not made."), why])
+    return Decision(case, _to(case, by, text), "redaction-refused", "the wish for a redacted version can't be followed")
+
+
+def _to(case: Case, by: PersonId, text: Phrase) -> tuple[Effect, ...]:
+    """Whoever wished for it is told where they are, without its name."""
+    own = DESK if case.is_staff(by) else next(iter(caucuses_of(case, by)), None)
+    return (Tell(DESK, text),) if own == DESK else (Inform(by, own, text),) if own else ()
 
 
 def _kept(case: Case, found: tuple[Document, Version], made: Redaction, passed: Passed, facts: Facts) -> Decision:

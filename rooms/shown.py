@@ -113,9 +113,11 @@ async def pin_text(work: Work, case: Case, person: PersonId) -> str:
     pin = await work.shelf.new_pin(case.id, person)
     found = case.person(person)
     name = found.name if found else "someone who left"
+    by_mail = found is not None and found.endpoint.network is Network.EMAIL
+    does = "speaks as them" if by_mail else "sees their documents and hands some in, in their name"
     return (
         f"The PIN of {name} is {pin}. Tell {name} by telephone, at a number that you already had, and never by mail:"
-        " whoever has a link and the PIN speaks as them. A former PIN has stopped working. It is not shown again."
+        f" whoever has a link and the PIN {does}. A former PIN has stopped working. It is not shown again."
     )
 
 

@@ -134,7 +134,7 @@ class MailCourier:
             letter = replace(letter, more=await still_waiting(work, letter.more))
             for one in (item, *(enclosed.item for enclosed in letter.more)):
                 await work.shelf.put(whose.case, whose.person, one.id, one.body, at)
-            is_news = by_link(person) and not isinstance(letter.content, AskWhose)
+            is_news = by_link(person) and not _leads_to_page(letter)
             # What a person has sent again would find the very link that may never have arrived.
             is_first = is_news and not await work.mails.has_begun(letter.case.id, person.id, item.id)
             if is_first and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):

@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, StreamReader
 
 from appservice.matrix.errors import NO_ANSWER, MatrixError
 from appservice.matrix.ids import UserId
@@ -38,11 +38,18 @@ class OpenId:
             ):
                 if answer.status == HTTPStatus.UNAUTHORIZED:
                     return None
-                raw = await answer.content.read(_ANSWER_LIMIT) if answer.status == HTTPStatus.OK else b""
-                found = json.loads(raw)
-        except (ClientError, TimeoutError, ValueError):
+                found = json.loads(await _whole(answer.content) if answer.status == HTTPStatus.OK else b"")
+        except (ClientError, TimeoutError, ValueError, RecursionError):
             found = None
         user = found.get("sub") if isinstance(found, dict) else None
         if not isinstance(user, str):
             raise MatrixError("openid", "M_UNKNOWN", NO_ANSWER, transient=True)
         return UserId(user) if user.startswith("@") and user.endswith(f":{self._server}") else None
+
+
+async def _whole(content: StreamReader) -> bytes:
+    """An answer to its end, in however many pieces it comes; of one that is too long, the beginning."""
+    found = bytearray()
+    while len(found) < _ANSWER_LIMIT and (piece := await content.read(_ANSWER_LIMIT - len(found))):
+        found += piece
+    return bytes(found)

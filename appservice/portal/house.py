@@ -42,7 +42,9 @@ def portal_routes(
     secure = config.appservice.public_base_url.startswith("https:")
     page = ServicePortal(database, codec, documents=documents is not None)
     caller = TrustedProxies(config.appservice.trusted_proxies).caller
-    accounts = ServiceAccounts(database, OpenId(config.homeserver.url, config.homeserver.server_name), base)
+    verifier = OpenId(config.homeserver.url, config.homeserver.server_name)
+    # Who has an account speaks there, and finds nothing but documents on the page.
+    accounts = ServiceAccounts(database, verifier, base) if documents else None
     asked = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
     openid = OpenIdDoor(accounts, caller, asked)
     pages = [*openid.routes(), *PortalPages(page, shown_as, caller, tries, is_secure=secure).routes()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from appservice.portal.store import SESSION_LASTS, Laid, Link, Tried, Whose
+from appservice.portal.store import LINK_SENDS_ANOTHER, SESSION_LASTS, Laid, Link, Tried, Whose
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token
 from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
@@ -61,13 +61,15 @@ class ServicePortal:
 
     async def open(self, link: str, pin: str) -> str | Closed:
         """A new session, if both are right and the person still takes part. A link opens one; whoever has the PIN to
-        one that opens no more is sent another."""
+        one that opens no more, and is not too old for that, is sent another."""
         now = self._clock()
         async with self._database.begin() as work:
             sent = await work.shelf.link(link)
-            whose = await _current(work, sent) if sent else None
-            if whose is None:
+            person = await _current(work, sent) if sent else None
+            # Old links are not for trying PINs for ever.
+            if sent is None or person is None or sent.until < now - LINK_SENDS_ANOTHER:
                 return Closed.WRONG
+            whose = sent.whose
             tried = await work.shelf.try_pin(whose, pin, now)
             if tried is Tried.LOCKED_NOW:
                 await self._store(work, whose, f"locked/{now:%Y-%m-%dT%H:%M}", "locked", {})
@@ -168,12 +170,13 @@ class ServicePortal:
         return True
 
     async def pause(self, link: str) -> None:
-        """Whoever has the link wants no more mail; also with one of an old mail, and again after mail went on."""
+        """Whoever has the link wants no more mail; also with one of an old mail, and again after mail went on. That of
+        somebody who is mailed nothing stops nothing."""
         async with self._database.begin() as work:
             sent = await work.shelf.link(link)
-            whose = await _current(work, sent) if sent else None
-            if whose is not None:
-                await self._store(work, whose, f"pause/{self._clock():%Y-%m-%dT%H:%M}", "pause", {})
+            person = await _current(work, sent) if sent else None
+            if sent and person and not is_elsewhere(person):
+                await self._store(work, sent.whose, f"pause/{self._clock():%Y-%m-%dT%H:%M}", "pause", {})
 
     async def leave(self, session: str) -> None:
         """That person's sessions end, on every computer."""
@@ -205,7 +208,7 @@ async def store_act(work: ServiceWork, act: Act, at: datetime) -> None:
 
 
 def is_elsewhere(person: Person) -> bool:
-    """Whether they speak on a channel of their own, with its own proofs; here they only look at documents (I4)."""
+    """Whether they speak on a channel of their own, with its own proofs: here there are documents alone (I4)."""
     return person.endpoint.network is not Network.EMAIL
 
 
@@ -216,12 +219,12 @@ async def language_of(work: ServiceWork, session: str, at: datetime) -> Language
     return case.language_of(whose.person) if case and whose else None
 
 
-async def _current(work: ServiceWork, sent: Link) -> Whose | None:
+async def _current(work: ServiceWork, sent: Link) -> Person | None:
     """Whose link it is, if it was sent where they are still reached: who has a mailbox they left may not speak as them,
     nor keep mail from them."""
     case = await work.cases.load(sent.whose.case)
     person = case.person(sent.whose.person) if case else None
-    return sent.whose if person and person.endpoint.id == sent.endpoint else None
+    return person if person and person.endpoint.id == sent.endpoint else None
 
 
 async def _doubtful(work: ServiceWork, case: Case, person: Person) -> tuple[Doubtful, ...]:

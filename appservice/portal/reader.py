@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, assert_never
 
 from appservice.ports import ServiceWork
 from appservice.reading import message_id
@@ -18,8 +18,9 @@ from policies.digest import read_times
 from policies.effects import Decision
 from policies.membership import caucuses_of, conversations
 from policies.message import Message, MessageId, PinnedLink, Text
-from policies.outcome import Done
+from policies.outcome import Done, Refused
 from policies.portal import decide_again, decide_digest, decide_locked, decide_paused
+from policies.redaction import decide_refused
 from policies.text import clean
 from rooms.handle import Handler
 from rooms.house import House
@@ -59,14 +60,20 @@ class PortalReader:
 
     async def _redact(self, handler: Handler, act: _Act) -> None:
         """As if they had said the command where the document belongs (`!doc redact`)."""
-        wish, at = _wish(act.values), act.item.received_at
-        document = act.case.document(wish.number.partition(".")[0]) if wish else None
-        if wish is None or document is None or document.owner != act.person.id:
-            return
-        known = replace(self._house.facts(at, act.person.id, "", {}), where=document.home)
-        outcome = wish.perform(act.case, known)
-        if isinstance(outcome, Done):
-            await handler.follow(act.case, Decision(outcome.case, outcome.in_order, "redaction-wished", outcome.answer))
+        case, by, wish = act.case, act.person.id, _wish(act.values)
+        if wish is None:
+            raise ValueError("a wish that the page does not store")
+        document = case.document(wish.number.partition(".")[0])
+        where = document.home if document else next(iter(caucuses_of(case, by)), JOINT)
+        outcome = wish.perform(case, replace(self._house.facts(act.item.received_at, by, "", {}), where=where))
+        match outcome:
+            case Done():
+                decision = Decision(outcome.case, outcome.in_order, "redaction-wished", outcome.answer)
+            case Refused():
+                decision = decide_refused(case, by, outcome.told)
+            case _:
+                assert_never(outcome)
+        await handler.follow(case, decision)
 
     async def _act(self, handler: Handler, act: _Act) -> None:  # noqa: C901, PLR0912 (one arm a kind of act)
         item, case, person, values = act.item, act.case, act.person, act.values
@@ -103,7 +110,9 @@ class PortalReader:
             case "redact":
                 await self._redact(handler, act)
             case "again":
-                await handler.follow(case, decide_again(case, person, self._house.page))
+                await handler.follow(
+                    case, decide_again(case, person, self._house.page if self._house.documents else None)
+                )
             case "locked":
                 await handler.follow(case, decide_locked(case, person))
             case _:

@@ -17,6 +17,8 @@ PIN_TRIES: Final = 5
 """So many wrong PINs lock a person's links."""
 PIN_LOCK: Final = timedelta(minutes=30)
 LINK_LASTS: Final = timedelta(days=3)
+LINK_SENDS_ANOTHER: Final = timedelta(days=30)
+"""So long after it stopped opening anything a link, with the PIN, has another one sent."""
 SESSION_LASTS: Final = timedelta(minutes=30)
 
 

@@ -22,7 +22,7 @@ from bridges.email.rate import RateCap
 from bridges.portal import render
 from bridges.portal.handing import put_down
 from bridges.portal.papers import Download, Handed, NotNow, PageImage, Papers
-from bridges.portal.requests import HEADERS, ended, form_of, is_ours, page, see, session_of
+from bridges.portal.requests import HEADERS, ended, form_of, is_ours, nothing, page, see, session_of
 from bridges.portal.views import House
 from policies.phrase import Phrase, phrase
 
@@ -144,10 +144,7 @@ class DocumentPages:
                     return await self._nothing(session)
 
     async def _nothing(self, session: str) -> web.Response:
-        text = phrase(
-            "There is nothing here for you, or not any more. Your documents are listed under “Your documents”."
-        )
-        return await self._plain(session, phrase("Nothing here"), text, HTTPStatus.NOT_FOUND)
+        return nothing(await self._to(session))
 
     async def _too_fast(self, session: str) -> web.Response:
         text = phrase("Please wait a minute.")

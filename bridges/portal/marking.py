@@ -18,18 +18,18 @@ from aiohttp import web
 
 from bridges.portal import render
 from bridges.portal.papers import Papers, Wished
-from bridges.portal.requests import HEADERS, ended, form_of, is_ours, page, see, session_of
+from bridges.portal.requests import HEADERS, ended, form_of, is_ours, nothing, page, see, session_of
 from bridges.portal.views import House
-from policies.commands.redacting import MARKED_MOST, area_from, area_text
+from policies.commands.redacting import MARKED_MOST, TOO_MUCH, area_from, area_text, fits
 from policies.document import Area
 from policies.phrase import Phrase, phrase
 
 WIDE, HIGH = 340, 480
 """Points of the picture on every screen, a telephone's as well: where it is pressed is told in these."""
 _WHOLE: Final = 1000
-_WORDS_LIMIT: Final = 2000
 _WITH_PICTURES: Final = HEADERS["Content-Security-Policy"] + "; img-src 'self'"
 _NO_PLACE: Final = phrase("That is no place: press two corners of it, or type four numbers from 0 to 100.")
+_NOTHING: Final = phrase("Please mark at least one place, or write at least one word.")
 _CORNER: Final = phrase("That is one corner. Now press the opposite one.")
 
 
@@ -76,15 +76,17 @@ class MarkingPages:
         session, form = session_of(request), await form_of(request)
         if not session or not is_ours(form, session):
             return ended(self._house)
-        areas, words = _areas(form.get("areas", "")), form.get("words", "")[:_WORDS_LIMIT]
+        language = await self._papers.language(session)
+        if language is None:
+            return ended(self._house)
+        house, areas, words = self._house.speaking(language), _areas(form.get("areas", "")), form.get("words", "")
         lines = tuple(dict.fromkeys(" ".join(line.split()) for line in words.splitlines() if line.strip()))
+        if not (areas or lines) or not fits(areas, lines):
+            text = TOO_MUCH if areas or lines else _NOTHING
+            return page(render.plain(house, phrase("That did not work"), text), HTTPStatus.BAD_REQUEST)
         if await self._papers.redact(session, *_named(request), Wished(areas, lines, form.get("nonce", ""))):
             return see("/p/documents?done=redacted")
-        text = phrase(
-            "Please mark at least one place, or write at least one word, and at most {most}.", most=MARKED_MOST
-        )
-        html = render.plain(await self._to(session), phrase("That did not work"), text)
-        return page(html, HTTPStatus.BAD_REQUEST)
+        return nothing(house)
 
     async def _to(self, session: str) -> House:
         return self._house.speaking(await self._papers.language(session) if session else None)
@@ -93,7 +95,7 @@ class MarkingPages:
 def marked_by(query: Mapping[str, str]) -> Marked:
     """What is marked, after what was pressed or typed last."""
     number, areas = _number(query.get("page", "1"), 10**6) or 0, _areas(query.get("areas", ""))
-    typed = [query.get(side, "").strip() for side in ("left", "top", "right", "bottom")]
+    typed = [query.get(side, "").strip().replace(",", ".") for side in ("left", "top", "right", "bottom")]
     if any(typed):
         area = area_from(f"{number}:{typed[0]},{typed[1]}-{typed[2]},{typed[3]}")
         return _with(number, areas, area)
@@ -105,13 +107,15 @@ def marked_by(query: Mapping[str, str]) -> Marked:
     if corner[0] is None or corner[1] is None:
         return Marked(number, areas, pressed, _CORNER)
     (left, right), (top, bottom) = sorted((corner[0], pressed[0])), sorted((corner[1], pressed[1]))
-    fits = left < right and top < bottom
-    return _with(number, areas, Area(number, left, top, right, bottom) if fits else None)
+    is_one = left < right and top < bottom
+    # Each press tells the upper left of a point, and the place holds the whole of its last one.
+    right, bottom = min(_WHOLE, right - -_WHOLE // WIDE), min(_WHOLE, bottom - -_WHOLE // HIGH)
+    return _with(number, areas, Area(number, left, top, right, bottom) if is_one else None)
 
 
 def _with(number: int, areas: tuple[Area, ...], area: Area | None) -> Marked:
     if area is None or len(areas) >= MARKED_MOST:
-        return Marked(number, areas, said=_NO_PLACE)
+        return Marked(number, areas, said=_NO_PLACE if area is None else TOO_MUCH)
     return Marked(number, (*areas, area))
 
 

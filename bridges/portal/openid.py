@@ -47,7 +47,8 @@ class Accounts(Protocol):
 class OpenIdDoor:
     """The handler. `tries` caps how often one caller may ask."""
 
-    def __init__(self, accounts: Accounts, caller: Callable[[web.Request], str], tries: RateCap) -> None:
+    def __init__(self, accounts: Accounts | None, caller: Callable[[web.Request], str], tries: RateCap) -> None:
+        """`accounts`: None where the page has nothing for those who have one."""
         self._accounts, self._caller, self._tries = accounts, caller, tries
 
     def routes(self) -> list[web.RouteDef]:
@@ -56,6 +57,8 @@ class OpenIdDoor:
 
     async def _enter(self, request: web.Request) -> web.Response:
         # Only JSON: no form of another site can send it without asking us first (CORS).
+        if self._accounts is None:
+            return _failed(HTTPStatus.NOT_FOUND, "M_NOT_FOUND", "there is no page here for those who have an account")
         caller = self._caller(request)
         if self._tries.is_full(caller):
             return _failed(HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", "too many tries from here")
@@ -77,10 +80,9 @@ async def _read(request: web.Request) -> tuple[str, str]:
     """The token and whose it says it is; empty for anything else."""
     if request.content_type != "application/json":
         return "", ""
-    raw = await request.content.read(_BODY_LIMIT + 1)
     try:
-        body = json.loads(raw) if len(raw) <= _BODY_LIMIT else None
-    except ValueError:
+        body = json.loads(await request.clone(client_max_size=_BODY_LIMIT).read())
+    except (web.HTTPRequestEntityTooLarge, ValueError, RecursionError):
         return "", ""
     if not isinstance(body, dict):
         return "", ""

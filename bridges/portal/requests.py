@@ -43,6 +43,12 @@ def ended(house: House) -> web.Response:
     return page(render.plain(house, phrase("Please open your link again"), text), HTTPStatus.FORBIDDEN)
 
 
+def nothing(house: House) -> web.Response:
+    """What is not that person's is answered like what there isn't, whatever the reason."""
+    text = phrase("There is nothing here for you, or not any more. Your documents are listed under “Your documents”.")
+    return page(render.plain(house, phrase("Nothing here"), text), HTTPStatus.NOT_FOUND)
+
+
 def session_of(request: web.Request) -> str:
     """The session that a request says it is of; "" for none."""
     found = request.cookies.get(COOKIE, "")

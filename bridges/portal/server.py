@@ -96,12 +96,13 @@ class PortalPages:
                 )
             case Closed.WRONG:
                 problem = phrase(
-                    "This link and this PIN don't open anything. The link may be too old: each works for three days."
+                    "This link and this PIN don't open anything. The link may be too old: one from a mail works for three"
+                    " days, any other for an hour at most."
                 )
             case Closed.USED:
                 problem = phrase(
-                    "This link opens no more: each opens once, and not for long. Another one is on its way to you;"
-                    " please open the newest."
+                    "This link opens no more: each opens once, and not for long. Another one is on its way to you,"
+                    " unless you wanted no mail for now, or it is night where you are; please open the newest."
                 )
             case _:
                 answer = see("/p/rooms")

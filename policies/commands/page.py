@@ -1,11 +1,13 @@
 """The page for whoever takes part over another channel than mail: a link by command, and a PIN by telephone (D4).
 
-There they look at documents page by page, and hand some in; what is said and answered stays on their own channel.
+There they look at documents page by page, hand some in, and mark what is to be black in their own; what is said and
+answered stays on their own channel. Without documents they have no page.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from policies import showing
 from policies.case import Case, Network
@@ -13,6 +15,9 @@ from policies.commands.form import Form
 from policies.effects import Inform
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.phrase import phrase
+
+_ASK: Final = phrase("Ask your mediator")
+_SET_UP: Final = "Your administrator can set up documents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +30,12 @@ class OpenPage:
         if person is None or case.is_staff(person.id):
             return Refused("A party asks for that, in its private room", "!page pin NAME gives it a PIN")
         if facts.page is None:
-            return Refused(phrase("This service has no page"), phrase("Ask your mediator"))
+            return Refused(phrase("This service has no page"), _ASK)
         if person.endpoint.network is Network.EMAIL:
             text = phrase("You asked for a link to your page.")
             return Done(case, "", (Inform(person.id, facts.where, text, page=True),))
+        if not facts.documents:
+            return Refused(phrase("Your page would show documents, and this service keeps none"), _ASK)
         return Done(case, "", (showing.GiveLink(person.id, facts.where, facts.page),))
 
 
@@ -45,6 +52,8 @@ class GivePagePin:
             return no_such_person(case, self.name)
         if facts.page is None:
             return Refused("This service has no page", "Your administrator can set up documents, or mail")
+        if person.endpoint.network is not Network.EMAIL and not facts.documents:
+            return Refused(f"{person.name}'s page would show documents, and this service keeps none", _SET_UP)
         return Done(case, "", (showing.GivePin(person.id),))
 
 

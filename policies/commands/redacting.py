@@ -22,6 +22,9 @@ _EXAMPLE: Final = "!doc redact D3 “Alice Smith” 2:10,20-60,28"
 _HOW: Final = phrase(
     "Name a document, and words in quotation marks, or places as page:left,top-right,bottom in percent of the page"
 )
+TOO_MUCH: Final = phrase(
+    "At most {most} places and words at once, each of at most {longest} characters", most=MARKED_MOST, longest=_LONGEST
+)
 _PERCENT: Final = r"(\d{1,3}(?:\.\d)?)"
 _PLACE: Final = re.compile(rf"(\d{{1,4}}):{_PERCENT},{_PERCENT}-{_PERCENT},{_PERCENT}")
 _WORDS: Final = re.compile(r"[“„«\"]([^“”„«»\"]+)[”“»\"]")
@@ -58,8 +61,13 @@ class RedactDocument:
 
 def wished(number: str, areas: tuple[Area, ...], words: tuple[str, ...]) -> RedactDocument | None:
     """The command, unless there is nothing in it, or too much."""
-    fits = 0 < len(areas) + len(words) <= MARKED_MOST and all(len(one) <= _LONGEST for one in words)
-    return RedactDocument(number, areas, words) if fits and NUMBER.fullmatch(number) else None
+    is_one = (areas or words) and fits(areas, words) and NUMBER.fullmatch(number)
+    return RedactDocument(number, areas, words) if is_one else None
+
+
+def fits(areas: tuple[Area, ...], words: tuple[str, ...]) -> bool:
+    """Whether that is not too much for one command."""
+    return len(areas) + len(words) <= MARKED_MOST and all(len(one) <= _LONGEST for one in words)
 
 
 def _redact(words: list[str]) -> RedactDocument | str:
@@ -72,13 +80,7 @@ def _redact(words: list[str]) -> RedactDocument | str:
     known = tuple(area for area in areas if area)
     if len(known) < len(areas) or not (known or quoted) or "" in quoted:
         return _HOW
-    if len(known) + len(quoted) > MARKED_MOST or any(len(one) > _LONGEST for one in quoted):
-        return phrase(
-            "At most {most} places and words at once, each of at most {longest} characters",
-            most=MARKED_MOST,
-            longest=_LONGEST,
-        )
-    return RedactDocument(words[0], known, quoted)
+    return RedactDocument(words[0], known, quoted) if fits(known, quoted) else TOO_MUCH
 
 
 def area_from(place: str) -> Area | None:
@@ -88,8 +90,8 @@ def area_from(place: str) -> Area | None:
         return None
     page, *sides = match.groups()
     left, top, right, bottom = (round(float(side) * 10) for side in sides)
-    fits = int(page) >= 1 and left < right <= 1000 and top < bottom <= 1000
-    return Area(int(page), left, top, right, bottom) if fits else None
+    is_one = int(page) >= 1 and left < right <= 1000 and top < bottom <= 1000
+    return Area(int(page), left, top, right, bottom) if is_one else None
 
 
 def area_text(area: Area) -> str:

@@ -24,6 +24,9 @@ from tests.policies.builders import named
         ("one\n*two*", "one<br><strong>two</strong>"),
         ("`a*b*c` and ```*x*\ny```", "<code>a*b*c</code> and <code>*x*<br>y</code>"),
         ("*<b>*", "<strong>&lt;b&gt;</strong>"),
+        ("https://x.org/_a_/*b* _so_", "https://x.org/_a_/*b* <em>so</em>"),
+        ("*a _b* c_", "<strong>a _b</strong> c_"),
+        ("~a *b _c_*~", "<del>a <strong>b <em>c</em></strong></del>"),
         ("2*3*4 and snake_case_word and * x *", None),
         ("<a href='x'>plain</a>", None),
         ("", None),
@@ -31,6 +34,22 @@ from tests.policies.builders import named
 )
 def test_formatting_of_whatsapp_is_shown_in_matrix(typed: str, shown: str | None) -> None:
     assert chat_html(typed) == shown
+
+
+@given(st.text(alphabet="*_~`<>&ab \n'\"/", max_size=60))
+def test_no_tags_cross(typed: str) -> None:
+    opened: list[str] = []
+    for closes, tag in re.findall(r"<(/?)(\w+)>", chat_html(typed) or ""):
+        if closes:
+            assert opened.pop() == tag
+        elif tag != "br":
+            opened.append(tag)
+    assert not opened
+
+
+@given(st.text(alphabet="*_~ab/.", max_size=30).map("https://x.org/".__add__))
+def test_a_link_stays_as_it_was_typed(link: str) -> None:
+    assert link in (chat_html(f"*see* {link}") or "")
 
 
 @given(st.text(alphabet="*_~`<>&ab \n'\"/", max_size=60))

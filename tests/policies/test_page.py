@@ -11,6 +11,8 @@ from policies.effects import Decision, Inform
 from policies.message import Text
 from policies.portal import decide_again
 from policies.showing import GiveLink, GivePin
+from rooms.shown import pin_text
+from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
 
 CASE = both_sides()
@@ -19,7 +21,7 @@ PAGE = "https://mediation.example.org/p"
 
 
 def says(name: str, words: str, where: Conversation, **known: Any) -> Decision:
-    told = replace(facts(named(CASE, name).id), where=where, **{"page": PAGE, **known})
+    told = replace(facts(named(CASE, name).id), where=where, **{"page": PAGE, "documents": True, **known})
     return routing.decide(CASE, message(CASE, name, where, Text(words), native=name != "Carl"), told)
 
 
@@ -36,6 +38,23 @@ def test_who_gets_mail_is_mailed_a_link() -> None:
 def test_without_a_page_there_is_no_link_and_no_pin() -> None:
     assert "no page" in str(says("Alice", "!page", HERS, page=None).effects)
     assert "no page" in str(says("Mia", "!page pin Alice", DESK, page=None).effects)
+
+
+def test_without_documents_only_who_gets_mail_has_a_page() -> None:
+    refused = says("Alice", "!page", HERS, documents=False)
+    assert not of_kind(GiveLink, refused.effects)
+    assert "keeps none" in str(refused.effects)
+    assert of_kind(Inform, says("Carl", "!page", HIS, documents=False).effects)
+    assert not of_kind(GivePin, says("Mia", "!page pin Alice", DESK, documents=False).effects)
+    assert of_kind(GivePin, says("Mia", "!page pin Carl", DESK, documents=False).effects)
+
+
+async def test_what_a_pin_is_good_for_is_said_as_it_is() -> None:
+    async with MemoryDatabase().begin() as work:
+        by_account, by_mail = [await pin_text(work, CASE, named(CASE, name).id) for name in ("Alice", "Carl")]
+    assert "sees their documents" in by_account
+    assert "speaks as them" not in by_account
+    assert "speaks as them" in by_mail
 
 
 def test_a_mediator_gives_a_pin_for_the_page_of_a_party_and_of_no_mediator() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,10 +150,35 @@ async def test_nobody_tries_tokens_for_long(door: Door) -> None:
     assert [(await door.post("unknown")).status for _ in range(6)] == [403] * 5 + [429]
 
 
+async def test_deeply_nested_json_and_too_much_of_it_are_no_token(door: Door) -> None:
+    for body in (b"[" * 4096, b'{"access_token":"a","matrix_server_name":"example.org"}' + b" " * 4096, b"\xff"):
+        answer = await door.http.post("/p/openid", data=body, headers={"Content-Type": "application/json"})
+        assert answer.status == 400
+
+
+async def test_a_body_may_come_in_two_pieces(door: Door) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"access_token":"a",'
+        await asyncio.sleep(0.05)
+        yield b'"matrix_server_name":"example.org"}'
+
+    answer = await door.http.post("/p/openid", data=body(), headers={"Content-Type": "application/json"})
+    assert answer.status == 200
+
+
+async def test_without_documents_there_is_nothing_for_accounts_and_that_is_said() -> None:
+    app = web.Application()
+    app.add_routes(OpenIdDoor(None, lambda _: "caller", RateCap(lambda: 0.0, limit=5, window=9)).routes())
+    async with TestClient(TestServer(app)) as http:
+        answer = await http.post("/p/openid", json={"access_token": "a", "matrix_server_name": "example.org"})
+        assert answer.status == 404
+        assert (await answer.json())["errcode"] == "M_NOT_FOUND"
+
+
 ANSWERS: dict[str, web.Response] = {}
 
 
-async def _userinfo(request: web.Request) -> web.Response:
+async def _userinfo(request: web.Request) -> web.StreamResponse:
     token = request.query["access_token"]
     match token:
         case "alice":
@@ -163,6 +189,15 @@ async def _userinfo(request: web.Request) -> web.Response:
             return web.json_response({"sub": 7})
         case "moved":
             return web.HTTPFound("/elsewhere")
+        case "pieces":
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            for piece in (b'{"sub": "@ali', b'ce:example.org"}'):
+                await answer.write(piece)
+                await asyncio.sleep(0.05)
+            return answer
+        case "deep":
+            return web.Response(body=b"[" * 4096)
         case "long":
             return web.Response(text='{"sub": "' + "a" * 9000)
         case _:
@@ -175,10 +210,11 @@ async def test_the_homeserver_is_asked_and_only_its_own_accounts_are_believed() 
     async with TestServer(app) as server:
         openid = OpenId(str(server.make_url("/")), "example.org")
         assert await openid.user("alice", "example.org") == "@alice:example.org"
+        assert await openid.user("pieces", "example.org") == "@alice:example.org"
         assert await openid.user("alice", "evil.example") is None
         assert await openid.user("elsewhere", "example.org") is None
         assert await openid.user("wrong", "example.org") is None
-        for token in ("odd", "moved", "long"):
+        for token in ("odd", "moved", "long", "deep"):
             with pytest.raises(MatrixError):
                 await openid.user(token, "example.org")
     with pytest.raises(MatrixError):

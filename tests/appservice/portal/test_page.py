@@ -13,7 +13,7 @@ from appservice.mail.courier import LINK_REST, MailCourier, Sender
 from appservice.portal import page
 from appservice.portal.page import PORTAL, ServicePortal
 from appservice.portal.reader import PortalReader
-from appservice.portal.store import PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
+from appservice.portal.store import LINK_LASTS, LINK_SENDS_ANOTHER, PIN_LOCK, PIN_TRIES, SESSION_LASTS, Whose
 from bridges.email.api import Accepted, MailServer, Refused, Security
 from bridges.portal import render
 from bridges.portal import views as portal_views
@@ -39,6 +39,7 @@ from policies.message import (
 from policies.names import ReleaseId
 from policies.phrase import verbatim
 from policies.plan import label
+from policies.portal import decide_paused
 from policies.recalling import name_of_removal
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -86,7 +87,7 @@ class Town:
         effect = Relay(MessageId(f"m{self._items}"), where, by, Text(text), CARL.id)
         return await self.carry(effect, where, Text(text))
 
-    async def carry(self, effect: Outgoing, where: Conversation, content: Content | None) -> Sent:
+    async def carry(self, effect: Outgoing, where: Conversation, content: Content | Inform | None) -> Sent:
         item = Item(ItemId(f"i{self._items}"), Lane("l"), "people", CASE.id, CODEC.dump(effect), self.now)
         async with self.database.begin() as work:
             await work.outbox.put(item)
@@ -325,6 +326,21 @@ async def test_a_link_opens_once_and_who_has_the_pin_is_sent_another(town: Town)
     assert isinstance(await town.open(), str)
 
 
+@pytest.mark.parametrize("documents", [True, False])
+async def test_who_has_an_account_is_given_another_link_only_where_there_are_documents(
+    town: Town, documents: bool
+) -> None:
+    alice, house = named(CASE, "Alice"), replace(HOUSE, page=SENDER.public_base_url, documents=documents)
+    async with town.database.begin() as work:
+        pin = await work.shelf.new_pin(CASE.id, alice.id)
+        link = await work.shelf.new_link(CASE.id, alice.id, alice.endpoint.id, town.now, town.now)
+    assert await town.portal.open(link, pin) is Closed.USED
+    [item] = town.database.committed.inbox.items.values()
+    async with town.database.begin() as work:
+        await PortalReader(CODEC, house).read(work, item)
+    assert len(town.database.committed.outbox.items) == documents
+
+
 async def test_of_two_who_use_a_link_at_once_one_gets_in(town: Town) -> None:
     await town.relay("hello")
     link = town.post_office.links[-1].link
@@ -413,6 +429,43 @@ async def test_whoever_wants_no_mail_gets_none_and_can_still_read(town: Town) ->
     assert told.conversation == DESK
     assert named(town.carl(), "Carl").endpoint.stopped == "Carl paused it"
     assert (await town.view()).is_paused
+
+
+async def test_a_link_of_somebody_who_is_not_mailed_stops_nothing(town: Town) -> None:
+    alice = named(CASE, "Alice")
+    async with town.database.begin() as work:
+        link = await work.shelf.new_link(CASE.id, alice.id, alice.endpoint.id, town.now, town.now + LINK_LASTS)
+    await town.portal.pause(link)
+    assert not await town.handle()
+    assert not town.database.committed.inbox.items
+    decision = decide_paused(CASE, alice)
+    assert (decision.case, decision.effects, decision.rule) == (CASE, (), "no-mail")
+
+
+async def test_a_link_that_is_too_old_is_like_none_and_no_pin_is_tried_at_it(town: Town) -> None:
+    await town.relay("hello")
+    town.now += LINK_LASTS + LINK_SENDS_ANOTHER
+    assert await town.open() is Closed.USED
+    await town.handle()
+    town.now += timedelta(days=31)
+    assert [await town.open("999999") for _ in range(PIN_TRIES)] == [Closed.WRONG] * PIN_TRIES
+    assert await town.open() is Closed.WRONG
+    assert not await town.handle()
+
+
+async def test_who_asks_for_a_link_gets_one_though_an_unopened_one_lies_in_the_mailbox(town: Town) -> None:
+    await town.relay("hello")
+    old = town.post_office.links[-1].link
+    assert isinstance(await town.open(), str)
+    await town.relay("news")
+    assert len(town.post_office.links) == 2
+    assert await town.portal.open(old, town.pin) is Closed.USED
+    [sent] = await town.handle()
+    assert isinstance(sent, Inform)
+    town._items += 1
+    await town.carry(sent, OWN, sent)
+    assert len(town.post_office.links) == 3
+    assert isinstance(await town.open(), str)
 
 
 async def test_whoever_wants_to_be_mailed_once_a_day_says_so_and_the_page_shows_it(town: Town) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -38,8 +39,10 @@ from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
 from policies.carrying import Cover
 from policies.case import Case, Person
+from policies.commands.redacting import MARKED_MOST
 from policies.document import Action, Area, Consent, Document, DocumentId, Grant, Label, Serving, Version
 from policies.documents import Allowed, Wish, may, revoked
+from policies.effects import Inform
 from policies.files import Kind
 from policies.filing import Refused, Waits
 from policies.phrase import verbatim
@@ -538,7 +541,7 @@ async def test_its_owner_has_a_redacted_version_made_and_nobody_else_does(town: 
         answer = await town.http.post(
             f"{ADDRESS}/redact", data={**form, "mark": form_mark(town.session)}, allow_redirects=False
         )
-        assert answer.status == (303 if person == ALICE else 400)
+        assert answer.status == (303 if person == ALICE else 404)
         assert len(town.database.committed.inbox.items) == (person == ALICE)
     [item] = town.database.committed.inbox.items.values()
     async with town.database.begin() as work:
@@ -561,6 +564,69 @@ async def test_a_page_is_marked_by_its_owner_while_it_is_open(town: Town) -> Non
     await town.press("open")
     assert await town.status(f"{ADDRESS}/mark?page=1") == 403
     assert "mark?page=1" not in await (await town.http.get(f"{ADDRESS}?page=1")).text()
+
+
+async def test_words_are_neither_cut_nor_left_out(town: Town) -> None:
+    await town.share(Label.CONSENT)
+    await town.enter(ALICE)
+    lines = [f"{number:02d} {'x' * 90}" for number in range(MARKED_MOST)]
+    form = {"mark": form_mark(town.session), "words": "\r\n".join(lines)}
+    answer = await town.http.post(f"{ADDRESS}/redact", data=form, allow_redirects=False)
+    assert answer.status == 303
+    [item] = town.database.committed.inbox.items.values()
+    assert json.loads(item.body)["values"]["words"].splitlines() == lines
+    await town.press("open")
+    assert "maxlength" not in (await (await town.http.get(f"{ADDRESS}/mark")).text()).partition("<textarea")[2]
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"words": "x" * 101}, "each of at most 100 characters"),
+        ({"words": "\n".join(map(str, range(MARKED_MOST + 1)))}, "At most 50 places and words"),
+        ({"words": " \n "}, "mark at least one place"),
+    ],
+)
+async def test_too_much_and_nothing_are_told_apart(town: Town, form: dict[str, str], said: str) -> None:
+    await town.share(Label.CONSENT)
+    await town.enter(ALICE)
+    answer = await town.http.post(f"{ADDRESS}/redact", data={"mark": form_mark(town.session), **form})
+    assert answer.status == 400
+    assert said in await answer.text()
+    assert not town.database.committed.inbox.items
+
+
+async def test_who_has_no_session_any_more_is_told_so_when_they_have_something_redacted(town: Town) -> None:
+    await town.share(Label.CONSENT)
+    await town.enter(ALICE)
+    town.database.committed.sessions.clear()
+    form = {"mark": form_mark(town.session), "words": "Alice"}
+    answer = await town.http.post(f"{ADDRESS}/redact", data=form)
+    assert answer.status == 403
+    assert "open your link again" in await answer.text()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_wish_that_can_not_be_followed_when_it_is_handled_is_answered_to_whoever_had_it(
+    town: Town, gone: bool
+) -> None:
+    await town.share(Label.CONSENT)
+    await town.enter(ALICE)
+    form = {"mark": form_mark(town.session), "words": "Alice"}
+    assert (await town.http.post(f"{ADDRESS}/redact", data=form, allow_redirects=False)).status == 303
+    case = town.database.committed.cases[CASE.id]
+    [document] = case.documents
+    other = replace(document, owner=CARL.id, home=caucus_of(CASE, "Jones"))
+    async with town.database.begin() as work:
+        await work.cases.save(replace(case, documents=() if gone else (other,)))
+    [item] = town.database.committed.inbox.items.values()
+    async with town.database.begin() as work:
+        await PortalReader(JsonCodec(), HOUSE).read(work, item)
+    effects = [JsonCodec().load(one.body) for one in town.database.committed.outbox.items.values()]
+    [told] = [one for one in effects if isinstance(one, Inform)]
+    assert (told.to, told.conversation) == (ALICE.id, caucus_of(CASE, "Smith"))
+    assert "is not made. There is no document D1.1" in told.text
+    assert not [one for one in effects if isinstance(one, Cover)]
 
 
 @pytest.mark.parametrize("form", [{}, {"areas": "nonsense"}, {"words": "x" * 200}, {"areas": "1:0,0-9,9", "mark": "x"}])

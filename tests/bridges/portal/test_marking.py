@@ -3,7 +3,7 @@
 import pytest
 
 from bridges.portal.marking import HIGH, WIDE, marked_by
-from policies.commands.redacting import MARKED_MOST, area_from, area_text
+from policies.commands.redacting import MARKED_MOST, TOO_MUCH, area_from, area_text
 from policies.document import Area
 
 PRESSED = {"page": "2", "corner": "100,200", "at.x": str(WIDE * 6 // 10), "at.y": str(HIGH * 3 // 10)}
@@ -13,13 +13,23 @@ def test_one_press_is_a_corner_and_the_next_makes_a_place_whichever_corners_they
     first = marked_by({"page": "2", "at.x": str(WIDE * 6 // 10), "at.y": str(HIGH * 3 // 10)})
     assert (first.corner, first.areas) == ((600, 300), ())
     assert first.said
-    assert marked_by(PRESSED).areas == (Area(2, 100, 200, 600, 300),)
+    assert marked_by(PRESSED).areas == (Area(2, 100, 200, 603, 303),)
     backwards = PRESSED | {"corner": "600,300", "at.x": str(WIDE // 10), "at.y": str(HIGH * 2 // 10)}
-    assert marked_by(backwards).areas == (Area(2, 100, 200, 600, 300),)
+    assert marked_by(backwards).areas == (Area(2, 100, 200, 603, 303),)
 
 
 def test_the_whole_page_can_be_marked() -> None:
-    assert marked_by({"corner": "0,0", "at.x": str(WIDE), "at.y": str(HIGH)}).areas == (Area(1, 0, 0, 1000, 1000),)
+    last = {"at.x": str(WIDE - 1), "at.y": str(HIGH - 1)}  # as a browser counts them
+    assert marked_by({"corner": "0,0", **last}).areas == (Area(1, 0, 0, 1000, 1000),)
+    corner = marked_by(last).corner
+    assert corner
+    first = {"corner": f"{corner[0]},{corner[1]}", "at.x": "0", "at.y": "0"}
+    assert marked_by(first).areas == (Area(1, 0, 0, 1000, 1000),)
+
+
+def test_a_decimal_comma_is_one() -> None:
+    typed = {"left": "5", "top": "5,5", "right": "50", "bottom": "7,5"}
+    assert marked_by(typed).areas == (Area(1, 50, 55, 500, 75),)
 
 
 def test_a_place_is_typed_in_percent_and_what_was_marked_stays() -> None:
@@ -56,7 +66,7 @@ def test_there_are_so_many_places_and_no_more() -> None:
     areas = " ".join(["1:0.0,0.0-1.0,1.0"] * (MARKED_MOST + 5))
     full = marked_by(PRESSED | {"areas": areas})
     assert len(full.areas) == MARKED_MOST
-    assert full.said
+    assert full.said == TOO_MUCH
 
 
 def test_a_place_that_is_written_is_read_as_the_same() -> None:
