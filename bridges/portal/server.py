@@ -96,8 +96,8 @@ class PortalPages:
                 )
             case Closed.WRONG:
                 problem = phrase(
-                    "This link and this PIN don't open anything. The link may be too old: one from a mail works for three"
-                    " days, any other for an hour at most."
+                    "This link and this PIN don't open anything. The link may be too old: one from a mail works for"
+                    " three days, any other for an hour at most."
                 )
             case Closed.USED:
                 problem = phrase(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.documents.pipeline.scanner import Clamd
 from appservice.main import wire
@@ -40,6 +41,15 @@ async def test_without_a_vault_there_are_none(tmp_path: Path) -> None:
     service = wired(tmp_path, documents={"enabled": False}, email=EMAIL)
     assert "/p/documents" not in paths(service)
     assert service.parts.documents is None
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("documents", [True, False])
+async def test_accounts_are_given_links_only_where_there_are_documents(tmp_path: Path, documents: bool) -> None:
+    service = wired(tmp_path, documents={"enabled": documents, "clamd": {"socket": "clamd.ctl"}}, email=EMAIL)
+    async with TestClient(TestServer(service.parts.web._runner.app)) as http:
+        answer = await http.post("/p/openid", json={})
+        assert answer.status == (400 if documents else 404)
 
 
 @pytest.mark.parametrize("clamd", [{}, {"socket": "clamd.ctl", "host": "127.0.0.1"}])
