@@ -21,7 +21,7 @@ from rooms.queue import Item, ItemId, item_id
 
 KIND: Final = "matrix.report"
 PAGES: Final = 20
-"""So many are looked through at most in one round; the next one goes on."""
+"""So many are looked through at most in one round; what lies behind them stays unread."""
 _REPORT: Final[Document[EventReport]] = Document(EventReport)
 
 

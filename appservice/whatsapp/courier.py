@@ -196,6 +196,9 @@ class WhatsAppCourier:
         report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is.
         Whether what has a file may leave is asked once more: to take that to WhatsApp lasts minutes."""
         async with self._database.begin() as work:
+            if _is_with_file(letter):
+                # Before the item, as whoever takes back what was said locks them.
+                await work.cases.load(line.case.id, lock=True)
             stored = await work.outbox.get(item.id, lock=True)
             if stored is None or stored.state is not State.READY:
                 return TakenOver()
