@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -409,7 +410,7 @@ for _seat in SEATS:
         AGREED = done(AGREED, f"!consent {_seat.name}: agreed").case
 
 
-class Sending:
+class Sending(ABC):
     """A network that documents are sent by, with a vault behind it, and what left over it."""
 
     network: Network
@@ -436,9 +437,9 @@ class Sending:
             await work.outbox.put(item)
         return await self.carried(item, effect, person)
 
+    @abstractmethod
     async def carried(self, item: Item, effect: Enclose, to: Person) -> list[bytes]:
         """The files that leave, each to whom it is for and as it should be."""
-        raise NotImplementedError
 
     async def deliver(self, item: Item, effect: Enclose, carrier: Courier) -> None:
         nothing = cast(Any, None)
