@@ -12,7 +12,6 @@ from uuid import uuid4
 from appservice.worker import Done, End, Fate, Finished, Park
 from policies.carrying import Enclose, Hand
 from policies.case import CaseId, Kind, Network
-from policies.delivery import by_link
 from policies.effects import (
     AskWhose,
     Explain,
@@ -110,11 +109,8 @@ class OutboxWork:
     async def _shown(self, work: Work, item: Item, outgoing: Outgoing, state: MessageState) -> None:
         """How far somebody's words have come, where they stand."""
         case = await work.cases.load(item.case) if item.case and isinstance(outgoing, Relay) else None
-        reader = case.person(outgoing.to) if case and isinstance(outgoing, Relay) else None
-        if case is None or reader is None or not isinstance(outgoing, Relay):
+        if case is None or not isinstance(outgoing, Relay):
             return
-        if state is MessageState.SENT and by_link(reader):
-            return  # it lies ready for them, and nothing was sent
         by, now = f"{item.attempts}/{item.failing_since}", datetime.now(UTC)
         mark = Mark(outgoing.conversation, outgoing.message, outgoing.to, state, item.id)
         said = await show(work, self._codec, case, mark, by=by, at=now)

@@ -50,6 +50,11 @@ class Enclose:
     conversation: Conversation
     to: PersonId
 
+    @property
+    def number(self) -> str:
+        """By which its reader knows it: the first version goes by the document's own."""
+        return f"{self.document}.{self.version}" if self.version > 1 else self.document
+
 
 @dataclass(frozen=True, slots=True)
 class Recall:

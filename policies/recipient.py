@@ -72,3 +72,19 @@ def handed_out(case: Case, document: Document, wish: Wish, leaving: Leaving) -> 
     plain, marked = _HOW[leaving.way]
     how = together([marked, phrase("marked {mark}", mark=leaving.stamp.mark)]) if leaving.stamp else plain
     return served(case, document, wish, how, leaving.sha256)
+
+
+def said_beside(number: str, stamp: Stamp | None, way: Way) -> Phrase:
+    """What whoever is sent a copy reads beside it."""
+    if way is Way.MAIL:
+        copy = phrase("Attached is your own copy of {number}.", number=number)
+        kept = phrase(
+            "That it was sent to you is on record. A mail can be read by whoever carries it, and can't be taken back."
+        )
+    else:
+        copy = phrase("This is your own copy of {number}.", number=number)
+        kept = phrase(
+            "That it was sent to you is on record. What WhatsApp carries, Meta can read, and can't be taken back."
+        )
+    whose = phrase("It carries your name, and the mark {mark}.", mark=stamp.mark) if stamp else ""
+    return together([copy, whose, kept])

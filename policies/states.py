@@ -12,7 +12,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from policies.case import Case, Conversation, Kind, Person
-from policies.delivery import CARRIED_BY
+from policies.delivery import CARRIED_BY, by_link
 from policies.effects import Announce, Decision
 from policies.membership import readers
 from policies.phrase import phrase
@@ -33,9 +33,12 @@ class MessageState(StrEnum):
     """Their network gave no answer: it may have arrived."""
 
 
-def is_shown(case: Case, conversation: Conversation, person: Person) -> bool:
-    """Whether what became of a message to somebody is shown in that room."""
-    return conversation.kind is Kind.CAUCUS and person.id in readers(case, conversation)
+def is_shown(case: Case, conversation: Conversation, person: Person, state: MessageState) -> bool:
+    """Whether that of a message to somebody is shown in that room. To whom it lies ready for behind a link, nothing was
+    sent."""
+    if conversation.kind is not Kind.CAUCUS or person.id not in readers(case, conversation):
+        return False
+    return state is not MessageState.SENT or not by_link(person)
 
 
 def decide_undelivered(case: Case, conversation: Conversation, person: Person, state: MessageState) -> Decision:
@@ -53,5 +56,5 @@ def decide_undelivered(case: Case, conversation: Conversation, person: Person, s
             name=person.name,
             by=by,
         )
-    told = (Announce(conversation, text),) if is_shown(case, conversation, person) else ()
+    told = (Announce(conversation, text),) if is_shown(case, conversation, person, state) else ()
     return Decision(case, told, "undelivered", f"it is {state}")

@@ -59,7 +59,7 @@ async def show(work: Work, codec: _Codec, case: Case, mark: Mark, *, by: str, at
     """Have it shown, instead of what still waits to be shown of the same message, if it is shown in that room at all;
     what is said in words besides, for it did not arrive. `by` tells these news from all other news of it."""
     person = case.person(mark.to)
-    if person is None or not is_shown(case, mark.conversation, person):
+    if person is None or not is_shown(case, mark.conversation, person, mark.state):
         return None
     lane, name = marks_lane(case.id, mark.conversation), _named(case.id, mark, by)
     if await work.outbox.get(name):

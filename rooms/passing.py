@@ -44,7 +44,7 @@ async def mark(database: Database, homeserver: Homeserver, poster: Poster, item:
     person = case.person(shown.to) if case else None
     if overtaken:
         return Cancelled("more is known by now")
-    if case is None or person is None or not is_shown(case, shown.conversation, person):
+    if case is None or person is None or not is_shown(case, shown.conversation, person, shown.state):
         return Cancelled("it is not shown there any more")
     if entry is None or entry.event is None or entry.message.conversation != shown.conversation:
         return Cancelled("the message does not stand there")

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from appservice.documents.handout import Enclosures, Handout
 from appservice.mail.about import about
-from appservice.mail.enclosing import attached, beside
+from appservice.mail.enclosing import attached
 from appservice.mail.leaving import is_with_another, outcome_of, still_waiting, wait_again
 from appservice.mail.lines import remember_lines
 from appservice.portal.store import LINK_LASTS, Whose
@@ -31,6 +31,7 @@ from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.mail import MailState
 from policies.message import File, Text, Unreadable
 from policies.phrase import when
+from policies.recipient import Way, said_beside
 from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
@@ -216,7 +217,8 @@ class MailCourier:
 
     def _whole(self, letter: Letter, person: Person, said: datetime, made: Handout | None) -> mails.Content:
         if made and isinstance(letter.content, Enclose):
-            return mails.Explanation(spoken(beside(letter.content, made), letter.case.language_of(person.id)))
+            beside = said_beside(letter.content.number, made.stamp, Way.MAIL)
+            return mails.Explanation(spoken(beside, letter.case.language_of(person.id)))
         return self._several(letter, person, said) if letter.more else self._content(letter, person)
 
     def _several(self, first: Letter, person: Person, said: datetime) -> mails.Several:

@@ -8,9 +8,7 @@ from typing import Final
 from appservice.documents.handout import Handout
 from bridges.email.convert_out import Attached
 from policies.capabilities import CAPABILITIES
-from policies.carrying import Enclose
 from policies.case import Network
-from policies.phrase import Phrase, phrase, together
 from rooms.homeserver import Trouble
 
 _MOST: Final = 2 * max(CAPABILITIES[Network.EMAIL].files.values())
@@ -22,13 +20,3 @@ async def attached(made: Handout) -> Attached:
     if made.size > _MOST:
         raise Trouble("their copy is too large for a mail", transient=False)
     return Attached(made.name, made.mimetype, await asyncio.to_thread(made.path.read_bytes))
-
-
-def beside(enclose: Enclose, made: Handout) -> Phrase:
-    """What is said in the mail, to whom it is for."""
-    number = f"{enclose.document}.{enclose.version}" if enclose.version > 1 else enclose.document
-    whose = phrase("It carries your name, and the mark {mark}.", mark=made.stamp.mark) if made.stamp else ""
-    kept = phrase(
-        "That it was sent to you is on record. A mail can be read by whoever carries it, and can't be taken back."
-    )
-    return together([phrase("Attached is your own copy of {number}.", number=number), whose, kept])

@@ -10,7 +10,7 @@ from typing import Final, Protocol, assert_never
 from appservice.documents.handout import cleared
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.whatsapp.callback import Ours
-from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, below, recorded
+from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, recorded
 from appservice.whatsapp.ledger import Thread, window_key
 from appservice.whatsapp.numbers import Numbers
 from appservice.whatsapp.rendering import Voice, content
@@ -27,6 +27,7 @@ from policies.effects import Relay
 from policies.language import Language
 from policies.message import Edit, MessageId, Removal, SignedWebhook
 from policies.phrase import verbatim
+from policies.recipient import Way, said_beside
 from policies.whatsapp import WhatsAppState, decide_doubt, further
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -168,7 +169,8 @@ class WhatsAppCourier:
         if not isinstance(shown, Kept):
             return shown
         file = Uploaded(shown.id, taken.made.mimetype, taken.made.name)
-        return medium(kind, line.case.id, file, below(enclose, taken.made), language)
+        below = said_beside(enclose.number, taken.made.stamp, Way.WHATSAPP)
+        return medium(kind, line.case.id, file, below, language)
 
     async def _kept(self, item: Item, line: _Line, result: UploadResult, at: datetime) -> Kept | Outcome:
         """What follows from an upload; what fails is tried again. Raises Trouble."""

@@ -16,7 +16,6 @@ from policies.capabilities import VOICE
 from policies.carrying import Enclose
 from policies.case import Case
 from policies.message import File
-from policies.phrase import Phrase, phrase, together
 from policies.recordings import is_voice
 from rooms.outcome import Cancelled, Parked, TakenOver
 from rooms.queue import Item, State
@@ -69,13 +68,3 @@ def recorded(content: object) -> bytes | None:
         return None
     data = json.loads(content.ref).get("data")
     return base64.b64decode(data) if isinstance(data, str) else None
-
-
-def below(enclose: Enclose, made: Handout) -> Phrase:
-    """What stands below it."""
-    number = f"{enclose.document}.{enclose.version}" if enclose.version > 1 else enclose.document
-    whose = phrase("It carries your name, and the mark {mark}.", mark=made.stamp.mark) if made.stamp else ""
-    kept = phrase(
-        "That it was sent to you is on record. What WhatsApp carries, Meta can read, and can't be taken back."
-    )
-    return together([phrase("This is your own copy of {number}.", number=number), whose, kept])
