@@ -14,12 +14,10 @@ from policies.effects import Post
 from policies.membership import readers
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.names import MEDIATORS
-from rooms.handle import Handler
-from rooms.queue import Item, ItemId, Lane, State
+from rooms.queue import State
 from tests.appservice.whatsapp.colleagues import MIA, NORA, NORA_PHONE, MediatorsHouse, mediators_house
-from tests.appservice.whatsapp.house import CODEC
 from tests.bridges.whatsapp.builders import PRIVATE
-from tests.faults.test_whatsapp_killed import Killed, dying
+from tests.faults.dying import dying, handled, survived
 
 HERS, MIAS = "good morning", "shall we meet at nine?"
 _FAR = 10_000
@@ -31,11 +29,11 @@ async def lived(at: int) -> tuple[MediatorsHouse, int]:
     there.graph.write(there.noras_telephone(), PRIVATE)
 
     async def over(step: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await step()
-        except Killed:
-            there.restarted()
-            await step()
+        await survived(step, there.restarted)
+
+    async def mia(name: str, text: str, where: Conversation) -> None:
+        said = Message(MessageId(name), MIA, where, Text(text), SignedDevice(), there.now, native=True)
+        await handled(there.database, there.house, MEDIATORS, said)
 
     async def hears(wamid: str, words: str) -> None:
         payload = json.dumps(there.hook((NORA, NORA_PHONE), PRIVATE, wamid, inner={"body": words})).encode()
@@ -44,23 +42,12 @@ async def lived(at: int) -> tuple[MediatorsHouse, int]:
         await over(there.deliver_to_colleagues)
 
     with dying(at) as boundaries:
-        await over(lambda: says(there, "mia1", f"!colleague add Nora {NORA_PHONE}", DESK))
+        await over(lambda: mia("mia1", f"!colleague add Nora {NORA_PHONE}", DESK))
         await hears("wamid.1", f"yes {there.room.asks[-1].code}")
         await hears("wamid.2", HERS)
-        await over(lambda: says(there, "mia2", MIAS, ROOM))
+        await over(lambda: mia("mia2", MIAS, ROOM))
         await over(there.deliver_to_colleagues)
     return there, boundaries.passed
-
-
-async def says(there: MediatorsHouse, name: str, text: str, where: Conversation) -> None:
-    """Mia writes: handled with its item, or not at all."""
-    async with there.database.begin() as work:
-        item = Item(ItemId(name), Lane("mia"), "matrix.event", MEDIATORS, b"{}", there.now)
-        if await work.inbox.put(item):
-            handler = Handler(work, CODEC, there.house, item.id, there.now)
-            said = Message(MessageId(name), MIA, where, Text(text), SignedDevice(), there.now, native=True)
-            await handler.message(MEDIATORS, said, None, None)
-            await work.inbox.done(item.id)
 
 
 def wrong(there: MediatorsHouse) -> list[str]:

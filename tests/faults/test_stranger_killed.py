@@ -12,13 +12,11 @@ from policies.case import DESK
 from policies.effects import Post, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
 from policies.stranger import TRIAGE, Stands, Triage
-from rooms.handle import Handler
-from rooms.queue import Item, ItemId, Lane, State
-from tests.appservice.whatsapp.house import CODEC
+from rooms.queue import State
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, house
 from tests.appservice.whatsapp.triage import Triage as Desk
 from tests.bridges.whatsapp.builders import PRIVATE, contact, message, webhook
-from tests.faults.test_whatsapp_killed import Killed, dying
+from tests.faults.dying import dying, handled, survived
 
 WORDS, ANSWER = "my neighbour owes me 4,000", "When may we telephone you?"
 COMMANDS = (f"!intake answer S1: {ANSWER}", "!intake open S1 Nora: Nora and her neighbour")
@@ -33,31 +31,20 @@ async def lived(at: int) -> tuple[Desk, int]:
     payload = json.dumps(webhook(said, contacts=[contact(USER, STRANGER)])).encode()
 
     async def over(step: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await step()
-        except Killed:
-            there.new_process()
-            await step()
+        await survived(step, there.new_process)
+
+    async def mia(name: str, command: str) -> None:
+        given = Message(MessageId(name), MIA, DESK, Text(command), SignedDevice(), there.now, native=True)
+        await handled(there.database, there.house, TRIAGE, given)
 
     with dying(at) as boundaries:
         await over(lambda: there.inbox.accept(payload))
         await over(there.read)
         await over(there.deliver_to_strangers)
         for number, command in enumerate(COMMANDS):
-            await over(lambda number=number, command=command: says(there, f"mia{number}", command))  # type: ignore[misc]
+            await over(lambda number=number, command=command: mia(f"mia{number}", command))  # type: ignore[misc]
             await over(there.deliver_to_strangers)
     return there, boundaries.passed
-
-
-async def says(there: Desk, name: str, text: str) -> None:
-    """Mia gives a command at the triage desk: handled with its item, or not at all."""
-    async with there.database.begin() as work:
-        item = Item(ItemId(name), Lane("mia"), "matrix.event", TRIAGE, b"{}", there.now)
-        if await work.inbox.put(item):
-            handler = Handler(work, CODEC, there.house, item.id, there.now)
-            given = Message(MessageId(name), MIA, DESK, Text(text), SignedDevice(), there.now, native=True)
-            await handler.message(TRIAGE, given, None, None)
-            await work.inbox.done(item.id)
 
 
 def wrong(there: Desk) -> list[str]:

@@ -14,7 +14,7 @@ from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, known
 from tests.appservice.whatsapp.test_enclosing import Shared
 from tests.appservice.whatsapp.test_voice import SOUND, filed, recording
-from tests.faults.test_whatsapp_killed import Killed, dying
+from tests.faults.dying import dying, survived
 from tests.policies.builders import caucus_of
 
 _FAR = 10_000
@@ -42,11 +42,7 @@ class Day:
             await handler.follow(there.case, decide_filed(there.case, filing, known(documents=True)))
 
     async def over(self, step: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await step()
-        except Killed:
-            self.there.restarted()
-            await step()
+        await survived(step, self.there.restarted)
 
 
 async def lived(at: int, folder: Path) -> tuple[Day, int]:

@@ -3,16 +3,12 @@ message to a telephone: what left without an answer is unknown, and said so (I5)
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from bridges.whatsapp.api import SendResult, UploadResult
 from policies.case import JOINT
 from policies.effects import Post, Publish
 from policies.message import Message, MessageId, SignedDevice, Text
@@ -20,58 +16,11 @@ from rooms.handle import Handler
 from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import PRIVATE, Json, message, webhook
-from tests.fakes.graph import FakeCloud
-from tests.fakes.memory import MemoryDatabase, MemoryWork
+from tests.faults.dying import dying, survived
 from tests.policies.builders import caucus_of, named
 
 HERS, FOR_HER = "I can live with a date in June", "Alice says yes"
 _FAR = 10_000
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-@dataclass
-class Boundaries:
-    """Everything before and after which the process may die: a unit of work, and a message to the network."""
-
-    at: int
-    passed: int = 0
-
-    def boundary(self) -> None:
-        self.passed += 1
-        if self.passed == self.at:
-            raise Killed
-
-
-@contextmanager
-def dying(at: int) -> Iterator[Boundaries]:
-    """The process dies at that boundary, once."""
-    boundaries, begin, send, upload = Boundaries(at), MemoryDatabase.begin, FakeCloud.send, FakeCloud.upload
-
-    @asynccontextmanager
-    async def cut(database: MemoryDatabase) -> AsyncIterator[MemoryWork]:
-        boundaries.boundary()
-        async with begin(database) as work:
-            yield work
-        boundaries.boundary()
-
-    async def sent(cloud: FakeCloud, number: str, body: Json) -> SendResult:
-        boundaries.boundary()
-        result = await send(cloud, number, body)
-        boundaries.boundary()
-        return result
-
-    async def uploaded(cloud: FakeCloud, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
-        boundaries.boundary()
-        result = await upload(cloud, number, file, mimetype, name)
-        boundaries.boundary()
-        return result
-
-    network = patch.multiple(FakeCloud, send=sent, upload=uploaded)
-    with patch.object(MemoryDatabase, "begin", cut), network:
-        yield boundaries
 
 
 @dataclass
@@ -112,12 +61,8 @@ class Life:
             await Handler(work, CODEC, there.house, ItemId("h1"), there.now).message(there.case.id, said, None, None)
 
     async def over(self, step: Callable[[], Awaitable[Any]]) -> None:
-        """A step, and again in a new process if the one that took it died."""
-        try:
-            await step()
-        except Killed:
-            self.there.restarted()
-            await step()
+        """A step, whatever happens."""
+        await survived(step, self.there.restarted)
 
 
 async def lived(at: int) -> tuple[Life, int]:
