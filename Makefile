@@ -16,7 +16,7 @@ SYNAPSE := .venv-synapse/.installed
 CLIENT := $(PEER)/node_modules/.package-lock.json
 
 # Each in a process of its own, the longest first; together they are all tests.
-PARTS := e2e-r e2e-a-to-q e2e-s-to-z unit e2e-elsewhere
+PARTS := e2e-elsewhere e2e-r e2e-a-to-q e2e-s-to-z unit
 OF_e2e-a-to-q := $(wildcard tests/e2e/test_[a-q]*.py)
 OF_e2e-r := $(wildcard tests/e2e/test_r*.py)
 OF_e2e-s-to-z := $(wildcard tests/e2e/test_[s-z]*.py)

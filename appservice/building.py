@@ -15,7 +15,8 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState
 from rooms.homeserver import Trouble
-from rooms.ports import EventId, RoomId, Rooms, UserId
+from rooms.ids import EventId, RoomId, UserId
+from rooms.ports import Rooms
 from rooms.reconcile import ROOM_VERSION, Actual, Change, Desired, Invite, Join, Membership, Remove, SetState
 
 MARKER = "org.mediatrix.marker"

@@ -14,8 +14,8 @@ from appservice.matrix.ids import UserId, is_user_id
 from appservice.setup import yamlfile
 from appservice.setup.mistakes import ConfigError, explain, mistaken
 from policies.case import STAFF, Role
-from policies.mode import Mode
-from policies.telephone import normalised
+from policies.moderation.mode import Mode
+from policies.people.telephone import normalised
 
 _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -67,7 +67,7 @@ MatrixUser = Annotated[UserId, AfterValidator(matrix_user)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ConsentEntry(_Strict):
@@ -109,6 +109,10 @@ class PersonEntry(_Strict):
         default=None, description="that the agreement to mediate was accepted on paper; else they are asked"
     )
 
+    discreet: bool = Field(
+        default=False, description="whether nothing that is sent to them may tell anything, from the first letter on"
+    )
+
     @model_validator(mode="after")
     def _one_channel(self) -> Self:
         if sum(channel is not None for channel in (self.matrix, self.email, self.whatsapp)) != 1:
@@ -121,6 +125,9 @@ class PersonEntry(_Strict):
         if self.consent and self.matrix:
             remedy = "leave it out: it is for mail and WhatsApp, and in Matrix words are encrypted from end to end"
             raise mistaken("has nothing to be about", remedy, at="consent")
+        if self.discreet and self.matrix:
+            remedy = "leave it out: what a locked screen shows is set in the Matrix app"
+            raise mistaken("is for mail and WhatsApp", remedy, at="discreet")
         for channel, setting in (("email", "content_by_mail"), ("whatsapp", "content_by_whatsapp")):
             said = self.consent and getattr(self.consent, setting)
             if self.consent and getattr(self, channel) and said is None:

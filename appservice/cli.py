@@ -34,7 +34,7 @@ from appservice.upkeep.auditing import verify
 from appservice.upkeep.epoch import OlderDatabase
 from appservice.upkeep.status import of_database
 from bridges.email.server import PortTakenError
-from policies.identity import grouped
+from policies.people.identity import grouped
 from rooms.homeserver import Trouble
 
 USAGE_ERROR, FAILED = 2, 1

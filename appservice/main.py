@@ -25,7 +25,7 @@ from appservice.mail.house import mail_house
 from appservice.mail.reports import ReportReader
 from appservice.matrix.homeserver import Homeserver
 from appservice.metrics import ServiceMetrics
-from appservice.portal.house import page_of, portal_routes
+from appservice.portal.house import discreet_page_of, page_of, portal_routes
 from appservice.portal.reader import PortalReader
 from appservice.provisioning import CommandReader, InboxProvisioning, InboxTrust, mediator_name
 from appservice.reading import EventReader
@@ -47,7 +47,7 @@ from appservice.web.server import WebPorts, WebServer, WebSettings, application
 from appservice.whatsapp.house import webhook_routes, whatsapp_courier, whatsapp_house
 from appservice.worker import SENDING_MOST, Worker
 from policies.case import Network
-from policies.closing import Terms
+from policies.moderation.closing import Terms
 from rooms.carriers import Courier, NoticeCourier, StrangerCourier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
@@ -205,6 +205,7 @@ def _house(config: Config) -> House:
         one_number=config.whatsapp is not None and config.whatsapp.joint_number is None,
         documents=config.documents is not None,
         page=page_of(config),
+        discreet_page=discreet_page_of(config),
         heads_to=config.record.heads_to,
         zone=config.organisation.time_zone,
         language=config.organisation.language,

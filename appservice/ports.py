@@ -8,7 +8,7 @@ from appservice.mail.ledger import MailLedger
 from appservice.portal.store import PortalStore
 from appservice.upkeep.epoch import EpochStore
 from appservice.whatsapp.ledger import WhatsAppLedger
-from policies.joining import Funnel
+from policies.people.joining import Funnel
 from rooms.ports import Cases, Work
 
 

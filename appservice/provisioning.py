@@ -24,12 +24,13 @@ from policies.commands.session import OpenJoint
 from policies.commands.sides import AddSide
 from policies.commands.vocabulary import Command, parse
 from policies.status import status_text
-from policies.text import clean
+from policies.words.text import clean
 from rooms.handle import Answer, Handler
 from rooms.house import House
+from rooms.ids import UserId
 from rooms.lanes import case_lane
 from rooms.outgoing import Codec
-from rooms.ports import Database, UserId, Work
+from rooms.ports import Database, Work
 from rooms.queue import Item, ItemId, Lane, State, item_id
 
 PATIENCE = 30.0
@@ -135,13 +136,23 @@ class CommandReader:
         """Carry out one act, and keep the answer as the item's result."""
         stored = json.loads(item.body)
         handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
-        command = parse(stored["text"]) if "text" in stored else case_command(CaseFile.model_validate(stored["file"]))
-        if isinstance(command, Misunderstood):
-            answer = Answer(False, str(command), stored["case"])
+        if "text" in stored:
+            answer = await self._obeyed(handler, stored["case"], stored["text"], item.received_at)
         else:
-            answer = await handler.command(stored.get("case"), command, item.received_at)
+            opening = case_command(CaseFile.model_validate(stored["file"]))
+            answer = await handler.command(None, opening, item.received_at)
+            if answer.case:
+                await handler.outside(answer.case, f"open this case, “{opening.title}”, from a file")
         await work.inbox.done(item.id, _ANSWER.dump_json(answer).decode())
         return Finished()
+
+    async def _obeyed(self, handler: Handler, case: CaseId, text: str, at: datetime) -> Answer:
+        """What nobody understands is not said at the desk: it does nothing."""
+        command = parse(text)
+        if isinstance(command, Misunderstood):
+            return Answer(False, str(command), case)
+        await handler.outside(case, text)
+        return await handler.command(case, command, at)
 
 
 def case_command(file: CaseFile) -> NewCase:
@@ -166,7 +177,14 @@ def mediator_name(user: UserId) -> str:
 def _person(entry: PersonEntry, side: str) -> AddPerson:
     network = Network.MATRIX if entry.matrix else Network.EMAIL if entry.email else Network.WHATSAPP
     return AddPerson(
-        entry.name, network, entry.address, entry.role, side, _on_paper(entry.agreed), _on_paper(entry.accepted)
+        entry.name,
+        network,
+        entry.address,
+        entry.role,
+        side,
+        _on_paper(entry.agreed),
+        _on_paper(entry.accepted),
+        discreet=entry.discreet,
     )
 
 

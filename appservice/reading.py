@@ -32,19 +32,20 @@ from appservice.voices import Voices, behind_key
 from appservice.worker import Fate, Finished, Park
 from policies.alarms import decide_unconfirmed
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, PersonId
-from policies.membership import conversations, readers
 from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
+from policies.people.membership import conversations, readers
 from policies.plan import room_key
-from policies.poll import Vote
+from policies.questions.poll import Vote
 from policies.routing import decide_undecrypted
 from rooms.former import served_by
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.ids import EventId, RoomId, UserId
 from rooms.lanes import identity_wait_key
 from rooms.lobby import Lobby
 from rooms.outgoing import Codec
 from rooms.polls import asked_in, being_posted
-from rooms.ports import EventId, RoomId, RoomRecord, UserId, Work
+from rooms.ports import RoomRecord, Work
 from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
@@ -271,7 +272,8 @@ class EventReader:
         conversation = conversation_of(case, record) if case else None
         person = case.at_address(Network.MATRIX, event["state_key"]) if case else None
         if event["type"] != "m.room.member":
-            return await handler.tampered(record.case, conversation, UserId(event["sender"]), event["type"])
+            where = conversation or served_by(record)[0]
+            return await handler.tampered(record.case, where, UserId(event["sender"]), event["type"])
         await self._in_membership(reading, case, conversation)
         membership = _membership(event)
         if membership == "join" and _was_joined(event):

@@ -11,12 +11,12 @@ from appservice.reading import conversation_of
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
 from policies.case import CaseId, Network
-from policies.reported import decide_reported
+from policies.moderation.reported import decide_reported
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.ids import EventId, RoomId
 from rooms.lanes import case_lane
 from rooms.outgoing import Codec
-from rooms.ports import EventId, RoomId
 from rooms.queue import Item, ItemId, item_id
 
 KIND: Final = "matrix.report"

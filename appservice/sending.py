@@ -10,10 +10,11 @@ from typing import Protocol, assert_never
 from uuid import uuid4
 
 from appservice.worker import Done, End, Fate, Finished, Park
-from policies.carrying import Enclose, Hand
 from policies.case import CaseId, Kind, Network
+from policies.documents.carrying import Enclose, Hand
 from policies.effects import (
     AskWhose,
+    Confide,
     Explain,
     Inform,
     Introduce,
@@ -26,22 +27,23 @@ from policies.effects import (
     Tell,
     WriteToStranger,
 )
-from policies.message import MessageId
-from policies.noticing import NOTICE_FAILED
+from policies.message import MessageId, Reaction
+from policies.networks.noticing import NOTICE_FAILED
+from policies.networks.states import MessageState
 from policies.plan import desk_label
-from policies.recalling import is_early
 from policies.showing import Preview
-from policies.states import MessageState
+from policies.undoing.recalling import is_early
 from rooms.apply import REST_AT_MOST
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.ids import EventId
 from rooms.marks import Mark, is_mark, show
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.outgoing import FILES, MATRIX, PEOPLE, Codec, MailHeads, Outgoing, Say
 from rooms.polls import Poll, PollEnd
-from rooms.ports import Database, EventId, Work
+from rooms.ports import Database, Work
 from rooms.precedence import Precedence
 from rooms.provision import Report
 from rooms.queue import Item, ItemId, State, item_id
@@ -107,9 +109,9 @@ class OutboxWork:
                 assert_never(outcome)
 
     async def _shown(self, work: Work, item: Item, outgoing: Outgoing, state: MessageState) -> None:
-        """How far somebody's words have come, where they stand."""
+        """How far somebody's words have come, where they stand. A reaction is none."""
         case = await work.cases.load(item.case) if item.case and isinstance(outgoing, Relay) else None
-        if case is None or not isinstance(outgoing, Relay):
+        if case is None or not isinstance(outgoing, Relay) or isinstance(outgoing.content, Reaction):
             return
         by, now = f"{item.attempts}/{item.failing_since}", datetime.now(UTC)
         mark = Mark(outgoing.conversation, outgoing.message, outgoing.to, state, item.id)
@@ -212,6 +214,8 @@ class OutboxWork:
             case Relay(conversation=where, to=reader) | Introduce(reader, where) | AskWhose(reader, where):
                 person = case.person(reader)
                 letter = "a WhatsApp message" if person and person.endpoint.network is Network.WHATSAPP else "a mail"
+                if isinstance(outgoing, Relay) and isinstance(outgoing.content, Reaction):
+                    letter = "a reaction on WhatsApp"
                 return f"{letter} to {person.name if person else 'someone'} from {desk_label(where, case)}"
             case PollEnd(where):
                 return f"that a question is closed, in {desk_label(where, case)}"
@@ -224,6 +228,8 @@ class OutboxWork:
                 person = case.person(to)
                 kind = "a notice" if isinstance(outgoing, Inform) else "a question"
                 return f"{kind} for {person.name if person else 'someone'} in {desk_label(where, case)}"
+            case Confide(to):
+                return f"a code for {case.name_of(to)}'s page"
             case WriteToStranger(to):
                 return f"an answer to {to}"
             case Reconcile() | Preview():

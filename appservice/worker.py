@@ -33,9 +33,9 @@ LEASE = timedelta(seconds=10)
 """How long a lane of a process that was killed rests; who lives prolongs its lease for as long as the work takes."""
 ITEM_MOST = timedelta(seconds=60)
 """How long one item may take before it is tried again, where nobody outside is asked."""
-SENDING_MOST = timedelta(minutes=5)
-"""The same, where somebody is: several calls, each longer than its own limit. So a homeserver that hangs is a trouble
-with a name, and not a surprise that makes dead letters."""
+SENDING_MOST = timedelta(minutes=15)
+"""The same, where somebody is: longer than all the calls of one item may wait, the transfer of a file among them. So
+a homeserver that hangs is a trouble with a name, and not a surprise that makes dead letters."""
 RETRY_FIRST = timedelta(seconds=0.5)
 RETRY_MOST = timedelta(minutes=5)
 SURPRISES_MOST = 5
@@ -299,10 +299,11 @@ class Worker:
 
     async def _surprised(self, item: Item, surprise: Exception) -> End | None:
         """What something that nobody foresaw makes of an item; None: it is tried again."""
-        why = f"an unexpected {type(surprise).__name__}"
+        away = isinstance(surprise, DatabaseUnavailable)
+        why = "the database could not be reached" if away else f"an unexpected {type(surprise).__name__}"
         if await self._may_have_left(item):
             return End(State.UNKNOWN, f"{why} while it was being sent")
-        if isinstance(surprise, DatabaseUnavailable) or not self._is_hopeless(item):
+        if away or not self._is_hopeless(item):
             await self._again(item, why)
             return None
         return End(State.DEAD, f"{why}; the log has it")
@@ -345,7 +346,7 @@ class Worker:
 
     async def _again(self, item: Item, why: str) -> None:
         at = datetime.now(UTC)
-        due = at + backoff(item.attempts)
+        due = at + backoff(at - item.failing_since if item.failing_since else timedelta())
         async with self._database.begin() as work:
             now = await self._queue(work).get(item.id)
             if now is not None and now.state is State.READY:
@@ -385,7 +386,8 @@ async def is_still_due(queue: Queue, item: Item) -> bool:
     return now is not None and now.state is State.READY
 
 
-def backoff(attempts: int) -> timedelta:
-    """How long to wait after so many failed attempts: doubling, with jitter so that lanes don't march in step."""
-    wait: timedelta = min(RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)
+def backoff(failing: timedelta) -> timedelta:
+    """How long to wait after trying in vain for so long: as long again, with jitter so that lanes don't march in step.
+    What was waited for before, and woken for, is no failure: attempts count that, too."""
+    wait: timedelta = min(max(failing, RETRY_FIRST), RETRY_MOST)
     return wait * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)

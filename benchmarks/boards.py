@@ -17,7 +17,7 @@ from typing import Final
 from benchmarks.filling import filler
 from benchmarks.results import Benchmark, Measure, at_most
 from benchmarks.scene import SYNAPSE
-from rooms.ports import UserId
+from rooms.ids import UserId
 from sandbox.node import Node
 from sandbox.world import MEDIATOR, World
 from tests.e2e.cases import Staff, at_work, new_ports, told

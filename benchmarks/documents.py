@@ -26,8 +26,8 @@ from appservice.documents.vault import Vault
 from appservice.storage.database import SqlDatabase
 from benchmarks.results import Benchmark, Measure, at_least, at_most
 from policies.case import Case, CaseId
-from policies.document import Kept
-from policies.files import Kind
+from policies.documents.document import Kept
+from policies.documents.files import Kind
 
 PAGES: Final = 20
 WIDTH: Final = 1240

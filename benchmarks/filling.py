@@ -41,7 +41,8 @@ from policies.message import Message, MessageId, SignedDevice, Text
 from policies.outcome import Done, Facts
 from policies.plan import plan, room_key
 from rooms.apply import Applier
-from rooms.ports import Entry, EventId, RoomId, RoomRecord, Standing, UserId
+from rooms.ids import EventId, RoomId, UserId
+from rooms.ports import Entry, RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 
 WORDS: Final = (

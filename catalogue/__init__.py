@@ -1,6 +1,6 @@
 """The service's own words for parties, in every language: a file each, as translators know them (gettext).
 
-    a phrase in English ── policies/phrase ──▶ `said` ──▶ the text that stands for it in de.po, es.po or fr.po
+    a phrase in English ── policies/words/phrase ──▶ `said` ──▶ the text that stands for it in de.po, es.po or fr.po
 
 Whatever is not in a file is said in English. `make words` brings the files up to date with the code;
 `tests/catalogue` holds that nothing is missing, left over, or filled in otherwise.
@@ -19,9 +19,9 @@ from babel.dates import format_date, format_datetime
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
-from policies.language import Language
-from policies.phrase import ENGLISH, Phrase, Tongue
-from policies.zones import on_the_clock
+from policies.words.language import Language
+from policies.words.phrase import ENGLISH, Phrase, Tongue
+from policies.words.zones import on_the_clock
 
 _SHORT: Final[Mapping[Language, str]] = {
     Language.GERMAN: "dd.MM.y, HH:mm",

@@ -15,7 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
 
 from catalogue import entries
-from policies.language import Language
+from policies.words.language import Language
 
 ROOT: Final = Path(__file__).parent.parent
 _PACKAGES: Final = ("policies", "rooms", "bridges", "appservice")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.answering import answer
-from policies.ask import Ask
-from policies.asking import Answer
 from policies.case import DESK, Case
 from policies.commands.agreement import asked_to_accept
 from policies.commands.documents import LabelDocument
@@ -17,17 +14,20 @@ from policies.commands.opening import NewCase
 from policies.commands.taking_on import OpenFor, begun, chosen_for
 from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command, GiveAnswer, parse
-from policies.deed import Deed
-from policies.deeds import deed_of
 from policies.effects import Effect, Tell
 from policies.following import what_follows
-from policies.joining import awaited, invited
-from policies.membership import may_join
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.people.joining import awaited, invited
+from policies.people.membership import may_join
+from policies.people.succession import came_to_the_desk, left_alone
+from policies.questions.answering import answer
+from policies.questions.ask import Ask
+from policies.questions.asking import Answer
 from policies.showing import Preview
-from policies.succession import came_to_the_desk, left_alone
 from policies.trial import would_follow
+from policies.undoing.deed import Deed
+from policies.undoing.deeds import deed_of
 
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:

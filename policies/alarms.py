@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from policies.case import DESK, Case, Conversation, Network, Person
 from policies.effects import Decision, Explain, Inform, Reconcile, Tell
-from policies.membership import caucuses_of, readers
-from policies.phrase import Phrase, phrase
-from policies.plan import desk_label
-from policies.text import one_line, technical
+from policies.people.membership import caucuses_of, readers
+from policies.plan import RoomKey, code_key, desk_label
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import one_line, technical
 
 
-def decide_tampering(case: Case, conversation: Conversation | None, by: str, what: str) -> Decision:
-    """Somebody changed a room's settings, which only we may: they are put back, and the desk is alarmed (I9)."""
-    where = desk_label(conversation, case) if conversation else "a Space of this case"
+def decide_tampering(case: Case, conversation: Conversation | RoomKey, by: str, what: str) -> Decision:
+    """Somebody changed a room's settings, which only we may: they are put back, and the desk is alarmed (I9). A room
+    that serves no conversation is known by its key alone."""
+    where = desk_label(conversation, case) if isinstance(conversation, Conversation) else _aside(case, conversation)
     text = (
         f"ALARM: {one_line(by)} changed a setting ({one_line(what)}) of {where}, which nobody but me should be able to."
         " I am putting it back; ask your homeserver's administrator how it could happen."
     )
     return Decision(case, (Tell(DESK, text), Reconcile()), "tampering", "a room's settings were changed")
+
+
+def _aside(case: Case, room: RoomKey) -> str:
+    """A room in which nobody speaks, in words."""
+    told = next((person for person in case.people if code_key(person.id) == room), None)
+    return f"the room in which {told.name} alone is told codes" if told else "a Space of this case"
 
 
 def decide_remade(case: Case, conversation: Conversation) -> Decision:

@@ -12,7 +12,12 @@ from html import escape
 from types import MappingProxyType
 from typing import assert_never
 
-from policies.ask import (
+from policies.case import Case, Network, Person, Phase
+from policies.moderation.floor import ends
+from policies.networks.whatsapp import Window
+from policies.people.joining import funnel, joining_text
+from policies.plan import desk_label
+from policies.questions.ask import (
     Accepting,
     Act,
     Adopting,
@@ -26,19 +31,15 @@ from policies.ask import (
     Reaching,
     Removing,
     Sharing,
+    Switching,
     TakingBack,
     TakingOver,
     Withdrawing,
     Wondering,
     WritingToStranger,
 )
-from policies.case import Case, Network, Person, Phase
-from policies.floor import ends
-from policies.joining import funnel, joining_text
-from policies.plan import desk_label
-from policies.release import Release, Standing
-from policies.text import moment
-from policies.whatsapp import Window
+from policies.releases.release import Release, Standing
+from policies.words.text import moment
 
 SHOWN = 40
 """Cases on one board; those with the nearest deadline come first."""
@@ -111,12 +112,20 @@ def deadline(case: Case) -> tuple[datetime, str] | None:
     return min(due, default=None)
 
 
+def _unconfirmed(case: Case) -> list[Person]:
+    """Who is in, and has not shown whose the mailbox is; of who is not in yet, the board says so."""
+    in_already = (person for person in case.people if not (person.joining and not person.joining.came))
+    return [person for person in in_already if not person.endpoint.is_confirmed and case.phase is not Phase.CLOSED]
+
+
 def on_whatsapp(case: Case) -> tuple[Person, ...]:
     """Who takes part by WhatsApp."""
     return tuple(person for person in case.people if person.endpoint.network is Network.WHATSAPP)
 
 
-def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = MappingProxyType({})) -> Shown:
+def case_board(
+    case: Case, backlog: Backlog, contacts: Mapping[str, str] = MappingProxyType({}), *, at: datetime
+) -> Shown:
     """One case, for its desk. `contacts`: what our numbers on WhatsApp are for, in a word, where there are several."""
     lines = [(f"Board · {case.id}", f"{case.title} – {case.phase}")]
     lines += [("Waiting for", _line(one, case.zone)) for one in waiting(case, backlog)] or [("Waiting for", "nobody")]
@@ -126,12 +135,25 @@ def case_board(case: Case, backlog: Backlog, contacts: Mapping[str, str] = Mappi
     lines += [("Joining", funnel(case).in_words)] if absent else []
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0], case.zone)}, {due[1]}" if due else "nothing is due"))
+    lines += [
+        ("Address not confirmed", f"{one.name}: tell them a PIN (!mail pin {one.name})") for one in _unconfirmed(case)
+    ]
     lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]
+    lines += [("Safe contact", line) for person in case.people if (line := _safe_contact(person, case.zone, at))]
     lines += [("Digest by mail", f"{person.name}, {person.digest}") for person in case.people if person.digest]
     lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
     lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
     lines += [("By WhatsApp", _windows(person, backlog, contacts, case.zone)) for person in on_whatsapp(case)]
     return _shown(lines)
+
+
+def _safe_contact(person: Person, zone: str, at: datetime) -> str:
+    """What somebody wants of whatever is sent to them; "" where it is nothing special."""
+    notes = [
+        *([f"nothing is sent until {moment(person.rests, zone)}"] if person.rests and person.rests > at else []),
+        *(["discreet: nothing that is sent may tell anything"] if person.discreet else []),
+    ]
+    return ", ".join([person.name, *notes]) if notes else ""
 
 
 def cases_board(cases: Iterable[tuple[Case, Backlog]]) -> Shown:
@@ -221,7 +243,15 @@ def _what(act: Act) -> str:
         case Withdrawing():
             return "say whether they withdraw"
         case (
-            Passing() | Removing() | Mending() | Adopting() | Broadcasting() | Ending() | WritingToStranger() | Moving()
+            Passing()
+            | Removing()
+            | Mending()
+            | Adopting()
+            | Broadcasting()
+            | Ending()
+            | WritingToStranger()
+            | Moving()
+            | Switching()
         ):
             return "confirm an act"
         case Sharing() | TakingBack():

@@ -9,13 +9,10 @@ from enum import StrEnum
 from itertools import count
 from typing import Final
 
-from policies.agreement import Acceptance, Agreement
-from policies.ask import Ask
-from policies.deed import Deed, Posted
-from policies.digest import Digest
-from policies.document import Document, DocumentId
-from policies.language import Language
-from policies.mode import AT_FIRST, Floor, Spell
+from policies.documents.document import Document, DocumentId
+from policies.moderation.agreement import Acceptance, Agreement
+from policies.moderation.mode import AT_FIRST, Floor, Spell
+from policies.moderation.rulebook import IN_FORCE, Rulebook
 from policies.names import (
     DESK,
     JOINT,
@@ -33,11 +30,15 @@ from policies.names import (
     Sort,
     caucus,
 )
-from policies.quiet import Quiet
-from policies.release import Release
-from policies.rulebook import IN_FORCE, Rulebook
-from policies.stranger import Triage
-from policies.zones import UNIVERSAL
+from policies.networks.digest import Digest
+from policies.networks.discreet import Discreet
+from policies.networks.quiet import Quiet
+from policies.people.stranger import Triage
+from policies.questions.ask import Ask
+from policies.releases.release import Release
+from policies.undoing.deed import Deed, Posted
+from policies.words.language import Language
+from policies.words.zones import UNIVERSAL
 
 __all__ = [
     "DESK",
@@ -59,7 +60,7 @@ __all__ = [
 
 
 class Role(StrEnum):
-    """What someone is in a case (R3). `policies.membership` lists the rooms of each."""
+    """What someone is in a case (R3). `policies.people.membership` lists the rooms of each."""
 
     MEDIATOR = "mediator"
     CO_MEDIATOR = "co-mediator"
@@ -126,6 +127,10 @@ class Endpoint:
     """What came before that may have been meant for a private room in which its person sat by mistake."""
     declined: bool = False
     """Its person wrote STOP: only their START lifts that."""
+    codes: bool = False
+    """In Matrix: its person has a room of their own, for the codes that open their page (`policies.people.codes`)."""
+    first: EndpointId | None = None
+    """Under which name this very mailbox was known first; None: under this one."""
 
     @property
     def silence(self) -> str | None:
@@ -136,6 +141,17 @@ class Endpoint:
     def names(self) -> frozenset[str]:
         """All by which its person is found on that network."""
         return frozenset({self.address, *([self.seen.user] if self.seen and self.seen.user else [])})
+
+    @property
+    def mailbox(self) -> EndpointId:
+        """The same for all channels that were one mailbox after another: its name changes when old links and reply
+        addresses are to be refused."""
+        return self.first or self.id
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it counts as its person's: a mailbox does once an act of their own shows that it is."""
+        return self.network is not Network.EMAIL or self.enrolled is not None
 
     @property
     def is_bridged(self) -> bool:
@@ -159,7 +175,7 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """How far somebody has come: `policies.joining` has what follows."""
+    """How far somebody has come: `policies.people.joining` has what follows."""
 
     invited: datetime
     reminded: datetime | None = None
@@ -190,13 +206,17 @@ class Person:
     """The time zone in which times are shown to them, where that is known."""
     noticed: Noticed | None = None
     """For a mediator alone."""
+    rests: datetime | None = None
+    """Until then nothing is sent to them, whatever the hour."""
+    discreet: Discreet | None = None
+    """That nothing which is sent to them may tell anything to whoever sees it."""
     joining: Joining | None = None
     """None for mediators, and for whom nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Until when that is kept which a closed case needs no more: `policies.closing` has what follows."""
+    """Until when that is kept which a closed case needs no more: `policies.moderation.closing` has what follows."""
 
     addresses: datetime
     """So long, mail to the reply addresses of its people is taken."""
@@ -258,7 +278,7 @@ class Case:
     closing: Closing | None = None
     """What a closed case keeps for a while."""
     pauses: tuple[Spell, ...] = ()
-    """Who paused, and until when; `policies.course` has what follows."""
+    """Who paused, and until when; `policies.moderation.course` has what follows."""
     withdrawn: tuple[PersonId, ...] = ()
     zone: str = UNIVERSAL
     """The time zone in which times are shown to its mediators, and to whoever has said of none."""
@@ -274,6 +294,8 @@ class Case:
     """Those of its mediators who have not come to the desk yet."""
     away: tuple[PersonId, ...] = ()
     """Which of its mediators left the desk."""
+    reacted: tuple[PersonId, ...] = ()
+    """Who was told how far reactions go."""
     posted: Posted | None = None
     """What a mediator wrote last where parties read; None once it was taken back."""
     made: int = 0

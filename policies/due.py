@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.answering import lapse
-from policies.carrying import Recall
 from policies.case import Case, PersonId
-from policies.closing import decide_closing
-from policies.course import lapsed
+from policies.documents.carrying import Recall
 from policies.effects import Decision, PostHeads
-from policies.floor import ended
 from policies.following import what_follows
-from policies.joining import decide_step
+from policies.moderation.closing import decide_closing
+from policies.moderation.course import lapsed
+from policies.moderation.floor import ended
 from policies.outcome import Facts
+from policies.people.joining import decide_step
+from policies.people.succession import decide_succession
+from policies.questions.answering import lapse
 from policies.record import HEADS_RULE
 from policies.schedule import Due
-from policies.succession import decide_succession
 
 
 def decide_due(case: Case, key: str, facts: Facts) -> Decision:

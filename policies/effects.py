@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import Case, Conversation, EndpointId, Network, PersonId, ReleaseId
-from policies.hold import HoldEnd
+from policies.documents.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.message import Content, Message, MessageId
-from policies.phrase import Phrase, phrase
+from policies.moderation.hold import HoldEnd
+from policies.people.stranger import StrangerId
 from policies.schedule import Schedule
 from policies.showing import (
     DeadLetters,
+    GiveCode,
     GiveLink,
     GivePin,
     Preview,
@@ -23,7 +24,7 @@ from policies.showing import (
     ShowMails,
     ShowReferrals,
 )
-from policies.stranger import StrangerId
+from policies.words.phrase import Phrase, phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,21 @@ class Inform:
     conversation: Conversation
     text: Phrase
     page: bool = False
-    """It is about something on the page: by mail it goes as a link to that, whatever else its reader gets by mail."""
+    """It is about something on the page: by mail it goes as a link to that, whatever else its reader gets by mail; by
+    WhatsApp a link goes with it, which is made as it leaves."""
+    at_once: bool = False
+    """It answers what they said just now of when they want to hear from us: kept until then, it would come too late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confide:
+    """The bot's own words to one person alone, in the room of theirs that nobody else reads (`people.codes`): over
+    that endpoint, and not after `until`."""
+
+    to: PersonId
+    endpoint: EndpointId
+    text: Phrase
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +260,13 @@ class Ingest:
 class Reconcile:
     """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves.
 
-    `leaving`: the addresses of those who have just been taken off, whom to find in a room is no alarm.
+    `leaving`: the addresses of those who have just been taken off, whom to find in a room is no alarm. `codes_of`: the
+    room for codes of that person alone, into which they asked to be let, so that they are invited though they left it.
     """
 
     again: bool = False
     leaving: frozenset[str] = frozenset()
+    codes_of: PersonId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +279,7 @@ class ConfirmIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Deliveries that wait for this are looked at again; `policies.delivery` has the keys."""
+    """Deliveries that wait for this are looked at again; `policies.networks.delivery` has the keys."""
 
     key: str
 
@@ -284,6 +301,7 @@ Effect = (
     | Explain
     | Pose
     | Inform
+    | Confide
     | Publish
     | Introduce
     | CheckAddress
@@ -310,6 +328,7 @@ Effect = (
     | Schedule
     | GivePin
     | GiveLink
+    | GiveCode
     | ShowMails
     | ShowHeaders
     | WriteToStranger

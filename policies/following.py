@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from policies.case import DESK, JOINT, Case, Network
-from policies.closing import ends_of
-from policies.course import course_text
-from policies.delivery import by_link, floor_key
 from policies.effects import Announce, Effect, Inform, Introduce, Reconcile, Resume
-from policies.floor import ends, floor_text
-from policies.membership import caucuses_of, conversations, readers, zone_in
-from policies.phrase import phrase
+from policies.moderation.closing import ends_of
+from policies.moderation.course import course_text
+from policies.moderation.floor import ends, floor_text
+from policies.networks.delivery import by_link, floor_key
+from policies.people.membership import caucuses_of, conversations, readers, zone_in
 from policies.plan import plan
 from policies.schedule import Due, Schedule, due_key
 from policies.status import readers_text
-from policies.zones import UNIVERSAL
+from policies.words.phrase import phrase
+from policies.words.zones import UNIVERSAL
 
 
 def what_follows(before: Case, after: Case) -> tuple[Effect, ...]:

@@ -107,6 +107,9 @@ class Unproven:
 
     why: str
     remedy: str
+    channel: EndpointId | None = None
+    """The mailbox (`Endpoint.mailbox`) that it came from: once its author confirms that it is theirs, nothing more is
+    missing. None: more is."""
 
 
 Proof = SignedDevice | AuthenticatedMail | PinnedLink | SignedWebhook | Unproven

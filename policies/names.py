@@ -45,7 +45,7 @@ class Phase(StrEnum):
 
 
 MEDIATORS: Final = CaseId("mediators")
-"""The case of the mediators' room: no dispute, no party, no joint room (`policies.colleagues`)."""
+"""The case of the mediators' room: no dispute, no party, no joint room (`policies.people.colleagues`)."""
 
 
 class Sort(StrEnum):

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from policies.agreement import Agreement
 from policies.case import DESK, Case, Conversation, ConversationId, Network, Person, PersonId
-from policies.closing import USUAL, Terms
 from policies.effects import Begun, Effect, Publish, Tell
-from policies.hold import AtHand
-from policies.identity import Identity
-from policies.language import Language
 from policies.message import Edit, Message, Text, Unproven
+from policies.moderation.agreement import Agreement
+from policies.moderation.closing import USUAL, Terms
+from policies.moderation.hold import AtHand
+from policies.moderation.rulebook import IN_FORCE, Rulebook
 from policies.names import CaseId, MessageId
-from policies.phrase import Phrase, phrase, stored, together
-from policies.rulebook import IN_FORCE, Rulebook
-from policies.zones import UNIVERSAL
+from policies.networks.discreet import base_for
+from policies.people.identity import Identity
+from policies.words.language import Language
+from policies.words.phrase import Phrase, phrase, stored, together
+from policies.words.zones import UNIVERSAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,15 @@ class Quoted:
     message: MessageId
     author: PersonId
     words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """A message that is reacted to, or of which a reaction is taken back; `standing`: all reactions to it that were
+    not taken back before, oldest first."""
+
+    target: Message
+    standing: tuple[Message, ...] = ()
 
 
 def quoted_from(target: MessageId, newest: Message) -> Quoted:
@@ -82,6 +92,8 @@ class Facts:
     """Whether files go to the vault."""
     page: str | None = None
     """What a link to somebody's page begins with; None: there is no page."""
+    discreet_page: str | None = None
+    """The same for those who asked for discreet contact; None: no other."""
     heads_to: tuple[str, ...] = ()
     """The mail addresses that get the signed heads of the record."""
     deletes_media: bool = False
@@ -94,6 +106,8 @@ class Facts:
     """What is removed is a mediator's own post: of a party's nothing is kept from leaving."""
     unsent: frozenset[PersonId] = frozenset()
     """To whom what is taken back has not left yet, of those who read it outside of Matrix."""
+    reacted: Reacted | None = None
+    """What a reaction is on, or what the reaction was on that is taken back."""
     changed_by: tuple[MessageId, ...] = ()
     """All changes of what is taken back: each stands in its room beside it."""
     held: AtHand | None = None
@@ -109,6 +123,11 @@ class Facts:
     """Under which the organisation is known to those who take part in no case."""
     before_restore: bool = False
     """What is at hand was said before the service was restored from a backup: it may have been acted on already."""
+
+    def page_elsewhere(self, person: Person) -> str | None:
+        """What a link begins with for whoever takes part over another channel than mail: they find documents on the
+        page and nothing else, so without documents they have none."""
+        return base_for(person.discreet, self.page, self.discreet_page) if self.documents else None
 
 
 @dataclass(frozen=True, slots=True)

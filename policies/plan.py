@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NewType
 
-from policies.case import DESK, Case, Conversation, Kind, Network, PersonId, Phase, SideId, Sort
-from policies.course import resting
-from policies.floor import everybody_may, has_the_word, rests, silenced
-from policies.membership import conversations, readers
-from policies.mode import Mode
+from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId, Phase, SideId, Sort
+from policies.moderation.course import resting
+from policies.moderation.floor import everybody_may, has_the_word, rests, silenced
+from policies.moderation.mode import Mode
+from policies.people.membership import conversations, readers
 
 RoomKey = NewType("RoomKey", str)
-"""A room's name within its case: a conversation's id, or `space-desk`, `space-<side>`."""
+"""A room's name within its case: a conversation's id, or `space-desk`, `space-<side>`, `codes-<person>`."""
 
 MEDIATORS_ROOM = "The mediators' room"
 MEDIATOR_LEVEL = 75
@@ -50,11 +50,8 @@ class WantedRoom:
     readers: frozenset[PersonId]
     levels: Levels
     children: tuple[RoomKey, ...] = ()
-
-    @property
-    def is_space(self) -> bool:
-        """Whether this is a Space, which holds rooms and no words."""
-        return self.conversation is None
+    is_space: bool = False
+    """A Space holds rooms and no words."""
 
 
 def plan(case: Case) -> tuple[WantedRoom, ...]:
@@ -71,12 +68,28 @@ def plan(case: Case) -> tuple[WantedRoom, ...]:
     # Who is in the mediators' room and not in the Space of its desk, is not in Matrix.
     sided = case.sides if case.sort is Sort.CASE else ()
     sides = tuple(_side_space(case, side.id, everything) for side in sided)
-    return (*rooms, desk_space, *sides)
+    codes = tuple(_code_room(case, person) for person in case.people if is_told_codes(case, person))
+    return (*rooms, *codes, desk_space, *sides)
 
 
 def room_key(conversation: Conversation) -> RoomKey:
     """The room that serves a conversation."""
     return RoomKey(conversation.id)
+
+
+def code_key(person: PersonId) -> RoomKey:
+    """The room in which that person alone is told codes; no conversation, for nobody says anything there."""
+    return RoomKey(f"codes-{person}")
+
+
+def code_label(case: Case) -> str:
+    """What that room is called."""
+    return f"Your codes · {case.id}"
+
+
+def is_told_codes(case: Case, person: Person) -> bool:
+    """Whether somebody has a room for codes: in Matrix, and no mediator, who has no page."""
+    return person.endpoint.codes and person.endpoint.network is Network.MATRIX and not case.is_staff(person.id)
 
 
 def label(conversation: Conversation, case: Case) -> str:
@@ -157,6 +170,12 @@ def _speaking(case: Case, conversation: Conversation) -> int:
     return _WITH_THE_WORD if rests_now or (joint and not everybody_may(case)) else _EVERYBODY
 
 
+def _code_room(case: Case, person: Person) -> WantedRoom:
+    """In no Space, for others of a side look into theirs. Nobody but the bot writes there: nobody would listen."""
+    levels = Levels(MappingProxyType({}), MappingProxyType({}), events_default=_NOBODY)
+    return WantedRoom(code_key(person.id), code_label(case), None, frozenset({person.id}), levels)
+
+
 def _space(
     case: Case, key: RoomKey, name: str, conversation: Conversation, children: tuple[RoomKey, ...]
 ) -> WantedRoom:
@@ -168,6 +187,7 @@ def _space(
         readers=everyone,
         levels=Levels(_users(case, everyone, conversation), MappingProxyType({}), events_default=_NOBODY),
         children=children,
+        is_space=True,
     )
 
 
@@ -182,4 +202,5 @@ def _side_space(case: Case, side: SideId, everything: tuple[RoomKey, ...]) -> Wa
         readers=everyone,
         levels=Levels(MappingProxyType({}), MappingProxyType({}), events_default=_NOBODY),
         children=children,
+        is_space=True,
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from policies.carrying import Enclose, Hand
 from policies.case import DESK, CaseId, Conversation
+from policies.documents.carrying import Enclose, Hand
 from policies.effects import AskWhose, Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
 from policies.message import Content, Message, Text
 

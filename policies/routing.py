@@ -11,20 +11,14 @@ from datetime import datetime
 from typing import assert_never
 
 from policies.acts import create, perform
-from policies.answers import decide_answer, decide_shown
-from policies.aside import ATTACHED, objection_to, put_aside
-from policies.asking import Answer, manner_of, read_answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId, Sort
-from policies.choice import offered
-from policies.colleagues import shown_code
 from policies.commands.form import Misunderstood
 from policies.commands.handover import reminders
 from policies.commands.intake import answered_by_reply
 from policies.commands.opening import NewCase
 from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command, heard_in_private, is_command, parse
-from policies.confirmed import CONFIRMED, notices
-from policies.deed import Posted
+from policies.documents.filing import attached, decide_brought, decide_file, not_to_fetch
 from policies.effects import (
     Announce,
     Decision,
@@ -37,22 +31,29 @@ from policies.effects import (
     Relay,
     Tell,
 )
-from policies.filing import attached, decide_brought, decide_file, not_to_fetch
-from policies.floor import floor_text, objection, spoken
 from policies.following import what_follows
-from policies.hold import HoldEnd
-from policies.keeping import hold_back, hold_unproven, hold_unreadable, take_away
-from policies.membership import alone_with_mediators, bridged_readers, may_join, readers
 from policies.message import Edit, File, Message, MessageId, Reaction, Removal, Text, Unproven, Unreadable
+from policies.moderation.aside import ATTACHED, objection_to, put_aside
+from policies.moderation.floor import floor_text, objection, spoken
+from policies.moderation.hold import HoldEnd
+from policies.moderation.keeping import hold_back, hold_unproven, hold_unreadable, take_away
+from policies.moderation.rules import breach, tried_out
+from policies.moderation.warning import echo_warning
+from policies.networks.reactions import decide_reacted, decide_reaction_removed
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import phrase, stored, together
+from policies.people.colleagues import shown_code
+from policies.people.membership import alone_with_mediators, bridged_readers, may_join, readers
 from policies.plan import desk_label, label
-from policies.recalling import decide_removal
-from policies.releasing import closed_all
-from policies.rules import breach, tried_out
+from policies.questions.answers import decide_answer, decide_shown
+from policies.questions.asking import Answer, manner_of, read_answer
+from policies.questions.choice import offered
+from policies.releases.confirmed import CONFIRMED, notices
+from policies.releases.releasing import closed_all
 from policies.status import readers_text
-from policies.text import moment, one_line
-from policies.warning import echo_warning, sign_of_warning
+from policies.undoing.deed import Posted
+from policies.undoing.recalling import decide_removal
+from policies.words.phrase import phrase, stored, together
+from policies.words.text import moment, one_line
 
 HELD_TILL_ACCEPTED = phrase("its author has not accepted the agreement to mediate")
 HELD_FOR_A_STRANGER = phrase("its author does not take part in that conversation")
@@ -68,12 +69,8 @@ def decide(case: Case, message: Message, facts: Facts) -> Decision:
         waits = author and message.conversation == JOINT and not may_join(case, author.id)
         return hold_back(case, message, HELD_TILL_ACCEPTED if waits else HELD_FOR_A_STRANGER, rule="not-a-reader")
     match message.content:
-        case Reaction():
-            # Cleartext to the homeserver, so nobody's word: its Matrix readers see it, and it goes nowhere else (I4).
-            told = sign_of_warning(case, message, author)
-            return Decision(case, told, "reaction", "a reaction binds nobody and is not carried")
-        case Removal(target):
-            return decide_removal(case, message, author, target, facts)
+        case Reaction() | Removal():
+            return _in_clear(case, message, author, message.content, facts)
         case Text() | Edit() | File() | Unreadable():
             pass
         case _:
@@ -158,6 +155,15 @@ def decide_undecrypted(case: Case, author: Person | None, conversation: Conversa
 
 
 # --- the arms of `decide` -----------------------------------------------------------------------------------------
+
+
+def _in_clear(case: Case, message: Message, author: Person, content: Reaction | Removal, facts: Facts) -> Decision:
+    """What is cleartext to the homeserver, and nobody's word (I4)."""
+    if isinstance(content, Reaction):
+        return decide_reacted(case, message, author, facts.reacted)
+    if facts.reacted:
+        return decide_reaction_removed(case, message, facts.reacted)
+    return decide_removal(case, message, author, content.target, facts)
 
 
 def _proven(case: Case, message: Message, author: Person, facts: Facts) -> Decision:

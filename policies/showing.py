@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.case import Conversation, PersonId
 from policies.names import MessageId
@@ -31,11 +31,19 @@ class GivePin:
 @dataclass(frozen=True, slots=True)
 class GiveLink:
     """Make a link to somebody's page, which opens with their PIN, and tell them in a conversation of theirs. `base` is
-    what it begins with."""
+    what it begins with. Who has a room for codes is told one there, which opens it, too."""
 
     person: PersonId
     conversation: Conversation
     base: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveCode:
+    """Make a code that opens a link beside its person's PIN, and tell it to them alone."""
+
+    person: PersonId
+    link: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from policies.capabilities import CAPABILITIES
 from policies.case import JOINT, Case, Conversation, Kind, Network, Person, Role, Sort
-from policies.delivery import CARRIED_BY
-from policies.floor import floor_text
-from policies.membership import conversations, is_proven, readers
-from policies.phrase import Phrase, phrase, together, verbatim
-from policies.text import moment
+from policies.moderation.floor import floor_text
+from policies.networks.capabilities import CAPABILITIES
+from policies.networks.delivery import CARRIED_BY
+from policies.people.membership import conversations, is_proven, readers
+from policies.words.phrase import Phrase, phrase, together, verbatim
+from policies.words.text import moment
 
 CAUTIONS: Mapping[Network, Phrase] = MappingProxyType(
     {
@@ -27,7 +27,9 @@ CAUTIONS: Mapping[Network, Phrase] = MappingProxyType(
 def caution(network: Network) -> Phrase:
     """What is different about a leg over that network, and what doesn't go there (B2, B3)."""
     by = CARRIED_BY[network]
-    reactions = "" if CAPABILITIES[network].reactions else phrase("Reactions don't travel {by}.", by=by)
+    reactions = phrase("Reactions don't travel {by}.", by=by)
+    if CAPABILITIES[network].reactions:
+        reactions = phrase("Reactions don't travel {by}, but a mediator's to whoever wrote the message.", by=by)
     files = phrase("A document travels {by} as a copy for one person, where that is asked for.", by=by)
     return together([CAUTIONS[network], reactions, files])
 
@@ -119,7 +121,9 @@ def _confirmed(person: Person) -> str:
     if person.endpoint.network is not Network.EMAIL:
         return ""
     since = person.endpoint.enrolled
-    return f", the address confirmed on {since:%Y-%m-%d}" if since else ", the address not confirmed on the page yet"
+    if since:
+        return f", the address confirmed on {since:%Y-%m-%d}"
+    return f", THE ADDRESS NOT CONFIRMED yet, so links alone go there (!mail pin {person.name})"
 
 
 def _person_line(case: Case, person: Person) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import DESK, Case, Conversation, PersonId
+from policies.documents.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.effects import (
     Announce,
     AskWhose,
     CheckAddress,
+    Confide,
     ConfirmIdentity,
     Effect,
     EndHold,
@@ -32,12 +33,13 @@ from policies.effects import (
     Withhold,
     WriteToStranger,
 )
-from policies.floor import floor_text
-from policies.membership import conversations, readers
+from policies.moderation.floor import floor_text
+from policies.people.membership import conversations, readers
 from policies.plan import desk_label
 from policies.schedule import Schedule
 from policies.showing import (
     DeadLetters,
+    GiveCode,
     GiveLink,
     GivePin,
     Preview,
@@ -48,7 +50,7 @@ from policies.showing import (
     ShowMails,
     ShowReferrals,
 )
-from policies.text import marked
+from policies.words.text import marked
 
 
 def would_follow(before: Case, after: Case, effects: tuple[Effect, ...]) -> str:
@@ -111,12 +113,16 @@ def _line(before: Case, after: Case, effect: Effect) -> Iterator[str]:  # noqa: 
             yield "A code or a link would be sent, to make sure whose address it is."
         case GiveLink(person):
             yield f"{_name(before, after, person)} would be given a link to their page."
+        case GiveCode(person) | Confide(person):
+            yield f"{_name(before, after, person)} alone would be told a code for their page."
         case GivePin(person):
             yield f"{_name(before, after, person)} would have a new PIN; the former one would not count any more."
         case DeadLetters(act, item) if item:
             yield f"Of what could not be delivered: {act} {item}."
         case PostHeads():
             yield "The signed heads of the record would be posted here, and mailed to whom that is set up for."
+        case Reconcile(codes_of=person) if person is not None:
+            yield f"{_name(before, after, person)} would be invited into their room for codes, unless they are in it."
         case Reconcile():
             yield "The rooms would be brought to the plan."
         case ConfirmIdentity(person):

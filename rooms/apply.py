@@ -9,14 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from policies.ask import Ask
-from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import DESK, Case, CaseId, Conversation, Network, PersonId
-from policies.delivery import Wait, channel_key, may_relay
+from policies.documents.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.effects import (
     AskWhose,
     Begun,
     CheckAddress,
+    Confide,
     ConfirmIdentity,
     Decision,
     Effect,
@@ -39,14 +38,18 @@ from policies.effects import (
     Withhold,
     WriteToStranger,
 )
-from policies.guard import grams
-from policies.membership import language_to
 from policies.message import Message, Text
-from policies.poll import ballot, shows
+from policies.moderation.guard import grams
+from policies.networks.delivery import Wait, channel_key, may_relay
+from policies.people.membership import language_to
+from policies.plan import code_key
+from policies.questions.ask import Ask
+from policies.questions.poll import ballot, shows
 from policies.record import HEADS_EVERY, HEADS_RULE, in_words, next_heads, parts
 from policies.schedule import Due, Schedule, due_key
 from policies.showing import (
     DeadLetters,
+    GiveCode,
     GiveLink,
     GivePin,
     Preview,
@@ -60,7 +63,8 @@ from policies.showing import (
 from rooms.board import board_item, slot_of
 from rooms.clock import alarm
 from rooms.endings import end_what_is_over
-from rooms.lanes import case_lane, identity_wait_key, person_lane, room_lane, stranger_lane
+from rooms.ids import UserId
+from rooms.lanes import case_lane, identity_wait_key, key_lane, person_lane, room_lane, stranger_lane
 from rooms.noticing import DeskNotice, notice_lane, put_notices
 from rooms.outgoing import (
     FILES,
@@ -78,11 +82,12 @@ from rooms.outgoing import (
     ToSend,
 )
 from rooms.polls import Poll, PollEnd, poll_item
-from rooms.ports import Entry, Held, UserId, Work
+from rooms.ports import Entry, Held, Work
 from rooms.queue import Item, ItemId, Lane, State, item_id
 from rooms.recalling import withhold
 from rooms.record import Line, entry
-from rooms.shown import Showing, link_given, pin_text, text_of
+from rooms.shown import Showing, code_given, link_given, pin_text, text_of
+from rooms.withheld import is_reaction
 from rooms.wording import balloted, worded
 
 REST_AT_MOST = timedelta(hours=1)
@@ -194,7 +199,9 @@ class Applier:
             case GivePin(person):
                 await self._effect(case, Tell(DESK, await pin_text(self._work, case, person)))
             case GiveLink():
-                await self._effect(case, worded(case, await link_given(self._work, case, effect, self._at)))
+                await self._tell_person(case, await link_given(self._work, case, effect, self._at))
+            case GiveCode():
+                await self._tell_person(case, await code_given(self._work, case, effect, self._at))
             case Hold() | EndHold() | ResumeHold():
                 await self._hold(case.id, effect)
             case Withhold(message, people):
@@ -212,15 +219,19 @@ class Applier:
             case _:
                 assert_never(effect)
 
+    async def _tell_person(self, case: Case, told: tuple[Inform | Confide, ...]) -> None:
+        for each in told:
+            await self._effect(case, worded(case, each))
+
     async def _send(self, case: Case, effect: ToSend) -> None:
         if isinstance(effect, Pose):
             asked = case.person(effect.to)
             if asked and asked.digest:
                 # It may be about what waits for a digest: that goes first.
                 await self._work.outbox.wake(channel_key(case, asked.endpoint.id))
-        # The case can't change meanwhile: what may not leave now waits from the beginning.
+        # The case can't change meanwhile: what may not leave now waits from the beginning (a reaction never waits).
         verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
-        wait = verdict if isinstance(verdict, Wait) else None
+        wait = verdict if isinstance(verdict, Wait) and not is_reaction(effect) else None
         not_before = effect.not_before if isinstance(effect, Relay) else None
         await self._put(case.id, *_way(case, effect), effect, wait=wait, not_before=not_before)
         if heard := _remembered(effect):
@@ -287,7 +298,7 @@ def _reads_on_a_page(case: Case, person: PersonId) -> bool:
     return found is not None and found.endpoint.network is Network.EMAIL
 
 
-def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
+def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:  # noqa: C901 (one arm a kind of thing)
     """The lane and the kind of what is to be sent."""
     match effect:
         case (
@@ -302,6 +313,8 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
             person = case.person(to)
             bridged = person is not None and person.endpoint.network is not Network.MATRIX
             return (person_lane(case.id, to), PEOPLE) if bridged else (room_lane(case, conversation), MATRIX)
+        case Confide(to):
+            return key_lane(case.id, code_key(to)), MATRIX
         case Publish(conversation=conversation, to=reader):
             return (person_lane(case.id, reader), PEOPLE) if reader else (room_lane(case, conversation), MATRIX)
         case Relay(to=to) | Introduce(to) | Enclose(to=to):
@@ -323,7 +336,7 @@ def _way(case: Case, effect: ToSend) -> tuple[Lane, str]:
 
 
 def _remembered(effect: ToSend) -> tuple[Conversation, str] | None:
-    """Words that parties will read, and where, for the guard (`policies.guard`). What they post in Matrix themselves
+    """Words that parties will read, and where, for the guard (`moderation.guard`). What they post in Matrix themselves
     was remembered when it was handled."""
     match effect:
         case (

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from policies.case import CaseId
 from policies.message import Content
-from policies.stranger import Stranger
+from policies.people.stranger import Stranger
+from rooms.ids import EventId, RoomId, UserId
 from rooms.letters import Letter
 from rooms.marks import Marked
 from rooms.noticing import DeskNotice
 from rooms.outcome import Outcome
 from rooms.outgoing import MailHeads, Signal
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, RoomId, UserId
 from rooms.queue import Item
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
-from policies.carrying import Enclose, Hand
 from policies.case import Case, CaseId
-from policies.delivery import (
+from policies.documents.carrying import Enclose, Hand
+from policies.documents.enclosing import may_enclose
+from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.message import Reaction
+from policies.networks.delivery import (
     Cancel,
     Go,
     Verdict,
@@ -18,15 +21,17 @@ from policies.delivery import (
     may_publish,
     may_relay,
 )
-from policies.effects import AskWhose, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
-from policies.enclosing import may_enclose
-from policies.poll import Ballot
+from policies.networks.reactions import may_react
+from policies.questions.poll import Ballot
 from rooms.documents import may_hand
 from rooms.lanes import confirm_wait_key
 from rooms.letters import ToPerson, addressee
 from rooms.outcome import Cancelled, Parked
 from rooms.polls import Poll, PollEnd
 from rooms.postings import IntoRoom
+
+AT_ONCE: Final = timedelta(minutes=5)
+"""How long after it was decided."""
 
 
 def kept_back(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Parked | Cancelled | None:
@@ -36,10 +41,15 @@ def kept_back(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Par
     verdicts = (
         may_say(case, effect, at),
         may_relay(case, effect.conversation, to),
-        may_disturb(case, to, at),
+        _still_at_once(said, at) if isinstance(effect, Inform) and effect.at_once else may_disturb(case, to, at),
         may_come_alone(case, to, said, at) if isinstance(effect, Relay | Publish) else Go(),
     )
     return next((why for verdict in verdicts if (why := stopped(verdict))), None)
+
+
+def _still_at_once(said: datetime, at: datetime) -> Verdict:
+    """An answer to who is at the device this moment; later it would disturb whoever asked to be left in peace."""
+    return Go() if at < said + AT_ONCE else Cancel("it could not be said at once, and they asked for quiet")
 
 
 def may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
@@ -55,6 +65,8 @@ def may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
             return may_address(case, conversation, to)
         case Publish(conversation=conversation, audience=audience):
             return may_publish(case, conversation, audience)
+        case Relay(content=Reaction(), to=to):
+            return may_react(case, to)
         case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose() | PollEnd():
             return Go()
         case _:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import assert_never
 
-from policies.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.case import DESK, Case, CaseId, Network
-from policies.delivery import may_post
+from policies.documents.carrying import Cover, Erase, Hand, Recall
 from policies.effects import (
+    Confide,
     Explain,
     Inform,
     Ingest,
@@ -28,30 +28,34 @@ from policies.effects import (
     Tell,
     WriteToStranger,
 )
-from policies.membership import readers
 from policies.message import MessageId, Text
+from policies.networks.delivery import may_post
+from policies.people.membership import readers
 from policies.plan import label, room_key
-from policies.recalling import is_early
 from policies.showing import Preview
+from policies.undoing.recalling import is_early
 from rooms import noticing, passing
 from rooms.board import board_of
 from rooms.carriers import Courier, HeadsCourier, NoticeCourier, Poster, Posting
 from rooms.clearance import kept_back, may_say, stopped, until_confirmed
+from rooms.confiding import confide
 from rooms.digests import gathered, is_gathered
 from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
+from rooms.ids import EventId, UserId
 from rooms.lanes import identity_wait_key
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
-from rooms.outcome import Cancelled, Outcome, Parked, Sent
+from rooms.outcome import STOPPED, Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.outgoing import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd, stands_by
-from rooms.ports import Database, EventId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Database, RoomRecord, Standing, Work
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
-from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, room_wait_key
+from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, reconcile_codes, room_wait_key
 from rooms.queue import Item, State
 from rooms.triage import StrangerWork
+from rooms.withheld import is_reaction, now_or_never, reaction_withheld, withheld
 
 AFTER_YOU = "what was said before it goes first"
 Outside = Say | Enter | Decline | Signal | Mark | MailHeads | DeskNotice
@@ -91,7 +95,7 @@ class Deliverer:
         except ReaderFrozen as frozen:
             return Parked(identity_wait_key(frozen.user), frozen.why), Report()
 
-    async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:  # noqa: C901 (one arm a kind of thing)
+    async def _deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:  # noqa: C901, PLR0912 (one arm a kind of thing)
         match outgoing:
             case Say() | Enter() | Decline() | Signal() | Mark() | MailHeads() | DeskNotice():
                 return await self._outside(item, outgoing), Report()
@@ -106,13 +110,18 @@ class Deliverer:
                 return outcome, Report()
             case Post() | Tell() | Explain() | Hand():
                 return await self._post(item, _case_of(item), outgoing)
+            case Confide():
+                site = self._database, self._homeserver, self._poster
+                return await confide(*site, item, _case_of(item), told=outgoing, at=self._clock())
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
                 return await self._post(item, _case_of(item), outgoing)
             case _ if isinstance(outgoing, ToPerson):
-                outcome = await self._carry(item, _case_of(item), outgoing)
-                return outcome, _withheld(outgoing, outcome)
+                return await self._to_person(item, _case_of(item), outgoing)
             case WriteToStranger():
                 return await self._strangers.carry(item, _case_of(item), outgoing), Report()
+            case Reconcile(codes_of=person) if person is not None:
+                report = await reconcile_codes(self._database, self._homeserver, _case_of(item), person)
+                return Sent(f"{len(report.done)} changes"), report
             case Reconcile(again, leaving):
                 report = await reconcile(self._database, self._homeserver, _case_of(item), again=again, leaving=leaving)
                 return Sent(f"{len(report.done)} changes"), report
@@ -157,6 +166,8 @@ class Deliverer:
         """Why a letter may not leave now; None for whatever has to be tried. Locks the case."""
         if item.kind != PEOPLE or isinstance(outgoing, Publish) or not isinstance(outgoing, ToPerson):
             return None
+        if is_reaction(outgoing):
+            return None  # the desk is told of one that may not go
         case = await _load(work, _case_of(item), lock=True)
         return kept_back(case, outgoing, item.received_at, self._clock())
 
@@ -165,7 +176,8 @@ class Deliverer:
     async def _board(self, item: Item, case_id: CaseId, board: Board) -> tuple[Outcome, Report]:
         """As the case is now. What is shown already isn't shown again."""
         async with self._database.begin() as work:
-            shown, stands = await board_of(work, case_id, board.number, self._contacts, update=board.update)
+            at = self._clock()
+            shown, stands = await board_of(work, case_id, board.number, self._contacts, at, update=board.update)
             is_shown = board.update and shown is not None and await work.cases.board_shows(case_id, shown.text)
         if shown is None or is_shown:
             return Cancelled("there is nothing to bring up to date, or a newer board stands"), Report()
@@ -234,7 +246,7 @@ class Deliverer:
         if doubtful:
             return until_confirmed(case_id), Report()
         if why:
-            return why, _withheld(effect, why)
+            return why, withheld(effect, why)
         wait = Parked(room_wait_key(case_id, room_key(effect.conversation)), "the room does not stand yet")
         if record is None or record.standing is not Standing.MADE or record.room_id is None or sender is None:
             return wait, Report()
@@ -318,6 +330,17 @@ class Deliverer:
 
     # --- to other networks
 
+    async def _to_person(self, item: Item, case_id: CaseId, effect: ToPerson) -> tuple[Outcome, Report]:
+        carrying = self._carry(item, case_id, effect)
+        if not is_reaction(effect):
+            outcome = await carrying
+            return outcome, withheld(effect, outcome)
+        outcome = await now_or_never(carrying)
+        if not isinstance(outcome, Cancelled) or outcome.quietly:
+            return outcome, Report()
+        async with self._database.read() as work:
+            return outcome, reaction_withheld(await _load(work, case_id), effect, outcome)
+
     async def _carry(self, item: Item, case_id: CaseId, effect: ToPerson) -> Outcome:
         async with self._database.begin() as work:
             case = await _load(work, case_id)
@@ -332,11 +355,14 @@ class Deliverer:
             raise Trouble("its author may still take it back", transient=True)
         why = None if has_left else kept_back(case, effect, item.received_at, self._clock())
         if why:
-            return why
+            # One that may have left is not "not shown", whatever has changed since.
+            return Unanswered(STOPPED) if is_reaction(effect) and now and now.sending else why
         items, at = (item, *behind), self._clock()
         more = gathered(case, effect.conversation, items, self._codec, at) if self._codec and behind else ()
         reader = case.person(addressee(effect))
-        courier = self._couriers.get(reader.endpoint.network) if reader else None
+        # What left in one mail with others is that mail's affair, wherever its reader is by now.
+        network = Network.EMAIL if has_left else reader.endpoint.network if reader else None
+        courier = self._couriers.get(network) if network else None
         if courier is None:
             raise Trouble("the channel of whom it is for is not set up on this server", transient=False)
         letter = replace(letter_to(case, effect), more=more)
@@ -350,14 +376,6 @@ def _shown_by(effect: IntoRoom) -> MessageId | None:
             return message
         case _:
             return None
-
-
-def _withheld(effect: IntoRoom | ToPerson, outcome: Outcome) -> Report:
-    """What was released and doesn't go after all is a mediator's matter."""
-    if not isinstance(effect, Publish | Hand | Enclose) or not isinstance(outcome, Cancelled):
-        return Report()
-    what = effect.release if isinstance(effect, Publish) else effect.document
-    return Report(tell=(f"{what} is NOT shown everywhere: {outcome.why}.",))
 
 
 def _case_of(item: Item) -> CaseId:

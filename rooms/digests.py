@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from policies.case import Case, Conversation
-from policies.delivery import by_link
 from policies.effects import Publish, Relay
 from policies.message import Edit, File, Removal, Text
-from policies.recalling import is_early
+from policies.networks.delivery import by_link
+from policies.undoing.recalling import is_early
 from rooms.clearance import kept_back
 from rooms.letters import Enclosed, ToPerson, addressee, letter_to
 from rooms.outcome import Parked

@@ -7,18 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from policies.carrying import Cover, Erase, Hand, Recall
 from policies.case import Case, CaseId
-from policies.delivery import Cancel, Go, Verdict
-from policies.document import DocumentId
-from policies.documents import all_may_download
+from policies.documents.carrying import Cover, Erase, Hand, Recall
+from policies.documents.document import DocumentId
+from policies.documents.rights import all_may_download
 from policies.effects import Ingest
 from policies.message import File, FileRef
+from policies.networks.delivery import Cancel, Go, Verdict
 from policies.plan import room_key
 from rooms.files import Files
 from rooms.homeserver import Homeserver, Trouble
+from rooms.ids import EventId
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import Database, EventId, Work
+from rooms.ports import Database, Work
 from rooms.queue import Item, ItemId, State
 from rooms.vault import Media
 

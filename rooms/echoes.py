@@ -7,7 +7,7 @@ from policies.case import CaseId, ConversationId
 
 
 class Echoes(Protocol):
-    """What was said where in a case, in pieces (`policies.guard.grams`), of which only keyed hashes are kept."""
+    """What was said where in a case, in pieces (`moderation.guard.grams`), of which only keyed hashes are kept."""
 
     async def note(self, case: CaseId, conversation: ConversationId, grams: Collection[str]) -> None:
         """These were said there."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from policies.carrying import Cover
 from policies.case import CaseId
-from policies.document import Version
+from policies.documents.carrying import Cover
+from policies.documents.document import Version
 from policies.effects import Ingest
 from policies.message import File
 from rooms.queue import Item, ItemId

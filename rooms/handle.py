@@ -9,31 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from policies import alarms, due, lobby, portal, routing
-from policies.answers import decide_answer
-from policies.asking import Answer as Answering
-from policies.asking import code_from
-from policies.cards import people
+from policies import alarms, due, routing
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, Person, PersonId
-from policies.commands.colleagues import AddColleague
 from policies.commands.dry import DryRun
 from policies.commands.form import Misunderstood
 from policies.commands.hold import DiscardHeld, KeepHeld, PostHeld, ReturnHeld
 from policies.commands.opening import NewCase
-from policies.commands.people import AddPerson
 from policies.commands.taking_on import OpenFor
-from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.vocabulary import Command, is_command, parse
-from policies.commands.whatsapp import ChangeNumber
-from policies.confirmed import kept_private
-from policies.document import Document
-from policies.documents import Wish
+from policies.documents.cards import people
+from policies.documents.document import Document
+from policies.documents.filing import Filing, decide_filed
+from policies.documents.redaction import Redaction, decide_redacted
+from policies.documents.rights import Wish
 from policies.effects import Decision, Reconcile, Tell
-from policies.filing import Filing, decide_filed
-from policies.guard import grams
-from policies.identity import Identity
-from policies.joining import came
-from policies.membership import conversations
 from policies.message import (
     AuthenticatedMail,
     Edit,
@@ -41,25 +30,40 @@ from policies.message import (
     Message,
     MessageId,
     PinnedLink,
-    Removal,
     Text,
     Unproven,
 )
+from policies.moderation.guard import grams
+from policies.networks import portal
+from policies.networks.counting import counting, decide_counting
+from policies.networks.mailbox import believed, waits_for
 from policies.outcome import Facts, quoted_from
-from policies.plan import room_key
-from policies.poll import Vote, decide_vote
-from policies.redaction import Redaction, decide_redacted
+from policies.outside import decide_outside
+from policies.people import lobby
+from policies.people.codes import decide_entered
+from policies.people.identity import Identity
+from policies.people.joining import came
+from policies.people.membership import conversations
+from policies.people.succession import came_to_the_desk, left_the_desk
+from policies.plan import RoomKey, room_key
+from policies.questions.answers import decide_answer
+from policies.questions.asking import Answer as Answering
+from policies.questions.asking import code_from
+from policies.questions.poll import Vote, decide_vote
+from policies.releases.confirmed import kept_private
 from policies.schedule import Due, due_key
-from policies.succession import came_to_the_desk, left_the_desk
 from rooms import triage
 from rooms.apply import Applier
-from rooms.held import at_hand, gone, mine_id, stands_elsewhere, taken_away, waiting
+from rooms.engaged import engaged
+from rooms.held import at_hand, claimable, gone, mine_id, stands_elsewhere, taken_away
 from rooms.house import House
+from rooms.ids import EventId, UserId
 from rooms.outgoing import Codec
-from rooms.ports import Entry, EventId, UserId, Work
+from rooms.ports import Entry, Work
 from rooms.provision import room_wait_key
 from rooms.queue import ItemId
-from rooms.recalling import unsent
+from rooms.reactions import reacted_to
+from rooms.recalling import about_removal
 
 NEXT_STEPS = (
     "This is the desk of case {case}: only mediators and I read it. What to do next:\n"
@@ -103,6 +107,7 @@ class Handler:
     async def message(self, case_id: CaseId, message: Message, event: EventId | None, mail_id: str | None) -> Decision:
         """Somebody said something in a conversation of a case."""
         case = await self._case(case_id)
+        message = believed(case, message)
         if not isinstance(message.proof, Unproven):
             case = await self.came(case, message.author)
         # Only what is said at a desk can be a command.
@@ -116,8 +121,8 @@ class Handler:
         facts = await self._at_hand(case, message, replace(facts, where=message.conversation), quotes=quotes)
         if at_desk and isinstance(message.content, Text):
             facts = await self._about(case, parse(message.content.body), facts)
-        if target := _taken_back(case, message, facts):
-            facts = await self._still_here(case, message.author, target, facts)
+        facts = await about_removal(self._work, self._codec, case, message, facts)
+        facts = replace(facts, reacted=await reacted_to(self._work, case, message))
         decision = routing.decide(case, message, facts)
         entries = (*stands_elsewhere(case_id, message, decision), *taken_away(case_id, message, decision))
         for entry in (Entry(case_id, message, event, mail_id), *entries):
@@ -128,7 +133,7 @@ class Handler:
         return decision
 
     async def _at_hand(self, case: Case, message: Message, facts: Facts, *, quotes: bool) -> Facts:
-        """The facts, with what a command replies to, and where else was said what is at hand (`policies.guard`)."""
+        """The facts, with what a command replies to, and where else was said what is at hand (`moderation.guard`)."""
         entry = await self._work.journal.newest(case.id, message.reply_to) if quotes and message.reply_to else None
         body = _words_of(message)
         said = {
@@ -148,23 +153,14 @@ class Handler:
             facts = replace(facts, edited_at=target.message.at if target else None)
         return replace(facts, elsewhere=elsewhere)
 
-    async def _still_here(self, case: Case, by: PersonId, target: MessageId, facts: Facts) -> Facts:
-        """The facts, with whom a mediator's post has not left for yet, and its changes. None else's post: whoever
-        removes that is not its author."""
-        entry = await self._work.journal.get(case.id, target)
-        if entry is None or not case.is_staff(entry.message.author) or not case.is_staff(by):
-            return facts
-        changed_by = await self._work.journal.changes(case.id, target)
-        waits = await unsent(self._work, self._codec, case, target)
-        return replace(facts, takes_back=True, unsent=waits, changed_by=changed_by)
-
     async def answer(self, case_id: CaseId, answer: Answering | Vote, received_at: datetime) -> Decision:
         """Somebody answered a question that binds, not in words in a conversation but by a link or in a poll, say."""
         case = await self._case(case_id)
         if not isinstance(answer.proof, Unproven):
             case = await self.came(case, answer.by)
         doubtful = await self._work.epochs.doubtful(received_at)
-        facts = replace(self._facts(answer.by, {}), before_restore=doubtful)
+        others = await engaged(self._work, case)
+        facts = replace(self._facts(answer.by, {}), before_restore=doubtful, engaged=others)
         decision = decide_vote(case, answer, facts) if isinstance(answer, Vote) else decide_answer(case, answer, facts)
         await self._applier.apply(case, decision, by=answer.by)
         return decision
@@ -174,12 +170,13 @@ class Handler:
         case = await self._case(case_id)
         await self._applier.apply(case, Decision(case, (Reconcile(),), "drift", "a room of the case changed"))
 
-    async def tampered(self, case_id: CaseId, conversation: Conversation | None, by: UserId, what: str) -> None:
-        """Somebody other than us changed a setting of one of a case's rooms; no conversation: of a Space."""
+    async def tampered(self, case_id: CaseId, where: Conversation | RoomKey, by: UserId, what: str) -> None:
+        """Somebody other than us changed a setting of one of a case's rooms; by its key: one that serves no
+        conversation."""
         case = await self._case(case_id)
         person = case.at_address(Network.MATRIX, by)
         name = person.name if person else by
-        await self._applier.apply(case, alarms.decide_tampering(case, conversation, name, what))
+        await self._applier.apply(case, alarms.decide_tampering(case, where, name, what))
 
     async def arrived(self, case: Case, person: Person, conversation: Conversation) -> None:
         """A reader of a conversation came into its room: what waited for somebody to read it goes out."""
@@ -206,7 +203,7 @@ class Handler:
         """A file that somebody sent was examined, or could not be yet."""
         case = await self._case(case_id)
         if filing.voice and await self._work.journal.get(case_id, gone(filing.voice.message)):
-            filing = replace(filing, voice=None)
+            filing = replace(filing, removed=True)
         await self._applier.apply(case, decide_filed(case, filing, self._facts(filing.author, {})))
 
     async def redacted(self, case_id: CaseId, made: Redaction) -> None:
@@ -230,19 +227,28 @@ class Handler:
         person = case.person(person.id) or person
         await self._applier.apply(case, portal.decide_enrolled(case, person, self._at, words=words))
 
+    async def entered(self, case: Case, person: Person, link: str) -> None:
+        """Whoever the homeserver says is that person was given a link to their page."""
+        await self._applier.apply(case, decide_entered(case, person, link))
+
     async def mine(self, case: Case, person: Person, held: MessageId) -> None:
         """Somebody says, with proof, that an unproven mail in their name was theirs."""
-        entry = await self._work.journal.get(case.id, held)
-        again = mine_id(held)
-        if entry is None or entry.message.author != person.id or await self._work.journal.get(case.id, again):
+        unclaimed = await claimable(self._work, case.id, person.id, held)
+        if unclaimed is None:
             return
-        if held not in {one.message for one in await waiting(self._work, case.id)}:
-            return
-        message = replace(entry.message, id=again, proof=PinnedLink())
+        message = replace(unclaimed, id=mine_id(held), proof=PinnedLink())
         kept = kept_private(case, message)
         # In the journal it is where it stands, so that whatever repeats it later repeats it there.
         await self._work.journal.append(Entry(case.id, kept or message))
         await self._applier.apply(case, routing.decide_confirmed(case, message, kept, held))
+
+    async def counts(self, case: Case, person: Person, held: MessageId) -> None:
+        """Somebody has confirmed the mailbox from which a held mail came that lacked nothing else."""
+        unclaimed = await claimable(self._work, case.id, person.id, held)
+        if unclaimed and person.endpoint.is_confirmed and waits_for(unclaimed, person.endpoint.mailbox):
+            message = counting(unclaimed, mine_id(held))
+            await self._applier.apply(case, decide_counting(case, message, held))
+            await self.message(case.id, message, None, None)
 
     async def remade(self, case_id: CaseId, conversation: Conversation) -> None:
         """The room of a conversation was made anew: its readers are told."""
@@ -259,8 +265,14 @@ class Handler:
         case = await self._case(case_id)
         await self._applier.apply(case, Decision(case, (Tell(DESK, text),), rule, "the service reports"))
 
+    async def outside(self, case_id: CaseId, line: str) -> None:
+        """An administrator gave that through the API or the CLI: the desk is told before it is obeyed."""
+        case = await self._work.cases.load(case_id, lock=True)
+        if case is not None:
+            await self._applier.apply(case, decide_outside(case, line))
+
     async def command(self, case_id: CaseId | None, command: Command, received_at: datetime) -> Answer:
-        """A command through the API or the CLI: in the name of the organisation."""
+        """A command in the name of the organisation: through the API or the CLI, or to open a case."""
         before_restore = await self._work.epochs.doubtful(received_at)
         if case_id is None and before_restore:
             return Answer(False, BEFORE_RESTORE, None)
@@ -277,7 +289,7 @@ class Handler:
 
     async def _open(self, command: NewCase) -> Answer:
         case = Case(await self._work.cases.new_number(), command.title)
-        facts = replace(self._facts(None, {}), engaged=await self._engaged(case, command))
+        facts = replace(self._facts(None, {}), engaged=await engaged(self._work, case, command))
         decision = routing.decide_command(case, command, facts)
         if decision.refused:
             return Answer(False, decision.reason, None)
@@ -307,20 +319,7 @@ class Handler:
             held = await at_hand(self._work, case.id, command.item)
         if isinstance(command, OpenFor):
             facts = await triage.about(self._work, case, command, facts)
-        return replace(facts, engaged=await self._engaged(case, command), held=held)
-
-    async def _engaged(self, case: Case, command: Command | Misunderstood) -> frozenset[str]:
-        """Which of the names on WhatsApp that a command may be about take part in another case."""
-        steps = command.steps if isinstance(command, NewCase) else (command,)
-        added = [step.address if isinstance(step, ChangeNumber | AddColleague) else step for step in steps]
-        names = {name for step in added if isinstance(step, AddPerson) for name in step.on_whatsapp}
-        if isinstance(command, OpenFor):
-            names |= triage.on_whatsapp(case, command)
-        for person in case.people:
-            if person.endpoint.doubt:
-                names |= {name for name in (person.endpoint.doubt.now.user, person.endpoint.doubt.now.phone) if name}
-        found = {name: await self._work.cases.of_address(Network.WHATSAPP, name) for name in sorted(names)}
-        return frozenset(name for name, cases in found.items() if set(cases) - {case.id})
+        return replace(facts, engaged=await engaged(self._work, case, command), held=held)
 
     async def _identities(self, case: Case) -> Mapping[PersonId, Identity]:
         users = {UserId(p.endpoint.address): p.id for p in case.people if p.endpoint.network is Network.MATRIX}
@@ -328,22 +327,6 @@ class Handler:
 
     def _facts(self, by: PersonId | None, identities: Mapping[PersonId, Identity]) -> Facts:
         return self._house.facts(self._at, by, code_from(self._item), identities)
-
-
-def _taken_back(case: Case, message: Message, facts: Facts) -> MessageId | None:
-    """Which message that may take back: one that it removes, that it answers with a command, or the latest one."""
-    match message.content:
-        case Removal(target):
-            return target
-        case Text(body) if is_command(body):
-            command = parse(body)
-            if isinstance(command, DryRun):
-                command = parse(command.line)
-            if isinstance(command, TakeBackPost) and message.conversation == DESK:
-                return case.posted.message if case.posted else None
-            return facts.quoted.message if isinstance(command, Undo) and facts.quoted else None
-        case _:
-            return None
 
 
 def _is_remembered(message: Message) -> bool:

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from policies.case import CaseId
+from policies.case import CaseId, PersonId
 from policies.effects import Decision, Post, Redact
-from policies.hold import AtHand
 from policies.message import File, Message, MessageId, Removal, Text
+from policies.moderation.hold import AtHand
 from rooms.ports import Entry, Held, Work
 from rooms.queue import item_id
 
@@ -27,6 +27,14 @@ def stands_elsewhere(case: CaseId, message: Message, decision: Decision) -> tupl
 async def waiting(work: Work, case: CaseId) -> tuple[Held, ...]:
     """What waits for a mediator, oldest first."""
     return tuple(held for held in await work.holds.of_case(case) if held.end is None)
+
+
+async def claimable(work: Work, case: CaseId, author: PersonId, held: MessageId) -> Message | None:
+    """What waits under that name and may be claimed: nobody claims what is another's, or twice."""
+    entry = await work.journal.get(case, held)
+    if entry is None or entry.message.author != author or await work.journal.get(case, mine_id(held)):
+        return None
+    return entry.message if held in {one.message for one in await waiting(work, case)} else None
 
 
 async def at_hand(work: Work, case: CaseId, number: str) -> AtHand | None:

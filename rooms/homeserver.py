@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rooms.ports import EventId, RoomId, UserId
+from rooms.ids import EventId, RoomId, UserId
 from rooms.reconcile import Actual, Change, Desired
 
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from policies.agreement import Agreement
 from policies.case import PersonId
-from policies.closing import USUAL, Terms
-from policies.identity import Identity
-from policies.language import Language
+from policies.moderation.agreement import Agreement
+from policies.moderation.closing import USUAL, Terms
+from policies.moderation.rulebook import IN_FORCE, Rulebook
 from policies.outcome import Facts
-from policies.rulebook import IN_FORCE, Rulebook
-from policies.zones import UNIVERSAL
-from rooms.ports import UserId
+from policies.people.identity import Identity
+from policies.words.language import Language
+from policies.words.zones import UNIVERSAL
+from rooms.ids import UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class House:
     """Who comes in when no mediator is left at a desk."""
     page: str | None = None
     """What a link to somebody's page begins with; None: there is no page."""
+    discreet_page: str | None = None
+    """The same for those who asked for discreet contact; None: no other."""
     undo: timedelta = timedelta(0)
     """How long mediators may take back what they wrote before it leaves to other networks."""
     terms: Terms = USUAL
@@ -85,6 +87,7 @@ class House:
             telephone=self.telephone,
             undo=self.undo,
             page=self.page,
+            discreet_page=self.discreet_page,
             terms=self.terms,
             successor=self.successor,
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from policies.case import Case, CaseId, Conversation, PersonId
-from policies.plan import room_key
-from policies.stranger import StrangerId
-from rooms.ports import UserId
+from policies.people.stranger import StrangerId
+from policies.plan import RoomKey, room_key
+from rooms.ids import UserId
 from rooms.queue import Lane
 
 _STRANGER = "stranger:"
@@ -28,7 +28,12 @@ def room_lane(case: Case, conversation: Conversation) -> Lane:
 
 def into_room(case: CaseId, conversation: Conversation) -> Lane:
     """The same, by the case's number."""
-    return Lane(f"room:{case}:{room_key(conversation)}")
+    return key_lane(case, room_key(conversation))
+
+
+def key_lane(case: CaseId, key: RoomKey) -> Lane:
+    """The same, by the room's key: also one that serves no conversation."""
+    return Lane(f"room:{case}:{key}")
 
 
 def stranger_lane(stranger: StrangerId) -> Lane:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.carrying import Enclose
 from policies.case import Case, Conversation, PersonId
+from policies.documents.carrying import Enclose
 from policies.effects import AskWhose, Inform, Introduce, Pose, Publish, Relay
-from policies.membership import readers
 from policies.message import Content, MessageId
+from policies.people.membership import readers
 from policies.plan import label
 from rooms.homeserver import Trouble
 from rooms.queue import Item

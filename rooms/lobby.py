@@ -1,23 +1,24 @@
-"""The bot's direct chats, outside of any case: who gets one, and what is answered there (`policies.lobby`)."""
+"""The bot's direct chats, outside of any case: who gets one, and what is answered there (`policies.people.lobby`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from policies import lobby
 from policies.board import NOTHING, SHOWN, Shown, cases_board
 from policies.case import Network, Phase, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.message import Content, Proof
+from policies.people import lobby
 from policies.plan import RoomKey
 from rooms.apply import Applier
 from rooms.board import backlogs_of, busy
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.ids import RoomId, UserId
 from rooms.outgoing import Codec, Decline, Enter, Say
-from rooms.ports import RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import RoomRecord, Standing, Work
 from rooms.queue import ItemId
 
 IN_CLEAR = (

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
-from policies.mail import MailState
 from policies.message import MessageId
+from policies.networks.mail import MailState
 from rooms.queue import ItemId
 
 

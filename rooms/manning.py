@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from policies import colleagues, intake
 from policies.case import Case
-from policies.manning import decide_manned
+from policies.people import colleagues, intake
+from policies.people.manning import decide_manned
 from rooms.apply import Applier
 from rooms.house import House
+from rooms.ids import UserId
 from rooms.outgoing import Codec
-from rooms.ports import UserId, Work
+from rooms.ports import Work
 from rooms.queue import ItemId
 
 

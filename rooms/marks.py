@@ -12,8 +12,9 @@ from typing import Protocol
 from policies.case import Case, CaseId, Conversation, PersonId
 from policies.effects import Decision
 from policies.message import MessageId
-from policies.states import SETTLES, MessageState, decide_undelivered, is_shown
-from rooms.ports import UserId, Work
+from policies.networks.states import SETTLES, MessageState, decide_undelivered, is_shown
+from rooms.ids import UserId
+from rooms.ports import Work
 from rooms.queue import Item, ItemId, Lane, State, item_id
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
-from policies.whatsapp import WhatsAppState, Window
+from policies.networks.whatsapp import WhatsAppState, Window
 from rooms.queue import ItemId
 
 

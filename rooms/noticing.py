@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from policies.ask import Act, Proving, Reaching
 from policies.case import Case, Network, PersonId
-from policies.delivery import channel_key
 from policies.effects import Decision
-from policies.noticing import is_news, notice_due
-from policies.quiet import quiet_until
+from policies.networks.delivery import channel_key
+from policies.networks.noticing import is_news, notice_due
+from policies.networks.quiet import still_until
+from policies.questions.ask import Act, Proving, Reaching
 from rooms.outcome import Cancelled, Parked
 from rooms.ports import Work
 from rooms.queue import Item, Lane, State, item_id
@@ -72,7 +72,7 @@ async def kept_back(work: Work, case: Case, item: Item, notice: DeskNotice, at: 
         return Cancelled("they are told there no more")
     if await work.outbox.behind(item):
         return Cancelled("a later one says the same")
-    until = quiet_until(person.quiet, at)
+    until = still_until(person.quiet, person.rests, at)
     return Parked(channel_key(case, person.endpoint.id), "it is quiet there", until) if until else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from policies.message import MessageId
 
@@ -27,9 +28,13 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Not any more, by policy."""
+    """Not any more, by policy. `quietly`: nobody misses it."""
 
     why: str
+    quietly: bool = False
+
+
+STOPPED: Final = "the service stopped while it was on its way"
 
 
 @dataclass(frozen=True, slots=True)

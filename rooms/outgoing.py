@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from policies.carrying import Cover, Enclose, Erase, Hand, Recall
+from policies.documents.carrying import Cover, Enclose, Erase, Hand, Recall
 from policies.effects import (
+    Confide,
     Effect,
     Explain,
     Inform,
@@ -22,10 +23,10 @@ from policies.effects import (
     WriteToStranger,
 )
 from policies.showing import Preview
+from rooms.ids import RoomId, UserId
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.polls import Poll, PollEnd
-from rooms.ports import RoomId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ ToSend = (
     | Explain
     | Pose
     | Inform
+    | Confide
     | Publish
     | Hand
     | Enclose

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from policies.networks.states import is_shown
 from policies.plan import room_key
-from policies.states import is_shown
 from rooms.carriers import Poster, Posting
 from rooms.homeserver import Homeserver, ReaderFrozen
 from rooms.marks import Mark, Marked, is_overtaken

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from policies.ask import Ask
-from policies.asking import read_answer_id
 from policies.case import Case, CaseId, Conversation, PersonId
 from policies.plan import room_key
-from policies.poll import Ballot
+from policies.questions.ask import Ask
+from policies.questions.asking import read_answer_id
+from policies.questions.poll import Ballot
+from rooms.ids import EventId
 from rooms.outcome import Cancelled, Parked
-from rooms.ports import EventId, Work
+from rooms.ports import Work
 from rooms.provision import room_wait_key
 from rooms.queue import ItemId, State, item_id
 

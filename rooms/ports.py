@@ -11,28 +11,23 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import Protocol
 
 from policies.case import Case, CaseId, Network, PersonId
-from policies.hold import HoldEnd
-from policies.identity import Identity
 from policies.message import Message, MessageId
+from policies.moderation.hold import HoldEnd
+from policies.people.identity import Identity
 from policies.plan import RoomKey
+from rooms.addresses import ReplyAddresses
 from rooms.echoes import Echoes
 from rooms.epochs import Epochs
+from rooms.ids import EventId, RoomId, UserId
+from rooms.mails import Mails
+from rooms.messages import SentMessages
 from rooms.queue import Queue
-
-if TYPE_CHECKING:
-    from rooms.addresses import ReplyAddresses
-    from rooms.mails import Mails
-    from rooms.messages import SentMessages
-    from rooms.record import Record
-    from rooms.shelf import Shelf
-    from rooms.vault import Vault
-
-UserId = NewType("UserId", str)
-RoomId = NewType("RoomId", str)
-EventId = NewType("EventId", str)
+from rooms.record import Record
+from rooms.shelf import Shelf
+from rooms.vault import Vault
 
 
 class Cases(Protocol):
@@ -166,6 +161,9 @@ class Journal(Protocol):
 
     async def changes(self, case: CaseId, message: MessageId) -> tuple[MessageId, ...]:
         """Its author's edits of a message, oldest first; an edit without proof is none."""
+
+    async def reactions(self, case: CaseId, message: MessageId) -> tuple[Message, ...]:
+        """The reactions to a message that were not taken back, oldest first."""
 
     async def link_event(self, case: CaseId, message: MessageId, event: EventId) -> None:
         """The message now stands in Matrix as that event."""

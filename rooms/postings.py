@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import assert_never
 
 from catalogue import said
-from policies.asking import in_words
-from policies.carrying import Hand
 from policies.case import Case, CaseId, Network
-from policies.chat import chat_html
+from policies.documents.carrying import Hand
 from policies.effects import Explain, Inform, Pose, Post, Publish, Tell
-from policies.membership import language_to
 from policies.message import Content, MessageId, Text
-from policies.text import as_html, marked
+from policies.people.membership import language_to
+from policies.questions.asking import in_words
+from policies.words.chat import chat_html
+from policies.words.text import as_html, marked
+from rooms.ids import EventId, UserId
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, UserId, Work
+from rooms.ports import Work
 
 Polling = Poll | PollEnd
 Worded = Post | Tell | Explain | Pose | Inform | Publish | Polling

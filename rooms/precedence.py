@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Final
 
-from policies.carrying import Hand
 from policies.case import DESK, JOINT, CaseId
+from policies.documents.carrying import Hand
 from policies.effects import Post, Publish
 from rooms.lanes import into_room
 from rooms.outgoing import MATRIX, Outgoing

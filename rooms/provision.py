@@ -11,11 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId
-from policies.plan import RoomKey, WantedRoom, plan
+from policies.plan import RoomKey, WantedRoom, code_key, plan
 from rooms.former import former_key
 from rooms.homeserver import Homeserver, Trouble
+from rooms.ids import RoomId, UserId
 from rooms.lanes import confirm_wait_key
-from rooms.ports import Database, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Database, RoomRecord, Standing, Work
 from rooms.reconcile import (
     Change,
     Desired,
@@ -87,13 +88,26 @@ async def reconcile(
             await homeserver.ensure_ghost(site.users[person.id], f"{person.name} ({person.endpoint.network.brand})")
     report = Report()
     for wanted in plan(site.case):
-        record = await _standing(site, wanted)
-        if record is not None and not site.only_narrow:
-            record, left = await _replaced_if_lost(site, wanted, record)
-            report = _joined(report, left)
-        if record is not None:
-            report = _joined(report, await _mend(site, wanted, record, again=again))
+        report = _joined(report, await _brought(site, wanted, again=again))
     return report
+
+
+async def reconcile_codes(database: Database, homeserver: Homeserver, case_id: CaseId, person: PersonId) -> Report:
+    """Create or repair one person's room for codes, and invite them there though they left it: they have just asked
+    for a code. As long as a restored case is unconfirmed, only what narrows is done. Raises a transient `Trouble`."""
+    async with database.begin() as work:
+        only_narrow = await work.epochs.unconfirmed(case_id)
+    site = replace(await _survey(database, homeserver, case_id), only_narrow=only_narrow)
+    wanted = next((room for room in plan(site.case) if room.key == code_key(person)), None)
+    return await _brought(site, wanted, again=True) if wanted else Report()
+
+
+async def _brought(site: _Site, wanted: WantedRoom, *, again: bool) -> Report:
+    """One room brought to the plan."""
+    report, record = Report(), await _standing(site, wanted)
+    if record is not None and not site.only_narrow:
+        record, report = await _replaced_if_lost(site, wanted, record)
+    return report if record is None else _joined(report, await _mend(site, wanted, record, again=again))
 
 
 async def preview(database: Database, homeserver: Homeserver, case_id: CaseId) -> tuple[str, ...]:

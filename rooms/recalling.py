@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from policies.case import Case, Network, PersonId
+from policies.case import DESK, Case, Network, PersonId
+from policies.commands.dry import DryRun
+from policies.commands.undo import TakeBackPost, Undo
+from policies.commands.vocabulary import is_command, parse
 from policies.effects import Relay
-from policies.message import Edit, MessageId, Removal
+from policies.message import Edit, Message, MessageId, Removal, Text
+from policies.outcome import Facts
 from rooms.lanes import person_lane
 from rooms.ports import Work
 from rooms.queue import ItemId, State
@@ -30,6 +34,34 @@ class Waiting:
     letters: tuple[ItemId, ...] = ()
     nothing_left: bool = False
     """Whether certainly none of its words have left to them."""
+
+
+async def about_removal(work: Work, codec: Reads, case: Case, message: Message, facts: Facts) -> Facts:
+    """The facts, with whom a mediator's post that it takes back has not left for yet, and the changes of that. None
+    else's post: whoever removes that is not its author."""
+    target = _taken_back(case, message, facts)
+    entry = await work.journal.get(case.id, target) if target else None
+    if target is None or entry is None or not case.is_staff(entry.message.author) or not case.is_staff(message.author):
+        return facts
+    changed_by = await work.journal.changes(case.id, target)
+    waits = await unsent(work, codec, case, target)
+    return replace(facts, takes_back=True, unsent=waits, changed_by=changed_by)
+
+
+def _taken_back(case: Case, message: Message, facts: Facts) -> MessageId | None:
+    """Which message that may take back: one that it removes, that it answers with a command, or the latest one."""
+    match message.content:
+        case Removal(target):
+            return target
+        case Text(body) if is_command(body):
+            command = parse(body)
+            if isinstance(command, DryRun):
+                command = parse(command.line)
+            if isinstance(command, TakeBackPost) and message.conversation == DESK:
+                return case.posted.message if case.posted else None
+            return facts.quoted.message if isinstance(command, Undo) and facts.quoted else None
+        case _:
+            return None
 
 
 async def waiting_letters(work: Work, codec: Reads, case: Case, person: PersonId, message: MessageId) -> Waiting:

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from policies.case import PersonId
 from policies.plan import Levels, RoomKey, WantedRoom
-from rooms.ports import RoomId, UserId
+from rooms.ids import RoomId, UserId
 
 ROOM_VERSION = "12"
 

@@ -24,5 +24,8 @@ class Shelf(Protocol):
         """Make a link to that person's page, given over that endpoint of theirs; its secret, which can't be read
         again."""
 
+    async def new_code(self, link: str, until: datetime) -> str:
+        """Make a code that opens that link beside the PIN, once and until then; it can't be read again."""
+
     async def end_sessions(self, case: CaseId, person: PersonId) -> None:
         """Whatever page is open for that person closes."""

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from policies.case import Case, CaseId, Network, PersonId
-from policies.effects import Inform, PostHeads
-from policies.intake import referrals
-from policies.membership import conversations
+from policies.effects import Confide, Inform, PostHeads
 from policies.message import Edit, File, MessageId, Reaction, Removal, Text, Unproven, Unreadable
-from policies.phrase import phrase
-from policies.plan import desk_label
-from policies.showing import DeadLetters, GiveLink, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
-from policies.stranger import Triage
-from policies.text import marked, moment, one_line
+from policies.people.intake import referrals
+from policies.people.membership import conversations
+from policies.people.stranger import Triage
+from policies.plan import code_label, desk_label, is_told_codes
+from policies.showing import DeadLetters, GiveCode, GiveLink, ShowHeaders, ShowHeld, ShowLog, ShowMails, ShowReferrals
+from policies.words.phrase import phrase
+from policies.words.text import marked, moment, one_line
 from rooms.held import at_hand
 from rooms.lanes import person_lane
 from rooms.mails import SentMail
@@ -25,6 +25,7 @@ from rooms.messages import SentPart
 from rooms.ports import Work
 from rooms.queue import State
 from rooms.record import heads_text, signable
+from rooms.undelivered import undelivered
 
 T = TypeVar("T")
 Showing = ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters | ShowReferrals
@@ -32,6 +33,8 @@ Showing = ShowMails | ShowHeaders | ShowHeld | ShowLog | PostHeads | DeadLetters
 MAILS_SHOWN = 10
 NOTE_SHOWN = 120
 GIVEN_LINK_LASTS = timedelta(hours=1)
+CODE_LASTS = timedelta(minutes=15)
+"""Of the code that opens such a link, told to its person alone."""
 HEADERS_SHOWN = 8_000
 """Bytes of a mail's header: more than an honest one has."""
 
@@ -121,19 +124,49 @@ async def pin_text(work: Work, case: Case, person: PersonId) -> str:
     )
 
 
-async def link_given(work: Work, case: Case, given: GiveLink, at: datetime) -> Inform:
-    """A new link to somebody's page, as they are told of it."""
+async def link_given(work: Work, case: Case, given: GiveLink, at: datetime) -> tuple[Inform | Confide, ...]:
+    """A new link to somebody's page, as they are told of it; and its code, as they alone are."""
     person = case.person(given.person)
     if person is None:
         raise LookupError("a link was given to somebody who isn't there")
     token = await work.shelf.new_link(case.id, person.id, person.endpoint.id, at, at + GIVEN_LINK_LASTS)
+    url = f"{given.base}/{token}"
+    if is_told_codes(case, person):
+        text = phrase(
+            "Your page: {url}\nIt opens once, and with the code that I send to you alone, in the room “{room}”: if you"
+            " are not in it yet, accept the invitation. The code works for a quarter of an hour, a PIN from your"
+            " mediator for an hour. There you can look at the documents that you may see, and hand in your own. Whoever"
+            " runs the homeserver can't open it.",
+            url=url,
+            room=code_label(case),
+        )
+        code = await code_given(work, case, GiveCode(person.id, token), at)
+        return Inform(person.id, given.conversation, text), *code
     text = phrase(
         "Your page: {url}\nIt opens once, within an hour, and with your PIN alone, which your mediator tells you by"
         " telephone. There you can look at the documents that you may see, and hand in your own. Whoever runs the"
         " homeserver can't open it.",
-        url=f"{given.base}/{token}",
+        url=url,
     )
-    return Inform(person.id, given.conversation, text)
+    return (Inform(person.id, given.conversation, text),)
+
+
+async def code_given(work: Work, case: Case, given: GiveCode, at: datetime) -> tuple[Confide, ...]:
+    """The code of a link, as its person alone is told it; none for whoever has no room for that."""
+    person = case.person(given.person)
+    if person is None or not is_told_codes(case, person):
+        return ()
+    until = at + CODE_LASTS
+    code = await work.shelf.new_code(given.link, until)
+    text = phrase(
+        "The code for the link to your page that ends in {end}: {code}\nIt opens that link once, until {until}. Type it"
+        " on the page and nowhere else: nobody of us ever asks you for it. If you did not ask for a link, somebody"
+        " else did with your account: tell your mediator.",
+        end=given.link[-4:],
+        code=f"{code[:4]} {code[4:]}",
+        until=moment(until, case.zone_of(person.id)),
+    )
+    return (Confide(person.id, person.endpoint.id, text, until),)
 
 
 async def headers_text(work: Work, case: Case, number: str, message: MessageId | None) -> str:
@@ -155,7 +188,7 @@ async def headers_text(work: Work, case: Case, number: str, message: MessageId |
 
 async def dead_text(work: Work, case: Case, act: str, number: str | None) -> str:
     """What could not be delivered; or one of it is tried again, or given up."""
-    dead = await work.outbox.in_state((State.DEAD, State.UNKNOWN), case.id)
+    dead = await undelivered(work, case.id)
     if act == "list" or number is None:
         lines = [f"{n}. {item.note} ({item.state})" for n, item in enumerate(dead, 1)]
         return "\n".join(["Not delivered:", *lines]) if lines else "Everything was delivered, or waits its turn."

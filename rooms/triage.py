@@ -9,11 +9,11 @@ from datetime import datetime
 from policies.case import DESK, Case, CaseId, Network, PersonId
 from policies.commands.taking_on import OpenFor
 from policies.effects import Tell, WriteToStranger
-from policies.intake import TURNED_AWAY, decide_written, greeting, may_write
 from policies.message import Content, Message, MessageId, Proof
 from policies.outcome import Facts
-from policies.stranger import TRIAGE, Writer
-from policies.telephone import spellings
+from policies.people.intake import TURNED_AWAY, decide_written, greeting, may_write
+from policies.people.stranger import TRIAGE, Writer
+from policies.people.telephone import spellings
 from rooms.apply import Applier
 from rooms.carriers import StrangerCourier
 from rooms.clearance import stopped, until_confirmed

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId
-from policies.document import BlobId, DocumentId
+from policies.documents.document import BlobId, DocumentId
 from policies.names import Conversation
-from rooms.ports import EventId
+from rooms.ids import EventId
 from rooms.queue import ItemId
 
 

@@ -7,11 +7,11 @@ from typing import TypeVar, cast
 
 from catalogue import said
 from policies.case import Case
-from policies.effects import Announce, Explain, Inform, Pose, Publish, WriteToStranger
-from policies.language import Language
-from policies.membership import language_in, language_to
-from policies.phrase import Phrase, verbatim
-from policies.poll import Ballot
+from policies.effects import Announce, Confide, Explain, Inform, Pose, Publish, WriteToStranger
+from policies.people.membership import language_in, language_to
+from policies.questions.poll import Ballot
+from policies.words.language import Language
+from policies.words.phrase import Phrase, verbatim
 
 E = TypeVar("E")
 
@@ -37,6 +37,8 @@ def _worded(case: Case, effect: object) -> object:
             return replace(effect, text=_said(text, language_in(case, conversation)))
         case Explain(person, conversation, text) | Inform(person, conversation, text):
             return replace(effect, text=_said(text, language_to(case, person, conversation)))
+        case Confide(to, text=text):
+            return replace(effect, text=_said(text, case.language_of(to)))
         case Publish(conversation=conversation, heading=heading, to=to):
             language = language_to(case, to, conversation) if to else language_in(case, conversation)
             return replace(effect, heading=_said(heading, language))

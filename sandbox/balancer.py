@@ -13,8 +13,10 @@ from collections.abc import Sequence
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 
-_DROPPED = {"transfer-encoding", "content-encoding", "content-length", "connection", "host"}
+_OF_A_HOP = {"transfer-encoding", "content-length", "connection", "keep-alive"}
+_DROPPED = {*_OF_A_HOP, "content-encoding", "host"}
 
 
 class Balancer:
@@ -28,7 +30,8 @@ class Balancer:
         """How many requests each HTTP port answered."""
 
     async def __aenter__(self) -> Balancer:
-        self._session = aiohttp.ClientSession(auto_decompress=False)
+        # Cookies and redirections are the browser's affair.
+        self._session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
         app = web.Application(client_max_size=2**26)
         app.router.add_route("*", "/{path:.*}", self._request)
         self._runner = web.AppRunner(app, access_log=None)
@@ -56,10 +59,12 @@ class Balancer:
     async def _passed_on(self, request: web.Request, body: bytes, port: int) -> web.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
         url = f"http://127.0.0.1:{port}{request.raw_path}"
-        async with self._session.request(request.method, url, headers=headers, data=body) as answer:
+        sent = self._session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+        async with sent as answer:
             said = await answer.read()
         self.served[port] = self.served.get(port, 0) + 1
-        return web.Response(status=answer.status, body=said, content_type=answer.content_type)
+        back = CIMultiDict((name, value) for name, value in answer.headers.items() if name.lower() not in _OF_A_HOP)
+        return web.Response(status=answer.status, body=said, headers=back)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _, port in itertools.islice(self._turns, self._count):

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Final
 
+from sandbox.browser import confirms_mailbox, pin_in
 from sandbox.mail import MailboxItem, Stamp, composed
 from sandbox.seen import SeenEvent
 from sandbox.stage import Place, Stage
@@ -51,7 +52,7 @@ class Correspondent:
         stage.require(f"it comes from {place.mailed}", mail.reply_address == place.mailed, mail.reply_address)
         return mail
 
-    async def gets_a_link(self) -> None:
+    async def gets_a_link(self) -> MailboxItem:
         """A mail without words: all that he gets before he agrees to more."""
         stage = self.stage
         with stage.expecting("a mail with nothing but a link"):
@@ -64,6 +65,17 @@ class Correspondent:
         said = mail.text.partition("http")[0]
         stage.require("it names nobody, and no room", not {NAME, "PRIVATE", "1001"} & set(said.split()), said)
         stage.aside(f"{NAME} has a mail with a link, and nothing else in it")
+        return mail
+
+    async def confirms(self, mail: MailboxItem, answer: str) -> None:
+        """He opens the link of that mail with the PIN that he was told by telephone, says that the mailbox is his, and
+        agrees to have the words mailed; `answer` is what the mediator's desk was shown."""
+        with self.stage.expecting("the page behind the link takes the PIN"):
+            await confirms_mailbox(mail.text, pin_in(answer))
+        self.stage.narrate(
+            f"{NAME} is told the PIN by telephone. Behind the link he says that the mailbox is his, and that he wants"
+            " the words themselves mailed. Whoever the mediator wrote down by mistake could not."
+        )
 
     async def has_it(self, place: Place, *fragments: str) -> None:
         """Like `is_mailed`, told in a line."""

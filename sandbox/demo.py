@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox import correspondent, story, texter
+from sandbox.browser import LINK, confirms_mailbox, pin_in
 from sandbox.client import Client
 from sandbox.homeserver import HomeserverFailed
 from sandbox.mail import Stamp
@@ -116,6 +117,8 @@ async def _run_demo(folder: Path, port: int) -> None:
                 await _enter_rooms(alice, 2)
                 await _accept(alice)
                 await _enter_rooms(alice, 3)
+            with _progress("Carl confirms his address"):
+                await _confirm(mia, mailbox)
             with _progress("a few opening lines"):
                 await _opening_lines(mia, alice, mailbox)
                 await _on_the_telephone(mia, alice, mailbox, bea)
@@ -176,6 +179,18 @@ async def _accept(client: Client) -> None:
     asked = await client.wait_for(lambda e: "this is the agreement to mediate" in (e.body or ""), "it", _PATIENCE)
     code = (asked.body or "").rpartition("“yes ")[2].partition("”")[0]
     await client.text(asked.room_id, f"yes {code}")
+
+
+async def _confirm(mia: Client, mailbox: Mailbox) -> None:
+    """Mia tells Carl the PIN by telephone, and he confirms the mailbox behind the link that came."""
+    (desk,) = [room.room_id for room in await mia.rooms() if room.name == "Desk · 1001"]
+    await mia.text(desk, "!mail pin Carl")
+    shown = await mia.wait_for(lambda event: "The PIN of Carl is" in (event.body or ""), "the PIN", _PATIENCE)
+    while not any(LINK.search(letter.text) for letter in mailbox.letters):
+        await asyncio.wait_for(mailbox.receive(), _PATIENCE)
+    mail = next(letter.text for letter in mailbox.letters if LINK.search(letter.text))
+    await confirms_mailbox(mail, pin_in(shown.body or ""))
+    await mia.wait_for(lambda event: "Carl has confirmed" in (event.body or ""), "his word", _PATIENCE)
 
 
 async def _opening_lines(mia: Client, alice: Client, mailbox: Mailbox) -> None:

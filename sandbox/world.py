@@ -72,10 +72,12 @@ class World:
         agreement: bool = False,
         triage: bool = False,
         successor: str | None = None,
+        program: str = "appservice.cli",
     ) -> None:
         """`mediators`: the localparts of those who may open cases; `agreement`: whether one has to be accepted;
         `triage`: whether strangers reach a triage desk; `successor`: the localpart of who comes in when no mediator is
-        left."""
+        left; `program`: the module that runs the service."""
+        self._program = program
         self._agreement, self._triage, self._successor = agreement, triage, successor
         self.folder, self.ports, self._mediators = folder, ports, mediators
         self.config = folder / "service" / "config.yaml"
@@ -148,7 +150,7 @@ class World:
         """Start the service, and wait until it is ready."""
         with self.log.open("ab") as log:
             self._service = await asyncio.create_subprocess_exec(
-                *tied_to_us(sys.executable, "-m", "appservice.cli", "run", "-c", str(self.config)),
+                *tied_to_us(sys.executable, "-m", self._program, "run", "-c", str(self.config)),
                 env=environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,

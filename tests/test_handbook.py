@@ -7,7 +7,7 @@ import pytest
 
 from policies.commands.form import Form, Misunderstood
 from policies.commands.vocabulary import FORMS, Command, parse
-from policies.whatsapp import HELP, START, STOP
+from policies.networks.whatsapp import HELP, START, STOP
 
 DOCS = Path(__file__).parents[1] / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))

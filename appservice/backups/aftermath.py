@@ -22,9 +22,10 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.sending import Delivers
 from appservice.upkeep.epoch import MARKER, Epoch, Searched
-from policies.carrying import Enclose, Hand
+from policies.documents.carrying import Enclose, Hand
 from policies.effects import (
     AskWhose,
+    Confide,
     Explain,
     Inform,
     Introduce,
@@ -39,12 +40,13 @@ from policies.effects import (
 from policies.message import Removal, Text
 from policies.plan import room_key
 from rooms.documents import DocumentWork
+from rooms.ids import EventId, RoomId, UserId
 from rooms.marks import Mark
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.outgoing import PEOPLE, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, RoomId, UserId, Work
+from rooms.ports import Work
 from rooms.postings import IntoRoom
 from rooms.provision import Report
 from rooms.queue import Item
@@ -107,6 +109,8 @@ class Aftermath:
                 async with self._database.begin() as work:
                     doubtful = _first_look(item) and await _doubtful(work, item, outgoing, epoch)
                 return Unanswered(MAYBE) if doubtful else None
+            case Confide():
+                return Cancelled("what it opens was closed by the restore") if _is_old(item, epoch) else None
             case DeskNotice():
                 return Cancelled("it was to be sent before the restore") if _is_old(item, epoch) else None
             case MailHeads():

@@ -14,7 +14,7 @@ from typing import Protocol
 from appservice.matrix.ids import JsonObject
 from appservice.ports import ServiceDatabase
 from appservice.upkeep.epoch import ACCOUNT_DATA, Epoch, Stage, compare, written
-from rooms.ports import UserId
+from rooms.ids import UserId
 
 
 class AccountData(Protocol):

@@ -20,7 +20,7 @@ _PURPOSE: Final = "backup row"
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Head(_Line):

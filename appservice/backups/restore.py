@@ -77,6 +77,7 @@ async def _begin(work: AfreshWork, sealer: Sealer, number: int, backup_at: datet
     searched, oldest = await work.last_search(), await work.oldest_unfinished()
     still_waits = searched is not None and oldest is not None and oldest <= searched
     await work.forget_sendings()
+    await work.close_pages(at)
     await work.make_ready()
     search_from = searched if still_waits else backup_at
     epoch = Epoch(number, secrets.token_hex(8), 0, Stage.RESTORED, backup_at, search_from, doubt_until=at)

@@ -17,8 +17,8 @@ from appservice.ports import ServiceDatabase
 from appservice.upkeep.epoch import Epoch, Stage
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.ids import UserId
 from rooms.outgoing import Codec
-from rooms.ports import UserId
 from rooms.queue import item_id
 
 logger = logging.getLogger(__name__)

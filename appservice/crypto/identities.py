@@ -7,7 +7,7 @@ from appservice.crypto.devices import confirm_identity
 from appservice.crypto.ids import Ed25519Key, UserId
 from appservice.crypto.rows import Pin, StoredDeviceList, StoredMasterKey
 from appservice.crypto.store import CryptoStore
-from policies.identity import Device, Identity
+from policies.people.identity import Device, Identity
 
 
 class StoredIdentities:

@@ -2,7 +2,7 @@
 
 from typing import NewType
 
-from rooms.ports import EventId, RoomId, UserId
+from rooms.ids import EventId, RoomId, UserId
 
 __all__ = [
     "Curve25519Key",

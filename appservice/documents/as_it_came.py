@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from appservice.documents.pipeline.limits import MEGABYTE
-from policies.capabilities import VOICE
 from policies.effects import Post
 from policies.message import File, FileRef, Message
+from policies.networks.capabilities import VOICE
 
 POSTED_MOST: Final = 16 * MEGABYTE
 """Bytes of what is posted as it came (Cloud API, the most of a recording or a film): it goes through the queues."""

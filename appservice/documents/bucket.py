@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from policies.document import BlobId
+from policies.documents.document import BlobId
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -19,13 +19,13 @@ from appservice.documents.pipeline.copies import Copier
 from appservice.documents.vault import Damaged, Missing, Vault
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_copy_mark
-from policies.carrying import Enclose
 from policies.case import Case, Endpoint, Person
-from policies.document import Action, Document, Version
-from policies.documents import Denied, Wish
-from policies.enclosing import WAYS
-from policies.files import Kind, file_name
-from policies.recipient import Leaving, Stamp, handed_out, stamp_for
+from policies.documents.carrying import Enclose
+from policies.documents.document import Action, Document, Version
+from policies.documents.enclosing import WAYS
+from policies.documents.files import Kind, file_name
+from policies.documents.recipient import Leaving, Stamp, handed_out, stamp_for
+from policies.documents.rights import Denied, Wish
 from rooms.clearance import kept_back, until_confirmed
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -93,7 +93,7 @@ class Handouts:
 
 
 class Enclosures:
-    """The same for what is sent to somebody's channel outside Matrix, as `policies.enclosing` lets it."""
+    """The same for what is sent to somebody's channel outside Matrix, as `policies.documents.enclosing` lets it."""
 
     def __init__(self, handouts: Handouts, codec: Codec, house: House) -> None:
         self._handouts, self._codec, self._house = handouts, codec, house

@@ -62,7 +62,7 @@ def document_house(
     most_bytes = config.documents.most_megabytes * MEGABYTE
     scanner = _scanner(config.documents)
     examiner = Pipeline(workshop, scanner, most_bytes=most_bytes)
-    ends = Ends(config.bot_user, matrix, admin, abroad and abroad(most_bytes))
+    ends = Ends(config.bot_user, matrix, admin, abroad and abroad(most_bytes), most_bytes)
     quota = config.documents.quota
     intake = Intake(database, ends, vault, examiner, Covering(workshop), quota=quota)
     return DocumentHouse(vault, shelf, intake, Handouts(vault, Copies(workshop)), scanner, workshop, most_bytes, admin)

@@ -25,25 +25,27 @@ from appservice.documents.as_it_came import as_it_came, as_voice
 from appservice.documents.pipeline.outcome import Clean, Examiner
 from appservice.documents.pipeline.redact import Covered, Redactor
 from appservice.documents.vault import Damaged, Missing, Vault
+from appservice.matrix.attachments import seal
 from appservice.matrix.errors import MatrixError, MediaError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
-from appservice.matrix.media import encrypt_file, server_of
+from appservice.matrix.media import MAX_SIZE, server_of
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.documents import Document
-from policies.carrying import Cover
 from policies.case import CaseId, Conversation, PersonId
-from policies.document import DocumentId, Kept, Version
+from policies.documents.carrying import Cover
+from policies.documents.document import DocumentId, Kept, Version
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, Refused, Waits
+from policies.documents.quota import USUAL, Quota, full
+from policies.documents.redaction import Redaction
 from policies.effects import Ingest, Post
-from policies.files import Kind
-from policies.filing import Filing, Passed, Refused, Waits
 from policies.message import File, FileRef, Message, MessageId
-from policies.phrase import Phrase, phrase, stored, together
-from policies.quota import USUAL, Quota, full
-from policies.redaction import Redaction
+from policies.words.phrase import Phrase, phrase, stored, together
 from rooms.homeserver import Trouble
+from rooms.ids import UserId
 from rooms.lanes import case_lane
-from rooms.ports import Entry, UserId
+from rooms.ports import Entry
 from rooms.queue import Item, ItemId, item_id
 from rooms.vault import Media
 
@@ -86,12 +88,14 @@ class Abroad(Protocol):
 @dataclass(frozen=True, slots=True)
 class Ends:
     """Where files come from and go to: the homeserver as we, and as its administrator, if we were given a token; and
-    WhatsApp, if it is set up."""
+    WhatsApp, if it is set up. `most_bytes`: of a file that is fetched."""
 
     bot: UserId
     matrix: Homeserver
     admin: Homeserver | None
     abroad: Abroad | None = None
+    most_bytes: int = MAX_SIZE
+    """Of a file that is fetched from the homeserver."""
 
 
 class Intake:
@@ -146,10 +150,9 @@ class Intake:
         ref = _mapping(json.loads(file.ref))
         if effect.attached and "abroad" in ref:
             return await self._from_abroad(item, ref, into)
-        data = base64.b64decode(ref["data"]) if effect.attached else await self._fetched(item, ref)
-        if isinstance(data, Refused):
-            return data
-        await asyncio.to_thread(into.write_bytes, data)
+        if not effect.attached:
+            return await self._fetched(item, ref, into)
+        await asyncio.to_thread(into.write_bytes, base64.b64decode(ref["data"]))
         return None
 
     async def _from_abroad(self, item: Item, ref: Mapping[str, Any], into: Path) -> Refused | None:
@@ -163,15 +166,16 @@ class Intake:
                 return Refused(_GIVEN_UP)
             raise
 
-    async def _fetched(self, item: Item, ref: Mapping[str, Any]) -> bytes | Refused:
-        """What the homeserver has of it. Raises a transient Trouble for whatever is not the file's own fault.
+    async def _fetched(self, item: Item, ref: Mapping[str, Any], into: Path) -> Refused | None:
+        """What the homeserver has of it, opened. Raises a transient Trouble for whatever is not the file's own fault.
 
         Another homeserver is not asked: it would see who asks when, and could keep us waiting for ever.
         """
         try:
             if server_of(ref.get("url")) != self._ends.bot.partition(":")[2]:
                 return Refused(_ELSEWHERE)
-            return await self._ends.matrix.media.download_encrypted(ref, as_user=self._ends.bot)
+            media, most = self._ends.matrix.media, self._ends.most_bytes
+            await media.open_encrypted(ref, into, as_user=self._ends.bot, most=most)
         except MediaTooLargeError:
             return Refused(_TOO_LARGE)
         except MediaError:
@@ -184,6 +188,7 @@ class Intake:
                 return Refused(_WITHHELD)
             # A proxy that knows no such path answers 404, too.
             raise Trouble(f"the homeserver said {error.errcode}", transient=True) from error
+        return None
 
     async def hand_in(
         self,
@@ -275,26 +280,24 @@ class Intake:
         await self.delete(item.id)
         media, bot = self._ends.matrix.media, self._ends.bot
         try:
-            sealed = await self._sealed(case, version)
-            uri = await media.reserve(as_user=bot)
-            async with self._database.begin() as work:
-                known = await work.vault.media(item.id)
-                if known:
-                    await work.vault.note(replace(known, uri=uri, gone=None))
-            await media.fill(uri, sealed.ciphertext, as_user=bot)
+            async with self._vault.workroom.room() as room:
+                await self._vault.copy_out(case, version.served, room / "plain")
+                sealed = await asyncio.to_thread(seal, room / "plain", room / "sealed")
+                (room / "plain").unlink()
+                uri = await media.reserve(as_user=bot)
+                async with self._database.begin() as work:
+                    known = await work.vault.media(item.id)
+                    if known:
+                        await work.vault.note(replace(known, uri=uri, gone=None))
+                await media.fill(uri, room / "sealed", as_user=bot)
         except MatrixError as error:
             raise trouble(error) from error
         except (MediaError, Damaged, Missing) as error:
             raise Trouble(str(error), transient=False) from None
         except OSError as error:
             raise _unusable(error) from None
-        info = {**sealed.info, "url": uri}
+        info = {**sealed, "url": uri}
         return File(name, version.mimetype, version.served.size, FileRef(json.dumps(info)))
-
-    async def _sealed(self, case: CaseId, version: Version) -> Any:
-        async with self._vault.workroom.room() as room:
-            await self._vault.copy_out(case, version.served, room / "plain")
-            return encrypt_file(await asyncio.to_thread((room / "plain").read_bytes))
 
     async def _too_much(self, case_id: CaseId, author: PersonId, size: int) -> Refused | None:
         """Whether it would exceed a limit, before anybody looks into it."""

@@ -8,8 +8,8 @@ from appservice.documents.intake import FILING, REDACTED, REDACTION
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
 from policies.case import CaseId
-from policies.document import Kept
-from policies.filing import Passed, Refused, Waits
+from policies.documents.document import Kept
+from policies.documents.filing import Passed, Refused, Waits
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.outgoing import Codec

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from appservice.newfile import is_unfinished, new_file, sync_folder
-from policies.document import BlobId
+from policies.documents.document import BlobId
 
 UNFINISHED_FOR: Final = timedelta(hours=1)
 """So old a beginning is nobody's any more: an item of work is given up long before."""

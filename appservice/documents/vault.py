@@ -20,7 +20,7 @@ from appservice.documents.shelf import UNFINISHED_FOR, Shelf
 from appservice.documents.stream import Damaged, decrypt, encrypt, new_key
 from appservice.documents.workroom import Workroom
 from policies.case import CaseId
-from policies.document import BlobId, Kept
+from policies.documents.document import BlobId, Kept
 from rooms.vault import Blob
 from rooms.vault import Vault as Ledger
 

@@ -38,7 +38,7 @@ from appservice.worker import Fate, Finished
 from policies.message import Proof, SignedDevice, Unproven
 from rooms.carriers import Posting
 from rooms.homeserver import Trouble
-from rooms.ports import EventId, RoomId, UserId
+from rooms.ids import EventId, RoomId, UserId
 from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Encryption:
         self._network = Exchange(database, matrix)
         self._bot, self._verifications = us.bot, us.verifications
         self._writer = Writer(database, matrix, sealer, us.rotation, us.is_ours)
-        self._ready: set[tuple[UserId, str]] = set()
+        self._ready: dict[UserId, str] = {}
         self._finished: set[UserId] = set()
         self.devices_wanted = asyncio.Event()
         """Set when somebody's device list has to be asked for: whoever sees it calls `refresh_devices`."""
@@ -94,7 +94,7 @@ class Encryption:
 
     async def ensure_identity(self, user: UserId, name: str) -> None:
         """The user exists, has a cross-signed device, and goes by that name. Raises Trouble."""
-        if (user, name) in self._ready:
+        if self._ready.get(user) == name:
             return
         async with self._database.begin() as work:
             await self._machine(user).create(work.crypto, display_name="Mediatrix", now_ms=now_ms())
@@ -103,7 +103,7 @@ class Encryption:
             await self._matrix.accounts.set_display_name(user, name)
         except MatrixError as error:
             raise trouble(error) from error
-        self._ready.add((user, name))
+        self._ready[user] = name
 
     async def finish_identity(self, user: UserId) -> None:
         """The identity, made here or restored, has its device at the homeserver, cross-signed. Raises Trouble."""

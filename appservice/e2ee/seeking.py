@@ -10,7 +10,7 @@ from typing import Final
 from appservice.e2ee.encryption import Encryption
 from appservice.e2ee.patience import ASK, SWEEP, TELL
 from appservice.e2ee.sweeping import Sweeper
-from rooms.ports import RoomId, UserId
+from rooms.ids import RoomId, UserId
 from rooms.queue import Item
 
 COVERS: Final = timedelta(seconds=1)

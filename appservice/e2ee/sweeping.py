@@ -25,7 +25,8 @@ from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceDatabase
 from appservice.setup.probe import Store
 from policies.case import Phase
-from rooms.ports import RoomId, UserId, Work
+from rooms.ids import RoomId, UserId
+from rooms.ports import Work
 
 logger = logging.getLogger(__name__)
 

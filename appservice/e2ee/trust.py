@@ -57,13 +57,15 @@ from appservice.matrix.ids import is_identifier
 from appservice.ports import ServiceWork
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
+from policies.case import Network
+from policies.outside import decide_judged
 from policies.schedule import Schedule
 from rooms.apply import Applier
 from rooms.clock import alarm
 from rooms.handle import Answer
+from rooms.ids import RoomId
 from rooms.outgoing import Codec, Say, Signal
-from rooms.ports import RoomId
-from rooms.queue import Item
+from rooms.queue import Item, item_id
 
 logger = logging.getLogger(__name__)
 
@@ -207,10 +209,21 @@ class Verifications:
             step = confirm(now, ours, await _keys_of(work, now.them))
             await self._keep(self._turn(work, item), row, step)
             said = Answer(not isinstance(step.after.state, Cancelled), _outcome(step.after.state), None)
+        if row is not None and said.ok:
+            await self._tell_desks(work, item, UserId(row.peer_user), same=judgement["same"])
         await work.inbox.done(item.id, _ANSWER.dump_json(said).decode())
         return Finished()
 
     # --- inside
+
+    async def _tell_desks(self, work: ServiceWork, item: Item, user: UserId, *, same: bool) -> None:
+        """Of each case in which they take part, that an administrator had their keys believed, or not."""
+        for number in await work.cases.of_matrix_user(user):
+            case = await work.cases.load(number, lock=True)
+            person = case.at_address(Network.MATRIX, user) if case else None
+            if case and person:
+                applier = Applier(work, self._codec, item_id(f"{item.id}/{number}"), datetime.now(UTC))
+                await applier.apply(case, decide_judged(case, person.name, same=same))
 
     def _turn(self, work: ServiceWork, item: Item) -> _Turn:
         return _Turn(work, item, Applier(work, self._codec, item.id, datetime.now(UTC)))

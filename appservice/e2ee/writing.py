@@ -43,10 +43,10 @@ from appservice.upkeep.epoch import MARKER
 from policies.message import Content, File, FileRef
 from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.ids import EventId
 from rooms.marks import Marked
 from rooms.outgoing import Signal
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId
 from rooms.queue import Item
 
 _ROUNDS = 12

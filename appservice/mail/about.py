@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from policies.carrying import Enclose
 from policies.case import Person
-from policies.delivery import by_link
+from policies.documents.carrying import Enclose
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import Edit, File, Reaction, Removal, Text, Unreadable
+from policies.networks.delivery import by_link
 from policies.plan import desk_label
 from rooms.letters import Letter
 

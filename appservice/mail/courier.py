@@ -23,15 +23,16 @@ from bridges.portal.ids import new_token
 from bridges.unsent import NotSent, Unknown
 from catalogue import said as spoken
 from policies import message as said
-from policies.asking import in_words
-from policies.carrying import Enclose
 from policies.case import Case, Endpoint, Person
-from policies.delivery import by_link
+from policies.documents.carrying import Enclose
+from policies.documents.recipient import Way, said_beside
 from policies.effects import AskWhose, Inform, Pose, Publish
-from policies.mail import MailState
 from policies.message import File, Text, Unreadable
-from policies.phrase import when
-from policies.recipient import Way, said_beside
+from policies.networks.delivery import by_link
+from policies.networks.discreet import base_for
+from policies.networks.mail import MailState
+from policies.questions.asking import in_words
+from policies.words.phrase import when
 from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
@@ -43,6 +44,16 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Discreetly:
+    """Who mails come from that tell nothing, and what they say they are; None: what every mail of that kind has."""
+
+    name: str = ""
+    subject: str | None = None
+    address: str | None = None
+    base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
     """Who we are in a mail."""
 
@@ -51,6 +62,8 @@ class Sender:
     reply_domain: str
     public_base_url: str
     """Where people reach the page behind the links."""
+    discreet: Discreetly = Discreetly()
+    """What stands instead for whoever wants mails that tell nothing."""
 
 
 LINK_REST = timedelta(hours=4)
@@ -178,23 +191,8 @@ class MailCourier:
         recipient = ids.parse_address(person.endpoint.address)
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
-        url = f"{self._sender.public_base_url}/p/{away.link}"
         if by_link(person) or _leads_to_page(letter):
-            return mails.render_link(
-                mails.LinkLetter(
-                    organisation=self._sender.organisation,
-                    telephone=self._sender.telephone,
-                    url=url,
-                    pause_url=f"{url}/pause",
-                    kind=_kind(letter, person),
-                    from_address=f"noreply@{self._sender.reply_domain}",
-                    bounce_address=away.bounce_address,
-                    recipient=recipient,
-                    message_id=away.mail_id,
-                    at=away.at,
-                    language=letter.case.language_of(person.id),
-                )
-            )
+            return mails.render_link(self._link(letter, person, away, recipient))
         address = await _address(work, letter, person.endpoint)
         return mails.render(
             mails.Letter(
@@ -206,10 +204,30 @@ class MailCourier:
                 message_id=away.mail_id,
                 at=away.at,
                 references=(ids.message_id(f"thread/{address.token}", self._sender.reply_domain),),
-                pause_url=f"{url}/pause",
+                pause_url=f"{self._sender.public_base_url}/p/{away.link}/pause",
                 language=letter.case.language_of(person.id),
                 attached=await attached(made) if made else None,
             )
+        )
+
+    def _link(self, letter: Letter, person: Person, away: _Away, recipient: ids.EmailAddress) -> mails.LinkLetter:
+        """Without words; for whoever wants that, without anything that tells what it is about."""
+        ours, hidden = self._sender, self._sender.discreet if person.discreet else None
+        base = base_for(person.discreet, ours.public_base_url, ours.discreet.base_url)
+        url = f"{base}/p/{away.link}"
+        return mails.LinkLetter(
+            organisation=hidden.name if hidden else ours.organisation,
+            telephone=ours.telephone,
+            url=url,
+            pause_url=f"{url}/pause",
+            kind=mails.LinkKind.DISCREET if hidden else _kind(letter, person),
+            from_address=(hidden and hidden.address) or f"noreply@{ours.reply_domain}",
+            bounce_address=away.bounce_address,
+            recipient=recipient,
+            message_id=away.mail_id,
+            at=away.at,
+            language=letter.case.language_of(person.id),
+            subject=hidden.subject if hidden else None,
         )
 
     def _address(self, token: ids.Token) -> str:

@@ -7,8 +7,8 @@ from typing import Final
 
 from appservice.documents.handout import Handout
 from bridges.email.convert_out import Attached
-from policies.capabilities import CAPABILITIES
 from policies.case import Network
+from policies.networks.capabilities import CAPABILITIES
 from rooms.homeserver import Trouble
 
 _MOST: Final = 2 * max(CAPABILITIES[Network.EMAIL].files.values())

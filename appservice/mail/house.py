@@ -6,10 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from appservice.codec import JsonCodec
 from appservice.documents.handout import Enclosures
-from appservice.mail.courier import MailCourier, Sender
+from appservice.mail.courier import Discreetly, MailCourier, Sender
 from appservice.mail.heads import HeadsMail
 from appservice.mail.notices import NoticeMail
 from appservice.mail.plain import PlainMails
@@ -20,12 +21,14 @@ from appservice.setup.config import Config
 from appservice.storage.database import SqlDatabase
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.api import MailServer, Security
-from bridges.email.mailbox import Account, Fetcher, ImapMailbox
 from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.reception import Reception
 from bridges.email.server import LmtpServer
 from rooms.house import House
+
+if TYPE_CHECKING:
+    from bridges.email.mailbox import Fetcher
 
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
 
@@ -55,7 +58,9 @@ def mail_house(
     if email is None:
         return None
     organisation, server = config.organisation, _server(email)
-    sender = Sender(organisation.name, organisation.telephone, email.reply_domain, config.appservice.public_base_url)
+    base, shown = config.appservice.public_base_url, organisation.discreet
+    discreet = Discreetly(shown.name, shown.subject, shown.address, shown.base_url)
+    sender = Sender(organisation.name, organisation.telephone, email.reply_domain, base, discreet)
     trust = Trust(email.authserv_id, email.reply_domain, email.accept_spf, frozenset(email.arc_sealers))
     plain = PlainMails(database, server, sender)
     arrival = _arrival(email, database, trust)
@@ -102,7 +107,8 @@ def _settle(email: Email) -> timedelta:
 
 def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | Fetcher:
     takes_strangers = email.intake_address is not None
-    reception = Reception(MailInbox(database, trust, takes_strangers=takes_strangers), RateCap(time.monotonic))
+    inbox = MailInbox(database, trust, takes_strangers=takes_strangers, shares=database.is_shared)
+    reception = Reception(inbox, RateCap(time.monotonic))
     if email.imap is None:
         lmtp = email.lmtp
         return LmtpServer(
@@ -113,12 +119,27 @@ def _arrival(email: Email, database: SqlDatabase, trust: Trust) -> LmtpServer | 
             servers=lmtp.servers,
             intake=email.intake_address,
         )
-    account = _account(email.imap)
+    return _fetcher(email.imap, email.reply_domain, database, reception)
+
+
+def _fetcher(imap: Imap, reply_domain: str, database: SqlDatabase, reception: Reception) -> Fetcher:
+    # Loaded where it is wanted only: 1 MB.
+    from bridges.email.mailbox import Account, Fetcher, ImapMailbox
+
+    account = Account(
+        imap.host,
+        imap.port,
+        _SECURITY[imap.tls],
+        imap.username,
+        imap.password.get_secret_value(),
+        imap.folder,
+        imap.recipient_field,
+    )
     return Fetcher(
         reception,
-        email.reply_domain,
+        reply_domain,
         lambda: ImapMailbox(account),
-        every=timedelta(seconds=email.imap.every_seconds),
+        every=timedelta(seconds=imap.every_seconds),
         on_duty=lambda: database.duty.is_ours,
         looked=_looked(database),
     )
@@ -132,15 +153,3 @@ def _looked(database: SqlDatabase) -> Callable[[datetime], Awaitable[None]]:
             await work.mails.note_look(at)
 
     return note
-
-
-def _account(imap: Imap) -> Account:
-    return Account(
-        imap.host,
-        imap.port,
-        _SECURITY[imap.tls],
-        imap.username,
-        imap.password.get_secret_value(),
-        imap.folder,
-        imap.recipient_field,
-    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from bridges.email.convert_in import Likeness
+from bridges.email.reception import Counted
 from policies.case import CaseId, PersonId
-from policies.mail import MailState
 from policies.message import MessageId
+from policies.networks.mail import MailState
 from rooms.mails import Mails, SentMail
 from rooms.queue import ItemId
 
@@ -19,6 +20,14 @@ class MailLedger(Mails, Protocol):
 
     async def arrived(self, mails: Collection[tuple[str, Likeness]]) -> None:
         """Mails came, each to the address of that hash. The same again changes nothing."""
+
+    async def counted(self, mails: Sequence[Sequence[Counted]], at: datetime) -> list[bool]:
+        """Count mails that are about to be stored, each under its keys; of each, whether it is within the limits of all
+        of them, and only then it is counted. Whoever counts under the same keys meanwhile waits for this unit of
+        work."""
+
+    async def forget_counts(self, before: datetime) -> None:
+        """Keys under which nothing was counted since are forgotten."""
 
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         """Whether the same mail, by its name or by its sheet, came to another address of ours, in any case."""

@@ -22,9 +22,9 @@ from bridges.email.proof import NotAReply, Proven, Trust, Unproven, prove
 from bridges.email.reply import read_reply
 from policies import message as said
 from policies.case import Case, Person
-from policies.mail import decide_automatic
-from policies.membership import caucuses_of
 from policies.message import AuthenticatedMail, Content, File, FileRef, Message, Proof, Text, Unreadable
+from policies.networks.mail import decide_automatic
+from policies.people.membership import caucuses_of
 from policies.plan import label
 from rooms.addresses import ReplyAddress
 from rooms.handle import Handler
@@ -165,7 +165,8 @@ class MailReader:
         content = self._content(mail, addressed, sent)
         if stored.recipients > 1:
             content = _unreadable(_SEVERAL, content)
-        # Files of whoever wrote it are kept only where that is known: else anybody could fill the journal.
+        # Files are kept only where a mail server vouches for the sender: else anybody could fill the journal. From a
+        # mailbox that nobody confirmed they are, till it is; so many mails an hour come through as from any other.
         files = () if isinstance(proof, said.Unproven) else tuple(_file(a) for a in mail.body.attachments)
         return _Said(content, proof, files, like)
 

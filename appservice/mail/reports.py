@@ -10,8 +10,8 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished, is_still_due
 from bridges.email import ids
 from bridges.email.reports import read_report
-from policies.mail import MailState, Report, decide_report
-from policies.states import MessageState
+from policies.networks.mail import MailState, Report, decide_report
+from policies.networks.states import MessageState
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.mails import SentMail

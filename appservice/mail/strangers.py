@@ -22,8 +22,8 @@ from bridges.email.proof import NotAReply, Proven, Trust, Unproven, is_its_sende
 from policies import message as said
 from policies.case import Network
 from policies.message import AuthenticatedMail, Content, Proof, Text, Unreadable
-from policies.stranger import Stranger, Writer
-from policies.text import one_line
+from policies.people.stranger import Stranger, Writer
+from policies.words.text import one_line
 from rooms import triage
 from rooms.house import House
 from rooms.outcome import Outcome

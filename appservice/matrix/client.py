@@ -1,14 +1,16 @@
 """HTTP to the homeserver, as any user and device of our namespace, each failure typed.
 
-nio brings the paths and bodies of the API (`nio.api.Api`) and the client; its retries, its login and its
-encryption stay unused: the outbox decides what is repeated, and the Olm machines are ours.
+nio brings the paths and bodies of the API (`nio.api.Api`); its client, with its retries, its login and its
+encryption, stays unused: the outbox decides what is repeated, and the Olm machines are ours.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
@@ -16,7 +18,6 @@ from yarl import URL
 
 from appservice.matrix.errors import NO_ANSWER, MatrixError, MediaTooLargeError
 from appservice.matrix.ids import DeviceId, JsonObject, UserId
-from appservice.matrix.nio_parts import AsyncClient, AsyncClientConfig
 
 CLIENT_API: Final = "/_matrix/client"
 V1: Final = f"{CLIENT_API}/v1"
@@ -35,32 +36,29 @@ _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429})
 """401 is here because it condemns our registration, not this request: once that is mended, the same call works."""
 
 
-class Client(AsyncClient):
-    """nio's client with the identity in each request instead of in the client (MSC4326, spec 1.17)."""
+class Client:
+    """A connection pool, with the identity in each request instead of in the client (MSC4326, spec 1.17)."""
 
     def __init__(self, url: str, as_token: str | None, *, timeout: float = REQUEST_TIMEOUT) -> None:
         """A client for the homeserver at `url`, a stranger's without a token; `timeout` in seconds for a request."""
-        config = AsyncClientConfig(
-            encryption_enabled=False, max_limit_exceeded=0, max_timeouts=0, request_timeout=timeout
-        )
-        super().__init__(url.rstrip("/"), config=config)
+        self._homeserver, self._timeout = url.rstrip("/"), timeout
         self._authorization = {} if as_token is None else {"Authorization": f"Bearer {as_token}"}
+        self._session: ClientSession | None = None
 
-    async def send(  # noqa: PLR0917 - nio's signature
+    async def send(
         self,
         method: str,
         path: str,
-        data: Any = None,
+        data: bytes | BinaryIO | None = None,
         headers: Mapping[str, str] | None = None,
-        trace_context: object = None,
-        timeout: float | None = None,  # noqa: ASYNC109
         *,
+        timeout: float | None = None,  # noqa: ASYNC109
         as_user: UserId | None = None,
         device: DeviceId | None = None,
     ) -> ClientResponse:
         """Send one request, once, as `as_user` on `device`. A redirect is not followed: the token would go along."""
-        if self.client_session is None:
-            self.client_session = ClientSession(connector=TCPConnector(limit=CONNECTIONS))
+        if self._session is None:
+            self._session = ClientSession(connector=TCPConnector(limit=CONNECTIONS))
         bare, _, query = path.partition("?")
         parameters = dict(parse_qsl(query, keep_blank_values=True))
         parameters.pop("access_token", None)
@@ -68,22 +66,21 @@ class Client(AsyncClient):
             parameters["user_id"] = as_user
         if device is not None:
             parameters["device_id"] = device
-        url = f"{self.homeserver}{bare}" + (f"?{urlencode(parameters)}" if parameters else "")
-        return await self.client_session.request(
+        url = f"{self._homeserver}{bare}" + (f"?{urlencode(parameters)}" if parameters else "")
+        return await self._session.request(
             method,
             URL(url, encoded=True),
             data=data,
             headers={**(headers or {}), **self._authorization},
-            trace_request_ctx=trace_context,
-            timeout=ClientTimeout(total=self.config.request_timeout if timeout is None else timeout),
+            timeout=ClientTimeout(total=self._timeout if timeout is None else timeout),
             allow_redirects=False,
         )
 
     async def close(self) -> None:
         """Close the connection pool."""
-        if self.client_session is not None:
-            await self.client_session.close()
-            self.client_session = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
 
 class Connection:
@@ -143,14 +140,14 @@ class Connection:
         self,
         method: str,
         path: str,
-        data: bytes | None = None,
+        data: bytes | BinaryIO | None = None,
         content_type: str = "application/json",
         *,
         as_user: UserId | None,
         device: DeviceId | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> object:
-        """Send bytes, get whatever JSON the answer is."""
+        """Send bytes, those of a file as they are read, get whatever JSON the answer is."""
         endpoint = f"{method} {masked(path)}"
         headers = {"Content-Type": content_type} if data is not None else {}
         try:
@@ -168,28 +165,37 @@ class Connection:
         except (ValueError, RecursionError):
             raise misshapen(endpoint) from None
 
-    async def bytes_of(
+    async def save(
         self,
         path: str,
+        into: Path,
         *,
         as_user: UserId,
         limit: int,
         timeout: float,  # noqa: ASYNC109
-    ) -> bytes:
-        """Get raw bytes, at most `limit` of them. Raises MediaTooLargeError as soon as there are more."""
+    ) -> None:
+        """Write raw bytes into a new file as they come, at most `limit` of them. Raises MediaTooLargeError as soon as
+        there are more, and OSError where they can't be written."""
+        received = 0
+        with into.open("xb") as file:
+            async with aclosing(self._pieces(path, as_user, timeout)) as pieces:
+                async for piece in pieces:
+                    received += len(piece)
+                    if received > limit:
+                        raise MediaTooLargeError(f"GET {masked(path)}: more than {limit} bytes")
+                    await asyncio.to_thread(file.write, piece)
+
+    async def _pieces(self, path: str, as_user: UserId, seconds: float) -> AsyncGenerator[bytes, None]:
+        """The bytes of an answer as they come. What whoever takes them raises is theirs."""
         endpoint = f"GET {masked(path)}"
         try:
-            response = await self._client.send("GET", path, timeout=timeout, as_user=as_user)
+            response = await self._client.send("GET", path, timeout=seconds, as_user=as_user)
             async with response:
                 if response.status != 200:
                     body, wait = await response.read(), response.headers.get("Retry-After")
                     raise refusal(endpoint, response.status, body, wait)
-                received = bytearray()
-                async for chunk in response.content.iter_any():
-                    received += chunk
-                    if len(received) > limit:
-                        raise MediaTooLargeError(f"{endpoint}: more than {limit} bytes")
-                return bytes(received)
+                async for piece in response.content.iter_any():
+                    yield piece
         except (ClientError, TimeoutError, OSError) as error:
             raise unanswered(endpoint, error) from None
 

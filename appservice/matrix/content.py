@@ -9,8 +9,8 @@ from typing import Any, assert_never
 
 from appservice.matrix.formatting import HTML, agree, formatted, same_words
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
+from policies.documents.recordings import is_voice
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
-from policies.recordings import is_voice
 
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
 _SHOWN_AS = {"audio": "m.audio", "video": "m.video"}

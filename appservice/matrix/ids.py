@@ -4,7 +4,7 @@ import re
 from typing import Any, Final, NewType, TypeAlias, TypeGuard
 
 from appservice.crypto.ids import DeviceId
-from rooms.ports import EventId, RoomId, UserId
+from rooms.ids import EventId, RoomId, UserId
 
 __all__ = [
     "MAX_ID_LENGTH",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from appservice.matrix.ids import EventId, JsonObject
-from policies.states import MessageState
+from policies.networks.states import MessageState
 from rooms.marks import Marked
 
 TYPE: Final = "com.beeper.message_send_status"

@@ -1,24 +1,29 @@
 """Files at the homeserver, encrypted on our side (client-server API, 11.12.1.7, "Sending encrypted attachments").
 
-A file is held in memory whole, so its size is capped before it is fetched, sent or encrypted.
+What goes to the vault or comes from it goes from file to file, and is never in memory whole. Only what is posted as it
+came, a voice message say, is small and comes out of a queue, and goes whole (`upload_encrypted`).
 """
 
+import asyncio
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from appservice.matrix.attachments import seal_pieces, unseal
 from appservice.matrix.client import V1, Connection, expect_object
 from appservice.matrix.errors import MatrixError, MediaError, MediaTamperedError, MediaTooLargeError
 from appservice.matrix.ids import JsonObject, MediaUri, UserId
-from appservice.matrix.nio_parts import Api, EncryptionError, decrypt_attachment, encrypt_attachment
+from appservice.matrix.nio_parts import Api
 from appservice.matrix.path import path_of
 
 MAX_SIZE: Final = 50 * 1024 * 1024
-"""Bytes; Synapse's own `max_upload_size` default."""
+"""Bytes of what goes whole; Synapse's own `max_upload_size` default."""
 
 TRANSFER_TIMEOUT: Final = 300.0
-"""Seconds for one file."""
+"""Seconds for one file. Whoever works on one has more (`worker.SENDING_MOST`)."""
 
 MEDIA_V1: Final = "/_matrix/media/v1"
 MEDIA_V3: Final = "/_matrix/media/v3"
@@ -52,28 +57,24 @@ class Media:
         )
         return MediaUri(expect_object("POST upload", answer)["content_uri"])
 
-    async def download(self, uri: MediaUri, *, as_user: UserId) -> bytes:
-        """Fetch the bytes behind a URI. Raises MediaError where it is none, MediaTooLargeError, MatrixError."""
-        return await self._http.bytes_of(
-            path_of(V1, "media", "download", *_parts(uri)),
-            as_user=as_user,
-            limit=self._max_size,
-            timeout=TRANSFER_TIMEOUT,
-        )
+    async def save(self, uri: MediaUri, into: Path, *, as_user: UserId, most: int) -> None:
+        """Write the bytes behind a URI into a new file. Raises MediaError where it is none, MediaTooLargeError for more
+        than `most` bytes, MatrixError, OSError."""
+        path = path_of(V1, "media", "download", *_parts(uri))
+        await self._http.save(path, into, as_user=as_user, limit=most, timeout=TRANSFER_TIMEOUT)
 
     async def reserve(self, *, as_user: UserId) -> MediaUri:
         """A URI for bytes that are still to come, so that it can be written down first (spec, "POST create")."""
         answer = await self._http.call("POST", f"{MEDIA_V1}/create", as_user=as_user)
         return MediaUri(answer["content_uri"])
 
-    async def fill(self, uri: MediaUri, data: bytes, *, as_user: UserId) -> None:
-        """Store the bytes of a reserved URI, as octets and without a name. Raises as `upload` does."""
-        if len(data) > self._max_size:
-            raise MediaTooLargeError(f"{len(data)} bytes are more than {self._max_size}")
+    async def fill(self, uri: MediaUri, sealed: Path, *, as_user: UserId) -> None:
+        """Store a file as the bytes of a reserved URI, as octets and without a name. Raises MatrixError, OSError."""
         path = path_of(MEDIA_V3, "upload", *_parts(uri))
-        await self._http.exchange(
-            "PUT", path, data, "application/octet-stream", as_user=as_user, timeout=TRANSFER_TIMEOUT
-        )
+        with sealed.open("rb") as file:
+            await self._http.exchange(
+                "PUT", path, file, "application/octet-stream", as_user=as_user, timeout=TRANSFER_TIMEOUT
+            )
 
     async def delete(self, uri: MediaUri, *, of: UserId) -> None:
         """Delete what that user uploaded, for everybody, as a server administrator; what is gone is gone (Synapse's
@@ -95,12 +96,18 @@ class Media:
         sealed = encrypt_file(plaintext)
         return {**sealed.info, "url": await self.upload(sealed.ciphertext, as_user=as_user)}
 
-    async def download_encrypted(self, file: Mapping[str, Any], *, as_user: UserId) -> bytes:
-        """Fetch, check and decrypt what an event's `file` describes. Raises MediaTamperedError where it is not that."""
+    async def open_encrypted(self, file: Mapping[str, Any], into: Path, *, as_user: UserId, most: int) -> None:
+        """Fetch what an event's `file` describes, check it and then decrypt it into a new file; what was fetched lies
+        beside that meanwhile. Raises MediaTamperedError where it is not that, and as `save` does."""
         url = file.get("url")
         if not isinstance(url, str):
             raise MediaTamperedError("the file has no URL")
-        return decrypt_file(await self.download(MediaUri(url), as_user=as_user), file)
+        sealed = into.with_name(f"{into.name}.sealed")
+        try:
+            await self.save(MediaUri(url), sealed, as_user=as_user, most=most)
+            await asyncio.to_thread(unseal, sealed, into, file)
+        finally:
+            sealed.unlink(missing_ok=True)
 
 
 def server_of(uri: object) -> str:
@@ -118,18 +125,6 @@ def _parts(uri: str) -> tuple[str, str]:
 
 def encrypt_file(plaintext: bytes) -> EncryptedFile:
     """Encrypt under a fresh key (AES-CTR, 256 bit)."""
-    ciphertext, info = encrypt_attachment(plaintext)
-    return EncryptedFile(ciphertext, info)
-
-
-def decrypt_file(ciphertext: bytes, file: Mapping[str, Any]) -> bytes:
-    """Decrypt what an `EncryptedFile` object describes, after its SHA-256 was checked. Raises MediaTamperedError."""
-    match file:
-        case {"key": {"k": str(key), "alg": "A256CTR"}, "iv": str(iv), "hashes": {"sha256": str(digest)}}:
-            try:
-                plaintext: bytes = decrypt_attachment(ciphertext, key, digest, iv)
-            except (EncryptionError, ValueError) as error:
-                raise MediaTamperedError("the file is not the one its sender encrypted") from error
-            return plaintext
-        case _:
-            raise MediaTamperedError("the file's key description is malformed")
+    into = io.BytesIO()
+    info = seal_pieces([plaintext], into)
+    return EncryptedFile(into.getvalue(), info)

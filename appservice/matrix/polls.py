@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
-from policies.poll import Ballot
+from policies.questions.poll import Ballot
 
 START: Final = "org.matrix.msc3381.poll.start"
 END: Final = "org.matrix.msc3381.poll.end"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -10,7 +11,7 @@ from appservice.codec import JsonCodec
 from appservice.documents.house import DocumentHouse
 from appservice.documents.pipeline.pages import Pages
 from appservice.matrix.openid import OpenId
-from appservice.portal.openid import ServiceAccounts
+from appservice.portal.openid import ACCOUNT_MOST, ACCOUNT_WINDOW, ServiceAccounts
 from appservice.portal.page import ServicePortal
 from appservice.portal.papers import ServicePapers
 from appservice.setup.config import Config
@@ -30,6 +31,12 @@ def page_of(config: Config) -> str | None:
     return f"{config.appservice.public_base_url}/p" if config.email or config.documents else None
 
 
+def discreet_page_of(config: Config) -> str | None:
+    """The same for those who asked for discreet contact; None where that has no name of its own."""
+    hidden = config.organisation.discreet.base_url
+    return f"{hidden}/p" if hidden else None
+
+
 def portal_routes(
     config: Config, database: SqlDatabase, codec: JsonCodec, house: House, documents: DocumentHouse | None
 ) -> list[web.RouteDef]:
@@ -37,14 +44,17 @@ def portal_routes(
     base = page_of(config)
     if base is None:
         return []
-    shown_as = views.House(config.organisation.name, config.organisation.telephone, config.organisation.language)
+    ours = config.organisation
+    hidden = urlsplit(ours.discreet.base_url or "").hostname
+    shown_as = views.House(ours.name, ours.telephone, ours.language, ours.discreet.leave_to, hidden)
     tries = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
     secure = config.appservice.public_base_url.startswith("https:")
     page = ServicePortal(database, codec, documents=documents is not None)
     caller = TrustedProxies(config.appservice.trusted_proxies).caller
     verifier = OpenId(config.homeserver.url, config.homeserver.server_name)
     # Who has an account speaks there, and finds nothing but documents on the page.
-    accounts = ServiceAccounts(database, verifier, base) if documents else None
+    given = RateCap(time.monotonic, limit=ACCOUNT_MOST, window=ACCOUNT_WINDOW)
+    accounts = ServiceAccounts(database, verifier, codec, house, base=base, asked=given) if documents else None
     asked = RateCap(time.monotonic, limit=PAGE_TRIES, window=PAGE_WINDOW)
     openid = OpenIdDoor(accounts, caller, asked)
     pages = [*openid.routes(), *PortalPages(page, shown_as, caller, tries, is_secure=secure).routes()]

@@ -13,17 +13,18 @@ from appservice.portal.store import LINK_SENDS_ANOTHER, SESSION_LASTS, Laid, Lin
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token
 from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
-from policies.case import DESK, Case, Network, Person
-from policies.delivery import by_link
+from policies.case import DESK, Case, EndpointId, Network, Person
 from policies.effects import Inform, Pose, Post, Publish, Relay
-from policies.floor import objection
-from policies.language import Language
-from policies.membership import conversations, readers
 from policies.message import Content, Edit, File, MessageId, Reaction, Removal, Text, Unproven, Unreadable
-from policies.phrase import Phrase, phrase
+from policies.moderation.floor import objection
+from policies.networks.delivery import by_link
+from policies.networks.discreet import Discreet
+from policies.people.membership import conversations, readers
 from policies.plan import label
 from policies.status import readers_text
-from policies.text import one_line
+from policies.words.language import Language
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import one_line
 from rooms.held import mine_id, waiting
 from rooms.lanes import case_lane, person_lane
 from rooms.outgoing import Codec
@@ -59,18 +60,19 @@ class ServicePortal:
         """`documents`: whether there is a page of them, too."""
         self._database, self._codec, self._clock, self._documents = database, codec, clock, documents
 
-    async def open(self, link: str, pin: str) -> str | Closed:
-        """A new session, if both are right and the person still takes part. A link opens one; whoever has the PIN to
-        one that opens no more, and is not too old for that, is sent another."""
+    async def open(self, link: str, key: str) -> str | Closed:
+        """A new session, if both are right and the person still takes part. The key is the PIN, or the code that was
+        told to them alone for that very link. A link opens one; whoever has the PIN to one that opens no more, and is
+        not too old for that, is sent another."""
         now = self._clock()
         async with self._database.begin() as work:
             sent = await work.shelf.link(link)
-            person = await _current(work, sent) if sent else None
+            person = await _current(work, sent, lock=True) if sent else None
             # Old links are not for trying PINs for ever.
             if sent is None or person is None or sent.until < now - LINK_SENDS_ANOTHER:
                 return Closed.WRONG
             whose = sent.whose
-            tried = await work.shelf.try_pin(whose, pin, now)
+            tried = await work.shelf.try_key(link, whose, key, now)
             if tried is Tried.LOCKED_NOW:
                 await self._store(work, whose, f"locked/{now:%Y-%m-%dT%H:%M}", "locked", {})
             if tried is not Tried.RIGHT:
@@ -151,6 +153,8 @@ class ServicePortal:
             has_documents=self._documents,
             is_elsewhere=is_elsewhere(person),
             digest=str(person.digest) if person.digest else None,
+            is_discreet=person.discreet is not None,
+            set_for_them=person.discreet is Discreet.MEDIATOR,
         )
 
     async def language(self, session: str) -> Language | None:
@@ -162,12 +166,24 @@ class ServicePortal:
         """Store an act of the session's person, to be handled like everything else that comes in."""
         async with self._database.begin() as work:
             whose = await work.shelf.session(session, self._clock())
-            case = await work.cases.load(whose.case) if whose else None
+            case = await work.cases.load(whose.case, lock=True) if whose else None
             person = case.person(whose.person) if case and whose else None
-            if whose is None or person is None or is_elsewhere(person):
+            # Whoever moved them elsewhere had the case until then, and ended what belongs to the former channel.
+            still = await work.shelf.session(session, self._clock())
+            if whose is None or still is None or person is None or is_elsewhere(person):
                 return False
-            await self._store(work, whose, nonce or new_token(), what, values)
+            act = Act(whose, nonce or new_token(), what, values, person.endpoint.id)
+            await store_act(work, act, self._clock())
         return True
+
+    async def may_be_named(self, link: str) -> bool:
+        """Not where it was sent to somebody who asked for discreet contact, or of whom that is not known any more. A
+        link that nobody knows is nobody's."""
+        async with self._database.read() as work:
+            sent = await work.shelf.link(link)
+            case = await work.cases.load(sent.whose.case) if sent else None
+            person = case.person(sent.whose.person) if case and sent else None
+        return sent is None or (person is not None and person.discreet is None)
 
     async def pause(self, link: str) -> None:
         """Whoever has the link wants no more mail; also with one of an old mail, and again after mail went on. That of
@@ -191,18 +207,20 @@ class ServicePortal:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What somebody did on the page."""
+    """What somebody did on the page; `channel`: reached by a link that went there."""
 
     whose: Whose
     nonce: str
     what: str
     values: Mapping[str, str]
+    channel: EndpointId | None = None
 
 
 async def store_act(work: ServiceWork, act: Act, at: datetime) -> None:
     """The same press twice is one act. A form that a browser shows again may be sent with other words: another."""
     whose = act.whose
-    body = json.dumps({"person": whose.person, "what": act.what, "values": dict(act.values)}, sort_keys=True).encode()
+    done = {"person": whose.person, "what": act.what, "values": dict(act.values), "channel": act.channel}
+    body = json.dumps(done, sort_keys=True).encode()
     identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, act.nonce, body.hex()))))
     await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, at))
 
@@ -219,10 +237,10 @@ async def language_of(work: ServiceWork, session: str, at: datetime) -> Language
     return case.language_of(whose.person) if case and whose else None
 
 
-async def _current(work: ServiceWork, sent: Link) -> Person | None:
+async def _current(work: ServiceWork, sent: Link, *, lock: bool = False) -> Person | None:
     """Whose link it is, if it was sent where they are still reached: who has a mailbox they left may not speak as them,
-    nor keep mail from them."""
-    case = await work.cases.load(sent.whose.case)
+    nor keep mail from them. `lock`: and is reached there till this unit of work ends."""
+    case = await work.cases.load(sent.whose.case, lock=lock)
     person = case.person(sent.whose.person) if case else None
     return person if person and person.endpoint.id == sent.endpoint else None
 

@@ -18,18 +18,18 @@ from appservice.portal.store import Whose
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token, viewing_mark
 from bridges.portal.papers import Download, Former, Handed, NotNow, PageImage, Paper, Place, Wished
-from policies import cards
 from policies.case import Case, Person
 from policies.commands import redacting
-from policies.document import Action, Document, Version
-from policies.documents import Allowed, Denied, Wish, may
-from policies.language import Language
-from policies.membership import caucuses_of
-from policies.phrase import phrase, stored
+from policies.documents import cards
+from policies.documents.document import Action, Document, Version
+from policies.documents.recipient import Leaving, handed_out
+from policies.documents.rights import Allowed, Denied, Wish, may
+from policies.documents.versions import their_own
+from policies.documents.viewing import opened, page_shown, visible
+from policies.people.membership import caucuses_of
 from policies.plan import label
-from policies.recipient import Leaving, handed_out
-from policies.versions import their_own
-from policies.viewing import opened, page_shown, visible
+from policies.words.language import Language
+from policies.words.phrase import phrase, stored
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.outgoing import Codec

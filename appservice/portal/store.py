@@ -14,7 +14,9 @@ from rooms.shelf import Shelf
 
 PIN_DIGITS: Final = 6
 PIN_TRIES: Final = 5
-"""So many wrong PINs lock a person's links."""
+"""So many wrong PINs and codes lock a person's links."""
+CODE_DIGITS: Final = 8
+"""More than a PIN has: nobody takes one for the other."""
 PIN_LOCK: Final = timedelta(minutes=30)
 LINK_LASTS: Final = timedelta(days=3)
 LINK_SENDS_ANOTHER: Final = timedelta(days=30)
@@ -49,7 +51,7 @@ class Laid:
 
 
 class Tried(Enum):
-    """What became of an attempt to open a link with a PIN."""
+    """What became of an attempt to open a link with a PIN or a code."""
 
     RIGHT = auto()
     WRONG = auto()
@@ -75,14 +77,19 @@ class PortalStore(Shelf, Protocol):
     async def link(self, token: str) -> Link | None:
         """The link, expired or not; None for unknown ones."""
 
+    async def forget_links(self, before: datetime) -> None:
+        """Links that opened something until then at most are forgotten: they stop no mail any more, either."""
+
     async def use_link(self, token: str, at: datetime) -> bool:
-        """It opens nothing from then on. Whether it did until now: of two who use it at once, one is told so."""
+        """It opens nothing from then on, nor does its code. Whether it did until now: of two who use it at once, one is
+        told so."""
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         """Whether a link was sent there since then that nobody has opened yet."""
 
-    async def try_pin(self, whose: Whose, pin: str, at: datetime) -> Tried:
-        """Whether that is the PIN. Counts the wrong ones, and forgets them after a right one."""
+    async def try_key(self, token: str, whose: Whose, key: str, at: datetime) -> Tried:
+        """Whether that is the PIN of whose link it is, or the code of that link. Counts the wrong ones, whatever they
+        were meant for, and forgets them after a right one."""
 
     async def begin_session(self, token: str, whose: Whose, until: datetime) -> None:
         """Somebody opened a link: their links count as opened."""

@@ -162,6 +162,9 @@ class WhatsApp(Section):
         description="Meta's id of a number at which whoever writes is a stranger, even a party; it belongs to no case",
     )
     template: WhatsAppTemplate = Field(description="the message that asks somebody to write")
+    discreet_template: WhatsAppTemplate | None = Field(
+        default=None, description="the same for those to whom nothing may be sent that tells anything"
+    )
     notices: WhatsAppNotices | None = Field(
         default=None, description="by which mediators are told of their desks; without it, they are not by WhatsApp"
     )

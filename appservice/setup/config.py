@@ -32,6 +32,7 @@ from appservice.setup.values import (
     MasterKey,
     Network,
     Port,
+    PublicUrl,
     RegistrationFile,
     RootUrl,
     Secret,
@@ -41,11 +42,12 @@ from appservice.setup.values import (
     Token,
     Words,
 )
-from policies.agreement import Agreement, Confidentiality
-from policies.language import Language
-from policies.quota import MEGABYTE, Quota
-from policies.rulebook import EDIT_MINUTES, EDIT_MINUTES_MOST, Rulebook, Trial
-from policies.zones import UNIVERSAL
+from bridges.portal.views import LEAVE_TO
+from policies.documents.quota import MEGABYTE, Quota
+from policies.moderation.agreement import Agreement, Confidentiality
+from policies.moderation.rulebook import EDIT_MINUTES, EDIT_MINUTES_MOST, Rulebook, Trial
+from policies.words.language import Language
+from policies.words.zones import UNIVERSAL
 
 DEFAULT_PORT: Final = 29340
 BOT: Final = "_mediatrix_bot"
@@ -99,6 +101,22 @@ class Database(Section):
     )
 
 
+class Discreet(Section):
+    """What those see of us who want that nothing tells anything, and where the page is left in a hurry (B5)."""
+
+    name: PlainLine = Field(default="", max_length=60, description="whom their mails come from; empty: nobody named")
+    subject: PlainLine | None = Field(
+        default=None, max_length=60, description="the subject of their mails; default: a message for you"
+    )
+    address: MailAddress | None = Field(
+        default=None, description="the address their mails come from, of a domain that tells nothing"
+    )
+    base_url: RootUrl | None = Field(
+        default=None, description="our URL in their mails, another name of this server that tells nothing"
+    )
+    leave_to: PublicUrl = Field(default=LEAVE_TO, description="the page that whoever leaves ours in a hurry is led to")
+
+
 class Organisation(Section):
     """Who invites: said in every invitation (R9)."""
 
@@ -111,6 +129,9 @@ class Organisation(Section):
     time_zone: TimeZone = Field(default=UNIVERSAL, description="the time zone of its mediators, for new cases")
     language: Language = Field(
         default=Language.ENGLISH, description="in which parties are written to, for new cases: en, de, es or fr"
+    )
+    discreet: Discreet = Field(
+        default=Discreet(), description="what is shown of us to those who want that nothing tells anything"
     )
 
 
@@ -213,7 +234,7 @@ class Documents(Section):
         default=Path("documents"), validate_default=True, description="the folder of the vault, ours alone"
     )
     s3: S3 | None = Field(default=None, description="the bucket for encrypted files, instead of the folder")
-    most_megabytes: int = Field(default=50, ge=1, le=50, description="how large a file may be, in MB")
+    most_megabytes: int = Field(default=50, ge=1, le=200, description="how large a file may be, in MB")
     case_megabytes: int = Field(default=5000, ge=1, description="how much all documents of a case may be, in MB")
     person_megabytes: int = Field(default=1000, ge=1, description="how much one person's may be in a case, in MB")
     day_files: int = Field(default=100, ge=1, description="how many files one person may share in a case in 24 hours")

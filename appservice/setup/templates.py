@@ -34,6 +34,12 @@ organisation:                            # said in every invitation, so that peo
   time_zone: UTC                         # by whose clock times are shown, like Europe/Berlin, in new cases
   # successor: "@max:example.org"        # who comes into a case when no mediator is left at its desk
   language: en                           # in which parties are written to, in new cases: en, de, es or fr; default en
+  # discreet:                            # what those see of us who want that nothing tells anything (!discreet)
+  #   name: ""                           # whom their mails come from; default nobody named
+  #   subject: A message for you         # the subject of their mails; default this, in their language
+  #   address: post@letters.example      # the address their mails come from; default noreply@ and the reply domain
+  #   base_url: https://letters.example  # our URL in their mails, another name of this server; default public_base_url
+  #   leave_to: https://www.wikipedia.org      # where whoever leaves our page in a hurry is led; default this
 
 mediators: $mediators                    # Matrix user ids, in quotes, of who may open cases; at least one
 
@@ -80,6 +86,7 @@ whatsapp:
   # intake_number: "100000000000003"     # one at which whoever writes is a stranger, even a party; default none
   template: {name: new_message, language: en}              # the approved message that asks somebody to write; with
                                          # also: [de, es] where it is approved in other languages, too
+  # discreet_template: {name: new_post, language: en}      # one that tells nothing, for those who want that
   # notices:                             # the approved messages that tell mediators of their desks; default none
   #   notice: {name: desk_notice, language: en}            # that something waits, without variables
   #   code: {name: desk_code, language: en}                # a code, of category authentication

@@ -28,8 +28,8 @@ from appservice.setup.mistakes import mistaken
 from appservice.setup.registration import Registration
 from appservice.setup.secretfiles import resolve, strong
 from bridges.email.ids import MalformedAddress, parse_address
-from policies.text import clean
-from policies.zones import zone_named
+from policies.words.text import clean
+from policies.words.zones import zone_named
 
 USER_PREFIX: Final = "_mediatrix_"
 MASTER_KEY_BYTES: Final = 32
@@ -187,7 +187,7 @@ def is_loopback(host: str) -> bool:
 class Section(BaseModel):
     """Settings that belong together."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from sqlalchemy import Executable, bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.errors import Conflict
 from appservice.storage.statements import insert_new
 from policies.case import CaseId, Conversation, EndpointId, Kind, SideId
@@ -27,7 +27,7 @@ _OF_ROOM = _VALID.where(
 class SqlReplyAddresses:
     """`rooms.ports.ReplyAddresses` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, sealer: Sealer) -> None:
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
         self._connection = connection
         self._sealer = sealer
 

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.ids import UserId
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.crypto_schema import IDENTITIES
 from appservice.storage.epoch_schema import EPOCHS
+from appservice.storage.portal_schema import LINKS, SESSIONS
 from appservice.storage.schema import INBOX, OUTBOX, QueueTables, metadata
 from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
@@ -25,7 +26,7 @@ _OVER: Final = (State.DONE, State.CANCELLED)
 class AfreshWork(SqlWork):
     """The stores of a database that nobody else uses, with what only a new life needs."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         super().__init__(connection, seals)
         self._connection = connection
         self._seals = seals
@@ -37,7 +38,8 @@ class AfreshWork(SqlWork):
 
     async def last_search(self) -> datetime | None:
         """How far back the last life had to search; None if it came from no backup."""
-        return (await self._connection.execute(select(EPOCHS.c.search_from))).scalar()
+        search_from: datetime | None = (await self._connection.execute(select(EPOCHS.c.search_from))).scalar()
+        return search_from
 
     async def oldest_unfinished(self) -> datetime | None:
         """When the oldest thing was stored that is still to be done, or to be repeated by a person."""
@@ -67,6 +69,13 @@ class AfreshWork(SqlWork):
         await self._connection.execute(update(schema.cases).values(board=None))
         anew = {"state": State.READY, "attempts": 0, "due_at": None, "wait_key": None, "note": None}
         await self._connection.execute(update(items).where(waits).values(anew))
+
+    async def close_pages(self, at: datetime) -> None:
+        """A link that was used since is not new again, and no code of one opens anything: whoever has the PIN to a link
+        is sent another."""
+        await self._connection.execute(update(LINKS).where(LINKS.c.until > at).values(until=at))
+        await self._connection.execute(update(LINKS).values(code=None))
+        await self._connection.execute(delete(SESSIONS))
 
     async def make_ready(self) -> None:
         """What a database in use has besides rows: the queues' lanes, and numbers that are never given twice."""

@@ -1,24 +1,26 @@
 """Cases, the rooms that serve them, and the ghosts in those."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.documents import Document
 from appservice.storage.errors import Conflict
+from appservice.storage.lines import SqlLines
 from appservice.storage.seals import Seals, make_case_seal, open_optional, row, seal_optional
 from appservice.storage.statements import insert_new, upsert
 from policies.board import urgency
 from policies.case import DECLINED, Case, CaseId, Endpoint, Network, PersonId, address_key
-from policies.joining import Funnel, funnel
+from policies.people.joining import Funnel, funnel
 from policies.plan import RoomKey
-from rooms.ports import RoomId, RoomRecord, Standing, UserId
+from rooms.ids import RoomId, UserId
+from rooms.ports import RoomRecord, Standing
 
 FIRST_CASE: Final = 1001
 _CASE: Final[Document[Case]] = Document(Case)
@@ -58,9 +60,10 @@ _GHOST: Final = select(_ghosts.c.user_id).where(
 class SqlCases:
     """`rooms.ports.Cases` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
+        self._lines = SqlLines(connection, seals)
         self._locked: dict[CaseId, Case] = {}
         """Nobody else can change these before this transaction ends."""
 
@@ -81,6 +84,7 @@ class SqlCases:
         await self._connection.execute(statement, _row(case, sealed))
         begun = await self.load(case.id, lock=True)
         assert begun is not None
+        await self._put_addresses(begun)
         return begun
 
     async def load(self, case: CaseId, *, lock: bool = False) -> Case | None:
@@ -90,7 +94,7 @@ class SqlCases:
         sealed = found.scalar_one_or_none()
         if sealed is None:
             return None
-        loaded = _opened(self._seals.sealer, case, sealed)
+        loaded = _OPEN.opened(self._seals.sealer, case, sealed)
         if lock:
             self._locked[case] = loaded
         return loaded
@@ -99,11 +103,14 @@ class SqlCases:
         sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
         statement = upsert(self._connection.dialect, schema.cases, "id", keep=("board",))
         await self._connection.execute(statement, _row(case, sealed))
-        await self._put_addresses(case)
+        before = self._locked.get(case.id)
+        if before is None or _seats(before) != _seats(case):
+            await self._put_addresses(case)
         self._locked[case.id] = case
+        _OPEN.keep(self._seals.sealer, case, sealed)
 
     async def _put_addresses(self, case: Case) -> None:
-        """By what its people are found. A case is saved with most of what is said in it, and that rarely changes."""
+        """By what its people are found."""
         lookups = {self._lookup(p.endpoint.network, name) for p in case.people for name in p.endpoint.names}
         known = set((await self._connection.execute(_LOOKUPS, {"case": case.id})).scalars())
         if gone := known - lookups:
@@ -111,6 +118,16 @@ class SqlCases:
         if new := lookups - known:
             statement = insert_new(self._connection.dialect, schema.case_addresses, "case_id", "lookup")
             await self._connection.execute(statement, [{"case_id": case.id, "lookup": one} for one in sorted(new)])
+        await self._lines.put(case, new, gone)
+
+    async def fill_lines(self) -> None:
+        """Once for all: the lines of the cases that were there before there were any. The oldest case comes first, and
+        a name that takes part in a later one as well gets no other line there."""
+        if await self._lines.are_filled():
+            return
+        for case_id in await self.all_ids():
+            if case := await self.load(case_id, lock=True):
+                await self._lines.put(case, (), ())
 
     async def all_ids(self) -> tuple[CaseId, ...]:
         found = await self._connection.execute(select(schema.cases.c.id).order_by(schema.cases.c.ordinal))
@@ -136,7 +153,8 @@ class SqlCases:
 
     async def board_shows(self, case: CaseId, text: str) -> bool:
         shown = select(schema.cases.c.board).where(schema.cases.c.id == case)
-        return (await self._connection.execute(shown)).scalar() == self._seals.lookup("board", case, text)
+        seen: bytes | None = (await self._connection.execute(shown)).scalar()
+        return seen == self._seals.lookup("board", case, text)
 
     async def note_board(self, case: CaseId, text: str) -> None:
         noted = update(schema.cases).where(schema.cases.c.id == case)
@@ -154,7 +172,7 @@ class SqlCases:
 class SqlRooms:
     """`rooms.ports.Rooms` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
         self._sealer = seals.sealer
 
@@ -227,7 +245,7 @@ class SqlRooms:
 class SqlGhosts:
     """`rooms.ports.Ghosts` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def of_person(self, case: CaseId, person: PersonId) -> UserId | None:
@@ -247,14 +265,41 @@ class SqlGhosts:
             raise Conflict
 
 
+def _seats(case: Case) -> object:
+    """By what its people are found, and where what they write belongs."""
+    return case.people, case.participations, case.sides
+
+
 def _row(case: Case, sealed: bytes) -> dict[str, object]:
     return {"id": case.id, "sealed": sealed, "urgent_at": urgency(case), **asdict(funnel(case))}
 
 
-@lru_cache(maxsize=OPEN_CASES)
-def _opened(sealer: Sealer, case: CaseId, sealed: bytes) -> Case:
-    """The very same bytes hold the very same case, whoever wrote them: those of busy cases are opened once."""
-    return _with_stops(_CASE.load(sealer.open("cases.sealed", case, sealed)))
+class _OpenCases:
+    """What was in sealed cases. The very same bytes hold the very same case, whoever wrote them: that of a busy case is
+    opened once, and not at all where it was sealed here."""
+
+    def __init__(self) -> None:
+        self._cases: OrderedDict[tuple[Sealer, CaseId], tuple[bytes, Case]] = OrderedDict()
+
+    def opened(self, sealer: Sealer, case: CaseId, sealed: bytes) -> Case:
+        """What these bytes hold."""
+        known = self._cases.get((sealer, case))
+        if known is not None and known[0] == sealed:
+            self._cases.move_to_end((sealer, case))
+            return known[1]
+        return self.keep(sealer, _CASE.load(sealer.open("cases.sealed", case, sealed)), sealed)
+
+    def keep(self, sealer: Sealer, written: Case, sealed: bytes) -> Case:
+        """Remember what was written in these bytes, in place of others of the same case; the case as it is read."""
+        case = _with_stops(written)
+        self._cases[sealer, case.id] = sealed, case
+        self._cases.move_to_end((sealer, case.id))
+        if len(self._cases) > OPEN_CASES:
+            self._cases.popitem(last=False)
+        return case
+
+
+_OPEN: Final = _OpenCases()
 
 
 def _with_stops(case: Case) -> Case:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnClause, ColumnElement, bindparam, delete, literal_column, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.ids import (
     Curve25519Key,
@@ -34,6 +33,7 @@ from appservice.crypto.rows import (
     StoredVerification,
     StoredWithheld,
 )
+from appservice.storage.connections import Connection
 from appservice.storage.crypto_schema import (
     DEVICE_LISTS,
     IDENTITIES,
@@ -95,7 +95,7 @@ _PENDING: Final[ColumnClause[str]] = literal_column(f"'{ShareState.PENDING}'")
 class SqlCryptoStore:
     """`appservice.crypto.store.CryptoStore` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # --- identities and Olm

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -57,7 +58,13 @@ class _Devices(TypeDecorator[tuple[rows.StoredDevice, ...]]):
         return None if value is None else self.document.dump(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[rows.StoredDevice, ...] | None:
-        return None if value is None else self.document.load(value.encode())
+        return None if value is None else _devices(value)
+
+
+@lru_cache(maxsize=128)
+def _devices(document: str) -> tuple[rows.StoredDevice, ...]:
+    """Of somebody who writes much they are looked up twice a message, and rarely change."""
+    return _Devices.document.load(document.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ def _column_type(hint: Any) -> tuple[TypeEngine[Any], bool]:
 def _index(name: str, kept: Kept[Any], *columns: str, where: str | None = None) -> None:
     condition = None if where is None else text(where)
     indexed = (kept.table.c[column] for column in columns)
-    Index(f"ix_crypto_{name}", *indexed, sqlite_where=condition, postgresql_where=condition)
+    Index(f"ix_crypto_{name}", *indexed, sqlite_where=condition)  # as in `schema._partial`
 
 
 IDENTITIES: Final = _keep("identities", rows.StoredIdentity, "user_id")

@@ -1,15 +1,18 @@
 """The database: where units of work come from."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage import sqlite
+from appservice.storage.connections import Connection, Engine
 from appservice.storage.duty import Duty
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import DatabaseFull, DatabaseUnavailable, UnusableDatabase
@@ -17,6 +20,9 @@ from appservice.storage.migrate import migrate, require_current
 from appservice.storage.seals import Seals, lookup_key
 from appservice.storage.wakeups import QUEUES, Wakeups
 from appservice.storage.work import SqlWork
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
 class SqlDatabase:
@@ -33,13 +39,17 @@ class SqlDatabase:
         self._sealer = sealer
         self._seals: Seals | None = None
         self._one_writer = self._writer.dialect.name == "sqlite"
-        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self._one_writer else nullcontext()
         self._wakeups = Wakeups(self._writer)
         self._decided: list[Callable[[Collection[str]], None]] = []
         self.duty = Duty(self._writer)
         """Begun by a process that serves; the command line leaves it alone."""
         self.full_at: datetime | None = None
         """When it had no room for something; None once something for a queue was stored since."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may serve it."""
+        return not self._one_writer
 
     def on_work(self, listener: Callable[[], None], *queues: str) -> None:
         """Call it after each commit, here or in another process, that put, woke or revived an item in one of these
@@ -55,7 +65,7 @@ class SqlDatabase:
 
     async def write_note(self, note: str) -> None:
         """Write to every process that listens just now."""
-        async with self._turn, _transaction(self._writer) as connection:
+        async with _transaction(self._writer) as connection:
             await self._wakeups.write(connection, note)
 
     def on_decisions(self, listener: Callable[[Collection[str]], None]) -> None:
@@ -72,9 +82,10 @@ class SqlDatabase:
         """
         if self._one_writer:
             sqlite.make_private_file(self._writer.url)
-        async with self._turn, _transaction(self._writer) as connection:
+        async with _transaction(self._writer) as connection:
             await migrate(connection)
             await self._unseal(connection)
+            await SqlWork(connection, self._opened()).cases.fill_lines()
         self._wakeups.start()
 
     async def open_to_look(self) -> None:
@@ -88,7 +99,7 @@ class SqlDatabase:
             await require_current(connection)
             await self._unseal(connection)
 
-    async def _unseal(self, connection: AsyncConnection) -> None:
+    async def _unseal(self, connection: Connection) -> None:
         try:
             self._seals = Seals(self._sealer, await lookup_key(connection, self._sealer))
         except SealError as error:
@@ -116,7 +127,7 @@ class SqlDatabase:
     @asynccontextmanager
     async def _begin(self, *, is_repeatable: bool) -> AsyncIterator[SqlWork]:
         try:
-            async with self._turn, _transaction(self._writer, is_repeatable=is_repeatable) as connection:
+            async with _transaction(self._writer, is_repeatable=is_repeatable) as connection:
                 work = SqlWork(connection, self._opened())
                 yield work
                 await work.settle()
@@ -145,34 +156,33 @@ class SqlDatabase:
 
 
 @asynccontextmanager
-async def _transaction(engine: AsyncEngine, *, is_repeatable: bool = False) -> AsyncIterator[AsyncConnection]:
+async def _transaction(engine: Engine, *, is_repeatable: bool = False) -> AsyncIterator[Connection]:
     with translated_errors():
-        connection = await _connect(engine)
-        try:
-            if connection.dialect.name == "sqlite":
-                sqlite.wait_for_the_disk(connection, wait=not is_repeatable)
-            async with connection.begin():
+        if isinstance(engine, sqlite.Engine):
+            async with engine.begin(is_repeatable=is_repeatable) as connection:
                 yield connection
-        finally:
-            await _finish(connection)
+        else:
+            async with _on_postgresql(engine) as connection:
+                yield connection
 
 
-async def _finish(connection: AsyncConnection) -> None:
-    """A task that is cancelled while it gives its connection back does that first."""
-    if connection.dialect.name == "sqlite":  # which waits for nothing
-        return await connection.close()
-    task = asyncio.create_task(connection.close())
+@asynccontextmanager
+async def _on_postgresql(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    connection = await _connect(engine)
     try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-    return None
+        async with connection.begin():
+            yield connection
+    finally:
+        # A task that is cancelled while it gives its connection back does that first.
+        task = asyncio.create_task(connection.close())
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
 
 
 async def _connect(engine: AsyncEngine) -> AsyncConnection:
-    if engine.dialect.name == "sqlite":
-        return await _opened(engine)
     opening = asyncio.ensure_future(_opened(engine))
     try:
         return await asyncio.shield(opening)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from policies.phrase import Phrase, phrase, stored
+from policies.words.phrase import Phrase, phrase, stored
 
 _CLASS: Final = "class"
 _SAY, _WITH = "say", "with"
@@ -59,6 +60,7 @@ class Document(Generic[T]):
         return value
 
 
+@cache  # most types are within many others
 def _codec(of: Any) -> _Codec:
     origin = get_origin(of)
     if hasattr(of, "__supertype__"):
@@ -125,8 +127,15 @@ def _dataclass(of: type) -> _Codec:
     codecs = {field.name: _codec(hints[field.name]) for field in fields(of)}
     required = {field.name for field in fields(of) if field.default is MISSING and field.default_factory is MISSING}
 
+    # Most fields of most values are plain, or nothing: a case has a hundred of them, and is written with each post.
+    writes = [(name, None if codec.write is _same else codec.write) for name, codec in codecs.items()]
+
     def write(value: Any) -> Mapping[str, Any]:
-        return {_CLASS: of.__name__} | {name: codec.write(getattr(value, name)) for name, codec in codecs.items()}
+        written: dict[str, Any] = {_CLASS: of.__name__}
+        for name, write_one in writes:
+            one = getattr(value, name)
+            written[name] = one if one is None or write_one is None else write_one(one)
+        return written
 
     def read(value: Any) -> Any:
         given = dict(value)

@@ -5,17 +5,23 @@ may believe for a moment that they hold it, so what is done on duty must bear be
 SQLite: a lock on a file beside the database, held for as long as the process lives; whoever comes second is refused.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import fcntl
 import logging
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from appservice.storage import sqlite
+from appservice.storage.connections import Engine
 from appservice.storage.errors import UnusableDatabase
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +34,7 @@ _LOCK_SUFFIX: Final = ".service"
 class Duty:
     """Whether this process is the one on duty. `begin`, then `end`, both once."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
         self._file: int | None = None
@@ -39,11 +45,11 @@ class Duty:
 
     def begin(self) -> None:
         """Take the duty, or wait for it. Raises UnusableDatabase where another process serves the same SQLite file."""
-        if self._engine.dialect.name == "sqlite":
+        if isinstance(self._engine, sqlite.Engine):
             self._file = _locked(f"{self._engine.url.database}{_LOCK_SUFFIX}")
             self._take()
         else:
-            self._task = asyncio.create_task(self._stand_in_line())
+            self._task = asyncio.create_task(self._stand_in_line(self._engine))
 
     async def end(self) -> None:
         """Leave it to another."""
@@ -63,13 +69,13 @@ class Duty:
         self.is_ours = True
         self.taken.set()
 
-    async def _stand_in_line(self) -> None:
+    async def _stand_in_line(self, engine: AsyncEngine) -> None:
         # Here, for SQLite does without.
         from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]
 
         while not self._over.is_set():
             try:
-                async with self._engine.connect() as connection:
+                async with engine.connect() as connection:
                     try:
                         await self._hold_over((await connection.get_raw_connection()).driver_connection)
                     finally:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
 from policies.case import CaseId, ConversationId
@@ -22,7 +22,7 @@ _WHERE: Final = select(_echoes.c.lookup, _echoes.c.conversation).where(
 class SqlEchoes:
     """`rooms.ports.Echoes` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
         self._lookups: dict[tuple[CaseId, str], bytes] = {}

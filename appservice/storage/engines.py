@@ -1,15 +1,20 @@
 """Connections: what we ask of each database, and what its errors mean."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import URL, exc, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from appservice.storage import sqlite
+from appservice.storage.connections import Engine
 from appservice.storage.errors import Conflict, DatabaseFull, DatabaseUnavailable, StorageError, UnusableDatabase
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _TRANSIENT_SQLITE: Final = frozenset(
     {
@@ -29,7 +34,7 @@ _TRANSIENT_POSTGRESQL: Final = ("08", "40", "53", "55P03", "57", "58", "25006", 
 _FULL: Final = frozenset({"53100", "SQLITE_FULL"})
 
 
-def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
+def engines(address: str) -> tuple[Engine, Engine]:
     """The engine to write with and the one to read with, of a URL `sqlite:///path` or `postgresql://…`."""
     try:
         url = make_url(address)
@@ -46,6 +51,9 @@ def engines(address: str) -> tuple[AsyncEngine, AsyncEngine]:
 
 
 def _postgresql(url: URL) -> AsyncEngine:
+    # Here, for SQLite does without: it brings the object mapper along.
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     settings = {
         "application_name": "mediatrix",
         "jit": "off",
@@ -68,21 +76,23 @@ def translated_errors() -> Iterator[None]:
     """Turn the drivers' errors into this package's."""
     try:
         yield
-    except (exc.DBAPIError, exc.TimeoutError) as error:
+    except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
         raise _meaning(error) from error
 
 
-def _meaning(error: exc.DBAPIError | exc.TimeoutError) -> StorageError:
-    if isinstance(error, exc.IntegrityError):
+def _meaning(error: exc.DBAPIError | exc.TimeoutError | sqlite3.Error) -> StorageError:
+    """SQLite's driver speaks for itself, or through SQLAlchemy."""
+    if isinstance(error, exc.IntegrityError | sqlite3.IntegrityError):
         return Conflict()
-    if isinstance(error, exc.TimeoutError) or error.connection_invalidated:
+    if isinstance(error, exc.TimeoutError) or (isinstance(error, exc.DBAPIError) and error.connection_invalidated):
         return DatabaseUnavailable("the database does not answer")
-    state = getattr(error.orig, "sqlstate", None)
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    state = getattr(cause, "sqlstate", None)
     if isinstance(state, str):
         transient = state.startswith(_TRANSIENT_POSTGRESQL)
     else:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        state = getattr(error.orig, "sqlite_errorname", type(error).__name__)
+        code = getattr(cause, "sqlite_errorcode", None)
+        state = getattr(cause, "sqlite_errorname", type(error).__name__)
         # The low byte is the primary code. https://www.sqlite.org/rescode.html
         transient = isinstance(error, exc.InterfaceError) if code is None else code & 0xFF in _TRANSIENT_SQLITE
     if state in _FULL:

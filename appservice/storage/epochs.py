@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.epoch_schema import EPOCHS, SEARCHED, SENT, UNCONFIRMED
 from appservice.storage.seals import Seals
 from appservice.storage.statements import insert_new
 from appservice.upkeep.epoch import Epoch, Searched, Stage
 from policies.case import CaseId
-from rooms.ports import EventId, RoomId
+from rooms.ids import EventId, RoomId
 from rooms.queue import ItemId
 
 _FIRST: Final = 1
@@ -26,7 +26,7 @@ _UNCONFIRMED: Final = select(UNCONFIRMED.c.case_id).where(UNCONFIRMED.c.case_id 
 class SqlEpochs:
     """`appservice.upkeep.epoch.EpochStore` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
 

@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.documents import Document
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_text, row, seal_text
 from appservice.storage.statements import insert_new
 from policies.case import CaseId, PersonId
-from policies.hold import HoldEnd
-from policies.message import Edit, Message, MessageId, Unproven
-from rooms.ports import Entry, EventId, Held
+from policies.message import Edit, Message, MessageId, Reaction, Removal, Unproven
+from policies.moderation.hold import HoldEnd
+from rooms.ids import EventId
+from rooms.ports import Entry, Held
 
 _MESSAGE: Final[Document[Message]] = Document(Message)
 _entries, _mails = schema.journal, schema.journal_mails
@@ -51,7 +52,7 @@ _LINK: Final = (
 class SqlJournal:
     """`rooms.ports.Journal` within one database transaction. All of it is sealed under the case's own key."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection = connection
         self._seals = seals
         self._made: dict[CaseId, Sealer] = {}
@@ -63,6 +64,7 @@ class SqlJournal:
             "message": entry.message.id,
             "event": entry.event,
             "edits": _changes(entry.message),
+            "about": _about(entry.message),
             "sealed": seal.seal("journal.sealed", row(entry.case, entry.message.id), _MESSAGE.dump(entry.message)),
         }
         statement = insert_new(self._connection.dialect, _entries, "case_id", "message")
@@ -87,6 +89,14 @@ class SqlJournal:
         columns = _entries.c
         edits = select(columns.message).where(columns.case_id == case, columns.edits == message)
         return tuple((await self._connection.execute(edits.order_by(columns.ordinal))).scalars())
+
+    async def reactions(self, case: CaseId, message: MessageId) -> tuple[Message, ...]:
+        there, taken = _entries.alias(), _entries.alias()
+        gone = select(taken.c.message).where(taken.c.case_id == case, taken.c.about == there.c.message)
+        statement = select(there.c.message).where(there.c.case_id == case, there.c.about == message, ~gone.exists())
+        names = (await self._connection.execute(statement.order_by(there.c.ordinal))).scalars().all()
+        found = [entry.message for name in names if (entry := await self.get(case, name))]
+        return tuple(one for one in found if isinstance(one.content, Reaction))
 
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         # An event may claim to answer anything; what is no identifier, PostgreSQL would refuse to look for.
@@ -137,7 +147,7 @@ class SqlJournal:
 class SqlHolds:
     """`rooms.ports.Holds` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, sealer: Sealer) -> None:
+    def __init__(self, connection: Connection, sealer: Sealer) -> None:
         self._connection = connection
         self._sealer = sealer
 
@@ -188,6 +198,11 @@ class SqlHolds:
         held = schema.holds.c
         statement = update(schema.holds).where(held.case_id == case, held.message == message, only).values(**values)
         return (await self._connection.execute(statement)).rowcount == 1
+
+
+def _about(message: Message) -> MessageId | None:
+    """Which message this one reacts to, or takes back."""
+    return message.content.target if isinstance(message.content, Reaction | Removal) else None
 
 
 def _changes(message: Message) -> MessageId | None:

@@ -40,8 +40,11 @@ class MailInbox:
         trust: Trust,
         *,
         takes_strangers: bool = False,
+        shares: bool = False,
         clock: Callable[[], datetime] = now,
     ) -> None:
+        """`shares`: other processes take mail for the same database, so that what each counts by itself is not all."""
+        self._shares = shares
         self._database, self._trust, self._clock = database, trust, clock
         self._strangers = token_hash(IntakeAddress()) if takes_strangers else None
         self._together = Together(self._store)
@@ -92,9 +95,21 @@ class MailInbox:
                 for mail, like in zip(mails, likes, strict=True)
                 if (found := about[mail.token_hash])
             ]
-            await work.mails.arrived({(mail.token_hash, like) for mail, like, found in known if found.kind == MAIL})
-            await work.inbox.put_all(_item(mail, found, self._clock()) for mail, _, found in known)
-        return [InboxVerdict.STORED if about[mail.token_hash] else InboxVerdict.UNKNOWN for mail in mails]
+            within = await self._within(work, [mail for mail, _, _ in known])
+            taken = [one for one in known if one[0].identity in within]
+            await work.mails.arrived({(mail.token_hash, like) for mail, like, found in taken if found.kind == MAIL})
+            await work.inbox.put_all(_item(mail, found, self._clock()) for mail, _, found in taken)
+        return [_verdict(about[mail.token_hash], is_within=mail.identity in within) for mail in mails]
+
+    async def _within(self, work: ReceivingWork, mails: Sequence[ReceivedMail]) -> frozenset[str]:
+        """Which of them all processes together may take, by what makes a mail the same."""
+        once = list({mail.identity: mail for mail in mails}.values())
+        verdicts = (
+            await work.mails.counted([mail.counted for mail in once], self._clock())
+            if self._shares
+            else [True] * len(once)
+        )
+        return frozenset(mail.identity for mail, is_within in zip(once, verdicts, strict=True) if is_within)
 
     async def _about(self, work: ReceivingWork, token_hash: str) -> _About | None:
         """What an address is for; None if it was revoked."""
@@ -110,6 +125,12 @@ class MailInbox:
         """The mail that a report to that address would be about, if any may still come."""
         sent = await work.mails.by_bounce(token_hash)
         return sent if sent and sent.at > self._clock() - REPORTS_FOR else None
+
+
+def _verdict(about: _About | None, *, is_within: bool) -> InboxVerdict:
+    if about is None:
+        return InboxVerdict.UNKNOWN
+    return InboxVerdict.STORED if is_within else InboxVerdict.OVER_CAP
 
 
 def _item(mail: ReceivedMail, about: _About, at: datetime) -> Item:

@@ -50,3 +50,11 @@ RAW_MAILS = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 """The mails that brought messages, as they came, sealed under the case's key."""
+
+MAIL_TALLIES = Table(
+    "mail_tallies",
+    metadata,
+    Column("key_lookup", LargeBinary, primary_key=True),
+    Column("times", Text, nullable=False),
+)
+"""When mails were accepted under each key within the hour, in milliseconds, where several processes accept them."""

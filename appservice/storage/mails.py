@@ -1,21 +1,23 @@
 """What is kept of mails beside what they say."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from appservice.mail.tally import Tally, times_in
 from appservice.reading import MAIL, REPORT
-from appservice.storage.mail_schema import MAIL_ARRIVALS, RAW_MAILS, SENT_MAILS
+from appservice.storage.connections import Connection
+from appservice.storage.mail_schema import MAIL_ARRIVALS, MAIL_TALLIES, RAW_MAILS, SENT_MAILS
 from appservice.storage.schema import INBOX, counters
 from appservice.storage.seals import Seals, case_seal, make_case_seal, open_optional, open_text, row, seal_text
 from appservice.storage.statements import insert_new, upsert
 from bridges.email.convert_in import Likeness
+from bridges.email.reception import Counted
 from policies.case import CaseId, PersonId
-from policies.mail import MailState
 from policies.message import MessageId
+from policies.networks.mail import MailState
 from rooms.mails import SentMail
 from rooms.queue import ItemId, State
 
@@ -24,12 +26,13 @@ _LOOKED: Final = "mailbox.looked"
 """Among the numbers that no backup has: after a restore nobody has looked yet."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIT: Final = timedelta(microseconds=1)
+_MOMENT: Final = timedelta(milliseconds=1)
 
 
 class SqlMailLedger:
     """`appservice.mail.ledger.MailLedger` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection, self._seals = connection, seals
 
     async def arrived(self, mails: Collection[tuple[str, Likeness]]) -> None:
@@ -38,6 +41,28 @@ class SqlMailLedger:
         if rows:
             statement = insert_new(self._connection.dialect, MAIL_ARRIVALS, *names)
             await self._connection.execute(statement, [dict(zip(names, row, strict=True)) for row in sorted(rows)])
+
+    async def counted(self, mails: Sequence[Sequence[Counted]], at: datetime) -> list[bool]:
+        lookups = {one.key: self._seals.lookup("mail tally", one.key) for keys in mails for one in keys}
+        if not lookups:
+            return [True] * len(mails)
+        fresh = [{"key_lookup": lookup, "times": ""} for lookup in sorted(lookups.values())]
+        await self._connection.execute(insert_new(self._connection.dialect, MAIL_TALLIES, "key_lookup"), fresh)
+        # In their order: whoever counts the same at the same time waits, and none for another in a circle.
+        theirs = select(MAIL_TALLIES).where(MAIL_TALLIES.c.key_lookup.in_(lookups.values()))
+        locked = await self._connection.execute(theirs.order_by(MAIL_TALLIES.c.key_lookup).with_for_update())
+        tally = Tally({bytes(row.key_lookup): times_in(row.times) for row in locked}, (at - _EPOCH) // _MOMENT)
+        verdicts = [tally.take([(lookups[one.key], one.limit) for one in keys]) for keys in mails]
+        rows = [{"key_lookup": key, "times": " ".join(map(str, times))} for key, times in tally.changed()]
+        if rows:
+            await self._connection.execute(upsert(self._connection.dialect, MAIL_TALLIES, "key_lookup"), rows)
+        return verdicts
+
+    async def forget_counts(self, before: datetime) -> None:
+        limit = (before - _EPOCH) // _MOMENT
+        for one in (await self._connection.execute(select(MAIL_TALLIES).with_for_update(skip_locked=True))).all():
+            if max(times_in(one.times), default=0) <= limit:
+                await self._connection.execute(delete(MAIL_TALLIES).where(MAIL_TALLIES.c.key_lookup == one.key_lookup))
 
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         name, sheet = self._lookups(likeness)

@@ -7,16 +7,17 @@ test compares what the migrations make with what the schema says.
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+import sqlalchemy
+from sqlalchemy import inspect, text
 
+from appservice.storage.connections import Connection
 from appservice.storage.errors import NewerSchema, UnusableDatabase
 
-VERSION: Final = "0021"
+VERSION: Final = "0025"
 _ADVISORY_LOCK: Final = 0x6D656469617472  # "mediatr"
 
 
-async def migrate(connection: AsyncConnection, to: str = VERSION) -> None:
+async def migrate(connection: Connection, to: str = VERSION) -> None:
     """Migrate, in the caller's transaction: all of it or nothing. Raises NewerSchema.
 
     Of several processes that start at once, one migrates, and the others wait for it.
@@ -26,14 +27,14 @@ async def migrate(connection: AsyncConnection, to: str = VERSION) -> None:
     await connection.run_sync(_migrate, to)
 
 
-async def require_current(connection: AsyncConnection) -> None:
+async def require_current(connection: Connection) -> None:
     """Raises UnusableDatabase where it has another schema than this program's."""
     found = await connection.run_sync(version)
     if found != VERSION:
         raise UnusableDatabase(f"the database has schema {found or 'none'}; a start of the service makes it {VERSION}")
 
 
-def _migrate(connection: Connection, to: str) -> None:
+def _migrate(connection: sqlalchemy.Connection, to: str) -> None:
     current = version(connection)
     if current == to:
         return
@@ -52,7 +53,7 @@ def _migrate(connection: Connection, to: str) -> None:
     command.upgrade(config, to)
 
 
-def version(connection: Connection) -> str | None:
+def version(connection: sqlalchemy.Connection) -> str | None:
     """The schema that the database has; None if it has none of ours."""
     if not inspect(connection).has_table("alembic_version"):
         return None

@@ -40,8 +40,11 @@ LINKS = Table(
     Column("sent_at", Moment, nullable=False),
     Column("until", Moment, nullable=False),
     Column("opened", Boolean, nullable=False),
+    Column("code", LargeBinary),
+    Column("code_until", Moment),
     sqlite_autoincrement=True,
 )
+"""`code`: a keyed hash of what opens it beside the PIN, until it is used or that time has come."""
 Index("ix_links_case_id_person", LINKS.c.case_id, LINKS.c.person)
 
 SESSIONS = Table(

@@ -13,9 +13,9 @@ from itertools import takewhile
 from typing import Any, Final
 
 from sqlalchemy import Executable, Row, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer
+from appservice.storage.connections import Connection
 from appservice.storage.queue_statements import DONE, queue_statements
 from appservice.storage.schema import QueueTables
 from appservice.storage.seals import open_optional, seal_optional, seal_text
@@ -38,7 +38,7 @@ class _Lease:
 class SqlQueue:
     """`rooms.queue.Queue` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, tables: QueueTables, sealer: Sealer) -> None:
+    def __init__(self, connection: Connection, tables: QueueTables, sealer: Sealer) -> None:
         """The unit of work calls `settle` before it commits."""
         self._connection = connection
         self._items = tables.items
@@ -176,11 +176,13 @@ class SqlQueue:
 
     async def awaiting(self, prefix: str) -> int:
         values = {"prefix": prefix, "behind": prefix + chr(0x10FFFF)}
-        return (await self._connection.execute(self._sql.awaiting, values)).scalar_one()
+        awaiting: int = (await self._connection.execute(self._sql.awaiting, values)).scalar_one()
+        return awaiting
 
     async def leased(self, at: datetime) -> int:
         await self.settle()
-        return (await self._connection.execute(self._sql.leased, {"at": at})).scalar_one()
+        leased: int = (await self._connection.execute(self._sql.leased, {"at": at})).scalar_one()
+        return leased
 
     async def settle(self) -> None:
         """Bring the rows of the touched lanes up to date."""

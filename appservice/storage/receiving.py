@@ -18,8 +18,9 @@ from appservice.matrix.transaction import Transaction
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, TO_DEVICE
 from policies.case import CaseId
+from rooms.ids import RoomId
 from rooms.lanes import case_lane
-from rooms.ports import RoomId, Rooms
+from rooms.ports import Rooms
 from rooms.queue import Item, ItemId, Lane, Queue, item_id
 from rooms.turns import counts_lane, keys_lane
 
@@ -92,11 +93,14 @@ class TransactionInbox:
     ) -> None:
         """`on_device_lists` is called after a commit that made device lists stale."""
         self._database, self._on_device_lists, self._clock = database, on_device_lists, clock
+        self._beside: tuple[str, set[ItemId]] = ("", set())
+        """What this process stored of that in a minute: it comes with nearly every transaction, mostly the same."""
 
     async def accept(self, transaction: Transaction) -> None:
         """Store it whole. Raises DatabaseUnavailable, and then nothing was stored."""
         at = self._clock()
         changed = sorted(CryptoUserId(user) for user in transaction.devices_changed)
+        beside = [item for item in _beside(transaction, at) if item.id not in self._stored_beside(at)]
         async with self._database.begin() as work:
             cases = await work.rooms.cases_of({RoomId(event.room_id) for event in transaction.events})
             if changed:
@@ -108,11 +112,17 @@ class TransactionInbox:
                     *_to_device(transaction, at),
                     *_key_counts(transaction, at),
                     *_events(transaction, cases, at),
-                    *_beside(transaction, at),
+                    *beside,
                 )
             )
+        self._stored_beside(at).update(item.id for item in beside)
         if changed:
             self._on_device_lists()
+
+    def _stored_beside(self, at: datetime) -> set[ItemId]:
+        if self._beside[0] != _minute(at):
+            self._beside = (_minute(at), set())
+        return self._beside[1]
 
 
 def _to_device(transaction: Transaction, at: datetime) -> Iterator[Item]:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Row, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.seals import (
     Seals,
     case_seal,
@@ -39,7 +39,7 @@ _PURPOSE: Final = "record.private"
 class SqlRecord:
     """`rooms.record.Record` within one database transaction. Private parts are sealed under the case's own key."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection, self._seals = connection, seals
         self._made: dict[CaseId, Sealer] = {}
         self.rules: list[str] = []
@@ -87,13 +87,13 @@ class SqlRecord:
         return Signature(_unpadded(private.public_key().public_bytes_raw()), _unpadded(private.sign(text.encode())))
 
 
-async def public_key(connection: AsyncConnection, sealer: Sealer) -> str:
+async def public_key(connection: Connection, sealer: Sealer) -> str:
     """The key that heads are signed with, unpadded base64; empty before any were."""
     seed = await existing_record_key(connection, sealer)
     return _unpadded(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()) if seed else ""
 
 
-async def lines_of(connection: AsyncConnection, sealer: Sealer) -> AsyncIterator[Line]:
+async def lines_of(connection: Connection, sealer: Sealer) -> AsyncIterator[Line]:
     """Every entry of every chain, by case, audience and number. Raises SealError under another master key."""
     ordered = select(_RECORD).order_by(_RECORD.c.case_id, _RECORD.c.audience, _RECORD.c.seq, _RECORD.c.ordinal)
     stream = await connection.stream(ordered.execution_options(yield_per=500))

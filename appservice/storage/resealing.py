@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, Table, and_, bindparam, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from appservice.crypto.account import SEEDS
 from appservice.crypto.pickles import Pickled, resealed
@@ -18,6 +17,7 @@ from appservice.crypto.sealing import Sealer, SealError
 from appservice.e2ee.trust import VERIFICATION_PURPOSE
 from appservice.storage import crypto_schema as crypto
 from appservice.storage import schema
+from appservice.storage.connections import Engine
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.errors import UnusableDatabase
 from appservice.storage.mail_schema import SENT_MAILS
@@ -137,7 +137,7 @@ async def reseal(url: str, sealer: Sealer) -> AsyncIterator[Progress]:
         await reader.dispose()
 
 
-async def _column(writer: AsyncEngine, sealer: Sealer, column: _Column) -> AsyncIterator[Progress]:
+async def _column(writer: Engine, sealer: Sealer, column: _Column) -> AsyncIterator[Progress]:
     name = f"{column.table.name}.{column.name}"
     seen = renewed = 0
     after: Sequence[Any] | None = None

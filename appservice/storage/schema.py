@@ -118,8 +118,9 @@ def _queue(name: str) -> QueueTables:
 
 
 def _partial(name: str, where: str, *columns: ColumnElement[Any], unique: bool = False) -> None:
-    condition = text(where)
-    Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+    """The same on both databases; only of SQLite it is said, for PostgreSQL's dialect would be loaded to say it (3 MB).
+    The migrations make both, and what compares them with this adds the other."""
+    Index(name, *columns, unique=unique, sqlite_where=text(where))
 
 
 INBOX = _queue("inbox")
@@ -181,7 +182,7 @@ rooms = Table(
     Column("marker", Text, nullable=False),
     Column("room_id", Text, unique=True),
     Column("reason", LargeBinary),
-    Column("changes", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("changes", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 """`case_id` is empty for rooms of no case; `reason` is sealed; `changes` counts changes of the room's state."""
@@ -235,9 +236,12 @@ journal = Table(
     Column("event", Text),
     Column("sealed", LargeBinary, nullable=False),
     Column("edits", Text),
+    Column("about", Text),
     sqlite_autoincrement=True,
 )
-"""Sealed under the case's key. `edits`: the message that this one changes."""
+"""Sealed under the case's key. `edits`: the message that this one changes; `about`: the one that it reacts to, or
+takes back."""
+_partial("ix_journal_about", "about IS NOT NULL", journal.c.case_id, journal.c.about)
 _partial("ix_journal_edits", "edits IS NOT NULL", journal.c.case_id, journal.c.edits)
 Index("uq_journal_message", journal.c.case_id, journal.c.message, unique=True)
 _partial("ix_journal_event", "event IS NOT NULL", journal.c.case_id, journal.c.event)

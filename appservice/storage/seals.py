@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.crypto.sealing import MASTER_KEY_BYTES, Sealer
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.statements import insert_new
 from policies.case import CaseId
 
@@ -28,35 +28,38 @@ class Seals:
     def __init__(self, sealer: Sealer, lookup_key: bytes) -> None:
         """`lookup_key` comes from `lookup_key()`."""
         self.sealer = sealer
-        self._lookup_key = lookup_key
+        # Begun once: of each message there are as many lookups as pieces of words.
+        self._lookup = hmac.new(lookup_key, digestmod=hashlib.sha256)
 
     def lookup(self, what: str, *values: str) -> bytes:
         """A keyed hash (HMAC-SHA-256) by which something is found that isn't stored in clear."""
-        return hmac.digest(self._lookup_key, "\0".join((what, *values)).encode(errors="surrogatepass"), hashlib.sha256)
+        keyed = self._lookup.copy()
+        keyed.update("\0".join((what, *values)).encode(errors="surrogatepass"))
+        return keyed.digest()
 
 
-async def lookup_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
+async def lookup_key(connection: Connection, sealer: Sealer) -> bytes:
     """The key of lookups, made when it is first asked for. Raises SealError under another master key."""
     return await _key(connection, sealer, LOOKUP) or await _make_key(connection, sealer, LOOKUP)
 
 
-async def record_key(connection: AsyncConnection, sealer: Sealer) -> bytes:
+async def record_key(connection: Connection, sealer: Sealer) -> bytes:
     """The seed of the key that signs the record's heads, made when it is first asked for."""
     return await existing_record_key(connection, sealer) or await _make_key(connection, sealer, _RECORD)
 
 
-async def existing_record_key(connection: AsyncConnection, sealer: Sealer) -> bytes | None:
+async def existing_record_key(connection: Connection, sealer: Sealer) -> bytes | None:
     """The same, if it was made."""
     return await _key(connection, sealer, _RECORD)
 
 
-async def case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer | None:
+async def case_seal(connection: Connection, sealer: Sealer, case: CaseId) -> Sealer | None:
     """What seals under that case's own key; None if it has none: nothing was sealed yet, or the key was destroyed."""
     sealed = await _sealed_key(connection, _name(case))
     return None if sealed is None else _case_sealer(sealer, _name(case), sealed)
 
 
-async def make_case_seal(connection: AsyncConnection, sealer: Sealer, case: CaseId) -> Sealer:
+async def make_case_seal(connection: Connection, sealer: Sealer, case: CaseId) -> Sealer:
     """The same, making the key if there is none."""
     return await case_seal(connection, sealer, case) or Sealer([await _make_key(connection, sealer, _name(case))])
 
@@ -111,17 +114,17 @@ def _name(case: CaseId) -> str:
     return f"{_CASE}{case}"
 
 
-async def _key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes | None:
+async def _key(connection: Connection, sealer: Sealer, name: str) -> bytes | None:
     sealed = await _sealed_key(connection, name)
     return None if sealed is None else open_key(sealer, name, sealed)
 
 
-async def _sealed_key(connection: AsyncConnection, name: str) -> bytes | None:
+async def _sealed_key(connection: Connection, name: str) -> bytes | None:
     sealed: bytes | None = (await connection.execute(_SEALED, {"name": name})).scalar_one_or_none()
     return sealed
 
 
-async def _make_key(connection: AsyncConnection, sealer: Sealer, name: str) -> bytes:
+async def _make_key(connection: Connection, sealer: Sealer, name: str) -> bytes:
     """Another process may make it at the same moment: the first that commits wins, and both use that one."""
     fresh = secrets.token_bytes(MASTER_KEY_BYTES)
     values = {"name": name, "sealed": seal_key(sealer, name, fresh)}

@@ -1,27 +1,26 @@
 """SQLite: how we open it, and on which thread it works.
 
-aiosqlite hands every step of a statement to a thread and waits for it, and each time costs more than the statement
-itself. Here only what has to wait for something is done on a thread: to begin writing while another process holds the
-lock, and to commit what must not be lost (the disk). The rest takes microseconds, and is done where it is asked for.
+What takes microseconds is done where it is asked for: to hand it to a thread costs more. Only what has to wait for
+something is: to begin writing while another process holds the lock, and to commit what must not be lost (the disk).
 """
 
 import asyncio
 import errno
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, CursorResult, Executable, create_engine
+import sqlalchemy
+from sqlalchemy import URL, CursorResult, Executable, NullPool, create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
-from sqlalchemy.util import await_
 
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
+from appservice.storage.prepared import Found, Statements, Values
 
 _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 _BEGIN_READING: Final = "BEGIN"
@@ -32,18 +31,28 @@ _LASTING: Final = ("synchronous=FULL", "wal_autocheckpoint=1000")
 _REPEATABLE: Final = ("synchronous=NORMAL", "wal_autocheckpoint=0")
 """Without the disk: the log of what was written is not flushed, nor copied into the database. The next commit that
 lasts does both, for this one too. https://www.sqlite.org/pragma.html#pragma_synchronous"""
-_READER: Final = ("query_only=ON", "busy_timeout=10000")
+_READER: Final = ("query_only=ON", "busy_timeout=10000", "cache_size=-256")
+"""KiB of pages each: whatever is written empties that cache, so the usual 2 MB would be filled again and again for
+nothing."""
 _DIALECT: Final = "sqlite.mediatrix"
 
+_PATIENCE: Final = 30.0
+"""Seconds in line for a connection, as on PostgreSQL: with a disk that hangs, whoever would store something is told so,
+and comes again, rather than to wait with it in memory for ever."""
+_IN_A_ROW: Final = 500
+"""Rows that are read before others have a turn."""
 
-def writer(url: URL) -> AsyncEngine:
+T = TypeVar("T")
+
+
+def writer(url: URL) -> "Engine":
     """One connection, that writes; each of its transactions has the database to itself."""
-    return _engine(url, _BEGIN_WRITING, _WRITER, 1)
+    return Engine(url, _BEGIN_WRITING, _WRITER, 1)
 
 
-def reader(url: URL) -> AsyncEngine:
+def reader(url: URL) -> "Engine":
     """Connections that can't write, and wait for nobody."""
-    return _engine(url, _BEGIN_READING, _READER, 4)
+    return Engine(url, _BEGIN_READING, _READER, 4)
 
 
 def make_private_file(url: URL) -> None:
@@ -61,77 +70,192 @@ def require_file(url: URL) -> None:
         raise DatabaseUnavailable("there is no database yet; the first start of the service makes it")
 
 
-def wait_for_the_disk(connection: AsyncConnection, *, wait: bool) -> None:
-    """Whether what that connection commits from now on outlasts a power cut. No transaction is open yet."""
-    driver = connection.sync_connection.connection.driver_connection if connection.sync_connection else None
-    assert isinstance(driver, _Connection)
-    driver.wait_for_the_disk(wait=wait)
+class Engine:
+    """Connections to one file, opened when they are first needed, and kept.
 
+    In place of SQLAlchemy's own, whose connections are given out, begin and end by way of greenlets: each of these
+    costs more than all that SQLite has to do for a message.
+    """
 
-def _engine(url: URL, begin: str, pragmas: tuple[str, ...], size: int) -> AsyncEngine:
-    path = url.database
-    if not path or path == ":memory:":
-        raise UnusableDatabase("SQLite needs a file")
+    def __init__(self, url: URL, begins_with: str, pragmas: Sequence[str], size: int) -> None:
+        """`size`: so many transactions at once; whoever wants more waits in line, though not for ever."""
+        if not url.database or url.database == ":memory:":
+            raise UnusableDatabase("SQLite needs a file")
+        self.url = url
+        self._begins_with, self._pragmas = begins_with, pragmas
+        self._engine = create_engine(
+            url.set(drivername=_DIALECT.replace(".", "+")), hide_parameters=True, creator=self._open, poolclass=NullPool
+        )
+        self._statements = Statements(self.dialect)
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._keeps = True
+        """Whether a connection that is given back is kept."""
 
-    def connect() -> sqlite3.Connection:
+    @property
+    def dialect(self) -> sqlalchemy.Dialect:
+        """How SQLAlchemy speaks to it."""
+        return self._engine.dialect
+
+    @asynccontextmanager
+    async def begin(self, *, is_repeatable: bool = False) -> AsyncIterator["Connection"]:
+        """A transaction: committed when the block ends, rolled back if it raises. `is_repeatable`: it need not outlast
+        a power cut. Raises DatabaseUnavailable where there is no connection for too long."""
+        connection = await self._taken()
+        try:
+            await connection.begin(self._begins_with, is_repeatable=is_repeatable)
+            yield connection
+            await connection.commit()
+        finally:
+            self._give_back(connection)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["Connection"]:
+        """A transaction that is rolled back when the block ends: for questions."""
+        connection = await self._taken()
+        try:
+            await connection.begin(self._begins_with, is_repeatable=False)
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    async def dispose(self) -> None:
+        """Close what is not in use, and from now on whatever is given back."""
+        self._keeps = False
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _taken(self) -> "Connection":
+        """A connection with no transaction open, in turn."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._room.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailable("all connections to the database are in use") from error
+        try:
+            return self._idle.pop() if self._idle else Connection(self._engine, self._statements)
+        except BaseException:
+            self._room.release()
+            raise
+
+    def _give_back(self, connection: "Connection") -> None:
+        if connection.rolled_back():
+            if self._keeps:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        self._room.release()
+
+    def _open(self) -> "_Connection":
         # The driver begins no transactions on its own: we do. SQLite itself is safe to be used by several threads.
-        made = sqlite3.connect(path, timeout=10, factory=_Connection, isolation_level=None, check_same_thread=False)
-        for pragma in pragmas:
+        made = sqlite3.connect(
+            self.url.database or "",
+            timeout=10,
+            factory=_Connection,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        for pragma in self._pragmas:
             made.execute(f"PRAGMA {pragma}")
         return made
 
-    engine = create_engine(
-        url.set(drivername=_DIALECT.replace(".", "+")),
-        hide_parameters=True,
-        pool_size=size,
-        max_overflow=0,
-        creator=connect,
-    )
-    assert isinstance(engine.dialect, Dialect)
-    engine.dialect.begins_with = begin
-    return _Engine(engine)
 
+class Connection:
+    """One connection, in a transaction, and a thread for when it waits: `appservice.storage.connections.Connection`."""
 
-class Dialect(SQLiteDialect_pysqlite):
-    """Python's own sqlite3, within SQLAlchemy's asyncio engine."""
+    def __init__(self, engine: sqlalchemy.Engine, statements: Statements) -> None:
+        self._connection = engine.connect()
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, _Connection)
+        self.driver, self._statements, self._thread = driver, statements, ThreadPoolExecutor(1, "sqlite")
+        self._streamed: list[CursorResult[Any]] = []
+        self.dialect = engine.dialect
 
-    is_async = True
-    supports_statement_cache = True
-    begins_with = _BEGIN_READING
-    """How transactions begin. The driver begins none, and an event for it would cost something with each statement."""
+    async def execute(self, statement: Executable, parameters: Values | Sequence[Values] | None = None) -> Found:
+        """Execute a statement, once for each of several parameters."""
+        many = parameters if isinstance(parameters, list | tuple) else ()
+        one: Any = many[0] if many else parameters or {}
+        prepared = self._statements.find(statement, one)
+        if prepared is None:
+            return cast("Found", self._connection.execute(statement, parameters))
+        return prepared.run_each(self.driver, many) if many else prepared.run(self.driver, one)
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._thread = ThreadPoolExecutor(1, "sqlite")
+    async def stream(self, statement: Executable) -> AsyncIterable[Any]:
+        """What it finds, read bit by bit."""
+        # Nothing of ours waits for anything: others would have no turn before the last row of the last table.
+        await asyncio.sleep(0)
+        self._streamed.append(self._connection.execute(statement))
+        return _one_by_one(self._streamed[-1])
 
-    @classmethod
-    def get_pool_class(cls, url: URL) -> type[AsyncAdaptedQueuePool]:
-        """Tasks wait for a connection, not the thread."""
-        return AsyncAdaptedQueuePool
+    async def run_sync(self, act: Callable[..., T], *arguments: Any) -> T:
+        """Call it with SQLAlchemy's own connection, and these."""
+        return act(self._connection, *arguments)
 
-    def do_begin(self, dbapi_connection: Any) -> None:
-        """At once, unless it has to wait for another process. The pool's proxy of a `_Connection`."""
-        connection: _Connection = dbapi_connection.dbapi_connection
+    async def begin(self, begins_with: str, *, is_repeatable: bool) -> None:
+        """At once, unless it has to wait for another process."""
+        driver = self.driver
+        driver.wait_for_the_disk(wait=not is_repeatable)
         try:
-            connection.execute(self.begins_with)
+            driver.execute(begins_with)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            self._on_its_thread(connection.begin_patiently)
-        connection.changes_before = connection.total_changes
+            await self._on_its_thread(driver.begin_patiently)
+        driver.changes_before = driver.total_changes
 
-    def do_commit(self, dbapi_connection: Any) -> None:
-        """Wait for the disk elsewhere, if there is something to wait for. The pool's proxy of a `_Connection`."""
-        if dbapi_connection.total_changes == dbapi_connection.changes_before or not dbapi_connection.waits_for_the_disk:
-            dbapi_connection.commit()
+    async def commit(self) -> None:
+        """Wait for the disk elsewhere, if there is something to wait for."""
+        driver = self.driver
+        if driver.total_changes == driver.changes_before or not driver.waits_for_the_disk:
+            driver.commit()
         else:
-            self._on_its_thread(dbapi_connection.commit)
+            await self._on_its_thread(driver.commit)
 
-    def _on_its_thread(self, act: Callable[..., object], *arguments: object) -> None:
-        await_(_to_the_end(asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)))
+    def rolled_back(self) -> bool:
+        """Undo what was not committed; False if it can't be done, and then it is closed."""
+        try:
+            # Of what was left unread SQLite would keep the lock.
+            while self._streamed:
+                self._streamed.pop().close()
+            if self.driver.in_transaction:
+                self.driver.rollback()
+        except sqlite3.Error:
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close it, let go of the file, and end its thread, which has nothing more to do."""
+        self._connection.close()
+        self._thread.shutdown(wait=False)
+
+    async def _on_its_thread(self, act: Callable[[], object]) -> None:
+        await _to_the_end(asyncio.get_running_loop().run_in_executor(self._thread, act))
+
+
+class Dialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's, but that it leaves transactions to us."""
+
+    supports_statement_cache = True
+
+    def do_begin(self, dbapi_connection: object) -> None:
+        """`Connection.begin` does."""
+
+    def do_commit(self, dbapi_connection: object) -> None:
+        """`Connection.commit` does."""
+
+    def do_rollback(self, dbapi_connection: object) -> None:
+        """`Connection.rolled_back` does."""
 
 
 registry.register(_DIALECT, __name__, Dialect.__name__)
+
+
+async def _one_by_one(found: CursorResult[Any]) -> AsyncIterator[Any]:
+    for number, row in enumerate(found, 1):
+        yield row
+        if number % _IN_A_ROW == 0:
+            await asyncio.sleep(0)
 
 
 async def _to_the_end(waiting: asyncio.Future[object]) -> None:
@@ -143,24 +267,6 @@ async def _to_the_end(waiting: asyncio.Future[object]) -> None:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([waiting])
         raise
-
-
-class _AsyncConnection(AsyncConnection):
-    """Executes statements where it is asked to; SQLAlchemy's own refuses a driver that never awaits anything."""
-
-    async def execute(self, statement: Executable, parameters: Any = None, **options: Any) -> CursorResult[Any]:
-        if not self.in_transaction():
-            await self.begin()
-        return self._proxied.execute(statement, parameters, **options)
-
-    async def stream(  # type: ignore[override]  # whoever leaves one unread closes the connection next
-        self, statement: Executable, parameters: Any = None, **options: Any
-    ) -> AsyncResult[Any]:
-        return AsyncResult(await self.execute(statement, parameters, **options))
-
-
-class _Engine(AsyncEngine):
-    _connection_cls = _AsyncConnection
 
 
 class _Connection(sqlite3.Connection):

@@ -3,13 +3,19 @@
 Each is built once: to build one anew costs more than to run it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from functools import cache
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Dialect, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
-Insert = postgresql.Insert | sqlite.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+    Insert = postgresql.Insert | sqlite.Insert
 
 
 def insert_new(dialect: Dialect, table: Table, *key: str) -> Insert:
@@ -42,4 +48,9 @@ def _upsert(dialect: str, table: Table, key: tuple[str, ...], keep: frozenset[st
 
 
 def _insert(dialect: str, table: Table) -> Insert:
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        # 3 MB, which a service on SQLite needn't have.
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appservice.storage import schema
+from appservice.storage.connections import Connection
 from appservice.storage.statements import insert_new
 
 _PREFIX: Final = "tally."
@@ -17,7 +17,7 @@ _PREFIX: Final = "tally."
 class SqlTallies:
     """`appservice.ports.Tallies` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, name: str) -> None:

@@ -27,12 +27,12 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from appservice.crypto.sealing import Sealer, SealError
 from appservice.storage import schema, sqlite
 from appservice.storage.afresh import AfreshWork
+from appservice.storage.connections import Connection
 from appservice.storage.engines import engines, translated_errors
 from appservice.storage.epoch_schema import EPOCHS
 from appservice.storage.errors import UnusableDatabase
@@ -97,7 +97,7 @@ def _kind(type_: TypeEngine[Any]) -> str:
 class Snapshot:
     """A database as it was at one moment, whatever is written to it meanwhile."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         """Of an open transaction that sees one state of all tables."""
         self._connection = connection
 
@@ -146,7 +146,7 @@ async def snapshot(url: str) -> AsyncIterator[Snapshot]:
     writer, reader = engines(url)
     try:
         require_file(writer.url)
-        if writer.dialect.name == "postgresql":
+        if not isinstance(reader, sqlite.Engine):
             reader = reader.execution_options(isolation_level="REPEATABLE READ")
         with translated_errors():
             async with reader.connect() as connection:
@@ -163,7 +163,7 @@ def require_file(url: URL) -> None:
         raise UnusableDatabase("there is no database at the configured place")
 
 
-async def require_schema(connection: AsyncConnection) -> None:
+async def require_schema(connection: Connection) -> None:
     """Whoever doesn't migrate a database works on one of this very program."""
     found = await connection.run_sync(version)
     if found != VERSION:
@@ -175,7 +175,7 @@ async def require_schema(connection: AsyncConnection) -> None:
 class Filling:
     """An empty database being filled, in one transaction: all of it or nothing."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def insert(self, layout: Layout, rows: Sequence[Sequence[Value]]) -> None:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from appservice.storage.connections import Connection
 from appservice.storage.seals import Seals, case_seal, make_case_seal, row
 from appservice.storage.statements import upsert
 from appservice.storage.vault_schema import BLOBS, MEDIA
 from policies.case import CaseId, Conversation, Kind
-from policies.document import BlobId, DocumentId
+from policies.documents.document import BlobId, DocumentId
 from rooms.queue import ItemId
 from rooms.vault import Blob, Media
 
@@ -21,7 +21,7 @@ _KEY: Final = "vault_blobs.sealed"
 class SqlVault:
     """`rooms.vault.Vault` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection, self._seals = connection, seals
 
     async def begin(self, blob: Blob) -> None:

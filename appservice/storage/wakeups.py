@@ -3,16 +3,23 @@
 Processes also write notes to each other, of which none may matter: whoever does not listen just then misses them.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from appservice.storage import sqlite
+from appservice.storage.connections import Connection, Engine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +34,7 @@ _AGAIN: Final = 2.0
 class Wakeups:
     """Calls listeners. A lost call is harmless: workers look by themselves now and then."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._listeners: list[tuple[frozenset[str], Callable[[], None]]] = []
         self._readers: list[Callable[[str], None]] = []
@@ -42,7 +49,7 @@ class Wakeups:
         """From now on, call this with what any process writes."""
         self._readers.append(reader)
 
-    async def write(self, connection: AsyncConnection, note: str) -> None:
+    async def write(self, connection: Connection, note: str) -> None:
         """Write to the processes that listen, should this transaction be committed."""
         if self._is_shared:
             await connection.execute(_TELL, {"channel": _NOTES, "news": note})
@@ -53,7 +60,7 @@ class Wakeups:
             if not concerned.isdisjoint(queues):
                 listener()
 
-    async def tell_others(self, connection: AsyncConnection, queues: Collection[str]) -> None:
+    async def tell_others(self, connection: Connection, queues: Collection[str]) -> None:
         """Tell the other processes, should this transaction be committed."""
         if self._is_shared:
             values = {"channel": _CHANNEL, "news": " ".join((self._me, *sorted(queues)))}
@@ -61,8 +68,8 @@ class Wakeups:
 
     def start(self) -> None:
         """Begin to hear what other processes tell."""
-        if self._is_shared:
-            self._task = asyncio.create_task(self._hear())
+        if not isinstance(self._engine, sqlite.Engine):
+            self._task = asyncio.create_task(self._hear(self._engine))
 
     async def stop(self) -> None:
         """Hear no more."""
@@ -76,13 +83,13 @@ class Wakeups:
     def _is_shared(self) -> bool:
         return self._engine.dialect.name == "postgresql"
 
-    async def _hear(self) -> None:
+    async def _hear(self, engine: AsyncEngine) -> None:
         # Here, for SQLite does without.
         from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]
 
         while True:
             try:
-                async with self._engine.connect() as connection:
+                async with engine.connect() as connection:
                     try:
                         await self._hear_over((await connection.get_raw_connection()).driver_connection)
                     finally:

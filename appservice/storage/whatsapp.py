@@ -4,15 +4,15 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, bindparam, null, or_, select, update
 from sqlalchemy import case as sql_case
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from appservice.storage.connections import Connection
 from appservice.storage.seals import Seals, open_text, seal_text
 from appservice.storage.statements import upsert
 from appservice.storage.whatsapp_schema import SENT_PARTS, THREADS
 from appservice.whatsapp.ledger import Thread
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
-from policies.whatsapp import WINDOW, WhatsAppState, Window
+from policies.networks.whatsapp import WINDOW, WhatsAppState, Window
 from rooms.messages import SentPart
 from rooms.queue import ItemId
 
@@ -28,7 +28,7 @@ _THREAD = select(THREADS.c.heard_at, THREADS.c.nudged_at).where(
 class SqlWhatsAppLedger:
     """`appservice.whatsapp.ledger.WhatsAppLedger` within one database transaction."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection, self._seals = connection, seals
 
     async def thread(self, case: CaseId, endpoint: EndpointId, number: str) -> Thread:

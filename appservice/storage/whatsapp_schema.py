@@ -1,6 +1,6 @@
 """The tables of what is kept of WhatsApp beside what is said."""
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from appservice.storage.schema import Moment, metadata, ordinal
 
@@ -35,3 +35,14 @@ THREADS = Table(
     Column("nudged_at", Moment),
 )
 """One person and one number of ours; `number` is Meta's id of ours, which is no telephone number."""
+
+LINES = Table(
+    "whatsapp_lines",
+    metadata,
+    Column("ours", Text, primary_key=True),
+    Column("lookup", LargeBinary, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("conversation", Text, nullable=False),
+)
+"""What a number of ours is for, and a name on WhatsApp: one conversation of one case. The key is the constraint."""
+Index("ix_whatsapp_lines_case_id", LINES.c.case_id)

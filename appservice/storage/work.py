@@ -1,11 +1,10 @@
 """One unit of work: all stores over one database transaction."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from appservice.crypto.identities import StoredIdentities
 from appservice.storage import schema
 from appservice.storage.addresses import SqlReplyAddresses
 from appservice.storage.cases import SqlCases, SqlGhosts, SqlRooms
+from appservice.storage.connections import Connection
 from appservice.storage.crypto import SqlCryptoStore
 from appservice.storage.echoes import SqlEchoes
 from appservice.storage.epochs import SqlEpochs
@@ -23,7 +22,7 @@ from appservice.storage.whatsapp import SqlWhatsAppLedger
 class SqlWork:
     """The stores; `rooms.ports.Work` and what the appservice keeps besides."""
 
-    def __init__(self, connection: AsyncConnection, seals: Seals) -> None:
+    def __init__(self, connection: Connection, seals: Seals) -> None:
         """The transaction is open, and is committed or rolled back by whoever opened it, after `settle`."""
         self.inbox = SqlQueue(connection, schema.INBOX, seals.sealer)
         self.outbox = SqlQueue(connection, schema.OUTBOX, seals.sealer)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rooms.epochs import Epochs
-from rooms.ports import EventId, RoomId
+from rooms.ids import EventId, RoomId
 from rooms.queue import ItemId
 
 ACCOUNT_DATA = "org.mediatrix.epoch"

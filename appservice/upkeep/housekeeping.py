@@ -7,7 +7,7 @@
                          of some changes (Synapse never sends `device_lists.left`)
                          what was left half-kept of documents is taken away
     every hour           what encryption remembers of long ago is forgotten, that there were receipts and key counts,
-                         and that there were messages to our devices
+                         that there were messages to our devices, how many mails came, and links of last year
 
 All of it bears being done twice, so it matters little if two processes believe for a moment that it is theirs.
 """
@@ -36,6 +36,9 @@ REMEMBERED_FOR = timedelta(days=30)
 answers to those who ask for its key."""
 PASSING_FOR = timedelta(hours=1)
 """What comes with nearly every transaction, and is old news a minute later."""
+LINKS_FOR = timedelta(days=365)
+"""So long after it opened anything, a link still stops mail: each mail has one to do so, and people find old mails.
+PINs are tried with none that is so old (`appservice.portal.store.LINK_SENDS_ANOTHER`)."""
 _PRUNE_EVERY = timedelta(hours=1).total_seconds()
 
 
@@ -91,6 +94,8 @@ class Housekeeping:
             async with self._database.begin() as work:
                 await work.crypto.prune(_ago(REMEMBERED_FOR))
                 await work.inbox.forget(datetime.now(UTC) - PASSING_FOR)
+                await work.mails.forget_counts(datetime.now(UTC) - PASSING_FOR)
+                await work.shelf.forget_links(datetime.now(UTC) - LINKS_FOR)
             self._pruned_at = time.monotonic()
         await self._tidy_the_vault()
         await self._sweeper.sweep_all()

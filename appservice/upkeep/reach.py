@@ -23,7 +23,7 @@ from appservice.ports import ServiceWork
 from appservice.storage.errors import StorageError
 from bridges.email.api import MailServer, greet
 from bridges.email.reception import Entrance
-from rooms.ports import UserId
+from rooms.ids import UserId
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from appservice.setup.probe import Finding, Verdict
 from appservice.storage.errors import StorageError
 from appservice.upkeep.reach import Leg, Reach
 from rooms.queue import Item, State
+from rooms.undelivered import undelivered
 
 STUCK = timedelta(minutes=1)
 """So long nothing that could go should wait."""
@@ -63,8 +64,10 @@ async def of_database(database: Questions) -> tuple[Finding, ...]:
 
 async def _sendings(work: ServiceWork) -> list[Finding]:
     name = "what is sent"
-    found = list(_ended(name, await work.outbox.in_state((State.DEAD,)), "given up", "lists them, retries, discards"))
-    unknown = await work.outbox.in_state((State.UNKNOWN,))
+    failed = await undelivered(work)
+    dead = [item for item in failed if item.state is State.DEAD]
+    unknown = [item for item in failed if item.state is State.UNKNOWN]
+    found = list(_ended(name, dead, "given up", "lists them, retries, discards"))
     found += _ended(name, unknown, "sent and never acknowledged", "lists them; only a mediator repeats them")
     ready = await work.outbox.in_state((State.READY,))
     found += _failing(name, ready)

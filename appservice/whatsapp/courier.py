@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
 
 from appservice.documents.handout import cleared
+from appservice.portal.store import LINK_LASTS, Whose
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.whatsapp.callback import Ours
 from appservice.whatsapp.enclosing import Taken, WhatsAppEnclosures, recorded
-from appservice.whatsapp.ledger import Thread, window_key
+from appservice.whatsapp.ledger import Thread
 from appservice.whatsapp.numbers import Numbers
-from appservice.whatsapp.rendering import Voice, content
+from appservice.whatsapp.reacting import reacting
+from appservice.whatsapp.rendering import Voice, content, leads_to_page
+from appservice.whatsapp.results import detail_of, known_of
+from bridges.portal.ids import new_token
 from bridges.unsent import NotSent, Unknown
 from bridges.whatsapp.api import Accepted, Kept, Refused, SendResult, UploadResult
-from bridges.whatsapp.convert_out import Addressee, Json, Uploaded, addressed, medium, render, template
+from bridges.whatsapp.convert_out import Addressee, Json, Uploaded, addressed, medium, plain, render, template
 from bridges.whatsapp.faults import Remedy, fault
 from bridges.whatsapp.pace import Pace
-from policies.capabilities import VOICE
-from policies.carrying import Enclose
+from catalogue import said
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
-from policies.delivery import channel_key
-from policies.effects import Relay
-from policies.language import Language
-from policies.message import Edit, MessageId, Removal, SignedWebhook
-from policies.phrase import verbatim
-from policies.recipient import Way, said_beside
-from policies.whatsapp import WhatsAppState, decide_doubt, further
+from policies.documents.carrying import Enclose
+from policies.documents.recipient import Way, said_beside
+from policies.message import Edit, MessageId, Reaction, Removal, SignedWebhook
+from policies.networks.capabilities import VOICE
+from policies.networks.delivery import channel_key
+from policies.networks.discreet import WAITING, base_for, may_show
+from policies.networks.whatsapp import WhatsAppState, decide_doubt, further
+from policies.words.language import Language
+from policies.words.phrase import verbatim
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
-from rooms.letters import Letter
+from rooms.letters import Letter, ToPerson
 from rooms.messages import SentPart
-from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
+from rooms.outcome import STOPPED, Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.outgoing import Codec
 from rooms.queue import Item, State, item_id
 
-_STOPPED: Final = "the service stopped while it was on its way"
 _WAITS: Final = "they have not written for 24 hours; they were asked to"
+_LOOK: Final = "they are shown words only once they write; they were told that something is there"
+_UNASKED: Final = "they want nothing that tells anything, and there is no template for that: it waits until they write"
 
 
 class Sends(Protocol):
@@ -71,6 +77,10 @@ class _Line:
     case: Case
     person: Person
     number: str
+    link: str | None = field(default=None, repr=False)
+    """What opens their page, if that goes along."""
+    waits: bool = True
+    """Whether they are asked to write, so that it can come: a reaction is not worth it."""
 
     @property
     def thread(self) -> tuple[CaseId, EndpointId, str]:
@@ -78,7 +88,12 @@ class _Line:
 
     @property
     def key(self) -> str:
-        return window_key(*self.thread)
+        """Whatever is told of the channel wakes it: that they wrote, that it is another one now, how they want it."""
+        return channel_key(self.case, self.person.endpoint.id)
+
+    @property
+    def whose(self) -> Whose:
+        return Whose(self.case.id, self.person.id)
 
     @property
     def addressee(self) -> Addressee:
@@ -98,12 +113,15 @@ class WhatsAppCourier:
         house: House,
         *,
         template: Template,
+        discreet: Template | None = None,
         voice: Voice,
         pace: Pace,
         enclosures: WhatsAppEnclosures | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._database, self._network, self._numbers, self._template = database, network, numbers, template
+        """`discreet`: the template for those to whom nothing may be shown that tells anything."""
+        self._database, self._network, self._numbers = database, network, numbers
+        self._template, self._discreet = template, discreet
         self._enclosures = enclosures
         self._voice, self._codec, self._house, self._pace, self._clock = voice, codec, house, pace, clock
 
@@ -112,9 +130,11 @@ class WhatsAppCourier:
         person = letter.case.person(letter.to)
         if person is None:
             raise Trouble("the reader is not in the case", transient=False)
-        line = _Line(letter.case, person, self._numbers.of(letter.conversation))
-        messages = self._rendered(letter, person)
-        parts = len(messages) + _is_with_file(letter)
+        is_reaction = isinstance(letter.content, Reaction)
+        link = new_token() if self._house.page and leads_to_page(letter) else None
+        line = _Line(letter.case, person, self._numbers.of(letter.conversation), link, waits=not is_reaction)
+        messages = self._rendered(letter, line)
+        parts = len(messages) + (_is_with_file(letter) or is_reaction)
         async with self._database.begin() as work:
             now = await work.outbox.get(item.id)
             begun = {part.part: part for part in await work.whatsapp.of_item(item.id)}
@@ -122,17 +142,21 @@ class WhatsAppCourier:
             answers = await _answered(work, letter, line)
         if now is None or now.state is not State.READY or now.sending != item.sending:
             return TakenOver()
-        if item.sending and any(part.state.uncertain for part in begun.values()):
-            return Unanswered(_STOPPED)
+        if item.sending and (not begun or any(part.state.uncertain for part in begun.values())):
+            return Unanswered(STOPPED)  # or it was on its way over a channel that was theirs before
         left = [n for n in range(parts) if n not in begun or not begun[n].state.left]
-        if left and not thread.is_open(self._clock()):
+        if left and line.waits and not self._may_be_shown(thread, person):
             return await self._nudge(item, line, thread)
         for number in left:
             if not self._pace.may_send(line.number, person.endpoint.address):
                 raise Trouble("more is to be sent than WhatsApp takes at once", transient=True)
-            message = messages[number] if number < len(messages) else await self._file(item, line, letter)
+            message = messages[number] if number < len(messages) else await self._last(item, line, letter)
             if not isinstance(message, dict):
                 return message
+            is_later = number != left[0] or _is_with_file(letter)  # to take that there lasts minutes
+            line, thread = await self._as_now(line) if is_later else (line, thread)
+            if line.waits and not self._may_be_shown(thread, line.person):
+                return await self._nudge(item, line, thread)
             leaving = self._leaving(item, line, letter.message, number, parts)
             ours = str(Ours(item.id, number))
             whole = addressed(message, line.addressee, ours, answers if number == 0 else None)
@@ -141,12 +165,32 @@ class WhatsAppCourier:
                 return stopped
         return Sent(f"{parts} messages")
 
-    def _rendered(self, letter: Letter, person: Person) -> tuple[Json, ...]:
-        """All of it that is no file."""
-        if isinstance(letter.content, Enclose):
+    async def _as_now(self, line: _Line) -> tuple[_Line, Thread]:
+        """With what says whether words may be shown there, which can change between two parts."""
+        async with self._database.read() as work:
+            case, thread = await work.cases.load(line.case.id), await work.whatsapp.thread(*line.thread)
+        now = (case and case.person(line.person.id)) or line.person
+        return replace(line, person=replace(line.person, discreet=now.discreet)), thread
+
+    def _may_be_shown(self, thread: Thread, person: Person) -> bool:
+        """Whether words may come there now: WhatsApp takes them, and nobody else sees them on a locked screen."""
+        return thread.is_open(self._clock()) and may_show(person.discreet, thread.heard_at, self._clock())
+
+    def _rendered(self, letter: Letter, line: _Line) -> tuple[Json, ...]:
+        """All of it that is words of ours."""
+        if isinstance(letter.content, Enclose | Reaction):
             return ()
-        kind, language = letter.conversation.kind, letter.case.language_of(person.id)
-        return render(kind, letter.case.id, content(letter, person, self._voice), language)
+        kind, language = letter.conversation.kind, letter.case.language_of(line.person.id)
+        base = base_for(line.person.discreet, self._house.page, self._house.discreet_page)
+        url = f"{base}/{line.link}" if line.link else None
+        return render(kind, letter.case.id, content(letter, line.person, self._voice, url), language)
+
+    async def _last(self, item: Item, line: _Line, letter: Letter) -> Json | Outcome:
+        """What is made when its turn comes: a reaction, or a file. Raises Trouble."""
+        if not isinstance(letter.content, Reaction):
+            return await self._file(item, line, letter)
+        async with self._database.begin() as work:
+            return await reacting(work, letter, line.person, line.number, self._clock())
 
     async def _file(self, item: Item, line: _Line, letter: Letter) -> Json | Outcome:
         """The message that shows a copy of a document, or plays a voice message, which is at WhatsApp by then. Raises
@@ -196,9 +240,11 @@ class WhatsAppCourier:
     ) -> Outcome | None:
         """Send one part, of which that was known `before`; what keeps the rest from being sent, if anything. Should a
         report have come meanwhile that it left, it is not sent; should another process have begun it, nothing is.
-        Whether what has a file may leave is asked once more: to take that to WhatsApp lasts minutes."""
+        Whether it may leave is asked once more of what has a file, or comes after other parts: that lasts minutes."""
+        is_later = leaving.part > 0 or _is_with_file(letter)
+        link = line.link if line.link and line.link in str(message) else None
         async with self._database.begin() as work:
-            if _is_with_file(letter):
+            if is_later:
                 # Before the item, as whoever takes back what was said locks them.
                 await work.cases.load(line.case.id, lock=True)
             stored = await work.outbox.get(item.id, lock=True)
@@ -207,20 +253,25 @@ class WhatsAppCourier:
             known = await _part_of(work, leaving)
             if known and known != before and not known.state.is_certainly_lost:
                 return None if known.state.left else TakenOver()
-            effect = self._codec.load(stored.body) if _is_with_file(letter) else None
-            if isinstance(effect, Enclose | Relay):
+            effect = self._codec.load(stored.body) if is_later else None
+            if isinstance(effect, ToPerson):
                 case = await cleared(work, item, effect, line.person.endpoint, leaving.at)
                 if not isinstance(case, Case):
                     return case
             await work.whatsapp.keep(leaving)
+            if link:
+                until = leaving.at + LINK_LASTS
+                await work.shelf.add_link(link, line.whose, line.person.endpoint.id, leaving.at, until)
             await work.outbox.mark_sending(item.id, None)
         result = await self._network.send(line.number, message)
         async with self._database.begin() as work:
             # A report may have come before the answer.
             now = await _part_of(work, leaving) or leaving
             wamid = result.wamid if isinstance(result, Accepted) else now.wamid
-            known = replace(now, state=further(now.state, _known(result)), detail=_said(result), wamid=wamid)
+            known = replace(now, state=further(now.state, known_of(result)), detail=detail_of(result), wamid=wamid)
             await work.whatsapp.keep(known)
+            if link and isinstance(result, NotSent | Refused):
+                await work.shelf.drop_link(link)
             if isinstance(result, Accepted) and leaving.message:
                 await work.journal.link_mail(line.case.id, leaving.message, result.wamid)
         return None if known.state.left else await self._stopped(item, line, result, leaving.at)
@@ -250,8 +301,10 @@ class WhatsAppCourier:
                 async with self._database.begin() as work:
                     await work.whatsapp.shut(*line.thread, sent_at)
                     thread = await work.whatsapp.thread(*line.thread)
-                if thread.is_open(self._clock()):
+                if self._may_be_shown(thread, line.person):
                     raise Trouble("they have written at this very moment", transient=True)
+                if not line.waits:
+                    return Cancelled(wrong.words)
                 return await self._nudge(item, line, thread)
             case Remedy.VERIFY:
                 await self._doubt(item, line, wrong.words)
@@ -262,10 +315,12 @@ class WhatsAppCourier:
     async def _nudge(self, item: Item, line: _Line, thread: Thread) -> Outcome:
         """Ask them to write, and wait for it. That they were is written down afterwards: the template says nothing, so
         better twice than never."""
-        parked, at = Parked(line.key, _WAITS), self._clock()
+        parked, at = Parked(line.key, _LOOK if line.person.discreet else _WAITS), self._clock()
         if thread.is_nudged:
             return parked
-        asked = template(self._template.name, self._template.for_reader(line.case.language_of(line.person.id)))
+        asked = self._asking(line, thread)
+        if asked is None:
+            return Parked(line.key, _UNASKED)
         ours = str(Ours(item.id, asked=line.person.id))
         result = await self._network.send(line.number, addressed(asked, line.addressee, ours))
         match result:
@@ -277,10 +332,18 @@ class WhatsAppCourier:
                 raise Trouble(reason, transient=True)
             case Refused(code):
                 if fault(code).remedy is Remedy.WINDOW:
-                    raise Trouble(f"WhatsApp does not take our template ({code})", transient=True)
+                    raise Trouble(f"WhatsApp does not take what asks them to write ({code})", transient=True)
                 return await self._refused(item, line, code, at)
             case _:
                 assert_never(result)
+
+    def _asking(self, line: _Line, thread: Thread) -> Json | None:
+        """What asks them to write; None where there is nothing that tells nothing, for whoever wants only that."""
+        language, is_discreet = line.case.language_of(line.person.id), line.person.discreet is not None
+        if is_discreet and thread.is_open(self._clock()):
+            return plain(said(WAITING, language))
+        wanted = self._discreet if is_discreet else self._template
+        return template(wanted.name, wanted.for_reader(language)) if wanted else None
 
     async def _doubt(self, item: Item, line: _Line, why: str) -> None:
         async with self._database.begin() as work:
@@ -315,27 +378,3 @@ async def _answered(work: ServiceWork, letter: Letter, line: _Line) -> str | Non
 async def _part_of(work: ServiceWork, part: SentPart) -> SentPart | None:
     """What is known of it now."""
     return next((one for one in await work.whatsapp.of_item(part.item) if one.part == part.part), None)
-
-
-def _known(result: SendResult) -> WhatsAppState:
-    match result:
-        case Accepted():
-            return WhatsAppState.ACCEPTED
-        case Unknown():
-            return WhatsAppState.UNKNOWN
-        case NotSent() | Refused():
-            return WhatsAppState.REFUSED
-        case _:
-            assert_never(result)
-
-
-def _said(result: SendResult) -> str:
-    match result:
-        case Accepted():
-            return ""
-        case Unknown(reason) | NotSent(reason):
-            return reason
-        case Refused(code):
-            return f"{code}: {fault(code).words}"
-        case _:
-            assert_never(result)

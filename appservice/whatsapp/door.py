@@ -17,7 +17,7 @@ from appservice.worker import Fate, Finished
 from bridges.email.rate import RateCap
 from policies.case import DESK
 from policies.effects import Decision, Tell
-from policies.stranger import TRIAGE
+from policies.people.stranger import TRIAGE
 from rooms.apply import Applier
 from rooms.house import House
 from rooms.outgoing import Codec

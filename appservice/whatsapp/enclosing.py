@@ -12,11 +12,11 @@ from typing import Protocol
 from appservice.documents.handout import Enclosures, Handout
 from appservice.ports import ServiceDatabase
 from bridges.whatsapp.api import UploadResult
-from policies.capabilities import VOICE
-from policies.carrying import Enclose
 from policies.case import Case
+from policies.documents.carrying import Enclose
+from policies.documents.recordings import is_voice
 from policies.message import File
-from policies.recordings import is_voice
+from policies.networks.capabilities import VOICE
 from rooms.outcome import Cancelled, Parked, TakenOver
 from rooms.queue import Item, State
 

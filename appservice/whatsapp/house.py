@@ -85,6 +85,7 @@ def whatsapp_courier(
         codec,
         house,
         template=_named(whatsapp.template),
+        discreet=_named(whatsapp.discreet_template) if whatsapp.discreet_template else None,
         voice=Voice(organisation.name, organisation.telephone, one_number=house.one_number),
         pace=there.pace,
         enclosures=WhatsAppEnclosures(database, there.cloud, enclosures) if enclosures else None,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
 from policies.message import MessageId
-from policies.whatsapp import WINDOW
+from policies.networks.whatsapp import WINDOW
 from rooms.messages import SentMessages, SentPart
 from rooms.queue import ItemId
 
@@ -58,5 +58,5 @@ class WhatsAppLedger(SentMessages, Protocol):
 
 
 def window_key(case: CaseId, endpoint: EndpointId, number: str) -> str:
-    """What deliveries wait for until somebody writes to that number of ours."""
+    """What deliveries waited for before they waited for the channel itself (`networks.delivery.channel_key`)."""
     return f"window:{case}:{endpoint}:{number}"

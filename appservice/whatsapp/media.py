@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 
 from bridges.whatsapp.incoming import Incoming, Shared
 from bridges.whatsapp.media import Fetched, Medium, NotNow, Outcome, Wrong
-from policies.files import file_name
-from policies.filing import Refused
+from policies.documents.files import file_name
+from policies.documents.filing import Refused
 from policies.message import File, FileRef
-from policies.phrase import stored
+from policies.words.phrase import stored
 from rooms.homeserver import Trouble
 
 

@@ -13,7 +13,7 @@ from appservice.whatsapp.single import SingleMessages
 from bridges.whatsapp.convert_out import Addressee, code_template, template
 from policies.case import Network
 from policies.names import MEDIATORS, CaseId
-from policies.stranger import TRIAGE
+from policies.people.stranger import TRIAGE
 from rooms.homeserver import Trouble
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies.case import JOINT, Case, Conversation, Kind, PersonId
-from policies.colleagues import home_of
+from policies.case import Case, Conversation, Kind, PersonId
+from policies.networks.lines import Ours, conversation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,5 @@ class Numbers:
     def conversation(self, number: str, case: Case, person: PersonId) -> Conversation | None:
         """For which conversation something is that a person wrote to that number; None if that isn't certain."""
         if self.joint and number == self.joint:
-            return JOINT
-        own = home_of(case, person)
-        return own[0] if number == self.private and len(own) == 1 else None
+            return conversation_of(case, person, Ours.JOINT)
+        return conversation_of(case, person, Ours.PRIVATE) if number == self.private else None

@@ -26,13 +26,11 @@ from appservice.whatsapp.numbers import Numbers
 from appservice.worker import End, Fate, Finished
 from bridges.whatsapp.convert_in import read_message
 from bridges.whatsapp.incoming import Change, Described, Incoming, Pressed, Reacted, Sender, Shared, Shown, Words
-from policies.asking import Answer, PressedAnswer, read_answer_id
 from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
 from policies.effects import Hold
 from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
-from policies.stranger import Writer
-from policies.telephone import spellings
-from policies.whatsapp import (
+from policies.networks.delivery import channel_key
+from policies.networks.whatsapp import (
     decide_doubt,
     decide_keyword,
     decide_reaction,
@@ -41,6 +39,9 @@ from policies.whatsapp import (
     decide_stop,
     recognise,
 )
+from policies.people.stranger import Writer
+from policies.people.telephone import spellings
+from policies.questions.asking import Answer, PressedAnswer, read_answer_id
 from rooms import triage
 from rooms.handle import Handler
 from rooms.house import House
@@ -149,9 +150,11 @@ class WebhookReader:
         """They have written: for a day, anything may be written to them from that number."""
         if written.doubt:
             return
-        case, endpoint, number = written.case.id, written.person.endpoint.id, written.incoming.number
-        await work.whatsapp.heard(case, endpoint, number, written.item.received_at)
-        await work.outbox.wake(window_key(case, endpoint, number))
+        case, endpoint, number = written.case, written.person.endpoint.id, written.incoming.number
+        await work.whatsapp.heard(case.id, endpoint, number, written.item.received_at)
+        await work.outbox.wake(channel_key(case, endpoint))
+        # What was parked by a version before this one.
+        await work.outbox.wake(window_key(case.id, endpoint, number))
 
     async def _said(self, work: ServiceWork, written: _Written) -> None:
         case, incoming, item = written.case, written.incoming, written.item

@@ -9,12 +9,12 @@ from appservice.whatsapp.enclosing import recorded
 from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question, Released
 from catalogue import said
 from policies import message
-from policies.asking import answer_id
-from policies.carrying import Enclose
 from policies.case import Case, Conversation, Kind, Person, Sort
+from policies.documents.carrying import Enclose
 from policies.effects import AskWhose, Inform, Pose, Publish
 from policies.message import File, Text, Unreadable
-from policies.phrase import Phrase, phrase, together, when
+from policies.questions.asking import answer_id
+from policies.words.phrase import Phrase, phrase, together, when
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 
@@ -31,8 +31,8 @@ class Voice:
     one_number: bool
 
 
-def content(letter: Letter, person: Person, voice: Voice) -> Content:
-    """What a letter says. Raises Trouble for what is not sent at all."""
+def content(letter: Letter, person: Person, voice: Voice, url: str | None = None) -> Content:
+    """What a letter says; `url` leads to its reader's page. Raises Trouble for what is not sent at all."""
     author = letter.author or said(SOMEBODY, letter.case.language_of(person.id))
     match letter.content:
         case None:
@@ -40,7 +40,7 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
         case Pose():
             return _question(letter.case, letter.content)
         case Inform(text=text):
-            return Notice(text)
+            return Notice(together([text, _page(url)], by="\n") if url else text)
         case Text(body):
             return Post(author, phrase("wrote"), body)
         case message.Edit(body=body):
@@ -55,6 +55,19 @@ def content(letter: Letter, person: Person, voice: Voice) -> Content:
             raise Trouble("this does not travel by WhatsApp", transient=False)
         case _:
             assert_never(letter.content)
+
+
+def _page(url: str) -> Phrase:
+    return phrase(
+        "Your page: {url}\nIt opens once, and with your PIN alone, which your mediator tells you by telephone. Used or"
+        " too old, it has another one sent here, with the PIN.",
+        url=url,
+    )
+
+
+def leads_to_page(letter: Letter) -> bool:
+    """Whether it is about what is on the page alone."""
+    return isinstance(letter.content, Inform) and letter.content.page
 
 
 def _file(author: str, words: str, *, follows: bool) -> Content:

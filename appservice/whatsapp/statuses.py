@@ -19,12 +19,11 @@ from bridges.whatsapp.faults import Fault, Remedy, fault
 from bridges.whatsapp.incoming import Progress, Status
 from policies.case import Case, Doubt, Person, PersonId, Seen
 from policies.effects import Relay
-from policies.intake import decide_reached, decide_unreached
-from policies.message import MessageId
-from policies.noticing import NOTICE_FAILED
-from policies.recalling import name_of_removal
-from policies.states import MessageState
-from policies.whatsapp import (
+from policies.message import MessageId, Reaction, Removal
+from policies.networks.noticing import NOTICE_FAILED
+from policies.networks.reactions import decide_reaction_failed
+from policies.networks.states import MessageState
+from policies.networks.whatsapp import (
     Again,
     WhatsAppState,
     decide_again,
@@ -34,6 +33,8 @@ from policies.whatsapp import (
     decide_not_asked,
     further,
 )
+from policies.people.intake import decide_reached, decide_unreached
+from policies.undoing.recalling import name_of_removal
 from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import stranger_of
@@ -41,6 +42,7 @@ from rooms.marks import Mark, show
 from rooms.messages import SentPart
 from rooms.noticing import is_notice
 from rooms.outgoing import Codec
+from rooms.ports import Entry
 from rooms.queue import Item, ItemId, State
 
 _STATES = {
@@ -153,10 +155,10 @@ async def _arriving(report: _Report) -> None:
 
 
 async def _show(report: _Report, state: MessageState) -> Case:
-    """How far somebody's words have come, where they stand; that they were read is not shown (`policies.states`)."""
+    """How far somebody's words have come, where they stand; that they were read is not shown (`networks.states`)."""
     work, case, message = report.work, report.case, report.part.message
     entry = await work.journal.get(case.id, message) if message else None
-    if entry is None or message is None:
+    if entry is None or message is None or _is_reaction(entry):
         return case
     mark = Mark(entry.message.conversation, message, report.person.id, state, report.sent.id)
     said = await show(work, report.codec, case, mark, by=report.by, at=datetime.now(UTC))
@@ -183,12 +185,25 @@ async def _failed(report: _Report, wrong: Fault) -> None:
     if wrong.remedy is Remedy.VERIFY and person.endpoint.doubt is None:
         shown = replace(person.endpoint.seen or Seen(), key=None)
         case = await report.handler.follow(case, decide_doubt(case, person, Doubt(wrong.words, shown)))
+    entry = await work.journal.get(case.id, part.message) if part.message else None
+    if entry and _is_reaction(entry):
+        await _reaction_failed(report, case, wrong, removed=isinstance(entry.message.content, Removal))
+        return
     again = await _again(report, wrong)
     if again and not await _repeat(report, case):
         again = None
     if again is None:
         case = await _show(replace(report, case=case), MessageState.FAILED)
     await report.handler.follow(case, decide_failed(case, person, wrong.words, again))
+
+
+async def _reaction_failed(report: _Report, case: Case, wrong: Fault, *, removed: bool) -> None:
+    """Nobody is asked to send it again. One that is still on its way is told of where it ends (`courier`)."""
+    if report.sent.state is State.READY:
+        return
+    if report.sent.state is State.UNKNOWN:
+        await report.work.outbox.stop(report.sent.id, State.CANCELLED, wrong.words)
+    await report.handler.follow(case, decide_reaction_failed(case, report.person, wrong.words, removed=removed))
 
 
 async def _again(report: _Report, wrong: Fault) -> Again | None:
@@ -226,6 +241,11 @@ async def _repeat(report: _Report, case: Case) -> bool:
     relay = Relay(said.id, said.conversation, said.author, said.content, report.person.id, said.reply_to)
     await report.handler.follow(case, decide_again(case, relay))
     return True
+
+
+def _is_reaction(entry: Entry) -> bool:
+    """Whether what it carries is an emoji, or that one was taken back: words that were are told under another name."""
+    return isinstance(entry.message.content, Reaction | Removal)
 
 
 async def _is_removed(report: _Report, message: MessageId) -> bool:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from appservice.whatsapp.single import SILENT, SingleMessages
 from bridges.whatsapp.convert_out import Addressee, plain
-from policies.stranger import Stranger
-from policies.whatsapp import WINDOW
+from policies.networks.whatsapp import WINDOW
+from policies.people.stranger import Stranger
 from rooms.homeserver import Trouble
 from rooms.outcome import Outcome, Unanswered
 from rooms.queue import Item

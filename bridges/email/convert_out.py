@@ -22,7 +22,7 @@ from bridges.email.ids import EmailAddress
 from bridges.email.phrases import PHRASES
 from bridges.email.plaintext import WORDS_MARK, as_words, one_line
 from policies.case import Kind
-from policies.language import Language
+from policies.words.language import Language
 
 _REFERENCES: Final = 10
 """So many earlier Message-IDs keep a thread together; more only make the header long."""
@@ -147,6 +147,8 @@ class LinkKind(StrEnum):
     FIRST = "link-first"
     NEWS = "link"
     WHOSE = "link-whose"
+    DISCREET = "link-discreet"
+    """That there is a message, and nothing else: not who writes, nor what about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class LinkLetter:
     message_id: str
     at: datetime
     language: Language = Language.ENGLISH
+    subject: str | None = None
+    """What a discreet one says it is; None: as the language has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,7 @@ def render_link(letter: LinkLetter) -> OutgoingMail:
         "pause_url": letter.pause_url,
     }
     sender = Address(organisation, local_part, domain)
-    name, subject = letter.kind.value, f"{organisation}: {_subject(letter)}"
+    name, subject = letter.kind.value, _header_text(_subject(letter))
     message = _headed(sender, letter.recipient, subject, letter.message_id, letter.at)
     _pausable(message, letter.pause_url)
     html = _TEMPLATES.get_template(f"{letter.language}/{name}.html").render(values, language=letter.language)
@@ -260,15 +264,10 @@ def render_note(letter: PlainLetter) -> OutgoingMail:
 
 def _subject(letter: LinkLetter) -> str:
     phrases = PHRASES[letter.language]
-    match letter.kind:
-        case LinkKind.FIRST:
-            return phrases.first
-        case LinkKind.NEWS:
-            return phrases.news
-        case LinkKind.WHOSE:
-            return phrases.whose
-        case _:
-            assert_never(letter.kind)
+    if letter.kind is LinkKind.DISCREET:
+        return letter.subject or phrases.discreet
+    said = {LinkKind.FIRST: phrases.first, LinkKind.NEWS: phrases.news, LinkKind.WHOSE: phrases.whose}
+    return f"{letter.organisation}: {said[letter.kind]}"
 
 
 def _headed(sender: Address, to: EmailAddress, subject: str, message_id: str, at: datetime) -> EmailMessage:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from policies.language import Language
+from policies.words.language import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +16,26 @@ class Phrases:
     first: str
     news: str
     whose: str
+    discreet: str
 
 
 PHRASES: Mapping[Language, Phrases] = MappingProxyType(
     {
         Language.ENGLISH: Phrases(
-            "Please write your answer above this line", "end", "an invitation", "something new", "did you write to us?"
+            "Please write your answer above this line", "end", "an invitation", "something new", "did you write to us?",
+            "A message for you",
         ),
         Language.GERMAN: Phrases(
             "Bitte schreiben Sie Ihre Antwort über diese Zeile", "Ende", "eine Einladung", "etwas Neues",
-            "haben Sie uns geschrieben?",
+            "haben Sie uns geschrieben?", "Eine Nachricht für Sie",
         ),
         Language.SPANISH: Phrases(
             "Escriba su respuesta por encima de esta línea", "fin", "una invitación", "algo nuevo",
-            "¿nos ha escrito usted?",
+            "¿nos ha escrito usted?", "Un mensaje para usted",
         ),
         Language.FRENCH: Phrases(
             "Veuillez écrire votre réponse au-dessus de cette ligne", "fin", "une invitation", "du nouveau",
-            "nous avez-vous écrit ?",
+            "nous avez-vous écrit ?", "Un message pour vous",
         ),
     }
 )  # fmt: skip

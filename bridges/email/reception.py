@@ -3,7 +3,7 @@ to be.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -18,6 +18,14 @@ STRANGER_MOST: Final = 5
 """Mails an hour to the address of strangers, from one domain and from one address: neither keeps the others out."""
 _REGISTRIES: Final = frozenset({"ac", "co", "com", "edu", "gob", "gouv", "gov", "ne", "net", "nom", "or", "org"})
 """Below the domains of countries names are registered under these, as in `example.co.uk`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Under what a mail is counted, and how many there may be of those within the hour."""
+
+    key: str = field(repr=False)
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ class ReceivedMail:
     identity: str
     same_message: str
     recipients: int
+    counted: tuple[Counted, ...] = ()
+    """Where several processes take mail, each keeps to the limits for all of them."""
 
 
 class InboxVerdict(Enum):
@@ -48,7 +58,8 @@ class InboxVerdict(Enum):
     UNKNOWN = auto()
     """Nobody has that address, or any more."""
     OVER_CAP = auto()
-    """The address has had all it may have within the hour: `Reception` says so, an inbox never does."""
+    """The address has had all it may have within the hour, by what `Reception` has counted; or, where several processes
+    take mail, by what all of them have."""
 
 
 class MailInbox(Protocol):
@@ -116,7 +127,8 @@ class Reception:
             caps = ((self._cap, key), *zip(self._strangers, _keys_of_a_stranger(mail, key), strict=False))
             if any(cap.is_full(counted) for cap, counted in caps):
                 return InboxVerdict.OVER_CAP
-            verdict = await self._inbox.accept(mail)
+            counts = tuple(Counted(counted, cap.limit) for cap, counted in caps)
+            verdict = await self._inbox.accept(replace(mail, counted=counts))
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the mail server keeps the mail
             logger.error("a mail could not be stored: %s", type(error).__name__)
             return InboxVerdict.BUSY

@@ -11,7 +11,7 @@ from email.policy import compat32
 from typing import Final
 
 from bridges.email.mime import LIMITS, Limits, out_of_bounds
-from policies.mail import MailState, Report
+from policies.networks.mail import MailState, Report
 
 _UNREADABLE: Final = Report(None)
 _STATUS: Final = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")

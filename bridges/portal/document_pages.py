@@ -24,7 +24,7 @@ from bridges.portal.handing import put_down
 from bridges.portal.papers import Download, Handed, NotNow, PageImage, Papers
 from bridges.portal.requests import HEADERS, ended, form_of, is_ours, nothing, page, see, session_of
 from bridges.portal.views import House
-from policies.phrase import Phrase, phrase
+from policies.words.phrase import Phrase, phrase
 
 SHOWN_MOST: Final = 60
 SHOWN_WINDOW: Final = 60.0

@@ -11,7 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from bridges.portal.papers import Handed, NotNow
 from bridges.portal.requests import is_ours
-from policies.phrase import phrase
+from policies.words.phrase import phrase
 
 _CHUNK: Final = 1 << 16
 _FIELD_BYTES: Final = 1024

@@ -21,8 +21,8 @@ from bridges.portal.papers import Papers, Wished
 from bridges.portal.requests import HEADERS, ended, form_of, is_ours, nothing, page, see, session_of
 from bridges.portal.views import House
 from policies.commands.redacting import MARKED_MOST, TOO_MUCH, area_from, area_text, fits
-from policies.document import Area
-from policies.phrase import Phrase, phrase
+from policies.documents.document import Area
+from policies.words.phrase import Phrase, phrase
 
 WIDE, HIGH = 340, 480
 """Points of the picture on every screen, a telephone's as well: where it is pressed is told in these."""

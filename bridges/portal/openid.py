@@ -2,8 +2,8 @@
 
     POST /p/openid   {"access_token", "matrix_server_name"}, as the homeserver gave it ─▶ {"links": [{"room", "url"}]}
 
-The token says whose account it is, and whoever runs the homeserver can make one: so it stands for the link alone, and
-each link opens with the PIN like any other.
+The token says whose account it is, and whoever runs the homeserver can make one: so it stands for the link alone. What
+opens the link is told to that person's own devices, encrypted, or is a PIN that they have from their mediator.
 """
 
 from __future__ import annotations
@@ -36,12 +36,16 @@ class Unreachable(Exception):
     """The homeserver can't be asked at the moment."""
 
 
+class TooOften(Exception):
+    """Links were given to that account just now, or asked for, more often than is of any use."""
+
+
 class Accounts(Protocol):
     """What knows whose accounts there are."""
 
     async def entrances(self, token: str, server: str) -> Sequence[Entrance] | None:
         """Links for whoever the homeserver says that an OpenID token is of; None where it does not. Raises
-        Unreachable."""
+        Unreachable, TooOften."""
 
 
 class OpenIdDoor:
@@ -68,6 +72,8 @@ class OpenIdDoor:
             return _failed(HTTPStatus.BAD_REQUEST, "M_BAD_JSON", "an OpenID token of the homeserver is expected")
         try:
             found = await self._accounts.entrances(token, server)
+        except TooOften:
+            return _failed(HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", "too many links for this account")
         except Unreachable:
             return _failed(HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN", "the homeserver can't be asked now")
         if found is None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from policies.document import Area
-from policies.language import Language
-from policies.phrase import Phrase
+from policies.documents.document import Area
+from policies.words.language import Language
+from policies.words.phrase import Phrase
 
 
 @dataclass(frozen=True, slots=True)

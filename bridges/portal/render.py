@@ -17,8 +17,8 @@ from bridges.portal.ids import form_mark, new_nonce, viewing_mark
 from bridges.portal.papers import Paper, Place
 from bridges.portal.views import House, View
 from catalogue import day, said, tongue
-from policies.language import Language
-from policies.phrase import Phrase
+from policies.words.language import Language
+from policies.words.phrase import Phrase
 
 if TYPE_CHECKING:
     from bridges.portal.marking import Marked
@@ -120,6 +120,16 @@ def marking(house: House, shown: Paper, marked: Marked, session: str, size: tupl
 def pause(house: House) -> str:
     """A button that stops mail; only to follow the link stops nothing, for machines do that."""
     return _PAGES.get_template("pause.html").render(house=house)
+
+
+def goodbye(house: House, title: Phrase, text: Phrase) -> str:
+    """A page that says one thing, after which nothing of the others is left in the browser."""
+    return _PAGES.get_template("goodbye.html").render(house=house, title=title, text=text)
+
+
+def gone(house: House) -> str:
+    """A page without a word, on the way elsewhere; what was shown before is not left in the browser."""
+    return _PAGES.get_template("gone.html").render(house=house)
 
 
 def plain(house: House, title: Phrase, text: Phrase) -> str:

@@ -10,7 +10,7 @@ from aiohttp import web
 from bridges.portal import render
 from bridges.portal.ids import form_mark, is_token
 from bridges.portal.views import House
-from policies.phrase import phrase
+from policies.words.phrase import phrase
 
 COOKIE: Final = "mediatrix"
 _POLICY: Final = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -23,6 +23,9 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+FORGET: Final = {**HEADERS, "Clear-Site-Data": '"cache"'}
+"""What is `no-store` some browsers keep in their memory all the same, as it was shown, until they are told to clear it
+(Clear Site Data, section 3.1). It is in there only once another page is shown: so that page asks for this."""
 _BODY_LIMIT: Final = 128 * 1024
 
 
@@ -37,10 +40,16 @@ def see(where: str) -> web.Response:
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={**HEADERS, "Location": where})
 
 
+def left(answer: web.Response) -> web.Response:
+    """The answer to whoever leaves."""
+    answer.del_cookie(COOKIE, path="/p")
+    return answer
+
+
 def ended(house: House) -> web.Response:
-    """There is no session, or none any more."""
+    """There is no session, or none any more. Whose it was is not known, nor whether they wanted us to be named."""
     text = phrase("Please open the link in the last mail that you got from us, and enter your PIN.")
-    return page(render.plain(house, phrase("Please open your link again"), text), HTTPStatus.FORBIDDEN)
+    return page(render.plain(house.unnamed, phrase("Please open your link again"), text), HTTPStatus.FORBIDDEN)
 
 
 def nothing(house: House) -> web.Response:

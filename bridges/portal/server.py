@@ -5,12 +5,16 @@
     GET  /p/{link}/pause   a button for that
     POST /p/{link}/pause   no more mail (RFC 8058): no PIN, for it can only stop something
     GET  /p/rooms          what the session's person may see
-    POST /p/act            say, answer, enrol, mine, digest, pause
+    POST /p/act            say, answer, enrol, mine, digest, discreet, pause
     POST /p/leave          the session ends
+    GET  /p/exit           the session ends, and the browser is elsewhere at once
+    GET  /p/forget.css     the browser keeps nothing of ours, not even for its button “Back”
 
 No script, no third party: the content security policy forbids both. Link scanners that follow a link find the field.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -21,10 +25,14 @@ from aiohttp import web
 from bridges.email.rate import RateCap
 from bridges.portal import render
 from bridges.portal.ids import is_token
-from bridges.portal.requests import COOKIE, HEADERS, ended, form_of, is_ours, page, see, session_of
+from bridges.portal.requests import COOKIE, FORGET, HEADERS, ended, form_of, is_ours, left, page, see, session_of
 from bridges.portal.views import Closed, House, Portal, View
-from policies.phrase import Phrase, phrase
+from policies.words.phrase import Phrase, phrase
 
+logger = logging.getLogger(__name__)
+
+EXIT_WAITS: Final = 0.3
+"""So many seconds does whoever leaves quickly wait for their session to be ended."""
 _TEXT_LIMIT: Final = 20_000
 PAGE_TRIES: Final = 20
 PAGE_WINDOW: Final = 600.0
@@ -35,6 +43,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "enrol": frozenset({"words"}),
     "mine": frozenset({"message"}),
     "digest": frozenset({"times"}),
+    "discreet": frozenset({"on"}),
     "pause": frozenset(),
 }
 _DONE: Final[Mapping[str, Phrase]] = {
@@ -43,6 +52,7 @@ _DONE: Final[Mapping[str, Phrase]] = {
     "enrol": phrase("Thank you. These are your rooms."),
     "mine": phrase("Thank you. It is passed on to your own side and the mediators."),
     "digest": phrase("Thank you. That is how you are mailed from now on."),
+    "discreet": phrase("Thank you. That is how you are mailed from now on."),
     "pause": phrase("Nothing is mailed to you from now on."),
 }
 
@@ -55,6 +65,7 @@ class PortalPages:
     ) -> None:
         self._portal, self._house, self._caller, self._tries = portal, house, caller, tries
         self._is_secure = is_secure
+        self._leaving: set[asyncio.Future[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """What to add to an application."""
@@ -63,6 +74,8 @@ class PortalPages:
             web.get("/p/rooms", self._rooms),
             web.post("/p/act", self._act),
             web.post("/p/leave", self._leave),
+            web.get("/p/exit", self._exit),
+            web.get("/p/forget.css", self._forget),
             web.get("/p/{link}", self._door),
             web.post("/p/{link}", self._open),
             web.get("/p/{link}/pause", self._ask_to_pause),
@@ -74,22 +87,34 @@ class PortalPages:
             text=render.STYLE, content_type="text/css", headers={**HEADERS, "Cache-Control": "max-age=3600"}
         )
 
-    async def _door(self, _: web.Request) -> web.Response:
-        return page(render.locked_door(self._house))
+    async def _shown_to(self, request: web.Request) -> House:
+        """Who we are, as whoever comes with nothing but a link may learn it: who asked for discreet contact is not
+        given away to those who see their mails."""
+        link, asked = request.match_info["link"], request.url.host or ""
+        if asked == self._house.discreet_host or (is_token(link) and not await self._portal.may_be_named(link)):
+            return self._house.unnamed
+        return self._house
+
+    async def _door(self, request: web.Request) -> web.Response:
+        return page(render.locked_door(await self._shown_to(request)))
 
     async def _open(self, request: web.Request) -> web.Response:
         # Another site could have somebody enter with a link and PIN of its own, and write where it reads.
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-            return page(render.locked_door(self._house), HTTPStatus.FORBIDDEN)
+            return page(render.locked_door(await self._shown_to(request)), HTTPStatus.FORBIDDEN)
         caller = self._caller(request)
         if self._tries.is_full(caller):
             problem = phrase("Too many tries from here. Please wait ten minutes, or call.")
-            return page(render.locked_door(self._house, problem=problem), HTTPStatus.TOO_MANY_REQUESTS)
+            house = await self._shown_to(request)
+            return page(render.locked_door(house, problem=problem), HTTPStatus.TOO_MANY_REQUESTS)
         self._tries.count(caller)
         link, form = request.match_info["link"], await form_of(request)
         pin = "".join(form.get("pin", "").split())
         opened = await self._portal.open(link, pin) if is_token(link) and pin else Closed.WRONG
+        house = await self._shown_to(request)
         match opened:
+            case Closed.LOCKED if not house.organisation:
+                problem = phrase("Too many wrong tries. This is locked for half an hour.")
             case Closed.LOCKED:
                 problem = phrase(
                     "Too many wrong PINs. This is locked for half an hour, and your mediator knows. Please call."
@@ -108,7 +133,7 @@ class PortalPages:
                 answer = see("/p/rooms")
                 answer.set_cookie(COOKIE, opened, path="/p", httponly=True, secure=self._is_secure, samesite="Strict")
                 return answer
-        return page(render.locked_door(self._house, problem=problem), HTTPStatus.FORBIDDEN)
+        return page(render.locked_door(house, problem=problem), HTTPStatus.FORBIDDEN)
 
     async def _rooms(self, request: web.Request) -> web.Response:
         session = session_of(request)
@@ -145,19 +170,41 @@ class PortalPages:
             house = house.speaking(await self._portal.language(session))
             await self._portal.leave(session)
         text = phrase("You have left. Close this window if others use this computer.")
-        answer = page(render.plain(house, phrase("Goodbye"), text))
-        answer.del_cookie(COOKIE, path="/p")
+        return left(page(render.goodbye(house.unnamed, phrase("Goodbye"), text)))
+
+    async def _exit(self, request: web.Request) -> web.Response:
+        """A link, so that one press is enough, without a form or script. It ends nothing but one's own session, and the
+        cookie of that comes from no other site. Whoever is in a hurry waits for no database."""
+        session = session_of(request)
+        if session:
+            leaving = asyncio.ensure_future(self._portal.leave(session))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._has_left)
+            await asyncio.wait({leaving}, timeout=EXIT_WAITS)
+        answer = left(page(render.gone(self._house)))
+        answer.headers["Refresh"] = f"0; url={self._house.leave_to}"
         return answer
 
-    async def _ask_to_pause(self, _: web.Request) -> web.Response:
-        return page(render.pause(self._house))
+    def _has_left(self, leaving: asyncio.Future[None]) -> None:
+        self._leaving.discard(leaving)
+        if not leaving.cancelled() and leaving.exception():
+            logger.warning("a session that somebody left could not be ended, and ends by itself")
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        return web.Response(text="", content_type="text/css", headers=FORGET)
+
+    async def _ask_to_pause(self, request: web.Request) -> web.Response:
+        return page(render.pause(await self._shown_to(request)))
 
     async def _pause(self, request: web.Request) -> web.Response:
         link = request.match_info["link"]
         if is_token(link):
             await self._portal.pause(link)
+        house = await self._shown_to(request)
         text = phrase("If this was a link of yours, nothing is mailed to you from now on. Your mediator has been told.")
-        return page(render.plain(self._house, phrase("No more mail"), text))
+        if not house.organisation:
+            text = phrase("If this was a link of yours, nothing is mailed to you from now on.")
+        return page(render.plain(house, phrase("No more mail"), text))
 
 
 def _done(view: View, query: Mapping[str, str]) -> Phrase | None:

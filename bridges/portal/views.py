@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
-from policies.language import Language
-from policies.phrase import Phrase
-from policies.zones import UNIVERSAL
+from policies.words.language import Language
+from policies.words.phrase import Phrase
+from policies.words.zones import UNIVERSAL
+
+LEAVE_TO: Final = "https://www.wikipedia.org"
+"""Where whoever leaves in a hurry is led, if nothing else is configured: a page that anybody may have open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class View:
     """The time zone in which times are shown to them."""
     digest: str | None = None
     """At which times of the day others' words are mailed to them; None: at once."""
+    is_discreet: bool = False
+    """Whether what is mailed to them tells nothing."""
+    set_for_them: bool = False
+    """Whether a mediator set that, and could end it; nobody but they can, once they have made it their own."""
     has_documents: bool = False
     """Whether there is a page of documents, to look at and to hand in."""
     language: Language = Language.ENGLISH
@@ -91,6 +98,15 @@ class House:
     organisation: str
     telephone: str
     language: Language = Language.ENGLISH
+    leave_to: str = LEAVE_TO
+    """Where whoever leaves in a hurry is led."""
+    discreet_host: str | None = None
+    """The name of this server under which nobody learns who we are without a PIN."""
+
+    @property
+    def unnamed(self) -> House:
+        """Who it is, is not said: for whoever has shown nothing yet, or just left, beside somebody who reads along."""
+        return replace(self, organisation="", telephone="")
 
     def speaking(self, language: Language | None) -> House:
         """To somebody who reads in that language; None: to nobody who is known."""
@@ -121,7 +137,11 @@ class Portal(Protocol):
 
     async def act(self, session: str, nonce: str, what: str, values: Mapping[str, str]) -> bool:
         """Store an act of that session's person: `say` (room, text), `answer` (code, yes), `enrol` (words), `mine`
-        (message), `digest` (times), `pause`. The same nonce again is the same act. False for no session."""
+        (message), `digest` (times), `discreet` (on), `pause`. The same nonce again is the same act. False for no
+        session."""
+
+    async def may_be_named(self, link: str) -> bool:
+        """Whether whoever has that link may be shown who we are, before the PIN."""
 
     async def pause(self, link: str) -> None:
         """Whoever has the link wants no more mail. Silent about unknown links."""

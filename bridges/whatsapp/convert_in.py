@@ -20,8 +20,8 @@ from bridges.whatsapp.incoming import (
     Words,
 )
 from bridges.whatsapp.webhook import JsonObject, text
-from policies.telephone import normalised, user_id
-from policies.text import clean, one_line, technical
+from policies.people.telephone import normalised, user_id
+from policies.words.text import clean, one_line, technical
 
 WORDS_MOST: Final = 65_536
 """Characters; WhatsApp takes 4,096 of a person, and may one day take more."""

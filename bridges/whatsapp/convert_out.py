@@ -10,14 +10,14 @@ from typing import Any, Final, assert_never
 
 from bridges.whatsapp.words import LIMIT, formatted, in_parts, quoted, units
 from catalogue import said
-from policies.capabilities import CAPABILITIES
 from policies.case import Kind, Network
-from policies.language import Language
+from policies.documents.recordings import is_voice
 from policies.names import MEDIATORS
-from policies.phrase import Phrase, phrase
-from policies.recordings import is_voice
-from policies.telephone import user_id
-from policies.text import one_line
+from policies.networks.capabilities import CAPABILITIES
+from policies.people.telephone import user_id
+from policies.words.language import Language
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import one_line
 
 Json = dict[str, Any]
 BUTTON_BODY: Final = 1_024
@@ -127,6 +127,12 @@ def medium(audience: Kind, case: str, file: Uploaded, text: Phrase, language: La
     if file.mimetype.startswith("image/"):
         return {"type": "image", "image": inner}
     return {"type": "document", "document": {**inner, "filename": file.name}}
+
+
+def reaction(wamid: str, emoji: str) -> Json:
+    """An emoji on a message that somebody wrote to us; an empty one takes the last away (Cloud API, reaction
+    messages). It has no words, so nothing says who reads it: it stands on their own message."""
+    return {"type": "reaction", "reaction": {"message_id": wamid, "emoji": emoji}}
 
 
 def template(name: str, language: str) -> Json:

@@ -42,6 +42,7 @@ FAULTS: Final[Mapping[int, Fault]] = MappingProxyType(
     {
         **dict.fromkeys((4, 80007, 130429, 131056, 131000, 131016, 131057), _BUSY),
         131047: Fault(Remedy.WINDOW, "they have not written for 24 hours"),
+        131009: Fault(Remedy.GIVE_UP, "WhatsApp does not take a value in it"),
         131026: Fault(Remedy.GIVE_UP, "WhatsApp can't reach that number: they may not use it, or have an old version"),
         131051: Fault(Remedy.GIVE_UP, "WhatsApp does not carry that kind of message"),
         131021: Fault(Remedy.GIVE_UP, "that is our own number"),

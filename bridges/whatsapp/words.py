@@ -6,9 +6,9 @@ Every line of a person's words stands behind a mark, so that none of them can pa
 import re
 from typing import Final
 
-from policies.capabilities import CAPABILITIES
 from policies.case import Network
-from policies.text import clean, marked
+from policies.networks.capabilities import CAPABILITIES
+from policies.words.text import clean, marked
 
 LIMIT: Final = CAPABILITIES[Network.WHATSAPP].text or 0
 """Characters of one text, counted as UTF-16 does, to be on the safe side."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
-from policies.ask import Accepting, Adopting, Ask
-from policies.asking import how, put
 from policies.case import Case, Consent, Person
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.effects import Effect, Inform, Pose
-from policies.membership import caucuses_of
 from policies.message import Proof
+from policies.moderation.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase, when
-from policies.text import marked, moment
+from policies.people.membership import caucuses_of
+from policies.questions.ask import Accepting, Adopting, Ask
+from policies.questions.asking import how, put
+from policies.words.phrase import phrase, when
+from policies.words.text import marked, moment
 
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.ask import Broadcasting
-from policies.asking import put
 from policies.case import DESK, Case, PersonId
 from policies.commands.form import Form
-from policies.course import private_rooms
 from policies.effects import Announce, Effect, Inform, Tell
-from policies.guard import echoes
-from policies.membership import bridged_readers
+from policies.moderation.course import private_rooms
+from policies.moderation.guard import echoes
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import phrase, together
+from policies.people.membership import bridged_readers
 from policies.plan import desk_label
+from policies.questions.ask import Broadcasting
+from policies.questions.asking import put
 from policies.status import reader_names
-from policies.text import clean, marked
+from policies.words.phrase import phrase, together
+from policies.words.text import clean, marked
 
 _EXAMPLE = "!broadcast: We meet on 3 May at ten"
 

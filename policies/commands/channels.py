@@ -8,15 +8,15 @@ from typing import Final
 from policies import effects
 from policies.case import Case, Consent, Network, Person
 from policies.commands.form import Form
-from policies.delivery import CARRIED_BY, by_link, channel_key
 from policies.effects import Explain, Inform, Resume
-from policies.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
-from policies.joining import introductions
-from policies.language import Language, language_of
-from policies.membership import caucuses_of
+from policies.networks.delivery import CARRIED_BY, channel_key
+from policies.networks.whatsapp import account_confirmed, account_text
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase
-from policies.whatsapp import account_confirmed, account_text
+from policies.people.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm
+from policies.people.joining import first_words
+from policies.people.membership import caucuses_of
+from policies.words.language import Language, language_of
+from policies.words.phrase import phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,15 @@ class RecordConsent:
         by = case.person(facts.by) if facts.by else None
         consent = Consent(by.name if by else "the organisation", facts.at, self.wording)
         endpoint = replace(person.endpoint, content_consent=consent)
-        agreed = case.with_person(replace(person, endpoint=endpoint))
+        after = replace(person, endpoint=endpoint)
+        agreed = case.with_person(after)
         return Done(
             agreed,
             f"On record: {person.name} agreed to have the words themselves sent {carried} (“{self.wording}”)."
             f"{_unconfirmed(person)}",
             (
                 Resume(channel_key(case, endpoint.id)),
-                *(introductions(agreed, person) if by_link(person) else ()),
+                *first_words(person, agreed),
             ),
         )
 
@@ -121,12 +122,14 @@ class ConfirmIdentity:
 
 
 def _unconfirmed(person: Person) -> str:
-    """What the mediator answers for, where nobody has shown whose mailbox it is."""
-    if person.endpoint.network is not Network.EMAIL or person.endpoint.enrolled:
+    """What is missing yet, where nobody has shown whose mailbox it is."""
+    if person.endpoint.is_confirmed:
         return ""
     return (
-        f" It is on your word that {person.endpoint.address} is {person.name}'s mailbox: it was never confirmed with"
-        f" the PIN. Have it read back to you; in doubt, !mail verify {person.name}."
+        f" Until {person.name} has confirmed that {person.endpoint.address} is theirs, behind the link that went there,"
+        " words neither go there nor are believed from there; whether they want words by mail they say there"
+        f" themselves, and that counts instead of this. Tell {person.name} the PIN for it by telephone:"
+        f" !mail pin {person.name}"
     )
 
 

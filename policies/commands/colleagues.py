@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from policies.ask import Proving
-from policies.asking import put
 from policies.case import DESK, Case, Network, Person, Role
-from policies.colleagues import ROOM, SIDE, without
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, channel_of
 from policies.effects import CheckAddress, Effect
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.people.colleagues import ROOM, SIDE, without
+from policies.questions.ask import Proving
+from policies.questions.asking import put
 
 MEDIATORS_ONLY: Final = Refused("That is said at the desk of the mediators' room", "!help lists what is said here")
 CODE_LASTS: Final = timedelta(days=1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from policies.ask import Act
-from policies.asking import put
 from policies.case import DESK, Case
 from policies.effects import Effect
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.questions.ask import Act
+from policies.questions.asking import put
 
 
 def confirm(case: Case, act: Act, line: str, facts: Facts, *first: Effect, words: str = "") -> Outcome:

@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from policies.ask import Moving
 from policies.case import Case, Conversation, Endpoint, EndpointId, Network, Participation, Person, PersonId, Side
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import removed
 from policies.commands.sides import side_for
-from policies.delivery import channel_key
-from policies.document import Action, DocumentId
-from policies.documents import Allowed, Wish, may
+from policies.documents.document import Action, DocumentId
+from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Announce, Effect, Inform, Resume
-from policies.floor import moved as moved_on_the_floor
-from policies.membership import bridged_readers, caucuses_of
+from policies.moderation.floor import moved as moved_on_the_floor
+from policies.networks.delivery import channel_key
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase, together
-from policies.releasing import closed
+from policies.people.membership import bridged_readers, caucuses_of
+from policies.questions.ask import Moving
+from policies.releases.releasing import closed
 from policies.status import reader_names
-from policies.text import name_problem, skeleton
+from policies.words.phrase import phrase, together
+from policies.words.text import name_problem, skeleton
 
 ON_ITS_WAY: Final = timedelta(minutes=10)
 """So long after a correction, what comes by a channel with one address for all may have been meant for the old room."""
@@ -115,7 +115,7 @@ def _anew(endpoint: Endpoint, number: int, facts: Facts) -> Endpoint:
     """The same mailbox or number under another name, so that no old address or link leads to the new room."""
     shared = endpoint.network is Network.WHATSAPP
     settled = facts.at + ON_ITS_WAY if shared else facts.at
-    return replace(endpoint, id=EndpointId(f"e{number}"), settled=settled)
+    return replace(endpoint, id=EndpointId(f"e{number}"), first=None, settled=settled)
 
 
 def _own_acts(before: Case, after: Case, old: PersonId, new: PersonId) -> Case:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from policies.ask import Ending, Withdrawing
-from policies.asking import put
 from policies.case import Case, Person, Phase, Role
-from policies.closing import begun
 from policies.commands.confirming import confirm
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
-from policies.course import ORGANISATION, PAUSABLE, gone_on, paused, withdrawn, without_pause
 from policies.effects import Effect, Inform, Pose
-from policies.membership import caucuses_of
+from policies.moderation.closing import begun
+from policies.moderation.course import ORGANISATION, PAUSABLE, gone_on, paused, withdrawn, without_pause
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import Phrase, phrase, together, when
-from policies.text import moment
+from policies.people.membership import caucuses_of
+from policies.questions.ask import Ending, Withdrawing
+from policies.questions.asking import put
+from policies.words.phrase import Phrase, phrase, together, when
+from policies.words.text import moment
 
 WITHDRAWAL_LASTS = timedelta(days=1)
 """So long a party may answer whether they really withdraw: the question may come to them as a link in a mail."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from policies.case import Case, Network
 from policies.commands.form import Form
-from policies.delivery import channel_key
-from policies.digest import Digest, digest_text, read_times
 from policies.effects import Inform, Resume
-from policies.membership import caucuses_of
+from policies.networks.delivery import channel_key
+from policies.networks.digest import Digest, digest_text, read_times
 from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
-from policies.phrase import phrase
-from policies.zones import WRITTEN, zone_named
+from policies.people.membership import caucuses_of
+from policies.words.phrase import phrase
+from policies.words.zones import WRITTEN, zone_named
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies import cards
-from policies.carrying import Recall
 from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.commands.naming import (
@@ -23,12 +21,14 @@ from policies.commands.naming import (
     place_of_answer,
     sees,
 )
-from policies.document import Action, Label, is_stricter
-from policies.documents import at_home, relabelled
+from policies.documents import cards
+from policies.documents.carrying import Recall
+from policies.documents.document import Action, Label, is_stricter
+from policies.documents.rights import at_home, relabelled
+from policies.documents.sharing import posted
 from policies.outcome import Facts, Outcome, Refused
-from policies.phrase import phrase, together
-from policies.release import Share
-from policies.sharing import posted
+from policies.releases.release import Share
+from policies.words.phrase import phrase, together
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from policies.phrase import phrase
+from policies.words.phrase import phrase
 
 _PARTS = re.compile(r"(?:(?P<d>\d{1,3})d)?(?:(?P<h>\d{1,3})h)?(?:(?P<m>\d{1,4})m(?:in)?)?", re.IGNORECASE)
 HOW_LONG = phrase("How long is written like 10m, 2h or 3d, at most a year")

@@ -1,20 +1,20 @@
-"""A document itself to one person's channel outside Matrix, by command (`policies.enclosing`)."""
+"""A document itself to one person's channel outside Matrix, by command (`policies.documents.enclosing`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies import cards
-from policies.carrying import Enclose
 from policies.case import Case, Person
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find
-from policies.document import Action, Document, Version
-from policies.documents import Denied, Wish, may
-from policies.enclosing import endless, not_enclosed
-from policies.membership import caucuses_of
+from policies.documents import cards
+from policies.documents.carrying import Enclose
+from policies.documents.document import Action, Document, Version
+from policies.documents.enclosing import endless, not_enclosed
+from policies.documents.rights import Denied, Wish, may
 from policies.outcome import Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase
+from policies.people.membership import caucuses_of
+from policies.words.phrase import phrase
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from policies.case import Case, Person
 from policies.commands.durations import HOW_LONG, duration, in_words
 from policies.commands.form import Form
 from policies.effects import Inform
-from policies.floor import floor_text, mute_text
-from policies.membership import caucuses_of
-from policies.mode import Floor, Mode, Spell
+from policies.moderation.floor import floor_text, mute_text
+from policies.moderation.mode import Floor, Mode, Spell
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import Phrase
-from policies.text import moment
+from policies.people.membership import caucuses_of
+from policies.words.phrase import Phrase
+from policies.words.text import moment
 
 NEEDS_MODULE = (
     "To hold posts before anybody sees them, the homeserver needs a module that it doesn't have yet. Until then"

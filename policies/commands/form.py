@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from policies.phrase import Phrase, phrase, stored, together
+from policies.words.phrase import Phrase, phrase, stored, together
 
 C_co = TypeVar("C_co", covariant=True)
 

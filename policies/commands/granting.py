@@ -9,24 +9,24 @@ import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from policies import cards
-from policies.carrying import Recall
 from policies.case import DESK, JOINT, Case, Conversation, PersonId, caucus
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find, find_managed
-from policies.document import Action
-from policies.documents import at_home, revoked
+from policies.documents import cards
+from policies.documents.carrying import Recall
+from policies.documents.document import Action
+from policies.documents.rights import at_home, revoked
+from policies.documents.sharing import no_way_out, terms
 from policies.effects import Inform, Tell
-from policies.membership import caucuses_of
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase, together, when
-from policies.release import Release, Share, Standing
-from policies.releasing import ask_author, numbered, previewed
+from policies.people.membership import caucuses_of
+from policies.releases.release import Release, Share, Standing
+from policies.releases.releasing import ask_author, numbered, previewed
 from policies.schedule import Due, Schedule, due_key
-from policies.sharing import no_way_out, terms
-from policies.text import one_line, skeleton
+from policies.words.phrase import phrase, together, when
+from policies.words.text import one_line, skeleton
 
 _GRANT = re.compile(
     r"(?P<number>\S+)(?:\s+(?P<action>view|download))?\s+to\s+(?P<to>.+?)"

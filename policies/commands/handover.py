@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.ask import Ask, TakingOver
-from policies.asking import put
 from policies.case import DESK, Case, Kind, Network, Participation, Person, Role, Sort
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, removed
 from policies.effects import Announce, Effect, Inform, Tell
-from policies.membership import caucuses_of, conversations
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import Phrase, phrase
-from policies.release import CONSENT_LASTS
-from policies.text import moment
+from policies.people.membership import caucuses_of, conversations
+from policies.questions.ask import Ask, TakingOver
+from policies.questions.asking import put
+from policies.releases.release import CONSENT_LASTS
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import moment
 
 _EXAMPLE = "!handover Max @max:example.org"
 

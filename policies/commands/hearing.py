@@ -19,8 +19,8 @@ from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.vocabulary import Command, GiveAnswer, Help
 from policies.commands.waiting import ShowDead, ShowHeads, ShowLog
 from policies.commands.whatsapp import ShowWhatsApp
-from policies.membership import is_proven
 from policies.outcome import Refused
+from policies.people.membership import is_proven
 
 EVERYWHERE = (
     HoldCommand,

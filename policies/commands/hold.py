@@ -9,25 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies import showing
-from policies.ask import Meaning
-from policies.asking import how
-from policies.carrying import Erase
 from policies.case import DESK, Case, Person
 from policies.commands.form import Form
-from policies.course import resting
+from policies.documents.carrying import Erase
+from policies.documents.filing import NO_DOCUMENT
 from policies.effects import EndHold, Inform, ResumeHold, Tell
-from policies.filing import NO_DOCUMENT
-from policies.hold import NO_REASON, REASONS, AtHand, HoldEnd, Reason, doubtful, read_reason, told_at, words_in
-from policies.membership import bridged_readers, conversations, readers
 from policies.message import File, Unproven
-from policies.mode import Mode
+from policies.moderation.course import resting
+from policies.moderation.hold import (
+    NO_REASON,
+    REASONS,
+    AtHand,
+    HoldEnd,
+    Reason,
+    doubtful,
+    read_reason,
+    told_at,
+    words_in,
+)
+from policies.moderation.mode import Mode
 from policies.names import JOINT, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import phrase, stored, together, when
+from policies.people.membership import bridged_readers, conversations, readers
 from policies.plan import desk_label, label
-from policies.release import Agreed, OfHold, Release, Standing, heading_of
-from policies.releasing import begun, closed_all
-from policies.text import clean, one_line
+from policies.questions.ask import Meaning
+from policies.questions.asking import how
+from policies.releases.release import Agreed, OfHold, Release, Standing, heading_of
+from policies.releases.releasing import begun, closed_all
+from policies.words.phrase import phrase, stored, together, when
+from policies.words.text import clean, one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from policies.ask import WritingToStranger
-from policies.asking import put
 from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.commands.strangers import NUMBER, TRIAGE_ONLY, found_in, having, split
 from policies.commands.taking_on import OPENING, OpenFor
 from policies.effects import Tell, WriteToStranger
-from policies.intake import declining, line_of, objection
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.people.intake import declining, line_of, objection
+from policies.people.stranger import Stands, Stranger, StrangerId
+from policies.questions.ask import WritingToStranger
+from policies.questions.asking import put
 from policies.showing import ShowReferrals
-from policies.stranger import Stands, Stranger, StrangerId
-from policies.text import clean, marked, name_problem, one_line
+from policies.words.text import clean, marked, name_problem, one_line
 
 WORDS_MOST = 2_000
 """Characters of an answer: one message on every network."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies import showing
-from policies.case import Case, EndpointId, Network, Person, Role
+from policies.case import Case, EndpointId, Network, Person, Role, address_key
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
-from policies.delivery import channel_key
 from policies.effects import Effect, Resume
-from policies.joining import anew, introductions
+from policies.networks.delivery import channel_key
 from policies.outcome import Done, Facts, Outcome, Refused, reached_by
-from policies.text import one_line
+from policies.people.joining import anew, introductions
+from policies.words.text import one_line
 
 PAUSED = "a mediator paused it"
 
@@ -74,9 +74,10 @@ class ChangeAddress:
             return Refused(f"{self.address} is {known.name}'s address in this case", "No two people share a mailbox")
         moved, invited = _reached_anew(case, person, self.address, facts)
         answer = (
-            f"{person.name} is reached at {self.address} from now on, and gets the first mail of each room there. The"
-            f" old reply addresses are refused. The consent to words by mail was given for the old mailbox; ask again:"
-            f" !consent {person.name}: agreed by telephone to read the case by mail"
+            f"{person.name} is reached at {self.address} from now on: a link goes there, and the old reply addresses"
+            f" are refused. Until {person.name} has confirmed behind that link that the address is theirs, no words are"
+            f" mailed there, and none are taken from there. Tell {person.name} the PIN for it by telephone: !mail pin"
+            f" {person.name}. The consent to words by mail was given for the old mailbox; the page asks for it again."
         )
         return Done(moved, answer, invited)
 
@@ -148,7 +149,9 @@ class LinksOnly:
         if person.endpoint.content_consent is None:
             return Refused(f"{person.name} gets no words by mail as it is", f"!mail pin {person.name} gives them a PIN")
         number = case.made + 1
-        endpoint = replace(person.endpoint, id=EndpointId(f"e{number}"), content_consent=None)
+        endpoint = replace(
+            person.endpoint, id=EndpointId(f"e{number}"), first=person.endpoint.mailbox, content_consent=None
+        )
         now = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)
         answer = (
             f"From now on {person.name} gets links without words, and needs a PIN: !mail pin {person.name}. What was"
@@ -190,9 +193,11 @@ class ShowHeaders:
 def _reached_anew(case: Case, person: Person, address: str, facts: Facts) -> tuple[Case, tuple[Effect, ...]]:
     """By a channel of which nothing is known yet; and the first letters there."""
     number = case.made + 1
+    same = address_key(Network.EMAIL, address) == address_key(Network.EMAIL, person.endpoint.address)
     endpoint = replace(
         person.endpoint,
         id=EndpointId(f"e{number}"),
+        first=person.endpoint.mailbox if same else None,
         address=address,
         content_consent=None,
         stopped=None,

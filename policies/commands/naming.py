@@ -6,13 +6,13 @@ import re
 from typing import Final
 
 from policies.case import DESK, Case, Conversation
-from policies.document import Action, Document, Version
-from policies.documents import Allowed, Wish, all_may_view, may
+from policies.documents.document import Action, Document, Version
+from policies.documents.rights import Allowed, Wish, all_may_view, may
 from policies.effects import Effect, Inform, Tell
-from policies.membership import readers
 from policies.outcome import Done, Facts, Refused
-from policies.phrase import Phrase, phrase
-from policies.text import one_line
+from policies.people.membership import readers
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import one_line
 
 NUMBER: Final = re.compile(r"D\d{1,6}(\.\d{1,4})?", re.IGNORECASE)
 """How a document is named: D1, or D1.2 for its second version."""

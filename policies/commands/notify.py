@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from policies.ask import Reaching
-from policies.asking import put
 from policies.case import DESK, Case, Network, Noticed, Person
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.effects import CheckAddress
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.telephone import normalised, spellings
+from policies.people.telephone import normalised, spellings
+from policies.questions.ask import Reaching
+from policies.questions.asking import put
 
 CODE_LASTS: Final = timedelta(days=1)
 """So long the code counts that was sent: mail may come late."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies import cards
 from policies.case import Case, PersonId
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER
-from policies.documents import all_may_view, at_home
-from policies.filing import announced
+from policies.documents import cards
+from policies.documents.filing import announced
+from policies.documents.quarantine import REASON_LIMIT, let_out
+from policies.documents.rights import all_may_view, at_home
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import Phrase
-from policies.quarantine import REASON_LIMIT, let_out
-from policies.text import one_line
+from policies.words.phrase import Phrase
+from policies.words.text import one_line
 
 _EXAMPLE = "!doc keep D3: it is the recording of our call"
 

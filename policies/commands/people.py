@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from policies.ask import Consenting, Passing, Removing
 from policies.case import (
     STAFF,
     Case,
@@ -26,13 +25,16 @@ from policies.commands.agreement import on_paper
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.sides import side_for, some_side
-from policies.course import without_person
-from policies.floor import without
-from policies.membership import sits_in_a_caucus
+from policies.moderation.course import without_person
+from policies.moderation.floor import without
+from policies.networks.delivery import by_link
+from policies.networks.discreet import Discreet
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.releasing import closed, not_passed
-from policies.telephone import contact, spellings, user_id
-from policies.text import name_problem, skeleton
+from policies.people.membership import sits_in_a_caucus
+from policies.people.telephone import contact, spellings, user_id
+from policies.questions.ask import Consenting, Passing, Removing
+from policies.releases.releasing import closed, not_passed
+from policies.words.text import name_problem, skeleton
 
 ROLES = tuple(role.value for role in Role if role is not Role.COLLEAGUE)
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -53,6 +55,8 @@ class AddPerson:
     """To have the words themselves sent by mail."""
     accepted: Consent | None = None
     """That the agreement to mediate was accepted on paper."""
+    discreet: bool = False
+    """That nothing which is sent to them may tell anything, from the first letter on."""
 
     @property
     def on_whatsapp(self) -> frozenset[str]:
@@ -66,6 +70,8 @@ class AddPerson:
         problem = address_problem(self, facts)
         if problem:
             return problem
+        if self.discreet and self.network is Network.MATRIX:
+            return Refused(f"{self.name} reads in Matrix", "What a locked screen shows is set in the Matrix app")
         known = next(filter(None, (case.at_address(self.network, a) for a in (self.address, *self.on_whatsapp))), None)
         if known:
             return _add_again(case, self, known)
@@ -81,7 +87,8 @@ class AddPerson:
             )
         number = case.made + 1
         endpoint = Endpoint(EndpointId(f"e{number}"), self.network, self.address, self.consent)
-        person = Person(PersonId(f"p{number}"), self.name, endpoint)
+        discreet = Discreet.MEDIATOR if self.discreet else None
+        person = Person(PersonId(f"p{number}"), self.name, endpoint, discreet=discreet)
         case = replace(case, people=(*case.people, person), made=number)
         return _seat(on_paper(case, person, self.accepted) if self.accepted else case, person, self)
 
@@ -100,7 +107,18 @@ class RemovePerson:
         if facts.by is None:
             return removed(case, person)
         line = f"!party remove {person.name}"
-        return confirm(case, Removing(person.id), line, facts)
+        return confirm(case, Removing(person.id), line, facts, words=_lost(person))
+
+
+def _lost(person: Person) -> str:
+    """What whoever adds them again must know."""
+    if person.discreet is None:
+        return ""
+    who = "asked for" if person.discreet is Discreet.OWN else "has"
+    return (
+        f"{person.name} {who} contact that tells nothing, and that ends with their part: whoever adds them again adds"
+        f" them with `discreetly`, or their first letter says who we are."
+    )
 
 
 def removed(case: Case, person: Person) -> Outcome:
@@ -124,6 +142,15 @@ def removed(case: Case, person: Person) -> Outcome:
     return Done(
         left, f"{person.name} takes part no more, and reads nothing from now on. What was read can't be unread."
     )
+
+
+def somebody_elses(case: Case, wanted: AddPerson, what: str) -> Refused | None:
+    """Why nobody can be reached there from now on: somebody in the case is, by that `what` or another name of it."""
+    for name in (wanted.address, *sorted(wanted.on_whatsapp)):
+        known = case.at_address(wanted.network, name)
+        if known:
+            return Refused(f"{name} is {known.name}'s {what} in this case", f"No two people share one {what}")
+    return None
 
 
 def address_problem(command: AddPerson, facts: Facts) -> Refused | None:
@@ -236,8 +263,14 @@ def _welcome(case: Case, person: Person, command: AddPerson) -> str:
     match person.endpoint.network:
         case Network.MATRIX:
             how = "is invited in Matrix"
-        case Network.EMAIL if person.endpoint.content_consent:
+        case Network.EMAIL if not by_link(person):
             how = "takes part by mail (consent on record; mail is not end-to-end encrypted)"
+        case Network.EMAIL if person.endpoint.content_consent and not person.discreet:
+            how = (
+                "takes part by mail (consent on record; mail is not end-to-end encrypted). Words are mailed once they"
+                f" have confirmed the address, behind the link that goes there, with a PIN: !mail pin {person.name}"
+                " makes one, to be told by telephone"
+            )
         case Network.EMAIL:
             how = (
                 "takes part by mail. Links without words are mailed; behind them is a page that needs a PIN:"
@@ -253,7 +286,8 @@ def _welcome(case: Case, person: Person, command: AddPerson) -> str:
             )
         case _:
             assert_never(person.endpoint.network)
-    return f"{person.name} ({command.role}) is in{where}, and {how}."
+    hidden = f" Nothing that is sent to {person.name} tells anything." if person.discreet else ""
+    return f"{person.name} ({command.role}) is in{where}, and {how}.{hidden}"
 
 
 def _person(words: list[str], role: Role) -> AddPerson | str:
@@ -266,18 +300,22 @@ def _person(words: list[str], role: Role) -> AddPerson | str:
     if not name:
         return "A name is missing"
     side: str | None = None
+    discreet = False
     while rest:
         match rest[0].lower():
+            case "discreetly":
+                discreet, rest = True, rest[1:]
             case "as" if len(rest) > 1 and rest[1].lower() in ROLES:
                 role, rest = Role(rest[1].lower()), rest[2:]
             case "as":
                 return f"A role is one of {', '.join(ROLES)}"
             case "on" if len(rest) > 1:
-                end = next((i for i, word in enumerate(rest) if i > 1 and word.lower() == "as"), len(rest))
+                ends = {"as", "discreetly"}
+                end = next((i for i, word in enumerate(rest) if i > 1 and word.lower() in ends), len(rest))
                 side, rest = " ".join(rest[1:end]), rest[end:]
             case _:
                 return f"I don't understand “{' '.join(rest)}”"
-    return AddPerson(name, *channel_of(address), role, side)
+    return AddPerson(name, *channel_of(address), role, side, discreet=discreet)
 
 
 def _begins_a_number(word: str) -> bool:
@@ -296,7 +334,7 @@ PeopleCommand = AddPerson | RemovePerson
 FORMS: tuple[Form[PeopleCommand], ...] = (
     Form(
         "party add",
-        "!party add NAME ADDRESS [as ROLE] [on SIDE]",
+        "!party add NAME ADDRESS [as ROLE] [on SIDE] [discreetly]",
         "somebody takes part: with a Matrix id of this homeserver, a mail address, or a number on WhatsApp",
         "!party add Carl carl@example.org",
         lambda words: _person(words, Role.PARTY),

@@ -1,6 +1,6 @@
 """A question of the mediator to somebody, or to all of a side, that they answer by yes or no (M11).
 
-It is refused when it repeats what was said in a private room (`policies.guard`): a command is written in haste, and
+It is refused when it repeats what was said in a private room (`moderation.guard`): a command is written in haste, and
 what went out by mail can't be called back.
 """
 
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.ask import Wondering
-from policies.asking import put
 from policies.case import Case, Conversation, ConversationId, Person
 from policies.commands.form import Form
-from policies.course import resting
 from policies.effects import Effect, Pose
-from policies.guard import echoes
-from policies.membership import caucuses_of
+from policies.moderation.course import resting
+from policies.moderation.guard import echoes
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase
-from policies.release import CONSENT_LASTS
-from policies.text import clean, skeleton
+from policies.people.membership import caucuses_of
+from policies.questions.ask import Wondering
+from policies.questions.asking import put
+from policies.releases.release import CONSENT_LASTS
+from policies.words.phrase import phrase
+from policies.words.text import clean, skeleton
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,63 +1,99 @@
-"""Quiet hours of somebody who takes part by mail or WhatsApp: set by a mediator, or by that person in private (B6)."""
+"""When nothing is sent to somebody by mail or WhatsApp, by the clock or for some days (B5, B6).
+
+Set by a mediator, or by that person in private.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from policies.case import Case
+from policies.case import Case, Person
+from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
-from policies.delivery import channel_key
 from policies.effects import Inform, Resume
-from policies.membership import caucuses_of
+from policies.networks.delivery import channel_key
+from policies.networks.quiet import Quiet, quiet_text, read_quiet, rests_text
 from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
-from policies.phrase import phrase
-from policies.quiet import Quiet, read_quiet
+from policies.people.membership import caucuses_of
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import moment
 
 
 @dataclass(frozen=True, slots=True)
 class SetQuiet:
-    """When nothing is sent to somebody; no hours: none. No name: whoever says it."""
+    """When nothing is sent to somebody; no hours: whenever something comes, from now on. No name: whoever says it."""
 
     name: str | None
     hours: Quiet | None
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
-        """What waits is sent when they end; the person is told, if it was not they who said so."""
-        person = own_or_named(case, self.name, facts, phrase("quiet hours"), "20:00-08:00 Europe/Berlin")
+        """What waits is sent when they end; the person is told."""
+        person = _away_from_matrix(case, self.name, facts)
         if isinstance(person, Refused):
             return person
-        if not person.endpoint.is_bridged and person.noticed is None:
-            remedy = phrase("Quiet hours are for mail and WhatsApp; a Matrix app has its own")
-            return Refused(phrase("{name} reads in Matrix", name=person.name), remedy)
-        after = case.with_person(replace(person, quiet=self.hours))
+        rests = person.rests if self.hours else None
+        said = f"{person.name} has no quiet hours any more; what waited is sent now."
         if self.hours:
             said = f"Nothing is sent to {person.name} from {self.hours}; what is said then is sent afterwards."
-            told = phrase(
-                "Nothing is sent to you from {hours}; you get it afterwards. !quiet off ends that.",
-                hours=str(self.hours),
-            )
-        else:
-            said = f"{person.name} has no quiet hours any more; what waited is sent now."
-            told = phrase("You have no quiet hours any more. !quiet 20:00-08:00 Europe/Berlin would set some.")
-        own = (Inform(person.id, where, told) for where in caucuses_of(case, person.id)[:1])
-        return Done(after, said, (Resume(channel_key(case, person.endpoint.id)), *own))
+        return _set(case, replace(person, quiet=self.hours, rests=rests), said, quiet_text(self.hours), facts)
 
 
-def _read(words: list[str]) -> SetQuiet | str:
+@dataclass(frozen=True, slots=True)
+class SetRest:
+    """Nothing is sent to somebody for so long, whatever the hour. No name: whoever says it."""
+
+    name: str | None
+    lasts: timedelta
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """It ends by itself, and what waited is sent then. Whoever did not say so themselves is told nothing: it could
+        be sent to them only when it is over."""
+        person = _away_from_matrix(case, self.name, facts)
+        if isinstance(person, Refused):
+            return person
+        until = facts.at + self.lasts
+        said = (
+            f"Nothing is sent to {person.name} until {moment(until, case.zone)}; what is said meanwhile is sent"
+            " afterwards."
+        )
+        told = rests_text(until, case.zone_of(person.id)) if person.id == facts.by else None
+        told_later = "" if told else f" {person.name} is not told of this."
+        return _set(case, replace(person, rests=until), f"{said}{told_later}", told, facts)
+
+
+def _away_from_matrix(case: Case, name: str | None, facts: Facts) -> Person | Refused:
+    person = own_or_named(case, name, facts, phrase("quiet hours"), "20:00-08:00 Europe/Berlin")
+    if isinstance(person, Refused) or person.endpoint.is_bridged or person.noticed:
+        return person
+    remedy = phrase("Quiet hours are for mail and WhatsApp; a Matrix app has its own")
+    return Refused(phrase("{name} reads in Matrix", name=person.name), remedy)
+
+
+def _set(case: Case, person: Person, said: str, told: Phrase | None, facts: Facts) -> Done:
+    at_once = person.id == facts.by
+    own = (Inform(person.id, where, told, at_once=at_once) for where in caucuses_of(case, person.id)[:1] if told)
+    return Done(case.with_person(person), said, (Resume(channel_key(case, person.endpoint.id)), *own))
+
+
+def _read(words: list[str]) -> SetQuiet | SetRest | str:
     if words and words[-1].lower() == "off":
         return SetQuiet(" ".join(words[:-1]) or None, None)
     if len(words) < 2:
         return phrase("It needs hours and a time zone")
+    if words[-2].lower() == "for":
+        lasts = duration(words[-1])
+        return SetRest(" ".join(words[:-2]) or None, lasts) if lasts else HOW_LONG
     hours = read_quiet(*words[-2:])
     return hours if isinstance(hours, str) else SetQuiet(" ".join(words[:-2]) or None, hours)
 
 
-QuietCommand = SetQuiet
+QuietCommand = SetQuiet | SetRest
 
 FORMS: tuple[Form[QuietCommand], ...] = (
     Form(
         "quiet",
-        "!quiet [NAME] 20:00-08:00 ZONE or !quiet [NAME] off",
+        "!quiet [NAME] 20:00-08:00 ZONE, !quiet [NAME] for 3d or !quiet [NAME] off",
         phrase("when nothing is sent by mail or WhatsApp; what is said then is sent afterwards. A party sets its own"),
         "!quiet Carl 20:00-08:00 Europe/Berlin",
         _read,

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from policies import cards
-from policies.carrying import Cover
 from policies.case import Case
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find_managed
-from policies.document import Area
+from policies.documents import cards
+from policies.documents.carrying import Cover
+from policies.documents.document import Area
 from policies.outcome import Facts, Outcome, Refused
-from policies.phrase import phrase, together
+from policies.words.phrase import phrase, together
 
 MARKED_MOST: Final = 50
 """Places and words in one command."""

@@ -13,20 +13,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from policies.ask import Consenting
-from policies.asking import meaning
 from policies.case import DESK, JOINT, Case, Conversation, Kind, PersonId, caucus
 from policies.commands.form import Form
 from policies.effects import Effect, Inform, Tell
-from policies.hold import NO_REASON, Reason, read_reason
-from policies.membership import caucuses_of
+from policies.moderation.hold import NO_REASON, Reason, read_reason
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import phrase, together
+from policies.people.membership import caucuses_of
 from policies.plan import desk_label
-from policies.release import Release, Standing, mark_of
-from policies.releasing import EXAMPLE, PRIVILEGED, ask_author, closed, numbered, previewed
-from policies.text import clean, moment, one_line, skeleton
+from policies.questions.ask import Consenting
+from policies.questions.asking import meaning
+from policies.releases.release import Release, Standing, mark_of
+from policies.releases.releasing import EXAMPLE, PRIVILEGED, ask_author, closed, numbered, previewed
+from policies.words.phrase import phrase, together
+from policies.words.text import clean, moment, one_line, skeleton
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from policies.case import DESK, Case, Kind
 from policies.commands.form import Form
 from policies.effects import Inform, Tell
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.phrase import phrase
 from policies.plan import desk_label
-from policies.text import marked
+from policies.words.phrase import phrase
+from policies.words.text import marked
 
 
 @dataclass(frozen=True, slots=True)

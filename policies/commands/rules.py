@@ -8,9 +8,9 @@ from datetime import timedelta
 from policies.case import Case
 from policies.commands.durations import duration, in_words
 from policies.commands.form import Form
+from policies.moderation.rulebook import EDIT_MINUTES_MOST, Trial
+from policies.moderation.rules import FIXED, TRIALS
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.rulebook import EDIT_MINUTES_MOST, Trial
-from policies.rules import FIXED, TRIALS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.ask import Mending
 from policies.case import Case, Phase, Role
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.effects import Reconcile
-from policies.floor import floor_text
+from policies.moderation.floor import floor_text
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.questions.ask import Mending
 from policies.showing import Preview
 from policies.status import status_text
 

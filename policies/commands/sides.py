@@ -8,7 +8,7 @@ from policies.case import Case, Side, SideId
 from policies.commands.form import Form
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.status import sides_text
-from policies.text import name_problem, skeleton
+from policies.words.text import name_problem, skeleton
 
 
 @dataclass(frozen=True, slots=True)

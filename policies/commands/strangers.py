@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from policies.case import Case
 from policies.outcome import Refused
-from policies.stranger import Stranger
-from policies.text import one_line
+from policies.people.stranger import Stranger
+from policies.words.text import one_line
 
 TRIAGE_ONLY = Refused("That is said at the triage desk", "!help lists what is said here")
 NUMBER = re.compile(r"[sS][0-9]{1,9}")

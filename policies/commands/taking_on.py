@@ -10,11 +10,11 @@ from policies.commands.form import Form
 from policies.commands.people import AddPerson
 from policies.commands.strangers import TRIAGE_ONLY, found_in, having, split
 from policies.effects import Begun, Decision, Heard, Post, Tell
-from policies.membership import caucuses_of
 from policies.message import Message, MessageId, Text, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
-from policies.stranger import Stands, Stranger
-from policies.text import moment
+from policies.people.membership import caucuses_of
+from policies.people.stranger import Stands, Stranger
+from policies.words.text import moment
 
 if TYPE_CHECKING:
     from policies.commands.vocabulary import Command

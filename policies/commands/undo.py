@@ -8,8 +8,8 @@ from datetime import timedelta
 from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.outcome import Facts, Outcome, Refused
-from policies.recalling import recalled
-from policies.undo import described, taken_back
+from policies.undoing.recalling import recalled
+from policies.undoing.undo import described, taken_back
 
 AT_ONCE = timedelta(hours=1)
 """So long one's own act needs no number: later, or if it was somebody else's, one may mean another."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies import cards
-from policies.carrying import Recall
 from policies.case import Case
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, done, find, may_be_named
+from policies.documents import cards
+from policies.documents.carrying import Recall
+from policies.documents.versions import joined, why_not
 from policies.outcome import Facts, Outcome, Refused
-from policies.phrase import phrase, together
-from policies.versions import joined, why_not
+from policies.words.phrase import phrase, together
 
 _HOW = phrase("Name two documents, the newer one first")
 _EXAMPLE = "!doc version D3 of D1"

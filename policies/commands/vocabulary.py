@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import assert_never
 
-from policies.answering import answer
-from policies.asking import Answer, read_answer
 from policies.case import DESK, Case, Kind, Sort
 from policies.commands import (
     agreement,
@@ -22,6 +20,7 @@ from policies.commands import (
     correction,
     course,
     digest,
+    discreet,
     documents,
     dry,
     enclosing,
@@ -44,6 +43,7 @@ from policies.commands import (
     rules,
     session,
     sides,
+    switching,
     undo,
     versioning,
     waiting,
@@ -57,6 +57,7 @@ from policies.commands.colleagues import ColleagueCommand
 from policies.commands.correction import CorrectSide
 from policies.commands.course import CourseCommand
 from policies.commands.digest import DigestCommand
+from policies.commands.discreet import DiscreetCommand
 from policies.commands.documents import DocumentCommand
 from policies.commands.dry import DryRun
 from policies.commands.enclosing import EncloseCommand
@@ -80,6 +81,7 @@ from policies.commands.report import Report
 from policies.commands.rules import RulesCommand
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
+from policies.commands.switching import ChangeChannel
 from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.versioning import JoinVersions
 from policies.commands.waiting import WaitingCommand
@@ -88,7 +90,9 @@ from policies.commands.zone import SetZone
 from policies.effects import Inform
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome
-from policies.phrase import phrase, together
+from policies.questions.answering import answer
+from policies.questions.asking import Answer, read_answer
+from policies.words.phrase import phrase, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ Command = (
     | PageCommand
     | PeopleCommand
     | CorrectSide
+    | ChangeChannel
     | HandOver
     | SideCommand
     | ChannelCommand
@@ -134,6 +139,7 @@ Command = (
     | Notify
     | QuietCommand
     | DigestCommand
+    | DiscreetCommand
     | SetZone
     | ReleaseCommand
     | Report
@@ -168,6 +174,7 @@ FORMS: dict[str, Form[Command]] = {
         *page.FORMS,
         *people.FORMS,
         *correction.FORMS,
+        *switching.FORMS,
         *handover.FORMS,
         *sides.FORMS,
         *channels.FORMS,
@@ -176,6 +183,7 @@ FORMS: dict[str, Form[Command]] = {
         *notify.FORMS,
         *quiet.FORMS,
         *digest.FORMS,
+        *discreet.FORMS,
         *zone.FORMS,
         *release.FORMS,
         *report.FORMS,

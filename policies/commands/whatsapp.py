@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from policies import showing
 from policies.case import Case, Endpoint, EndpointId, Network, Role
 from policies.commands.form import Form
-from policies.commands.people import AddPerson, address_problem
-from policies.delivery import channel_key
+from policies.commands.people import AddPerson, address_problem, somebody_elses
 from policies.effects import Resume
-from policies.joining import introductions
+from policies.networks.delivery import channel_key
 from policies.outcome import Done, Facts, Outcome, Refused, reached_by
-from policies.telephone import contact
+from policies.people.joining import introductions
+from policies.people.telephone import contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,9 @@ class ChangeNumber:
         wanted = self.address
         roles = case.roles(person.id)
         problem = address_problem(replace(wanted, role=roles[0].role if roles else Role.PARTY), facts)
+        problem = problem or somebody_elses(case, wanted, "number")
         if problem:
             return problem
-        for name in (wanted.address, *sorted(wanted.on_whatsapp)):
-            known = case.at_address(Network.WHATSAPP, name)
-            if known:
-                return Refused(f"{name} is {known.name}'s number in this case", "No two people share a number")
         number = case.made + 1
         endpoint = Endpoint(EndpointId(f"e{number}"), Network.WHATSAPP, wanted.address)
         moved = replace(case.with_person(replace(person, endpoint=endpoint)), made=number)

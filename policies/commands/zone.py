@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from policies.case import Case
 from policies.commands.form import Form
 from policies.effects import Inform
-from policies.membership import caucuses_of
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.phrase import phrase, when
-from policies.text import moment
-from policies.zones import WRITTEN, zone_named
+from policies.people.membership import caucuses_of
+from policies.words.phrase import phrase, when
+from policies.words.text import moment
+from policies.words.zones import WRITTEN, zone_named
 
 
 @dataclass(frozen=True, slots=True)

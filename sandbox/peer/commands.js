@@ -5,6 +5,7 @@ import { Method } from "matrix-js-sdk";
 import { PollResponseEvent } from "matrix-js-sdk/lib/extensible_events_v1/PollResponseEvent.js";
 
 import * as attachments from "./attachments.js";
+import { pass } from "./clock.js";
 import { verification } from "./verification.js";
 
 const sent = async (sending) => (await sending).event_id;
@@ -143,5 +144,7 @@ export const commands = {
         client.http.authedRequest(Method[method[0] + method.slice(1).toLowerCase()] ?? method, path, undefined, body, {
             prefix: "",
         }),
+    /** Time passes for every client here. */
+    pass: (_, { ms }) => pass(ms),
     logout: ({ client }) => client.logout(true),
 };

@@ -6,6 +6,7 @@
 //
 // `client` is the driver's own name for a device. The verbs are in commands.js; `login` and `stop` are here.
 import "./quiet.js";
+import "./clock.js";
 
 import { Account } from "./account.js";
 import { commands } from "./commands.js";

@@ -98,4 +98,4 @@ async def the_case_closes(cast: Cast) -> None:
         await stage.hears(alice, room, "The mediation is closed")
         await stage.refused("a post of Alice's", alice.client.text(room.room, "One more thing."))
     stage.proved("Nobody can write any more, not even the mediator")
-    await stage.command(mia, "!log 3", "")
+    await stage.command(mia, "!log 3", "On record")

@@ -50,12 +50,13 @@ async def the_parties_are_seated(cast: Cast) -> None:
     await stage.command(mia, f"!party add Alice {cast.alice.client.user_id}", "Alice (party) is in", "in Matrix")
     cast.hers = await stage.enters(mia, cast.private)
     await stage.command(
-        mia, f"!party add Carl {correspondent.ADDRESS}", "Carl (party) is in", "by mail", "!consent Carl:"
+        mia, f"!party add Carl {correspondent.ADDRESS}", "Carl (party) is in", "by mail", "!mail pin Carl"
     )
-    await cast.carl.gets_a_link()
+    mail = await cast.carl.gets_a_link()
     cast.his = await stage.enters(mia, cast.private)
-    await stage.command(mia, "!consent Carl: agreed by telephone to read the case by mail", "On record: Carl")
-    await stage.command(mia, "!status", "Alice: party on Alice", "Carl: party on Carl", "consent recorded by Mia")
+    await cast.carl.confirms(mail, await stage.command(mia, "!mail pin Carl", "The PIN of Carl is"))
+    await stage.told_at_the_desk("Carl has confirmed the address with the PIN", "with the words in it")
+    await stage.command(mia, "!status", "Alice: party on Alice", "Carl: party on Carl", "the address confirmed on")
     await stage.command(mia, "!opne", "I don't know “!opne”", "For example: !open")
     await stage.command(mia, "!open", "The joint session begins")
     await stage.command(mia, "!mode open", "The joint room is open now. Everybody may write here.")

@@ -14,6 +14,7 @@ async def the_joint_session(cast: Cast) -> None:
     await stage.noticed(f"Alice wrote in {joint.name}.")
     await cast.carl.has_it(joint, "Alice wrote I want to leave the bakery by June.")
     await stage.react(mia, joint, answered, "👍")
+    await stage.told_at_the_desk("Mia, about reactions")
     await stage.react(alice, joint, asked, "🙏")
     await stage.edit(alice, joint, answered, "I want to leave the bakery by July.")
     await stage.noticed(f"Alice changed a message in {joint.name}.")

@@ -14,6 +14,10 @@ TEMPLATE: Final = ("new_message", "en")
 NOTICE: Final = ("desk_notice", "en")
 CODE: Final = ("desk_code", "en")
 """Of which category authentication, so it is sent with a code."""
+REACTION_LASTS: Final = timedelta(days=30)
+"""Reaction messages: how old the message may be."""
+NOT_THERE: Final = 131009
+"""Reaction messages: what a webhook reports of a reaction to no message of that chat, an old one, or a reaction."""
 WINDOW: Final = timedelta(hours=24)
 """Messaging: customer service windows; each number of ours has its own."""
 A_SECOND: Final = 80
@@ -39,6 +43,10 @@ class Phone:
     user: str
     key: str | None = None
     shows: list[Json] = field(default_factory=list)
+    wrote: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """When it sent which message, by the number of ours and the message's id: what can be reacted to."""
+    reacted: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Which emoji stands on which of those."""
 
     @property
     def texts(self) -> list[str]:
@@ -86,9 +94,13 @@ class Graph:
         found = self.phones[user] = Phone(number, user, key)
         return found
 
-    def write(self, phone: Phone, number: str, at: datetime | None = None) -> None:
-        """Whoever has that telephone wrote to a number of ours, now or then."""
-        self.windows[number, phone.user] = (at or self.clock()) + WINDOW
+    def write(self, phone: Phone, number: str, at: datetime | None = None, *, wamid: str = "") -> None:
+        """Whoever has that telephone wrote to a number of ours, now or then: a message of that id, or a reaction, to
+        which nobody reacts."""
+        at = at or self.clock()
+        self.windows[number, phone.user] = max(at + WINDOW, self.windows.get((number, phone.user), at))
+        if wamid:
+            phone.wrote[number, wamid] = at
 
     def answer(self, number: str, authorization: str, body: object) -> tuple[int, Json]:
         """One POST to /{number}/messages."""
@@ -141,10 +153,25 @@ class Graph:
 
     def _take(self, number: str, body: Json, phone: Phone | None) -> tuple[int, Json]:
         self.accepted.append((number, body))
-        if phone:
+        if phone and not (self.not_shown(number, phone, body) or self._reacted(number, phone, body)):
             phone.shows.append(body)
         return 200, {
             "messaging_product": "whatsapp",
             "contacts": [{"input": body.get("to", body.get("recipient"))}],
             "messages": [{"id": f"wamid.{self._run}out{len(self.accepted)}"}],
         }
+
+    def not_shown(self, number: str, phone: Phone, body: Json) -> int | None:
+        """The code of the webhook that says that a reaction which was taken is not shown (Reaction messages: on a
+        message that the user sent to that number within 30 days)."""
+        if body["type"] != "reaction":
+            return None
+        written = phone.wrote.get((number, body["reaction"]["message_id"]))
+        return None if written and self.clock() < written + REACTION_LASTS else NOT_THERE
+
+    def _reacted(self, number: str, phone: Phone, body: Json) -> bool:
+        """Whether it is an emoji on a message, in place of an earlier one; an empty one takes that away."""
+        if body["type"] != "reaction":
+            return False
+        phone.reacted[number, body["reaction"]["message_id"]] = body["reaction"]["emoji"]
+        return True

@@ -18,6 +18,7 @@ FIELDS: Final = {
     "document",
     "audio",
     "video",
+    "reaction",
     "biz_opaque_callback_data",
     "recipient_identity_key_hash",
 }
@@ -25,6 +26,8 @@ FIELDS: Final = {
 CALLBACK_DATA: Final = 512
 TEXT: Final = 4_096
 CODE: Final = 15
+EMOJI: Final = 16
+"""Code points of the longest emoji: a family, or the flag of a region."""
 BUTTONS, BODY, TITLE, BUTTON_ID = 3, 1_024, 20, 256
 CAPTION: Final = 1_024
 """Media messages: characters of a caption."""
@@ -37,7 +40,7 @@ MEDIA: Final = {
 """Image, document, video and audio messages: the fields of each, for a file that was uploaded; sound has no caption."""
 
 
-KINDS: Final = {"text", "interactive", "template", *MEDIA}
+KINDS: Final = {"text", "interactive", "template", "reaction", *MEDIA}
 """Messages API: a request has the object that `type` names, and no other kind's."""
 
 
@@ -70,6 +73,8 @@ def _kind(body: Json) -> str | None:
             return _template(body.get("template", {}))
         case "interactive":
             return _interactive(body.get("interactive", {}))
+        case "reaction":
+            return _reaction(body.get("reaction", {}), quotes="context" in body)
         case str() as kind if kind in MEDIA:
             return _medium(kind, body.get(kind, {}))
         case _:
@@ -119,6 +124,17 @@ def _medium(kind: str, inner: Json) -> str | None:
     return "caption" if _units(inner.get("caption", "")) > CAPTION else None
 
 
+def _reaction(inner: Json, *, quotes: bool) -> str | None:
+    """Reaction messages: the id of a message, and one emoji; an empty one takes the last away. Nothing else of a
+    message belongs to it."""
+    if not isinstance(inner, dict) or set(inner) != {"message_id", "emoji"} or quotes:
+        return "reaction"
+    emoji = inner["emoji"]
+    plain = isinstance(emoji, str) and (emoji.isascii() or any(one.isalnum() for one in emoji))
+    good = emoji == "" or (isinstance(emoji, str) and not plain and len(emoji) <= EMOJI)
+    return None if good and isinstance(inner["message_id"], str) and inner["message_id"] else "reaction"
+
+
 def error(status: int, code: int) -> tuple[int, Json]:
     """An answer that refuses (Error codes). Its message quotes a number, as the real ones do: nobody may log it."""
     return status, {"error": {"message": f"(#{code}) to +34600123456", "type": "OAuthException", "code": code}}
@@ -139,6 +155,8 @@ def words(message: Json) -> str:
             wanted = message["template"]
             given = "".join(f": {part['parameters'][0]['text']}" for part in wanted.get("components", [])[:1])
             return f"[template {wanted['name']}{given}]"
+        case "reaction":
+            return str(message["reaction"]["emoji"])
         case kind:
             inner = message[kind]
             return f"{SIGNS[kind]} {inner.get('filename', '')}\n{inner.get('caption', '')}".replace(" \n", "\n").strip()

@@ -131,17 +131,23 @@ class WhatsAppSandbox:
         phone = self.graph.addressed(body) if status == 200 and body else None
         if phone and body:
             wamid = answer["messages"][0]["id"]
+            if code := self.graph.not_shown(number, phone, body):
+                self._report(number, wamid, phone.user, body, "failed", code)
+                return status, answer
             self._report(number, wamid, phone.user, body, "sent")
             await self._telephones[phone.user].arrived(number, wamid, body)
-            self._report(number, wamid, phone.user, body, "delivered")
+            if body["type"] != "reaction":  # Reaction messages: of them, only that they were sent is reported
+                self._report(number, wamid, phone.user, body, "delivered")
         return status, answer
 
-    def _report(self, number: str, wamid: str, user: str, body: Json, state: str) -> None:
+    def _report(self, number: str, wamid: str, user: str, body: Json, state: str, *codes: int) -> None:
         """What became of a message (Webhooks, message status)."""
         at = str(round(self.graph.clock().timestamp()))
         ours = body.get("biz_opaque_callback_data")
         opaque = {"biz_opaque_callback_data": ours} if ours else {}
         status = {"id": wamid, "status": state, "timestamp": at, "recipient_user_id": user} | opaque
+        if codes:
+            status["errors"] = [{"code": code, "title": "Parameter value is not valid"} for code in codes]
         self.webhooks.put({"statuses": [status]}, number)
 
 

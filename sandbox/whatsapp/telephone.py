@@ -19,6 +19,7 @@ PICTURE: Final = base64.b64decode(
 )
 """A photograph, of a few points."""
 _STEP: Final = 120.0  # seconds
+TAKEN_AWAY: Final = "(the reaction was taken away)"
 _ASKS_TO_WRITE: Final = "You have a new message from us. Answer with any word to receive it."
 """The approved template's words, as the administrator's guide proposes them."""
 
@@ -62,7 +63,7 @@ class Telephone:
         self._bubbles = _kept(file)
         for bubble in self._bubbles:
             if bubble.mine:
-                graph.write(phone, bubble.chat, _moment(bubble.at))
+                graph.write(phone, bubble.chat, _moment(bubble.at), wamid=bubble.id)
 
     @property
     def bubbles(self) -> tuple[Bubble, ...]:
@@ -95,9 +96,9 @@ class Telephone:
         """A message of ours is shown."""
         is_template = message["type"] == "template"
         asks = is_template and message["template"]["name"] == TEMPLATE[0]
-        shown = _ASKS_TO_WRITE if asks else words(message)
+        shown = _ASKS_TO_WRITE if asks else words(message) or TAKEN_AWAY
         choices = tuple(Button(button["id"], button["title"]) for button in buttons(message))
-        quotes = message.get("context", {}).get("message_id")
+        quotes = (message.get("context") or message.get("reaction") or {}).get("message_id")
         await self._keep(Bubble(wamid, number, False, _now(), shown, choices, quotes, template=asks))
 
     async def write(self, number: str, text: str, *, quoting: Bubble | None = None) -> Bubble:
@@ -140,7 +141,7 @@ class Telephone:
 
     async def _send(self, number: str, shown: str, said: Json, quotes: str | None) -> Bubble:
         bubble = Bubble(f"wamid.{secrets.token_hex(8)}", number, True, _now(), shown, quotes=quotes)
-        self._graph.write(self.phone, number)
+        self._graph.write(self.phone, number, wamid=bubble.id)
         wa_id, user = self.phone.number.removeprefix("+"), self.phone.user
         contact = {"profile": {"name": self._shown_as}, "wa_id": wa_id, "user_id": user}
         key = {"identity_key_hash": self.phone.key} if self.phone.key else {}

@@ -4,7 +4,7 @@ from appservice.building import Builder, Namespace
 from appservice.crypto.outbound import Rotation
 from appservice.matrix.rooms import NewRoom
 from policies.case import JOINT
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.reconcile import Membership, Remove
 from tests.rooms.builders import ALICE, BOT, PREFIX, STRANGER, Site
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from appservice import casefile
+from appservice.provisioning import case_command
 from appservice.setup.mistakes import ConfigError, Mistake
 from policies.case import Role
+from policies.commands.people import AddPerson
 
 TEXT = """\
 title: Smith and Jones
@@ -106,6 +108,14 @@ def test_a_person_needs_a_name_a_role_and_one_channel(raw: dict[str, Any], where
 def test_nobody_is_on_two_sides_or_a_party_and_a_mediator(raw: dict[str, Any], address: str) -> None:
     raw["sides"][1]["people"].append({"name": "Another", "matrix": address})
     assert mistakes(raw)[""].what == "an address is given twice"
+
+
+def test_somebody_may_be_written_to_discreetly_from_the_first_letter_on(raw: dict[str, Any]) -> None:
+    raw["sides"][1]["people"][0]["discreet"] = True
+    command = case_command(casefile.parse(raw, "case.yaml"))
+    assert [step.discreet for step in command.steps if isinstance(step, AddPerson)][-1]
+    raw["sides"][1]["people"][0] |= {"email": None, "matrix": "@carl:example.org"}
+    assert "sides[1].people[0].discreet" in mistakes(raw)
 
 
 def test_a_consent_counts_for_its_own_channel_alone(raw: dict[str, Any]) -> None:

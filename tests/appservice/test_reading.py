@@ -19,24 +19,25 @@ from appservice.opened import Closed, Opened
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, EventReader
 from appservice.worker import Park
-from policies.asking import answer_id
 from policies.case import DESK, JOINT, Conversation, Kind
 from policies.effects import Explain, Redact, Tell
-from policies.intake import new_desk
-from policies.language import Language
-from policies.manning import manned
 from policies.message import SignedDevice, Unreadable
-from policies.plan import RoomKey, room_key
+from policies.people.intake import new_desk
+from policies.people.manning import manned
+from policies.plan import RoomKey, code_key, room_key
+from policies.questions.asking import answer_id
+from policies.words.language import Language
 from rooms.former import former_key
 from rooms.house import House
+from rooms.ids import EventId, RoomId
 from rooms.outgoing import MATRIX, Say
 from rooms.polls import poll_item
-from rooms.ports import EventId, RoomId, RoomRecord, Standing
+from rooms.ports import RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import ALICE_JOINS, done, facts, new_case
+from tests.policies.builders import ALICE_JOINS, done, facts, named, new_case
 
 CODEC = JsonCodec()
 MIA = UserId("@mia:example.org")
@@ -240,6 +241,19 @@ async def test_who_comes_and_goes_without_a_word_is_left_alone(table: Table) -> 
     for content in (HERE, {"membership": "leave"}):
         told = await member(table, ALICE, EVERYONE, content)
         assert not [text for _, text in told if "taken away" in text]
+
+
+async def test_who_changes_the_settings_of_a_room_for_codes_is_said_to_have_changed_those(table: Table) -> None:
+    codes = RoomId("!codes")
+    async with table.database.begin() as work:
+        case = await work.cases.load(new_case().id)
+        assert case
+        key = code_key(named(case, "Alice").id)
+        await work.rooms.save(RoomRecord(case.id, key, Standing.MADE, "", codes))
+    rules = {"join_rule": "public"}
+    admin = UserId("@admin:example.org")
+    told = await table.hear(admin, codes, rules, kind="m.room.join_rules", clear=True, state_key="")
+    assert any(where == DESK and "the room in which Alice alone is told codes" in text for where, text in told)
 
 
 # --- votes

@@ -12,13 +12,14 @@ from appservice.worker import Done, End, Fate, Finished, Park, Worker
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Reconcile, Relay, Tell
 from policies.message import MessageId, Text
-from policies.phrase import verbatim
 from policies.showing import Preview
+from policies.words.phrase import verbatim
 from rooms.apply import REST_AT_MOST
 from rooms.homeserver import Trouble
+from rooms.ids import RoomId
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.outgoing import MATRIX, PEOPLE, Outgoing, Say
-from rooms.ports import Entry, RoomId, Work
+from rooms.ports import Entry, Work
 from rooms.provision import Report
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase

@@ -11,13 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appservice import worker as workers
+from appservice.documents.pipeline.limits import Allowance
+from appservice.documents.pipeline.scanner import Clamd
 from appservice.main import wire
+from appservice.matrix.accounts import SYNC_TIMEOUT
 from appservice.matrix.client import REQUEST_TIMEOUT
+from appservice.matrix.media import TRANSFER_TIMEOUT
 from appservice.ports import ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.wakeup import Wakeup
 from appservice.worker import BATCH, RETRY_MOST, SURPRISES_MOST, Done, End, Fate, Park, Worker, backoff
 from bridges.email.api import BEGIN_SECONDS, MailServer
+from bridges.whatsapp import api as whatsapp
+from bridges.whatsapp import media
 from rooms.homeserver import Trouble
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
@@ -366,18 +372,46 @@ async def test_a_surprise_on_the_quick_way_sends_everything_the_slow_way() -> No
     assert bench.done["a"] == ["a0", "a1", "a2"]
 
 
-def test_whoever_does_not_answer_is_given_up_before_the_item_is() -> None:
-    assert workers.SENDING_MOST.total_seconds() > 2 * max(
-        REQUEST_TIMEOUT, BEGIN_SECONDS + MailServer("localhost", 25).timeout
-    )
+SCAN, EXAMINATION = Clamd().seconds, Allowance().wall_seconds
 
 
-@given(st.integers(0, 60))
-def test_waits_double_to_a_limit_and_never_march_in_step(attempts: int) -> None:
-    most = min(workers.RETRY_FIRST * 2 ** min(attempts, 12), RETRY_MOST)
-    waits = {backoff(attempts) for _ in range(20)}
+@pytest.mark.parametrize(
+    "waits",
+    [
+        pytest.param((REQUEST_TIMEOUT, TRANSFER_TIMEOUT, SCAN, EXAMINATION), id="a file that is fetched and examined"),
+        pytest.param((3 * REQUEST_TIMEOUT, TRANSFER_TIMEOUT), id="one in place of another that is deleted"),
+        pytest.param((SYNC_TIMEOUT, TRANSFER_TIMEOUT, 3 * REQUEST_TIMEOUT), id="one that goes with a message"),
+        pytest.param((whatsapp.SECONDS, media.SECONDS, SCAN, EXAMINATION), id="one that comes from WhatsApp"),
+        pytest.param((EXAMINATION, whatsapp.UPLOAD_SECONDS, whatsapp.SECONDS), id="one that goes there"),
+        pytest.param((BEGIN_SECONDS, MailServer("localhost", 25).timeout), id="a mail"),
+    ],
+)
+def test_whoever_does_not_answer_is_given_up_before_the_item_is(waits: Sequence[float]) -> None:
+    """Each call at its limit, and two minutes of our own. The item's clock knows no names: that makes dead letters."""
+    assert workers.SENDING_MOST.total_seconds() > sum(waits) + 120
+
+
+@given(st.timedeltas(timedelta(-1), timedelta(days=2)))
+def test_who_fails_waits_as_long_again_within_limits_and_never_in_step(failing: timedelta) -> None:
+    most = min(max(failing, workers.RETRY_FIRST), RETRY_MOST)
+    waits = {backoff(failing) for _ in range(20)}
     assert all(most / 2 <= wait <= most for wait in waits)
     assert len(waits) > 1
+
+
+async def test_what_was_woken_many_times_has_not_failed_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[timedelta]()
+
+    def noted(failing: timedelta) -> timedelta:
+        waited.append(failing)
+        return timedelta()
+
+    monkeypatch.setattr(workers, "backoff", noted)
+    bench = Bench({"a0": [Trouble("busy", transient=True)] * 2})
+    async with bench.database.begin() as work:
+        await work.outbox.put(Item(ItemId("a0"), Lane("a"), "test", None, b"x", AT, attempts=12))
+    await bench.run()
+    assert waited[0] == timedelta() < waited[1]
 
 
 @pytest.mark.parametrize("fate", [Park("key", "waits"), End(State.DEAD, "it failed")])

@@ -9,7 +9,7 @@ from appservice.matrix.transaction import parse
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.filling import Writer
 from benchmarks.results import at_least, at_most, keep, table
-from rooms.ports import RoomId, UserId
+from rooms.ids import RoomId, UserId
 
 FAST = at_least("fast", 12.345678, 10, "12 ÷ 1")
 FULL = at_most("full", 101, 100, "resident")

@@ -8,7 +8,7 @@ from babel.messages.catalog import Message
 
 from catalogue import entries
 from catalogue.gather import gathered, texts, translated
-from policies.language import Language
+from policies.words.language import Language
 
 OTHERS = tuple(translated())
 _TAG = re.compile(r"</?[a-z]+>")

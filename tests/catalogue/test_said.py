@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from catalogue import day, entries, said
-from policies.language import Language
 from policies.message import Text
-from policies.phrase import Phrase, phrase, plural, together, verbatim, when
+from policies.words.language import Language
+from policies.words.phrase import Phrase, phrase, plural, together, verbatim, when
 
 AT = datetime(2026, 3, 4, 17, 5, tzinfo=UTC)
 BERLIN = "Europe/Berlin"

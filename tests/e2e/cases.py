@@ -21,6 +21,7 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
+from sandbox.browser import LINK, confirms_mailbox, pin_in
 from sandbox.client import TIMEOUT, Client, Isolation, NotSeen
 from sandbox.node import Node
 from sandbox.ports import free_port
@@ -67,6 +68,12 @@ class Desk:
     async def add(self, name: str, address: str, *, rest: str = "") -> None:
         """Somebody takes part."""
         await self.ask(f"!party add {name} {address} {rest}".strip(), f"{name} (")
+
+    async def confirm(self, name: str, address: str) -> None:
+        """Somebody who was added by mail confirms the mailbox behind the link that came, and agrees to words there."""
+        mail = await self.world.mail.wait_for(address, lambda mail: LINK.search(mail.text) is not None)
+        await confirms_mailbox(mail.text, pin_in(await self.ask(f"!mail pin {name}", f"The PIN of {name} is")))
+        await self.told(f"{name} has confirmed the address with the PIN")
 
     async def open(self, *present: Client) -> str:
         """Begin the joint session, and have the mediator and these people come in; the joint room, open to all."""

@@ -59,9 +59,9 @@ class LibolmClient:
             "password": password,
         }
         identity = {"master_key": fake.master_keys[user], "self_signing_key": fake.self_signing_keys[user]}
-        await client._call("POST", "/keys/device_signing/upload", {"auth": auth, **identity})
+        await client.ask("POST", "/keys/device_signing/upload", {"auth": auth, **identity})
         keys = {"device_keys": fake.devices[user, name], "one_time_keys": fake.one_time_keys[user, name]}
-        await client._call("POST", "/keys/upload", keys)
+        await client.ask("POST", "/keys/upload", keys)
         return client
 
     @property
@@ -69,7 +69,7 @@ class LibolmClient:
         return self.session.user_id
 
     async def join(self, room: str) -> None:
-        await self._call("POST", f"/join/{quote(room)}", {})
+        await self.ask("POST", f"/join/{quote(room)}", {})
 
     async def invitation(self, name: str, within: float = TIMEOUT) -> str:
         """The room of that name, once this person is invited to it."""
@@ -98,7 +98,7 @@ class LibolmClient:
     async def sync(self) -> None:
         """Take in what has come, keys first."""
         since = f"&since={self.since}" if self.since else ""
-        answer = await self._call("GET", f"/sync?timeout=1000&filter={quote(_WITHOUT_GAPS)}{since}", None)
+        answer = await self.ask("GET", f"/sync?timeout=1000&filter={quote(_WITHOUT_GAPS)}{since}", None)
         self.since = answer["next_batch"]
         if answer["device_one_time_keys_count"].get("signed_curve25519", 0) < FEW:
             await self._publish_more_one_time_keys()
@@ -115,11 +115,11 @@ class LibolmClient:
         mine = self.device.homeserver.one_time_keys[self.device.user_id, self.device.device_id]
         mine.clear()
         self.device.publish_one_time_keys(FEW)
-        await self._call("POST", "/keys/upload", {"one_time_keys": mine})
+        await self.ask("POST", "/keys/upload", {"one_time_keys": mine})
 
     async def text(self, room: str, body: str) -> str:
         """Share the session with every device in the room, and write; the event id."""
-        members = await self._call("GET", f"/rooms/{quote(room)}/joined_members", None)
+        members = await self.ask("GET", f"/rooms/{quote(room)}/joined_members", None)
         await self._share(room, [user for user in members["joined"] if user != self.user_id])
         device = self.device
         payload = {"type": "m.room.message", "room_id": room, "content": {"msgtype": "m.text", "body": body}}
@@ -131,10 +131,10 @@ class LibolmClient:
             "ciphertext": device.outbound.encrypt(json.dumps(payload)),
         }
         path = f"/rooms/{quote(room)}/send/m.room.encrypted/{next(self.txns)}"
-        return str((await self._call("PUT", path, content))["event_id"])
+        return str((await self.ask("PUT", path, content))["event_id"])
 
     async def _share(self, room: str, users: list[str]) -> None:
-        queried = await self._call("POST", "/keys/query", {"device_keys": {user: [] for user in users}})
+        queried = await self.ask("POST", "/keys/query", {"device_keys": {user: [] for user in users}})
         fake, peers = self.device.homeserver, []
         for user, devices in queried["device_keys"].items():
             for name, keys in devices.items():
@@ -146,13 +146,13 @@ class LibolmClient:
             self.device.send_olm(user, name, "m.room_key", self.device.room_key(room))  # type: ignore[arg-type]
             [sent] = fake.inbox.pop((user, name))
             messages.setdefault(user, {})[name] = sent["content"]
-        await self._call("PUT", f"/sendToDevice/m.room.encrypted/{next(self.txns)}", {"messages": messages})
+        await self.ask("PUT", f"/sendToDevice/m.room.encrypted/{next(self.txns)}", {"messages": messages})
 
     async def _open_sessions(self, peers: list[tuple[UserId, DeviceId]]) -> None:
         wanted: dict[str, dict[str, str]] = {}
         for user, name in peers:
             wanted.setdefault(user, {})[name] = "signed_curve25519"
-        claimed = await self._call("POST", "/keys/claim", {"one_time_keys": wanted}) if wanted else {}
+        claimed = await self.ask("POST", "/keys/claim", {"one_time_keys": wanted}) if wanted else {}
         for user, devices in claimed.get("one_time_keys", {}).items():
             for name, keys in devices.items():
                 self.device.homeserver.one_time_keys[UserId(user), DeviceId(name)] = dict(keys)
@@ -169,5 +169,6 @@ class LibolmClient:
         opened = json.loads(plaintext)
         return event | {"type": opened["type"], "content": opened["content"]}
 
-    async def _call(self, method: str, path: str, body: object) -> Json:
+    async def ask(self, method: str, path: str, body: object = None) -> Json:
+        """A call of the homeserver as this device; its answer."""
         return await self.homeserver.request(method, V3 + path, token=self.session.access_token, body=body)

@@ -85,7 +85,7 @@ async def session(tmp_path_factory: pytest.TempPathFactory, case_node: Node) -> 
         desk, alice, carl = await mia.open_case(), await arrive("alice"), mail_address("carl")
         await desk.add("Alice", alice.user_id)
         await desk.add("Carl", carl)
-        await desk.ask("!consent Carl: by telephone", "On record")
+        await desk.confirm("Carl", carl)
         await desk.caucus(alice)
         joint = await desk.open(alice)
         await desk.ask("!mode open", "open")

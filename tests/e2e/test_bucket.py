@@ -18,7 +18,7 @@ import pytest
 
 from appservice.documents.bucket import Address, Bucket, BucketUnreachable
 from appservice.documents.vault import Damaged, Missing, Vault
-from policies.document import BlobId
+from policies.documents.document import BlobId
 from tests.appservice.documents.test_vault import CASE, SECRET, kept
 from tests.fakes.memory import MemoryDatabase
 

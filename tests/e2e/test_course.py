@@ -31,7 +31,7 @@ async def test_a_party_pauses_takes_it_back_and_withdraws(mia: Staff, arrive: Ar
     me, mail, carl = mia.client, desk.world.mail, mail_address("carl")
     await desk.add("Carl", carl)
     his = await enter(me, f"PRIVATE with mediator · {desk.number}")
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     await desk.add("Alice", alice.user_id)
     hers = await desk.caucus(alice)
     joint = await desk.open(alice)

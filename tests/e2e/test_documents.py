@@ -17,7 +17,20 @@ from sandbox.client import TIMEOUT, Client
 from sandbox.node import Node
 from sandbox.seen import SeenEvent
 from sandbox.world import MEDIATOR, World
-from tests.e2e.cases import Arrive, Desk, Staff, arriving, at_work, code_in, events_of, new_ports, told, until
+from tests.e2e.cases import (
+    Arrive,
+    Desk,
+    Staff,
+    arriving,
+    at_work,
+    code_in,
+    enter_room,
+    events_of,
+    new_ports,
+    room_named,
+    told,
+    until,
+)
 from tests.e2e.conftest import SYNAPSE_PYTHON
 
 pytest_plugins = ["tests.e2e.cases"]
@@ -153,28 +166,44 @@ async def test_a_file_is_kept_shown_to_whom_two_said_yes_to_and_taken_back(keepi
 
 
 async def on_her_page(world: World, desk: Desk, alice: Client, hers: str) -> None:
-    """With her account alone she gets a link, and with the PIN as well her documents; by the command it is the same."""
-    pin = re.search(r"is (\d{6})", await desk.ask("!page pin Alice", "The PIN of Alice"))
-    assert pin
+    """With her account she gets a link, and what opens it in a room that she alone reads; so she does by the command.
+    Nobody telephones anybody: there is no PIN."""
     await alice.text(hers, "!page")
     given = re.search(r"/p/[\w-]{32}", await told(alice, hers, "Your page: "))
     assert given
+    own = await room_named(alice, f"Your codes · {desk.number}")
+    await enter_room(alice, own)
+    members = await alice.request("GET", f"/_matrix/client/v3/rooms/{quote(own)}/joined_members")
+    assert sorted(members["joined"]) == sorted([alice.user_id, desk.bot])
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         page = f"http://127.0.0.1:{world.ports.service}"
         token = await alice.request("POST", f"/_matrix/client/v3/user/{alice.user_id}/openid/request_token", {})
         async with http.post(f"{page}/p/openid", json=token) as answer:
             assert answer.status == 200
             [entrance] = (await answer.json())["links"]
+        entered = re.search("/p/.*", entrance["url"])
+        assert entered
         async with http.post(f"{page}/p/openid", json={**token, "access_token": "x"}) as answer:
             assert answer.status == 403
         assert entrance["room"] == f"PRIVATE with mediator · {desk.number}"
-        for link in (given[0], re.search("/p/.*", entrance["url"])[0]):  # type: ignore[index]
-            async with http.post(f"{page}{link}", data={"pin": "999999"}) as answer:
+        codes = [await code_of(alice, own, link) for link in (given[0], entered[0])]
+        for link, code, others in zip((given[0], entered[0]), codes, reversed(codes), strict=True):
+            async with http.post(f"{page}{link}", data={"pin": others}) as answer:
                 assert answer.status == 403
-            async with http.post(f"{page}{link}", data={"pin": pin[1]}) as answer:
+            async with http.post(f"{page}{link}", data={"pin": code}) as answer:
                 assert "offer.pdf" in await answer.text()
-            async with http.post(f"{page}{link}", data={"pin": pin[1]}) as answer:
+            async with http.post(f"{page}{link}", data={"pin": code}) as answer:
                 assert answer.status == 403
+    for client, room in ((alice, hers), (desk.mediator, desk.room)):
+        assert not [e for e in events_of(client, room) for code in codes if code in (e.body or "")]
+
+
+async def code_of(alice: Client, own: str, link: str) -> str:
+    """The code of a link, as she reads it in her own room."""
+    ends = f"ends in {link[-4:]}: "
+    found = re.search(rf"{re.escape(ends)}(\d{{4}} \d{{4}})", await told(alice, own, ends))
+    assert found
+    return found[1]
 
 
 async def gone(outsider: Outsider, uri: str) -> bool:

@@ -114,7 +114,7 @@ async def test_element_shows_the_desk_a_private_room_and_the_joint_room(
         hers = await desk.caucus(alice)
         await desk.add("Carl", carl)
         await enter(mia.client, f"PRIVATE with mediator · {desk.number}")
-        await desk.ask("!consent Carl: by telephone", "On record")
+        await desk.confirm("Carl", carl)
         joint = await desk.open(alice)
         said = await alice.text(hers, LIMIT)
         await mia.client.wait_for_text(hers, LIMIT)

@@ -72,7 +72,7 @@ async def session(mia: Staff, alice: Client) -> tuple[Desk, str, str, str]:
     desk, carl = await mia.open_case(), mail_address("carl")
     await desk.add("Carl", carl)
     await enter(mia.client, f"PRIVATE with mediator · {desk.number}")
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     await desk.add("Alice", alice.user_id)
     return desk, await desk.caucus(alice), await desk.open(alice), carl
 

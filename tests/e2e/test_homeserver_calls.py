@@ -1,6 +1,7 @@
 """Our calls, and what comes back in transactions, on a real Synapse."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from appservice.matrix.attachments import seal
 from appservice.matrix.errors import MatrixError, MediaTamperedError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId, MediaUri, UserId
@@ -216,18 +218,27 @@ async def test_account_data_and_names_are_kept(joined: Joined) -> None:
     await accounts.set_display_name(GHOST, "Carl (email)")
 
 
-async def test_a_file_comes_back_as_it_was_and_a_changed_one_not_at_all(joined: Joined) -> None:
-    media = joined.matrix.media
+async def test_a_file_comes_back_as_it_was_and_a_changed_one_not_at_all(joined: Joined, tmp_path: Path) -> None:
+    media, opened = joined.matrix.media, tmp_path / "opened"
     file = await media.upload_encrypted(b"a deed", as_user=GHOST)
-    assert await media.download(MediaUri(file["url"]), as_user=BOT) != b"a deed"
-    assert await media.download_encrypted(file, as_user=BOT) == b"a deed"
+    await media.save(MediaUri(file["url"]), tmp_path / "sealed", as_user=BOT, most=6)
+    assert (tmp_path / "sealed").read_bytes() != b"a deed"
+    await media.open_encrypted(file, opened, as_user=BOT, most=6)
+    assert opened.read_bytes() == b"a deed"
     other = await media.upload_encrypted(b"another", as_user=GHOST)
     with pytest.raises(MediaTamperedError):
-        await media.download_encrypted({**file, "url": other["url"]}, as_user=BOT)
+        await media.open_encrypted({**file, "url": other["url"]}, tmp_path / "other", as_user=BOT, most=9)
+    assert not (tmp_path / "other").exists()
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(3_000_000))
+    info, uri = seal(large, tmp_path / "large.sealed"), await media.reserve(as_user=GHOST)
+    await media.fill(uri, tmp_path / "large.sealed", as_user=GHOST)
+    await media.open_encrypted({**info, "url": uri}, tmp_path / "again", as_user=BOT, most=3_000_000)
+    assert (tmp_path / "again").read_bytes() == large.read_bytes()
     with pytest.raises(MediaTooLargeError):
         await media.upload(bytes(100_001), as_user=GHOST)
     with pytest.raises(MediaTooLargeError):
-        await joined.frugal.media.download(MediaUri(file["url"]), as_user=BOT)
+        await media.save(MediaUri(file["url"]), tmp_path / "more", as_user=BOT, most=3)
 
 
 async def test_a_ping_reaches_us(joined: Joined) -> None:

@@ -34,7 +34,7 @@ async def test_a_libolm_device_reads_and_writes_in_our_rooms(mia: Staff, arrive:
 
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     joint = await desk.open(alice)
     assert joint == await room_named(alice, f"EVERYONE · {desk.number}")
     await lia.join(joint)

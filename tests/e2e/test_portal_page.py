@@ -40,13 +40,13 @@ from bridges.portal.papers import Download, Handed, NotNow, PageImage, Paper, Pl
 from bridges.portal.server import PortalPages
 from bridges.portal.views import View
 from catalogue import said
-from policies.asking import in_words
 from policies.case import Kind, PersonId, SideId, caucus
-from policies.document import Area
+from policies.documents.document import Area
+from policies.documents.files import Kind as FileKind
 from policies.effects import Pose
-from policies.files import Kind as FileKind
-from policies.language import Language
-from policies.phrase import phrase, verbatim
+from policies.questions.asking import in_words
+from policies.words.language import Language
+from policies.words.phrase import phrase, verbatim
 from tests.appservice.documents.pipeline import makers
 from tests.bridges.email.builders import BOUNCES, letter, parsed
 from tests.bridges.portal.test_server import HOUSE, LINK, PIN, VIEW, FakePortal
@@ -107,6 +107,7 @@ MAILS = {
     "mail-link": lambda: link(LinkKind.NEWS),
     "mail-link-first": lambda: link(LinkKind.FIRST),
     "mail-link-whose": lambda: link(LinkKind.WHOSE),
+    "mail-link-discreet": lambda: link(LinkKind.DISCREET),
 }
 PLAN = Paper("D1", 1, verbatim("D1 “site plan.pdf” (PDF, 3 pages, 120 kB)"), verbatim("Alice"), False, 3, True, ())
 _SERVED = verbatim("2026-01-05 10:00 UTC: version 1 served to Alice (view), as pictures of pages, marked K7Q2AB: 1, 2")
@@ -124,6 +125,10 @@ async def _mail(request: web.Request) -> web.Response:
     body = parsed(MAILS[request.match_info["name"]]().raw).get_body(("html",))
     assert body is not None
     return web.Response(text=str(body.get_content()), content_type="text/html")
+
+
+async def _elsewhere(_: web.Request) -> web.Response:
+    return web.Response(text="<h1>The weather</h1>", content_type="text/html")
 
 
 async def _nothing(_: web.Request) -> web.Response:
@@ -192,7 +197,9 @@ class FakePapers:
 async def portal() -> AsyncIterator[tuple[str, FakePortal]]:
     """The page on a free port, and the mails beside it."""
     portal, app = FakePortal(), web.Application()
-    pages = PortalPages(portal, HOUSE, lambda _: "", RateCap(lambda: 0.0, limit=1000), is_secure=False)
+    pages = PortalPages(
+        portal, replace(HOUSE, leave_to="/elsewhere"), lambda _: "", RateCap(lambda: 0.0, limit=1000), is_secure=False
+    )
     marking = MarkingPages(FakePapers(portal), HOUSE)
     papers = DocumentPages(FakePapers(portal), HOUSE, RateCap(lambda: 0.0, limit=1000), most_bytes=1000)
     app.add_routes(
@@ -202,6 +209,7 @@ async def portal() -> AsyncIterator[tuple[str, FakePortal]]:
             *pages.routes(),
             web.get("/mail/{name}", _mail),
             web.get("/favicon.ico", _nothing),
+            web.get("/elsewhere", _elsewhere),
         ]
     )
     async with TestServer(app) as server:
@@ -256,6 +264,26 @@ async def test_a_page_can_be_used_by_everybody_and_fetches_nothing_from_elsewher
     await tab.call("Page.setBypassCSP", enabled=True)  # or axe-core could not be put in
     await looked_at(tab, name)
     assert all(address.startswith(base) for address in tab.requested if not address.startswith("about:"))
+
+
+@pytest.mark.parametrize(("press", "after"), [("a.exit", "The weather"), ("header form button", "Goodbye")])
+async def test_one_press_ends_it_and_going_back_shows_nothing(
+    tab: Tab, portal: tuple[str, FakePortal], press: str, after: str
+) -> None:
+    """Also what is `no-store` Chromium shows again as it was, if it is not told to forget it."""
+    base = portal[0].rstrip("/")
+    await tab.open(f"{base}/p/{LINK}")
+    await tab.until("document.querySelector('#pin') !== null")
+    await tab.evaluate(f"document.querySelector('#pin').value = '{PIN}', document.forms[0].submit()")
+    await tab.until("document.readyState === 'complete' && document.querySelector('.room') !== null")
+    assert "my own" in await tab.evaluate("document.body.innerText")
+    await tab.evaluate(f"document.querySelector('{press}').click()")
+    await tab.until(f"document.readyState === 'complete' && document.querySelector('h1')?.innerText === '{after}'")
+    assert not portal[1].sessions
+    await tab.evaluate("history.back()")
+    await tab.until("document.readyState === 'complete' && location.pathname === '/p/rooms'")
+    assert await tab.evaluate("document.querySelector('.room') === null")
+    assert "my own" not in await tab.evaluate("document.body.innerText")
 
 
 @pytest.mark.parametrize("name", PAPERS)

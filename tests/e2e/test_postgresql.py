@@ -51,7 +51,7 @@ async def test_a_case_runs_on_postgresql_and_survives_a_kill(staff: Staff, case_
     )
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     caucus, joint = await desk.caucus(alice), await desk.open(alice)
 
     await alice.text(joint, "To all")

@@ -85,7 +85,7 @@ async def in_session(desk: Desk, alice: Client) -> Session:
     carl = mail_address("carl")
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     caucus = await desk.caucus(alice)
     return Session(desk, alice, carl, await desk.open(alice), caucus)
 

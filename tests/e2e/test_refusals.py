@@ -166,7 +166,7 @@ async def test_a_command_in_the_joint_room_does_nothing_and_is_not_mailed(mia: S
     carl = mail_address("carl")
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     joint = await desk.open(alice)
     await mia.client.text(joint, "!party remove Alice")
     await desk.told("Commands are heard at this desk only. What you wrote in EVERYONE")

@@ -81,7 +81,7 @@ async def test_nothing_binds_but_a_proven_answer_and_then_everything_arrives(
     thief = await unverified(alice, case_node, strict.world)
     await desk.add("Carl", carl)
     await enter(mia, f"PRIVATE with mediator · {desk.number}")
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     await desk.ask("!open", "The joint session begins")
     joint = await enter(mia, f"EVERYONE · {desk.number}")
     await desk.ask("!mode open", "The joint room is open now")

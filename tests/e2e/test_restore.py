@@ -93,7 +93,7 @@ async def _in_session(world: World, desk: Desk, arrive: Arrive) -> Session:
     carl = mail_address("carl")
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     await desk.add("Bob", bob.user_id)
     # Said to Bob's caucus while nobody is in it: it waits.
     await desk.add("Ben", ben.user_id, rest="as counsel on Bob")

@@ -94,7 +94,7 @@ async def in_session(mia: Staff, arrive: Arrive) -> Session:
     carl = mail_address("carl")
     await desk.add("Carl", carl)
     others_caucus = await enter(mia.client, f"PRIVATE with mediator · {desk.number}")
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     await desk.add("Alice", alice.user_id)
     caucus = await desk.caucus(alice)
     return Session(desk, alice, carl, await desk.open(alice), caucus, others_caucus)

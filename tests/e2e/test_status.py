@@ -35,7 +35,7 @@ async def test_a_dead_mail_server_shows_and_the_desk_hears_of_its_end_too(staff:
         desk, alice = await staff.open_case(), await arrive("alice")
         await desk.add("Alice", alice.user_id)
         await desk.add("Carl", carl)
-        await desk.ask("!consent Carl: by telephone", "On record")
+        await desk.confirm("Carl", carl)
         joint = await desk.open(alice)
         broken, words = await status(desk)
         assert not broken, words

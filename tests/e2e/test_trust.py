@@ -18,7 +18,7 @@ async def test_a_replaced_identity_stops_sending_and_believing_until_a_mediator_
     carl = mail_address("carl")
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     caucus = await desk.caucus(alice)
     joint = await desk.open(alice)
     await alice.text(joint, "Before")

@@ -18,7 +18,7 @@ async def test_a_party_with_only_an_unsigned_device_is_told_and_reads_and_is_hea
     carl = mail_address("carl")
     await desk.add("Alice", alice.user_id)
     await desk.add("Carl", carl)
-    await desk.ask("!consent Carl: by telephone", "On record")
+    await desk.confirm("Carl", carl)
     caucus = await desk.caucus(alice)
     joint = await desk.open(alice)
 

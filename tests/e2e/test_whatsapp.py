@@ -15,7 +15,7 @@ from sandbox.client import Client
 from sandbox.node import Node
 from sandbox.whatsapp.graph import JOINT, PRIVATE, Mishap
 from sandbox.whatsapp.rules import Json
-from sandbox.whatsapp.telephone import Bubble, Telephone
+from sandbox.whatsapp.telephone import TAKEN_AWAY, Bubble, Telephone
 from sandbox.world import MEDIATOR, World
 from tests.e2e.cases import Arrive, Staff, arriving, at_work, enter, new_ports
 from tests.e2e.conftest import SYNAPSE_PYTHON
@@ -173,5 +173,14 @@ async def test_her_private_words_stand_in_her_private_room(staff: Staff, come: A
     await bea.wait_for(lambda bubble: bubble.template)
     await bea.write(PRIVATE, LIMIT)
 
-    await reads(staff.client, await enter(staff.client, f"PRIVATE with mediator · {desk.number}"), LIMIT)
+    room = await enter(staff.client, f"PRIVATE with mediator · {desk.number}")
+    await reads(staff.client, room, LIMIT)
     await desk.told("Bea wrote in PRIVATE")
+
+    hers = next(event for event in await staff.client.timeline(room) if event.body == LIMIT)
+    heart = await staff.client.react(room, hers.event_id, "❤️")
+    mine = next(bubble.id for bubble in bea.bubbles if bubble.text == LIMIT)
+    await bea.wait_for(lambda bubble: (bubble.text, bubble.quotes) == ("❤️", mine))
+    await staff.client.redact(room, heart)
+    await bea.wait_for(lambda bubble: (bubble.text, bubble.quotes) == (TAKEN_AWAY, mine))
+    assert not [bubble for bubble in bea.bubbles if "removed" in bubble.text]

@@ -24,7 +24,7 @@ from bridges.whatsapp.incoming import Incoming, Pressed, Progress, Status, Words
 from bridges.whatsapp.signature import is_signed
 from bridges.whatsapp.webhook import PartKind, parts
 from policies.case import Kind
-from policies.phrase import verbatim
+from policies.words.phrase import verbatim
 from sandbox.ports import LOOPBACK
 from sandbox.whatsapp.graph import JOINT, PRIVATE, Mishap
 from sandbox.whatsapp.server import ACCESS, APP, SECRETS, VERIFY, WhatsAppSandbox

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from appservice.crypto.ids import DeviceId
 from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.matrix.errors import MatrixError
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.appservice.crypto.homeserver import Device
 
 if TYPE_CHECKING:

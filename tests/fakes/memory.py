@@ -12,24 +12,28 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appservice.crypto.identities import StoredIdentities
+from appservice.mail.tally import Tally
 from appservice.portal.store import PIN_LOCK, PIN_TRIES, Laid, Link, Tried, Whose
 from appservice.storage.errors import Conflict
 from appservice.upkeep.epoch import Epoch, Searched, Stage
 from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
+from bridges.email.reception import Counted
 from policies.board import urgency
 from policies.case import Case, CaseId, Conversation, ConversationId, EndpointId, Network, PersonId, address_key
-from policies.document import BlobId, DocumentId
-from policies.hold import HoldEnd
-from policies.joining import Funnel, funnel
-from policies.mail import MailState
-from policies.message import Edit, MessageId, Unproven
+from policies.documents.document import BlobId, DocumentId
+from policies.message import Edit, Message, MessageId, Reaction, Removal, Unproven
+from policies.moderation.hold import HoldEnd
+from policies.networks.lines import Ours, lines
+from policies.networks.mail import MailState
+from policies.networks.whatsapp import WINDOW, Window
+from policies.people.joining import Funnel, funnel
 from policies.plan import RoomKey
-from policies.whatsapp import WINDOW, Window
 from rooms.addresses import ReplyAddress
+from rooms.ids import EventId, RoomId, UserId
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, UserId
+from rooms.ports import Entry, Held, RoomRecord
 from rooms.queue import ItemId, State
 from rooms.record import Head, Line, Signature
 from rooms.vault import Blob, Media
@@ -55,6 +59,7 @@ class SentLink:
     sent_at: datetime
     until: datetime
     opened: bool = False
+    code: tuple[str, datetime] | None = None
 
 
 @dataclass
@@ -66,6 +71,7 @@ class MemoryTables:
     crypto: Tables = field(default_factory=Tables)
     last_case: int = 1000
     cases: dict[CaseId, Case] = field(default_factory=dict)
+    lines: dict[tuple[Ours, str], tuple[CaseId, Conversation]] = field(default_factory=dict)
     boards: dict[CaseId, str] = field(default_factory=dict)
     rooms: dict[tuple[CaseId | None, RoomKey], RoomRecord] = field(default_factory=dict)
     room_changes: dict[RoomId, int] = field(default_factory=dict)
@@ -85,6 +91,7 @@ class MemoryTables:
     searched: dict[RoomId, Searched] = field(default_factory=dict)
     sent: dict[str, EventId] = field(default_factory=dict)
     arrivals: dict[tuple[str, Likeness], None] = field(default_factory=dict)
+    counted: dict[bytes, list[int]] = field(default_factory=dict)
     looks: list[datetime] = field(default_factory=list)
     raw_mails: dict[tuple[CaseId, MessageId], bytes] = field(default_factory=dict)
     sent_mails: dict[str, SentMail] = field(default_factory=dict)
@@ -118,6 +125,9 @@ class AlwaysOnDuty:
 
 class MemoryDatabase:
     """`rooms.ports.Database`, and the wider one that appservice uses, in memory."""
+
+    is_shared = False
+    """One process alone uses it."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -220,6 +230,14 @@ class MemoryCases:
         return self._tables.cases.get(case)
 
     async def save(self, case: Case) -> None:
+        known = self._tables.cases.get(case.id)
+        before = {name for person in known.people for name in person.endpoint.names} if known else set()
+        now = {key: line for key, line in self._tables.lines.items() if line[0] != case.id}
+        for line in lines(case):
+            there = now.setdefault((line.ours, line.name), (case.id, line.conversation))
+            if there != (case.id, line.conversation) and (line.name not in before or there[0] == case.id):
+                raise Conflict
+        self._tables.lines = now
         self._tables.cases[case.id] = case
 
     async def all_ids(self) -> tuple[CaseId, ...]:
@@ -382,6 +400,12 @@ class MemoryJournal:
         of_case = (message for message in of_case if not isinstance(message.proof, Unproven))
         return tuple(m.id for m in of_case if isinstance(m.content, Edit) and m.content.target == message)
 
+    async def reactions(self, case: CaseId, message: MessageId) -> tuple[Message, ...]:
+        said = [entry.message for (of, _), entry in self._entries.items() if of == case]
+        about = {m.content.target for m in said if isinstance(m.content, Reaction | Removal)}
+        there = (m for m in said if isinstance(m.content, Reaction) and m.content.target == message)
+        return tuple(m for m in there if m.id not in about)
+
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         found = (message for (of, message), entry in self._entries.items() if (of, entry.event) == (case, event))
         message = next(found, None)
@@ -535,6 +559,16 @@ class MemoryMailLedger:
     async def arrived(self, mails: Collection[tuple[str, Likeness]]) -> None:
         self._tables.arrivals.update(dict.fromkeys(mails))
 
+    async def counted(self, mails: Sequence[Sequence[Counted]], at: datetime) -> list[bool]:
+        tally = Tally(self._tables.counted, round(at.timestamp() * 1000))
+        verdicts = [tally.take([(one.key.encode(), one.limit) for one in keys]) for keys in mails]
+        self._tables.counted |= {key: list(times) for key, times in tally.changed()}
+        return verdicts
+
+    async def forget_counts(self, before: datetime) -> None:
+        since, known = before.timestamp() * 1000, self._tables.counted
+        self._tables.counted = {key: times for key, times in known.items() if max(times) > since}
+
     async def came_elsewhere(self, token_hash: str, likeness: Likeness) -> bool:
         return any(
             other != token_hash and (known.name == likeness.name or known.sheet == likeness.sheet)
@@ -598,7 +632,8 @@ class MemoryPortalStore:
 
     async def new_pin(self, case: CaseId, person: PersonId) -> str:
         before = self._tables.pins.get(Whose(case, person))
-        self._tables.pins[Whose(case, person)] = Pin(f"{int(before.pin) + 1 if before else 100_000:06d}")
+        number = int(before.pin) + 1 if before and before.pin.isdecimal() else 100_000
+        self._tables.pins[Whose(case, person)] = Pin(f"{number:06d}")
         await self.end_sessions(case, person)
         return self._tables.pins[Whose(case, person)].pin
 
@@ -619,11 +654,20 @@ class MemoryPortalStore:
         found = self._tables.links.get(token)
         return Link(found.whose, found.endpoint, found.until) if found else None
 
+    async def new_code(self, link: str, until: datetime) -> str:
+        code = f"{20_000_000 + len([one for one in self._tables.links.values() if one.code]):08d}"
+        self._tables.links[link] = replace(self._tables.links[link], code=(code, until))
+        return code
+
+    async def forget_links(self, before: datetime) -> None:
+        for token in [token for token, link in self._tables.links.items() if link.until < before]:
+            del self._tables.links[token]
+
     async def use_link(self, token: str, at: datetime) -> bool:
         found = self._tables.links.get(token)
         if found is None or found.until <= at:
             return False
-        self._tables.links[token] = replace(found, until=at)
+        self._tables.links[token] = replace(found, until=at, code=None)
         return True
 
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
@@ -632,13 +676,13 @@ class MemoryPortalStore:
             for link in self._tables.links.values()
         )
 
-    async def try_pin(self, whose: Whose, pin: str, at: datetime) -> Tried:
-        known = self._tables.pins.get(whose)
-        if known is None:
-            return Tried.WRONG
+    async def try_key(self, token: str, whose: Whose, key: str, at: datetime) -> Tried:
+        known = self._tables.pins.setdefault(whose, Pin("none"))
+        link = self._tables.links.get(token)
+        is_code = link is not None and link.until > at and link.code is not None and at < link.code[1]
         if known.locked_until is not None and known.locked_until > at:
             return Tried.LOCKED
-        if known.pin == pin:
+        if known.pin == key or (is_code and link and link.code and link.code[0] == key):
             self._tables.pins[whose] = Pin(known.pin)
             return Tried.RIGHT
         locks = known.wrong + 1 >= PIN_TRIES

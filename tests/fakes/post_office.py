@@ -10,6 +10,7 @@ from email.utils import parseaddr
 
 from bridges.email.api import Accepted, MailServer, SendResult
 from bridges.email.convert_out import OutgoingMail
+from bridges.unsent import Unknown
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class PostOffice:
         self.envelopes: list[str] = []
         """The envelopes' senders."""
         self.verdicts: list[SendResult] = []
-        """What it answers to the next mails, before it says yes again; only a yes, or silence, delivers."""
+        """What it answers to the next mails, before it says yes again; only a yes delivers, and silence (below)."""
+        self.silence_delivers = False
+        """Whether a mail arrives for which nobody answers (`Unknown`)."""
         self.hazard: Callable[[str], Awaitable[None]] = _calm
         self._clock = clock
 
@@ -63,7 +66,7 @@ class PostOffice:
         """Stands in for `bridges.email.api.send`."""
         await self.hazard("smtp")
         verdict = self.verdicts.pop(0) if self.verdicts else Accepted("queued")
-        if isinstance(verdict, Accepted):
+        if isinstance(verdict, Accepted) or (isinstance(verdict, Unknown) and self.silence_delivers):
             self.taken.append(mail)
             found = self._read(mail)
             self.delivered += [found] if found else []

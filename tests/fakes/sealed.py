@@ -22,10 +22,10 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished
 from policies.message import Content, File, FileRef, Proof, SignedDevice
 from rooms.carriers import Posting
+from rooms.ids import EventId, UserId
 from rooms.marks import Marked
 from rooms.outgoing import Signal
 from rooms.polls import Poll, PollEnd
-from rooms.ports import EventId, UserId
 from rooms.queue import Item
 from tests.fakes.synapse import FakeSynapse
 

@@ -4,7 +4,6 @@ Nobody lists the boundaries: a scenario is played, each is passed and named, and
 plays it again and again, each time with the next, has cut at all of them when one time nothing was cut.
 """
 
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,13 +12,18 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from sqlalchemy import text
+
 from appservice.crypto.sealing import Sealer
 from appservice.matrix.errors import NO_ANSWER, MatrixError
+from appservice.storage import sqlite
 from appservice.storage.database import SqlDatabase
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.work import SqlWork
 from tests.faults.clock import Clock
 
+OTHERS = frozenset({"smtp", "whatsapp"})
+"""Calls that are none of the homeserver's."""
 CALLS_LOST = 3
 """So many calls of a homeserver that is away are not answered."""
 
@@ -87,15 +91,20 @@ class Boundaries:
         last = {name: place for place, name in enumerate(names)}
         return sorted(place if number % 2 else names.index(name) for number, (name, place) in enumerate(last.items()))
 
+    @property
+    def is_dead(self) -> bool:
+        """The process was killed, and none has taken its place."""
+        return self._dead
+
     def restarted(self) -> None:
         """Another process lives."""
         self._dead = False
 
     async def outside(self, call: str) -> None:
-        """Before and after a call of the homeserver or the mail server."""
+        """Before and after a call of the homeserver, the mail server or WhatsApp."""
         name = call.removeprefix("/_matrix/client/v3").split("/m.")[0]
         self._lasting += 1
-        self._reach(name, Cut.KILL, *(() if name == "smtp" else (Cut.HOMESERVER,)))
+        self._reach(name, Cut.KILL, *(() if name in OTHERS else (Cut.HOMESERVER,)))
 
     def begin(self, where: str) -> None:
         """Before a unit of work."""
@@ -157,18 +166,23 @@ class WatchedDatabase(SqlDatabase):
         where = _caller()
         self._boundaries.begin(where)
         async with super().begin() as work:
-            connection = work.inbox._connection.sync_connection
-            assert connection is not None
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            changes = driver.total_changes
+            before = await _written(work)
             yield work
-            wrote = driver.total_changes != changes
+            wrote = await _written(work) != before
             self._boundaries.end(where, wrote=wrote)
         self._boundaries.committed(where, wrote=wrote)
 
     def begin_repeatable(self) -> AbstractAsyncContextManager[SqlWork]:
         return self.begin()
+
+
+async def _written(work: SqlWork) -> object:
+    """What is another once a unit of work has written something."""
+    connection = work.inbox._connection
+    if isinstance(connection, sqlite.Connection):
+        return connection.driver.total_changes
+    (xid,) = (await connection.execute(text("SELECT pg_current_xact_id_if_assigned()::text"))).one()
+    return xid
 
 
 def _caller() -> str:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from unittest.mock import patch
 
-from appservice.e2ee import exchange, sweeping
+from appservice.e2ee import exchange
 from appservice.storage import documents
 
 
@@ -31,7 +31,6 @@ def time_of_ours() -> Iterator[None]:
     Clock.ahead = timedelta()
     now_ms = exchange.now_ms
     with ExitStack() as stack:
-        stack.enter_context(patch.object(sweeping, "REST", 0))
         for name, module in list(sys.modules.items()):
             # Where documents are written, it is the type that matters.
             ours = name.startswith(("appservice.", "rooms.")) and name != documents.__name__

@@ -65,13 +65,14 @@ def dying(at: int) -> Iterator[Boundaries]:
         yield boundaries
 
 
-async def survived(step: Callable[[], Awaitable[Any]], restart: Callable[[], object]) -> None:
-    """A step, and again in a new process if the one that took it died."""
+async def survived(step: Callable[[], Awaitable[Any]], restart: Callable[[], object], *, again: bool = True) -> None:
+    """A step, and again in a new process if the one that took it died; or not, if nobody comes to that so soon."""
     try:
         await step()
     except Killed:
         restart()
-        await step()
+        if again:
+            await step()
 
 
 async def handled(database: MemoryDatabase, house: House, case: CaseId, said: Message) -> None:

@@ -3,8 +3,8 @@
     server      has imported everything, and has a house that stands, whose database is closed; forks a worker for a cut
     worker      plays the scenario with a copy of the database; if it is to die, it forks a survivor, and kills itself
     survivor    the homeserver, the mail server and people, as they were at that moment, and what they were about to do.
-                Waits until the worker is dead, takes the files of its database as they lie, and starts the next process
-                of the service on them
+                Waits until the worker is dead, takes the files as they lie (of SQLite; PostgreSQL goes on, without
+                its client), and starts the next process of the service on them
 
 Linux: the server adopts what its workers leave behind, so that each is waited for.
 """
@@ -16,11 +16,11 @@ import json
 import os
 import select
 import selectors
-import shutil
 import signal
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.faults.boundaries import Cut, Passed
-from tests.faults.house import DATABASE, House, in_session, surroundings
-from tests.faults.scenarios import FAR, OPENING, Broken, Scenario, cut_at
+from tests.faults.databases import OnServer
+from tests.faults.house import House, surroundings
+from tests.faults.scenarios import FAR, Broken, Scenario, cut_at
 
 Json = dict[str, Any]
 
@@ -75,7 +76,7 @@ class Prepared:
     def _forked(self, cut: Cut, place: int) -> tuple[Json, int]:
         """What the process says in which it is played, or the survivor of that; and how that process ended."""
         folder = self._folder / f"{cut.name.lower()}{place}"
-        shutil.copytree(self._house.folder, folder)
+        self._house.databases.copy(self._house.folder, folder)
         reading, writing = os.pipe()
         worker = os.fork()
         if not worker:
@@ -92,9 +93,8 @@ class Prepared:
         status = os.waitpid(worker, 0)[1]
         with suppress(ChildProcessError):
             while True:  # the survivors, which have become ours
-                os.waitpid(-1, 0)
-        shutil.rmtree(folder)
-        shutil.rmtree(_left_by(folder), ignore_errors=True)
+                os.waitpid(-worker, 0)
+        self._house.databases.remove(folder)
         if said:
             answer: Json = json.loads(said)
             return answer, status
@@ -130,21 +130,11 @@ class Prepared:
         if os.fork():
             os.kill(os.getpid(), signal.SIGKILL)
         asyncio._set_running_loop(loop)  # which knows itself by the id of its process
+        loop.set_default_executor(ThreadPoolExecutor())  # the threads of the former stayed in the process that died
         os.close(writing)
         os.read(reading, 1)  # ends when nobody has the other end any more
         os.close(reading)
-        left = self._house.folder
-        found = _left_by(left)
-        found.mkdir()
-        # Not the same files: SQLite in this process remembers the locks of the dead one.
-        for file in left.glob(f"{DATABASE}*"):
-            shutil.copy(file, found)
-        self._house.lives_in(found)
-
-
-def _left_by(folder: Path) -> Path:
-    """Where the files lie that were found when whoever worked on these was dead."""
-    return folder.with_name(f"{folder.name}-left")
+        self._house.lives_in(self._house.databases.left_in(self._house.folder))
 
 
 def _all_of(reading: int, within: float) -> bytes | None:
@@ -163,17 +153,18 @@ def _all_of(reading: int, within: float) -> bytes | None:
 
 
 @contextmanager
-def prepared(scenario: Scenario, folder: Path) -> Iterator[Prepared]:
-    """Everything ready for a scenario; outside of any event loop."""
+def prepared(scenario: Scenario, folder: Path, server: OnServer | None = None) -> Iterator[Prepared]:
+    """Everything ready for a scenario, on SQLite or that server; outside of any event loop."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     stands = folder / "stands"
     stands.mkdir()
-    house = House(stands)
+    if server:
+        server.make(stands)
+    house = House(stands, scenario.setting, server)
 
     async def stand() -> None:
         await house.begin()
-        if scenario is not OPENING:
-            await in_session(house)
+        await scenario.begins(house)
         await house.stop()
 
     with surroundings(house):

@@ -8,7 +8,8 @@ import itertools
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -20,7 +21,9 @@ from appservice import main
 from appservice.casefile import CaseFile
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
+from appservice.e2ee import sweeping
 from appservice.mail import courier
+from appservice.matrix.polls import START
 from appservice.matrix.transaction import parse
 from appservice.reading import COMMAND
 from appservice.service import Service
@@ -32,15 +35,18 @@ from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import DESK, JOINT, CaseId, Conversation, Kind
-from policies.membership import conversations, readers
+from policies.people.membership import conversations, readers
 from policies.plan import room_key
 from rooms.clock import TIME
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.queue import Item, ItemId, Lane, State
+from tests.fakes.graph import FakeGraph
+from tests.fakes.party_by_mail import confirms
 from tests.fakes.post_office import Delivered, PostOffice
 from tests.fakes.synapse import FakeSynapse, Room
 from tests.faults.boundaries import Boundaries, Killed, WatchedDatabase
 from tests.faults.clock import Clock, time_of_ours
+from tests.faults.databases import Databases, Sqlite
 from tests.invariants.devices import Clients, Device
 from tests.invariants.world import ALICE, AUTHSERV_ID, BOB, CARL, MIA, REPLY_DOMAIN, configuration
 
@@ -66,24 +72,38 @@ FILE = {
     ],
 }
 PEOPLE = (MIA, ALICE, BOB)
-DATABASE = "mediatrix.db"
+RESPONSE = "m.poll.response"
 ROUNDS = 6
 """How often time passes at most before all must have come to rest."""
 MOST_STEPS = 400
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a house has: its configuration, of where it lives; and what stands around it besides."""
+
+    configured: Callable[[Path], Config] = lambda _: configuration()
+    around: Callable[["House"], AbstractContextManager[object]] = lambda _: nullcontext()
+
+
+PLAIN = Setting()
+
+
 class House:
     """The service and those around it. Use `standing`."""
 
-    def __init__(self, folder: Path, config: Config | None = None) -> None:
+    def __init__(self, folder: Path, setting: Setting = PLAIN, databases: Databases | None = None) -> None:
+        """`databases`: SQLite, unless another is given."""
         self.now = 0
-        self.config = config or configuration()
+        self.databases = databases or Sqlite()
+        self.setting, self.config = setting, setting.configured(folder)
         self.boundaries = Boundaries()
         self.synapse = FakeSynapse(lambda: self.now)
         self.synapse.hazard = self.boundaries.outside
         self.boundaries.on_homeserver = self.synapse.forget
         self.post_office = PostOffice(lambda: self.now)
         self.post_office.hazard = self.boundaries.outside
+        self.graph = FakeGraph(lambda: Clock.now(UTC))
         self.synapse.register(*PEOPLE)
         self.clients = Clients(self)
         self.lives_in(folder)
@@ -95,15 +115,20 @@ class House:
         self._again: list[Any] | None = None
         """The events of the transaction that the service did not answer."""
         self._shown: dict[tuple[str, str], str | None] = {}
+        self.given = 0
+        """How many links were given to Alice."""
         self.noticed = 0
         """How many notices of posts the desk was found to have."""
 
     # --- the process
 
     def lives_in(self, folder: Path) -> None:
-        """The next process finds its database there."""
+        """The next process finds its database and its vault there."""
         self.folder = folder
-        self._url = f"sqlite:///{folder}/{DATABASE}"
+        self._url = self.databases.url(folder)
+        if self.config.documents:
+            documents = self.config.documents.model_copy(update={"folder": folder / "documents"})
+            self.config = self.config.model_copy(update={"documents": documents})
 
     async def _start(self) -> None:
         """A process, up to where it works off its queues; killed while it starts, it is started again."""
@@ -113,6 +138,7 @@ class House:
             self.service = self._process()
             self.database.duty.begin()
             await self.database.open()
+            await self.database.duty.taken.wait()
             self.boundaries.watching = True
             try:
                 await self.service._count()
@@ -153,6 +179,8 @@ class House:
         except Exception:
             # The service's own loops try again, too.
             logger.debug("the service stumbles", exc_info=True)
+            if self.boundaries.is_dead:
+                await self.restart()
         return None
 
     # --- what the service does
@@ -244,6 +272,11 @@ class House:
         async with self.calm(), self.database.begin() as work:
             await work.inbox.put(stored)
 
+    async def enrol(self, address: str, case: CaseId = CASE) -> None:
+        """Somebody confirms on the page that a mailbox is theirs, and agrees to words."""
+        async with self.calm():
+            await confirms(self.database, case, address)
+
     async def post(self, user: UserId, room: Room, text: str, **more: Any) -> None:
         """Somebody writes in a room; `more` stands in the content besides."""
         async with self.calm():
@@ -252,6 +285,20 @@ class House:
             event = await client.write(self.clients.people[user].user_id, room.id, room.joined, text, **more)
             txn = f"t{next(self._numbers)}"
             await self.synapse.rooms.send(room.id, "m.room.encrypted", event.content, txn, as_user=user)
+
+    async def vote(self, user: UserId, room: Room) -> None:
+        """Somebody says yes in the last poll of a room."""
+        for event in reversed(room.timeline):
+            async with self.calm():
+                content = (
+                    await self.clients.content(self._device(user), event) if event.type == "m.room.encrypted" else None
+                )
+            if content and START in content:
+                chosen = {"answers": [content[START]["answers"][0]["id"]]}
+                relation = {"rel_type": "m.reference", "event_id": event.event_id}
+                await self.post(user, room, "", kind=RESPONSE, **{RESPONSE: chosen, "m.relates_to": relation})
+                return
+        raise AssertionError("there is no poll")
 
     async def mail(self, letter: Delivered, text: str, **files: bytes) -> None:
         """Somebody answers a letter, with PDFs of these names."""
@@ -353,25 +400,27 @@ def answer_to(letter: Delivered, text: str, files: Mapping[str, bytes]) -> bytes
 
 
 @asynccontextmanager
-async def standing(folder: Path, config: Config | None = None) -> AsyncIterator[House]:
+async def standing(folder: Path, setting: Setting = PLAIN) -> AsyncIterator[House]:
     """A house with a case in session, whose joint room is open."""
-    async with empty(folder, config) as house:
+    async with empty(folder, setting) as house:
         await in_session(house)
         yield house
 
 
 async def in_session(house: House) -> None:
-    """A case is opened, and its joint room."""
+    """A case is opened, and its joint room; Carl confirms that his mailbox is his."""
     await house.open_case()
+    await house.drain()
+    await house.enrol(CARL)
     await house.drain()
     await house.post(MIA, await house.room(DESK), "!mode open")
     await house.drain()
 
 
 @asynccontextmanager
-async def empty(folder: Path, config: Config | None = None) -> AsyncIterator[House]:
+async def empty(folder: Path, setting: Setting = PLAIN) -> AsyncIterator[House]:
     """A house without a case."""
-    house = House(folder, config)
+    house = House(folder, setting)
     with surroundings(house):
         await house.begin()
         try:
@@ -382,6 +431,7 @@ async def empty(folder: Path, config: Config | None = None) -> AsyncIterator[Hou
 
 @contextmanager
 def surroundings(house: House) -> Iterator[None]:
-    """What it sends is taken by its mail server, and it lives by a clock that can be moved."""
-    with patch.object(courier, "send", house.post_office.send), time_of_ours():
+    """What it sends is taken by its mail server, and it lives by a clock that can be moved; and what is its own."""
+    sent = patch.object(courier, "send", house.post_office.send)
+    with sent, patch.object(sweeping, "REST", 0), time_of_ours(), house.setting.around(house):
         yield

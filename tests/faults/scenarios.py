@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 
 from policies.case import DESK
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.queue import State
 from tests.appservice.crypto.megolm import message_index
 from tests.fakes.synapse import Room
 from tests.faults.boundaries import Cut
 from tests.faults.clock import Clock
-from tests.faults.house import CASE, PEOPLE, House
+from tests.faults.house import CASE, PEOPLE, PLAIN, House, Setting, in_session
 from tests.invariants.world import ALICE, BOB, BOT, CARL, MIA
 
 FAR = 10**6
@@ -33,6 +33,9 @@ class Scenario:
     name: str
     goes_on: Callable[[House, str], Awaitable[None]]
     kept: Callable[[House, str], Awaitable[None]]
+    setting: Setting = PLAIN
+    begins: Callable[[House], Awaitable[None]] = in_session
+    """Before anything is cut, once."""
 
 
 async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only: str | None = None) -> str | None:
@@ -57,6 +60,8 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
 
 _TO_DECIDE = (
     "people unknown: a mail to Carl",
+    "people unknown: a WhatsApp message to Bea",
+    "people unknown: the database could not be reached while it was being sent",
     "people unknown: a notice for Carl",
     "people unknown: the release",
     "people unknown: the document",
@@ -197,6 +202,20 @@ async def alices_words_are_released(house: House, word: str) -> None:
     await house.drain()
 
 
+async def alices_words_are_released_by_votes(house: House, word: str) -> None:
+    """The same, answered in the polls."""
+    desk, private = await house.room(DESK), await house.room(await house.caucus_of("Alice"))
+    await house.post(ALICE, private, f"!submit: {word} released")
+    await house.drain()
+    await house.vote(ALICE, private)
+    await house.drain()
+    numbers = [found for text in await house.reads(MIA, desk) for found in re.findall(r"\bR\d+\b", text)]
+    await house.post(MIA, desk, f"!release {numbers[-1]}")
+    await house.drain()
+    await house.vote(MIA, desk)
+    await house.drain()
+
+
 async def they_stand_once_where_all_read(house: House, word: str) -> None:
     quoted = f"> {word} released"
     for user in PEOPLE:
@@ -247,8 +266,14 @@ async def it_stands_once_where_it_was_meant(house: House, word: str) -> None:
 # --- a case is opened
 
 
+async def no_case_is_there(_: House) -> None:
+    """It is yet to be opened."""
+
+
 async def a_case_is_opened(house: House, _: str) -> None:
     await house.open_case()
+    await house.work_off()
+    await house.enrol(CARL)
     await house.work_off()
 
 
@@ -266,6 +291,8 @@ async def it_stands_once(house: House, _: str) -> None:
     subjects = [mail.subject for mail in house.post_office.mailbox(CARL)]
     if max(Counter(subjects).values(), default=0) > 1 or len(subjects) + await house.items(State.UNKNOWN) < 2:
         raise Broken(f"Carl was sent {subjects}")
+    if len(house.post_office.links) + await house.items(State.UNKNOWN) < 1 or len(house.post_office.links) > 1:
+        raise Broken(f"Carl was sent {len(house.post_office.links)} links")
 
 
 def _numbered(word: str) -> list[str]:
@@ -285,4 +312,5 @@ REMOVAL = Scenario(
 )
 RELEASE = Scenario("words are released", alices_words_are_released, they_stand_once_where_all_read)
 HELD = Scenario("what was held is posted", what_carl_wrote_is_held_and_posted, it_stands_once_where_it_was_meant)
-OPENING = Scenario("a case is opened", a_case_is_opened, it_stands_once)
+OPENING = Scenario("a case is opened", a_case_is_opened, it_stands_once, begins=no_case_is_there)
+VOTES = Scenario("words are released by votes", alices_words_are_released_by_votes, they_stand_once_where_all_read)

@@ -3,8 +3,9 @@
 The whole service, its database, vault and encryption; only who examines and who redacts are stand-ins.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -16,16 +17,16 @@ from appservice.documents import house as document_house
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.redact import Covered
 from appservice.matrix.ids import MediaUri
-from appservice.matrix.media import decrypt_file, encrypt_file
+from appservice.matrix.media import encrypt_file
 from appservice.setup.config import Config, Documents
 from policies.case import DESK, JOINT, Case
-from policies.document import Document
-from policies.files import Kind
-from policies.phrase import verbatim
-from rooms.ports import UserId
-from tests.fakes.synapse import Room
+from policies.documents.document import Document
+from policies.documents.files import Kind
+from policies.words.phrase import verbatim
+from rooms.ids import UserId
+from tests.fakes.synapse import Room, decrypted
 from tests.faults.boundaries import Cut
-from tests.faults.house import CASE, PEOPLE, House, standing
+from tests.faults.house import CASE, PEOPLE, House, Setting, standing
 from tests.faults.scenarios import FAR, Broken, Scenario, cut_at
 from tests.invariants.world import ALICE, BOB, CARL, MIA, configuration
 
@@ -65,32 +66,26 @@ def configured(folder: Path, *, may_delete: bool = True) -> Config:
     return configuration().model_copy(update={"documents": documents})
 
 
-@asynccontextmanager
-async def with_a_vault(folder: Path, *, may_delete: bool = True) -> AsyncIterator[House]:
-    config = configured(folder, may_delete=may_delete)
-    synapses: list[object] = []
+@contextmanager
+def beside_a_vault(house: House) -> Iterator[None]:
+    """Who examines and who redacts are stand-ins."""
 
     def stand_in(*_: object, **__: object) -> Examining:
         return Examining()
 
     with patch.multiple(
-        document_house, Pipeline=stand_in, Covering=lambda _: Redacting(), Homeserver=lambda *_: synapses[0]
+        document_house, Pipeline=stand_in, Covering=lambda _: Redacting(), Homeserver=lambda *_: house.synapse
     ):
-        async with standing_on(folder, config, synapses) as house:
-            yield house
+        yield
+
+
+VAULT = Setting(configured, beside_a_vault)
 
 
 @asynccontextmanager
-async def standing_on(folder: Path, config: Config, synapses: list[object]) -> AsyncIterator[House]:
-    init = House.__init__
-
-    def remember(house: House, at: Path, given: Config | None = None) -> None:
-        init(house, at, given)
-        synapses.append(house.synapse)
-
-    with patch.object(House, "__init__", remember):
-        async with standing(folder, config) as house:
-            yield house
+async def with_a_vault(folder: Path, *, may_delete: bool = True) -> AsyncIterator[House]:
+    async with standing(folder, Setting(partial(configured, may_delete=may_delete), beside_a_vault)) as house:
+        yield house
 
 
 async def send_file(house: House, user: UserId, room: Room, name: str, data: bytes = SECRET) -> MediaUri:
@@ -98,7 +93,7 @@ async def send_file(house: House, user: UserId, room: Room, name: str, data: byt
     sealed = encrypt_file(data)
     async with house.calm():
         uri = await house.synapse.media.reserve(as_user=user)
-        await house.synapse.media.fill(uri, sealed.ciphertext, as_user=user)
+        house.synapse.media_files[uri] = sealed.ciphertext
     info = {"mimetype": "application/pdf", "size": len(data)}
     more = {"msgtype": "m.file", "filename": name, "info": info, "file": {**sealed.info, "url": uri}}
     await house.post(user, room, name, **more)
@@ -168,7 +163,7 @@ async def nothing_lies_open(house: House) -> None:
             raise Broken("plaintext lies open")
 
 
-SENDING = Scenario("a file goes to the vault", alice_sends_a_file, it_is_kept_once_and_gone_elsewhere)
+SENDING = Scenario("a file goes to the vault", alice_sends_a_file, it_is_kept_once_and_gone_elsewhere, VAULT)
 
 
 async def test_a_file_survives_a_kill_here_and_there(tmp_path: Path) -> None:
@@ -245,8 +240,8 @@ async def _everything_is_known(house: House) -> None:
         raise Broken("something lies at the homeserver that the ledger doesn't know")
 
 
-RELEASING = Scenario("a document is released", it_is_released, bob_has_it_once)
-REVOKING = Scenario("a document is taken back", it_is_released_and_taken_back, nobody_has_it)
+RELEASING = Scenario("a document is released", it_is_released, bob_has_it_once, VAULT)
+REVOKING = Scenario("a document is taken back", it_is_released_and_taken_back, nobody_has_it, VAULT)
 
 
 @pytest.mark.e2e
@@ -297,7 +292,7 @@ async def test_what_somebody_else_uploaded_is_not_deleted_for_a_party(tmp_path: 
         sealed = encrypt_file(SECRET)
         async with house.calm():
             uri = await house.synapse.media.reserve(as_user=BOB)
-            await house.synapse.media.fill(uri, sealed.ciphertext, as_user=BOB)
+            house.synapse.media_files[uri] = sealed.ciphertext
         private = await house.room(await house.caucus_of("Alice"))
         more = {"msgtype": "m.file", "filename": "x.pdf", "info": {}, "file": {**sealed.info, "url": uri}}
         await house.post(ALICE, private, "x.pdf", **more)
@@ -390,7 +385,7 @@ async def files_posted(house: House, room: Room, user: UserId) -> list[bytes]:
             content = await house.clients.content(house._device(user), event)
         file = content.get("file") if content else None
         if file and file["url"] in house.synapse.media_files:
-            found.append(decrypt_file(house.synapse.media_files[file["url"]], file))
+            found.append(decrypted(house.synapse.media_files[file["url"]], file))
     return found
 
 

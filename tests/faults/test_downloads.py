@@ -28,9 +28,9 @@ from appservice.portal.store import Whose
 from bridges.portal import document_pages
 from bridges.portal.ids import form_mark, new_token
 from bridges.portal.requests import COOKIE
-from policies.document import DocumentId
-from policies.files import Kind
-from policies.recipient import Stamp
+from policies.documents.document import DocumentId
+from policies.documents.files import Kind
+from policies.documents.recipient import Stamp
 from tests.appservice.portal.test_papers import FakeCopier
 from tests.faults.boundaries import Boundaries, Cut
 from tests.faults.house import CASE, House

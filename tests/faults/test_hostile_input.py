@@ -169,6 +169,7 @@ async def test_a_flood_to_one_case_keeps_no_other_waiting(tmp_path: Path) -> Non
         other = CaseId("1002")
         await house.open_case()
         await house.drain()
+        await house.enrol(CARL, other)
         await house.post(MIA, await house.room(DESK, other), "!mode open")
         await house.drain()
         for number in range(FLOOD):

@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.boundaries import Cut
 from tests.faults.house import House, empty, standing
+from tests.faults.networks import LINK, PAGE, WHATSAPP
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 from tests.faults.whole import EACH
 
@@ -24,23 +25,25 @@ EVERY = 30
 """Among the tests that take seconds, only every so many boundaries are cut at."""
 
 
-@pytest.mark.parametrize("scenario", [POST, MAIL, DIGEST], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK], ids=lambda scenario: scenario.name)
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
-    async with standing(tmp_path) as house:
+    async with empty(tmp_path, scenario.setting) as house:
+        await scenario.begins(house)
         fell = [await cut_at(house, scenario, Cut.KILL, boundary) for boundary in range(5, 3 * EVERY, EVERY)]
         assert None not in fell
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("scenario", EACH)
-async def test_words_survive_a_real_process_killed_at_its_boundaries(scenario: str) -> None:
-    told, code = await run("from tests.faults import whole", f"'{scenario}', '--every', '10'")
+@pytest.mark.parametrize(("database", "every"), [("sqlite", 10), ("postgresql", 70)])
+async def test_words_survive_a_real_process_killed_at_its_boundaries(database: str, every: int) -> None:
+    asked = ", ".join(map(repr, (*EACH, "--every", str(every), "--database", database)))
+    told, code = await run("from tests.faults import whole", asked)
     assert not code, told
     # How often it looks for work rests on the machine: what came late when it was counted may come in no other run.
-    some = rf"{scenario} +(\w+) +[0-9]+ boundaries, +([0-9]+) cuts(?:, [0-9]+ not reached)?, 0 found"
-    made = dict(re.findall(some, told))
-    assert set(made) == {cut.name for cut in Cut}, told
-    assert int(made["KILL"]) > 20
+    some = r"(\w+) +(\w+) +[0-9]+ boundaries, +([0-9]+) cuts(?:, [0-9]+ not reached)?, 0 found"
+    made = {(scenario, cut): int(number) for scenario, cut, number in re.findall(some, told)}
+    assert set(made) == {(scenario, cut.name) for scenario in EACH for cut in Cut}, told
+    assert min(made[scenario, "KILL"] for scenario in EACH) > 200 // every
 
 
 @pytest.mark.e2e

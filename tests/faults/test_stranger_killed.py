@@ -11,7 +11,7 @@ import pytest
 from policies.case import DESK
 from policies.effects import Post, Tell
 from policies.message import Message, MessageId, SignedDevice, Text
-from policies.stranger import TRIAGE, Stands, Triage
+from policies.people.stranger import TRIAGE, Stands, Triage
 from rooms.queue import State
 from tests.appservice.whatsapp.triage import MIA, STRANGER, USER, house
 from tests.appservice.whatsapp.triage import Triage as Desk

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policies.filing import decide_filed
+from policies.documents.filing import decide_filed
 from rooms.handle import Handler
 from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, known

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from policies.case import JOINT
-from policies.effects import Post, Publish
-from policies.message import Message, MessageId, SignedDevice, Text
+from policies.effects import Post, Publish, Relay
+from policies.message import Message, MessageId, Reaction, SignedDevice, Text, Unproven
 from rooms.handle import Handler
 from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
@@ -34,7 +34,7 @@ class Life:
     async def live(self) -> None:
         """All of it."""
         await self.hook(webhook(message(inner={"body": HERS}, wamid="wamid.hers")))
-        self.there.graph.write(self.there.phone, PRIVATE)
+        self.there.graph.write(self.there.phone, PRIVATE, wamid="wamid.hers")
         await self.over(self.there.deliver)
         everyone = next((b for b in self.there.phone.buttons if b["title"] == "Everyone"), None)
         if everyone:
@@ -45,6 +45,8 @@ class Life:
         self.there.later(minutes=1)
         await self.over(self.there.alarms)
         await self.over(self.alice)
+        await self.over(self.there.deliver)
+        await self.over(self.mia)
         await self.over(self.there.deliver)
 
     async def hook(self, payload: Json) -> None:
@@ -59,6 +61,17 @@ class Life:
         said = Message(MessageId("m1"), author, JOINT, Text(FOR_HER), SignedDevice(), there.now, native=True)
         async with there.database.begin() as work:
             await Handler(work, CODEC, there.house, ItemId("h1"), there.now).message(there.case.id, said, None, None)
+
+    async def mia(self) -> None:
+        """She reacts to what Bea wrote."""
+        there = self.there
+        hers = next(post.message for post in there.posts())
+        said = Reaction(hers, "👍")
+        own, by = caucus_of(there.case, "Jones"), named(there.case, "Mia").id
+        reaction = Message(MessageId("r1"), by, own, said, Unproven("it is in clear", ""), there.now, native=True)
+        async with there.database.begin() as work:
+            handler = Handler(work, CODEC, there.house, ItemId("h2"), there.now)
+            await handler.message(there.case.id, reaction, None, None)
 
     async def over(self, step: Callable[[], Awaitable[Any]]) -> None:
         """A step, whatever happens."""
@@ -84,12 +97,20 @@ def wrong(life: Life) -> list[str]:
         problems.append(f"shown to everyone: {shown}")
     arrived = Counter(there.phone.texts)
     problems += [f"{count} times on her telephone: {text}" for text, count in arrived.items() if count > 1]
-    unknown = [i for i in there.database.committed.outbox.items.values() if i.state is State.UNKNOWN]
+    without_answer = [i for i in there.database.committed.outbox.items.values() if i.state is State.UNKNOWN]
+    unknown = [item for item in without_answer if not _is_reaction(CODEC.load(item.body))]
+    reacted = [body for _, body in there.graph.accepted if body["type"] == "reaction"]
+    if len(reacted) > 1 or (not reacted and len(without_answer) == len(unknown)):
+        problems.append(f"reacted {len(reacted)} times, {len(without_answer)} unknown")
     # The question, what she may take back, that it was shown, and Alice's words.
     missing = len(there.phone.texts) + len(unknown) < (4 if life.was_asked else 2)
     if missing or len(unknown) > 1:
         problems.append(f"lost, or unknown without need: {there.phone.texts}, {len(unknown)} unknown")
     return problems
+
+
+def _is_reaction(effect: object) -> bool:
+    return isinstance(effect, Relay) and isinstance(effect.content, Reaction)
 
 
 async def all_boundaries() -> int:
@@ -100,6 +121,7 @@ async def all_boundaries() -> int:
 async def test_unharmed_everything_arrives_once() -> None:
     life, passed = await lived(_FAR)
     assert not wrong(life)
+    assert list(life.there.phone.reacted.values()) == ["👍"]
     assert life.was_asked
     assert passed > 40
     assert not [i for i in life.there.database.committed.outbox.items.values() if i.state is State.UNKNOWN]
@@ -116,5 +138,7 @@ async def test_a_courier_that_forgets_what_it_began_is_caught(monkeypatch: pytes
         return ()
 
     monkeypatch.setattr("tests.fakes.memory.MemoryWhatsAppLedger.of_item", nothing)
+    # That its item is marked as on its way would keep it, too.
+    monkeypatch.setattr("tests.fakes.memory.MemoryQueue.mark_sending", nothing)
     found = [wrong((await lived(at))[0]) for at in range(1, await all_boundaries() + 1)]
     assert any(found)

@@ -1,6 +1,6 @@
 """The whole kill matrix: each scenario cut at each of its boundaries, each time in a process of its own.
 
-    python -m tests.faults.whole [SCENARIO…] [--part 1/2] [--every N] [--only NAME]
+    python -m tests.faults.whole [SCENARIO…] [--part 1/2] [--every N] [--only NAME] [--database postgresql]
 
 Prints a line for each scenario and kind of cut, and what was found; ends with 1 if anything was. What need not be tried
 twice isn't, but in the scenarios of `EACH`: a kill is tried once where nothing was written, sent or asked since the
@@ -20,12 +20,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import scenarios
+from tests.faults import networks, scenarios, test_documents
 from tests.faults.boundaries import Cut, Passed
+from tests.faults.databases import OnServer, on_postgresql
 from tests.faults.forks import Prepared, prepared
 from tests.faults.scenarios import Scenario
 
-NAMES = {name.lower(): found for name, found in vars(scenarios).items() if isinstance(found, Scenario)}
+NAMES = {
+    name.lower(): found
+    for module in (scenarios, networks, test_documents)
+    for name, found in vars(module).items()
+    if isinstance(found, Scenario)
+}
 EACH = ("post", "mail")
 """Both directions: killed at every boundary."""
 SAMPLED = 20
@@ -107,16 +113,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     asked = parser.parse_args(arguments)
     part, _, parts = asked.part.partition("/")
     task = Task(int(part), int(parts), asked.every, asked.only)
     logging.disable()
-    found = 0
-    for name in asked.scenarios or NAMES:
-        with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mediatrix-cuts-"))
-            found += cut_all(stack.enter_context(prepared(NAMES[name], Path(folder))), name, task)
-    return found
+    with ExitStack() as stack:
+        server = stack.enter_context(on_postgresql()) if asked.database == "postgresql" else None
+        return sum(_scenario(name, task, server) for name in asked.scenarios or NAMES)
+
+
+def _scenario(name: str, task: Task, server: OnServer | None) -> int:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mediatrix-cuts-"))
+        return cut_all(stack.enter_context(prepared(NAMES[name], Path(folder), server)), name, task)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from policies.case import Case, CaseId, Conversation, Kind, Network, Person, PersonId, Phase, Role, caucus
-from policies.message import Content, Edit, File, Message, Text, Unreadable
-from policies.mode import Mode
-from rooms.ports import EventId
+from policies.message import Content, Edit, File, Message, MessageId, Text, Unreadable
+from policies.moderation.mode import Mode
+from rooms.ids import EventId
 
 CANARY = re.compile(r"zq\d{4}qz")
 _SIDED = {Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER}
@@ -56,6 +56,13 @@ class Said:
     """Where it must be found, if it is carried or stands aside."""
     readers: tuple[Person, ...] = ()
     """Who must get it by mail, if it is carried."""
+    waits: MessageId | None = None
+    """Under which name it counts, once whoever wrote it confirms the mailbox."""
+
+    def counts_late(self, where: Conversation) -> None:
+        """What waited, and was meant for all, stands aside: much may have been said since."""
+        if self.waits and where.kind is Kind.JOINT:
+            self.readable = False
 
 
 @dataclass
@@ -137,11 +144,21 @@ def own_level(case: Case, person: PersonId) -> int:
     return 50 if turn and turn.person == person and case.floor.cooling is None else 0
 
 
+def waits_for_its_owner(said: Said, message: Message, case: Case) -> bool:
+    """Whether all that is missing is that its author confirms the mailbox it came from."""
+    author = case.person(message.author)
+    whose = author.endpoint if author else None
+    vouched = whose is not None and whose.network is Network.EMAIL and whose.enrolled is None
+    return vouched and said.proven and not said.native
+
+
 def judge(said: Said, message: Message, case: Case) -> Fate:
     """What must become of these words in a case as it stands when they are handled."""
     conversation = message.conversation
     if said.native and said.readable and isinstance(message.content, Unreadable):
         return Fate.HELD  # its key never came
+    if waits_for_its_owner(said, message, case):
+        return Fate.HELD
     if not may_read(case, message.author, conversation) or not said.proven or said.conversation is None:
         return Fate.HELD
     if conversation.kind is Kind.DESK:

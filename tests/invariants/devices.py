@@ -11,7 +11,7 @@ from appservice.crypto.ids import UserId as CryptoUserId
 from appservice.crypto.inbound import Decrypted, EncryptedEvent
 from appservice.matrix.transaction import parse
 from appservice.service import Service
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.appservice.crypto.people import Person
 from tests.appservice.crypto.service import Service as Client
 from tests.fakes.synapse import Event, FakeSynapse

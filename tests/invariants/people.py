@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from appservice.matrix.rooms import NewRoom
-from rooms.ports import EventId, UserId
+from rooms.ids import EventId, UserId
 from tests.fakes.post_office import Delivered
 from tests.fakes.synapse import Room
 from tests.invariants.world import AUTHSERV_ID, BOT, MIA, World

@@ -14,8 +14,8 @@ from policies.message import MessageId
 from policies.plan import desk_label, room_key
 from policies.record import digest
 from rooms.clock import TIME
+from rooms.ids import RoomId, UserId
 from rooms.outgoing import Outgoing
-from rooms.ports import RoomId, UserId
 from rooms.queue import Item, State
 from rooms.record import Walk
 from tests.fakes.post_office import Delivered, LinkMail
@@ -212,6 +212,8 @@ def _check_mail(world: World, mail: Delivered) -> None:
         )
         if reader.endpoint.content_consent is None:
             raise Broken(f"a mail shows words without a consent to that: {said}")
+        if reader.endpoint.enrolled is None:
+            raise Broken(f"a mail shows words to whom no act of their own shows: {said}")
         if reader.endpoint.silence is not None:
             raise Broken(f"a mail went to a mailbox where nothing was to be sent: {said}")
         if mail.to not in {reader.endpoint.address for reader in said.readers} and not _is_asked(said, mail.to):
@@ -257,7 +259,8 @@ def _is_asked(said: Said, address: str) -> bool:
 
 def _came_as(said: Said, address: str) -> bool:
     """Whether it came, unproven, in the name of whoever is reached there."""
-    return not said.native and not said.proven and said.author is not None and said.author.endpoint.address == address
+    doubtful = not said.proven or said.waits is not None
+    return not said.native and doubtful and said.author is not None and said.author.endpoint.address == address
 
 
 def _check_records(world: World) -> None:

@@ -52,33 +52,35 @@ from bridges.portal.views import House
 from bridges.whatsapp.api import UploadResult
 from bridges.whatsapp.convert_out import Addressee
 from bridges.whatsapp.pace import Pace
-from policies import documents, routing, viewing
-from policies.carrying import Enclose, Hand
+from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation, Network, Person
 from policies.commands import enclosing as sending
-from policies.delivery import Go
-from policies.document import Action, Consent, Document, DocumentId, Grant, Kept, Label, Version
-from policies.documents import Allowed, relabelled, revoked
+from policies.documents import rights as documents
+from policies.documents import viewing
+from policies.documents.carrying import Enclose, Hand
+from policies.documents.document import Action, Consent, Document, DocumentId, Grant, Kept, Label, Version
+from policies.documents.files import Kind
+from policies.documents.rights import Allowed, relabelled, revoked
 from policies.effects import Inform, Post, Publish, Tell
-from policies.files import Kind
 from policies.message import AuthenticatedMail, Proof, SignedDevice, SignedWebhook, Text
+from policies.networks.delivery import Go
 from rooms import clearance
 from rooms.carriers import Courier
 from rooms.deliver import Deliverer
 from rooms.documents import may_hand
 from rooms.homeserver import Trouble
 from rooms.house import House as Handling
+from rooms.ids import UserId
 from rooms.lanes import person_lane
 from rooms.outcome import Cancelled
 from rooms.outgoing import PEOPLE
-from rooms.ports import UserId
 from rooms.queue import Item, ItemId
 from tests.appservice.portal.test_papers import FakeCopier, FakeExaminer, FakeRenderer
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
 from tests.fakes.graph import FakeCloud, FakeGraph
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
-from tests.policies.builders import both_sides, caucus_of, done, facts, message, named
+from tests.policies.builders import both_sides, caucus_of, confirmed, done, facts, message, named
 
 pytestmark = pytest.mark.enable_socket
 
@@ -408,6 +410,7 @@ AGREED = CASE
 for _seat in SEATS:
     if _seat.network is not Network.MATRIX and _seat.name not in (*LINKED, "Carl"):
         AGREED = done(AGREED, f"!consent {_seat.name}: agreed").case
+AGREED = confirmed(AGREED)
 
 
 class Sending(ABC):

@@ -19,21 +19,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import documents, filing, redaction, routing, sharing
-from policies.asking import code_from
-from policies.cards import number_of
-from policies.carrying import Cover, Hand
+from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.commands import documents as commands
 from policies.commands import granting, naming
-from policies.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
-from policies.documents import Allowed, Wish, may
+from policies.documents import filing, redaction, sharing
+from policies.documents import rights as documents
+from policies.documents.cards import number_of
+from policies.documents.carrying import Cover, Hand
+from policies.documents.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, Refused, decide_filed
+from policies.documents.redaction import Redaction, decide_redacted
+from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Decision, Effect, Explain, Inform, Pose, Post, Publish, Relay, Tell
-from policies.files import Kind
-from policies.filing import Filing, Passed, Refused, decide_filed
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
-from policies.phrase import verbatim
-from policies.redaction import Redaction, decide_redacted
+from policies.questions.asking import code_from
+from policies.words.phrase import verbatim
 from tests.invariants.canaries import canaries_in, is_staff, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named
 

@@ -14,18 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import keeping, routing
-from policies.ask import Meaning
-from policies.asking import code_from
+from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation, Person, PersonId
 from policies.commands import hold
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.due import decide_due
 from policies.effects import Decision, EndHold, Hold, Inform, Pose, Post, Publish, Relay, ResumeHold, Tell
-from policies.hold import AtHand, HoldEnd
 from policies.message import AuthenticatedMail, Message, MessageId, Proof, SignedDevice, Text, Unproven, Unreadable
-from policies.release import Release
+from policies.moderation import keeping
+from policies.moderation.hold import AtHand, HoldEnd
+from policies.questions.ask import Meaning
+from policies.questions.asking import code_from
+from policies.releases.release import Release
 from policies.schedule import Schedule
 from tests.invariants.canaries import canaries_in, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message

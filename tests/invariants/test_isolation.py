@@ -4,7 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.email.api import Accepted, SendResult
-from tests.invariants.histories import FAULTS, HISTORIES, SETTLED, VERDICTS, Fault, Mail, Rest, Say, Smtp, Step, play
+from tests.invariants.canaries import Fate
+from tests.invariants.histories import (
+    FAULTS,
+    HISTORIES,
+    SETTLED,
+    VERDICTS,
+    Enrol,
+    Fault,
+    Mail,
+    Rest,
+    Say,
+    Smtp,
+    Step,
+    Vouched,
+    play,
+)
 from tests.invariants.promises import kept
 from tests.invariants.world import ALICE, CARL, opened
 
@@ -14,6 +29,18 @@ async def test_nothing_crosses_and_everything_arrives(history: tuple[Step, ...])
     with opened() as world:
         await play(world, history)
         kept(world)
+
+
+async def test_what_waited_for_a_mailbox_to_be_confirmed_is_heard_then_in_private_alone() -> None:
+    before = (*SETTLED, Vouched(CARL), Mail(CARL), Mail(CARL, pick=1), Rest())
+    with opened() as world:
+        await play(world, before)
+        kept(world)
+        assert [said.fate for said in world.said.values() if said.waits] == [Fate.HELD] * 2
+    with opened() as world:
+        await play(world, (*before, Enrol(CARL), Rest()))
+        kept(world)
+        assert {said.fate for said in world.said.values() if said.waits} == {Fate.CARRIED, Fate.ASIDE}
 
 
 @given(st.sampled_from(FAULTS), st.integers(0, 90), st.sampled_from((Accepted("queued"), *VERDICTS)))

@@ -67,6 +67,8 @@ async def begin(world: World, clients: Clients) -> None:
     async with world.database.begin() as work:
         await work.inbox.put(Item(ItemId("open"), Lane("api"), COMMAND, None, body, datetime.now(UTC)))
     await rest(world)
+    await world.enrol(CARL)
+    await rest(world)
 
 
 async def check(world: World, clients: Clients) -> None:

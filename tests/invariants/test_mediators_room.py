@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.whatsapp import numbers, reader, webhooks
-from policies import membership
+from appservice.whatsapp import reader, webhooks
 from policies.case import Case
-from policies.colleagues import ROOM
 from policies.effects import Post, Relay
 from policies.names import MEDIATORS
-from policies.stranger import TRIAGE
+from policies.networks import lines
+from policies.people import membership
+from policies.people.colleagues import ROOM
+from policies.people.stranger import TRIAGE
 from tests.appservice.whatsapp.colleagues import MAX, MIA, NORA, NORA_PHONE, MediatorsHouse, mediators_house
 from tests.appservice.whatsapp.house import INTAKE_NUMBER
 from tests.appservice.whatsapp.triage import STRANGER, USER
@@ -186,5 +187,5 @@ def test_a_colleague_whose_words_are_swallowed_is_caught(monkeypatch: pytest.Mon
     def nowhere(case: Case, person: object) -> tuple[()]:
         return ()
 
-    monkeypatch.setattr(numbers, "home_of", nowhere)
+    monkeypatch.setattr(lines, "home_of", nowhere)
     assert wrong(HISTORY)

@@ -18,14 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import routing
-from policies.asking import code_from
 from policies.case import DESK, JOINT, Case, Conversation, PersonId, ReleaseId
 from policies.effects import Announce, Decision, Effect
-from policies.membership import readers
 from policies.message import AuthenticatedMail, Message, MessageId, Proof, SignedDevice, Text
 from policies.outcome import Facts, Quoted
-from policies.phrase import phrase
+from policies.people.membership import readers
 from policies.plan import plan
+from policies.questions.asking import code_from
+from policies.words.phrase import phrase
 from tests.invariants.canaries import canaries_in
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named
 

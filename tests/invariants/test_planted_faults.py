@@ -14,11 +14,13 @@ from appservice.mail.courier import MailCourier
 from appservice.portal import page
 from appservice.portal.store import Laid
 from bridges.email.proof import Proven
-from policies import keeping, membership, plan, record, routing
+from policies import plan, record, routing
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Kind, Participation
-from policies.delivery import Go
 from policies.effects import Decision, Relay, Tell
-from policies.message import Message, SignedDevice
+from policies.message import AuthenticatedMail, Message, MessageId, SignedDevice
+from policies.moderation import keeping
+from policies.networks.delivery import Go
+from policies.people import membership
 from policies.plan import room_key
 from rooms import apply, clearance, deliver, provision, reconcile
 from rooms import record as chain
@@ -38,6 +40,7 @@ from tests.invariants.histories import (
     Command,
     Confirm,
     Deliver,
+    Enrol,
     Fault,
     Intrude,
     Keys,
@@ -45,6 +48,7 @@ from tests.invariants.histories import (
     Phrase,
     Rest,
     Say,
+    Vouched,
     Wait,
     Work,
     play,
@@ -168,6 +172,21 @@ def words_in_clear_are_believed(patch: Patch) -> None:
     patch.setattr("policies.routing.breach", lambda *_: None)
 
 
+def a_mediators_word_makes_a_mailbox_somebodys(patch: Patch) -> None:
+    patch.setattr("rooms.handle.believed", lambda _, message: message)
+
+
+def words_go_where_a_mediator_wrote_down(patch: Patch) -> None:
+    patch.setattr(courier, "by_link", lambda person: person.endpoint.content_consent is None)
+
+
+def what_was_held_goes_straight_to_all(patch: Patch) -> None:
+    def wrong(message: Message, name: MessageId) -> Message:
+        return replace(message, id=name, proof=AuthenticatedMail())
+
+    patch.setattr("rooms.handle.counting", wrong)
+
+
 def every_mail_is_believed(patch: Patch) -> None:
     patch.setattr(reader, "prove", lambda *_: Proven())
 
@@ -272,6 +291,8 @@ def an_entry_follows_another_than_the_last(patch: Patch) -> None:
 DIGEST: Phrase = (*SETTLED, Command("!digest Carl 18:00"), Rest(), *TALK, *TALK, Wait(), Rest())
 LOCKED: Phrase = (Command("!mode locked"), Rest())
 TURN: Phrase = (Command("!turn Alice"), Rest())
+VOUCHED: Phrase = (*SETTLED, Vouched(CARL), Mail(CARL), Mail(CARL, pick=1), Rest())
+CLAIMED: Phrase = (*VOUCHED, Enrol(CARL), Rest())
 PLANTS = (
     Plant("everyone reads a caucus", everyone_reads_a_caucus),
     Plant("the other side reads a caucus by mail", the_other_side_reads_a_caucus_by_mail),
@@ -299,7 +320,7 @@ PLANTS = (
             *(
                 step
                 for room in range(8)
-                for step in (Mail(CARL, pick=room), Intrude(MALLORY, room), Deliver(9), Work((3, 5, 7, 9)))
+                for step in (Mail(CARL, pick=room), Intrude(MALLORY, room), Deliver(9), Work((0,) * 6))
             ),
         ),
     ),
@@ -326,6 +347,13 @@ PLANTS = (
         words_in_clear_are_believed,
         (*FULL, *(Say(ALICE, room, Words(Form.TEXT, Sealing.CLEAR)) for room in range(4)), Rest()),
     ),
+    Plant("a mediator's word makes a mailbox somebody's", a_mediators_word_makes_a_mailbox_somebodys, VOUCHED),
+    Plant(
+        "words go where a mediator wrote down",
+        words_go_where_a_mediator_wrote_down,
+        (*SETTLED, Vouched(CARL), *TALK),
+    ),
+    Plant("what was held goes straight to all", what_was_held_goes_straight_to_all, CLAIMED),
     Plant("every mail is believed", every_mail_is_believed, (*FULL, Mail(CARL, Post.FORGED), Rest())),
     Plant(
         "a mail is sent again after a crash",

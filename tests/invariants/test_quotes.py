@@ -14,10 +14,10 @@ from appservice.mail.stored import StoredMail
 from bridges.email import reply
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import token_hash
-from policies import aside
 from policies.case import JOINT, Conversation
 from policies.effects import Post
 from policies.message import Message, MessageId, SignedDevice, Text
+from policies.moderation import aside
 from rooms.addresses import ReplyAddress
 from rooms.handle import Handler
 from rooms.house import House

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies import releasing
 from policies.case import JOINT, CaseId, Conversation, Kind
 from policies.plan import room_key
+from policies.releases import releasing
 from rooms.queue import State
 from tests.fakes.synapse import Room
 from tests.invariants.histories import SETTLED, Command, Deliver, Fault, Repeat, Rest, Restart, Step, Work, happen

@@ -14,9 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import asking, routing
-from policies.ask import Ask, Meaning, Passing
-from policies.asking import code_from
+from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation, Kind, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
@@ -24,7 +22,10 @@ from policies.due import decide_due
 from policies.effects import Decision, Effect, Inform, Pose, Post, Publish, Relay, Tell
 from policies.message import AuthenticatedMail, MessageId, Proof, SignedDevice, Text, Unproven
 from policies.outcome import Facts, Quoted
-from policies.poll import Ballot, Vote, ballot, decide_vote, shows
+from policies.questions import asking
+from policies.questions.ask import Ask, Meaning, Passing
+from policies.questions.asking import code_from
+from policies.questions.poll import Ballot, Vote, ballot, decide_vote, shows
 from policies.schedule import Schedule
 from tests.invariants.canaries import canaries_in, may_read
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message
@@ -419,7 +420,7 @@ def wrong_votes(book: Book) -> Book:
 
 def test_a_release_without_a_yes_is_noticed() -> None:
     """A planted fault: the mediator's act is enough."""
-    with patch("policies.releasing._need_not_agree", lambda case, release: True), pytest.raises(Broken):
+    with patch("policies.releases.releasing._need_not_agree", lambda case, release: True), pytest.raises(Broken):
         arrives(Book())
 
 
@@ -432,7 +433,7 @@ def test_a_yes_of_somebody_else_is_noticed() -> None:
 
     book = Book()
     say(book, Said("Alice", PLACES[2], f"!submit: {book.canary()}", SignedDevice(), {}))
-    with patch("policies.answering.answered", anybody):
+    with patch("policies.questions.answering.answered", anybody):
         say(book, Said("Bob", PLACES[3], f"yes {book.codes[-1]}", SignedDevice(), {}))
         say(book, Said("Mia", DESK, "!release R1", SignedDevice(), {}))
         with pytest.raises(Broken):
@@ -447,7 +448,11 @@ def test_a_reader_who_came_after_the_yes_is_noticed() -> None:
         bound = real(case, act)
         return replace(bound, audience=frozenset()) if bound else None
 
-    names = ("policies.asking.meaning", "policies.answering.meaning", "policies.releasing.meaning")
+    names = (
+        "policies.questions.asking.meaning",
+        "policies.questions.answering.meaning",
+        "policies.releases.releasing.meaning",
+    )
     with patch(names[0], blind), patch(names[1], blind), patch(names[2], blind):
         book = Book()
         say(book, Said("Alice", PLACES[2], f"!submit: {book.canary()}", SignedDevice(), {}))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from appservice.whatsapp import reader
 from policies.effects import Tell, WriteToStranger
-from policies.stranger import TRIAGE, Triage
-from policies.whatsapp import START, STOP
+from policies.networks.whatsapp import START, STOP
+from policies.people.stranger import TRIAGE, Triage
 from tests.appservice.whatsapp.house import CODEC, INTAKE_NUMBER
 from tests.appservice.whatsapp.triage import house
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, JOINT_NUMBER, PRIVATE, Json, contact, message, webhook
@@ -136,7 +136,7 @@ def test_a_stranger_who_is_answered_twice_is_caught(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_stranger_whose_words_are_swallowed_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policies.intake.PER_HOUR", 0)
+    monkeypatch.setattr("policies.people.intake.PER_HOUR", 0)
     assert wrong([_plain(0, "one", "w1")], [])
 
 

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import answers, routing
+from policies import routing
 from policies.case import DESK, JOINT, Case, Person
 from policies.effects import Announce, AskWhose, Decision, Effect, Explain, Hold, Inform, Redact, Tell
-from policies.membership import bridged_readers, caucuses_of, readers
 from policies.message import (
     AuthenticatedMail,
     Content,
@@ -32,6 +31,8 @@ from policies.message import (
     Unproven,
     Unreadable,
 )
+from policies.people.membership import bridged_readers, caucuses_of, readers
+from policies.questions import answers
 from policies.routing import decide
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named
 

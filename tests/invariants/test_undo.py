@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import deeds
 from policies.acts import perform
-from policies.asking import code_from
 from policies.case import Case, Conversation, PersonId
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.due import decide_due
 from policies.effects import Publish, Relay
-from policies.floor import objection
-from policies.membership import conversations, readers
+from policies.moderation.floor import objection
 from policies.outcome import Done, Refused
+from policies.people.membership import conversations, readers
+from policies.questions.asking import code_from
+from policies.undoing import deeds
 from tests.invariants.histories import ADDITIONS, COURSE, FLOOR, NAMES, ORDERS
 from tests.policies.builders import AT, both_sides, facts
 

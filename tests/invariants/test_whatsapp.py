@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.whatsapp.numbers import Numbers
-from policies import filing
 from policies.case import DESK, JOINT, Case, Conversation, Person
+from policies.documents import filing
 from policies.effects import Decision, Explain, Inform, Ingest, Post, Tell
 from policies.message import File, Message, Text
-from policies.whatsapp import HELP, START, STOP
+from policies.networks.whatsapp import HELP, START, STOP
 from rooms.outgoing import Outgoing
 from tests.appservice.whatsapp.house import WhatsAppHouse
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE, Json, contact, message, status, webhook

@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.whatsapp import reader
-from policies import choice, due
-from policies.ask import TakingBack
-from policies.asking import meaning
+from policies import due
 from policies.case import JOINT, Case
 from policies.effects import Post, Publish
-from policies.phrase import verbatim
-from policies.publishing import publications
-from policies.release import Release
+from policies.questions import choice
+from policies.questions.ask import TakingBack
+from policies.questions.asking import meaning
+from policies.releases.publishing import publications
+from policies.releases.release import Release
+from policies.words.phrase import verbatim
 from tests.appservice.whatsapp.house import WhatsAppHouse, case_with_bea, done
 from tests.bridges.whatsapp.builders import Json, contact, message, webhook
 from tests.invariants.canaries import canaries_in, may_read
@@ -255,7 +256,7 @@ def other_words_are_shown(patch: pytest.MonkeyPatch) -> None:
 
 
 def nobody_looks_who_reads(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("policies.asking.readers", lambda case, conversation: frozenset(["p1", "p2", "p4", "p5"]))
+    patch.setattr("policies.questions.asking.readers", lambda case, conversation: frozenset(["p1", "p2", "p4", "p5"]))
     patch.setattr(choice, "readers", lambda case, conversation: frozenset())
 
 

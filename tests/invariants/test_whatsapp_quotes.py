@@ -1,5 +1,6 @@
 """No quotation or correction, in either direction, shows or names anything of another conversation (I1), and what
 answers something of the same one quotes just that; a reaction names a message's room, and repeats none of its words.
+In the other direction a mediator's reaction stands on the message of hers that it was put to, and no other on any.
 """
 
 import asyncio
@@ -13,16 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.whatsapp import courier
+from appservice.whatsapp.reacting import reacting
+from policies import routing
 from policies.case import JOINT, Conversation
 from policies.effects import Announce, Tell
-from policies.message import Content, Edit, Message, MessageId, Removal, SignedDevice, Text
-from policies.phrase import verbatim
+from policies.message import Content, Edit, Message, MessageId, Reaction, Removal, SignedDevice, Text, Unproven
+from policies.networks import reactions
+from policies.networks.whatsapp import decide_reaction
+from policies.outcome import Reacted
 from policies.plan import label
-from policies.whatsapp import decide_reaction
+from policies.words.phrase import verbatim
+from rooms.handle import Handler
 from rooms.ports import Entry
-from tests.appservice.whatsapp.house import WhatsAppHouse
+from rooms.queue import ItemId
+from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import message, webhook
 from tests.policies.builders import caucus_of, named
+
+IN_CLEAR = Unproven("it is in clear, so the homeserver could have written it", "")
 
 
 @dataclass
@@ -35,6 +44,8 @@ class Talk:
     """By the ids on her telephone: hers and ours."""
     wanted: list[tuple[str, bool]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    hers: dict[MessageId, str] = field(default_factory=dict)
+    """As what her telephone knows the messages of hers that stand in a room."""
 
     def where(self, pick: int) -> Conversation:
         return JOINT if pick % 2 else caucus_of(self.there.case, "Jones")
@@ -49,6 +60,7 @@ class Talk:
         await self.there.says(f"{wamid} in {where.id}", number, wamid=wamid, **context)
         (post,) = self.there.posts()[before:]
         self.said.append((post.message, where))
+        self.hers[post.message] = wamid
         self.shown[wamid] = where
         if (post.reply_to is not None) is not (quoted is not None and self.shown[quoted] == where):
             self.problems.append(f"{wamid} answers {post.reply_to}, and quoted {quoted}")
@@ -90,6 +102,26 @@ class Talk:
         if told.text != f"Bea reacted with 👍 on WhatsApp.\n{on}":
             self.problems.append(f"a reaction to {target} says {told.text}")
 
+    async def staff(self, pick: int, about: int) -> None:
+        """The mediator, or Alice, reacts in any room to whatever was said in any, or was not."""
+        where, there, count = self.where(pick), self.there, len(self.there.graph.accepted)
+        target, at = self.said[about % len(self.said)]
+        who = "Alice" if about % 7 == 0 and where == JOINT else "Mia"
+        name = MessageId(f"react{len(there.database.committed.journal)}")
+        reacted = Message(
+            name, named(there.case, who).id, where, Reaction(target, "👍"), IN_CLEAR, there.now, native=True
+        )
+        there.later(seconds=10)
+        async with there.database.begin() as work:
+            await Handler(work, CODEC, there.house, ItemId(name), there.now).message(there.case.id, reacted, None, None)
+        await there.deliver()
+        sent = [(number, one["reaction"]) for number, one in there.graph.accepted[count:] if one["type"] == "reaction"]
+        right = who == "Mia" and where == at and target in self.hers
+        number = there.numbers.of(where)
+        wanted = [(number, {"message_id": self.hers[target], "emoji": "👍"})] if right else []
+        if sent != wanted:
+            self.problems.append(f"{who} in {where.id} to {target} of {at.id}: {sent}, not {wanted}")
+
     async def alice(self, pick: int, about: int) -> None:
         """The mediator, or Alice, writes, answers, corrects or takes back whatever there is, in any room."""
         where, there = self.where(pick), self.there
@@ -124,7 +156,8 @@ class Talk:
 
 Steps = list[tuple[str, int, int]]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["bea", "alice", "held", "react"]), st.integers(0, 1), st.integers(0, 30)), max_size=12
+    st.tuples(st.sampled_from(["bea", "alice", "held", "react", "staff"]), st.integers(0, 1), st.integers(0, 30)),
+    max_size=12,
 )
 
 
@@ -137,7 +170,7 @@ def talked(steps: Steps, *, two_numbers: bool) -> list[str]:
         for where in range(2 if two_numbers else 1):
             await talk.bea(where, 0)
         for what, pick, about in steps:
-            await getattr(talk, what)(pick if two_numbers or what == "alice" else 0, about)
+            await getattr(talk, what)(pick if two_numbers or what in {"alice", "staff"} else 0, about)
         return talk
 
     return asyncio.run(talk()).problems
@@ -176,11 +209,44 @@ def nothing_is_quoted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(courier, "_answered", nothing)
 
 
+def reactions_go_wherever_they_are_put(patch: pytest.MonkeyPatch) -> None:
+    """Neither the decision nor the courier asks of which room the message is."""
+    written, carried = reactions._written_by, reacting
+
+    def wrong(case: Any, said: Message, on: Reacted) -> Any:
+        return written(case, replace(said, conversation=on.target.conversation), on)
+
+    async def blind(work: Any, letter: Any, person: Any, number: str, at: datetime) -> Any:
+        entry = await work.journal.get(letter.case.id, letter.content.target)
+        where, theirs = entry.message.conversation, entry.message.proof.number
+        return await carried(work, replace(letter, conversation=where), person, theirs, at)
+
+    patch.setattr(reactions, "_written_by", wrong)
+    patch.setattr(courier, "reacting", blind)
+
+
+def parties_react_as_we_do(patch: pytest.MonkeyPatch) -> None:
+    decided = reactions.decide_reacted
+
+    def wrong(case: Any, said: Message, author: Any, on: Any) -> Any:
+        return decided(case, said, named(case, "Mia"), on)
+
+    patch.setattr(routing, "decide_reacted", wrong)
+    patch.setattr("appservice.whatsapp.reacting.still_stands", lambda *_: True)  # which asks once more whose it is
+
+
+def no_reaction_is_shown(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reactions, "_written_by", lambda *_: None)
+
+
 PLANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], Steps]] = [
     (any_words_are_quoted_out, [("alice", 1, 0), ("alice", 0, 5)]),
     (reactions_show_words, [("held", 0, 0), ("react", 0, 2)]),
     (reactions_show_words, [("alice", 0, 0), ("alice", 0, 2), ("react", 0, 2)]),
     (nothing_is_quoted, [("alice", 1, 3)]),
+    (reactions_go_wherever_they_are_put, [("bea", 0, 0), ("staff", 1, 2)]),
+    (parties_react_as_we_do, [("bea", 1, 0), ("staff", 1, 7)]),
+    (no_reaction_is_shown, [("staff", 0, 2)]),
 ]
 
 

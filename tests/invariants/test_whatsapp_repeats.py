@@ -16,7 +16,7 @@ from appservice.whatsapp import statuses
 from bridges.whatsapp.convert_out import LABELS
 from policies.case import JOINT, Conversation
 from policies.message import AuthenticatedMail, Message, MessageId, PinnedLink, Proof, SignedDevice, Text, Unproven
-from policies.whatsapp import decide_again
+from policies.networks.whatsapp import decide_again
 from rooms.handle import Handler
 from rooms.ports import Entry
 from rooms.queue import ItemId
@@ -24,9 +24,9 @@ from tests.appservice.whatsapp.house import CODEC, HOUSE, WhatsAppHouse, case_wi
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE
 from tests.fakes.memory import MemoryJournal
 from tests.invariants.canaries import canaries_in
-from tests.policies.builders import caucus_of, named
+from tests.policies.builders import caucus_of, confirmed, named
 
-CASE = case_with_bea("!party add Carl carl@example.net on Jones")
+CASE = confirmed(case_with_bea("!party add Carl carl@example.net on Jones", "!consent Carl: agreed"))
 OWN = caucus_of(CASE, "Jones")
 NO_PROOF = Unproven("no DKIM", "")
 MAY_WORK = (131000, 131047)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.case import Endpoint
-from policies.delivery import channel_key
+from policies.networks.delivery import channel_key
 from tests.appservice.whatsapp.house import WhatsAppHouse
 from tests.bridges.whatsapp.builders import message, webhook
 
@@ -75,5 +75,5 @@ def test_a_stop_that_nobody_heeds_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_stop_that_another_word_lifts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not played(["STOP", "HELP", "picture"]).too_much
-    monkeypatch.setattr("policies.whatsapp.START", frozenset({"help"}))
+    monkeypatch.setattr("policies.networks.whatsapp.START", frozenset({"help"}))
     assert played(["STOP", "HELP", "HELP"]).too_much

@@ -42,17 +42,29 @@ from bridges.email.proof import Trust
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from bridges.portal.views import View
 from policies.case import DESK, CaseId, Conversation, Network
-from policies.membership import conversations
+from policies.people.membership import conversations
 from policies.plan import room_key
 from rooms import deliver
+from rooms.held import mine_id
 from rooms.homeserver import Trouble
-from rooms.ports import Entry, EventId, RoomId, UserId
+from rooms.ids import EventId, RoomId, UserId
+from rooms.ports import Entry
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork
+from tests.fakes.party_by_mail import confirms
 from tests.fakes.post_office import PostOffice
 from tests.fakes.sealed import Envelope, Envelopes, SealedEncryption
 from tests.fakes.synapse import FakeSynapse, Room
-from tests.invariants.canaries import Chronicle, Fate, Said, judge, mail_readers, own_room, words_of
+from tests.invariants.canaries import (
+    Chronicle,
+    Fate,
+    Said,
+    judge,
+    mail_readers,
+    own_room,
+    waits_for_its_owner,
+    words_of,
+)
 
 BOT = UserId("@_mediatrix_bot:example.org")
 MIA, INES = UserId("@mia:example.org"), UserId("@ines:example.org")
@@ -332,6 +344,21 @@ class World:
         async with self.calm(), self.database.begin() as work:
             await work.inbox.put(item)
 
+    async def enrol(self, address: str) -> None:
+        """Somebody confirms a mailbox, with the link that went there and the PIN, in every case."""
+        for case in list(self.database.committed.cases):
+            async with self.calm():
+                await confirms(self.database, case, address, f"enrol{next(self._numbers)}")
+
+    async def vouch(self, address: str) -> None:
+        """In every case a mailbox is as an earlier version left it: believed on a mediator's word alone."""
+        async with self.calm(), self.database.begin() as work:
+            for case in list(self.database.committed.cases.values()):
+                person = case.at_address(Network.EMAIL, address)
+                if person:
+                    vouched = replace(person, endpoint=replace(person.endpoint, enrolled=None))
+                    await work.cases.save(case.with_person(vouched))
+
     async def ask_the_api(self) -> None:
         """Everything that the API can be asked."""
         self.answers += [status.model_dump_json() for status in await InboxProvisioning(self.database).cases()]
@@ -502,6 +529,8 @@ class World:
             for said in self._said_in(entry):
                 message = entry.message
                 case = tables.cases_then[entry.case, message.id]
+                said.counts_late(message.conversation)
+                said.waits = said.waits or (mine_id(message.id) if waits_for_its_owner(said, message, case) else None)
                 said.handled_at, said.place, said.author = self.now, place, case.person(message.author)
                 said.fate = judge(said, message, case)
                 aside = said.fate is Fate.ASIDE
@@ -513,7 +542,8 @@ class World:
         """The words that an entry is about; not those which it only quotes."""
         for said in self.said.values():
             same = said.event == entry.event if said.native else said.canary in words_of(entry.message.content)
-            if same and said.handled_at is None and said.conversation in {None, entry.message.conversation}:
+            is_new = said.handled_at is None or said.waits == entry.message.id
+            if same and is_new and said.conversation in {None, entry.message.conversation}:
                 yield said
 
 

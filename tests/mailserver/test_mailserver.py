@@ -47,7 +47,7 @@ from tests.appservice.storage.master import MASTER
 from tests.mailserver.dkim import Signer
 from tests.mailserver.servers import FETCHED, PATIENCE, PROGRAMS, REPOSITORY, MailHost, running, until_open
 from tests.mailserver.taker import TRUST
-from tests.policies.builders import both_sides, caucus_of, done, facts, named
+from tests.policies.builders import both_sides, caucus_of, confirmed, done, facts, named
 
 REQUIRED = os.environ.get("MEDIATRIX_MAILSERVER") == "required"
 INSTALLED = os.geteuid() == 0 and all(map(shutil.which, PROGRAMS))
@@ -244,7 +244,7 @@ async def test_an_answer_goes_the_whole_way_and_stands_in_its_room_as_it_was_wri
 
 async def test_a_domain_without_a_dmarc_policy_is_proven_by_its_signature_alone(service: Service) -> None:
     moved = done(CASE, "!mail address Carl dora@example.com", facts(None)).case
-    case = done(moved, "!consent Carl: yes", facts(None)).case
+    case = confirmed(done(moved, "!consent Carl: yes", facts(None)).case)
     async with service.database.begin() as work:
         await work.cases.save(case)
     letter = await service.write("Hello", OWN, case)
@@ -412,7 +412,7 @@ async def test_a_storm_of_absence_notes_is_one_notice_and_no_answer(service: Ser
 
 async def test_a_mail_that_comes_back_stops_the_mailbox_and_nothing_else(service: Service) -> None:
     gone = done(CASE, "!mail address Carl nobody@example.net", facts(None)).case
-    case = done(gone, "!consent Carl: yes", facts(None)).case
+    case = confirmed(done(gone, "!consent Carl: yes", facts(None)).case)
     async with service.database.begin() as work:
         await work.cases.save(case)
     await service.write("hello", OWN, case)

@@ -1,13 +1,11 @@
 """From the invitation to a joint post and back: a real Postfix, Dovecot, rspamd and Synapse, and real clients."""
 
-import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -31,8 +29,6 @@ NAMES = {
     PROVIDER.domain: "v=spf1 ip4:203.0.113.7 -all",
     f"s1._domainkey.{PROVIDER.domain}": PROVIDER.record,
 }
-FORM = re.compile(r'<form method="post" action="/p/act">.*?</form>', re.DOTALL)
-HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +49,6 @@ async def cast(host: MailHost, tmp_path: Path) -> AsyncIterator[Cast]:
         yield Cast(world, node, Stage(world, lambda _: None))
 
 
-async def enrols(link: str, pin: str) -> None:
-    """Carl opens the link, confirms his address, and agrees to have words mailed."""
-    base = re.match(r"https?://[^/]+", link)
-    assert base is not None
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
-        async with browser.post(link, data={"pin": pin}) as opened:
-            page = await opened.text()
-            assert opened.status == 200, page
-        form = next(found[0] for found in FORM.finditer(page) if 'value="enrol"' in found[0])
-        values = {**dict(HIDDEN.findall(form)), "words": "yes"}
-        async with browser.post(f"{base[0]}/p/act", data=values) as done:
-            # What it does is seen at the desk: it waits its turn like everything that comes in.
-            assert done.status == 200
-
-
 async def everybody_may_write(cast: Cast) -> bool | None:
     """Whether the joint room's levels are those of an open room already."""
     levels = await cast.mia.client.state(cast.joint.room, "m.room.power_levels")
@@ -84,13 +65,9 @@ async def test_from_the_invitation_to_a_joint_post_and_back(cast: Cast) -> None:
 
     stage.scene("Carl is invited, and enrols")
     await stage.command(mia, f"!party add Carl {correspondent.ADDRESS}", "Carl (party) is in", "by mail")
-    await carl.gets_a_link()
+    mail = await carl.gets_a_link()
     cast.his = await stage.enters(mia, cast.private)
-    link = re.search(r"http\S+/p/[^\s/]+", carl.mailbox[-1].text)
-    assert link is not None, carl.mailbox[-1].text
-    pin = re.search(r"The PIN of Carl is (\d+)", await stage.command(mia, "!mail pin Carl", "The PIN of Carl is"))
-    assert pin is not None
-    await enrols(link[0], pin[1])
+    await carl.confirms(mail, await stage.command(mia, "!mail pin Carl", "The PIN of Carl is"))
     await stage.told_at_the_desk("Carl has confirmed the address with the PIN", "with the words in it")
     await carl.is_mailed(cast.his, "Dear Carl", "Only your own side and the mediators read this")
 

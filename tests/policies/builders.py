@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from policies.acts import create, perform
-from policies.agreement import Agreement
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId, Role, caucus
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
@@ -14,6 +13,7 @@ from policies.commands.people import AddPerson
 from policies.commands.vocabulary import parse
 from policies.effects import Effect, Pose
 from policies.message import Content, Message, MessageId, Proof, SignedDevice, Text
+from policies.moderation.agreement import Agreement
 from policies.outcome import Done, Facts, Outcome, Refused
 
 E = TypeVar("E", bound=Effect)
@@ -58,10 +58,19 @@ def refused(case: Case, command: str, known: Facts | None = None) -> str:
 
 
 def case_with(*commands: str) -> Case:
-    """Mia's case, after these commands."""
+    """Mia's case, after these commands; whoever agreed to words by mail has confirmed the address, too."""
     case = new_case()
     for command in commands:
         case = done(case, command).case
+    return confirmed(case)
+
+
+def confirmed(case: Case) -> Case:
+    """The case, once everybody who agreed to words by mail has confirmed that the mailbox is theirs."""
+    for person in case.people:
+        agreed = person.endpoint.network is Network.EMAIL and person.endpoint.content_consent is not None
+        if agreed and person.endpoint.enrolled is None:
+            case = case.with_person(replace(person, endpoint=replace(person.endpoint, enrolled=AT)))
     return case
 
 
@@ -83,7 +92,7 @@ def agreed_case(*more: str) -> tuple[Case, list[Pose]]:
     for command in (ALICE_JOINS, CARL_JOINS, "!consent Carl: agreed", *more):
         outcome = done(case, command)
         case, questions = outcome.case, questions + of_kind(Pose, outcome.effects)
-    return case, questions
+    return confirmed(case), questions
 
 
 def alike(one: Case, other: Case) -> bool:

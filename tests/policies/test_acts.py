@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 
 from policies.acts import create
-from policies.asking import ASK_LASTS
 from policies.case import DESK, JOINT, Case, CaseId, Network, PersonId, Phase, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.session import OpenJoint
-from policies.delivery import channel_key
 from policies.effects import Introduce, Reconcile, Resume, Tell
-from policies.membership import readers
+from policies.networks.delivery import channel_key
 from policies.outcome import Done, Refused
+from policies.people.membership import readers
+from policies.questions.asking import ASK_LASTS
 from policies.showing import Preview, ShowHeld
 from tests.policies.builders import (
     ALICE_JOINS,

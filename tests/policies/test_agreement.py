@@ -7,15 +7,15 @@ import pytest
 
 from policies import routing
 from policies.acts import create
-from policies.agreement import Agreement, Confidentiality
 from policies.case import DESK, JOINT, Case, CaseId, Consent, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import parse
 from policies.effects import Decision, Hold, Inform, Introduce, Pose, Reconcile, Relay, Tell
-from policies.membership import readers
 from policies.message import AuthenticatedMail, Proof, Text, Unproven
+from policies.moderation.agreement import Agreement, Confidentiality
 from policies.outcome import Done
+from policies.people.membership import readers
 from tests.policies.builders import (
     AGREEMENT,
     agreed_case,

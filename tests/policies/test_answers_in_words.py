@@ -6,12 +6,12 @@ from itertools import product
 import pytest
 
 from catalogue import said
-from policies.asking import in_words, read_answer
 from policies.effects import Inform, Pose, Post
-from policies.language import Language
 from policies.message import Text
-from policies.phrase import phrase
+from policies.questions.asking import in_words, read_answer
 from policies.routing import decide
+from policies.words.language import Language
+from policies.words.phrase import phrase
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind
 
 CASE = both_sides()

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from policies.acts import take
-from policies.agreement import ACCEPTANCE_LASTS
-from policies.asking import Answer, code_from, in_words, read_answer
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.due import decide_due
 from policies.effects import Inform, Pose, Tell
 from policies.message import AuthenticatedMail, Proof, SignedDevice, Unproven
+from policies.moderation.agreement import ACCEPTANCE_LASTS
 from policies.outcome import Done, Outcome
+from policies.questions.asking import Answer, code_from, in_words, read_answer
 from policies.schedule import Schedule
 from tests.policies.builders import AT, agreed_case, caucus_of, done, facts, named, of_kind
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from policies import routing
-from policies.capabilities import CAPABILITIES
-from policies.carrying import Enclose
 from policies.case import DESK, Case, Conversation, Network
-from policies.document import BlobId, Kept
+from policies.documents.carrying import Enclose
+from policies.documents.document import BlobId, Kept
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, decide_filed
 from policies.effects import Decision, Effect, Inform, Tell
-from policies.files import Kind
-from policies.filing import Filing, Passed, decide_filed
 from policies.message import MessageId, Text
+from policies.networks.capabilities import CAPABILITIES
 from policies.status import CAUTIONS, readers_text
 from tests.appservice.whatsapp.house import case_with_bea, known
 from tests.policies.builders import caucus_of, facts, message, named, of_kind
@@ -70,7 +70,8 @@ def test_whoever_is_granted_a_download_on_whatsapp_is_told_how_to_have_it_sent(a
         granted = answers(passed, "Alice", HERS)
         informed = [e for e in of_kind(Inform, granted.effects) if e.to == named(CASE, "Bea").id]
         assert any("!doc send D1.1" in e.text for e in informed) is sent
-        assert any("!page" in e.text for e in informed) is not sent
+        [linked] = [e for e in informed if e.page]
+        assert linked.conversation == HIS
         asked = says(granted.case, "Bea", "!doc send D1.1", HIS)
         assert bool(of_kind(Enclose, asked.effects)) is sent
         assert not of_kind(Enclose, says(passed.case, "Bea", "!doc send D1.1", HIS).effects)
@@ -79,4 +80,5 @@ def test_whoever_is_granted_a_download_on_whatsapp_is_told_how_to_have_it_sent(a
 def test_readers_are_told_what_does_not_travel_over_each_network() -> None:
     assert set(CAPABILITIES) == set(CAUTIONS) == set(Network) - {Network.MATRIX}
     text = readers_text(CASE, HIS)
-    assert "Reactions don't travel by WhatsApp. A document travels by WhatsApp as a copy" in text
+    assert "Reactions don't travel by WhatsApp, but a mediator's to whoever wrote the message. A document" in text
+    assert "A document travels by WhatsApp as a copy" in text

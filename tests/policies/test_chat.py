@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.case import JOINT
-from policies.chat import chat_html
 from policies.effects import Post
 from policies.message import MessageId, Text
+from policies.words.chat import chat_html
 from rooms.postings import html_of
 from tests.appservice.whatsapp.house import case_with_bea
 from tests.policies.builders import named

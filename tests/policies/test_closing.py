@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from policies.case import Case, Phase
-from policies.closing import CLOSING_RULE, Terms
 from policies.due import decide_due
 from policies.effects import Decision, Tell
+from policies.moderation.closing import CLOSING_RULE, Terms
 from policies.schedule import Schedule
 from tests.policies.builders import ALICE_JOINS, AT, both_sides, case_with, done, facts, of_kind
 

@@ -6,26 +6,26 @@ import pytest
 
 from policies import routing
 from policies.acts import perform
-from policies.answering import lapse
-from policies.carrying import Hand
 from policies.case import DESK, Case, Network, Role
-from policies.colleagues import ROOM, home_of, new_room
 from policies.commands.form import Misunderstood
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import parse
-from policies.document import BlobId, Kept
+from policies.documents.carrying import Hand
+from policies.documents.document import BlobId, Kept
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, decide_filed
 from policies.effects import Announce, Inform, Introduce, Relay, Tell
-from policies.files import Kind
-from policies.filing import Filing, Passed, decide_filed
-from policies.joining import invited
-from policies.language import Language
-from policies.manning import decide_manned, manned
-from policies.membership import caucuses_of, language_in, language_to, readers
 from policies.message import File, FileRef, SignedWebhook, Text
 from policies.outcome import Refused
+from policies.people.colleagues import ROOM, home_of, new_room
+from policies.people.joining import invited
+from policies.people.manning import decide_manned, manned
+from policies.people.membership import caucuses_of, language_in, language_to, readers
+from policies.people.succession import decide_succession
 from policies.plan import desk_label, plan
+from policies.questions.answering import lapse
 from policies.status import readers_text, status_text
-from policies.succession import decide_succession
+from policies.words.language import Language
 from tests.policies.builders import done, facts, message, named, new_case, of_kind, refused
 
 KNOWN = replace(facts(), whatsapp=True)

@@ -9,18 +9,18 @@ from policies.acts import perform
 from policies.board import NOTHING, waiting
 from policies.case import JOINT, Case, Person
 from policies.commands.vocabulary import GiveAnswer
-from policies.course import paused
-from policies.delivery import Cancel, channel_key, may_post, may_relay
-from policies.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
-from policies.documents import Allowed, Wish, may
+from policies.documents.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents.files import Kind
+from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Hold, Inform, Ingest, Introduce, Post, Reconcile, Relay, Resume, Tell
-from policies.files import Kind
-from policies.membership import caucuses_of, conversations, readers
 from policies.message import File, FileRef, SignedWebhook, Text
-from policies.mode import Spell
+from policies.moderation.course import paused
+from policies.moderation.mode import Spell
 from policies.names import Phase, ReleaseId
+from policies.networks.delivery import Cancel, channel_key, may_post, may_relay
 from policies.outcome import Refused
-from policies.release import Standing
+from policies.people.membership import caucuses_of, conversations, readers
+from policies.releases.release import Standing
 from policies.routing import decide
 from tests.policies.builders import (
     AT,

@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 
 from policies.acts import take
-from policies.ask import Withdrawing
-from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Phase
-from policies.delivery import Go, Wait, may_post, may_publish
 from policies.due import decide_due
 from policies.effects import Decision, Effect, Hold, Inform, Pose, Reconcile, Relay, Tell
-from policies.floor import floor_text, objection
 from policies.message import SignedDevice, Text
+from policies.moderation.floor import floor_text, objection
+from policies.networks.delivery import Go, Wait, may_post, may_publish
 from policies.outcome import Done, Facts
 from policies.plan import plan
+from policies.questions.ask import Withdrawing
+from policies.questions.asking import Answer
 from policies.routing import decide
 from policies.schedule import Schedule
 from tests.policies.builders import (

@@ -3,8 +3,8 @@
 import pytest
 
 from policies.case import ConversationId
-from policies.courtesy import PHRASES, without_closing
-from policies.guard import grams, repeats
+from policies.moderation.guard import grams, repeats
+from policies.words.courtesy import PHRASES, without_closing
 
 OWN = ConversationId("caucus-s2")
 CLOSINGS = (

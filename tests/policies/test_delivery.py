@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policies.case import JOINT, Phase
-from policies.delivery import Cancel, Go, Wait, by_link, channel_key, may_post, may_relay
-from tests.policies.builders import CARL_JOINS, both_sides, case_with, caucus_of, done, facts, named
+from policies.networks.delivery import Cancel, Go, Wait, by_link, channel_key, may_post, may_relay
+from tests.policies.builders import CARL_JOINS, both_sides, case_with, caucus_of, confirmed, done, facts, named
 
 
 def test_what_may_go_goes() -> None:
@@ -22,7 +22,10 @@ def test_without_a_consent_words_go_by_a_link_to_them() -> None:
     carl = named(case, "Carl")
     assert isinstance(may_relay(case, caucus_of(case, "Jones"), carl.id), Go)
     assert by_link(carl)
-    assert not by_link(named(done(case, "!consent Carl: yes").case, "Carl"))
+    agreed = done(case, "!consent Carl: yes").case
+    # A slip in the address would show the words to a stranger, whatever a mediator wrote down.
+    assert by_link(named(agreed, "Carl"))
+    assert not by_link(named(confirmed(agreed), "Carl"))
 
 
 def test_words_wait_for_a_channel_that_is_stopped() -> None:

@@ -12,12 +12,12 @@ from policies.board import NOTHING, case_board
 from policies.commands.digest import SetDigest
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
-from policies.delivery import Go, Wait, channel_key, may_come_alone
-from policies.digest import TIMES_MOST, Digest, next_digest, read_times
 from policies.effects import Inform, Resume, Tell
 from policies.message import AuthenticatedMail, Text
-from policies.portal import decide_digest
-from policies.quiet import AT_MOST, Quiet
+from policies.networks.delivery import Go, Wait, channel_key, may_come_alone
+from policies.networks.digest import TIMES_MOST, Digest, next_digest, read_times
+from policies.networks.portal import decide_digest
+from policies.networks.quiet import AT_MOST, Quiet
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind, refused
 from tests.policies.test_quiet import QUIET, ZONES, berlin
 
@@ -129,7 +129,7 @@ def test_the_person_is_told_the_board_shows_it_and_it_can_be_taken_back() -> Non
     [told] = of_kind(Inform, outcome.effects)
     assert (told.to, told.conversation) == (CARL.id, HIS)
     assert "at 18:00 Europe/Berlin" in told.text
-    assert "Digest by mail: Carl, 18:00 Europe/Berlin" in case_board(outcome.case, NOTHING).text
+    assert "Digest by mail: Carl, 18:00 Europe/Berlin" in case_board(outcome.case, NOTHING, at=AT).text
     undone = done(outcome.case, "!undo")
     assert named(undone.case, "Carl").digest is None
     assert Resume(channel_key(CASE, CARL.endpoint.id)) in undone.effects

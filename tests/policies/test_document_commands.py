@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from policies import routing
-from policies.carrying import Enclose, Hand, Recall
 from policies.case import DESK, JOINT, Case, Conversation
-from policies.document import Action, BlobId, Document, Kept, Label
-from policies.documents import Allowed, Wish, may
+from policies.documents.carrying import Enclose, Hand, Recall
+from policies.documents.document import Action, BlobId, Document, Kept, Label
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, decide_filed
+from policies.documents.rights import Allowed, Wish, may
 from policies.due import decide_due
 from policies.effects import Decision, Effect, Inform, Pose, Post, Publish, Relay, Tell
-from policies.files import Kind
-from policies.filing import Filing, Passed, decide_filed
 from policies.message import MessageId, Proof, Reaction, Text, Unproven
 from policies.schedule import Schedule
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind
@@ -385,6 +385,8 @@ def test_a_mediator_has_a_document_sent_to_whoever_may_download_it_and_gets_word
         (given("download"), "Alice", "!doc send D1 to Carl", "by a mediator alone"),
         (done(given("download"), "!mail links Carl").case, "Mia", "!doc send D1 to Carl", "links alone"),
         (done(given("download"), "!mail links Carl").case, "Carl", "!doc send D1", "links alone"),
+        (done(given("download"), "!discreet Carl on").case, "Mia", "!doc send D1 to Carl", "may tell nothing"),
+        (done(given("download"), "!mail verify Carl").case, "Mia", "!doc send D1 to Carl", "not confirmed"),
         (CASE, "Carl", "!doc send D1", "There is no document D1"),
     ],
 )

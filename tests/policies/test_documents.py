@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import documents
 from policies.case import DESK, Case, PersonId
-from policies.document import (
+from policies.documents import rights as documents
+from policies.documents.document import (
     Action,
     BlobId,
     Consent,
@@ -24,8 +24,8 @@ from policies.document import (
     is_stricter,
     strictest,
 )
-from policies.documents import Allowed, Denied, Wish, may, relabelled, revoked
-from policies.files import Kind
+from policies.documents.files import Kind
+from policies.documents.rights import Allowed, Denied, Wish, may, relabelled, revoked
 from tests.policies.builders import AT, agreed_case, both_sides, caucus_of, named
 
 CASE = both_sides(
@@ -131,6 +131,32 @@ def test_a_grant_ends_when_it_is_used_up() -> None:
     doc = given_to("Bob")
     used = [replace(doc, grants=(replace(doc.grants[0], most=2, opened=n),)) for n in (1, 2)]
     assert [allowed(one, "Bob") for one in used] == [True, False]
+
+
+@pytest.mark.parametrize("newest", ["revoked", "over", "used up", "once", "an hour"])
+def test_of_several_grants_none_hides_an_older_one_that_holds_and_the_widest_is_used(newest: str) -> None:
+    doc = given_to("Bob")
+    [old] = doc.grants
+    new = {
+        "revoked": replace(old, revoked=AT),
+        "over": replace(old, expires=AT),
+        "used up": replace(old, most=1, opened=1),
+        "once": replace(old, most=1),
+        "an hour": replace(old, expires=AT + timedelta(hours=1)),
+    }[newest]
+    for both in ((old, new), (new, old)):
+        found = may(CASE, replace(doc, grants=both), Wish(who("Bob"), Action.VIEW, 1, AT))
+        assert isinstance(found, Allowed)
+        assert found.grant is old
+
+
+def test_a_revoked_or_spent_grant_is_not_widened_by_another_that_is_over() -> None:
+    doc = given_to("Bob")
+    over = [replace(doc.grants[0], revoked=AT), replace(doc.grants[0], expires=AT)]
+    assert not allowed(replace(doc, grants=tuple(over)), "Bob")
+    narrow = replace(doc.grants[0], most=1, opened=1)
+    download = replace(doc.grants[0], action=Action.DOWNLOAD, revoked=AT)
+    assert not allowed(replace(doc, grants=(narrow, download)), "Bob", Action.DOWNLOAD)
 
 
 def test_what_was_taken_back_by_a_stricter_label_does_not_come_back_with_the_former_one() -> None:

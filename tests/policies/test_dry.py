@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.acts import take
-from policies.asking import Answer
 from policies.case import DESK, Case
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import FORMS, parse
 from policies.effects import Announce, Effect, Inform, Tell
 from policies.message import SignedDevice
 from policies.outcome import Done, Refused
+from policies.questions.asking import Answer
 from policies.showing import Preview
 from tests.policies.builders import agreed_case, both_sides, case_with, caucus_of, done, facts, named, refused
 from tests.policies.builders import say as said

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from policies.asking import ASK_LASTS
 from policies.due import decide_due
+from policies.questions.asking import ASK_LASTS
 from policies.schedule import Schedule
 from tests.policies.builders import AT, both_sides, done, facts, of_kind, refused
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.files import FILE_NAME_LIMIT, Kind, file_name
+from policies.documents.files import FILE_NAME_LIMIT, Kind, file_name
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from policies import routing
-from policies.carrying import Erase
 from policies.case import DESK, JOINT, Case, Conversation
-from policies.document import BlobId, DocumentId, Kept, Label
+from policies.documents.carrying import Erase
+from policies.documents.document import BlobId, DocumentId, Kept, Label
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.effects import (
     Announce,
     Decision,
@@ -22,10 +24,8 @@ from policies.effects import (
     Relay,
     Tell,
 )
-from policies.files import Kind
-from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, SignedDevice, Text, Unproven
-from policies.phrase import verbatim
+from policies.words.phrase import verbatim
 from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
 
 CASE = both_sides(

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from policies.case import JOINT, Case
-from policies.delivery import Go, Wait, may_post
 from policies.due import decide_due
 from policies.effects import Announce, Decision, Hold, Inform, Post, Reconcile, Relay, Resume, Tell
-from policies.floor import floor_text, objection
 from policies.message import Edit, Text
-from policies.mode import Mode
+from policies.moderation.floor import floor_text, objection
+from policies.moderation.mode import Mode
+from policies.networks.delivery import Go, Wait, may_post
 from policies.plan import plan
 from policies.routing import decide, decide_arrival
 from policies.schedule import Schedule

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.case import JOINT, ConversationId
-from policies.guard import echoes, grams, repeats
-from policies.text import skeleton
+from policies.moderation.guard import echoes, grams, repeats
+from policies.words.text import skeleton
 
 HERS, HIS = ConversationId("caucus-s1"), ConversationId("caucus-s2")
 

@@ -10,11 +10,11 @@ from policies.case import DESK, JOINT, Case, Role
 from policies.commands.vocabulary import GiveAnswer
 from policies.due import decide_due
 from policies.effects import Inform, Reconcile, Tell
-from policies.membership import conversations, readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
 from policies.outcome import Quoted, Refused
-from policies.release import CONSENT_LASTS, Standing
+from policies.people.membership import conversations, readers
+from policies.releases.release import CONSENT_LASTS, Standing
 from policies.routing import decide, decide_arrival
 from tests.policies.builders import (
     AT,

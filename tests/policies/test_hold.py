@@ -6,18 +6,18 @@ from datetime import timedelta
 import pytest
 
 from policies.acts import take
-from policies.ask import Passing
-from policies.asking import Answer
-from policies.carrying import Erase
 from policies.case import DESK, JOINT, Case, Conversation
+from policies.documents.carrying import Erase
+from policies.documents.filing import BESIDE_A_FILE, NO_DOCUMENT
 from policies.due import decide_due
 from policies.effects import EndHold, Inform, Pose, Publish, ResumeHold, Tell
-from policies.filing import BESIDE_A_FILE, NO_DOCUMENT
-from policies.hold import REASONS, AtHand, HoldEnd
-from policies.membership import readers
 from policies.message import AuthenticatedMail, Edit, File, FileRef, Message, MessageId, Text, Unproven, Unreadable
+from policies.moderation.hold import REASONS, AtHand, HoldEnd
 from policies.outcome import Done
-from policies.release import CONSENT_LASTS, Standing
+from policies.people.membership import readers
+from policies.questions.ask import Passing
+from policies.questions.asking import Answer
+from policies.releases.release import CONSENT_LASTS, Standing
 from tests.policies.builders import (
     AT,
     agreed_case,

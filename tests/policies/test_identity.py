@@ -27,8 +27,8 @@ from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.effects import ConfirmIdentity as Confirm
 from policies.effects import Explain
-from policies.identity import Device, Identity, grouped
 from policies.outcome import Done, Facts, Refused
+from policies.people.identity import Device, Identity, grouped
 
 OLD, NEW = "Old" + "A" * 40, "New" + "B" * 40
 AT = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ from policies.board import NOTHING, case_board, waiting
 from policies.case import Case, Joining, Network
 from policies.due import decide_due
 from policies.effects import Decision, Effect, Introduce, Tell
-from policies.joining import STEP_LASTS, anew, came, funnel
+from policies.people.joining import STEP_LASTS, anew, came, funnel
 from policies.schedule import Due, Schedule, due_key
 from tests.policies.builders import ALICE_JOINS, AT, CARL_JOINS, case_with, done, facts, named, new_case, of_kind
 
@@ -63,14 +63,14 @@ def test_the_board_shows_who_is_not_in_whom_to_telephone_and_the_funnel() -> Non
     called = step(step(CASE, "Carl", 2).case, "Carl", 4).case
     inside = came(called, ALICE.id, AT)
     assert inside is not None
-    board = case_board(inside.case, NOTHING).text
+    board = case_board(inside.case, NOTHING, at=AT).text
     assert "Not in yet: Carl was invited on 2026-01-05 10:00 UTC and reminded on 2026-01-07 10:00 UTC" in board
     assert "Not in yet: Alice" not in board
     assert "Joining: 2 invited, 1 reminded, 1 to be telephoned, 1 in" in board
     assert ("a mediator", "telephone Carl") in {(one.who, one.what) for one in waiting(called, NOTHING)}
     all_in = came(inside.case, CARL.id, AT)
     assert all_in is not None
-    assert "Joining" not in case_board(all_in.case, NOTHING).text
+    assert "Joining" not in case_board(all_in.case, NOTHING, at=AT).text
     assert funnel(all_in.case).in_words == "2 invited, 1 reminded, 0 to be telephoned, 2 in"
     assert waiting(all_in.case, NOTHING) == ()
 

@@ -14,15 +14,15 @@ from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.vocabulary import parse
 from policies.effects import Inform
-from policies.language import Language
-from policies.membership import language_in
 from policies.message import Text
+from policies.networks.whatsapp import HELP, START, STOP, keyword
 from policies.outcome import Done
-from policies.release import mark_of
+from policies.people.membership import language_in
+from policies.releases.release import mark_of
 from policies.routing import decide
 from policies.status import readers_text
-from policies.text import name_problem
-from policies.whatsapp import HELP, START, STOP, keyword
+from policies.words.language import Language
+from policies.words.text import name_problem
 from tests.policies.builders import alike, both_sides, caucus_of, done, facts, message, named, of_kind, refused
 
 CASE = both_sides()

@@ -3,8 +3,8 @@
 import pytest
 
 from policies.commands.opening import NewCase
-from policies.lobby import DESK_ONLY, Answer, Board, Listing, Open, Silence, decide, listing
 from policies.message import Content, Edit, Reaction, Removal, SignedDevice, Text, Unproven, Unreadable
+from policies.people.lobby import DESK_ONLY, Answer, Board, Listing, Open, Silence, decide, listing
 
 UNPROVEN = Unproven("the device was not verified", "Verify it")
 SIGNED = SignedDevice()

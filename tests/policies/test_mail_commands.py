@@ -4,9 +4,9 @@ import pytest
 
 from policies.case import DESK, JOINT, Case, Kind
 from policies.commands.vocabulary import parse
-from policies.delivery import Cancel, Go, Wait, channel_key, may_relay
 from policies.effects import Introduce, Resume
-from policies.portal import decide_enrolled
+from policies.networks.delivery import Cancel, Go, Wait, channel_key, may_relay
+from policies.networks.portal import decide_enrolled
 from policies.showing import GivePin, ShowHeaders, ShowMails
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, refused
 
@@ -36,6 +36,8 @@ def test_a_new_address_is_a_new_channel_without_a_consent_and_with_first_mails()
     assert now.endpoint.content_consent is None
     assert {e.conversation for e in changed.effects if isinstance(e, Introduce)} == {OWN, JOINT}
     assert not isinstance(may_relay(changed.case, OWN, CARL.id), Cancel)
+    assert "!mail pin Carl" in changed.answer
+    assert "no words are mailed there, and none are taken" in changed.answer
 
 
 def test_to_verify_an_address_is_to_believe_nothing_of_it_until_it_is_confirmed() -> None:

@@ -20,7 +20,7 @@ from policies.case import (
     SideId,
     caucus,
 )
-from policies.membership import caucuses_of, conversations, readers, sits_in_a_caucus
+from policies.people.membership import caucuses_of, conversations, readers, sits_in_a_caucus
 from tests.policies.builders import both_sides, caucus_of, named
 
 SIDES = (Side(SideId("s1"), "Smith"), Side(SideId("s2"), "Jones"))

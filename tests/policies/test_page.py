@@ -7,10 +7,12 @@ import pytest
 
 from policies import routing
 from policies.case import DESK, Conversation
-from policies.effects import Decision, Inform
+from policies.effects import Decision, Inform, Reconcile
 from policies.message import Text
-from policies.portal import decide_again
-from policies.showing import GiveLink, GivePin
+from policies.networks.portal import decide_again
+from policies.people.codes import decide_entered, with_room
+from policies.plan import is_told_codes
+from policies.showing import GiveCode, GiveLink, GivePin
 from rooms.shown import pin_text
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, facts, message, named, of_kind
@@ -65,6 +67,23 @@ def test_a_mediator_gives_a_pin_for_the_page_of_a_party_and_of_no_mediator() -> 
 
 @pytest.mark.parametrize(("name", "where"), [("Alice", HERS), ("Carl", HIS)])
 def test_who_used_a_link_with_the_pin_is_sent_another_where_they_are_reached(name: str, where: Conversation) -> None:
-    [sent] = decide_again(CASE, named(CASE, name), PAGE).effects
+    *made, sent = decide_again(CASE, named(CASE, name), replace(facts(None), page=PAGE, documents=True)).effects
+    assert made == ([Reconcile(codes_of=named(CASE, "Alice").id)] if name == "Alice" else [])
     assert isinstance(sent, GiveLink | Inform)
     assert sent.conversation == where
+
+
+def test_who_asks_in_matrix_has_a_room_of_their_own_and_is_asked_in_each_time_and_nobody_else_has() -> None:
+    asked = says("Alice", "!page", HERS)
+    assert of_kind(Reconcile, asked.effects)
+    assert [p.name for p in asked.case.people if is_told_codes(asked.case, p)] == ["Alice"]
+    now, made = with_room(asked.case, named(asked.case, "Alice"))
+    assert (now, made) == (asked.case, (Reconcile(codes_of=named(CASE, "Alice").id),))
+    assert with_room(CASE, named(CASE, "Carl")) == (CASE, ())
+
+
+def test_whoever_comes_by_an_account_is_told_a_code_for_that_very_link_alone() -> None:
+    entered = decide_entered(CASE, named(CASE, "Alice"), "link")
+    assert entered.effects == (Reconcile(codes_of=named(CASE, "Alice").id), GiveCode(named(CASE, "Alice").id, "link"))
+    assert "link=" not in repr(entered.effects)
+    assert "account of Alice" in entered.reason

@@ -1,7 +1,7 @@
 """The rooms of a case, and who has which power in them."""
 
 from policies.case import Case, Kind, Role
-from policies.membership import conversations, readers
+from policies.people.membership import conversations, readers
 from policies.plan import MEDIATOR_LEVEL, WantedRoom, desk_label, label, plan
 from tests.policies.builders import both_sides, case_with, caucus_of, named, new_case
 

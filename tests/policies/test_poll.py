@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from policies.agreement import ACCEPTANCE_LASTS
-from policies.asking import answer_id, without
 from policies.case import DESK, JOINT, Case, Conversation
 from policies.effects import Decision, Explain, Inform, Pose, Tell
 from policies.message import Proof, SignedDevice, Unproven
-from policies.phrase import verbatim
-from policies.poll import Ballot, Vote, ballot, decide_vote, shows
+from policies.moderation.agreement import ACCEPTANCE_LASTS
+from policies.questions.asking import answer_id, without
+from policies.questions.poll import Ballot, Vote, ballot, decide_vote, shows
+from policies.words.phrase import verbatim
 from tests.policies.builders import AT, agreed_case, caucus_of, done, facts, named, of_kind
 
 CASE, QUESTIONS = agreed_case("!party add Bob @bob:example.org as counsel on Smith")

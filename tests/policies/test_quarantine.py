@@ -6,14 +6,14 @@ import pytest
 
 from policies import routing
 from policies.case import DESK, JOINT, Case, Conversation
-from policies.document import Action, BlobId, DocumentId, Kept, Label
-from policies.documents import Allowed, Wish, may
+from policies.documents.document import Action, BlobId, DocumentId, Kept, Label
+from policies.documents.files import Kind, file_name
+from policies.documents.filing import Filing, Refused, decide_filed
+from policies.documents.quota import MEGABYTE, Quota, full
+from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Decision, Inform, Post, Tell
-from policies.files import Kind, file_name
-from policies.filing import Filing, Refused, decide_filed
 from policies.message import MessageId, Text
-from policies.phrase import verbatim
-from policies.quota import MEGABYTE, Quota, full
+from policies.words.phrase import verbatim
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message, named, of_kind
 
 CASE = both_sides("!party add Ann ann@example.net as counsel on Smith")

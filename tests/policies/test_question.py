@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from policies.acts import take
-from policies.asking import Answer
 from policies.board import NOTHING, waiting
 from policies.case import DESK, JOINT, Case, ConversationId
 from policies.commands.form import Misunderstood
@@ -13,10 +12,11 @@ from policies.commands.question import AskQuestion
 from policies.commands.vocabulary import parse
 from policies.due import decide_due
 from policies.effects import Pose, Tell
-from policies.guard import grams
 from policies.message import AuthenticatedMail, Unproven
+from policies.moderation.guard import grams
 from policies.outcome import Done
-from policies.release import CONSENT_LASTS
+from policies.questions.asking import Answer
+from policies.releases.release import CONSENT_LASTS
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, of_kind, refused
 
 CASE = both_sides("!party add Bob @bob:example.org on Jones")

@@ -13,11 +13,11 @@ from policies.board import NOTHING, case_board
 from policies.commands.form import Misunderstood
 from policies.commands.quiet import SetQuiet
 from policies.commands.vocabulary import parse
-from policies.delivery import Go, Wait, channel_key, may_disturb
 from policies.effects import Inform, Relay, Resume, Tell
 from policies.message import AuthenticatedMail, Text
-from policies.quiet import AT_MOST, Quiet, awake, quiet_until, read_quiet
-from policies.release import CONSENT_LASTS
+from policies.networks.delivery import Go, Wait, channel_key, may_disturb
+from policies.networks.quiet import AT_MOST, Quiet, awake, quiet_until, read_quiet
+from policies.releases.release import CONSENT_LASTS
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind, refused
 
 ZONES = (
@@ -113,7 +113,7 @@ def test_the_person_is_told_and_the_board_shows_them() -> None:
     [told] = of_kind(Inform, outcome.effects)
     assert (told.to, told.conversation) == (CARL.id, HIS)
     assert "20:00–08:00 Europe/Berlin" in told.text
-    assert "Quiet hours: Carl, 20:00–08:00 Europe/Berlin" in case_board(outcome.case, NOTHING).text
+    assert "Quiet hours: Carl, 20:00–08:00 Europe/Berlin" in case_board(outcome.case, NOTHING, at=AT).text
 
 
 def test_a_question_is_open_until_its_person_is_awake() -> None:

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from policies import routing
-from policies.carrying import Cover
 from policies.case import DESK, JOINT, Case
 from policies.commands import vocabulary
 from policies.commands.redacting import RedactDocument
-from policies.document import Action, Area, BlobId, Document, DocumentId, Kept, Label
-from policies.documents import Allowed, Wish, may, relabelled
+from policies.documents.carrying import Cover
+from policies.documents.document import Action, Area, BlobId, Document, DocumentId, Kept, Label
+from policies.documents.files import Kind
+from policies.documents.filing import Passed, Refused, Waits
+from policies.documents.redaction import Redaction, decide_redacted
+from policies.documents.rights import Allowed, Wish, may, relabelled
 from policies.effects import Decision, Inform, Tell
-from policies.files import Kind
-from policies.filing import Passed, Refused, Waits
 from policies.message import Text
-from policies.phrase import verbatim
-from policies.redaction import Redaction, decide_redacted
+from policies.words.phrase import verbatim
 from tests.policies.builders import AT, facts, message, named, of_kind
 from tests.policies.test_document_commands import CASE, HERS, document, says
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from policies import routing
-from policies.agreement import Acceptance, Agreement, Confidentiality
-from policies.asking import in_words
 from policies.case import DESK, JOINT, Case, Conversation
-from policies.course import withdrawn
-from policies.delivery import Cancel, Go, may_publish
 from policies.due import decide_due
 from policies.effects import Decision, Inform, Pose, Publish, Relay, Tell
-from policies.guard import grams
-from policies.membership import readers
 from policies.message import AuthenticatedMail, Proof, Reaction, Text, Unproven
+from policies.moderation.agreement import Acceptance, Agreement, Confidentiality
+from policies.moderation.course import withdrawn
+from policies.moderation.guard import grams
+from policies.networks.delivery import Cancel, Go, may_publish
 from policies.outcome import Done, Quoted
-from policies.release import CONSENT_LASTS, Standing
+from policies.people.membership import readers
+from policies.questions.asking import in_words
+from policies.releases.release import CONSENT_LASTS, Standing
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, message, named, of_kind
 
 CASE = both_sides("!party add Bob @bob:example.org on Jones")

@@ -48,5 +48,6 @@ def test_a_warning_sign_is_shown_at_the_desk_alone_and_proves_nothing(key: str) 
 
 
 def test_any_other_reaction_is_told_to_nobody() -> None:
-    decision = routing.decide(CASE, message(CASE, "Alice", JOINT, Reaction(None, "👍")), facts(None))
+    where = caucus_of(CASE, "Smith")
+    decision = routing.decide(CASE, message(CASE, "Alice", where, Reaction(None, "👍")), facts(None))
     assert decision.effects == ()

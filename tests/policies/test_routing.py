@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import alarms, routing
-from policies.answers import decide_answer
-from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Phase
 from policies.effects import (
     Decision,
@@ -25,7 +23,6 @@ from policies.effects import (
     Relay,
     Tell,
 )
-from policies.membership import caucuses_of, conversations, readers
 from policies.message import (
     AuthenticatedMail,
     Content,
@@ -41,7 +38,11 @@ from policies.message import (
     Unproven,
     Unreadable,
 )
-from policies.release import Standing
+from policies.people.membership import caucuses_of, conversations, readers
+from policies.plan import RoomKey, code_key
+from policies.questions.answers import decide_answer
+from policies.questions.asking import Answer
+from policies.releases.release import Standing
 from tests.policies.builders import both_sides, caucus_of, done, facts, message, named, of_kind
 
 UNPROVEN = Unproven("its author is not proven", "Do this")
@@ -391,6 +392,17 @@ def test_whoever_leaves_is_not_dragged_back() -> None:
     decision = routing.decide_departure(case, named(case, "Alice"), JOINT)
     assert not of_kind(Reconcile, decision.effects)
     assert [tell.conversation for tell in of_kind(Tell, decision.effects)] == [DESK]
+
+
+@pytest.mark.parametrize(
+    ("whose", "said"), [("Alice", "the room in which Alice alone is told codes"), (None, "a Space of this case")]
+)
+def test_tampering_with_a_room_in_which_nobody_speaks_names_that_room(whose: str | None, said: str) -> None:
+    case = both_sides()
+    room = code_key(named(case, whose).id) if whose else RoomKey("space-desk")
+    decision = alarms.decide_tampering(case, room, "@admin:example.org", "m.room.join_rules")
+    [told] = of_kind(Tell, decision.effects)
+    assert f"of {said}, which" in told.text
 
 
 def test_tampering_alarms_the_desk_and_is_put_right() -> None:

@@ -14,8 +14,8 @@ from policies.commands.opening import NewCase
 from policies.commands.vocabulary import parse
 from policies.effects import Decision, Explain, Hold, Redact, Relay, Tell
 from policies.message import Content, Edit, File, FileRef, MessageId, Text, Unproven, Unreadable
+from policies.moderation.rulebook import Rulebook, Trial
 from policies.outcome import Done
-from policies.rulebook import Rulebook, Trial
 from tests.policies.builders import AT, alike, both_sides, caucus_of, done, facts, message, named, of_kind, refused
 
 CASE = both_sides("!mode open")

@@ -1,7 +1,7 @@
 """A case in words: what a room's readers are told, and what the desk is."""
 
 from policies.case import JOINT
-from policies.membership import conversations, readers
+from policies.people.membership import conversations, readers
 from policies.status import readers_text, sides_text, status_text
 from tests.policies.builders import CARL_JOINS, both_sides, case_with, caucus_of, new_case
 

@@ -9,11 +9,11 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.due import decide_due
 from policies.effects import Inform, Reconcile, Tell
-from policies.membership import conversations, readers
 from policies.outcome import Done, Facts
+from policies.people.membership import conversations, readers
+from policies.people.succession import AFTER, came_to_the_desk, left_the_desk
 from policies.routing import decide_departure
 from policies.schedule import Due, Schedule, due_key
-from policies.succession import AFTER, came_to_the_desk, left_the_desk
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, of_kind
 from tests.rooms.builders import Site, handler
 

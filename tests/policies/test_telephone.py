@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.telephone import contact, normalised, spellings, user_id
+from policies.people.telephone import contact, normalised, spellings, user_id
 
 
 @pytest.mark.parametrize(

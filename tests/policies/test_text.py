@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.text import NAME_LIMIT, as_html, clean, marked, name_problem, one_line, skeleton
+from policies.words.text import NAME_LIMIT, as_html, clean, marked, name_problem, one_line, skeleton
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 

@@ -6,19 +6,19 @@ from datetime import timedelta
 import pytest
 
 from policies.acts import take
-from policies.asking import Answer
-from policies.carrying import Recall
 from policies.case import DESK, JOINT, Case, PersonId, Phase
 from policies.commands.undo import AT_ONCE
-from policies.document import BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents.carrying import Recall
+from policies.documents.document import BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents.files import Kind as FileKind
 from policies.effects import Announce, EndHold, Inform, Pose, Publish, Reconcile, Resume, ResumeHold
-from policies.files import Kind as FileKind
-from policies.floor import floor_text, spoken
-from policies.hold import AtHand, HoldEnd
 from policies.message import AuthenticatedMail, MessageId, Text
-from policies.mode import Mode
+from policies.moderation.floor import floor_text, spoken
+from policies.moderation.hold import AtHand, HoldEnd
+from policies.moderation.mode import Mode
 from policies.outcome import Done, Facts, Quoted, Refused
-from policies.release import Standing
+from policies.questions.asking import Answer
+from policies.releases.release import Standing
 from policies.routing import decide
 from policies.schedule import Schedule
 from tests.policies.builders import (

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from policies.case import Case, PersonId
-from policies.document import Action, BlobId, Consent, Document, DocumentId, Grant, Kept, Label, Version
-from policies.documents import Denied, Wish, revoked
-from policies.files import Kind
-from policies.viewing import LOOKING_LASTS, opened, page_shown, visible
+from policies.documents.document import Action, BlobId, Consent, Document, DocumentId, Grant, Kept, Label, Version
+from policies.documents.files import Kind
+from policies.documents.rights import Denied, Wish, revoked
+from policies.documents.viewing import LOOKING_LASTS, opened, page_shown, visible
 from tests.policies.builders import both_sides, caucus_of, named
 
 AT = datetime(2026, 1, 5, 10, tzinfo=UTC)

@@ -11,10 +11,10 @@ from policies.case import JOINT, Case, Doubt, Endpoint, EndpointId, Network, See
 from policies.commands.form import Misunderstood
 from policies.commands.people import AddPerson
 from policies.commands.vocabulary import parse
-from policies.delivery import Go, Wait, may_relay
+from policies.networks.delivery import Go, Wait, may_relay
+from policies.networks.whatsapp import WhatsAppState, fingerprint, further, recognise
 from policies.outcome import Done, Facts, Refused
 from policies.status import readers_text, status_text
-from policies.whatsapp import WhatsAppState, fingerprint, further, recognise
 from tests.policies.builders import case_with, caucus_of, facts, named
 
 BEA = "+34600123456"

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policies.acts import create
-from policies.asking import in_words
 from policies.board import NOTHING, case_board
 from policies.case import DESK, JOINT, Case, CaseId
 from policies.commands.opening import NewCase
-from policies.delivery import Wait, may_disturb
 from policies.effects import Inform, Pose, Tell
-from policies.floor import floor_text
 from policies.message import Text
+from policies.moderation.floor import floor_text
+from policies.networks.delivery import Wait, may_disturb
 from policies.outcome import Done
+from policies.questions.asking import in_words
 from policies.routing import decide
-from policies.text import moment
+from policies.words.text import moment
 from tests.policies.builders import (
     AT,
     alike,
@@ -81,7 +81,7 @@ def test_the_zone_of_somebodys_quiet_hours_is_theirs_until_they_say_another() ->
 
 def test_the_desk_is_shown_its_own_clock() -> None:
     case = zoned("!timezone Europe/Berlin", "!timezone Carl America/New_York", "!ask Carl: Does Thursday suit you?")
-    board = case_board(case, NOTHING).text
+    board = case_board(case, NOTHING, at=AT).text
     assert "until 2026-01-12 11:00 (Berlin, UTC+1)" in board
     assert "UTC-5" not in board
     assert "2026-01-05 11:30 (Berlin, UTC+1)" in done(case, "!mute Carl 30m").answer

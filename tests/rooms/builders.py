@@ -14,11 +14,11 @@ from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.ids import EventId, RoomId, UserId
 from rooms.letters import Letter
 from rooms.lobby import Lobby
 from rooms.outcome import Outcome, Sent
 from rooms.outgoing import MATRIX, Outgoing
-from rooms.ports import EventId, RoomId, UserId
 from rooms.provision import Report, reconcile
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase, MemoryWork

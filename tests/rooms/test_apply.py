@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from policies.case import DESK, JOINT, Case, CaseId
-from policies.delivery import channel_key
 from policies.effects import Decision, Effect, Explain, Hold, Introduce, Post, Reconcile, Relay, Resume, Tell
 from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
-from policies.phrase import verbatim
+from policies.networks.delivery import channel_key
 from policies.showing import DeadLetters, Preview, ShowHeld
+from policies.words.phrase import verbatim
 from rooms.addresses import ReplyAddress
+from rooms.ids import RoomId
 from rooms.outgoing import MATRIX, PEOPLE, ROOMS, Decline, Enter, Say
-from rooms.ports import Entry, RoomId
+from rooms.ports import Entry
 from rooms.queue import Item, ItemId, State
 from tests.policies.builders import (
     ALICE_JOINS,

@@ -6,9 +6,9 @@ from policies.case import DESK
 from policies.message import SignedDevice, Text
 from rooms.board import UPDATED_EVERY, board_item
 from rooms.deliver import Deliverer
+from rooms.ids import RoomId
 from rooms.outcome import Cancelled, Sent
 from rooms.outgoing import Board, Say
-from rooms.ports import RoomId
 from rooms.queue import Item, State
 from tests.policies.builders import message
 from tests.rooms.builders import AT, CODEC, MIA, Site, chat, handler

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from policies.case import JOINT, Case, Closing, Phase
-from policies.closing import Terms
 from policies.message import MessageId
+from policies.moderation.closing import Terms
 from policies.names import CaseId
 from rooms.addresses import ReplyAddress
 from rooms.handle import Handler

@@ -8,7 +8,7 @@ from policies.commands.hold import ShowHeld
 from policies.commands.waiting import ShowDead
 from rooms.handle import Handler
 from rooms.house import House
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides

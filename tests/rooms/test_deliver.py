@@ -7,20 +7,21 @@ import pytest
 from appservice.matrix.rooms import NewRoom
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Publish, Reconcile, Redact, Relay, Resume, Tell
-from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
-from policies.phrase import verbatim
+from policies.networks.states import MessageState
+from policies.people.membership import readers
 from policies.plan import room_key
 from policies.showing import Preview
-from policies.states import MessageState
+from policies.words.phrase import verbatim
 from rooms import deliver
 from rooms.deliver import AFTER_YOU
 from rooms.homeserver import ReaderFrozen, Trouble
+from rooms.ids import EventId, RoomId
 from rooms.marks import Mark, Marked, show
 from rooms.outcome import Cancelled, Parked, Sent
 from rooms.outgoing import Decline, Enter, Outgoing, Say
-from rooms.ports import Entry, EventId, RoomId, Standing
+from rooms.ports import Entry, Standing
 from rooms.provision import Fit
 from rooms.queue import ItemId, State
 from tests.fakes.memory import MemoryDatabase

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from policies.case import JOINT, Case, Conversation, Network
-from policies.digest import Digest
 from policies.effects import Inform, Introduce, Pose, Publish, Relay
-from policies.membership import readers
 from policies.message import Edit, MessageId, Reaction, Text
 from policies.names import ReleaseId
-from policies.phrase import verbatim
+from policies.networks.digest import Digest
+from policies.people.membership import readers
+from policies.words.phrase import verbatim
 from rooms import digests
 from rooms.deliver import Deliverer
 from rooms.lanes import person_lane

@@ -7,18 +7,18 @@ from datetime import timedelta
 import pytest
 
 from appservice.upkeep.epoch import Epoch, Stage
-from policies.carrying import Cover, Erase, Hand, Recall
 from policies.case import DESK, JOINT, Case, Network
-from policies.document import Action, Label, Serving, Version
-from policies.documents import Wish
+from policies.documents.carrying import Cover, Erase, Hand, Recall
+from policies.documents.document import Action, Label, Serving, Version
+from policies.documents.rights import Wish
 from policies.effects import Ingest
 from policies.message import File, FileRef, MessageId
 from rooms.carriers import Posting
 from rooms.deliver import Deliverer
 from rooms.documents import EXAMINER, DocumentWork
 from rooms.homeserver import Trouble
+from rooms.ids import EventId, UserId
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
-from rooms.ports import EventId, UserId
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.vault import Media
 from tests.policies.builders import named

@@ -11,10 +11,10 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.session import OpenJoint
 from policies.effects import Decision, Tell
-from policies.lobby import DESK_ONLY
 from policies.message import Edit, Message, MessageId, SignedDevice, Text, Unproven
+from policies.people.lobby import DESK_ONLY
+from rooms.ids import EventId, RoomId
 from rooms.outgoing import Outgoing, Say
-from rooms.ports import EventId, RoomId
 from rooms.queue import State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import caucus_of, message, named

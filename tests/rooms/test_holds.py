@@ -6,10 +6,8 @@ import pytest
 
 from policies.case import DESK, JOINT, Case
 from policies.commands.hold import DiscardHeld, PostHeld
+from policies.documents.filing import NO_DOCUMENT, Filing, Refused
 from policies.effects import Publish, Tell
-from policies.filing import NO_DOCUMENT, Filing, Refused
-from policies.hold import HoldEnd
-from policies.membership import readers
 from policies.message import (
     AuthenticatedMail,
     File,
@@ -20,7 +18,9 @@ from policies.message import (
     Text,
     Unproven,
 )
-from policies.phrase import verbatim
+from policies.moderation.hold import HoldEnd
+from policies.people.membership import readers
+from policies.words.phrase import verbatim
 from rooms.handle import Handler
 from rooms.outcome import Sent
 from rooms.outgoing import PEOPLE

@@ -7,10 +7,10 @@ import pytest
 from appservice.matrix.content import read
 from policies.case import DESK, JOINT
 from policies.effects import Inform, Pose, Post, Publish, Tell
-from policies.membership import readers
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
-from policies.phrase import verbatim
+from policies.people.membership import readers
+from policies.words.phrase import verbatim
 from rooms.postings import html_of, words_of
 from tests.policies.builders import named, of_kind
 from tests.policies.test_release import CASE, HERS, code_in, quoting, says

@@ -2,10 +2,10 @@
 
 import pytest
 
-from policies.asking import Answer
 from policies.case import JOINT, Case
 from policies.message import AuthenticatedMail, PinnedLink, Text, Unproven
 from policies.names import CaseId
+from policies.questions.asking import Answer
 from tests.policies.builders import AT, both_sides, caucus_of, message, named
 from tests.rooms.builders import Site, handler
 

@@ -4,9 +4,9 @@ import pytest
 
 from policies.effects import Reconcile, Tell
 from policies.message import SignedDevice, Text, Unproven
+from rooms.ids import RoomId, UserId
 from rooms.lobby import IN_CLEAR
 from rooms.outgoing import Decline, Enter, Outgoing, Say
-from rooms.ports import RoomId, UserId
 from rooms.queue import State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, named

@@ -13,16 +13,16 @@ from appservice.mail.notices import NoticeMail
 from appservice.mail.plain import PlainMails
 from appservice.upkeep.epoch import Epoch, Stage
 from bridges.email.api import MailServer, Security
-from policies.asking import Answer
 from policies.case import DESK, JOINT, Case, Network, Noticed
-from policies.colleagues import ROOM, new_room
 from policies.effects import CheckAddress, Introduce
-from policies.language import Language
-from policies.manning import manned
-from policies.membership import readers
 from policies.message import MessageId, SignedDevice, Text
-from policies.noticing import NOTICE_EVERY, NOTICE_FAILED
-from policies.quiet import Quiet
+from policies.networks.noticing import NOTICE_EVERY, NOTICE_FAILED
+from policies.networks.quiet import Quiet
+from policies.people.colleagues import ROOM, new_room
+from policies.people.manning import manned
+from policies.people.membership import readers
+from policies.questions.asking import Answer
+from policies.words.language import Language
 from rooms.clearance import until_confirmed
 from rooms.deliver import Deliverer
 from rooms.noticing import DeskNotice

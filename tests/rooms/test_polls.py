@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from policies.answers import decide_answer
-from policies.ask import Ask
-from policies.asking import Answer
 from policies.case import DESK, Case
 from policies.due import decide_due
 from policies.effects import Decision, Pose, Tell
 from policies.message import SignedDevice
-from policies.poll import Vote
+from policies.questions.answers import decide_answer
+from policies.questions.ask import Ask
+from policies.questions.asking import Answer
+from policies.questions.poll import Vote
 from policies.schedule import Due, due_key
+from rooms.ids import EventId
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.outgoing import MATRIX, Outgoing
 from rooms.polls import Poll, PollEnd, asked_in, being_posted, poll_item
-from rooms.ports import EventId
 from rooms.queue import Item, State
 from tests.policies.builders import agreed_case, done, facts, named
 from tests.rooms.builders import CODEC, Site, applier, handler

@@ -10,7 +10,7 @@ from policies.case import DESK, JOINT, CaseId, Conversation
 from policies.effects import Post, Publish, Relay, Tell
 from policies.message import MessageId, Text
 from policies.names import ReleaseId
-from policies.phrase import verbatim
+from policies.words.phrase import verbatim
 from rooms.lanes import into_room
 from rooms.outgoing import MATRIX, PEOPLE, Outgoing
 from rooms.precedence import Precedence

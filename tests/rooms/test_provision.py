@@ -9,10 +9,10 @@ from appservice.matrix.errors import MatrixError
 from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT, Kind
 from policies.effects import Tell
-from policies.membership import conversations
+from policies.people.membership import conversations
 from rooms.former import served_by
 from rooms.homeserver import Trouble
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.provision import Fit, Report, fitness, preview
 from tests.fakes.synapse import Room
 from tests.policies.builders import caucus_of, done, facts

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from policies.case import Case
 from policies.effects import Inform, Pose
 from policies.message import Text
-from policies.phrase import verbatim
+from policies.words.phrase import verbatim
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.outgoing import MATRIX, PEOPLE
 from tests.policies.builders import agreed_case, done, facts, named

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from policies.case import JOINT, Network
 from policies.effects import Relay, Tell
 from policies.message import MessageId, Text
-from policies.quiet import Quiet
+from policies.networks.quiet import Quiet
 from rooms.deliver import Deliverer
 from rooms.outcome import Parked, Sent
 from rooms.outgoing import PEOPLE

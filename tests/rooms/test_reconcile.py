@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.plan import RoomKey, plan
-from rooms.ports import RoomId, UserId
+from rooms.ids import RoomId, UserId
 from rooms.reconcile import (
     ROOM_VERSION,
     Actual,

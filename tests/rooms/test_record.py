@@ -13,9 +13,9 @@ from policies.commands.waiting import ShowHeads
 from policies.effects import Decision, Publish, Tell
 from policies.message import AuthenticatedMail, Content, File, FileRef, MessageId, Text
 from policies.names import ReleaseId
-from policies.phrase import verbatim
 from policies.record import HEADS_EVERY, digest, next_heads, parts
 from policies.schedule import Due, due_key
+from policies.words.phrase import verbatim
 from rooms.handle import Handler
 from rooms.outgoing import MailHeads
 from rooms.queue import Item, ItemId, State

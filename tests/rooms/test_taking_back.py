@@ -16,9 +16,9 @@ from rooms import apply
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.ids import EventId
 from rooms.outcome import Sent
 from rooms.outgoing import PEOPLE
-from rooms.ports import EventId
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import AT, both_sides, caucus_of, message, named

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.plan import RoomKey
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.reconcile import ROOM_VERSION, Actual, Desired, Membership, levels_digest, tampering
 
 BOT, MIA, ALICE, OTTO = (UserId(f"@{name}:example.org") for name in ("bot", "mia", "alice", "otto"))

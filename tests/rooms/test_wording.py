@@ -7,12 +7,12 @@ import pytest
 
 from policies.case import JOINT, Case
 from policies.effects import Announce, Effect, Explain, Inform, Labels, Pose, Publish, Tell
-from policies.floor import floor_text
-from policies.language import Language
-from policies.membership import readers
+from policies.moderation.floor import floor_text
 from policies.names import ReleaseId
-from policies.phrase import phrase
-from policies.release import heading
+from policies.people.membership import readers
+from policies.releases.release import heading
+from policies.words.language import Language
+from policies.words.phrase import phrase
 from rooms.wording import worded
 from tests.policies.builders import AT, both_sides, caucus_of, done, named
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.whatsapp.graph import A_SECOND, JOINT, PAIR_BURST, PRIVATE, Graph, Phone
+from sandbox.whatsapp.graph import A_SECOND, JOINT, NOT_THERE, PAIR_BURST, PRIVATE, Graph, Phone
 from sandbox.whatsapp.rules import Json
 from sandbox.whatsapp.telephone import NothingToPress, Telephone
 from sandbox.whatsapp.webhooks import Webhooks, written
@@ -261,3 +261,57 @@ def test_a_file_is_shown_by_the_number_that_it_was_uploaded_for_as_what_it_is_fo
 )
 def test_a_message_with_a_file_that_is_not_well_formed_is_refused(message: Json) -> None:
     assert Network().code(message) == 100
+
+
+# --- reactions
+
+
+def reaction(emoji: object = "👍", wamid: object = "wamid.1", **more: Any) -> Json:
+    return {"type": "reaction", "reaction": {"message_id": wamid, "emoji": emoji}, **more}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        reaction("yes"),
+        reaction("5"),
+        reaction("👍" * 17),
+        reaction(None),
+        reaction(wamid=""),
+        reaction(context={"message_id": "wamid.1"}),
+        {"type": "reaction", "reaction": {"message_id": "wamid.1"}},
+    ],
+)
+def test_a_reaction_is_one_emoji_on_a_message_and_nothing_else(message: Json) -> None:
+    assert Network().code(message) == 100
+
+
+def test_it_stands_on_what_its_owner_wrote_to_that_number_and_the_newest_alone() -> None:
+    net = Network()
+    net.graph.write(net.phone, PRIVATE, wamid="wamid.1")
+    for emoji in ("👍", "❤️", ""):
+        assert net.code(reaction(emoji)) == 0
+        assert net.phone.reacted == {(PRIVATE, "wamid.1"): emoji}
+    assert net.phone.shows == []
+
+
+@pytest.mark.parametrize(
+    ("number", "wamid", "days"), [(PRIVATE, "wamid.of.ours", 0), (JOINT, "wamid.1", 0), (PRIVATE, "wamid.1", 30)]
+)
+def test_on_anything_else_it_is_taken_and_a_webhook_says_that_it_is_not_there(
+    number: str, wamid: str, days: int
+) -> None:
+    net = Network()
+    net.graph.write(net.phone, PRIVATE, wamid="wamid.1")
+    net.now += timedelta(days=days)
+    net.graph.write(net.phone, number)
+    assert net.code(reaction(wamid=wamid), number=number) == 0
+    assert net.graph.not_shown(number, net.phone, reaction(wamid=wamid)) == NOT_THERE
+    assert net.phone.reacted == {}
+
+
+def test_a_reaction_needs_an_open_window() -> None:
+    net = Network()
+    net.graph.write(net.phone, PRIVATE, wamid="wamid.1")
+    net.now += timedelta(hours=24)
+    assert net.code(reaction()) == 131047

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from appservice.documents.pipeline import orders
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
-from policies.files import Kind
-from policies.recipient import Stamp
+from policies.documents.files import Kind
+from policies.documents.recipient import Stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.drawing import opened_picture
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _SCALE: Final = 150 / 72
 """Points of a picture for each of a page: 150 dpi."""

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.kinds import images
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _QUALITY: Final = 80
 _ANGLE: Final = 30

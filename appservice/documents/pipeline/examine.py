@@ -13,9 +13,9 @@ from appservice.documents.pipeline.kinds.made import HARMFUL, KEEPABLE, Change, 
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.scanner import Harmless, Infected, Scanner, Unscanned
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
-from policies.files import Kind
-from policies.filing import Refused, Waits
-from policies.phrase import phrase
+from policies.documents.files import Kind
+from policies.documents.filing import Refused, Waits
+from policies.words.phrase import phrase
 
 _log = logging.getLogger(__name__)
 

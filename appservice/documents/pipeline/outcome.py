@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from policies.files import Kind
-from policies.filing import Refused, Waits
-from policies.phrase import Phrase
+from policies.documents.files import Kind
+from policies.documents.filing import Refused, Waits
+from policies.words.phrase import Phrase
 
 
 @dataclass(frozen=True, slots=True)

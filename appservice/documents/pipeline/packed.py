@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 ODF: Final = {kind.mimetype: kind for kind in (Kind.ODT, Kind.ODS, Kind.ODP)}
 MAIN_PARTS: Final = {f"{kind.mimetype}.main+xml": kind for kind in (Kind.DOCX, Kind.XLSX, Kind.PPTX)}

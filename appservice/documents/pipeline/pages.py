@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from appservice.documents.pipeline import limits, orders
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
-from policies.files import Kind
-from policies.phrase import phrase
-from policies.text import moment, one_line
+from policies.documents.files import Kind
+from policies.words.phrase import phrase
+from policies.words.text import moment, one_line
 
 _NARROWEST: Final = 200
 NOT_DRAWN: Final = phrase("This page can't be shown.")

@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol
 from appservice.documents.pipeline import orders
 from appservice.documents.pipeline.kinds.made import Reason
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
-from policies.document import Area
-from policies.files import Kind
-from policies.filing import Refused, Waits
-from policies.phrase import phrase
+from policies.documents.document import Area
+from policies.documents.files import Kind
+from policies.documents.filing import Refused, Waits
+from policies.words.phrase import phrase
 
 _NOT_NOW: Final = phrase("It is tried again by itself.")
 

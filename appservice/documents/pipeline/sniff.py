@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from appservice.documents.pipeline import packed
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _HEAD: Final = 4096
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 from appservice.documents.pipeline.kinds import images
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _QUALITY: Final = 90
 _POINTS: Final = 8

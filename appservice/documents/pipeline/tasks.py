@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from appservice.documents.pipeline import covering, drawing, orders, sniff, stamping
 from appservice.documents.pipeline.kinds import images, odf, openxml, pdf, text
 from appservice.documents.pipeline.kinds.made import Made, Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 
 def run(task: dict[str, Any], source: BinaryIO, result: BinaryIO) -> dict[str, Any]:

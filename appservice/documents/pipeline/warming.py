@@ -11,7 +11,7 @@ import pikepdf
 from PIL import Image
 
 from appservice.documents.pipeline import orders, packed, tasks
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _ENCODINGS: Final = ("ascii", "cp437", "cp1252", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
 _LINES: Final = ("Somebody", "then", "here")

@@ -21,17 +21,18 @@ from policies.case import (
     PersonId,
     SideId,
 )
-from policies.document import BlobId
-from policies.mail import MailState
+from policies.documents.document import BlobId
 from policies.message import Message, MessageId, SignedDevice, Text
+from policies.networks.mail import MailState
+from policies.networks.whatsapp import WhatsAppState
 from policies.plan import RoomKey
 from policies.record import Part
-from policies.whatsapp import WhatsAppState
 from rooms.addresses import ReplyAddress
+from rooms.ids import EventId, RoomId, UserId
 from rooms.mails import SentMail
 from rooms.messages import SentPart
 from rooms.outgoing import MATRIX, PEOPLE
-from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, Standing, UserId
+from rooms.ports import Entry, Held, RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import entry
 from rooms.vault import Blob, Media

@@ -12,22 +12,23 @@ from appservice.backups.claim import claim
 from appservice.codec import JsonCodec
 from appservice.matrix.errors import MatrixError
 from appservice.upkeep.epoch import ACCOUNT_DATA, MARKER, Epoch, OlderDatabase, Stage, written
-from policies.carrying import Hand
 from policies.case import DESK, JOINT, Case, CaseId, PersonId, ReleaseId
-from policies.document import DocumentId
+from policies.documents.carrying import Hand
+from policies.documents.document import DocumentId
 from policies.effects import Inform, Introduce, Pose, Post, Publish, Reconcile, Relay, Tell, WriteToStranger
 from policies.message import Message, MessageId, Removal, SignedDevice, Text
-from policies.phrase import verbatim
+from policies.people.stranger import StrangerId
 from policies.plan import RoomKey
-from policies.poll import Ballot
-from policies.recalling import name_of_removal
-from policies.stranger import StrangerId
+from policies.questions.poll import Ballot
+from policies.undoing.recalling import name_of_removal
+from policies.words.phrase import verbatim
 from rooms.documents import DocumentWork
 from rooms.homeserver import Trouble
+from rooms.ids import EventId, RoomId, UserId
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.outgoing import MATRIX, PEOPLE, ROOMS, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd
-from rooms.ports import Entry, EventId, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Entry, RoomRecord, Standing, Work
 from rooms.provision import Report
 from rooms.queue import Item, ItemId, Lane
 from rooms.vault import Media

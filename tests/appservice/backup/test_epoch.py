@@ -12,7 +12,7 @@ from appservice.crypto.sealing import Sealer
 from appservice.storage.database import SqlDatabase
 from appservice.upkeep.epoch import Epoch, OlderDatabase, Searched, Stage, compare, written
 from policies.case import Case, CaseId
-from rooms.ports import EventId, RoomId
+from rooms.ids import EventId, RoomId
 from rooms.queue import ItemId
 from tests.appservice.storage.master import MASTER
 from tests.fakes.memory import MemoryDatabase

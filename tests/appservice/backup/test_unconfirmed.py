@@ -7,9 +7,9 @@ from appservice.upkeep.epoch import Epoch, Stage
 from policies.case import DESK, JOINT
 from policies.effects import Relay
 from policies.message import MessageId, Text
+from rooms.ids import UserId
 from rooms.lanes import confirm_wait_key
 from rooms.outcome import Parked
-from rooms.ports import UserId
 from tests.policies.builders import CARL_JOINS, case_with, message, named
 from tests.rooms.builders import ALICE, AT, MIA, STRANGER, Site, handler
 

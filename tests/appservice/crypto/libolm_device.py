@@ -176,6 +176,10 @@ class LibolmDevice:
             "session_key": self.outbound.session_key,
         }
 
+    def rotate(self) -> None:
+        """Write with another session from now on."""
+        self.outbound = OutboundGroupSession()
+
     def export_outbound(self) -> str:
         """Our session as a forwarded key carries it."""
         inbound = InboundGroupSession(self.outbound.session_key)

@@ -106,14 +106,12 @@ class Service:
                     return requests
 
     async def try_encrypt(
-        self, user_id: UserId, audience: Audience, text: str, **more: Any
+        self, user_id: UserId, audience: Audience, text: str, kind: str = "m.room.message", **more: Any
     ) -> Encrypted | NotReady | Frozen:
-        """Encrypt if that is possible now."""
+        """Encrypt if that is possible now; `kind`: an event of that type."""
         content = {"msgtype": "m.text", "body": text, **more}
         async with self.database.begin() as tx:
-            return await self.machine(user_id).encrypt_event(
-                tx, audience, "m.room.message", content, now_ms=self.now_ms
-            )
+            return await self.machine(user_id).encrypt_event(tx, audience, kind, content, now_ms=self.now_ms)
 
     async def write(
         self, user_id: UserId, room_id: RoomId, members: Iterable[UserId], text: str, **more: Any

@@ -11,9 +11,9 @@ from appservice.documents.shelf import Folder
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.setup.config import S3, Documents
-from policies.filing import Refused
-from policies.phrase import verbatim
-from policies.quota import Quota
+from policies.documents.filing import Refused
+from policies.documents.quota import Quota
+from policies.words.phrase import verbatim
 from tests.fakes.memory import MemoryDatabase
 from tests.invariants.world import configuration
 

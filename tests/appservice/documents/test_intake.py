@@ -20,17 +20,18 @@ from appservice.matrix.errors import MatrixError, MediaTooLargeError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import MediaUri
 from appservice.matrix.media import encrypt_file
-from policies.carrying import Cover
-from policies.document import Area, DocumentId, Label, Version
+from policies.documents.carrying import Cover
+from policies.documents.document import Area, DocumentId, Label, Version
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, Refused, Waits, decide_filed
+from policies.documents.quota import Quota
+from policies.documents.redaction import Redaction
 from policies.effects import Ingest, Post
-from policies.files import Kind
-from policies.filing import Filing, Passed, Refused, Waits, decide_filed
 from policies.message import File, FileRef, MessageId, Text
-from policies.phrase import verbatim
-from policies.quota import Quota
-from policies.redaction import Redaction
+from policies.words.phrase import verbatim
 from rooms.homeserver import Trouble
-from rooms.ports import Entry, UserId
+from rooms.ids import UserId
+from rooms.ports import Entry
 from rooms.queue import Item, ItemId, Lane
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.synapse import FakeSynapse
@@ -103,7 +104,7 @@ class Room:
     ) -> MediaUri:
         sealed = encrypt_file(data)
         uploaded = await self.synapse.media.reserve(as_user=uploader)
-        await self.synapse.media.fill(uploaded, sealed.ciphertext, as_user=uploader)
+        self.synapse.media_files[uploaded] = sealed.ciphertext
         info = {
             **sealed.info,
             "url": uploaded if uri is None else uri,

@@ -20,7 +20,7 @@ from appservice.documents.stream import decrypt, encrypt, new_key
 from appservice.documents.vault import ORPHAN_FOR, Damaged, Missing, Vault
 from appservice.documents.workroom import Workroom
 from policies.case import CaseId
-from policies.document import BlobId, Kept
+from policies.documents.document import BlobId, Kept
 from rooms.vault import Blob
 from tests.fakes.memory import MemoryDatabase
 

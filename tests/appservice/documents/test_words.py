@@ -5,11 +5,11 @@ import pytest
 from appservice.documents.intake import FILING
 from appservice.documents.pipeline.kinds.made import Change, Reason
 from catalogue import said
-from policies.document import BlobId, Kept
-from policies.files import Kind
-from policies.filing import Filing, Passed, Refused
-from policies.language import Language
-from policies.phrase import Phrase, phrase
+from policies.documents.document import BlobId, Kept
+from policies.documents.files import Kind
+from policies.documents.filing import Filing, Passed, Refused
+from policies.words.language import Language
+from policies.words.phrase import Phrase, phrase
 from tests.policies.builders import both_sides, caucus_of, named
 
 CASE = both_sides()

@@ -9,7 +9,7 @@ from appservice.e2ee.encryption import Encryption, Us
 from appservice.e2ee.trust import Verifications
 from appservice.matrix.homeserver import Homeserver
 from rooms.homeserver import Trouble
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.appservice.crypto.service import SEALER
 from tests.fakes.memory import MemoryDatabase
 

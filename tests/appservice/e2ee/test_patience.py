@@ -24,11 +24,12 @@ from appservice.reading import EVENT, EventReader
 from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, Kind
 from policies.effects import Explain, Tell
-from policies.membership import conversations
 from policies.message import SignedDevice, Unreadable
+from policies.people.membership import conversations
 from policies.plan import room_key
 from rooms.house import House
-from rooms.ports import RoomId, RoomRecord, Standing, UserId
+from rooms.ids import RoomId, UserId
+from rooms.ports import RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 from tests.appservice.crypto.people import ALICE, BOT
 from tests.appservice.crypto.service import SEALER

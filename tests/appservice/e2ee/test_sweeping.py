@@ -13,7 +13,7 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
 from policies.case import PersonId, Phase
-from rooms.ports import RoomId, UserId
+from rooms.ids import RoomId, UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides
 

@@ -18,6 +18,7 @@ from appservice.crypto.verification import Reply
 from appservice.e2ee import trust
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.trust import LASTS, Heard, Verifications, Waiting, read_in_room, read_to_device
+from policies.effects import Tell
 from policies.plan import RoomKey
 from rooms.clock import TIME, scheduled
 from rooms.outgoing import Say, Signal
@@ -41,6 +42,8 @@ class Bot:
         self.database = MemoryDatabase()
         self.device = ""
         self.items = 0
+        self.told: list[Tell] = []
+        """What the desk of Alice's case was told."""
 
     async def begin(self) -> None:
         """The bot has an identity, Alice is in a case, and her device list is known."""
@@ -107,6 +110,8 @@ class Bot:
             if isinstance(outgoing, Signal):
                 assert (outgoing.room, outgoing.to) == (LOBBY, ALICE)
                 replies.append(Reply(outgoing.type, json.loads(outgoing.content)))
+            elif isinstance(outgoing, Tell):
+                self.told.append(outgoing)
             else:
                 assert isinstance(outgoing, Say)
                 assert outgoing.room == LOBBY
@@ -182,6 +187,9 @@ async def test_it_is_done_when_administrator_and_person_have_both_said_so(
         replies += await bot.hear(said(client, "mac", client.mac()))
     assert [reply.type.rpartition(".")[2] for reply in replies] == ["mac", "done"]
     assert list(await verified_at(bot)) == [client.keys.master]
+    [told] = bot.told
+    assert "BY AN ADMINISTRATOR: the emoji of Alice" in told.text
+    assert "said to be the same" in told.text
     async with bot.database.begin() as work:
         assert await work.crypto.verifications() == []
 
@@ -191,6 +199,7 @@ async def test_the_administrators_no_ends_it_and_nothing_is_proven(bot: Bot, cli
     text, (reply,) = await bot.judge(code, same=False)
     assert "Somebody may be listening" in text
     assert reply.content["code"] == "m.mismatched_sas"
+    assert "said to be different" in bot.told[0].text
     assert await bot.hear(said(client, "mac", client.mac())) == []
     assert await verified_at(bot) == {}
     assert "Nothing of that code" in (await bot.judge(code, same=True))[0]

@@ -6,12 +6,12 @@ from appservice.mail import courier
 from appservice.worker import Finished
 from bridges.email.ids import token_hash
 from policies.case import Case
-from policies.colleagues import ROOM, new_room
-from policies.language import Language
-from policies.manning import manned
 from policies.message import Text
 from policies.names import MEDIATORS
+from policies.people.colleagues import ROOM, new_room
+from policies.people.manning import manned
 from policies.plan import label
+from policies.words.language import Language
 from rooms.addresses import ReplyAddress
 from rooms.letters import Letter
 from rooms.outcome import Sent

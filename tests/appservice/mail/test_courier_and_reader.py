@@ -20,12 +20,12 @@ from bridges.email.ids import BounceToken, message_id, parse_recipient, token_ha
 from bridges.unsent import NotSent, Unknown
 from policies.case import DESK, JOINT, Case, Closing, Conversation, Endpoint, EndpointId, Phase
 from policies.effects import AskWhose, Inform, Pose, Post, Relay, Tell
-from policies.guard import grams
-from policies.mail import MailState
 from policies.message import Content, Edit, File, FileRef, Reaction, Removal, Text
-from policies.phrase import verbatim
+from policies.moderation.guard import grams
+from policies.networks.mail import MailState
+from policies.networks.states import MessageState
 from policies.plan import label
-from policies.states import MessageState
+from policies.words.phrase import verbatim
 from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.house import House

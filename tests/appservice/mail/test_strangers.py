@@ -24,13 +24,13 @@ from bridges.email.reception import STRANGER_MOST, InboxVerdict, Reception, rece
 from bridges.unsent import Unknown
 from policies.case import DESK, Case, Network, PersonId
 from policies.effects import Post, Tell, WriteToStranger
-from policies.intake import WAITING_MOST
 from policies.message import AuthenticatedMail, Message, MessageId, SignedDevice, Text
-from policies.stranger import TRIAGE
+from policies.people.intake import WAITING_MOST
+from policies.people.stranger import TRIAGE
 from rooms.handle import Handler
 from rooms.house import House
+from rooms.ids import UserId
 from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
-from rooms.ports import UserId
 from rooms.queue import Item, ItemId, State
 from rooms.triage import StrangerWork
 from tests.appservice.mail.test_courier_and_reader import SENDER

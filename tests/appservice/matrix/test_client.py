@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -190,12 +191,29 @@ async def test_a_room_is_asked_for_so_that_nobody_but_its_maker_stands_above_the
     assert '"visibility": "private"' in body
 
 
-async def test_a_download_stops_at_the_limit(there: FakeHomeserver, matrix: Homeserver) -> None:
+async def test_a_download_stops_at_the_limit(there: FakeHomeserver, matrix: Homeserver, tmp_path: Path) -> None:
+    uri = MediaUri("mxc://example.org/abc")
     there.says(200, b"x" * 10)
-    assert await matrix.media.download(MediaUri("mxc://example.org/abc"), as_user=GHOST) == b"x" * 10
+    await matrix.media.save(uri, tmp_path / "all", as_user=GHOST, most=10)
+    assert (tmp_path / "all").read_bytes() == b"x" * 10
     there.says(200, b"x" * 11)
     with pytest.raises(MediaTooLargeError):
-        await matrix.media.download(MediaUri("mxc://example.org/abc"), as_user=GHOST)
+        await matrix.media.save(uri, tmp_path / "more", as_user=GHOST, most=10)
+
+
+async def test_what_can_not_be_written_is_not_the_homeservers_fault(
+    there: FakeHomeserver, matrix: Homeserver, tmp_path: Path
+) -> None:
+    there.says(200, b"x" * 10)
+    with pytest.raises(FileNotFoundError):
+        await matrix.media.save(MediaUri("mxc://example.org/abc"), tmp_path / "no" / "folder", as_user=GHOST, most=10)
+
+
+async def test_a_file_is_sent_as_it_is_read(there: FakeHomeserver, matrix: Homeserver, tmp_path: Path) -> None:
+    (tmp_path / "sealed").write_bytes(b"y" * 300_000)
+    there.says(200, {})
+    await matrix.media.fill(MediaUri("mxc://example.org/abc"), tmp_path / "sealed", as_user=GHOST)
+    assert there.bodies[-1] == b"y" * 300_000
 
 
 async def test_an_account_that_is_there_already_is_no_error(there: FakeHomeserver, matrix: Homeserver) -> None:

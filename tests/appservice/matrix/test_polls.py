@@ -7,8 +7,8 @@ import pytest
 
 from appservice.matrix.ids import EventId
 from appservice.matrix.polls import RESPONSES, end, read_response, start
-from policies.phrase import verbatim
-from policies.poll import Ballot
+from policies.questions.poll import Ballot
+from policies.words.phrase import verbatim
 
 POLL = EventId("$poll")
 ABOUT = {"m.relates_to": {"rel_type": "m.reference", "event_id": POLL}}

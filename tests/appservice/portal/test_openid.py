@@ -1,4 +1,5 @@
-"""Who has an account gets links by a Matrix OpenID token, one for each case, and none opens without the PIN."""
+"""Who has an account gets links by a Matrix OpenID token, one for each case; each opens with a code that is told
+to that person's devices alone, or with the PIN."""
 
 from __future__ import annotations
 
@@ -6,21 +7,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, web
+from aiohttp import ClientResponse, StreamReader, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.codec import JsonCodec
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.ids import UserId
 from appservice.matrix.openid import USERINFO, OpenId
-from appservice.portal.openid import ENTRANCE_LASTS, ServiceAccounts
+from appservice.portal.openid import ServiceAccounts
 from appservice.portal.page import ServicePortal
 from bridges.email.rate import RateCap
 from bridges.portal.openid import OpenIdDoor
 from bridges.portal.views import Closed
 from policies.case import CaseId
+from policies.effects import Confide, Reconcile
+from rooms.house import House
+from rooms.shown import CODE_LASTS, GIVEN_LINK_LASTS
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, named
 
@@ -29,6 +34,8 @@ pytestmark = pytest.mark.enable_socket
 CASE = both_sides("!party add Bob @bob:example.org on Jones")
 ALICE = named(CASE, "Alice")
 BASE = "https://mediation.example.org/p"
+CODEC = JsonCodec()
+HOUSE = House("example.org", "_mediatrix_", "reply.example.org", {})
 
 
 @dataclass
@@ -64,13 +71,23 @@ class Door:
         return [str(one["url"]) for one in (await answer.json())["links"]]
 
 
+def code_of(door: Door, url: str) -> str:
+    """What the person of a link is told."""
+    sent = door.database.committed.links[url.rpartition("/")[2]]
+    assert sent.code
+    told = [CODEC.load(item.body) for item in door.database.committed.outbox.items.values()]
+    assert [one for one in told if isinstance(one, Confide) and f"{sent.code[0][:4]} {sent.code[0][4:]}" in one.text]
+    return sent.code[0]
+
+
 @pytest.fixture
 async def door() -> AsyncIterator[Door]:
     database, verifier, app = MemoryDatabase(), Verifier(), web.Application()
     async with database.begin() as work:
         await work.cases.save(CASE)
     now = datetime.now(UTC)
-    accounts = ServiceAccounts(database, verifier, BASE, lambda: now)
+    given = RateCap(lambda: 0.0, limit=3, window=9)
+    accounts = ServiceAccounts(database, verifier, CODEC, HOUSE, base=BASE, asked=given, clock=lambda: now)
     app.add_routes(OpenIdDoor(accounts, lambda _: "caller", RateCap(lambda: 0.0, limit=5, window=9)).routes())
     async with TestClient(TestServer(app)) as http:
         yield Door(http, database, verifier, now)
@@ -92,12 +109,48 @@ async def test_an_account_gets_a_link_that_opens_its_own_page_with_the_pin_and_n
     assert (whose.case, whose.person) == (CASE.id, ALICE.id)
 
 
-async def test_such_a_link_lasts_for_minutes(door: Door) -> None:
+async def test_it_opens_with_the_code_that_its_person_alone_is_told_once_and_in_time(door: Door) -> None:
+    [one], [other] = await door.links(), await door.links()
+    link, code = one.rpartition("/")[2], code_of(door, one)
+    portal = ServicePortal(door.database, JsonCodec(), lambda: door.now)
+    assert await portal.open(other.rpartition("/")[2], code) is Closed.WRONG, "of another link"
+    assert isinstance(await portal.open(link, code), str)
+    assert await portal.open(link, code) is Closed.WRONG, "again"
+    late = ServicePortal(door.database, JsonCodec(), lambda: door.now + CODE_LASTS)
+    assert await late.open(other.rpartition("/")[2], code_of(door, other)) is Closed.WRONG, "too late"
+
+
+async def test_who_never_had_a_pin_is_locked_after_some_wrong_codes_and_the_desk_is_told(door: Door) -> None:
+    [url] = await door.links()
+    portal, link = ServicePortal(door.database, JsonCodec(), lambda: door.now), url.rpartition("/")[2]
+    tries = [await portal.open(link, "00000000") for _ in range(5)]
+    assert tries == [Closed.WRONG] * 4 + [Closed.LOCKED]
+    assert await portal.open(link, code_of(door, url)) is Closed.LOCKED
+    assert [item for item in door.database.committed.inbox.items.values() if b'"locked"' in item.body]
+
+
+async def test_link_and_code_begin_together_and_the_record_says_that_one_was_asked_for(door: Door) -> None:
+    [url] = await door.links()
+    words = [line.words for line in door.database.committed.record.values()]
+    assert words == ["page-link (a link to the page was given to the account of Alice)"]
+    committed = door.database.committed
+    kept = [CODEC.load(item.body) for item in committed.outbox.items.values()]
+    assert [type(thing) for thing in kept] == [Reconcile, Confide]
+    assert url.rpartition("/")[2] not in str(kept)
+
+
+async def test_an_account_is_given_links_only_so_often_whether_or_not_it_takes_part(door: Door) -> None:
+    door.verifier.users["s"] = "@stranger:example.org"
+    assert [(await door.post("s")).status for _ in range(4)] == [403] * 3 + [429]
+    assert (await door.post("a")).status == 200
+
+
+async def test_such_a_link_lasts_for_an_hour(door: Door) -> None:
     [url] = await door.links()
     async with door.database.begin() as work:
         found = await work.shelf.link(url.rpartition("/")[2])
     assert found is not None
-    assert found.until == door.now + ENTRANCE_LASTS
+    assert found.until == door.now + GIVEN_LINK_LASTS
 
 
 async def test_there_is_one_for_each_case_of_that_account_named_by_its_room(door: Door) -> None:
@@ -156,10 +209,23 @@ async def test_deeply_nested_json_and_too_much_of_it_are_no_token(door: Door) ->
         assert answer.status == 400
 
 
-async def test_a_body_may_come_in_two_pieces(door: Door) -> None:
+@pytest.fixture
+def fed(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once a piece of a body has come, to the server or the client."""
+    come, feed = asyncio.Event(), StreamReader.feed_data
+
+    def tells(reader: StreamReader, *data: Any) -> Any:
+        come.set()
+        return feed(reader, *data)
+
+    monkeypatch.setattr(StreamReader, "feed_data", tells)
+    return come
+
+
+async def test_a_body_may_come_in_two_pieces(door: Door, fed: asyncio.Event) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b'{"access_token":"a",'
-        await asyncio.sleep(0.05)
+        await fed.wait()
         yield b'"matrix_server_name":"example.org"}'
 
     answer = await door.http.post("/p/openid", data=body(), headers={"Content-Type": "application/json"})
@@ -175,7 +241,7 @@ async def test_without_documents_there_is_nothing_for_accounts_and_that_is_said(
         assert (await answer.json())["errcode"] == "M_NOT_FOUND"
 
 
-ANSWERS: dict[str, web.Response] = {}
+FED = web.AppKey("FED", asyncio.Event)
 
 
 async def _userinfo(request: web.Request) -> web.StreamResponse:
@@ -193,8 +259,9 @@ async def _userinfo(request: web.Request) -> web.StreamResponse:
             answer = web.StreamResponse()
             await answer.prepare(request)
             for piece in (b'{"sub": "@ali', b'ce:example.org"}'):
+                request.app[FED].clear()
                 await answer.write(piece)
-                await asyncio.sleep(0.05)
+                await request.app[FED].wait()
             return answer
         case "deep":
             return web.Response(body=b"[" * 4096)
@@ -204,8 +271,9 @@ async def _userinfo(request: web.Request) -> web.StreamResponse:
             return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
 
 
-async def test_the_homeserver_is_asked_and_only_its_own_accounts_are_believed() -> None:
+async def test_the_homeserver_is_asked_and_only_its_own_accounts_are_believed(fed: asyncio.Event) -> None:
     app = web.Application()
+    app[FED] = fed
     app.add_routes([web.get(USERINFO, _userinfo)])
     async with TestServer(app) as server:
         openid = OpenId(str(server.make_url("/")), "example.org")

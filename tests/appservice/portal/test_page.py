@@ -23,7 +23,6 @@ from policies.case import DESK, JOINT, Case, Conversation, Phase
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import parse
 from policies.effects import Inform, Introduce, Post, Publish, Relay, Tell
-from policies.language import Language
 from policies.message import (
     Content,
     Edit,
@@ -37,10 +36,12 @@ from policies.message import (
     Unproven,
 )
 from policies.names import ReleaseId
-from policies.phrase import verbatim
+from policies.networks.discreet import Discreet
+from policies.networks.portal import decide_paused
 from policies.plan import label
-from policies.portal import decide_paused
-from policies.recalling import name_of_removal
+from policies.undoing.recalling import name_of_removal
+from policies.words.language import Language
+from policies.words.phrase import verbatim
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
@@ -338,7 +339,8 @@ async def test_who_has_an_account_is_given_another_link_only_where_there_are_doc
     [item] = town.database.committed.inbox.items.values()
     async with town.database.begin() as work:
         await PortalReader(CODEC, house).read(work, item)
-    assert len(town.database.committed.outbox.items) == documents
+    # The link in her private room, its code in a room of her own, and what makes that room.
+    assert len(town.database.committed.outbox.items) == 3 * documents
 
 
 async def test_of_two_who_use_a_link_at_once_one_gets_in(town: Town) -> None:
@@ -656,3 +658,40 @@ async def test_a_doubtful_mail_shows_its_first_words_to_whom_it_is_said_to_be_fr
     (doubtful,) = (await town.view()).doubtful
     assert doubtful.beginning.startswith("I accept everything, and more")
     assert len(doubtful.beginning) == page.BEGINNING
+
+
+async def test_whoever_wants_that_is_mailed_nothing_that_tells_anything_and_the_page_shows_it(town: Town) -> None:
+    assert not (await town.view()).is_discreet
+    [told, *_] = await town.do("discreet", on="yes")
+    assert isinstance(told, Tell)
+    assert told.conversation == DESK
+    assert (await town.view()).is_discreet
+    await town.do("discreet", on="no")
+    assert not (await town.view()).is_discreet
+
+
+async def test_what_a_mediator_set_its_reader_can_make_their_own_on_the_page(town: Town) -> None:
+    assert not (await town.view()).set_for_them
+    async with town.database.begin() as work:
+        await work.cases.save(town.carl().with_person(replace(CARL, discreet=Discreet.MEDIATOR)))
+    assert (await town.view()).set_for_them
+    await town.do("discreet", on="yes")
+    assert not (await town.view()).set_for_them
+    assert (await town.view()).is_discreet
+    assert named(town.carl(), "Carl").discreet is Discreet.OWN
+
+
+async def test_a_link_of_somebody_discreet_or_gone_does_not_name_us_and_no_other_tells_anything(town: Town) -> None:
+    await town.relay("Words")
+    link = town.post_office.links[-1].link
+    assert await town.portal.may_be_named(link)
+    assert await town.portal.may_be_named("x" * len(link))
+    async with town.database.begin() as work:
+        await work.cases.save(replace(CASE, people=tuple(each for each in CASE.people if each.name != "Carl")))
+    assert not await town.portal.may_be_named(link)
+    async with town.database.begin() as work:
+        await work.cases.save(CASE)
+    async with town.database.begin() as work:
+        await work.cases.save(town.carl().with_person(replace(CARL, discreet=Discreet.MEDIATOR)))
+    town.now += LINK_LASTS + timedelta(days=1)
+    assert not await town.portal.may_be_named(link)

@@ -37,18 +37,18 @@ from bridges.portal.ids import form_mark, new_token, viewing_mark
 from bridges.portal.marking import MarkingPages
 from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
-from policies.carrying import Cover
 from policies.case import Case, Person
 from policies.commands.redacting import MARKED_MOST
-from policies.document import Action, Area, Consent, Document, DocumentId, Grant, Label, Serving, Version
-from policies.documents import Allowed, Wish, may, revoked
+from policies.documents.carrying import Cover
+from policies.documents.document import Action, Area, Consent, Document, DocumentId, Grant, Label, Serving, Version
+from policies.documents.files import Kind
+from policies.documents.filing import Refused, Waits
+from policies.documents.recipient import Stamp
+from policies.documents.rights import Allowed, Wish, may, revoked
 from policies.effects import Inform
-from policies.files import Kind
-from policies.filing import Refused, Waits
-from policies.phrase import verbatim
-from policies.recipient import Stamp
+from policies.words.phrase import verbatim
 from rooms.house import House as Handling
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import both_sides, caucus_of, done, named
 
@@ -229,7 +229,7 @@ async def test_what_was_granted_is_opened_shown_page_by_page_and_on_record_befor
     assert asked == (SECRET, Kind.PDF, 2, Watermark("Carl", town.now, viewing_mark(town.session)))
     (serving,) = town.servings
     assert (serving.person, serving.action, serving.pages) == (CARL.id, Action.VIEW, (2,))
-    assert viewing_mark(town.session) in serving.how
+    assert viewing_mark(town.session) == serving.mark
     rules = [line.rule for line in town.database.committed.record.values()]
     assert rules == ["document-served", "document-served"]
 
@@ -261,7 +261,7 @@ async def test_every_url_answers_as_the_policy_says_and_no_and_nothing_look_alik
         assert (data == SECRET) is (person == ALICE)
         assert person == ALICE or data[len(SECRET) :].startswith(f"Copy for {who}, ".encode())
         assert written.sha256 == hashlib.sha256(data).hexdigest()
-        assert person == ALICE or data.decode().rpartition(" ")[2] in written.how
+        assert person == ALICE or data.decode().rpartition(" ")[2] == written.mark
         assert download.headers["Content-Disposition"].startswith("attachment")
         assert "sandbox" in download.headers["Content-Security-Policy"]
     else:

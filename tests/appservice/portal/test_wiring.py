@@ -52,6 +52,18 @@ async def test_accounts_are_given_links_only_where_there_are_documents(tmp_path:
         assert answer.status == (400 if documents else 404)
 
 
+@pytest.mark.enable_socket
+async def test_under_its_discreet_name_the_server_asks_for_the_pin_without_saying_who_asks(tmp_path: Path) -> None:
+    discreet = {"base_url": "https://letters.example.net"}
+    organisation = {"name": "Town Mediation", "telephone": "+1 555 0100", "contact": "Mia", "discreet": discreet}
+    service = wired(tmp_path, documents={"enabled": False}, email=EMAIL, organisation=organisation)
+    async with TestClient(TestServer(service.parts.web._runner.app)) as http:
+        hidden = await http.get("/p/x", headers={"Host": "letters.example.net"})
+        usual = await http.get("/p/x", headers={"Host": "mediation.example.org"})
+        assert "Town Mediation" not in await hidden.text()
+        assert "Town Mediation" in await usual.text()
+
+
 @pytest.mark.parametrize("clamd", [{}, {"socket": "clamd.ctl", "host": "127.0.0.1"}])
 def test_a_scanner_is_at_one_place(tmp_path: Path, clamd: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:

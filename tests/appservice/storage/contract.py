@@ -7,12 +7,12 @@ from typing import Protocol
 
 import pytest
 
+from appservice.portal.store import PIN_TRIES, Tried, Whose
 from appservice.ports import ServiceWork
 from appservice.storage.errors import Conflict
 from appservice.whatsapp.ledger import Thread
 from bridges.email.convert_in import Likeness
-from policies.agreement import Acceptance, Agreement, Confidentiality
-from policies.ask import Accepting
+from bridges.email.reception import Counted
 from policies.case import (
     DESK,
     JOINT,
@@ -35,10 +35,7 @@ from policies.case import (
     SideId,
     caucus,
 )
-from policies.document import BlobId, DocumentId
-from policies.hold import HoldEnd
-from policies.joining import Funnel
-from policies.mail import MailState
+from policies.documents.document import BlobId, DocumentId
 from policies.message import (
     AuthenticatedMail,
     Content,
@@ -55,13 +52,19 @@ from policies.message import (
     Unproven,
     Unreadable,
 )
+from policies.moderation.agreement import Acceptance, Agreement, Confidentiality
+from policies.moderation.hold import HoldEnd
+from policies.networks.mail import MailState
+from policies.networks.whatsapp import WhatsAppState, Window
+from policies.people.joining import Funnel
 from policies.plan import RoomKey
+from policies.questions.ask import Accepting
 from policies.record import Part
-from policies.whatsapp import WhatsAppState, Window
 from rooms.addresses import ReplyAddress
+from rooms.ids import EventId, RoomId, UserId
 from rooms.mails import SentMail
 from rooms.messages import SentPart
-from rooms.ports import Entry, EventId, Held, RoomId, RoomRecord, Standing, UserId, Work
+from rooms.ports import Entry, Held, RoomRecord, Standing, Work
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import Head, Line, entry
 from rooms.vault import Blob, Media
@@ -81,6 +84,13 @@ class WorkDatabase(Protocol):
 
     def begin_repeatable(self) -> AbstractAsyncContextManager[Work]:
         """The same, of something that is done again if it is lost."""
+
+
+def _with_bea(endpoint: Endpoint) -> Case:
+    """The case with somebody on WhatsApp on the other side."""
+    bea = Person(CARL, "Bea", endpoint)
+    seats = (CASE.participations[0], Participation(CARL, Role.PARTY, SideId("b")))
+    return replace(CASE, people=(CASE.people[0], bea), participations=seats)
 
 
 class WideDatabase(Protocol):
@@ -211,6 +221,46 @@ class DatabaseContract:
             assert await work.cases.urgent(UserId("@nobody:example.org"), 9) == ()
             await work.cases.save(replace(waits["a"], asks=()))
             assert await work.cases.urgent(mia, 9) == ("b",)
+
+    # --- lines
+
+    async def test_a_number_and_a_name_on_whatsapp_are_one_conversation_and_the_database_says_so(
+        self, database: WorkDatabase
+    ) -> None:
+        bea = Endpoint(EndpointId("e2"), Network.WHATSAPP, "+34600123456", seen=Seen("ES.1"))
+        hers = _with_bea(bea)
+        async with database.begin() as work:
+            await work.cases.save(hers)
+            await work.cases.save(replace(hers, title="another"))
+        for theirs in (bea, replace(bea, address="+34600999999"), replace(bea, seen=None)):
+            with pytest.raises(Conflict):
+                async with database.begin() as work:
+                    await work.cases.save(replace(_with_bea(theirs), id=CaseId("1002")))
+        async with database.begin() as work:
+            assert await work.cases.load(CaseId("1002")) is None
+            assert await work.cases.of_address(Network.WHATSAPP, "ES.1") == (SMITH,)
+            await work.cases.save(replace(hers, people=hers.people[:1]))
+        async with database.begin() as work:
+            await work.cases.save(replace(hers, id=CaseId("1002")))
+        with pytest.raises(Conflict):
+            async with database.begin() as work:
+                await work.cases.save(hers)
+
+    async def test_no_second_conversation_of_the_same_case_has_that_line(self, database: WorkDatabase) -> None:
+        bea = Endpoint(EndpointId("e2"), Network.WHATSAPP, "+34600123456")
+        hers = _with_bea(bea)
+        other = Person(PersonId("p9"), "Eva", replace(bea, id=EndpointId("e9")))
+        seat = Participation(other.id, Role.PARTY, SIDE_A)
+        both = replace(hers, people=(*hers.people, other), participations=(*hers.participations, seat))
+        moved = replace(hers, participations=(hers.participations[0], Participation(CARL, Role.PARTY, SIDE_A)))
+        async with database.begin() as work:
+            await work.cases.save(hers)
+        with pytest.raises(Conflict):
+            async with database.begin() as work:
+                await work.cases.save(both)
+        async with database.begin() as work:
+            await work.cases.save(moved)
+            assert await work.cases.load(SMITH) == moved
 
     # --- rooms and ghosts
 
@@ -371,6 +421,17 @@ class DatabaseContract:
             assert await work.journal.newest(SMITH, MessageId("m4")) == Entry(SMITH, message(4))
             assert await work.journal.newest(SMITH, MessageId("m9")) is None
 
+    async def test_reactions_to_a_message_are_those_that_were_not_taken_back(self, database: WorkDatabase) -> None:
+        on = [message(n, Reaction(MessageId("m1"), key)) for n, key in ((2, "👍"), (3, "❤️"), (4, "🙏"))]
+        other, taken = message(5, Reaction(MessageId("m9"), "👍")), message(6, Removal(MessageId("m3")))
+        async with database.begin() as work:
+            for said in (message(1), *on, other, taken, message(7, Removal(MessageId("m1")))):
+                await work.journal.append(Entry(SMITH, said))
+            await work.journal.append(Entry(CaseId("1002"), message(2, Reaction(MessageId("m1"), "x"))))
+        async with database.begin() as work:
+            assert await work.journal.reactions(SMITH, MessageId("m1")) == (on[0], on[2])
+            assert await work.journal.reactions(SMITH, MessageId("m2")) == ()
+
     # --- the journal
 
     @pytest.mark.parametrize("proof", [SignedDevice(), AuthenticatedMail(), Unproven("why", "remedy")])
@@ -525,6 +586,25 @@ class DatabaseContract:
                 assert not await work.mails.came_elsewhere("one", like)
             assert not await work.mails.came_elsewhere("two", Likeness("sheet", "name"))
 
+    async def test_mails_are_counted_for_all_up_to_the_limit_of_each_of_their_keys(
+        self, database: WideDatabase
+    ) -> None:
+        hers, anybodys = Counted("hers", 2), Counted("anybody's", 3)
+        async with database.begin() as work:
+            assert await work.mails.counted([[hers, anybodys]] * 3, AT) == [True, True, False]
+            assert await work.mails.counted([], AT) == []
+        async with database.begin() as work:
+            assert await work.mails.counted([[hers], [anybodys], [anybodys]], AT) == [False, True, False]
+        later = AT + timedelta(hours=1)
+        async with database.begin() as work:
+            assert await work.mails.counted([[hers]], later - timedelta(seconds=1)) == [False]
+            await work.mails.forget_counts(later - timedelta(hours=2))
+        async with database.begin() as work:
+            assert await work.mails.counted([[hers]], later - timedelta(seconds=1)) == [False]
+            assert await work.mails.counted([[hers]], later) == [True]
+            await work.mails.forget_counts(AT)
+            assert await work.mails.counted([[anybodys]] * 4, AT) == [True, True, True, False]
+
     async def test_when_the_mailbox_was_looked_at_last_is_known_to_all(self, database: WideDatabase) -> None:
         async with database.begin() as work:
             assert await work.mails.looked() is None
@@ -666,6 +746,31 @@ class DatabaseContract:
             assert [laid.body for laid in await work.shelf.laid_for(SMITH, CARL, 2, ItemId("i3"))] == [b"1", b"2"]
             assert await work.shelf.laid_for(SMITH, CARL, 2, ItemId("i0")) == ()
             assert await work.shelf.laid_for(SMITH, CARL, 2, ItemId("unknown")) == ()
+
+    async def test_a_link_is_opened_by_its_own_code_once_and_in_time_or_by_its_persons_pin(
+        self, database: WideDatabase
+    ) -> None:
+        carl, late = Whose(SMITH, CARL), AT + timedelta(minutes=15)
+        async with database.begin() as work:
+            one, other = [await work.shelf.new_link(SMITH, CARL, EndpointId("e2"), AT, late) for _ in range(2)]
+            past = await work.shelf.new_link(SMITH, CARL, EndpointId("e2"), AT, AT)
+            await work.shelf.forget_links(late)
+            assert await work.shelf.link(past) is None
+            code, second = await work.shelf.new_code(one, late), await work.shelf.new_code(other, AT)
+            assert (len(code), code.isdecimal()) == (8, True)
+        async with database.begin() as work:
+            assert await work.shelf.try_key(other, carl, code, AT) is Tried.WRONG
+            assert await work.shelf.try_key(other, carl, second, AT) is Tried.WRONG
+            assert await work.shelf.try_key(one, carl, code, late) is Tried.WRONG
+            assert await work.shelf.try_key(one, carl, "", AT) is Tried.WRONG
+            assert await work.shelf.try_key(one, carl, code, AT) is Tried.RIGHT
+            assert await work.shelf.use_link(one, AT)
+        async with database.begin() as work:
+            tries = [await work.shelf.try_key(one, carl, code, AT) for _ in range(PIN_TRIES)]
+            assert tries == [Tried.WRONG] * (PIN_TRIES - 1) + [Tried.LOCKED_NOW]
+            pin = await work.shelf.new_pin(SMITH, CARL)
+            assert await work.shelf.try_key(other, carl, pin, AT) is Tried.RIGHT
+            assert await work.shelf.try_key(other, Whose(SMITH, ALICE), pin, AT) is Tried.WRONG
 
     async def test_when_somebody_last_wrote_to_a_number_is_known(self, database: WideDatabase) -> None:
         bea, later = EndpointId("e2"), AT + timedelta(hours=1)

@@ -35,18 +35,26 @@ class Postgresql:
         """Make an empty database; its URL."""
         name = f"test_{uuid4().hex}"
         self.run(f"CREATE DATABASE {name}")
-        return self._url(name)
+        return self.url(name)
 
     @contextmanager
     def empty_database(self) -> Iterator[str]:
         """An empty database within the block; its URL. Used again: a new one takes long to make and to delete."""
         name = self._free.pop() if self._free else _name(self.new_database())
-        yield self._url(name)
+        yield self.url(name)
         self.run(f"\\c {name}\nDROP SCHEMA public CASCADE; CREATE SCHEMA public;")
         self._free.append(name)
 
-    def _url(self, name: str) -> str:
-        return f"postgresql://postgres@/{name}?host={self._server.get_postmaster_info().socket_dir}"
+    def url(self, name: str) -> str:
+        """Of the database of that name."""
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its socket is."""
+        folder = self._server.get_postmaster_info().socket_dir
+        assert folder is not None
+        return folder
 
     def start_again(self) -> None:
         """After it was stopped: with everything that was committed."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Executable, delete, select, update
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage import schema
@@ -41,12 +41,12 @@ async def written(url: str) -> str:
             return heads_text(CASE, heads, "today", await work.record.sign(signable(heads)))
 
 
-async def run(url: str, *statements: object) -> None:
+async def run(url: str, *statements: Executable) -> None:
     """What somebody with the database in hand does."""
     writer, reader = engines(url)
     async with writer.begin() as connection:
         for statement in statements:
-            await connection.execute(statement)  # type: ignore[call-overload]
+            await connection.execute(statement)
     await writer.dispose()
     await reader.dispose()
 
@@ -71,7 +71,7 @@ async def test_a_record_that_was_left_alone_is_in_order(url: str) -> None:
         update(record).where(record.c.audience == "joint").values(at=datetime(2026, 1, 6, tzinfo=UTC)),
     ],
 )
-async def test_tampering_is_found(url: str, tampering: object) -> None:
+async def test_tampering_is_found(url: str, tampering: Executable) -> None:
     await written(url)
     await run(url, tampering)
     assert (await audit(url)).faults

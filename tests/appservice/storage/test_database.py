@@ -7,26 +7,30 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
+from typing import Any, Self
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from appservice.crypto.sealing import Sealer, SealError
-from appservice.storage import schema
+from appservice.storage import schema, sqlite
 from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import DatabaseUnavailable, UnusableDatabase
+from appservice.storage.work import SqlWork
 from policies.case import DESK, Case, CaseId, Endpoint, EndpointId, Network, Person, PersonId, SideId, caucus
 from policies.message import MessageId, Text
 from policies.plan import RoomKey
 from policies.record import Part
 from rooms.addresses import ReplyAddress
-from rooms.ports import Entry, Held, RoomRecord, Standing, UserId
+from rooms.ids import UserId
+from rooms.ports import Entry, Held, RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.record import entry
 from tests.appservice.storage.conftest import opened
@@ -301,6 +305,61 @@ async def _write_while_reading(database: SqlDatabase) -> None:
         await reading.inbox.put(item("a"))
 
 
+async def test_whoever_reads_waits_for_a_connection_but_not_for_ever(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(sqlite_url) as database, contextlib.AsyncExitStack() as readers:
+        for _ in range(4):
+            await readers.enter_async_context(database.read())
+        await _put(database, item("a"))  # whoever writes has a connection of its own
+        monkeypatch.setattr(sqlite, "_PATIENCE", 0.01)
+        with pytest.raises(DatabaseUnavailable, match="in use"):
+            await readers.enter_async_context(database.read())
+        await readers.aclose()
+        async with database.read() as reading:
+            assert await reading.inbox.get(ItemId("a")) is not None
+
+
+async def test_whoever_writes_waits_for_the_others_but_not_for_ever(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a disk that hangs in one commit, each transaction of the homeserver would stay in memory, and come again."""
+    async with opened(sqlite_url) as database:
+        async with database.begin() as hangs:
+            await hangs.inbox.put(item("a"))
+            monkeypatch.setattr(sqlite, "_PATIENCE", 0.01)
+            with pytest.raises(DatabaseUnavailable, match="in use"):
+                await _put(database, item("b"))
+        await _put(database, item("b"))
+        async with database.read() as reading:
+            assert await reading.inbox.get(ItemId("a")) is not None
+
+
+async def test_what_is_in_use_when_the_database_closes_is_stored_and_closed_as_well(sqlite_url: str) -> None:
+    others = threading.enumerate()
+    async with opened(sqlite_url) as database:
+        async with database.begin() as work, database.read() as reading:
+            drivers = [_driver(each) for each in (work, reading)]
+            threads = [one for one in threading.enumerate() if one.name.startswith("sqlite") and one not in others]
+            await work.inbox.put(item("a"))
+            await database.close()
+        for driver in drivers:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                driver.execute("SELECT 1")
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 60)
+        assert threads
+        assert not any(thread.is_alive() for thread in threads)
+    async with opened(sqlite_url) as database, database.read() as reading:
+        assert await reading.inbox.get(ItemId("a")) is not None
+
+
+def _driver(work: SqlWork) -> sqlite3.Connection:
+    connection = work.inbox._connection
+    assert isinstance(connection, sqlite.Connection)
+    return connection.driver
+
+
 # --- when we fail
 
 
@@ -406,15 +465,17 @@ async def test_only_what_is_done_again_by_itself_does_not_wait_for_the_disk(sqli
                 assert (await work.inbox._connection.execute(text("PRAGMA synchronous"))).scalar() == wanted
 
 
-async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str) -> None:
+async def test_no_question_of_a_worker_scans_the_items(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at how the database means to find things, not at the clock: with any number of done items it is as fast."""
     asked: list[tuple[str, Sequence[object]]] = []
 
-    def listen(_1: object, _2: object, statement: str, parameters: Sequence[object], *_: object) -> None:
-        asked.append((statement, parameters))
+    class Listening(sqlite3.Cursor):
+        def execute(self, statement: str, parameters: Any = (), /) -> Self:
+            asked.append((statement, parameters))
+            return super().execute(statement, parameters)
 
     async with opened(sqlite_url) as database:
-        event.listen(database._writer.sync_engine, "before_cursor_execute", listen)
+        monkeypatch.setattr(sqlite._Connection, "cursor", lambda self: sqlite3.Connection.cursor(self, Listening))
         async with database.begin() as work:
             await work.inbox.put_all([item(str(number), wait_key="key", due_at=AT) for number in range(3)])
             await work.inbox.park(ItemId("0"), "key", None, "")
@@ -446,6 +507,6 @@ def _plans(url: str, asked: list[tuple[str, Sequence[object]]]) -> list[str]:
         return [
             f"{row[3]} {statement}"
             for statement, parameters in asked
-            if statement.startswith(("SELECT", "UPDATE", "DELETE")) and not isinstance(parameters, list)
+            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
             for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", tuple(parameters))
         ]

@@ -14,7 +14,7 @@ from appservice.storage.documents import Document, DocumentError
 from policies.case import Case
 from policies.effects import Effect
 from policies.message import AuthenticatedMail, Message, Proof, SignedDevice, Unproven
-from policies.phrase import Phrase, verbatim
+from policies.words.phrase import Phrase, verbatim
 
 CASES: Document[Case] = Document(Case)
 MESSAGES: Document[Message] = Document(Message)

@@ -22,11 +22,12 @@ from bridges.email.proof import Trust
 from bridges.email.rate import PER_HOUR, RateCap
 from bridges.email.reception import InboxVerdict, ReceivedMail, Reception
 from policies.case import JOINT, CaseId, EndpointId, PersonId
-from policies.mail import MailState
+from policies.networks.mail import MailState
 from policies.plan import RoomKey
 from rooms.addresses import ReplyAddress
+from rooms.ids import RoomId
 from rooms.mails import SentMail
-from rooms.ports import RoomId, RoomRecord, Standing
+from rooms.ports import RoomRecord, Standing
 from rooms.queue import Item, ItemId, Lane, State
 from tests.fakes.memory import MemoryDatabase
 
@@ -320,6 +321,26 @@ async def test_of_a_hundred_thousand_mails_to_one_address_those_within_the_cap_a
     assert verdicts == [InboxVerdict.STORED] * PER_HOUR + [InboxVerdict.OVER_CAP] * (100_000 - PER_HOUR)
     bodies = [StoredMail.load(item.body) for item in await stored(database)]
     assert [body.envelope_from for body in bodies] == [f"{number}@example.org" for number in range(PER_HOUR)]
+
+
+async def test_what_several_processes_take_at_once_is_within_the_cap_of_all_of_them(database: Database) -> None:
+    """Each with its own memory, one of them started anew in between."""
+    async with database.begin() as work:
+        await work.addresses.save(ADDRESS, MAIL_TO)
+
+    def process() -> Reception:
+        return Reception(MailInbox(database, TRUST, shares=True), RateCap(lambda: 0.0))
+
+    async def offered(reception: Reception, first: int) -> list[InboxVerdict]:
+        mails = [replace(RECEIVED, identity=f"{n}", envelope_from=f"{n}@x.org") for n in range(first, first + 45)]
+        return list(await asyncio.gather(*(reception.take(mail) for mail in mails)))
+
+    both = await asyncio.gather(offered(process(), 0), offered(process(), 100))
+    again = await offered(process(), 200)
+    taken = [verdict for verdicts in (*both, again) for verdict in verdicts if verdict is InboxVerdict.STORED]
+    assert len(taken) == PER_HOUR
+    assert set(again) == {InboxVerdict.OVER_CAP}
+    assert len(await stored(database)) == PER_HOUR
 
 
 @pytest.mark.parametrize("at_once", [1, together.MOST_AT_ONCE])

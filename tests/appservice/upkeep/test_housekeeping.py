@@ -10,10 +10,13 @@ from appservice.crypto.ids import MessageDigest
 from appservice.crypto.rows import StoredOlmMessage
 from appservice.e2ee.exchange import now_ms
 from appservice.e2ee.sweeping import Sweeper
+from appservice.portal.store import Whose
 from appservice.reading import TO_DEVICE
 from appservice.storage.receiving import BESIDE
-from appservice.upkeep.housekeeping import LISTS_FOR, PASSING_FOR, REMEMBERED_FOR, Housekeeping
-from rooms.ports import UserId
+from appservice.upkeep.housekeeping import LINKS_FOR, LISTS_FOR, PASSING_FOR, REMEMBERED_FOR, Housekeeping
+from bridges.email.reception import Counted
+from policies.case import CaseId, EndpointId, PersonId
+from rooms.ids import UserId
 from rooms.queue import Item, ItemId, Lane
 from tests.fakes.memory import MemoryDatabase
 
@@ -145,6 +148,19 @@ async def test_messages_to_our_devices_are_forgotten_after_a_month_once_the_home
     assert await left() == ["read", "unread", "fresh"]
     await housekeeping(database, Duty(), Sweeps()).round()
     assert await left() == ["unread", "fresh"]
+
+
+async def test_links_of_long_ago_and_counts_of_mails_are_forgotten_and_no_others(database: MemoryDatabase) -> None:
+    now, mail = datetime.now(UTC), Counted("an address", 1)
+    ends = {"old": now - LINKS_FOR * 2, "of last month": now - REMEMBERED_FOR, "open": now + REMEMBERED_FOR}
+    async with database.begin() as work:
+        for token, until in ends.items():
+            await work.shelf.add_link(token, Whose(CaseId("1001"), PersonId("p2")), EndpointId("e2"), until, until)
+        assert await work.mails.counted([[mail]], now - PASSING_FOR * 2) == [True]
+    await housekeeping(database, Duty(), Sweeps()).round()
+    async with database.begin() as work:
+        assert [token for token in ends if await work.shelf.link(token)] == ["of last month", "open"]
+        assert await work.mails.counted([[mail]], now - PASSING_FOR * 2) == [True]
 
 
 async def test_whoever_is_not_on_duty_does_nothing(database: MemoryDatabase) -> None:

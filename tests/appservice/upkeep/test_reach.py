@@ -13,7 +13,7 @@ from appservice.documents.shelf import Folder
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.upkeep.reach import Leg, Reach
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.appservice.documents.pipeline.test_scanner import listening
 from tests.fakes.memory import MemoryDatabase
 

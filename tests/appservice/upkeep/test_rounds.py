@@ -10,13 +10,13 @@ from appservice.storage.errors import DatabaseUnavailable
 from appservice.upkeep import rounds
 from appservice.upkeep.rounds import AT_ONCE, REST, Rounds
 from policies.case import CaseId, Phase
-from policies.closing import Terms, begun
-from policies.colleagues import STEPS
 from policies.effects import Tell
+from policies.moderation.closing import Terms, begun
 from policies.names import MEDIATORS
-from policies.stranger import TRIAGE
+from policies.people.colleagues import STEPS
+from policies.people.stranger import TRIAGE
 from rooms.clock import TIME, scheduled
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.policies.builders import AT, both_sides
 from tests.rooms.builders import CODEC, HOUSE

@@ -14,9 +14,9 @@ from policies.names import MEDIATORS
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
+from rooms.ids import EventId, UserId
 from rooms.manning import man_mediators_room
 from rooms.outgoing import Outgoing
-from rooms.ports import EventId, UserId
 from rooms.queue import ItemId, State
 from tests.appservice.whatsapp.house import CODEC, HOUSE, NOBODY
 from tests.appservice.whatsapp.triage import Triage

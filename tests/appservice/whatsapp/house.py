@@ -34,10 +34,10 @@ from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
+from rooms.ids import UserId
 from rooms.letters import Letter
 from rooms.outcome import Outcome
 from rooms.outgoing import Outgoing
-from rooms.ports import UserId
 from rooms.queue import Item, ItemId, Lane, State
 from tests.bridges.whatsapp.builders import (
     BEA,
@@ -124,7 +124,7 @@ class WhatsAppHouse:
             FakeCloud(self.graph),
             self.numbers,
             CODEC,
-            HOUSE,
+            self.house,
             template=TEMPLATE,
             voice=Voice("Town Mediation", "+1 555 0100", one_number=self.numbers.joint is None),
             pace=Pace(lambda: self.monotonic),
@@ -162,9 +162,10 @@ class WhatsAppHouse:
     async def says(self, text: str, number: str = PRIVATE, *, wamid: str | None = None, **fields: Any) -> list[Fate]:
         """Bea writes."""
         self.sent += 1
-        self.graph.write(self.phone, number)
+        wamid = wamid or f"wamid.in{self.sent}"
+        self.graph.write(self.phone, number, wamid=wamid)
         contacts = [contact(self.phone.user, self.phone.number, self.phone.key)]
-        said = message(inner={"body": text}, wamid=wamid or f"wamid.in{self.sent}", **(self._from() | fields))
+        said = message(inner={"body": text}, wamid=wamid, **(self._from() | fields))
         return await self.receive(webhook(said, contacts=contacts, number=number))
 
     def _from(self) -> Json:

@@ -8,7 +8,7 @@ from policies.board import NOTHING, waiting
 from policies.case import JOINT, Conversation
 from policies.effects import Pose, Publish, Tell
 from policies.message import Text
-from policies.release import Standing
+from policies.releases.release import Standing
 from tests.appservice.whatsapp.house import WhatsAppHouse, done
 from tests.bridges.whatsapp.builders import Json, message, webhook
 from tests.policies.builders import caucus_of

@@ -5,7 +5,7 @@ import pytest
 from policies.case import DESK
 from policies.message import Message, MessageId, SignedDevice, Text
 from rooms.handle import Handler
-from rooms.ports import EventId
+from rooms.ids import EventId
 from rooms.queue import ItemId
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, done
 from tests.bridges.whatsapp.builders import BEA_PHONE, PRIVATE

@@ -9,7 +9,7 @@ from bridges.whatsapp.convert_out import LABELS
 from policies.case import JOINT, Case, Conversation, Kind, PersonId
 from policies.effects import Relay
 from policies.message import Message, MessageId, Removal, SignedDevice, Text, Unproven
-from policies.whatsapp import fingerprint
+from policies.networks.whatsapp import fingerprint
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.outcome import Parked, Sent

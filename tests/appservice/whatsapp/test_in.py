@@ -7,12 +7,12 @@ import pytest
 
 from appservice.whatsapp.reader import NOBODYS
 from appservice.worker import End, Finished
-from policies.asking import answer_id
 from policies.case import DESK, JOINT, Case, CaseId, Conversation
 from policies.effects import Announce, Inform, Post, Tell
 from policies.message import Text
-from policies.phrase import verbatim
-from policies.whatsapp import account_text, fingerprint
+from policies.networks.whatsapp import account_text, fingerprint
+from policies.questions.asking import answer_id
+from policies.words.phrase import verbatim
 from rooms.queue import State
 from tests.appservice.whatsapp.house import WhatsAppHouse, case_with_bea, done
 from tests.bridges.whatsapp.builders import (

@@ -18,13 +18,13 @@ from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.whatsapp.media import WhatsAppFiles
 from policies.case import DESK, JOINT, Conversation, Phase
+from policies.documents.files import Kind
+from policies.documents.filing import Refused, Waits
 from policies.effects import Inform, Ingest, Post, Tell
-from policies.files import Kind
-from policies.filing import Refused, Waits
 from policies.message import File, Text
-from policies.phrase import verbatim
+from policies.words.phrase import verbatim
 from rooms.homeserver import Trouble
-from rooms.ports import UserId
+from rooms.ids import UserId
 from rooms.queue import Item, State
 from sandbox.whatsapp.media import Stored
 from sandbox.whatsapp.telephone import PICTURE

@@ -7,12 +7,12 @@ import pytest
 from appservice.whatsapp.reader import SEVERAL
 from appservice.worker import Finished
 from policies.case import DESK
-from policies.colleagues import ROOM
 from policies.effects import Introduce, Post, Reconcile, Relay, WriteToStranger
-from policies.membership import conversations, readers
 from policies.names import MEDIATORS
+from policies.people.colleagues import ROOM
+from policies.people.membership import conversations, readers
 from policies.plan import plan
-from rooms.ports import UserId
+from rooms.ids import UserId
 from tests.appservice.whatsapp.colleagues import MAX, MIA, NORA_PHONE, MediatorsHouse, mediators_house
 from tests.appservice.whatsapp.triage import STRANGER, USER
 from tests.bridges.whatsapp.builders import BEA_PHONE, JOINT_NUMBER
@@ -208,13 +208,12 @@ async def test_a_colleagues_number_is_no_partys_from_the_invitation_on() -> None
 
 
 async def test_two_rooms_for_one_number_are_never_guessed_between() -> None:
-    """As after a restore, say: whoever stands in a case and among the mediators writes to neither."""
+    """From before the database refused it: whoever stands in a case and among the mediators writes to neither."""
     there = await mediators_house()
     await there.nora_comes()
     case = there.case
     twin = replace(named(case, "Bea"), endpoint=there.nora.endpoint)
-    async with there.database.begin() as work:
-        await work.cases.save(case.with_person(twin))
+    there.database.committed.cases[case.id] = case.with_person(twin)
     assert await there.nora_writes("for whom?") == [SEVERAL]
     assert not posted(there)
 

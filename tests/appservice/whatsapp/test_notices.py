@@ -15,9 +15,9 @@ from policies.case import DESK, Case, Network, Noticed
 from policies.commands.vocabulary import parse
 from policies.message import MessageId, Text
 from policies.names import MEDIATORS
-from policies.noticing import NOTICE_EVERY
+from policies.networks.noticing import NOTICE_EVERY
 from policies.outcome import Facts
-from policies.stranger import TRIAGE, Stranger, StrangerId, Triage, Writer
+from policies.people.stranger import TRIAGE, Stranger, StrangerId, Triage, Writer
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble

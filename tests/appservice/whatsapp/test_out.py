@@ -12,10 +12,10 @@ from bridges.whatsapp.api import SendResult
 from bridges.whatsapp.convert_out import Json
 from policies.case import JOINT, Conversation, EndpointId, PersonId
 from policies.effects import Inform, Pose, Relay
-from policies.language import Language
-from policies.message import Edit, File, FileRef, Message, MessageId, Reaction, Removal, SignedDevice, Text
-from policies.phrase import verbatim
-from policies.whatsapp import WhatsAppState
+from policies.message import Edit, File, FileRef, Message, MessageId, Removal, SignedDevice, Text
+from policies.networks.whatsapp import WhatsAppState
+from policies.words.language import Language
+from policies.words.phrase import verbatim
 from rooms.homeserver import Trouble
 from rooms.letters import Letter
 from rooms.outcome import Outcome, Parked, Sent, TakenOver, Unanswered
@@ -106,13 +106,6 @@ async def test_the_first_message_says_who_reads_and_that_meta_can() -> None:
         assert word in first
 
 
-async def test_a_reaction_does_not_travel() -> None:
-    there = await house()
-    outcome = await there.carry(Reaction(None, "x"), JOINT)
-    assert isinstance(outcome, Trouble)
-    assert not outcome.transient
-
-
 async def test_a_long_text_goes_in_parts_and_all_of_it_arrives() -> None:
     there = await house()
     words = " ".join(f"Sentence number {n} of this text." for n in range(500))
@@ -159,9 +152,14 @@ async def test_what_waits_for_her_is_woken_when_she_writes_to_that_number() -> N
     async with there.database.begin() as work:
         await work.outbox.park(ItemId("i1"), parked.key, None, parked.why)
     await there.says("hello", PRIVATE)
-    assert item(there) is State.PARKED
+    again = await there.again(HELLO, JOINT)
+    assert isinstance(again, Parked)  # it was looked at again, and that number is closed still
+    assert there.phone.texts == ["[template new_message]"]
+    async with there.database.begin() as work:
+        await work.outbox.park(ItemId("i1"), again.key, None, again.why)
     await there.says("hello", JOINT_NUMBER)
     assert item(there) is State.READY
+    assert isinstance(await there.again(HELLO, JOINT), Sent)
 
 
 async def test_the_window_closes_after_a_day_and_the_template_asks_anew() -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from policies.case import JOINT, Case, Doubt
 from policies.effects import Effect, Pose, Publish
+from policies.networks.whatsapp import decide_doubt
 from policies.outcome import Done
-from policies.release import Standing
-from policies.text import moment
-from policies.whatsapp import decide_doubt
+from policies.releases.release import Standing
+from policies.words.text import moment
 from rooms.outcome import Sent
 from tests.appservice.whatsapp.house import WhatsAppHouse, known
 from tests.bridges.whatsapp.builders import Json, message, webhook

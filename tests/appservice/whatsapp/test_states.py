@@ -10,7 +10,7 @@ from bridges.whatsapp.api import SendResult
 from policies.case import DESK, JOINT, Conversation
 from policies.effects import Tell
 from policies.message import Message, MessageId, SignedDevice, Text
-from policies.states import SETTLES, MessageState
+from policies.networks.states import SETTLES, MessageState
 from rooms.handle import Handler
 from rooms.marks import Mark, Marked, is_overtaken, marks_lane, show
 from rooms.outgoing import MATRIX

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from policies.capabilities import VOICE
 from policies.case import DESK, JOINT, Case, Conversation
+from policies.documents.filing import Filing, Refused, decide_filed
 from policies.effects import Announce, Inform, Post, Relay
-from policies.filing import Filing, Refused, decide_filed
 from policies.message import Content, File, FileRef, Message, MessageId, Removal, SignedDevice, Text
-from policies.phrase import verbatim
+from policies.networks.capabilities import VOICE
+from policies.words.phrase import verbatim
 from rooms.handle import Handler
-from rooms.ports import EventId
+from rooms.ids import EventId
 from rooms.queue import ItemId, State
 from sandbox.whatsapp.rules import Json
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, case_with_bea, known

@@ -11,11 +11,11 @@ from bridges.whatsapp.pace import Pace
 from policies.case import DESK, Case, Network, PersonId
 from policies.effects import Tell, WriteToStranger
 from policies.message import Message, MessageId, SignedDevice, Text
-from policies.stranger import TRIAGE, Stranger
+from policies.people.stranger import TRIAGE, Stranger
 from rooms.deliver import Deliverer
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
-from rooms.ports import EventId
+from rooms.ids import EventId
 from rooms.queue import ItemId, State
 from rooms.triage import StrangerWork
 from tests.appservice.whatsapp.house import CODEC, NOBODY, WhatsAppHouse

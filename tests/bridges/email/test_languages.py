@@ -27,7 +27,7 @@ from bridges.email.incoming import Clean
 from bridges.email.phrases import PHRASES
 from bridges.email.reply import read_reply
 from policies.case import Kind
-from policies.language import Language, language_of
+from policies.words.language import Language, language_of
 from tests.bridges.email.builders import (
     ADDRESS,
     CARL,

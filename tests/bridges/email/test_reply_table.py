@@ -17,7 +17,7 @@ from bridges.email.incoming import Clean
 from bridges.email.reply import read_reply
 from bridges.email.subtraction import sent_lines
 from policies.case import JOINT, ConversationId, Kind
-from policies.guard import grams, repeats
+from policies.moderation.guard import grams, repeats
 from tests.bridges.email.builders import ADDRESS, OTHER_TOKEN, ROOM, letter, text_of
 from tests.bridges.email.replies import Reply, mailed, replies
 

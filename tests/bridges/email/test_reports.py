@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.email.reports import read_report
-from policies.mail import MailState, Report
+from policies.networks.mail import MailState, Report
 from tests.bridges.email.builders import mail
 from tests.bridges.email.test_hostile import corpora, needs_corpora
 

@@ -17,9 +17,9 @@ from bridges.portal.papers import Former, Paper, Place
 from bridges.portal.server import PortalPages
 from bridges.portal.views import House, View
 from catalogue.gather import translated
-from policies.document import Area
-from policies.language import Language
-from policies.phrase import phrase, verbatim
+from policies.documents.document import Area
+from policies.words.language import Language
+from policies.words.phrase import phrase, verbatim
 from tests.bridges.portal.test_server import AT, HOUSE, LINK, PIN, VIEW, FakePortal
 
 OTHERS = tuple(translated())
@@ -46,8 +46,11 @@ MARKED = Marked(
 PAGES: Mapping[str, Callable[[House], str]] = {
     "door": render.locked_door,
     "door-wrong": lambda house: render.locked_door(house, problem=phrase("Please wait a minute.")),
+    "door-unnamed": lambda house: render.locked_door(house.unnamed),
+    "pause-unnamed": lambda house: render.pause(house.unnamed),
     "rooms": lambda house: _rooms(house, FULL),
     "rooms-paused": lambda house: _rooms(house, replace(FULL, is_paused=True, gets_words=True)),
+    "rooms-discreet": lambda house: _rooms(house, replace(FULL, is_discreet=True, set_for_them=True)),
     "rooms-none": lambda house: _rooms(house, View("Carl", True, True, False, (), (), ())),
     "welcome": lambda house: _rooms(house, replace(VIEW, is_enrolled=False)),
     "papers": lambda house: render.papers(

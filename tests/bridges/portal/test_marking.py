@@ -4,7 +4,7 @@ import pytest
 
 from bridges.portal.marking import HIGH, WIDE, marked_by
 from policies.commands.redacting import MARKED_MOST, TOO_MUCH, area_from, area_text
-from policies.document import Area
+from policies.documents.document import Area
 
 PRESSED = {"page": "2", "corner": "100,200", "at.x": str(WIDE * 6 // 10), "at.y": str(HIGH * 3 // 10)}
 

@@ -1,9 +1,11 @@
 """The page's routes: nothing of anybody without link and PIN, nothing done without the session's own form."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import pytest
 from aiohttp import ClientResponse, web
@@ -15,14 +17,14 @@ from bridges.portal.ids import form_mark, new_token
 from bridges.portal.papers import Wished
 from bridges.portal.server import PortalPages
 from bridges.portal.views import Closed, Doubtful, House, Question, RoomView, Shown, View
-from policies.language import Language
-from policies.phrase import phrase
+from policies.words.language import Language
+from policies.words.phrase import phrase
 
 pytestmark = pytest.mark.enable_socket
 
 AT = datetime(2026, 1, 5, 10, tzinfo=UTC)
 LINK, PIN = new_token(), "123456"
-HOUSE = House("Town Mediation", "+1 555 0100")
+HOUSE = House("Town Mediation", "+1 555 0100", discreet_host="letters.example")
 VIEW = View(
     name="Carl",
     is_enrolled=True,
@@ -63,6 +65,7 @@ class FakePortal:
     paused: list[str] = field(default_factory=list)
     wished: list[Wished] = field(default_factory=list)
     locked: bool = False
+    discreet: bool = False
     before: str = ""
 
     async def open(self, link: str, pin: str) -> str | Closed:
@@ -84,6 +87,9 @@ class FakePortal:
         if session in self.sessions:
             self.acts.append((nonce, what, values))
         return session in self.sessions
+
+    async def may_be_named(self, link: str) -> bool:
+        return link != LINK or not self.discreet
 
     async def pause(self, link: str) -> None:
         self.paused.append(link)
@@ -240,9 +246,37 @@ async def test_a_link_to_pause_that_is_only_followed_does_nothing(browser: Brows
 
 async def test_whoever_leaves_is_out(browser: Browser) -> None:
     await browser.enter()
-    await browser.http.post("/p/leave", data={"mark": form_mark(browser.session)})
+    bye = await browser.http.post("/p/leave", data={"mark": form_mark(browser.session)})
     assert not browser.portal.sessions
+    assert 'href="/p/forget.css"' in await bye.text()
+    forget = await browser.http.get("/p/forget.css")
+    assert (forget.headers["Clear-Site-Data"], forget.headers["Cache-Control"]) == ('"cache"', "no-store")
     assert (await browser.http.get("/p/rooms")).status == 403
+
+
+async def test_one_link_ends_the_session_and_leads_elsewhere_at_once(browser: Browser) -> None:
+    door = await browser.http.get(f"/p/{LINK}")
+    assert 'href="/p/exit"' in await door.text()
+    await browser.enter()
+    answer = await browser.http.get("/p/exit")
+    assert (answer.status, answer.headers["Refresh"]) == (200, f"0; url={HOUSE.leave_to}")
+    page = await answer.text()
+    assert 'href="/p/forget.css"' in page
+    assert not [word for word in (HOUSE.organisation, "Carl", "ediation") if word in page]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.cookies["mediatrix"]["max-age"] == "0"
+    assert not browser.portal.sessions
+    back = await browser.http.get("/p/rooms")
+    assert back.status == 403
+    assert "Carl" not in await back.text()
+
+
+async def test_the_link_out_leads_elsewhere_without_a_session_too_and_ends_nobody_elses(browser: Browser) -> None:
+    await browser.enter()
+    browser.http.session.cookie_jar.clear()
+    assert HOUSE.leave_to in (await browser.http.get("/p/exit")).headers["Refresh"]
+    assert browser.portal.sessions
 
 
 async def test_words_can_not_become_markup_and_nothing_is_fetched_from_elsewhere(browser: Browser) -> None:
@@ -320,3 +354,61 @@ async def test_what_is_older_is_a_page_further_back(browser: Browser) -> None:
     assert 'href="/p/rooms?before=i%267"' in await (await browser.http.get("/p/rooms")).text()
     await browser.http.get("/p/rooms?before=i%267")
     assert browser.portal.before == "i&7"
+
+
+TELLING = ("Town Mediation", "+1 555 0100", "mediat", "!page", "genuine")
+
+
+async def _without_a_pin(browser: Browser, host: str, link: str) -> list[str]:
+    """Whatever somebody is shown who has nothing but a link, and the page of whoever has no session any more."""
+    headers, door = {"Host": host}, f"/p/{link}"
+    ways = (("GET", door), ("GET", f"{door}/pause"), ("POST", f"{door}/pause"), ("POST", door), ("GET", "/p/rooms"))
+    answers = [await browser.http.request(how, where, headers=headers, data={"pin": "000000"}) for how, where in ways]
+    browser.portal.locked = True
+    answers += [await browser.http.post(door, headers=headers, data={"pin": "000000"}) for _ in range(22)]
+    return [await answer.text() for answer in answers]
+
+
+async def test_a_discreet_person_s_link_does_not_say_who_we_are_before_the_pin(browser: Browser) -> None:
+    browser.portal.discreet = True
+    for shown in await _without_a_pin(browser, "town.example", LINK):
+        assert not [word for word in TELLING if word in shown], shown
+
+
+async def test_under_the_discreet_name_of_the_server_no_link_says_who_we_are(browser: Browser) -> None:
+    for link in (LINK, new_token(), "x"):
+        for shown in await _without_a_pin(browser, "letters.example", link):
+            assert not [word for word in TELLING if word in shown], shown
+
+
+async def test_any_other_link_says_who_asks_for_the_pin(browser: Browser) -> None:
+    browser.portal.discreet = True
+    shown = (await _without_a_pin(browser, "town.example", new_token()))[0]
+    assert HOUSE.organisation in shown
+    assert HOUSE.telephone in shown
+
+
+async def test_who_has_left_leaves_no_name_of_ours_on_the_screen(browser: Browser) -> None:
+    await browser.enter()
+    answer = await browser.http.post("/p/leave", data={"mark": form_mark(browser.session)})
+    assert HOUSE.organisation not in await answer.text()
+
+
+@pytest.mark.parametrize("trouble", ["stuck", "lost"])
+async def test_whoever_leaves_quickly_is_gone_whatever_the_database_does(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    await browser.enter()
+    free = asyncio.Event()
+
+    async def leave(session: str) -> None:
+        if trouble == "lost":
+            raise OSError(session)
+        await free.wait()
+
+    monkeypatch.setattr(browser.portal, "leave", leave)
+    answer = await browser.http.get("/p/exit", allow_redirects=False)
+    free.set()
+    assert answer.status == HTTPStatus.OK
+    assert HOUSE.leave_to in answer.headers["Refresh"]
+    assert answer.cookies["mediatrix"].value == ""

@@ -20,11 +20,11 @@ from bridges.whatsapp.convert_out import (
 )
 from catalogue import said
 from policies.case import Kind
-from policies.choice import CHOOSE, UNDO
 from policies.effects import Labels
-from policies.language import Language
-from policies.phrase import phrase
-from policies.text import clean
+from policies.questions.choice import CHOOSE, UNDO
+from policies.words.language import Language
+from policies.words.phrase import phrase
+from policies.words.text import clean
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, PRIVATE
 from tests.fakes.graph import TOKEN, FakeGraph, Phone
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, ImageOps, ImageSequence, UnidentifiedImageError
 
 from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.kinds.made import Change, Made, Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _NEEDED: Final = ("transparency", "duration", "loop", "background", "disposal")
 """What of a picture's notes is part of how it looks."""

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Final
 
 from appservice.documents.pipeline import limits
-from policies.files import Kind
-from policies.phrase import phrase
+from policies.documents.files import Kind
+from policies.words.phrase import phrase
 
 
 class Reason(Enum):

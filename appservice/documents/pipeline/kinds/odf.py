@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from appservice.documents.pipeline import packed
 from appservice.documents.pipeline.kinds import xmlparts
 from appservice.documents.pipeline.kinds.made import Change, Made, Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _OFFICE: Final = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
 _BARE_NOTES: Final = f'<office:document-meta xmlns:office="{_OFFICE}" office:version="1.3"/>'.encode()

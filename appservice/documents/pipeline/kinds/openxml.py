@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from appservice.documents.pipeline import packed
 from appservice.documents.pipeline.kinds import xmlparts
 from appservice.documents.pipeline.kinds.made import Change, Made, Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _RELATIONS: Final = "http://schemas.openxmlformats.org/package/2006/relationships"
 _PROPERTIES: Final = "http://schemas.openxmlformats.org/officeDocument/2006"

@@ -11,7 +11,7 @@ import pypdfium2
 
 from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.kinds.made import Change, Made, Reason, Unacceptable
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _TAIL: Final = 1024
 _NOTHING: Final = b" \t\r\n\x00\x0c"

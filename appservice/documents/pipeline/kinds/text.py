@@ -6,8 +6,8 @@ from typing import BinaryIO, Final
 
 from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.kinds.made import Change, Made, Reason, Unacceptable
-from policies.files import Kind
-from policies.text import clean
+from policies.documents.files import Kind
+from policies.words.text import clean
 
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 

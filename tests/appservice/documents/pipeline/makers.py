@@ -12,7 +12,7 @@ from typing import Final
 import pikepdf
 from PIL import Image
 
-from policies.files import Kind
+from policies.documents.files import Kind
 
 _OFFICE: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"

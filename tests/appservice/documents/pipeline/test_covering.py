@@ -20,9 +20,9 @@ from appservice.documents.pipeline.covering import Order, cover
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
 from appservice.documents.pipeline.redact import Covered, Covering
 from appservice.documents.pipeline.workshop import Workshop
-from policies.document import Area
-from policies.files import Kind
-from policies.filing import Refused
+from policies.documents.document import Area
+from policies.documents.files import Kind
+from policies.documents.filing import Refused
 from tests.appservice.documents.pipeline import makers
 
 SECRET = b"Alice Smith owes 300,000"

@@ -20,9 +20,9 @@ from appservice.documents.pipeline.kinds.made import KEEPABLE, Change, Reason
 from appservice.documents.pipeline.limits import MEGABYTE, Allowance
 from appservice.documents.pipeline.outcome import Clean
 from appservice.documents.pipeline.workshop import Workshop
-from policies.files import Kind, file_name
-from policies.filing import Refused
-from policies.phrase import verbatim
+from policies.documents.files import Kind, file_name
+from policies.documents.filing import Refused
+from policies.words.phrase import verbatim
 from tests.appservice.documents.pipeline import makers
 from tests.appservice.documents.pipeline.test_workshop import laughing
 

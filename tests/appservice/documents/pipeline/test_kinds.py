@@ -12,7 +12,7 @@ from PIL import Image
 
 from appservice.documents.pipeline import orders, tasks
 from appservice.documents.pipeline.kinds.made import Change, Reason
-from policies.files import Kind
+from policies.documents.files import Kind
 from tests.appservice.documents.pipeline import makers
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from appservice.documents.pipeline import limits, orders, tasks
 from appservice.documents.pipeline.kinds.made import Reason
-from policies.files import Kind
+from policies.documents.files import Kind
 from tests.appservice.documents.pipeline import makers
 from tests.appservice.documents.pipeline.test_kinds import examined, refusal
 

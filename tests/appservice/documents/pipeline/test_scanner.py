@@ -14,7 +14,7 @@ from appservice.documents.pipeline.examine import Pipeline
 from appservice.documents.pipeline.outcome import Clean
 from appservice.documents.pipeline.scanner import Clamd, Harmless, Infected, Scanned, Unscanned
 from appservice.documents.pipeline.workshop import Workshop
-from policies.filing import Refused, Waits
+from policies.documents.filing import Refused, Waits
 
 BAD = b"known to be bad"
 MOST = 200_000

@@ -15,8 +15,8 @@ from PIL import Image, ImageChops
 from appservice.documents.pipeline.copies import Copies, NotMade
 from appservice.documents.pipeline.limits import MEGABYTE, Allowance
 from appservice.documents.pipeline.workshop import Workshop
-from policies.files import Kind
-from policies.recipient import MARKED, Stamp
+from policies.documents.files import Kind
+from policies.documents.recipient import MARKED, Stamp
 from tests.appservice.documents.pipeline import makers
 
 STAMP = Stamp("Carl", datetime(2026, 1, 5, 10, tzinfo=UTC), "K7Q2ABXY")

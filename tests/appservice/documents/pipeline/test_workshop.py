@@ -21,9 +21,9 @@ from appservice.documents.pipeline.limits import MEGABYTE, SIDE, Allowance
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.pages import Page, Pages, Unrendered, Watermark
 from appservice.documents.pipeline.workshop import Workshop
-from policies.files import Kind
-from policies.filing import Refused, Waits
-from policies.phrase import verbatim
+from policies.documents.files import Kind
+from policies.documents.filing import Refused, Waits
+from policies.words.phrase import verbatim
 from tests.appservice.documents.pipeline import makers
 
 MARK = Watermark("Bea", datetime(2026, 11, 22, 9, tzinfo=UTC), "K7Q2")

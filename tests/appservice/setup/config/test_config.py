@@ -11,7 +11,7 @@ import yaml
 from appservice.setup import config
 from appservice.setup.init import InitOptions, create
 from appservice.setup.mistakes import ConfigError, Mistake
-from policies.rulebook import Rulebook, Trial
+from policies.moderation.rulebook import Rulebook, Trial
 
 Edit = Callable[[dict[str, Any]], None]
 OPTIONS = InitOptions(

@@ -1,0 +1,67 @@
+"""Who may be sent a document itself, over a channel outside Matrix: a copy of their own, by grant and consent (D5).
+
+By default they get a card, and a link to the page. What is sent can't be taken back, so it goes only by somebody's word
+for this one person, to a channel on which they agreed to get words, and never what was not examined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from policies.case import Case, Network, Person
+from policies.documents.carrying import Enclose
+from policies.documents.document import Action, Document, Version
+from policies.documents.files import Kind
+from policies.documents.recipient import Way
+from policies.documents.rights import Allowed, Denied, Wish, may
+from policies.networks.capabilities import CAPABILITIES
+from policies.networks.delivery import Cancel, Go, Verdict, by_link
+from policies.words.phrase import Phrase, phrase
+
+WAYS: Mapping[Network, Way] = MappingProxyType({Network.EMAIL: Way.MAIL, Network.WHATSAPP: Way.WHATSAPP})
+"""The networks that can carry a document."""
+
+
+def may_enclose(case: Case, enclose: Enclose, at: datetime) -> Verdict:
+    """Whether a version may still be sent to that person; asked again right before it leaves."""
+    document, person = case.document(enclose.document), case.person(enclose.to)
+    version = document.version(enclose.version) if document else None
+    if document is None or version is None or version.served.sha256 != enclose.sha256:
+        return Cancel("it is not the document that it was")
+    if person is None:
+        return Cancel("whom it is for takes no part in the case")
+    wish = Wish(person.id, Action.DOWNLOAD, version.number, at)
+    access = may(case, document, wish)
+    if isinstance(access, Denied):
+        return Cancel("they may not download it")
+    why = endless(access) or not_enclosed(document, version, person)
+    return Cancel(str(why)) if why else Go()
+
+
+def endless(access: Allowed) -> Phrase | None:
+    """Why what they were granted gives no copy that stays with them; None: it does."""
+    if access.grant and access.grant.most is not None:
+        return phrase("it was granted for so many openings, and a copy has no such end")
+    return None
+
+
+def not_enclosed(document: Document, version: Version, person: Person) -> Phrase | None:
+    """Why somebody who may download a version is not sent it; None: they can be."""
+    if person.endpoint.network not in WAYS:
+        return phrase("their channel does not carry documents")
+    if not person.endpoint.is_confirmed:
+        return phrase("they have not confirmed their address yet")
+    if person.endpoint.content_consent is None:
+        return phrase("they have agreed to links alone")
+    if by_link(person):
+        return phrase("what is mailed to them may tell nothing")
+    if version.kind is Kind.OTHER or document.quarantined:
+        return phrase("it was not examined")
+    most = CAPABILITIES[person.endpoint.network].files.get(version.kind)
+    if most is None:
+        return phrase("their channel carries no documents of that kind")
+    if version.served.size > most:
+        return phrase("it has more than {most} MB", most=most // 1_000_000)
+    return None

@@ -1,0 +1,140 @@
+"""Whether what was decided may still be sent (I3): at sending, a delivery can wait or be cancelled, never widened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
+from policies.moderation.floor import objection
+from policies.moderation.mode import Mode
+from policies.networks.digest import next_digest
+from policies.networks.quiet import still_until
+from policies.people.membership import readers
+from policies.words.phrase import Phrase, phrase
+from policies.words.text import moment
+
+CARRIED_BY: Mapping[Network, Phrase] = MappingProxyType(
+    {
+        Network.MATRIX: phrase("in Matrix"),
+        Network.EMAIL: phrase("by mail"),
+        Network.WHATSAPP: phrase("by WhatsApp"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may go, as decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet; `key` names what it waits for, `until` when it is over by itself, where that is known."""
+
+    why: str
+    key: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Not any more."""
+
+    why: str
+
+
+Verdict = Go | Wait | Cancel
+
+
+def may_post(case: Case, conversation: Conversation, author: PersonId | None) -> Verdict:
+    """Whether words may still be posted in a conversation's room: by the bot (no author), or by a person's ghost."""
+    if author is None:
+        return Go()
+    if author not in readers(case, conversation):
+        return Cancel("its author no longer takes part there")
+    why = objection(case, author, conversation, said=True)
+    return Wait(why, floor_key(case)) if why else Go()
+
+
+def may_address(case: Case, conversation: Conversation, to: PersonId, code: str | None = None) -> Verdict:
+    """Whether something may still be said to one reader of a conversation. `code`: of a question, while it is open."""
+    if to not in readers(case, conversation):
+        return Cancel("whom it is for no longer takes part there")
+    if code and not any(a.code == code and a.asked == to for a in case.asks):
+        return Cancel("the question is closed")
+    return Go()
+
+
+def may_publish(case: Case, conversation: Conversation, audience: frozenset[PersonId]) -> Verdict:
+    """Whether released words may still be shown: only to those for whom they were released."""
+    if not readers(case, conversation) <= audience:
+        return Cancel("somebody reads there now for whom it was not released; release it again")
+    if case.phase in {Phase.PAUSED, Phase.CLOSED}:
+        return Wait(f"the mediation is {case.phase}", floor_key(case))
+    if conversation == JOINT and case.floor.mode is Mode.CLOSED:
+        return Wait("the joint room is closed", floor_key(case))
+    return Go()
+
+
+def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
+    """Whether words may still be sent to a person's channel outside Matrix."""
+    person = case.person(to)
+    if person is None or to not in readers(case, conversation):
+        return Cancel("the reader no longer takes part there")
+    if person.endpoint.doubt is not None:
+        return Wait("it may be another person who reads there now", channel_key(case, person.endpoint.id))
+    if person.endpoint.silence is not None:
+        return Wait(f"nothing is sent there for now: {person.endpoint.silence}", channel_key(case, person.endpoint.id))
+    if person.endpoint.network is Network.WHATSAPP and person.endpoint.content_consent is None:
+        # WhatsApp wants an opt-in before anything at all is sent.
+        return Wait("no consent to WhatsApp is on record", channel_key(case, person.endpoint.id))
+    return Go()
+
+
+def may_disturb(case: Case, to: PersonId, at: datetime) -> Verdict:
+    """Whether something may be sent to a person's channel outside Matrix at that time."""
+    person = case.person(to)
+    until = still_until(person.quiet, person.rests, at) if person else None
+    if person is None or until is None:
+        return Go()
+    return Wait(f"it is quiet there until {moment(until, case.zone)}", channel_key(case, person.endpoint.id), until)
+
+
+def may_come_alone(case: Case, to: PersonId, said: datetime, at: datetime) -> Verdict:
+    """Whether what somebody else said then may be sent to a person at that time, or waits for a digest.
+
+    A question goes at once, with all that was said before it: it may be about that.
+    """
+    person = case.person(to)
+    if person is None or person.digest is None or person.endpoint.network is not Network.EMAIL:
+        return Go()
+    if any(ask.asked == to and ask.at >= said for ask in case.asks):
+        return Go()
+    until = next_digest(person.digest, person.quiet, said)
+    if until is None or until <= at:
+        return Go()
+    return Wait(f"it goes with the digest of {moment(until, case.zone)}", channel_key(case, person.endpoint.id), until)
+
+
+def by_link(person: Person) -> bool:
+    """Whether no words go to that person's mailbox: only a link, behind which they are read (the default).
+
+    Whose mailbox it is, nobody but its person can say: whatever a mediator wrote down, an address with a slip in it is
+    a stranger's.
+    """
+    channel = person.endpoint
+    wants_words = channel.content_consent is not None and person.discreet is None
+    return channel.network is Network.EMAIL and not (wants_words and channel.is_confirmed)
+
+
+def floor_key(case: Case) -> str:
+    """What words wait for whose author may not speak any more; `Resume` wakes them."""
+    return f"floor:{case.id}"
+
+
+def channel_key(case: Case, endpoint: EndpointId) -> str:
+    """What deliveries wait for that need something of a channel; `Resume` wakes them."""
+    return f"channel:{case.id}:{endpoint}"

@@ -1,0 +1,1 @@
+"""Questions that bind: put, answered once, and what a yes performs."""

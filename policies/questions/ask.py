@@ -1,0 +1,200 @@
+"""A question to one person whose answer binds, and the acts that a yes can perform. Values; `asking` is their life."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.moderation.agreement import Confidentiality
+from policies.names import Conversation, MessageId, Network, PersonId, Phase, ReleaseId
+from policies.people.stranger import StrangerId
+
+
+@dataclass(frozen=True, slots=True)
+class Removing:
+    """Somebody takes part no more."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """The rooms are brought to the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """The asked person accepts the agreement to mediate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopting:
+    """The case gets a new version of its agreement, with this text and this confidentiality."""
+
+    text: str
+    confidentiality: Confidentiality
+
+
+@dataclass(frozen=True, slots=True)
+class Consenting:
+    """The asked person lets these words of theirs be shown to these readers."""
+
+    release: ReleaseId
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """The mediator has seen the preview: words are released, or their author is asked first."""
+
+    release: ReleaseId
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """The asked person lets everyone read these words, which they wrote in private."""
+
+    author: PersonId
+    message: MessageId
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakingBack:
+    """The asked person keeps private, after all, what everyone would read in a moment. `how` they let them, for the
+    record."""
+
+    author: PersonId
+    message: MessageId
+    words: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawing:
+    """Somebody withdraws from the mediation."""
+
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcasting:
+    """These words go to each side separately."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The mediation is over, in this phase."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Wondering:
+    """The mediator asks something that is answered by yes or no; nothing follows from it by itself."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakingOver:
+    """The asked mediator takes the case over from another, who is out of it then."""
+
+    former: PersonId
+    successor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class WritingToStranger:
+    """These words of a mediator's go to somebody who takes part in no case."""
+
+    to: StrangerId
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Somebody who was entered on a wrong side comes onto this one."""
+
+    person: PersonId
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switching:
+    """Somebody is reached over this network from now on, at this address, and no more where they were."""
+
+    person: PersonId
+    network: Network
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """A mediator is told at this address that something waits at the desk: the code was sent there alone."""
+
+    person: PersonId
+    address: str
+    network: Network = Network.EMAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """The channel of that person, in the mediators' room, is theirs: the code came from there, or went there alone."""
+
+    person: PersonId
+
+
+Act = (
+    Removing
+    | Mending
+    | Accepting
+    | Adopting
+    | Consenting
+    | Passing
+    | Sharing
+    | TakingBack
+    | Withdrawing
+    | Broadcasting
+    | Ending
+    | Wondering
+    | TakingOver
+    | WritingToStranger
+    | Moving
+    | Switching
+    | Reaching
+    | Proving
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a yes is about: these exact words, for these readers."""
+
+    words: str
+    audience: frozenset[PersonId] = frozenset()
+
+    @property
+    def sha256(self) -> str:
+        """Of both together; nothing that differs has the same."""
+        return hashlib.sha256(json.dumps([self.words, sorted(self.audience)]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question. It is answered once, by whom it was put to, where it was put, in time; or not at all.
+
+    `code` is the short word that the answer must repeat, so that it can't be taken for another question's. `binds` is
+    the `Meaning.sha256` of what was shown: if that is another by the time of the answer, the answer is void.
+    """
+
+    code: str
+    asked: PersonId
+    where: Conversation
+    act: Act
+    binds: str
+    at: datetime
+    expires: datetime

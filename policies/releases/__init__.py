@@ -1,0 +1,1 @@
+"""The ways of words out of a private room."""

@@ -1,0 +1,1 @@
+"""What a mediator did last, and how it is taken back."""

@@ -1,0 +1,1 @@
+"""How things are said: phrases, languages, clocks, and foreign text made harmless."""
