@@ -1,7 +1,7 @@
 """Telling one person alone: a code, into the room of theirs that nobody else reads (`policies.people.codes`).
 
-It is of use for minutes. So it waits for its room, and for its person to come in, and for nothing else: where the room
-or its person is in doubt, nothing is said, and the desk learns it.
+It is of use for minutes. So it waits for its room to stand and to be put in order, and for its person to come in, and
+for nothing else: where the room or its person is in doubt, nothing is said, and the desk learns it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from policies.plan import code_key
 from rooms.carriers import Poster, Posting
 from rooms.clearance import until_confirmed
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
+from rooms.mending import not_while_mending
 from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.ports import Database, Standing
 from rooms.provision import Report, fitness, room_wait_key
@@ -53,6 +54,7 @@ async def confide(
         return wait, Report()
     fit = await fitness(database, homeserver, case_id, record)
     if isinstance(fit, str):
+        await not_while_mending(database, case_id)
         return _untold(f"ALARM: their room for codes is not as it should be: {fit}", case.name_of(told.to))
     if not fit.audience:
         return Parked(wait.key, "whom it is for has not come into the room yet", told.until), Report()

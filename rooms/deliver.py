@@ -46,14 +46,24 @@ from rooms.ids import EventId, UserId
 from rooms.lanes import identity_wait_key
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.marks import Mark
+from rooms.mending import not_while_mending
 from rooms.noticing import DeskNotice
 from rooms.outcome import STOPPED, Cancelled, Outcome, Parked, Sent, Unanswered
-from rooms.outgoing import MATRIX, PEOPLE, ROOMS, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
+from rooms.outgoing import MATRIX, PEOPLE, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd, stands_by
 from rooms.ports import Database, RoomRecord, Standing, Work
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
-from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, reconcile_codes, room_wait_key
-from rooms.queue import Item, State
+from rooms.provision import (
+    Fit,
+    Report,
+    fitness,
+    preview,
+    previewed,
+    reconcile,
+    reconcile_codes,
+    room_wait_key,
+)
+from rooms.queue import Item
 from rooms.triage import StrangerWork
 from rooms.withheld import is_reaction, now_or_never, reaction_withheld, withheld
 
@@ -252,7 +262,7 @@ class Deliverer:
             return wait, Report()
         fit = await fitness(self._database, self._homeserver, case_id, record)
         if isinstance(fit, str):
-            await self._not_while_mending(case_id)
+            await not_while_mending(self._database, case_id)
             return wait, await self._suspend(case_id, record, fit, label(effect.conversation, case))
         if author and sender not in fit.audience:
             # Its invitation is on its way: whoever came in by a code may write at once.
@@ -306,17 +316,6 @@ class Deliverer:
         async with self._database.begin() as work:
             await work.outbox.wake(key)
         raise Trouble(AFTER_YOU, transient=True)
-
-    async def _not_while_mending(self, case_id: CaseId) -> None:
-        """A room that is being put in order, say because somebody was taken off, is no cause for alarm yet.
-
-        Raises a transient Trouble: what is to be said waits in its place. If the room stays unfit, the reconciliation
-        reports it.
-        """
-        async with self._database.begin() as work:
-            due = await work.outbox.in_state((State.READY,), case_id)
-        if any(item.kind == ROOMS for item in due):
-            raise Trouble("the case's rooms are being put in order", transient=True)
 
     async def _suspend(self, case_id: CaseId, record: RoomRecord, wrong: str, name: str) -> Report:
         """Nothing more goes there until a reconciliation found it fit; the report has one made (I9)."""

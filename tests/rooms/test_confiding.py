@@ -13,11 +13,12 @@ from policies.plan import code_key, plan
 from policies.showing import GiveLink
 from policies.words.phrase import verbatim
 from rooms.handle import Handler
-from rooms.homeserver import ReaderFrozen
+from rooms.homeserver import ReaderFrozen, Trouble
 from rooms.outcome import Cancelled, Parked, Sent
+from rooms.outgoing import ROOMS
 from rooms.queue import ItemId
 from tests.policies.builders import caucus_of, named
-from tests.rooms.builders import ALICE, AT, BOT, CODEC, HOUSE, STRANGER, Site
+from tests.rooms.builders import ALICE, AT, BOT, CODEC, HOUSE, STRANGER, Site, item_of
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 CODE = "1234 5678"
@@ -144,3 +145,37 @@ async def test_a_link_in_the_private_room_has_its_code_elsewhere_and_the_record_
         assert token not in line.words
     assert not [thing for thing in site.outbox() if isinstance(thing, Tell) and thing.conversation == DESK]
     assert not any(isinstance(thing, Reconcile) for thing in site.outbox())
+
+
+async def test_while_its_room_is_being_put_in_order_it_waits_and_the_desk_has_no_alarm() -> None:
+    site, told = await alone()
+    await _put(site, Reconcile(codes_of=told.to))
+    room = site.room(code_key(told.to))
+    site.synapse.member(room, BOT, STRANGER, "join")
+    await site.changed(room.id)
+    with pytest.raises(Trouble) as trouble:
+        await site.deliver(told)
+    assert trouble.value.transient
+    assert not site.poster.posted
+    await site.deliver(Reconcile(codes_of=told.to))
+    async with site.database.begin() as work:
+        await work.outbox.done(ItemId("mending"))
+    outcome, report = await site.deliver(told)
+    assert isinstance(outcome, Sent)
+    assert report.tell == ()
+    assert [posting.audience for posting in site.poster.posted] == [frozenset({ALICE})]
+
+
+async def test_a_room_that_is_never_put_in_order_lets_the_codes_time_run_out() -> None:
+    site, told = await alone()
+    await _put(site, Reconcile())
+    site.synapse.member(site.room(code_key(told.to)), BOT, STRANGER, "join")
+    late, report = await site.deliver(replace(told, until=datetime.now(UTC)))
+    assert isinstance(late, Cancelled)
+    assert "came too late" in report.tell[0]
+    assert not site.poster.posted
+
+
+async def _put(site: Site, mending: Reconcile) -> None:
+    async with site.database.begin() as work:
+        await work.outbox.put(item_of(mending, site.case.id, "mending", ROOMS))
