@@ -18,6 +18,7 @@ from policies.effects import Effect, Tell
 from policies.following import what_follows
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.outside import successor_text, with_successor
 from policies.people.joining import awaited, invited
 from policies.people.membership import may_join
 from policies.people.succession import came_to_the_desk, left_alone
@@ -99,10 +100,12 @@ def take(case: Case, given: Answer, facts: Facts) -> Outcome:
 
 def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
     """Fill a new case with the steps of its file. The first step that is refused refuses the whole."""
-    case = replace(case, rules=facts.rules, zone=facts.zone, language=facts.language)
+    case = with_successor(replace(case, rules=facts.rules, zone=facts.zone, language=facts.language), facts.successor)
     if facts.agreement:
         case = replace(case, agreements=(replace(facts.agreement, version=1),))
-    done = Done(case, "")
+    # Nobody comes in of whom the desk was never told.
+    text = f"By the service's configuration {successor_text(facts.successor)}."
+    done = Done(case, "", (Tell(DESK, text),) if facts.successor else ())
     for step in command.steps:
         outcome = step.perform(done.case, facts)
         if isinstance(outcome, Refused):

@@ -294,6 +294,8 @@ class Case:
     """Those of its mediators who have not come to the desk yet."""
     away: tuple[PersonId, ...] = ()
     """Which of its mediators left the desk."""
+    successor: str | None = None
+    """Of whom the desk was told last that the organisation has them come in when no mediator is left; a Matrix id."""
     reacted: tuple[PersonId, ...] = ()
     """Who was told how far reactions go."""
     posted: Posted | None = None

@@ -53,16 +53,7 @@ from rooms.outgoing import MATRIX, PEOPLE, Board, Codec, Decline, Enter, MailHea
 from rooms.polls import Poll, PollEnd, stands_by
 from rooms.ports import Database, RoomRecord, Standing, Work
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
-from rooms.provision import (
-    Fit,
-    Report,
-    fitness,
-    preview,
-    previewed,
-    reconcile,
-    reconcile_codes,
-    room_wait_key,
-)
+from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, reconcile_codes, room_wait_key
 from rooms.queue import Item
 from rooms.triage import StrangerWork
 from rooms.withheld import is_reaction, now_or_never, reaction_withheld, withheld

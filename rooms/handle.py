@@ -38,7 +38,7 @@ from policies.networks import portal
 from policies.networks.counting import counting, decide_counting
 from policies.networks.mailbox import believed, waits_for
 from policies.outcome import Facts, quoted_from
-from policies.outside import decide_outside
+from policies.outside import decide_outside, decide_successor
 from policies.people import lobby
 from policies.people.codes import decide_entered
 from policies.people.identity import Identity
@@ -169,6 +169,14 @@ class Handler:
         """Something about a case's rooms changed in Matrix that we did not do: look, and repair."""
         case = await self._case(case_id)
         await self._applier.apply(case, Decision(case, (Reconcile(),), "drift", "a room of the case changed"))
+
+    async def started(self, case_id: CaseId) -> None:
+        """The service has started: the desk learns what its configuration says anew, and the rooms are looked at."""
+        case = await self._case(case_id)
+        decision = decide_successor(case, self._house.successor)
+        if decision.case != case:
+            await self._applier.apply(case, decision)
+        await self.drift(case_id)
 
     async def tampered(self, case_id: CaseId, where: Conversation | RoomKey, by: UserId, what: str) -> None:
         """Somebody other than us changed a setting of one of a case's rooms; by its key: one that serves no

@@ -1,4 +1,5 @@
-"""The rounds after a start: what changed in any case's rooms while we were away is looked at, and repaired (R6).
+"""The rounds after a start: what changed in any case's rooms while we were away is looked at, and repaired (R6); and
+each desk learns whom the configuration has come in when no mediator is left, before they do (A4).
 
 Nobody waits for them: a room is looked at before anything is sent there, too. So they go gently, some cases at a time,
 for the homeserver has others to serve; and they pass over cases that are over.
@@ -82,5 +83,5 @@ class Rounds:
         if case is None or case.phase is Phase.CLOSED:
             return False
         item = item_id(f"start/{case_id}/{time.time()}")
-        await Handler(work, self._codec, self._house, item, datetime.now(UTC)).drift(case_id)
+        await Handler(work, self._codec, self._house, item, datetime.now(UTC)).started(case_id)
         return True

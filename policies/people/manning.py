@@ -8,6 +8,7 @@ from dataclasses import replace
 from policies.case import DESK, Case, Endpoint, EndpointId, Network, Participation, Person, PersonId, Role
 from policies.effects import Decision, Tell
 from policies.following import what_follows
+from policies.outside import manned_text
 
 
 def manned(case: Case, mediators: Mapping[str, str]) -> Case:
@@ -40,5 +41,9 @@ def decide_manned(
     rule = f"{case.sort}-manned"
     if after == case and not is_new:
         return Decision(case, (), rule, "they are there")
-    told = (Tell(DESK, steps),) if is_new else ()
-    return Decision(after, (*what_follows(case, after), *told), rule, "as configured")
+    if is_new:
+        return Decision(after, (*what_follows(case, after), Tell(DESK, steps)), rule, "as configured")
+    come, gone = ([p.name for p in of.people if not other.person(p.id)] for of, other in ((after, case), (case, after)))
+    told = (Tell(DESK, manned_text(come, gone)),) if come or gone else ()
+    # Those who are there learn it before anybody is let in.
+    return Decision(after, (*told, *what_follows(case, after)), rule, "as configured")

@@ -99,6 +99,7 @@ async def test_a_mediator_is_told_by_mail_and_a_successor_comes_when_none_is_lef
     mia: Staff, arrive: Arrive, case_node: Node
 ) -> None:
     desk, alice = await asyncio.gather(mia.open_case(), arrive("alice"))
+    await desk.told(f"Sue ({mia.world.homeserver.user_id(SUCCESSOR)}) comes in as the mediator")
     await desk.add("Alice", alice.user_id)
     hers = await desk.caucus(alice)
 

@@ -14,7 +14,7 @@ from policies.documents.carrying import Hand
 from policies.documents.document import BlobId, Kept
 from policies.documents.files import Kind
 from policies.documents.filing import Filing, Passed, decide_filed
-from policies.effects import Announce, Inform, Introduce, Relay, Tell
+from policies.effects import Announce, Inform, Introduce, Reconcile, Relay, Tell
 from policies.message import File, FileRef, SignedWebhook, Text
 from policies.outcome import Refused
 from policies.people.colleagues import ROOM, home_of, new_room
@@ -129,6 +129,18 @@ def test_who_is_manned_anew_keeps_its_colleagues_and_a_new_one_is_no_colleague()
     assert {p.name for p in after.people} == {"Max", "Ina", "Nora"}
     assert [p.name for p in after.people if not after.is_staff(p.id)] == ["Nora"]
     assert readers(after, ROOM) == {p.id for p in after.people}
+
+
+def test_whom_the_configuration_brings_or_takes_away_the_others_are_told_before_anybody_is_let_in() -> None:
+    decision = decide_manned(CASE, {"@max:example.org": "Max", "@ina:example.org": "Ina"}, is_new=False, steps="")
+    told, *follows = decision.effects
+    assert isinstance(told, Tell)
+    assert told.conversation == DESK
+    assert told.text.startswith("BY AN ADMINISTRATOR, not by a mediator")
+    assert "Ina reads here from now on, and Mia reads here no more." in told.text
+    assert of_kind(Reconcile, follows)
+    again = decide_manned(decision.case, {"@max:example.org": "Max", "@ina:example.org": "Ina"}, is_new=False, steps="")
+    assert again.effects == ()
 
 
 def test_a_lapsed_code_puts_them_out_and_what_they_were_asked_goes_with_them() -> None:

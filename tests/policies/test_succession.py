@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from policies.acts import create
 from policies.case import DESK, JOINT, Case, CaseId, Network, Phase, Role
 from policies.commands.opening import NewCase
@@ -10,6 +12,7 @@ from policies.commands.people import AddPerson
 from policies.due import decide_due
 from policies.effects import Inform, Reconcile, Tell
 from policies.outcome import Done, Facts
+from policies.outside import decide_successor
 from policies.people.membership import conversations, readers
 from policies.people.succession import AFTER, came_to_the_desk, left_the_desk
 from policies.routing import decide_departure
@@ -145,3 +148,39 @@ async def test_whoever_leaves_and_comes_to_the_desk_is_known_from_the_room_itsel
     async with site.database.begin() as work:
         await handler(work, "elsewhere").departed(CASE, mia, JOINT)
     assert site.database.committed.cases[CASE.id].away == ()
+
+
+# --- whom the configuration names
+
+
+def test_a_new_cases_desk_is_told_who_would_come_in() -> None:
+    mia = AddPerson("Mia", Network.MATRIX, "@mia:example.org", Role.MEDIATOR)
+    opened = create(Case(CaseId("1042"), "Smith"), NewCase("Smith", (mia,)), KNOWN)
+    assert isinstance(opened, Done)
+    assert [t.conversation for t in of_kind(Tell, opened.effects) if "Max (@max:example.org) comes in" in t.text] == [
+        DESK
+    ]
+    assert not decide_successor(opened.case, KNOWN.successor).effects
+
+
+@pytest.mark.parametrize(
+    ("before", "named", "said"),
+    [
+        (None, ("Max", "@max:example.org"), "Max (@max:example.org) comes in as the mediator when no mediator is left"),
+        ("@max:example.org", ("Eve", "@eve:example.org"), "Eve (@eve:example.org) comes in as the mediator"),
+        ("@max:example.org", None, "nobody comes in when no mediator is left"),
+    ],
+)
+def test_another_one_who_would_come_in_is_told_once_at_the_desk_alone_and_is_on_record(
+    before: str | None, named: tuple[str, str] | None, said: str
+) -> None:
+    decision = decide_successor(replace(CASE, successor=before), named)
+    (told,) = decision.effects
+    assert isinstance(told, Tell)
+    assert told.conversation == DESK
+    assert told.text.startswith("BY AN ADMINISTRATOR, not by a mediator")
+    assert said in told.text
+    assert f"So far you were told of {before or 'nobody'}." in told.text
+    assert said in decision.reason
+    assert decision.case == replace(CASE, successor=named[1] if named else None), "nobody is let in"
+    assert not decide_successor(decision.case, named).effects

@@ -16,6 +16,7 @@ from policies.names import MEDIATORS
 from policies.people.colleagues import STEPS
 from policies.people.stranger import TRIAGE
 from rooms.clock import TIME, scheduled
+from rooms.house import House
 from rooms.ids import UserId
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.policies.builders import AT, both_sides
@@ -116,3 +117,23 @@ async def test_at_a_start_what_is_configured_beside_the_cases_is_made_once(datab
     assert database.committed.cases[MEDIATORS].people, "who turns it off keeps the room as it is"
     told = [CODEC.load(i.body) for i in database.committed.outbox.items.values() if i.case == MEDIATORS]
     assert sum(isinstance(effect, Tell) and effect.text == STEPS for effect in told) == 1
+
+
+async def test_at_a_start_each_desk_learns_once_of_another_successor_and_of_none(
+    database: Flaky, rests: list[float]
+) -> None:
+    cases = await open_cases(database, 2)
+    await open_cases(database, 1, Phase.CLOSED)
+
+    async def told(house: House) -> list[CaseId | None]:
+        database.committed.outbox.items.clear()
+        await Rounds(database, CODEC, house).go()
+        items = database.committed.outbox.items.values()
+        said = [(item.case, CODEC.load(item.body)) for item in items]
+        return [case for case, effect in said if isinstance(effect, Tell) and "when no mediator is left" in effect.text]
+
+    eve = replace(HOUSE, successor=("Eve", UserId("@eve:example.org")))
+    assert await told(HOUSE) == []
+    assert await told(eve) == cases
+    assert await told(eve) == []
+    assert await told(HOUSE) == cases
