@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -34,11 +35,22 @@ class SentPart:
     """Its id at WhatsApp, once that is known. It holds the number of the person: never log it."""
 
 
+def is_begun_elsewhere(parts: Iterable[SentPart], endpoint: EndpointId) -> bool:
+    """Whether any of it may have arrived over another channel than that: one text is not told half here, half there."""
+    return any(part.endpoint != endpoint and not part.state.is_certainly_lost for part in parts)
+
+
 class SentMessages(Protocol):
     """What is kept of them, to be looked at."""
 
     async def to_person(self, case: CaseId, person: PersonId, most: int) -> tuple[SentPart, ...]:
         """The latest messages to somebody, newest first."""
+
+    async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
+        """The parts of an item that were begun, by number."""
+
+    async def begin_anew(self, item: ItemId, channels: Collection[EndpointId]) -> None:
+        """A person has it sent again: what of it went over none of those channels, counts no more."""
 
     async def heard(self, case: CaseId, endpoint: EndpointId, number: str, at: datetime) -> None:
         """They wrote to that number of ours then; an earlier time changes nothing."""

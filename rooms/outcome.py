@@ -37,6 +37,9 @@ class Cancelled:
 STOPPED: Final = "the service stopped while it was on its way"
 
 
+ELSEWHERE: Final = "it was begun over another channel of theirs, and the rest is not sent over this one by itself"
+
+
 @dataclass(frozen=True, slots=True)
 class Unanswered:
     """It left, and nobody said whether it arrived. Only a person may repeat it."""

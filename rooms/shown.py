@@ -196,6 +196,7 @@ async def dead_text(work: Work, case: Case, act: str, number: str | None) -> str
     if chosen is None:
         return f"There is no undelivered item {one_line(number)}. !dead lists them."
     if act == "retry":
+        await work.whatsapp.begin_anew(chosen.id, {person.endpoint.id for person in case.people})
         await work.outbox.revive(chosen.id)
         return f"Trying number {number} again: {chosen.note}"
     await work.outbox.stop(chosen.id, State.CANCELLED, "discarded by a mediator")

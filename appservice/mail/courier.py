@@ -37,7 +37,8 @@ from rooms.addresses import ReplyAddress
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
-from rooms.outcome import Outcome, Sent, TakenOver, Unanswered
+from rooms.messages import is_begun_elsewhere
+from rooms.outcome import ELSEWHERE, Outcome, Sent, TakenOver, Unanswered
 from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
@@ -139,13 +140,10 @@ class MailCourier:
         leaving = SentMail(ids.token_hash(bounce), letter.case.id, person.id, person.endpoint.id, item.id, state, at)
         whose = Whose(letter.case.id, person.id)
         async with self._database.begin() as work:
-            if await is_with_another(work, item):
-                return TakenOver()
-            if made and self._enclosures and isinstance(letter.content, Enclose):
-                kept_back = await self._enclosures.noted(work, item, letter.content, made, at)
-                if kept_back:
-                    return kept_back
-            letter = replace(letter, more=await still_waiting(work, letter.more))
+            stopped = await self._stopped(work, item, letter, person, made, at=at)
+            if stopped:
+                return stopped
+            letter = replace(letter, more=await still_waiting(work, letter.more, person.endpoint.id))
             for one in (item, *(enclosed.item for enclosed in letter.more)):
                 await work.shelf.put(whose.case, whose.person, one.id, one.body, at)
             is_news = by_link(person) and not _leads_to_page(letter)
@@ -176,6 +174,18 @@ class MailCourier:
             # What became of the mail is known all the same, and the item's own end is stored as soon as that can be.
             logger.warning("what became of a mail could not be noted")
         return outcome_of(result)
+
+    async def _stopped(
+        self, work: ServiceWork, item: Item, letter: Letter, person: Person, made: Handout | None, *, at: datetime
+    ) -> Outcome | None:
+        """Why it does not leave now after all. Locks the item."""
+        if await is_with_another(work, item):
+            return TakenOver()
+        if is_begun_elsewhere(await work.whatsapp.of_item(item.id), person.endpoint.id):
+            return Unanswered(ELSEWHERE)
+        if made and self._enclosures and isinstance(letter.content, Enclose):
+            return await self._enclosures.noted(work, item, letter.content, made, at)
+        return None
 
     async def _note(self, leaving: SentMail, link: str, more: Sequence[Enclosed], result: SendResult) -> None:
         """For `!mail status`; of what never left, a link opens nothing, and what was enclosed waits its turn again."""

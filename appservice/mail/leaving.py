@@ -9,8 +9,10 @@ from typing import assert_never
 from appservice.ports import ServiceWork
 from bridges.email.api import Accepted, Refused, SendResult
 from bridges.unsent import NotSent, Unknown
+from policies.case import EndpointId
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed
+from rooms.messages import is_begun_elsewhere
 from rooms.outcome import Outcome, Sent, Unanswered
 from rooms.queue import Item, State
 
@@ -21,12 +23,14 @@ async def is_with_another(work: ServiceWork, item: Item) -> bool:
     return now is None or now.sending or now.state is not State.READY
 
 
-async def still_waiting(work: ServiceWork, more: Sequence[Enclosed]) -> tuple[Enclosed, ...]:
-    """Those that nobody else has sent or ended meanwhile. Locks them."""
+async def still_waiting(work: ServiceWork, more: Sequence[Enclosed], channel: EndpointId) -> tuple[Enclosed, ...]:
+    """Those that nobody else has sent or ended meanwhile, and of which nothing went elsewhere. Locks them."""
     found: list[Enclosed] = []
     for one in more:
         now = await work.outbox.get(one.item.id, lock=True)
-        if now and now.state in {State.READY, State.PARKED} and not now.sending and now.progress is None:
+        if now is None or now.state not in {State.READY, State.PARKED} or now.sending or now.progress is not None:
+            continue
+        if not is_begun_elsewhere(await work.whatsapp.of_item(now.id), channel):
             found.append(one)
     return tuple(found)
 

@@ -1,8 +1,9 @@
 """What is kept of WhatsApp beside what is said."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, null, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, null, or_, select, update
 from sqlalchemy import case as sql_case
 
 from appservice.storage.connections import Connection
@@ -77,6 +78,10 @@ class SqlWhatsAppLedger:
 
     async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
         return await self._found(SENT_PARTS.c.item == item, order=SENT_PARTS.c.part, most=10_000)
+
+    async def begin_anew(self, item: ItemId, channels: Collection[EndpointId]) -> None:
+        elsewhere = SENT_PARTS.c.item == item, SENT_PARTS.c.endpoint.not_in(channels)
+        await self._connection.execute(delete(SENT_PARTS).where(*elsewhere))
 
     async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
         columns = SENT_PARTS.c

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
@@ -38,8 +38,8 @@ from rooms.handle import Handler
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.letters import Letter, ToPerson
-from rooms.messages import SentPart
-from rooms.outcome import STOPPED, Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
+from rooms.messages import SentPart, is_begun_elsewhere
+from rooms.outcome import ELSEWHERE, STOPPED, Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
 from rooms.outgoing import Codec
 from rooms.queue import Item, State, item_id
 
@@ -142,9 +142,10 @@ class WhatsAppCourier:
             answers = await _answered(work, letter, line)
         if now is None or now.state is not State.READY or now.sending != item.sending:
             return TakenOver()
-        if item.sending and (not begun or any(part.state.uncertain for part in begun.values())):
-            return Unanswered(STOPPED)  # or it was on its way over a channel that was theirs before
         left = [n for n in range(parts) if n not in begun or not begun[n].state.left]
+        unanswered = _unanswered(item, begun.values(), person) if left else None
+        if unanswered:
+            return unanswered
         if left and line.waits and not self._may_be_shown(thread, person):
             return await self._nudge(item, line, thread)
         for number in left:
@@ -359,6 +360,13 @@ class WhatsAppCourier:
 def _is_with_file(letter: Letter) -> bool:
     """Whether its last message shows a file."""
     return isinstance(letter.content, Enclose) or recorded(letter.content) is not None
+
+
+def _unanswered(item: Item, begun: Collection[SentPart], person: Person) -> Unanswered | None:
+    """Why nothing more of it is sent unless a person says so: nobody knows how much of it they have."""
+    if item.sending and (not begun or any(part.state.uncertain for part in begun)):
+        return Unanswered(STOPPED)  # or it was on its way over a channel that was theirs before
+    return Unanswered(ELSEWHERE) if is_begun_elsewhere(begun, person.endpoint.id) else None
 
 
 async def _answered(work: ServiceWork, letter: Letter, line: _Line) -> str | None:

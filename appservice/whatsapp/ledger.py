@@ -47,9 +47,6 @@ class WhatsAppLedger(SentMessages, Protocol):
     async def keep(self, part: SentPart) -> None:
         """Store; one with the same item and number is replaced."""
 
-    async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
-        """The parts of an item that were begun, by number."""
-
     async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
         """The items that were begun to carry somebody's words to a person."""
 

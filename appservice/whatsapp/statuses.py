@@ -39,7 +39,7 @@ from rooms.handle import Handler
 from rooms.house import House
 from rooms.lanes import stranger_of
 from rooms.marks import Mark, show
-from rooms.messages import SentPart
+from rooms.messages import SentPart, is_begun_elsewhere
 from rooms.noticing import is_notice
 from rooms.outgoing import Codec
 from rooms.ports import Entry
@@ -173,6 +173,8 @@ async def _left(report: _Report) -> None:
         return
     if len(parts) == parts[0].parts and all(part.state.left for part in parts):
         await work.outbox.done(sent.id, "reported as sent")
+    elif is_begun_elsewhere(parts, report.person.endpoint.id):
+        return  # Whether the rest is still wanted, over the channel that is theirs now, a person says.
     else:
         await work.outbox.revive(sent.id)
     await report.handler.follow(report.case, decide_arrived(report.case, report.person))

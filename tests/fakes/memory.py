@@ -735,6 +735,11 @@ class MemoryWhatsAppLedger:
     async def of_item(self, item: ItemId) -> tuple[SentPart, ...]:
         return tuple(part for (of, _), part in sorted(self._tables.sent_parts.items()) if of == item)
 
+    async def begin_anew(self, item: ItemId, channels: Collection[EndpointId]) -> None:
+        parts = self._tables.sent_parts
+        for key in [key for key, part in parts.items() if part.item == item and part.endpoint not in channels]:
+            del parts[key]
+
     async def carrying(self, case: CaseId, person: PersonId, message: MessageId) -> frozenset[ItemId]:
         wanted = (case, person, message)
         parts = self._tables.sent_parts.values()

@@ -683,6 +683,22 @@ class DatabaseContract:
             assert await work.whatsapp.carrying(SMITH, CARL, MessageId("m1")) == {ItemId("i0")}
             assert await work.whatsapp.carrying(SMITH, CARL, MessageId("m2")) == set()
 
+    async def test_what_went_over_another_channel_counts_no_more_when_a_person_has_it_sent_again(
+        self, database: WideDatabase
+    ) -> None:
+        former, now = EndpointId("e2"), EndpointId("e3")
+        parts = [
+            SentPart(ItemId(item), number, 2, SMITH, CARL, channel, WhatsAppState.SENT, AT)
+            for item, number, channel in (("i", 0, former), ("i", 1, now), ("j", 0, former))
+        ]
+        async with database.begin() as work:
+            for part in parts:
+                await work.whatsapp.keep(part)
+            await work.whatsapp.begin_anew(ItemId("i"), {now, EndpointId("e4")})
+        async with database.begin() as work:
+            assert await work.whatsapp.of_item(ItemId("i")) == (parts[1],)
+            assert await work.whatsapp.of_item(ItemId("j")) == (parts[2],)
+
     async def test_a_message_is_found_by_the_words_that_it_carried_on_one_channel_alone(
         self, database: WideDatabase
     ) -> None:

@@ -86,10 +86,10 @@ class Both(WhatsAppHouse):
                     fate = await work.one(item)
                 except Trouble:
                     continue
-                async with self.database.begin() as unit:
-                    await store(unit, unit.outbox, item, fate)
                 if isinstance(fate, End):
                     await work.after(item, fate)
+                async with self.database.begin() as unit:
+                    await store(unit, unit.outbox, item, fate)
 
     def for_bea(self) -> list[Item]:
         """What was put into the outbox for her."""
