@@ -27,6 +27,8 @@ class SentMail:
     at: datetime
     detail: str = ""
     about: str = ""
+    more: tuple[ItemId, ...] = ()
+    """What left in it besides `item`."""
 
 
 class Mails(Protocol):

@@ -38,7 +38,7 @@ from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
 from rooms.messages import is_begun_elsewhere
-from rooms.outcome import ELSEWHERE, Outcome, Sent, TakenOver, Unanswered
+from rooms.outcome import ELSEWHERE, Cancelled, Outcome, Sent, TakenOver, Unanswered
 from rooms.queue import Item
 
 logger = logging.getLogger(__name__)
@@ -128,6 +128,8 @@ class MailCourier:
         """What became of the mail in which it left, by the hash that names it."""
         async with self._database.begin() as work:
             sent = await work.mails.by_bounce(mail)
+            if sent and sent.state is MailState.FAILED:
+                return Cancelled("it left in one mail with others, which came back", quietly=True)  # and was shown so
             if sent and sent.state in _LEFT:
                 return Sent("it left in one mail with others")
             # Whoever has it sent again has it sent by itself.
@@ -157,12 +159,13 @@ class MailCourier:
             )
             mail = await self._written(work, letter, person, away, made)
             await work.shelf.add_link(link, whose, person.endpoint.id, at, at + LINK_LASTS)
-            await work.mails.leaves(replace(leaving, about=about(letter, person)))
+            enclosed_items = tuple(enclosed.item.id for enclosed in letter.more)
+            await work.mails.leaves(replace(leaving, about=about(letter, person), more=enclosed_items))
             await remember_lines(work.echoes, whose.case, whose.person, letter.conversation, mail.text)
-            if letter.message:
-                await work.journal.link_mail(letter.case.id, letter.message, away.mail_id)
+            await self._link(work, item, letter)
             await work.outbox.mark_sending(item.id, None)
             for enclosed in letter.more:
+                await self._link(work, enclosed.item, enclosed.letter)
                 await work.outbox.mark_sending(enclosed.item.id, leaving.bounce_hash.encode())
         result = await send(mail, self._server)
         try:
@@ -187,6 +190,12 @@ class MailCourier:
             return await self._enclosures.noted(work, item, letter.content, made, at)
         return None
 
+    async def _link(self, work: ServiceWork, item: Item, letter: Letter) -> None:
+        """A report about the mail is about whatever words of somebody's went in it."""
+        if letter.message:
+            mail_id = ids.message_id(item.id, self._sender.reply_domain)
+            await work.journal.link_mail(letter.case.id, letter.message, mail_id)
+
     async def _note(self, leaving: SentMail, link: str, more: Sequence[Enclosed], result: SendResult) -> None:
         """For `!mail status`; of what never left, a link opens nothing, and what was enclosed waits its turn again."""
         async with self._database.begin() as work:
@@ -202,7 +211,7 @@ class MailCourier:
         if isinstance(recipient, ids.MalformedAddress):
             raise Trouble(f"the address on record can't be written to: {recipient.reason}", transient=False)
         if by_link(person) or _leads_to_page(letter):
-            return mails.render_link(self._link(letter, person, away, recipient))
+            return mails.render_link(self._as_link(letter, person, away, recipient))
         address = await _address(work, letter, person.endpoint)
         return mails.render(
             mails.Letter(
@@ -220,7 +229,7 @@ class MailCourier:
             )
         )
 
-    def _link(self, letter: Letter, person: Person, away: _Away, recipient: ids.EmailAddress) -> mails.LinkLetter:
+    def _as_link(self, letter: Letter, person: Person, away: _Away, recipient: ids.EmailAddress) -> mails.LinkLetter:
         """Without words; for whoever wants that, without anything that tells what it is about."""
         ours, hidden = self._sender, self._sender.discreet if person.discreet else None
         base = base_for(person.discreet, ours.public_base_url, ours.discreet.base_url)

@@ -10,6 +10,7 @@ from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished, is_still_due
 from bridges.email import ids
 from bridges.email.reports import read_report
+from policies.effects import Decision
 from policies.networks.mail import MailState, Report, decide_report
 from policies.networks.states import MessageState
 from rooms.handle import Handler
@@ -44,21 +45,23 @@ class ReportReader:
                 if report.state is not None:
                     await work.mails.mark(mail.bounce_hash, report.state, report.status, now)
                 handler = Handler(work, self._codec, self._house, item.id, now)
-                await handler.follow(case, decide_report(case, person, mail.endpoint, report))
+                await handler.follow(case, decide_report(case, person, mail.endpoint, report, len(mail.more)))
                 await self._show(work, handler, mail, report, item)
             await work.inbox.done(item.id, "report")
         return Finished()
 
     async def _show(self, work: ServiceWork, handler: Handler, mail: SentMail, report: Report, item: Item) -> None:
-        """How far somebody's words have come, where they stand."""
+        """How far somebody's words have come, beside each message that went in it; in words it is said once."""
         state = _SHOWN.get(report.state) if report.state else None
-        domain = self._house.reply_domain
-        if state is None or domain is None:
+        case, domain = await work.cases.load(mail.case), self._house.reply_domain
+        if state is None or case is None or domain is None:
             return
-        entry = await work.journal.by_mail_id(mail.case, ids.message_id(mail.item, domain))
-        case = await work.cases.load(mail.case)
-        if entry and case:
-            mark = Mark(entry.message.conversation, entry.message.id, mail.person, state, mail.item)
-            said = await show(work, self._codec, case, mark, by=item.id, at=item.received_at)
-            if said:
-                await handler.follow(case, said)
+        told: Decision | None = None
+        for sent in (mail.item, *mail.more):
+            entry = await work.journal.by_mail_id(case.id, ids.message_id(sent, domain))
+            if entry:
+                mark = Mark(entry.message.conversation, entry.message.id, mail.person, state, sent)
+                said = await show(work, self._codec, case, mark, by=item.id, at=item.received_at)
+                told = told or said
+        if told:
+            await handler.follow(case, told)

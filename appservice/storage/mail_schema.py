@@ -37,9 +37,11 @@ SENT_MAILS = Table(
     Column("detail", LargeBinary, nullable=False),
     Column("at", Moment, nullable=False),
     Column("about", LargeBinary),
+    Column("more", Text),
     sqlite_autoincrement=True,
 )
-"""What is known of each mail that left; `detail` and `about` are sealed."""
+"""What is known of each mail that left; `detail` and `about` are sealed; `more` is the ids of what
+left in it besides, as a list in JSON."""
 Index("ix_sent_mails_case_id_person", SENT_MAILS.c.case_id, SENT_MAILS.c.person)
 
 RAW_MAILS = Table(

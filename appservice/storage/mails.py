@@ -1,5 +1,6 @@
 """What is kept of mails beside what they say."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -113,6 +114,7 @@ class SqlMailLedger:
             "detail": self._sealed(mail.bounce_hash, mail.detail),
             "about": seal_text(self._seals.sealer, _ABOUT, mail.bounce_hash, mail.about),
             "at": mail.at,
+            "more": json.dumps(mail.more),
         }
         await self._connection.execute(upsert(self._connection.dialect, SENT_MAILS, "bounce_hash"), values)
 
@@ -146,6 +148,7 @@ class SqlMailLedger:
                 at=found.at,
                 detail=open_text(self._seals.sealer, "sent_mails.detail", found.bounce_hash, found.detail),
                 about=open_optional(self._seals.sealer, _ABOUT, found.bounce_hash, found.about) or "",
+                more=tuple(map(ItemId, json.loads(found.more or "[]"))),
             )
             for found in await self._connection.execute(statement)
         )

@@ -59,15 +59,17 @@ class Report:
         return self.state is MailState.FAILED and self.status.startswith("5")
 
 
-def decide_report(case: Case, person: Person, endpoint: EndpointId, report: Report) -> Decision:
-    """A report about a mail came. The address that it was sent to may have been changed since."""
+def decide_report(case: Case, person: Person, endpoint: EndpointId, report: Report, more: int = 0) -> Decision:
+    """A report about a mail came, which carried so many messages besides the first. The address that it was sent to
+    may have been changed since."""
     current = person.endpoint.id == endpoint
     code = f" ({report.status})" if report.status else ""
+    a_mail = f"A mail to {person.name}" + (f" with {more + 1} messages" if more else "")
     if report.is_final and current:
         why = f"a mail came back{code}"
         stopped = replace(person, endpoint=replace(person.endpoint, stopped=why))
         text = (
-            f"A mail to {person.name} came back{code}: that mailbox does not take it. Nothing more is sent there, and"
+            f"{a_mail} came back{code}: that mailbox does not take it. Nothing more is sent there, and"
             f" what is said meanwhile waits. Telephone {person.name}. Then: !mail address {person.name} NEW-ADDRESS, or"
             f" !mail resume {person.name} if the mailbox works again."
         )
@@ -76,9 +78,9 @@ def decide_report(case: Case, person: Person, endpoint: EndpointId, report: Repo
         case None:
             text = f"A report about a mail to {person.name} came that I can't read; it may not have arrived."
         case MailState.FAILED:
-            text = f"A mail to {person.name} came back{code}. The next ones are still sent; telephone if it matters."
+            text = f"{a_mail} came back{code}. The next ones are still sent; telephone if it matters."
         case MailState.DELAYED:
-            text = f"A mail to {person.name} is delayed{code}. The mail servers are still trying."
+            text = f"{a_mail} is delayed{code}. The mail servers are still trying."
         case _:
             return Decision(case, (), "mail-report", "a mail was delivered")
     return Decision(case, (Tell(DESK, text),), "mail-report", "a report about a mail came")

@@ -6,18 +6,29 @@ from datetime import timedelta
 import pytest
 
 from appservice.mail import courier
+from appservice.mail.reports import ReportReader
+from appservice.mail.stored import StoredMail
+from appservice.worker import Finished
 from bridges.email.api import Refused
 from bridges.unsent import NotSent, Unknown
-from policies.case import JOINT
+from policies.case import DESK, JOINT, Conversation
+from policies.effects import Tell
 from policies.message import Content, Edit, File, FileRef, MessageId, Text
+from policies.networks.states import MessageState
 from policies.plan import label
 from rooms.homeserver import Trouble
 from rooms.letters import Enclosed, Letter
-from rooms.outcome import Outcome, Sent, Unanswered
+from rooms.mails import SentMail
+from rooms.marks import Mark
+from rooms.outcome import Cancelled, Outcome, Sent, Unanswered
+from rooms.ports import Entry
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.shown import mails_text
-from tests.appservice.mail.test_courier_and_reader import AT, CARL, CASE, Desk
+from tests.appservice.mail.test_courier_and_reader import AT, CARL, CASE, CODEC, HOUSE, OWN, Desk
 from tests.bridges.email.builders import PASSED, mail
+from tests.bridges.email.test_reports import BLOCK, dsn
+from tests.fakes.memory import MemoryMailLedger
+from tests.policies.builders import message
 
 
 @pytest.fixture
@@ -147,3 +158,90 @@ async def test_what_else_can_be_said_is_said_in_it(desk: Desk) -> None:
     assert "corrected an earlier message" in found.text
     assert "shared a file" in found.text
     assert "secret name" not in found.text
+
+
+# --- reports about it
+
+
+async def said_in(desk: Desk, where: Conversation, *numbers: int) -> None:
+    """Alice's words, or Mia's, that go in one mail, as the journal has them, and the mail has left."""
+    author = "Mia" if where == OWN else "Alice"
+    async with desk.database.begin() as work:
+        for number in numbers:
+            said = replace(message(CASE, author, where), id=MessageId(f"m{number}"))
+            await work.journal.append(Entry(CASE.id, said))
+    first, *more = (replace(letter(n), conversation=where, room_label=label(where, CASE)) for n in numbers)
+    enclosed = tuple(Enclosed(item(desk, n), one) for n, one in zip(numbers[1:], more, strict=True))
+    assert isinstance(await desk.courier.carry(item(desk, numbers[0]), replace(first, more=enclosed)), Sent)
+
+
+async def reported(desk: Desk, action: str, status: str, name: str = "report") -> None:
+    """A report about the latest mail comes."""
+    *_, sent = desk.database.committed.sent_mails.values()
+    raw = dsn(BLOCK.format(action=action, status=status))
+    body = StoredMail(sent.bounce_hash, "", f"same {name}", 1, raw).dump()
+    report = Item(ItemId(name), Lane("case:1042"), "mail.report", CASE.id, body, AT)
+    async with desk.database.begin() as work:
+        await work.inbox.put(report)
+    assert await ReportReader(desk.database, CODEC, HOUSE).read(report) == Finished()
+
+
+def marks(desk: Desk) -> list[tuple[MessageId, MessageState]]:
+    return [(mark.message, mark.state) for mark in desk.effects() if isinstance(mark, Mark)]
+
+
+def told_in(desk: Desk, where: Conversation) -> list[str]:
+    return [effect.text for effect in desk.effects() if isinstance(effect, Tell) and effect.conversation == where]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "state"),
+    [("failed", "5.1.1", MessageState.FAILED), ("delivered", "2.0.0", MessageState.DELIVERED)],
+)
+async def test_a_report_about_it_is_about_each_message_in_it_and_is_told_once(
+    desk: Desk, action: str, status: str, state: MessageState
+) -> None:
+    await said_in(desk, OWN, 1, 2, 3)
+    await reported(desk, action, status)
+    await reported(desk, action, status, "and once more")
+    assert marks(desk) == [(MessageId(f"m{n}"), state) for n in (1, 2, 3)]
+    is_failed = state is MessageState.FAILED
+    assert [text.startswith("A mail to Carl with 3 messages came back") for text in told_in(desk, DESK)] == [
+        True
+    ] * is_failed
+    assert len(told_in(desk, OWN)) == is_failed, "in words once, however many they were"
+
+
+async def test_of_words_to_all_that_came_back_the_desk_alone_hears(desk: Desk) -> None:
+    await said_in(desk, JOINT, 1, 2)
+    await reported(desk, "failed", "5.1.1")
+    assert not marks(desk)
+    assert not told_in(desk, JOINT) + told_in(desk, OWN)
+    assert len(told_in(desk, DESK)) == 1
+
+
+async def test_what_did_not_go_along_is_not_said_to_have_come_back(desk: Desk) -> None:
+    await said_in(desk, OWN, 3)
+    await said_in(desk, OWN, 1, 2)
+    await reported(desk, "failed", "5.1.1")
+    assert marks(desk) == [(MessageId(f"m{n}"), MessageState.FAILED) for n in (1, 2)]
+
+
+async def test_a_report_that_comes_before_the_others_turn_is_not_undone_by_it(desk: Desk) -> None:
+    await said_in(desk, OWN, 1, 2)
+    await reported(desk, "failed", "4.4.7")
+    assert isinstance(await carry(desk, 2), Cancelled), "it is not shown as sent after all"
+    assert len(desk.post_office.delivered) == 1
+
+
+async def test_a_report_that_is_about_the_first_alone_is_caught(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine = MemoryMailLedger.by_bounce
+
+    async def first_alone(mails: MemoryMailLedger, bounce_hash: str) -> SentMail | None:
+        found = await genuine(mails, bounce_hash)
+        return found and replace(found, more=())
+
+    monkeypatch.setattr(MemoryMailLedger, "by_bounce", first_alone)
+    await said_in(desk, OWN, 1, 2)
+    await reported(desk, "failed", "5.1.1")
+    assert marks(desk) == [(MessageId("m1"), MessageState.FAILED)]

@@ -648,6 +648,7 @@ class DatabaseContract:
             SentMail(f"hash{n}", SMITH, CARL, EndpointId("e2"), ItemId(f"i{n}"), MailState.LEAVING, AT, "Ω", "Joint: Ω")
             for n in range(3)
         ]
+        mails[1] = replace(mails[1], more=(ItemId("with"), ItemId("it")))
         async with database.begin() as work:
             for mail in mails:
                 await work.mails.leaves(mail)
