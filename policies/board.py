@@ -21,9 +21,12 @@ from policies.questions.ask import (
     Accepting,
     Act,
     Adopting,
+    Ask,
     Broadcasting,
     Consenting,
+    Doubling,
     Ending,
+    Leaving,
     Mending,
     Moving,
     Passing,
@@ -38,6 +41,7 @@ from policies.questions.ask import (
     Wondering,
     WritingToStranger,
 )
+from policies.questions.asking import copies_of
 from policies.releases.release import Release, Standing
 from policies.words.text import moment
 
@@ -86,9 +90,11 @@ class Shown:
 def waiting(case: Case, backlog: Backlog) -> tuple[Waiting, ...]:
     """All who are waited for, the longest first."""
     asked = [
-        Waiting(person.name, _what(ask.act), ask.at, ask.expires)
-        for ask in case.asks
+        Waiting(_asked(case, ask, person), _what(ask.act), ask.at, ask.expires)
+        for number, ask in enumerate(case.asks)
         if not isinstance(ask.act, _BY_THE_WAY)
+        # What was put to two channels of theirs waits for one answer.
+        if not any(copy in case.asks[:number] for copy in copies_of(case, ask))
         if (person := case.person(ask.asked))
     ]
     since = [release.at for release in _queued(case)]
@@ -136,10 +142,11 @@ def case_board(
     due = deadline(case)
     lines.append(("Next", f"{moment(due[0], case.zone)}, {due[1]}" if due else "nothing is due"))
     lines += [
-        ("Address not confirmed", f"{one.name}: tell them a PIN (!mail pin {one.name})") for one in _unconfirmed(case)
+        ("Address not confirmed", f"{case.channel_name(one)}: tell them a PIN (!mail pin {one.name})")
+        for one in _unconfirmed(case)
     ]
-    lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.people if person.quiet]
-    lines += [("Safe contact", line) for person in case.people if (line := _safe_contact(person, case.zone, at))]
+    lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.voices() if person.quiet]
+    lines += [("Safe contact", line) for person in case.people if (line := _safe_contact(case, person, at))]
     lines += [("Digest by mail", f"{person.name}, {person.digest}") for person in case.people if person.digest]
     lines.append(("Not delivered", f"{backlog.undelivered} (!dead)" if backlog.undelivered else "nothing"))
     lines.append(("Can't be decrypted yet", str(backlog.undecrypted) if backlog.undecrypted else "nothing"))
@@ -147,13 +154,18 @@ def case_board(
     return _shown(lines)
 
 
-def _safe_contact(person: Person, zone: str, at: datetime) -> str:
+def _asked(case: Case, ask: Ask, person: Person) -> str:
+    """Who was asked: by which channel, where the other was not."""
+    return person.name if copies_of(case, ask) else case.channel_name(person)
+
+
+def _safe_contact(case: Case, person: Person, at: datetime) -> str:
     """What somebody wants of whatever is sent to them; "" where it is nothing special."""
     notes = [
-        *([f"nothing is sent until {moment(person.rests, zone)}"] if person.rests and person.rests > at else []),
+        *([f"nothing is sent until {moment(person.rests, case.zone)}"] if person.rests and person.rests > at else []),
         *(["discreet: nothing that is sent may tell anything"] if person.discreet else []),
     ]
-    return ", ".join([person.name, *notes]) if notes else ""
+    return ", ".join([case.channel_name(person), *notes]) if notes else ""
 
 
 def cases_board(cases: Iterable[tuple[Case, Backlog]]) -> Shown:
@@ -252,6 +264,8 @@ def _what(act: Act) -> str:
             | WritingToStranger()
             | Moving()
             | Switching()
+            | Doubling()
+            | Leaving()
         ):
             return "confirm an act"
         case Sharing() | TakingBack():

@@ -211,7 +211,18 @@ class Person:
     discreet: Discreet | None = None
     """That nothing which is sent to them may tell anything to whoever sees it."""
     joining: Joining | None = None
-    """None for mediators, and for whom nobody asked."""
+    """None for mediators, for whom nobody asked, and for another channel of somebody."""
+
+    @property
+    def titles(self) -> frozenset[str]:
+        """What a mediator may call them, in lower case; “(mail)” is what most people say."""
+        named = self.of_network.casefold()
+        return frozenset({self.name.casefold(), named, named.replace("(email)", "(mail)")})
+
+    @property
+    def of_network(self) -> str:
+        """Their name with that of their network, by which two channels of theirs are told apart."""
+        return f"{self.name} ({self.endpoint.network.brand})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +262,15 @@ class Participation:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """That this person of a case is another channel of whoever came first: the two are one voice (ADR 56). It is kept
+    when either leaves, so that what was said of the one goes on holding for the other."""
+
+    person: PersonId
+    voice: PersonId
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Everything that decisions about a case are made from."""
 
@@ -260,6 +280,9 @@ class Case:
     sides: tuple[Side, ...] = ()
     people: tuple[Person, ...] = ()
     participations: tuple[Participation, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    """Which of them are another channel of somebody. Whatever counts or restrains people asks for their voice; all
+    else is each channel's own."""
     asks: tuple[Ask, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     """All versions of the agreement to mediate; the last is the one that counts. None: no agreement is asked for."""
@@ -314,13 +337,59 @@ class Case:
         """The person of that id, if still in the case."""
         return next((p for p in self.people if p.id == person), None)
 
+    def voice(self, person: PersonId) -> PersonId:
+        """Whose voice it is: the id under which they came first. Of whoever left, too."""
+        return next((leg.voice for leg in self.legs if leg.person == person), person)
+
+    def ids_of(self, person: PersonId) -> frozenset[PersonId]:
+        """All ids that this voice has, or had."""
+        voice = self.voice(person)
+        return frozenset({voice, *(leg.person for leg in self.legs if leg.voice == voice)})
+
+    def same_voice(self, one: PersonId | None, other: PersonId | None) -> bool:
+        """Whether that is one human being; nobody is nobody's."""
+        return one is not None and other is not None and self.voice(one) == self.voice(other)
+
+    def legs_of(self, person: PersonId) -> tuple[Person, ...]:
+        """All channels that this voice has now, the oldest first."""
+        ids = self.ids_of(person)
+        return tuple(p for p in self.people if p.id in ids)
+
+    def living(self, person: PersonId) -> Person | None:
+        """That person, or another channel of theirs if that one left."""
+        return self.person(person) or next(iter(self.legs_of(person)), None)
+
+    def voices(self) -> tuple[Person, ...]:
+        """The people as they are counted: of each voice the channel that has been there longest."""
+        return tuple(p for p in self.people if self.legs_of(p.id)[0] == p) if self.legs else self.people
+
+    def called(self, name: str) -> tuple[Person, ...]:
+        """All channels of whom the mediator calls so; upper and lower case are the same. “Bea (email)” is one of Bea's
+        alone: no name has brackets."""
+        folded = name.casefold()
+        return tuple(p for p in self.people if folded in p.titles)
+
     def named(self, name: str) -> Person | None:
-        """The person whom the mediator calls so; upper and lower case are the same."""
-        return next((p for p in self.people if p.name.casefold() == name.casefold()), None)
+        """The one channel that is called so; None, too, where it is not said which of two."""
+        found = self.called(name)
+        return found[0] if len(found) == 1 else None
+
+    def voice_named(self, name: str) -> Person | None:
+        """Whom the mediator calls so, for what is about the human being, by whichever channel they are named."""
+        found = next(iter(self.called(name)), None)
+        return self.legs_of(found.id)[0] if found else None
+
+    def channel_name(self, person: Person) -> str:
+        """Their name, with the network behind it where they have two channels."""
+        return person.of_network if len(self.legs_of(person.id)) > 1 else person.name
+
+    def has_withdrawn(self, person: PersonId) -> bool:
+        """Whether they withdrew, by whichever channel."""
+        return not self.ids_of(person).isdisjoint(self.withdrawn)
 
     def name_of(self, person: PersonId) -> str:
         """Their name, at the beginning of a sentence, whether or not they still take part."""
-        known = self.person(person)
+        known = self.living(person)
         return known.name if known else "Somebody who left"
 
     def zone_of(self, person: PersonId | None) -> str:
@@ -405,4 +474,9 @@ class Case:
 
     def with_person(self, person: Person) -> Case:
         """The case with that person's new values in place of the old."""
-        return replace(self, people=tuple(person if p.id == person.id else p for p in self.people))
+        return self.with_people(person)
+
+    def with_people(self, *people: Person) -> Case:
+        """The same with the new values of several."""
+        changed = {person.id: person for person in people}
+        return replace(self, people=tuple(changed.get(p.id, p) for p in self.people))

@@ -58,7 +58,7 @@ def _course(before: Case, after: Case) -> tuple[Effect, ...]:
     if course_text(before, UNIVERSAL) == course_text(after, UNIVERSAL):
         return ()
     text = course_text(after) or phrase("The mediation goes on.")
-    people = [p for p in after.people if not after.is_staff(p.id) and p.id not in after.withdrawn]
+    people = [p for p in after.people if not after.is_staff(p.id) and not after.has_withdrawn(p.id)]
     native = [p for p in people if p.endpoint.network is Network.MATRIX]
     rooms = dict.fromkeys(own for p in native for own in caucuses_of(after, p.id)[:1])
     bridged = (

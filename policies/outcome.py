@@ -170,14 +170,20 @@ Outcome = Done | Refused
 
 
 def no_such_person(case: Case, name: str) -> Refused:
-    """The answer to a name that nobody here has."""
-    people = ", ".join(p.name for p in case.people) or "nobody yet"
+    """The answer to a name that nobody here has, or that doesn't say which of two channels is meant."""
+    both = case.called(name)
+    if len(both) > 1:
+        which = together([leg.of_network for leg in both], by=", ")
+        problem = phrase("{name} has two channels, and it is not said which is meant", name=both[0].name)
+        return Refused(problem, phrase("Say one of them: {names}", names=which))
+    people = ", ".join(p.name for p in case.voices()) or "nobody yet"
     return Refused(phrase("Nobody here is called {name}", name=name), f"In this case: {people}")
 
 
 def reached_by(case: Case, name: str, network: Network) -> Person | Refused:
-    """Who has that name and takes part by that network."""
-    person = case.named(name)
+    """Who has that name and takes part by that network: of two channels, the one that goes over it."""
+    there = [leg for leg in case.called(name) if leg.endpoint.network is network]
+    person = there[0] if len(there) == 1 else case.named(name)
     if person is None:
         return no_such_person(case, name)
     if person.endpoint.network is not network:
@@ -186,8 +192,11 @@ def reached_by(case: Case, name: str, network: Network) -> Person | Refused:
     return person
 
 
-def own_or_named(case: Case, name: str | None, facts: Facts, what: Phrase, example: str) -> Person | Refused:
-    """Whose `what` a command sets: a mediator names somebody, a party means itself. Its first word is the command's."""
+def own_or_named(
+    case: Case, name: str | None, facts: Facts, what: Phrase, example: str, *, whole: bool = False
+) -> Person | Refused:
+    """Whose `what` a command sets: a mediator names somebody, a party means itself. Its first word is the command's.
+    `whole`: it is about the human being, whichever channels are theirs."""
     command = what.partition(" ")[0]
     by = case.person(facts.by) if facts.by else None
     if by and not case.is_staff(by.id):
@@ -195,4 +204,4 @@ def own_or_named(case: Case, name: str | None, facts: Facts, what: Phrase, examp
         return by if mine else Refused(phrase("You can set your own {what} alone", what=what), f"!{command} {example}")
     if name is None:
         return Refused(phrase("Whose {what}?", what=what), f"!{command} Carl {example}")
-    return case.named(name) or no_such_person(case, name)
+    return (case.voice_named if whole else case.named)(name) or no_such_person(case, name)

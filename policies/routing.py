@@ -353,7 +353,7 @@ def _relays(
     return [
         Relay(message.id, message.conversation, credited, message.content, reader, message.reply_to, not_before)
         for reader in _bridged(case, message.conversation)
-        if reader != message.author
+        if not case.same_voice(reader, message.author)
     ]
 
 

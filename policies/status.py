@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from policies.case import JOINT, Case, Conversation, Kind, Network, Person, Role, Sort
+from policies.case import JOINT, Case, Conversation, Kind, Network, Person, PersonId, Role, Sort
 from policies.moderation.floor import floor_text
 from policies.networks.capabilities import CAPABILITIES
 from policies.networks.delivery import CARRIED_BY
@@ -68,13 +68,21 @@ def readers_text(case: Case, conversation: Conversation) -> Phrase:
 def reader_names(case: Case, conversation: Conversation) -> Phrase:
     """Everybody who reads a conversation, by name."""
     everyone = readers(case, conversation)
-    return together((_reader(case, p) for p in case.people if p.id in everyone), by=", ")
+    first = (p for p in case.people if p.id in everyone and p == _there(case, p, everyone)[0])
+    return together((_reader(case, p, _there(case, p, everyone)) for p in first), by=", ")
 
 
-def _reader(case: Case, person: Person) -> Phrase:
+def _there(case: Case, person: Person, everyone: frozenset[PersonId]) -> list[Person]:
+    """By which of their channels somebody reads."""
+    return [leg for leg in case.legs_of(person.id) if leg.id in everyone]
+
+
+def _reader(case: Case, person: Person, legs: list[Person]) -> Phrase:
     roles = together((ROLES[role] for role in sorted({p.role for p in case.roles(person.id)} - {Role.PARTY})), by="/")
-    network = person.endpoint.network
-    notes = together([roles, CARRIED_BY[network] if network is not Network.MATRIX else ""], by=", ")
+    networks = [leg.endpoint.network for leg in legs]
+    # Who reads in Matrix alone needs no note.
+    ways = [CARRIED_BY[network] for network in networks] if networks != [Network.MATRIX] else []
+    notes = together([roles, *ways], by=", ")
     return together([f"{person.name} (", notes, ")"], by="") if notes else verbatim(person.name)
 
 
@@ -82,7 +90,7 @@ def status_text(case: Case) -> str:
     """The case as `!status` shows it at the desk."""
     stands = f"Case {case.id} – {case.title} – {case.phase}"
     lines = [case.title if case.sort is Sort.MEDIATORS else stands, *_floor_lines(case)]
-    lines += [_person_line(case, person) for person in case.people]
+    lines += [_person_line(case, person) for person in case.voices()]
     if case.sort is Sort.MEDIATORS:
         return "\n".join(lines)
     if not any(p.side for p in case.participations):
@@ -98,7 +106,7 @@ def _floor_lines(case: Case) -> list[str]:
     spells = [
         f"{person.name} is muted{f' until {moment(spell.until, case.zone)}' if spell.until else ''}."
         for spell in floor.muted
-        if (person := case.person(spell.person))
+        if (person := case.living(spell.person))
     ]
     return [" ".join([f"Joint room: {floor.mode}. {floor_text(case)}", *spells])]
 
@@ -112,7 +120,9 @@ def sides_text(case: Case) -> str:
 
 def _names(case: Case, side: str) -> list[str]:
     return [
-        f"{person.name} ({p.role})" for p in case.participations if p.side == side and (person := case.person(p.person))
+        f"{person.name} ({p.role})"
+        for p in case.participations
+        if p.side == side and (person := case.person(p.person)) in case.voices() and person
     ]
 
 
@@ -130,20 +140,25 @@ def _person_line(case: Case, person: Person) -> str:
     seats = " and ".join(
         f"{p.role} on {side.name}" if p.side and (side := case.side(p.side)) else p.role for p in case.roles(person.id)
     )
+    channels = "; and ".join(_channel(case, leg) for leg in case.legs_of(person.id))
+    return f"– {person.name}: {seats}; {channels}"
+
+
+def _channel(case: Case, person: Person) -> str:
     match person.endpoint.network:
         case Network.MATRIX:
-            channel = f"in Matrix as {person.endpoint.address}"
+            return f"in Matrix as {person.endpoint.address}"
         case Network.EMAIL | Network.WHATSAPP as network if case.sort is Sort.MEDIATORS and not is_proven(
             case, person.id
         ):
-            channel = f"{CARRIED_BY[network]} at {person.endpoint.address}: invited, THE CODE HAS NOT COME yet"
+            return f"{CARRIED_BY[network]} at {person.endpoint.address}: invited, THE CODE HAS NOT COME yet"
         case Network.EMAIL | Network.WHATSAPP as network:
             consent = person.endpoint.content_consent
             agreed = (
                 f"consent recorded by {consent.recorded_by} on {consent.on:%Y-%m-%d}" if consent else "NO CONSENT yet"
             )
-            doubt = f", BUT {person.endpoint.doubt.why}: !identity {person.name}" if person.endpoint.doubt else ""
-            channel = f"{CARRIED_BY[network]} at {person.endpoint.address}, {agreed}{_confirmed(person)}{doubt}"
+            why, name = person.endpoint.doubt, case.channel_name(person)
+            doubt = f", BUT {why.why}: !identity {name}" if why else ""
+            return f"{CARRIED_BY[network]} at {person.endpoint.address}, {agreed}{_confirmed(person)}{doubt}"
         case _:
             assert_never(person.endpoint.network)
-    return f"– {person.name}: {seats}; {channel}"

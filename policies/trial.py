@@ -71,7 +71,7 @@ def _rooms(before: Case, after: Case) -> Iterator[str]:
 def _readers(case: Case, where: Conversation) -> dict[tuple[str, str], str]:
     """The names of those who read there, by where they are reached: who comes onto another side is somebody new."""
     there = readers(case, where) if where in conversations(case) else frozenset()
-    return {(p.endpoint.network, p.endpoint.address): p.name for p in case.people if p.id in there}
+    return {(p.endpoint.network, p.endpoint.address): case.channel_name(p) for p in case.people if p.id in there}
 
 
 def _line(before: Case, after: Case, effect: Effect) -> Iterator[str]:  # noqa: C901, PLR0912, PLR0915 (an arm a kind)

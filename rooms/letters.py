@@ -64,7 +64,8 @@ def addressee(effect: ToPerson) -> PersonId:
 def letter_to(case: Case, effect: ToPerson) -> Letter:
     """The letter that carries it."""
     to, everyone = addressee(effect), readers(case, effect.conversation)
-    names = tuple(p.name for p in case.people if p.id in everyone and p.id != to)
+    others = (p for p in case.people if p.id in everyone and not case.same_voice(p.id, to))
+    names = tuple(dict.fromkeys(p.name for p in others))
     room = label(effect.conversation, case)
     if isinstance(effect, Introduce):
         link = effect.as_link

@@ -75,7 +75,7 @@ class Handouts:
                 room = await stack.enter_async_context(self._vault.workroom.room())
                 kept, name = version.served, file_name(document.name, version.kind)
                 await self._vault.copy_out(case.id, kept, room / "plain")
-                stamp = stamp_for(document, version, person, new_copy_mark(), at)
+                stamp = stamp_for(case, document, version, person, mark=new_copy_mark(), at=at)
                 as_kept = Handout(room / "plain", kept.size, kept.sha256, None, name, version.mimetype, person.endpoint)
                 made = await self._stamped(as_kept, version.kind, stamp) if stamp else as_kept
             except (Missing, Damaged, OSError):

@@ -140,7 +140,11 @@ class ServicePapers:
         """See the port. Whether it may be done is asked again as it is handled."""
         async with self._database.begin() as work:
             found = await self._found(work, session, document, version)
-            if found is None or found.document.owner != found.person.id or not _pages(found.version):
+            if (
+                found is None
+                or not found.case.same_voice(found.document.owner, found.person.id)
+                or not _pages(found.version)
+            ):
                 return False
             if isinstance(may(found.case, found.document, found.wish(Action.VIEW)), Denied):
                 return False
@@ -249,7 +253,7 @@ class ServicePapers:
 
 def _paper(found: _Found) -> Paper:
     case, document, version = found.case, found.document, found.version
-    own = document.owner == found.person.id
+    own = case.same_voice(document.owner, found.person.id)
     return Paper(
         id=document.id,
         version=version.number,

@@ -100,19 +100,20 @@ def standing(case: Case) -> list[str]:
     for person in case.people:
         accepted = case.accepted(person.id)
         if accepted:
-            lines.append(f"– {person.name}: accepted on {moment(accepted.at, case.zone)}, {accepted.how}")
+            lines.append(f"– {case.channel_name(person)}: accepted on {moment(accepted.at, case.zone)}, {accepted.how}")
         elif not case.is_staff(person.id):
             asked = any(isinstance(a.act, Accepting) and a.asked == person.id for a in case.asks)
-            lines.append(f"– {person.name}: {'asked, not answered yet' if asked else _not_asked(case, person)}")
+            lines.append(
+                f"– {case.channel_name(person)}: {'asked, not answered yet' if asked else _not_asked(case, person)}"
+            )
     return lines
 
 
 def _not_asked(case: Case, person: Person) -> str:
     if caucuses_of(case, person.id):
         return "NOT ACCEPTED: !agreement send asks again"
-    return (
-        f"NOT ACCEPTED, and has no private room to be asked in: !agreement accepted {person.name}: on paper, 3 May 2026"
-    )
+    name = case.channel_name(person)
+    return f"NOT ACCEPTED, and has no private room to be asked in: !agreement accepted {name}: on paper, 3 May 2026"
 
 
 def asked_to_accept(case: Case, people: list[Person], facts: Facts) -> tuple[Case, tuple[Effect, ...]]:

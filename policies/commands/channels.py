@@ -70,13 +70,14 @@ class SetLanguage:
             return Done(replace(case, language=self.language), f"{text} This desk stays English.")
         if party and self.name and self.name.casefold() != party.name.casefold():
             return Refused(phrase("You can set your own language alone"), "!language de")
-        person = party or case.named(self.name or "")
+        person = party or case.voice_named(self.name or "")
         if person is None:
             return no_such_person(case, self.name or "")
         if case.is_staff(person.id):
             return Refused("Mediators are written to in English", "!language Carl de is for a party")
-        after = case.with_person(replace(person, language=self.language))
-        own = (Inform(person.id, where, WRITTEN_TO) for where in caucuses_of(case, person.id)[:1])
+        legs = case.legs_of(person.id)
+        after = case.with_people(*(replace(leg, language=self.language) for leg in legs))
+        own = (Inform(leg.id, where, WRITTEN_TO) for leg in legs for where in caucuses_of(case, leg.id)[:1])
         answer = f"{person.name} is written to in {tongue} from now on; what people write is not translated."
         return Done(after, answer, tuple(own))
 

@@ -43,7 +43,7 @@ class CorrectSide:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Asks first, and says what they, and those on the wrong side, have been able to read."""
-        person = case.named(self.name)
+        person = case.voice_named(self.name)
         if person is None:
             return no_such_person(case, self.name)
         seat = _seat_of(case, person)
@@ -66,11 +66,13 @@ def moved(case: Case, act: Moving, facts: Facts) -> Outcome:
     """They are on the right side, and read no older messages there; the old side hears of it."""
     person = case.person(act.person)
     seat = _seat_of(case, person) if person else None
-    if person is None or seat is None or isinstance(seat, Refused):
+    if person is None or seat is None:
         return Done(case, "They take part no more already.")
+    if isinstance(seat, Refused):
+        return seat
     own = caucuses_of(case, person.id)
     for release in case.releases:
-        case = closed(case, release.id) if release.author == person.id else case
+        case = closed(case, release.id) if case.same_voice(release.author, person.id) else case
     left = removed(case, person)
     if isinstance(left, Refused):
         return left
@@ -103,10 +105,13 @@ def moved(case: Case, act: Moving, facts: Facts) -> Outcome:
 
 def _seat_of(case: Case, person: Person) -> Participation | Refused:
     """The one seat that can be on a wrong side."""
-    seats = case.roles(person.id)
+    seats, legs = case.roles(person.id), case.legs_of(person.id)
+    if len(legs) > 1:
+        each = " or ".join(f"!channel leave {leg.of_network}" for leg in legs)
+        return Refused(f"{person.name} has two channels, and both would have to move", f"First {each}")
     if len(seats) != 1 or seats[0].side is None:
         return Refused(f"{person.name} does not sit on exactly one side", "!side list shows who is on which")
-    if person.id in case.withdrawn:
+    if case.has_withdrawn(person.id):
         return Refused(f"{person.name} has withdrawn", f"!resume {person.name} has them take part again; then say it")
     return seats[0]
 
@@ -118,10 +123,11 @@ def _anew(endpoint: Endpoint, number: int, facts: Facts) -> Endpoint:
     return replace(endpoint, id=EndpointId(f"e{number}"), first=None, settled=settled)
 
 
-def _own_acts(before: Case, after: Case, old: PersonId, new: PersonId) -> Case:
+def _own_acts(before: Case, after: Case, who: PersonId, new: PersonId) -> Case:
     """What they did or what was set for them, as the people they are, whichever side they sit on."""
-    accepted = tuple(replace(a, person=new) if a.person == old else a for a in before.acceptances)
-    pauses = tuple(replace(pause, person=new) if pause.person == old else pause for pause in before.pauses)
+    old = before.ids_of(who)
+    accepted = tuple(replace(a, person=new) if a.person == who else a for a in before.acceptances)
+    pauses = tuple(replace(pause, person=new) if pause.person in old else pause for pause in before.pauses)
     floor = moved_on_the_floor(before.floor, old, new)
     return replace(after, acceptances=accepted, pauses=pauses, phase=before.phase, floor=floor)
 

@@ -11,7 +11,7 @@ from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
 from policies.effects import Effect, Inform, Pose
 from policies.moderation.closing import begun
-from policies.moderation.course import ORGANISATION, PAUSABLE, gone_on, paused, withdrawn, without_pause
+from policies.moderation.course import ORGANISATION, PAUSABLE, gone_on, not_withdrawn, paused, withdrawn, without_pause
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
 from policies.questions.ask import Ending, Withdrawing
@@ -81,7 +81,7 @@ class Withdraw:
         party = _party(case, facts)
         if party is not None:
             return _asked(case, party, facts)
-        person = case.named(self.name) if self.name else None
+        person = case.voice_named(self.name) if self.name else None
         if person is None:
             return no_such_person(case, self.name or "nobody")
         if not _is_party(case, person) or case.phase not in PAUSABLE:
@@ -137,11 +137,12 @@ def _party(case: Case, facts: Facts) -> Person | None:
 
 
 def _to(case: Case, person: Person, text: Phrase) -> tuple[Effect, ...]:
-    return tuple(Inform(person.id, own, text) for own in caucuses_of(case, person.id)[:1])
+    """By each of their channels."""
+    return tuple(Inform(leg.id, own, text) for leg in case.legs_of(person.id) for own in caucuses_of(case, leg.id)[:1])
 
 
 def _taken_back(case: Case, party: Person) -> Outcome:
-    if all(pause.person != party.id for pause in case.pauses) or party.id in case.withdrawn:
+    if not any(case.same_voice(pause.person, party.id) for pause in case.pauses) or case.has_withdrawn(party.id):
         return Refused(phrase("The mediator goes on with it"), phrase("Write here what you would like"))
     after = without_pause(case, party.id)
     if after.phase is Phase.PAUSED:
@@ -151,12 +152,12 @@ def _taken_back(case: Case, party: Person) -> Outcome:
 
 
 def _returned(case: Case, name: str) -> Outcome:
-    person = case.named(name)
+    person = case.voice_named(name)
     if person is None:
         return no_such_person(case, name)
-    if person.id not in case.withdrawn:
+    if not case.has_withdrawn(person.id):
         return Refused(f"{person.name} has not withdrawn", "!resume goes on with the mediation")
-    back = replace(case, withdrawn=tuple(p for p in case.withdrawn if p != person.id))
+    back = replace(case, withdrawn=not_withdrawn(case, person.id))
     text = phrase("You take part again, as before. You can write here.")
     return Done(without_pause(back, person.id), f"{person.name} takes part again.", _to(case, person, text))
 

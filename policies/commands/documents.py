@@ -118,7 +118,7 @@ class LabelDocument:
         wider = is_stricter(version.label, self.label)
         if self.label is Label.JOINT:
             return Refused(phrase("To all it goes by a release"), f"!doc grant {document.id} view to all")
-        if facts.by != document.owner and (wider or self.label is Label.PRIVILEGED):
+        if not case.same_voice(facts.by, document.owner) and (wider or self.label is Label.PRIVILEGED):
             return Refused(phrase("Only its owner can do that"), "A mediator can make it stricter, and not privileged")
         if self.label is Label.PRIVILEGED and document.home == DESK:
             return Refused("It belongs to no side, so nobody but its owner would see it", "Choose mediator-only")

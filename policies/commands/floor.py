@@ -12,8 +12,8 @@ from policies.case import Case, Person
 from policies.commands.durations import HOW_LONG, duration, in_words
 from policies.commands.form import Form
 from policies.effects import Inform
-from policies.moderation.floor import floor_text, mute_text
-from policies.moderation.mode import Floor, Mode, Spell
+from policies.moderation.floor import floor_text, is_muted, mute_text, others
+from policies.moderation.mode import Mode, Spell
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
 from policies.words.phrase import Phrase
@@ -54,7 +54,7 @@ class GiveTurn:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Nobody else but mediators writes meanwhile, whatever the mode."""
-        person = case.named(self.name)
+        person = case.voice_named(self.name)
         if person is None:
             return no_such_person(case, self.name)
         if case.is_staff(person.id):
@@ -63,9 +63,9 @@ class GiveTurn:
             )
         if case.floor.mode is Mode.CLOSED:
             return Refused("The joint room is closed", "!mode released opens it for you, then give the word")
-        if any(spell.person == person.id for spell in case.floor.muted):
+        if is_muted(case, person.id):
             return Refused(f"{person.name} is muted", f"!unmute {person.name} first")
-        turn = Spell(person.id, facts.at + self.lasts if self.lasts else None)
+        turn = Spell(case.voice(person.id), facts.at + self.lasts if self.lasts else None)
         after = replace(case, floor=replace(case.floor, turn=turn, cooling=None))
         end = "" if self.lasts else " !turn off takes it back."
         return Done(after, f"{floor_text(after)}{end}")
@@ -92,19 +92,19 @@ class Mute:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """They alone are told; the others aren't."""
-        person = case.named(self.name)
+        person = case.voice_named(self.name)
         if person is None:
             return no_such_person(case, self.name)
         if case.is_staff(person.id):
             return Refused(f"{person.name} is a mediator", "A mediator is taken off the case, not muted")
         until = facts.at + self.lasts if self.lasts else None
         floor = case.floor
-        turn = None if floor.turn and floor.turn.person == person.id else floor.turn
-        mute = Spell(person.id, until)
+        turn = None if floor.turn and case.same_voice(floor.turn.person, person.id) else floor.turn
+        mute = Spell(case.voice(person.id), until)
         ending = f" until {moment(until, case.zone)}" if until else ""
         back = "" if until else f" !unmute {person.name} takes it back."
         return Done(
-            replace(case, floor=replace(floor, turn=turn, muted=(*_others(floor, person), mute))),
+            replace(case, floor=replace(floor, turn=turn, muted=(*others(case, floor.muted, person.id), mute))),
             f"{person.name} may read in the joint room and not write{ending}.{back}",
             _privately(case, person, mute_text(mute, case.zone_of(person.id))),
         )
@@ -118,12 +118,12 @@ class Unmute:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """They are told."""
-        person = case.named(self.name)
+        person = case.voice_named(self.name)
         if person is None:
             return no_such_person(case, self.name)
-        if all(spell.person != person.id for spell in case.floor.muted):
+        if not is_muted(case, person.id):
             return Refused(f"{person.name} is not muted", f"!mute {person.name} 1h would do it for an hour")
-        after = replace(case, floor=replace(case.floor, muted=_others(case.floor, person)))
+        after = replace(case, floor=replace(case.floor, muted=others(case, case.floor.muted, person.id)))
         told = _privately(case, person, mute_text(None, case.zone))
         return Done(after, f"{person.name} may write again as the others.", told)
 
@@ -164,12 +164,9 @@ class Cool:
         return Done(after, floor_text(after))
 
 
-def _others(floor: Floor, person: Person) -> tuple[Spell, ...]:
-    return tuple(spell for spell in floor.muted if spell.person != person.id)
-
-
 def _privately(case: Case, person: Person, text: Phrase) -> tuple[Inform, ...]:
-    return tuple(Inform(person.id, own, text) for own in caucuses_of(case, person.id)[:1])
+    """By each of their channels."""
+    return tuple(Inform(leg.id, own, text) for leg in case.legs_of(person.id) for own in caucuses_of(case, leg.id)[:1])
 
 
 def _mode(words: list[str]) -> SetMode | str:

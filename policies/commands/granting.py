@@ -67,7 +67,7 @@ class GrantDocument:
         share = Share(document.id, version.number, version.served.sha256, self.action, person, expires, self.most)
         draft = Release(
             ReleaseId(""),
-            document.owner,
+            _asked(case, document.owner, facts),
             None,
             f"{cards.title(document, version)}\n{terms(share)}",
             reworded=False,
@@ -93,7 +93,7 @@ class RequestDocument:
         if isinstance(found, Refused):
             return found
         document, version = found
-        if facts.by == document.owner:
+        if case.same_voice(facts.by, document.owner):
             return GrantDocument(self.number, "all", self.action).perform(case, facts)
         person = case.person(facts.by) if facts.by else None
         if person is None or case.is_staff(person.id):
@@ -120,10 +120,10 @@ class RevokeDocument:
         if isinstance(found, Refused):
             return found
         document, version = found
-        person = case.named(self.name) if self.name else None
+        person = case.voice_named(self.name) if self.name else None
         if self.name and person is None:
             return _nobody(case, self.name, facts)
-        after = revoked(document, version.number, frozenset({person.id}) if person else None, facts.at)
+        after = revoked(document, version.number, case.ids_of(person.id) if person else None, facts.at)
         if after.grants == document.grants:
             return Refused(phrase("Nothing that was granted is left to take back"), f"!doc history {document.id}")
         whose = person.name if person else phrase("everybody")
@@ -164,6 +164,14 @@ class ExpireDocument:
         return done(case.with_document(replace(document, grants=ending)), note, facts, alarm, shown=note)
 
 
+def _asked(case: Case, owner: PersonId, facts: Facts) -> PersonId:
+    """By which channel its owner is asked: the one that they say it on; else the one that brought it, or is left."""
+    if facts.by and case.same_voice(owner, facts.by):
+        return facts.by
+    there = case.living(owner)
+    return there.id if there else owner
+
+
 def _offered(case: Case, draft: Release, facts: Facts) -> Outcome:
     """On its way: a mediator is shown the preview; anybody else says yes to the readers first."""
     found = numbered(case, draft, facts)
@@ -190,7 +198,7 @@ def _target(case: Case, name: str, facts: Facts) -> tuple[Conversation, PersonId
     side = next((s for s in case.sides if skeleton(s.name) == skeleton(name)), None)
     if side:
         return caucus(side.id), None
-    person = case.named(name)
+    person = case.voice_named(name)
     if person is None:
         return _nobody(case, one_line(name), facts)
     own = caucuses_of(case, person.id)

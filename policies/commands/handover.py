@@ -100,7 +100,7 @@ def told_in_private(case: Case, text: Phrase) -> tuple[Effect, ...]:
     if case.sort is Sort.MEDIATORS:
         return ()  # Nobody there has a mediator.
     rooms = tuple(Announce(room, text) for room in conversations(case) if room.kind is Kind.CAUCUS)
-    bridged = (p for p in case.people if p.endpoint.is_bridged and p.id not in case.withdrawn)
+    bridged = (p for p in case.people if p.endpoint.is_bridged and not case.has_withdrawn(p.id))
     return (*rooms, *(Inform(p.id, own, text) for p in bridged for own in caucuses_of(case, p.id)[:1]))
 
 

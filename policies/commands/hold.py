@@ -178,7 +178,9 @@ def _fit(case: Case, held: AtHand) -> tuple[Person, str] | Refused:
 
 def _outside(case: Case, held: AtHand) -> list[Person]:
     """Who reads there by another network, besides its author."""
-    return [p for p in bridged_readers(case, held.message.conversation) if p.id != held.message.author]
+    return [
+        p for p in bridged_readers(case, held.message.conversation) if not case.same_voice(p.id, held.message.author)
+    ]
 
 
 def _draft(case: Case, held: AtHand, author: Person, words: str) -> Release:

@@ -36,7 +36,12 @@ def find(case: Case, number: str, facts: Facts) -> tuple[Document, Version] | Re
 def find_managed(case: Case, number: str, facts: Facts) -> tuple[Document, Version] | Refused:
     """The same for its owner and the mediators."""
     found = find(case, number, facts)
-    if isinstance(found, Refused) or facts.by is None or case.is_staff(facts.by) or found[0].owner == facts.by:
+    if (
+        isinstance(found, Refused)
+        or facts.by is None
+        or case.is_staff(facts.by)
+        or case.same_voice(found[0].owner, facts.by)
+    ):
         return found
     return Refused(_NOT_THEIRS, phrase("!doc request {number} asks for it", number=found[0].id))
 

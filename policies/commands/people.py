@@ -101,13 +101,40 @@ class RemovePerson:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """Asks first; the organisation isn't asked."""
-        person = case.named(self.name)
+        person = case.voice_named(self.name)
         if person is None:
             return no_such_person(case, self.name)
+        legs = case.legs_of(person.id)
+        one = case.named(self.name)
+        if one and len(legs) > 1:
+            return Refused(
+                f"{person.name} has two channels, and you name one of them",
+                f"!channel leave {one.of_network} ends that one; !party remove {person.name} takes them off",
+            )
         if facts.by is None:
-            return removed(case, person)
+            return taken_off(case, person.id)
         line = f"!party remove {person.name}"
-        return confirm(case, Removing(person.id), line, facts, words=_lost(person))
+        words = "\n".join(filter(None, [_channels(legs), _lost(person)]))
+        return confirm(case, Removing(person.id), line, facts, words=words)
+
+
+def _channels(legs: tuple[Person, ...]) -> str:
+    """What whoever takes somebody off with two channels must see."""
+    if len(legs) == 1:
+        return ""
+    all_of_them = " and ".join(leg.of_network for leg in legs)
+    return f"With all channels: {all_of_them}. !channel leave {legs[-1].of_network} would end one of them."
+
+
+def taken_off(case: Case, who: PersonId) -> Outcome:
+    """They are out, with every channel of theirs."""
+    done = Done(case, "They take part no more already.")
+    for leg in case.legs_of(who):
+        gone = removed(done.case, leg)
+        if isinstance(gone, Refused):
+            return gone
+        done = gone
+    return done
 
 
 def _lost(person: Person) -> str:
@@ -132,12 +159,13 @@ def removed(case: Case, person: Person) -> Outcome:
     for ask in case.asks:
         if ask.asked == person.id and isinstance(ask.act, Passing | Consenting):
             case = (not_passed if isinstance(ask.act, Passing) else closed)(case, ask.act.release)
+    alone = case.legs_of(person.id) == (person,)
     left = replace(
-        without_person(case, person.id),
+        without_person(case, person.id) if alone else case,
         people=tuple(p for p in case.people if p.id != person.id),
         participations=tuple(p for p in case.participations if p.person != person.id),
         asks=tuple(a for a in case.asks if a.asked != person.id),
-        floor=without(case, person.id),
+        floor=without(case, person.id) if alone else case.floor,
     )
     return Done(
         left, f"{person.name} takes part no more, and reads nothing from now on. What was read can't be unread."

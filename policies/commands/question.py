@@ -46,18 +46,18 @@ class AskQuestion:
                 Pose(person.id, where, ask.code, title, question, then, ask.expires, of_the_case=True),
                 alarm,
             ]
-        names = ", ".join(person.name for person, _ in asked)
+        names = ", ".join(dict.fromkeys(person.name for person, _ in asked))
         return Done(case, f"{names}: asked, each in private. The board shows who has not answered.", tuple(effects))
 
 
 def _asked(case: Case, who: str) -> tuple[tuple[Person, Conversation], ...] | Refused:
     """Who is meant, each with the private room in which they are asked."""
-    person = case.named(who)
+    named = case.called(who)
     side = next((s for s in case.sides if skeleton(s.name) == skeleton(who)), None)
-    if person is None and side is None:
+    if not named and side is None:
         return no_such_person(case, who)
     on_side = {r.person for r in case.participations if side and r.side == side.id}
-    people = [person] if person else [p for p in case.people if p.id in on_side]
+    people = list(named) or [p for p in case.people if p.id in on_side]
     found = tuple((p, own[0]) for p in people if len(own := caucuses_of(case, p.id)) == 1)
     if not found or len(found) < len(people):
         return Refused(f"Not everybody meant by {who} has one private room of their own", "Ask them in person")

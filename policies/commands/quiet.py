@@ -32,11 +32,13 @@ class SetQuiet:
         person = _away_from_matrix(case, self.name, facts)
         if isinstance(person, Refused):
             return person
-        rests = person.rests if self.hours else None
         said = f"{person.name} has no quiet hours any more; what waited is sent now."
         if self.hours:
             said = f"Nothing is sent to {person.name} from {self.hours}; what is said then is sent afterwards."
-        return _set(case, replace(person, quiet=self.hours, rests=rests), said, quiet_text(self.hours), facts)
+        legs = [
+            replace(leg, quiet=self.hours, rests=leg.rests if self.hours else None) for leg in _disturbed(case, person)
+        ]
+        return _set(case, legs, said, quiet_text(self.hours), facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +59,34 @@ class SetRest:
             f"Nothing is sent to {person.name} until {moment(until, case.zone)}; what is said meanwhile is sent"
             " afterwards."
         )
-        told = rests_text(until, case.zone_of(person.id)) if person.id == facts.by else None
+        told = rests_text(until, case.zone_of(person.id)) if case.same_voice(person.id, facts.by) else None
         told_later = "" if told else f" {person.name} is not told of this."
-        return _set(case, replace(person, rests=until), f"{said}{told_later}", told, facts)
+        legs = [replace(leg, rests=until) for leg in _disturbed(case, person)]
+        return _set(case, legs, f"{said}{told_later}", told, facts)
 
 
 def _away_from_matrix(case: Case, name: str | None, facts: Facts) -> Person | Refused:
-    person = own_or_named(case, name, facts, phrase("quiet hours"), "20:00-08:00 Europe/Berlin")
-    if isinstance(person, Refused) or person.endpoint.is_bridged or person.noticed:
+    person = own_or_named(case, name, facts, phrase("quiet hours"), "20:00-08:00 Europe/Berlin", whole=True)
+    if isinstance(person, Refused) or _disturbed(case, person):
         return person
     remedy = phrase("Quiet hours are for mail and WhatsApp; a Matrix app has its own")
     return Refused(phrase("{name} reads in Matrix", name=person.name), remedy)
 
 
-def _set(case: Case, person: Person, said: str, told: Phrase | None, facts: Facts) -> Done:
-    at_once = person.id == facts.by
-    own = (Inform(person.id, where, told, at_once=at_once) for where in caucuses_of(case, person.id)[:1] if told)
-    return Done(case.with_person(person), said, (Resume(channel_key(case, person.endpoint.id)), *own))
+def _disturbed(case: Case, person: Person) -> list[Person]:
+    """All channels by which we could disturb them."""
+    return [leg for leg in case.legs_of(person.id) if leg.endpoint.is_bridged or leg.noticed]
+
+
+def _set(case: Case, legs: list[Person], said: str, told: Phrase | None, facts: Facts) -> Done:
+    """It holds for each of them. Where it was said, that is answered at once."""
+    own = (
+        Inform(leg.id, where, told, at_once=leg.id == facts.by)
+        for leg in legs
+        for where in caucuses_of(case, leg.id)[:1]
+        if told
+    )
+    return Done(case.with_people(*legs), said, (*(Resume(channel_key(case, leg.endpoint.id)) for leg in legs), *own))
 
 
 def _read(words: list[str]) -> SetQuiet | SetRest | str:

@@ -98,7 +98,9 @@ class SubmitWords:
         if author is None or facts.where not in caucuses_of(case, author.id):
             return Refused(phrase("A party submits its own words, in its private room"), "!release is for mediators")
         quoted = facts.quoted
-        if self.words is None and (quoted is None or quoted.author != author.id or quoted.words is None):
+        if self.words is None and (
+            quoted is None or not case.same_voice(quoted.author, author.id) or quoted.words is None
+        ):
             return Refused(
                 phrase("What is to be passed on?"),
                 phrase("Reply !submit to a message of yours, or write !submit: the words"),
@@ -126,7 +128,9 @@ class ReturnWords:
         """Its author is told, in private; open questions about it are void. Its author can do so, too."""
         release = case.release(self.number)
         by_party = facts.by is not None and not case.is_staff(facts.by)
-        theirs = not by_party or (release and (release.author, release.origin) == (facts.by, facts.where))
+        theirs = not by_party or (
+            release and case.same_voice(release.author, facts.by) and release.origin == facts.where
+        )
         if release is None or not release.is_open or not theirs:
             remedy = phrase("What was released stays released") if by_party else "!queue shows what does"
             return Refused(phrase("Nothing waits under {number}", number=one_line(self.number, 10)), remedy)

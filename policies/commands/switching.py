@@ -87,11 +87,17 @@ def _problem(case: Case, person: Person, wanted: AddPerson, facts: Facts) -> Ref
     if not person.endpoint.is_bridged or wanted.network is Network.MATRIX:
         return Refused(
             "Nobody is moved between Matrix and other networks: keys, and what was read with them, are the account's",
-            f"!party remove {person.name}, then !party add with the other address: they come in as somebody new",
+            f"!channel add {person.name} {wanted.address} gives them that channel, too; once they have come in there,"
+            f" !channel leave {person.of_network} ends the other",
         )
     if wanted.network is now:
         other = "!whatsapp number" if now is Network.WHATSAPP else "!mail address"
         return Refused(f"{person.name} takes part {CARRIED_BY[now]} already", f"{other} {person.name} {wanted.address}")
+    if any(leg.endpoint.network is wanted.network for leg in case.legs_of(person.id)):
+        return Refused(
+            f"{person.name} takes part {CARRIED_BY[wanted.network]} already, by the other channel",
+            f"!channel leave {person.of_network} ends this one",
+        )
     roles = case.roles(person.id)
     problem = address_problem(replace(wanted, role=roles[0].role) if roles else wanted, facts)
     return problem or somebody_elses(case, wanted, "address")

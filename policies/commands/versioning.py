@@ -32,9 +32,9 @@ class JoinVersions:
         if isinstance(former, Refused):
             return former
         document, into = newer[0], former[0]
-        if facts.by != document.owner:
+        if not case.same_voice(facts.by, document.owner):
             return Refused(phrase("Only its owner can say that"), f"!doc show {document.id}")
-        why = why_not(document, into)
+        why = why_not(case, document, into)
         if why:
             return Refused(why, f"!doc history {document.id}")
         case = joined(case, document, into)

@@ -41,6 +41,7 @@ from policies.commands import (
     release,
     report,
     rules,
+    second,
     session,
     sides,
     switching,
@@ -79,6 +80,7 @@ from policies.commands.redacting import RedactDocument
 from policies.commands.release import ReleaseCommand
 from policies.commands.report import Report
 from policies.commands.rules import RulesCommand
+from policies.commands.second import SecondCommand
 from policies.commands.session import SessionCommand
 from policies.commands.sides import SideCommand
 from policies.commands.switching import ChangeChannel
@@ -131,6 +133,7 @@ Command = (
     | PeopleCommand
     | CorrectSide
     | ChangeChannel
+    | SecondCommand
     | HandOver
     | SideCommand
     | ChannelCommand
@@ -175,6 +178,7 @@ FORMS: dict[str, Form[Command]] = {
         *people.FORMS,
         *correction.FORMS,
         *switching.FORMS,
+        *second.FORMS,
         *handover.FORMS,
         *sides.FORMS,
         *channels.FORMS,

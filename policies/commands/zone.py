@@ -32,15 +32,16 @@ class SetZone:
             return Done(replace(case, zone=self.zone), f"Times are shown at this desk by the clock there: it is {now}.")
         if party and self.name and self.name.casefold() != party.name.casefold():
             return Refused(phrase("You can set your own time zone alone"), "!timezone Europe/Berlin")
-        person = party or case.named(self.name or "")
+        person = party or case.voice_named(self.name or "")
         if person is None:
             return no_such_person(case, self.name or "")
         told = phrase(
             "Times are shown to you by the clock there from now on: it is {time}. !timezone changes that.",
             time=when(facts.at, self.zone),
         )
-        own = (Inform(person.id, where, told) for where in caucuses_of(case, person.id)[:1])
-        after = case.with_person(replace(person, zone=self.zone))
+        legs = case.legs_of(person.id)
+        own = (Inform(leg.id, where, told) for leg in legs for where in caucuses_of(case, leg.id)[:1])
+        after = case.with_people(*(replace(leg, zone=self.zone) for leg in legs))
         return Done(after, f"Times are shown to {person.name} by the clock there: it is {now}.", tuple(own))
 
 

@@ -129,8 +129,9 @@ def _served(case: Case, document: Document) -> Iterator[tuple[datetime, Phrase]]
 
 def people(case: Case, some: frozenset[PersonId]) -> Phrase:
     """Their names, in the order of the case."""
-    gone = [phrase("somebody who left")] if any(case.person(one) is None for one in some) else []
-    return together([*(p.name for p in case.people if p.id in some), *gone], by=", ") or phrase("nobody")
+    gone = [phrase("somebody who left")] if any(case.living(one) is None for one in some) else []
+    there = (p.name for p in case.voices() if not case.ids_of(p.id).isdisjoint(some))
+    return together([*there, *gone], by=", ") or phrase("nobody")
 
 
 def _names(case: Case, document: Document, version: Version, action: Action, at: datetime) -> Phrase:

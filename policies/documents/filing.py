@@ -369,7 +369,7 @@ def _beside(case: Case, filing: Filing) -> Phrase | str:
 def _told_of_file(case: Case, filing: Filing, facts: Facts, *parts: str) -> tuple[Effect, ...]:
     """What became of a file that is no document, by its name only to those who may see the one of theirs that has
     that name: something privileged, say."""
-    former = next((d for d in reversed(case.documents) if _is_another(filing, d)), None)
+    former = next((d for d in reversed(case.documents) if _is_another(case, filing, d)), None)
 
     def text(audience: frozenset[PersonId]) -> Phrase:
         named = former is None or all_may_view(case, former, former.newest, audience, facts.at)
@@ -378,12 +378,13 @@ def _told_of_file(case: Case, filing: Filing, facts: Facts, *parts: str) -> tupl
     return _told(case, filing, text)
 
 
-def _is_another(filing: Filing, document: Document) -> bool:
+def _is_another(case: Case, filing: Filing, document: Document) -> bool:
     """Whether a file has the name of a document, were it of the same kind."""
     if document.into or document.quarantined:
         return False
     name = file_name(filing.name, document.newest.kind)
-    return (filing.author, filing.home) == (document.owner, document.home) and name in {document.name, document.called}
+    theirs = case.same_voice(filing.author, document.owner) and filing.home == document.home
+    return theirs and name in {document.name, document.called}
 
 
 def _out_of_room(case: Case, filing: Filing, facts: Facts) -> Phrase | str:

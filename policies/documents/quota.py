@@ -43,7 +43,7 @@ class Full:
 def full(case: Case, person: PersonId, size: int, at: datetime, quota: Quota) -> Full | None:
     """Whether one more file of so many bytes would be too much."""
     name = case.name_of(person)
-    theirs = [version for document, version in _versions(case) if document.owner == person]
+    theirs = [version for document, version in _versions(case) if case.same_voice(document.owner, person)]
     if sum(v.original.size for _, v in _versions(case)) + size > quota.case_bytes:
         return Full(f"{quota.case_bytes // MEGABYTE} MB for the case", _NO_ROOM)
     if sum(v.original.size for v in theirs) + size > quota.person_bytes:

@@ -52,10 +52,13 @@ class Stamp:
         return f"Copy for {one_line(self.person, 40)}, {moment(self.at)}, {one_line(self.mark, 12)}"
 
 
-def stamp_for(document: Document, version: Version, person: Person, mark: str, at: datetime) -> Stamp | None:
+def stamp_for(
+    case: Case, document: Document, version: Version, person: Person, *, mark: str, at: datetime
+) -> Stamp | None:
     """What is to stand on what somebody downloads; None: they get it as it is kept. Its owner needs no mark, and what
     can't carry one goes without."""
-    return None if document.owner == person.id or version.kind not in MARKED else Stamp(person.name, at, mark)
+    is_own = case.same_voice(document.owner, person.id)
+    return None if is_own or version.kind not in MARKED else Stamp(person.name, at, mark)
 
 
 @dataclass(frozen=True, slots=True)

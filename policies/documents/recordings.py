@@ -33,7 +33,7 @@ def relayed(case: Case, said: Post | None, facts: Facts) -> tuple[Relay, ...]:
     return tuple(
         Relay(said.message, said.conversation, said.author, voice, reader.id, said.reply_to, undoable)
         for reader in bridged_readers(case, said.conversation)
-        if reader.id != said.author and 0 < voice.size <= _most(reader.endpoint.network)
+        if not case.same_voice(reader.id, said.author) and 0 < voice.size <= _most(reader.endpoint.network)
     )
 
 

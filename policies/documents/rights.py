@@ -66,7 +66,7 @@ def may(case: Case, document: Document, wish: Wish) -> Verdict:
 
 def at_home(case: Case, document: Document, label: Label) -> frozenset[PersonId]:
     """Who may see a document without being granted it, were its label that."""
-    owner = frozenset({document.owner}) if case.roles(document.owner) else frozenset[PersonId]()
+    owner = frozenset(one for one in case.ids_of(document.owner) if case.roles(one))
     match label:
         case Label.PRIVILEGED:
             return owner | _parties_and_counsel(case, document)
@@ -81,7 +81,9 @@ def consents(case: Case, document: Document, version: Version, person: PersonId,
     if case.is_staff(document.owner):
         return True
     return any(
-        consent.sha256 == version.served.sha256 and consent.person == person and _covers(consent.action, action)
+        consent.sha256 == version.served.sha256
+        and case.same_voice(consent.person, person)
+        and _covers(consent.action, action)
         for consent in document.consents
     )
 
@@ -152,7 +154,7 @@ def _parties_and_counsel(case: Case, document: Document) -> frozenset[PersonId]:
 
 def _admitted(case: Case, version: Version, person: PersonId) -> Denied | None:
     """Why somebody can't be given anything of another side's now, whatever was granted."""
-    if person in case.withdrawn:
+    if case.has_withdrawn(person):
         return Denied("they withdrew from the mediation")
     if not may_join(case, person):
         return Denied("they have not accepted the agreement to mediate")
@@ -162,7 +164,7 @@ def _admitted(case: Case, version: Version, person: PersonId) -> Denied | None:
 
 
 def _by_grant(case: Case, document: Document, version: Version, wish: Wish) -> Verdict:
-    theirs = [g for g in document.grants if (g.version, g.person) == (version.number, wish.person)]
+    theirs = [g for g in document.grants if g.version == version.number and case.same_voice(g.person, wish.person)]
     fitting = [g for g in theirs if g.counts(wish.at) and _covers(g.action, wish.action)]
     if fitting and consents(case, document, version, wish.person, wish.action):
         return Allowed("it was granted, and its owner agreed", max(fitting, key=_width))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from policies.case import JOINT, Case, Conversation, Network, PersonId
+from policies.case import JOINT, Case, Conversation, Network, Person, PersonId
 from policies.documents.carrying import Hand
 from policies.documents.document import Action, Consent, Document, Grant, Label, Version, is_stricter
 from policies.documents.rights import Wish, all_may_download, at_home, served
@@ -31,13 +31,13 @@ def audience_of(case: Case, release: Release) -> frozenset[PersonId]:
     found = shared_version(case, share)
     if found is None or no_way_out(case, *found):
         return frozenset()
-    return everybody & {share.to} if share.to else everybody
+    return frozenset(one for one in everybody if share.to is None or case.same_voice(one, share.to))
 
 
 def audience_names(case: Case, release: Release) -> Phrase:
     """The same by name."""
     if release.share and release.share.to:
-        person = case.person(release.share.to)
+        person = case.living(release.share.to)
         return verbatim(person.name) if person else phrase("nobody")
     return reader_names(case, release.to)
 
@@ -50,19 +50,29 @@ def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
         # Without its name: others may read that room, who may not see the document.
         which = f"{share.document}.{share.version}\n{terms(share)}"
         text = together([title, *marked(which)], by="\n")
-        person = case.person(share.to)
-        copy = _copy(share) if person and person.endpoint.network is Network.WHATSAPP else ""
-        return (Inform(share.to, release.to, together([text, copy], by="\n"), page=True),)
+        there = [leg for leg in case.legs_of(share.to) if leg.id in readers(case, release.to)]
+        return tuple(
+            Inform(leg.id, release.to, together([text, _copy(share) if _chats(leg) else ""], by="\n"), page=True)
+            for leg in there
+        )
     return (*publications(case, release, title), *(_links(case, release, share) if share else ()))
+
+
+def _chats(person: Person) -> bool:
+    return person.endpoint.network is Network.WHATSAPP
 
 
 def _links(case: Case, release: Release, share: Share) -> tuple[Effect, ...]:
     """A link for whoever gets the words of the card by mail or WhatsApp: the document itself is on the page."""
     text = phrase("{number} is on your page, under “Your documents”.", number=f"{share.document}.{share.version}")
     away = bridged_readers(case, release.to)
-    by_words = [p for p in away if p.endpoint.network is Network.EMAIL and not by_link(p) and p.id != release.author]
+    by_words = [
+        p
+        for p in away
+        if p.endpoint.network is Network.EMAIL and not by_link(p) and not case.same_voice(p.id, release.author)
+    ]
     links = tuple(Inform(person.id, release.to, text, page=True) for person in by_words)
-    copy, chats = _copy(share), [p for p in away if p.endpoint.network is Network.WHATSAPP and p.id != release.author]
+    copy, chats = _copy(share), [p for p in away if _chats(p) and not case.same_voice(p.id, release.author)]
     there = together([text, copy], by="\n")
     return (*links, *(Inform(person.id, _alone(case, person.id, release.to), there, page=True) for person in chats))
 
@@ -112,7 +122,8 @@ def shared(case: Case, release: Release, share: Share, at: datetime) -> tuple[Ca
     if found is None:
         raise LookupError("a document that isn't there was released")
     document, version = found
-    people = sorted(audience_of(case, release) - at_home(case, document, version.label))
+    # One for each human being, whichever channels are theirs: so often may they open it, by all together.
+    people = sorted({case.voice(one) for one in audience_of(case, release) - at_home(case, document, version.label)})
     how = release.agreed.how if release.agreed else BY_MEDIATOR
     by = release.by or document.owner
     label = Label.JOINT if release.to == JOINT and share.to is None else Label.CONSENT

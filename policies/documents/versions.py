@@ -61,9 +61,10 @@ def joined(case: Case, document: Document, into: Document) -> Case:
     return case.with_document(longer).with_document(replace(document, into=into.id))
 
 
-def why_not(document: Document, into: Document) -> Phrase | None:
+def why_not(case: Case, document: Document, into: Document) -> Phrase | None:
     """Why the one can't become a version of the other; None if it can."""
-    if (document.owner, document.home) != (into.owner, into.home) or document.id == into.id:
+    of_one = case.same_voice(document.owner, into.owner) and document.home == into.home
+    if not of_one or document.id == into.id:
         return phrase("They are not two documents of one owner in one room")
     if len(document.versions) > 1 or document.grants:
         return phrase("{number} has versions, or was given to others, already", number=document.id)
@@ -71,4 +72,5 @@ def why_not(document: Document, into: Document) -> Phrase | None:
 
 
 def _brought(case: Case, owner: PersonId, home: Conversation) -> Iterator[Document]:
-    return (d for d in case.documents if (d.owner, d.home, d.into) == (owner, home, None))
+    there = (d for d in case.documents if (d.home, d.into) == (home, None))
+    return (d for d in there if case.same_voice(d.owner, owner))

@@ -65,7 +65,7 @@ def _still_may(case: Case, document: Document, wish: Wish) -> Verdict:
     """As `may`, but that this opening itself used up a grant does not end it."""
     grants = tuple(
         replace(grant, opened=grant.opened - 1)
-        if (grant.person, grant.version) == (wish.person, wish.version) and grant.opened
+        if grant.version == wish.version and case.same_voice(grant.person, wish.person) and grant.opened
         else grant
         for grant in document.grants
     )

@@ -29,8 +29,8 @@ def resting(case: Case, conversation: Conversation) -> Phrase | None:
     if case.phase is Phase.CLOSED:
         return phrase("the mediation is closed")
     if conversation.kind is Kind.CAUCUS:
-        here = {p.person for p in case.participations if p.side == conversation.side}
-        return phrase("somebody of this side has withdrawn") if here & set(case.withdrawn) else None
+        here = (p.person for p in case.participations if p.side == conversation.side)
+        return phrase("somebody of this side has withdrawn") if any(map(case.has_withdrawn, here)) else None
     if case.phase is Phase.PAUSED:
         return phrase("the mediation is paused")
     return phrase("the mediation is settled") if case.phase is Phase.SETTLED else None
@@ -44,19 +44,18 @@ def private_rooms(case: Case) -> tuple[Conversation, ...]:
 
 def paused(case: Case, by: PersonId, until: datetime | None) -> Case:
     """The case after somebody paused; anew, if they had already."""
-    others = tuple(pause for pause in case.pauses if pause.person != by)
-    return replace(case, phase=Phase.PAUSED, pauses=(*others, Spell(by, until)))
+    return replace(case, phase=Phase.PAUSED, pauses=(*_of_others(case, by), Spell(case.voice(by), until)))
 
 
 def withdrawn(case: Case, person: PersonId) -> Case:
     """The case after somebody withdrew: paused, until the mediator goes on."""
-    left = tuple(dict.fromkeys((*case.withdrawn, person)))
+    left = tuple(dict.fromkeys((*case.withdrawn, case.voice(person))))
     return replace(paused(case, person, None), withdrawn=left)
 
 
 def without_pause(case: Case, by: PersonId) -> Case:
     """The case without that person's pause; it goes on if that was the last."""
-    return _went_on(replace(case, pauses=tuple(pause for pause in case.pauses if pause.person != by)))
+    return _went_on(replace(case, pauses=_of_others(case, by)))
 
 
 def lapsed(case: Case, at: datetime) -> Case:
@@ -75,7 +74,16 @@ def _went_on(case: Case) -> Case:
 
 def without_person(case: Case, person: PersonId) -> Case:
     """The case when somebody takes part no more: what they paused goes on with the others."""
-    return replace(without_pause(case, person), withdrawn=tuple(p for p in case.withdrawn if p != person))
+    return replace(without_pause(case, person), withdrawn=not_withdrawn(case, person))
+
+
+def not_withdrawn(case: Case, person: PersonId) -> tuple[PersonId, ...]:
+    """Who withdrew, but for that person."""
+    return tuple(p for p in case.withdrawn if not case.same_voice(p, person))
+
+
+def _of_others(case: Case, by: PersonId) -> tuple[Spell, ...]:
+    return tuple(pause for pause in case.pauses if not case.same_voice(pause.person, by))
 
 
 def course_text(case: Case, zone: str | None = None) -> Phrase | None:

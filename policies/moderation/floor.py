@@ -31,19 +31,32 @@ def everybody_may(case: Case) -> bool:
 def has_the_word(case: Case, person: PersonId) -> bool:
     """Whether it is that person's turn."""
     turn = case.floor.turn
-    return turn is not None and turn.person == person and not case.floor.cooling and not resting(case, JOINT)
+    return (
+        turn is not None
+        and case.same_voice(turn.person, person)
+        and not case.floor.cooling
+        and not resting(case, JOINT)
+    )
 
 
 def silenced(case: Case, person: PersonId) -> bool:
-    """Whether that person alone may not speak: an observer, or muted."""
-    return any(p.role is Role.OBSERVER for p in case.roles(person)) or any(
-        spell.person == person for spell in case.floor.muted
-    )
+    """Whether that person alone may not speak, by whichever channel: an observer, or muted."""
+    return any(p.role is Role.OBSERVER for p in case.roles(person)) or is_muted(case, person)
+
+
+def is_muted(case: Case, person: PersonId) -> bool:
+    """Whether a mediator has muted that person."""
+    return any(case.same_voice(spell.person, person) for spell in case.floor.muted)
+
+
+def others(case: Case, spells: tuple[Spell, ...], person: PersonId) -> tuple[Spell, ...]:
+    """Those of them that are not that person's, by whichever channel."""
+    return tuple(spell for spell in spells if not case.same_voice(spell.person, person))
 
 
 def rests(case: Case, person: PersonId) -> bool:
     """Whether that person has just spoken, in slow mode."""
-    return any(spell.person == person for spell in case.floor.resting)
+    return any(case.same_voice(spell.person, person) for spell in case.floor.resting)
 
 
 def objection(case: Case, person: PersonId, conversation: Conversation, *, said: bool = False) -> Phrase | None:
@@ -83,9 +96,8 @@ def spoken(case: Case, person: PersonId, at: datetime) -> Case:
     floor = case.floor
     if not floor.slow or case.is_staff(person) or has_the_word(case, person):
         return case
-    others = tuple(spell for spell in floor.resting if spell.person != person)
-    rest = Spell(person, at + timedelta(minutes=floor.slow))
-    return replace(case, floor=replace(floor, resting=(*others, rest)))
+    rest = Spell(case.voice(person), at + timedelta(minutes=floor.slow))
+    return replace(case, floor=replace(floor, resting=(*others(case, floor.resting, person), rest)))
 
 
 def without(case: Case, person: PersonId) -> Floor:
@@ -93,17 +105,17 @@ def without(case: Case, person: PersonId) -> Floor:
     floor = case.floor
     return replace(
         floor,
-        turn=None if floor.turn and floor.turn.person == person else floor.turn,
-        muted=tuple(spell for spell in floor.muted if spell.person != person),
-        resting=tuple(spell for spell in floor.resting if spell.person != person),
+        turn=None if floor.turn and case.same_voice(floor.turn.person, person) else floor.turn,
+        muted=others(case, floor.muted, person),
+        resting=others(case, floor.resting, person),
     )
 
 
-def moved(floor: Floor, old: PersonId, new: PersonId) -> Floor:
+def moved(floor: Floor, old: frozenset[PersonId], new: PersonId) -> Floor:
     """The floor when somebody is another person of the case from now on."""
 
     def now(spell: Spell) -> Spell:
-        return replace(spell, person=new) if spell.person == old else spell
+        return replace(spell, person=new) if spell.person in old else spell
 
     turn = now(floor.turn) if floor.turn else None
     return replace(floor, turn=turn, muted=tuple(map(now, floor.muted)), resting=tuple(map(now, floor.resting)))
@@ -146,7 +158,7 @@ def floor_text(case: Case, zone: str | None = None) -> Phrase:
     if floor.cooling:
         pausing = phrase("We pause here until {time}.", time=when(floor.cooling, clock))
         return together([pausing, phrase("You reach the mediator in your private room.")])
-    if floor.turn and (speaker := case.person(floor.turn.person)):
+    if floor.turn and (speaker := case.living(floor.turn.person)):
         text = phrase("{name} has the word: nobody else writes here meanwhile.", name=speaker.name)
         return _until(text, floor.turn.until, clock)
     slow = phrase("Between two posts everybody waits {minutes} minutes.", minutes=floor.slow)

@@ -129,7 +129,9 @@ def _sees_reactions(person: Person) -> bool:
 
 def _hinted(case: Case, message: Message, author: Person) -> tuple[Case, tuple[Effect, ...]]:
     """Once, in private, and where it matters: how far reactions go."""
-    away = [person for person in bridged_readers(case, message.conversation) if person.id != author.id]
+    away = [
+        person for person in bridged_readers(case, message.conversation) if not case.same_voice(person.id, author.id)
+    ]
     if not away or message.conversation == DESK or author.id in case.reacted or author.endpoint.is_bridged:
         return case, ()
     after = replace(case, reacted=(*case.reacted, author.id))

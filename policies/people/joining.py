@@ -30,7 +30,7 @@ def invited(before: Case, after: Case) -> tuple[Person, ...]:
     """Who was just added, and has to come in by themselves."""
     if after.sort is Sort.MEDIATORS:
         return ()  # The code of their invitation has a time of its own.
-    return tuple(p for p in after.people if before.person(p.id) is None and not after.is_staff(p.id))
+    return tuple(p for p in after.voices() if before.person(p.id) is None and not after.is_staff(p.id))
 
 
 def awaited(case: Case, people: tuple[Person, ...], at: datetime) -> tuple[Case, tuple[Effect, ...]]:
@@ -59,9 +59,9 @@ def first_words(before: Person, case: Case) -> tuple[Introduce, ...]:
 
 
 def came(case: Case, person: PersonId, at: datetime) -> Decision | None:
-    """An act of their own shows that they are in; None for whom that is known of."""
-    known = case.person(person)
-    if known is None or known.joining is None or known.joining.came:
+    """An act of their own shows that they are in, by whichever channel; None for whom that is known of."""
+    known = next((leg for leg in case.legs_of(person) if leg.joining and not leg.joining.came), None)
+    if known is None or known.joining is None:
         return None
     now = replace(known, joining=replace(known.joining, came=at))
     return Decision(case.with_person(now), (), CAME, f"{known.name} is in")
@@ -73,7 +73,7 @@ def decide_step(case: Case, person: PersonId, at: datetime) -> Decision:
     joining = known.joining if known else None
     if known is None or joining is None or joining.came or joining.telephone or at < joining.since + STEP_LASTS:
         return Decision(case, (), "overtaken", "nobody is waited for, or not yet")
-    if case.phase in {Phase.SETTLED, Phase.CLOSED} or person in case.withdrawn:
+    if case.phase in {Phase.SETTLED, Phase.CLOSED} or case.has_withdrawn(person):
         return Decision(case, (), "overtaken", "nobody is to come in any more")
     mailed = known.endpoint.network is Network.EMAIL and known.endpoint.silence is None
     if joining.reminded is None and mailed:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import assert_never
 
 from policies.case import DESK, Case
-from policies.commands import agreement, broadcast
+from policies.commands import agreement, broadcast, second
 from policies.commands.correction import moved
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.handover import taken_over
 from policies.commands.intake import written
 from policies.commands.notify import reached
-from policies.commands.people import removed
+from policies.commands.people import taken_off
 from policies.commands.session import mended
 from policies.commands.switching import switched
 from policies.effects import Inform, Tell
@@ -25,7 +25,9 @@ from policies.questions.ask import (
     Ask,
     Broadcasting,
     Consenting,
+    Doubling,
     Ending,
+    Leaving,
     Mending,
     Moving,
     Passing,
@@ -40,7 +42,7 @@ from policies.questions.ask import (
     Wondering,
     WritingToStranger,
 )
-from policies.questions.asking import Answer, answered, meaning, without
+from policies.questions.asking import Answer, answered, copies_of, meaning, without
 from policies.releases.releasing import closed, consented, not_passed, passed
 from policies.words.phrase import Phrase, phrase
 from policies.words.text import one_line
@@ -51,11 +53,27 @@ def answer(case: Case, given: Answer, facts: Facts) -> Outcome:
     found = answered(case, given, facts.at)
     if isinstance(found, Refused):
         return found
-    case, ask = found
-    bound = meaning(case, ask.act)
+    after, ask = found
+    bound = meaning(after, ask.act)
     if bound is None or bound.sha256 != ask.binds:
-        return _void(case, ask)
-    return _agreed(case, ask, given, facts) if given.yes else _declined(case, ask, facts)
+        return _void(after, ask)
+    outcome = _agreed(after, ask, given, facts) if given.yes else _declined(after, ask, facts)
+    if isinstance(outcome, Refused):
+        return outcome
+    return replace(outcome, effects=(*outcome.effects, *_answered_elsewhere(copies_of(case, ask))))
+
+
+def _answered_elsewhere(copies: tuple[Ask, ...]) -> tuple[Inform, ...]:
+    """Over their other channel they learn that nothing is asked there any more: it was theirs, or they speak up."""
+    return tuple(
+        Inform(
+            copy.asked,
+            copy.where,
+            phrase("The question with the code {code} was answered over another channel of yours.", code=copy.code),
+        )
+        for copy in copies
+        if copy.where != DESK
+    )
 
 
 def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
@@ -73,6 +91,8 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
             | WritingToStranger()
             | Moving()
             | Switching()
+            | Doubling()
+            | Leaving()
             | Reaching()
         ):
             return Done(case, "")
@@ -80,7 +100,9 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
             text = f"{who} has not answered whether they accept the agreement. !agreement send asks again."
             return Done(case, "", (Tell(DESK, text),))
         case Wondering(question):
-            return Done(case, "", (Tell(DESK, f"{who} has not answered: “{one_line(question)}”"),))
+            # Of what was put to two channels of theirs, the last tells it.
+            unanswered = Tell(DESK, f"{who} has not answered: “{one_line(question)}”")
+            return Done(case, "", () if copies_of(case, ask) else (unanswered,))
         case TakingOver(former):
             told = f"{who} has not answered: {case.name_of(former)} has the case still. !handover asks again."
             return Done(case, "", (Tell(DESK, told),))
@@ -102,8 +124,7 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
 def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # noqa: C901, PLR0912 (one arm a kind of act)
     match ask.act:
         case Removing(who):
-            person = case.person(who)
-            return removed(case, person) if person else Done(case, "They take part no more already.")
+            return taken_off(case, who)
         case Reaching():
             return reached(case, ask.act, facts)
         case Proving():
@@ -112,10 +133,14 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             return moved(case, ask.act, facts)
         case Switching():
             return switched(case, ask.act, facts)
+        case Doubling():
+            return second.doubled(case, ask.act, facts)
+        case Leaving():
+            return second.ended(case, ask.act)
         case Mending():
             return mended(case)
         case Withdrawing(who):
-            leaving = case.person(who)
+            leaving = case.living(who)
             return has_withdrawn(case, leaving) if leaving else Done(case, "They take part no more already.")
         case Broadcasting(words):
             return broadcast.sent(case, words, ask.asked)
@@ -155,6 +180,8 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:  # noqa: C901 (one
             | WritingToStranger()
             | Moving()
             | Switching()
+            | Doubling()
+            | Leaving()
             | Reaching()
         ):
             return Done(case, "Nothing is done.")

@@ -133,6 +133,22 @@ class Switching:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubling:
+    """Somebody is reached over this network at this address, too, and stays where they are (ADR 56)."""
+
+    person: PersonId
+    network: Network
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Of somebody's two channels this one ends; they stay by the other."""
+
+    leg: PersonId
+
+
+@dataclass(frozen=True, slots=True)
 class Reaching:
     """A mediator is told at this address that something waits at the desk: the code was sent there alone."""
 
@@ -165,6 +181,8 @@ Act = (
     | WritingToStranger
     | Moving
     | Switching
+    | Doubling
+    | Leaving
     | Reaching
     | Proving
 )

@@ -35,7 +35,9 @@ from policies.questions.ask import (
     Ask,
     Broadcasting,
     Consenting,
+    Doubling,
     Ending,
+    Leaving,
     Meaning,
     Mending,
     Moving,
@@ -159,8 +161,9 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
     """What a yes is about, as the case is now; None if there is nothing left to say yes to."""
     match act:
         case Removing(who):
-            person = case.person(who)
-            return Meaning(f"{person.name} takes part no more") if person else None
+            legs = case.legs_of(who)
+            channels = f", {' and '.join(leg.id for leg in legs)}" if len(legs) > 1 else ""
+            return Meaning(f"{legs[0].name} takes part no more{channels}") if legs else None
         case Moving(who, side):
             person = case.person(who)
             sides = frozenset(p for room in caucuses_of(case, who) for p in readers(case, room))
@@ -169,8 +172,14 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             person = case.person(who)
             former = f", no more at {person.endpoint.id} {person.endpoint.address}" if person else ""
             return Meaning(f"{person.name} is reached by {network} at {address}{former}") if person else None
-        case Withdrawing(who):
+        case Doubling(who, network, address):
+            person = case.living(who)
+            return Meaning(f"{person.name} is reached by {network} at {address}, too") if person else None
+        case Leaving(who):
             person = case.person(who)
+            return Meaning(f"{person.name} leaves {person.endpoint.id} {person.endpoint.address}") if person else None
+        case Withdrawing(who):
+            person = case.living(who)
             return Meaning(f"{person.name} withdraws from the mediation") if person else None
         case Broadcasting(words):
             return Meaning(words, frozenset(p for room in private_rooms(case) for p in readers(case, room)))
@@ -199,7 +208,7 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             return _released(case, number)
         case Sharing(who, message, words) | TakingBack(who, message, words):
             author = case.person(who)
-            if author is None or who not in readers(case, JOINT) or who in case.withdrawn:
+            if author is None or who not in readers(case, JOINT) or case.has_withdrawn(who):
                 return None
             return Meaning(f"{type(act).__name__} {message}\n{author.name}\n{words}", readers(case, JOINT))
         case _:
@@ -211,7 +220,7 @@ def _released(case: Case, number: ReleaseId) -> Meaning | None:
     author = case.person(release.author) if release and release.is_open else None
     if release is None or author is None or author.id not in readers(case, release.origin):
         return None
-    if author.id in case.withdrawn:
+    if case.has_withdrawn(author.id):
         return None
     audience = audience_of(case, release)
     return Meaning(f"{heading_of(release, author.name)}\n{release.words}", audience) if audience else None
@@ -259,7 +268,26 @@ def answered(case: Case, answer: Answer, at: datetime) -> tuple[Case, Ask] | Ref
         return Refused(
             phrase("That answer does not count: {why}", why=stored(answer.proof.why)), stored(answer.proof.remedy)
         )
-    return without(case, ask), ask
+    copies = copies_of(case, ask)
+    return replace(without(case, ask), asks=tuple(a for a in case.asks if a != ask and a not in copies)), ask
+
+
+def copies_of(case: Case, ask: Ask) -> tuple[Ask, ...]:
+    """The same question as it was put to whom it was put to over another channel: one of them is answered."""
+    return tuple(
+        a for a in case.asks if a != ask and case.same_voice(a.asked, ask.asked) and _is_same(case, a.act, ask.act)
+    )
+
+
+def _is_same(case: Case, one: Act, other: Act) -> bool:
+    match one, other:
+        case Wondering(), Wondering():
+            return one == other
+        case Withdrawing(who), Withdrawing(another):
+            return case.same_voice(who, another)
+        case _:
+            # What a channel needs for itself, or was submitted from it, is asked and answered there.
+            return False
 
 
 def in_words(question: Pose, zone: str) -> Phrase:

@@ -12,7 +12,7 @@ from policies.words.phrase import Phrase
 def publications(case: Case, release: Release, title: Phrase) -> tuple[Publish, ...]:
     """One into the room, and one to each bridged reader but their author; `title` is ours, and says whose they are."""
     audience, hold = readers(case, release.to), release.of_hold
-    bridged = sorted(p.id for p in bridged_readers(case, release.to) if p.id != release.author)
+    bridged = sorted(p.id for p in bridged_readers(case, release.to) if not case.same_voice(p.id, release.author))
     # What stands in Matrix already, goes to the others alone.
     to = (*bridged,) if hold and hold.stands else (None, *bridged)
     return tuple(Publish(release.id, release.to, title, release.words, audience, reader) for reader in to)

@@ -155,13 +155,17 @@ def _final(before: Case, after: Case, changed: set[str], effects: tuple[Effect, 
     """Why that is final, and what to do instead: the gravest thing that happened decides."""
     released = any(r.standing is Standing.RELEASED and before.release(r.id) != r for r in after.releases)
     left = {p.id for p in before.people} - {p.id for p in after.people}
-    came = [p.name for p in after.people if before.person(p.id) is None]
-    corrected = left and {p.name for p in before.people if p.id in left} & set(came)
+    new, gone = [p for p in after.people if before.person(p.id) is None], [p for p in before.people if p.id in left]
+    second = [leg.of_network for leg in new if len(after.legs_of(leg.id)) > 1]
+    came = [p.name for p in new]
+    corrected = left and {p.name for p in gone} & set(came)
     who = "!colleague" if after.sort is Sort.MEDIATORS else "!party"
     over = after.phase in {Phase.SETTLED, Phase.CLOSED}
     table = (
         (released, _RELEASED),
         (corrected, Final("what was read there can't be unread", "!party side NAME on SIDE corrects it again")),
+        (any(after.living(leg.id) for leg in gone), _ONE_LEFT),
+        (second, Final("both channels were told", f"!channel leave {''.join(second[-1:])} ends it")),
         (left, Final("who was taken off reads nothing that is said meanwhile", f"{who} add NAME ADDRESS begins anew")),
         (came, Final("they were invited", f"{who} remove {''.join(came[-1:])} takes them off")),
         ("opened" in changed, _OPENED),
@@ -183,6 +187,7 @@ _RELEASED = Final(
 )
 _OPENED = Final("everybody was invited to the joint room", "!mode closed keeps all from writing there")
 _AGREED = Final("it is on record what people accepted, and when", "!agreement new makes another version")
+_ONE_LEFT = Final("what was on its way there is gone", "!channel add NAME ADDRESS gives them a second channel again")
 _CHANNEL = Final(
     "it is on record what somebody agreed to, and whose a channel is",
     "!mail links NAME stops words by mail; !mail address NAME ADDRESS sets another mailbox",

@@ -45,7 +45,11 @@ def decide_removal(case: Case, message: Message, author: Person, target: Message
         effects = (*_changes(message.conversation, facts), *letters, told)
         return Decision(without(case, target), effects, "taken-back", became)
     name = name_of_removal(target)
-    relays = (Relay(name, message.conversation, None, message.content, p.id) for p in there if p != author)
+    relays = (
+        Relay(name, message.conversation, None, message.content, p.id)
+        for p in there
+        if not case.same_voice(p.id, author.id)
+    )
     notice = () if case.is_staff(author.id) else (Tell(DESK, f"A message was removed in {where}."),)
     return Decision(case, (*relays, *notice), "removal", "its readers are told")
 

@@ -130,15 +130,17 @@ def _floor(case: Case, before: Floor, after: Floor, facts: Facts) -> tuple[Case,
     if replace(case.floor, resting=()) != replace(after, resting=()):
         return None
     back = ended(replace(before, resting=case.floor.resting if before.slow else ()), facts.at)
-    there = {p.id for p in case.people}
-    for gone in {spell.person for spell in (*back.muted, *([back.turn] if back.turn else []))} - there:
+    spells = (*back.muted, *([back.turn] if back.turn else []))
+    for gone in {spell.person for spell in spells if case.living(spell.person) is None}:
         back = without(replace(case, floor=back), gone)
     muted, spoke = {s.person: s for s in back.muted}, {s.person: s for s in case.floor.muted}
     told: list[Effect] = []
     for who in sorted(muted.keys() | spoke.keys()):
         if muted.get(who) != spoke.get(who):
             told += [
-                Inform(who, room, mute_text(muted.get(who), case.zone_of(who))) for room in caucuses_of(case, who)[:1]
+                Inform(leg.id, room, mute_text(muted.get(who), case.zone_of(leg.id)))
+                for leg in case.legs_of(who)
+                for room in caucuses_of(case, leg.id)[:1]
             ]
     return replace(case, floor=back), tuple(told)
 

@@ -109,10 +109,16 @@ def may_read(case: Case, person: PersonId, conversation: Conversation) -> bool:
             return any(seat.role in _SIDED and seat.side == conversation.side for seat in seats)
 
 
+def is_one(case: Case, one: PersonId, other: PersonId) -> bool:
+    """Whether two channels are one human being's, in this test's own words."""
+    first = {leg.person: leg.voice for leg in case.legs}
+    return first.get(one, one) == first.get(other, other)
+
+
 def may_speak(case: Case, person: PersonId) -> bool:
     """Who may speak in the joint room, in this test's own words; whoever waits in slow mode may not."""
     return speaking_level(case) <= own_level(case, person) and (
-        is_staff(case, person) or all(spell.person != person for spell in case.floor.resting)
+        is_staff(case, person) or not any(is_one(case, spell.person, person) for spell in case.floor.resting)
     )
 
 
@@ -129,8 +135,8 @@ def private_level(case: Case, conversation: Conversation) -> int:
     """The power that it takes to speak in a caucus."""
     if case.phase is Phase.CLOSED:
         return 100
-    gone = {seat.person for seat in case.participations if seat.side == conversation.side} & set(case.withdrawn)
-    return 50 if gone else 0
+    here = [seat.person for seat in case.participations if seat.side == conversation.side]
+    return 50 if any(is_one(case, one, gone) for one in here for gone in case.withdrawn) else 0
 
 
 def own_level(case: Case, person: PersonId) -> int:
@@ -138,10 +144,12 @@ def own_level(case: Case, person: PersonId) -> int:
     seats = [seat for seat in case.participations if seat.person == person]
     if any(seat.role in _STAFF for seat in seats):
         return 75
-    if any(seat.role is Role.OBSERVER for seat in seats) or any(s.person == person for s in case.floor.muted):
+    if any(seat.role is Role.OBSERVER for seat in seats) or any(
+        is_one(case, s.person, person) for s in case.floor.muted
+    ):
         return -1
     turn = None if case.phase in {Phase.PAUSED, Phase.SETTLED, Phase.CLOSED} else case.floor.turn
-    return 50 if turn and turn.person == person and case.floor.cooling is None else 0
+    return 50 if turn and is_one(case, turn.person, person) and case.floor.cooling is None else 0
 
 
 def waits_for_its_owner(said: Said, message: Message, case: Case) -> bool:
@@ -193,7 +201,9 @@ def mail_readers(case: Case, conversation: Conversation, author: PersonId) -> tu
     return tuple(
         person
         for person in case.people
-        if person.endpoint.network is Network.EMAIL and person.id != author and may_read(case, person.id, conversation)
+        if person.endpoint.network is Network.EMAIL
+        and not is_one(case, person.id, author)
+        and may_read(case, person.id, conversation)
     )
 
 

@@ -271,7 +271,21 @@ CORRECTIONS = (
     "!party side Carl on Brown",
     "!party side Bea on Jones",
 )
-NAMES = ("Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
+SECOND = (
+    "add Alice eve@example.net",
+    "add Alice bea@example.com",
+    "add Carl @dan:example.org",
+    "add Carl @bob:example.org",
+    "add Bob eve@example.net",
+    "add Bea @alice:example.org",
+    "leave Alice (mail)",
+    "leave Alice (matrix)",
+    "leave Carl (mail)",
+    "leave Carl (matrix)",
+    "leave Bob (matrix)",
+)
+"""Channels of people who take part already."""
+NAMES = ("Alice (mail)", "Carl (mail)", "Alice", "Bob", "Dan", "Carl", "Bea", "Eve", "Ines", "Mia")
 GARBAGE = ("m.room.encrypted", "m.room.member", "m.room.message", "m.room.redaction", "x")
 VERDICTS = (NotSent("down"), Unknown("no answer"), Refused(451, False, "later"), Refused(550, True, "never"))
 FAULTS = ("crash", "crash", "failure", "silence", "surprise", "arrival")
@@ -308,6 +322,7 @@ MEDIATING = st.one_of(
     _then(_command(st.sampled_from(NAMES).map("!consent {}: yes".format)), RESTS),
     _then(_command(st.sampled_from(NAMES).map("!party remove {}".format)), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.sampled_from(CORRECTIONS)), RESTS, st.just((Confirm(),)), RESTS),
+    _then(_command(st.sampled_from(SECOND).map("!channel {}".format)), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.just("!handover Ines @ines:example.org")), RESTS, st.just((Confirm(by=INES),)), RESTS),
     _then(_command(st.just("!repair")), RESTS, st.just((Confirm(),)), RESTS),
     _then(_command(st.sampled_from(ORDERS)), RESTS),

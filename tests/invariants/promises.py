@@ -24,6 +24,7 @@ from tests.invariants.canaries import (
     Fate,
     Said,
     canaries_in,
+    is_one,
     is_staff,
     may_read,
     may_speak,
@@ -100,7 +101,7 @@ def _level(case: Case, person: Person) -> int:
     """A ghost speaks when its person was let speak, so it isn't silenced for having spoken."""
     rests = person.endpoint.network is Network.MATRIX and not may_speak(case, person.id)
     level = own_level(case, person.id)
-    return -1 if rests and level == 0 and any(s.person == person.id for s in case.floor.resting) else level
+    return -1 if rests and level == 0 and any(is_one(case, s.person, person.id) for s in case.floor.resting) else level
 
 
 def _user(world: World, case: Case, person: Person) -> str:
