@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Final
 
 from policies.case import DESK, Case
 from policies.commands.agreement import asked_to_accept
@@ -29,6 +32,9 @@ from policies.showing import Preview
 from policies.trial import would_follow
 from policies.undoing.deed import Deed
 from policies.undoing.deeds import deed_of
+
+NO_CODE: Final = "····"
+"""Stands where a code would, in what is only tried out."""
 
 
 def perform(case: Case, command: Command, facts: Facts) -> Outcome:
@@ -57,7 +63,7 @@ def tried_out(case: Case, command: DryRun, facts: Facts) -> Outcome:
     if isinstance(done, Refused):
         return Refused(f"Tried out, it is refused: {done.problem}", done.remedy)
     asked = next((ask for ask in done.case.asks if ask not in case.asks and _is_here(ask, facts)), None)
-    effects = done.effects
+    effects, put = done.effects, {ask.code for ask in done.case.asks} - {ask.code for ask in case.asks}
     if asked is not None:
         yes = take(done.case, Answer(asked.code, True, asked.asked, DESK, SignedDevice()), facts)
         if isinstance(yes, Refused):
@@ -65,7 +71,7 @@ def tried_out(case: Case, command: DryRun, facts: Facts) -> Outcome:
         done, effects = yes, (*effects, *yes.effects)
     # Not as the answer, which goes on record: there may be words in it.
     seen = came_to_the_desk(case, facts.by) if facts.by else case
-    told = Tell(DESK, _in_words(seen, done, effects, asked=asked is not None))
+    told = Tell(DESK, _without(put, _in_words(seen, done, effects, asked=asked is not None)))
     return Done(case, "", (told, *(effect for effect in effects if isinstance(effect, Preview))))
 
 
@@ -83,6 +89,11 @@ def _in_words(case: Case, done: Done, effects: tuple[Effect, ...], *, asked: boo
     begins = said if asked else "Tried out; nothing was done. This would follow at once, without a question."
     changed = [undone] if replace(done.case, deed=case.deed) != case or follows else ["Nothing would change."]
     return "\n".join([begins, *answer, *([follows] if follows else []), *changed])
+
+
+def _without(codes: Collection[str], text: str) -> str:
+    """The same without the codes of questions that were not put: none of them would open anything."""
+    return re.sub("|".join(rf"\b{re.escape(code)}\b" for code in codes), NO_CODE, text) if codes else text
 
 
 def _latest(case: Case, command: Command, outcome: Done, facts: Facts) -> Deed | None:

@@ -6,18 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.acts import take
+from policies.acts import NO_CODE, take
 from policies.case import DESK, Case
 from policies.commands.form import Misunderstood
 from policies.commands.vocabulary import FORMS, parse
 from policies.effects import Announce, Effect, Inform, Tell
 from policies.message import SignedDevice
 from policies.outcome import Done, Refused
+from policies.people.colleagues import new_room
+from policies.people.manning import manned
 from policies.questions.asking import Answer
 from policies.showing import Preview
+from policies.words.language import Language
 from tests.policies.builders import agreed_case, both_sides, case_with, caucus_of, done, facts, named, refused
 from tests.policies.builders import say as said
 
+AMONG_MEDIATORS = manned(new_room(Language.ENGLISH, "UTC"), {"@mia:example.org": "Mia"})
 CASE = both_sides("!party add Bob @bob:example.org as counsel on Jones")
 
 
@@ -123,3 +127,30 @@ def test_whatever_is_tried_out_the_case_stays_and_the_desk_alone_is_told(example
         assert outcome.case == case
         assert {type(effect) for effect in outcome.effects} <= {Tell, Preview}
         assert all(effect.conversation == DESK for effect in outcome.effects if isinstance(effect, Tell))
+
+
+@pytest.mark.parametrize(
+    ("case", "line"),
+    [
+        (CASE, "notify mia@example.net"),
+        (CASE, "notify +34600123456"),
+        (CASE, "handover to Max @max:example.org"),
+        (AMONG_MEDIATORS, "colleague add Nora +34600123456"),
+        (AMONG_MEDIATORS, "colleague add Nora nora@example.org"),
+    ],
+)
+def test_no_code_is_shown_that_looks_as_if_it_could_be_said(case: Case, line: str) -> None:
+    known = replace(facts(), whatsapp=True, notices_by_whatsapp=True)
+    outcome = done(case, f"!dry {line}", known)
+    (told,) = [effect for effect in outcome.effects if isinstance(effect, Tell)]
+    real = done(case, f"!{line}", known)
+    codes = {ask.code for ask in real.case.asks} - {ask.code for ask in case.asks}
+    assert codes, "a question would be put"
+    assert not [code for code in codes if code in told.text]
+
+
+def test_what_would_be_told_with_a_code_is_told_without_one() -> None:
+    known = replace(facts(by=AMONG_MEDIATORS.people[0].id), whatsapp=True)
+    (told,) = done(AMONG_MEDIATORS, "!dry colleague add Nora +34600123456", known).effects
+    assert isinstance(told, Tell)
+    assert f"yes {NO_CODE}" in told.text
