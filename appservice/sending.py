@@ -55,7 +55,7 @@ LATE = timedelta(seconds=30)
 LETTERS_FOR = timedelta(days=1)
 """A letter is tried for so long: then it is given up, and a mediator decides whether it is still of use. What goes into
 a room is never given up: its reader has not seen what comes after it, either."""
-LOOK_AGAIN = timedelta(minutes=1)
+LOOK_FIRST, LOOK_AGAIN = timedelta(seconds=2), timedelta(minutes=1)
 """What waits is looked at this often even if nothing wakes it: it may have been woken just before it was set aside."""
 
 
@@ -100,7 +100,7 @@ class OutboxWork:
                 await self._is_sent_after_all(item, outgoing)
                 return Done(event, partial(_link, item.case, shows, EventId(event)) if item.case and shows else None)
             case Parked() | Cancelled():
-                return _set_aside(outcome, LOOK_AGAIN)
+                return _set_aside(outcome, _rest(item))
             case TakenOver():
                 return Finished()
             case Unanswered(why):
@@ -257,6 +257,11 @@ def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:
             return End(State.CANCELLED, why)
         case _:
             assert_never(outcome)
+
+
+def _rest(item: Item) -> timedelta:
+    """As long again as it has waited, within limits: whoever has just written looks whether it arrives."""
+    return min(max(datetime.now(UTC) - item.received_at, LOOK_FIRST), LOOK_AGAIN)
 
 
 def _failing(item: Item) -> timedelta:

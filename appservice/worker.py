@@ -138,6 +138,8 @@ class Worker:
         """How often each item failed as nobody foresaw: attempts count also what failed for good reasons."""
         self._looking = asyncio.Lock()
         self._ripe_at = datetime.min.replace(tzinfo=UTC)
+        self._is_new = True
+        """Nothing was tried yet by this one: whoever starts the service may have mended what failed before."""
         self.wakeup = Wakeup()
 
     async def run(self) -> None:
@@ -185,7 +187,10 @@ class Worker:
         is_too_soon = timedelta(0) < self._ripe_at - now <= RIPEN_EVERY  # later than that, the clock was set back
         if not is_too_soon:
             async with self._begin() as work:
+                if self._is_new:
+                    await self._queue(work).hasten()
                 await self._queue(work).ripen(now)
+            self._is_new = False
             self._ripe_at = now + RIPEN_EVERY
 
     async def _claim(

@@ -40,7 +40,8 @@ def decide_remade(case: Case, conversation: Conversation) -> Decision:
 def _remade(person: Person) -> Phrase:
     return phrase(
         "{name}, this room takes the place of the former one of this name, which can't be used any more. What was said"
-        " there is not shown here, and nothing that is written there now is read.",
+        " there is not shown here, nor what was said here before you came in; and nothing that is written there now is"
+        " read.",
         name=person.name,
     )
 

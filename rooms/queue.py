@@ -80,6 +80,10 @@ class Queue(Protocol):
     async def ripen(self, at: datetime) -> int:
         """Make the PARKED items READY whose due time has come; how many there were."""
 
+    async def hasten(self) -> int:
+        """What was tried in vain and waits to be tried again is due now: whatever was in its way may be gone. How many
+        items there were."""
+
     async def renew(self, owner: str, lane: Lane, until: datetime) -> bool:
         """Prolong a lease; False if it was lost."""
 

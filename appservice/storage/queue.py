@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
 
-from sqlalchemy import Executable, Row, select
+from sqlalchemy import Executable, Row, select, update
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage.connections import Connection
@@ -70,6 +70,13 @@ class SqlQueue:
     async def ripen(self, at: datetime) -> int:
         due = (await self._connection.execute(self._sql.due, {"at": at})).scalars().all()
         return self._note_news(await self._touch(self._sql.unpark, {"seqs": due})) if due else 0
+
+    async def hasten(self) -> int:
+        items = self._items
+        fails = update(items).where(
+            items.c.state == State.READY, items.c.state != DONE, items.c.failing_since.is_not(None)
+        )
+        return self._note_news(await self._touch(fails.values(due_at=None).returning(items.c.lane), {}))
 
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
         await self.settle()

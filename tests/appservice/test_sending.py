@@ -95,7 +95,7 @@ def told(database: MemoryDatabase) -> list[str]:
     ("outcome", "fate"),
     [
         (Sent("$event"), Done("$event")),
-        (Parked("key", "not yet"), Park("key", "not yet", LOOK_AGAIN)),
+        (Parked("key", "not yet"), Park("key", "not yet", LOOK_AGAIN)),  # it has waited for long
         (Cancelled("not any more"), End(State.CANCELLED, "not any more")),
     ],
 )
@@ -103,6 +103,17 @@ async def test_what_went_as_decided_is_stored_and_told_to_nobody(
     database: MemoryDatabase, outcome: Outcome, fate: Fate
 ) -> None:
     assert await send(database, item_of(RELAY), outcome) == (fate, [])
+
+
+@pytest.mark.parametrize(("waited", "rests"), [(0, 2), (10, 10), (3600, 60)])
+async def test_what_waits_is_looked_at_again_the_sooner_the_newer_it_is(
+    database: MemoryDatabase, waited: float, rests: float
+) -> None:
+    new = replace(item_of(RELAY), received_at=datetime.now(UTC) - timedelta(seconds=waited))
+    fate, _ = await send(database, new, Parked("key", "not yet"))
+    assert isinstance(fate, Park)
+    assert fate.at_most is not None
+    assert fate.at_most.total_seconds() == pytest.approx(rests, abs=1)
 
 
 async def test_a_persons_words_are_the_event_with_which_they_were_posted(database: MemoryDatabase) -> None:

@@ -399,6 +399,17 @@ def test_who_fails_waits_as_long_again_within_limits_and_never_in_step(failing: 
     assert len(waits) > 1
 
 
+async def test_whoever_starts_anew_tries_at_once_what_failed_before() -> None:
+    bench = Bench()
+    await bench.put("a0", "b0")
+    later = datetime.now(UTC) + timedelta(minutes=4)
+    async with bench.database.begin() as work:
+        await work.outbox.retry(ItemId("a0"), later, "the homeserver is away", AT)
+    async with asyncio.timeout(10):
+        await bench.run()
+    assert bench.done == {"a": ["a0"], "b": ["b0"]}
+
+
 async def test_what_was_woken_many_times_has_not_failed_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
     waited = list[timedelta]()
 

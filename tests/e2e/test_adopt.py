@@ -166,7 +166,8 @@ async def test_a_bot_that_was_deactivated_is_named_and_goes_on_with_a_new_device
     assert "begins epoch 3" in await world.cli("adopt", "-c", str(world.config))
     await world.start_service()
     assert "the bot's device" in await world.cli("status", "-c", str(world.config))
-    for client, invited in ((desk.mediator, room), (desk.mediator, joint), (alice, joint)):
+    # Alice first: what waits is said to whoever has come in, and nobody reads what was said before they did.
+    for client, invited in ((alice, joint), (desk.mediator, room), (desk.mediator, joint)):
         await enter_room(client, invited)
     await yes(replace(desk, room=room), "!repair", "being mended")
     await alice.wait_for_text(joint, "while it was deactivated")

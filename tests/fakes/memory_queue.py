@@ -59,6 +59,13 @@ class MemoryQueue:
         self.news = self.news or bool(due)
         return len(due)
 
+    async def hasten(self) -> int:
+        failing = [item for item in self._in(State.READY) if item.failing_since is not None]
+        for item in failing:
+            self._set(item, due_at=None)
+        self.news = self.news or bool(failing)
+        return len(failing)
+
     async def claim(self, owner: str, at: datetime, lease: timedelta, limit: int = 1) -> tuple[Item, ...]:
         heads = self._heads()
         for lane in sorted(heads, key=lambda lane: (self._turn(heads[lane]), -heads[lane].seq)):

@@ -74,6 +74,18 @@ class QueueContract:
             assert await work.outbox.put(item("a")), "the queues do not know each other"
             assert await work.inbox.claim("me", AT, LEASE) == ()
 
+    async def test_what_failed_before_is_due_when_it_is_hastened(self, database: WorkDatabase, side: str) -> None:
+        async with database.begin() as work:
+            await fill(_queue(work, side), item("a"), item("b", "other", due_at=AT + MINUTE))
+            await _queue(work, side).retry(ItemId("a"), AT + MINUTE, "away", AT)
+        async with database.begin() as work:
+            assert await _queue(work, side).claim("me", AT, LEASE) == ()
+            assert await _queue(work, side).hasten() == 1
+        async with database.begin() as work:
+            [one] = await _queue(work, side).claim("me", AT, LEASE)
+            assert (one.id, one.failing_since) == ("a", AT), "and how long it has failed is still known"
+            assert await _queue(work, side).claim("you", AT, LEASE) == (), "what waits for its own time still does"
+
     async def test_a_lane_is_worked_on_in_order_by_one(self, database: WorkDatabase) -> None:
         async with database.begin() as work:
             await fill(work.inbox, item("z"), item("b", "other"), item("a"))
