@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from appservice.building import trouble
-from appservice.documents.as_it_came import as_it_came, as_voice
+from appservice.documents.as_it_came import as_it_came, as_recording
 from appservice.documents.pipeline.outcome import Clean, Examiner
 from appservice.documents.pipeline.redact import Covered, Redactor
 from appservice.documents.vault import Damaged, Missing, Vault
@@ -136,7 +136,7 @@ class Intake:
                     seen = is_here and not result.limit  # nobody gets what nobody looked into
                     otherwise = await asyncio.to_thread(as_it_came, effect.attached, source) if seen else None
                 elif isinstance(result, Refused) and is_here and not result.limit and not result.harmful:
-                    voice = await asyncio.to_thread(as_voice, message, file, source)
+                    voice = await asyncio.to_thread(as_recording, message, file, source)
         except OSError as error:
             raise _unusable(error) from None
         return await self._filed(item, case, replace(_filing(message, effect, file, result, otherwise), voice=voice))

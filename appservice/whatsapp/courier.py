@@ -28,7 +28,6 @@ from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.documents.carrying import Enclose
 from policies.documents.recipient import Way, said_beside
 from policies.message import Edit, MessageId, Reaction, Removal, SignedWebhook
-from policies.networks.capabilities import VOICE
 from policies.networks.delivery import channel_key
 from policies.networks.discreet import WAITING, base_for, may_show
 from policies.networks.whatsapp import WhatsAppState, decide_doubt, further
@@ -194,17 +193,17 @@ class WhatsAppCourier:
             return await reacting(work, letter, line.person, line.number, self._clock())
 
     async def _file(self, item: Item, line: _Line, letter: Letter) -> Json | Outcome:
-        """The message that shows a copy of a document, or plays a voice message, which is at WhatsApp by then. Raises
+        """The message that shows a copy of a document, or plays a recording, which is at WhatsApp by then. Raises
         Trouble."""
         if self._enclosures is None:
             raise Trouble("there is no vault of documents on this server", transient=False)
-        at, enclose, voice = self._clock(), letter.content, recorded(letter.content)
+        at, enclose, recording = self._clock(), letter.content, recorded(letter.content)
         kind, language = letter.conversation.kind, line.case.language_of(letter.to)
-        if voice is not None:
-            played = await self._kept(item, line, await self._enclosures.spoken(line.number, voice), at)
+        if recording is not None:
+            played = await self._kept(item, line, await self._enclosures.played(line.number, recording), at)
             if not isinstance(played, Kept):
                 return played
-            return medium(kind, line.case.id, Uploaded(played.id, VOICE, ""), verbatim(""), language)
+            return medium(kind, line.case.id, Uploaded(played.id, recording.mimetype, ""), verbatim(""), language)
         if not isinstance(enclose, Enclose):
             raise Trouble("there is no file with that letter", transient=False)
         taken = await self._enclosures.taken(item, line.case, enclose, line.number, at)

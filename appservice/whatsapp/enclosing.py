@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from appservice.documents.handout import Enclosures, Handout
 from appservice.ports import ServiceDatabase
 from bridges.whatsapp.api import UploadResult
 from policies.case import Case
 from policies.documents.carrying import Enclose
-from policies.documents.recordings import is_voice
+from policies.documents.recordings import is_film, is_voice
 from policies.message import File
 from policies.networks.capabilities import VOICE
 from rooms.outcome import Cancelled, Parked, TakenOver
 from rooms.queue import Item, State
+
+_FILM: Final = "video/mp4"
 
 
 class Uploads(Protocol):
@@ -57,14 +59,31 @@ class WhatsAppEnclosures:
                 return kept_back
             return Taken(await self._network.upload(number, made.path, made.mimetype, made.name), made)
 
-    async def spoken(self, number: str, data: bytes) -> UploadResult:
-        """A voice message at WhatsApp; that plays it to nobody yet."""
-        return await self._network.upload(number, data, VOICE, "voice.ogg")
+    async def played(self, number: str, recording: Recording) -> UploadResult:
+        """A voice message or a film at WhatsApp; that plays it to nobody yet."""
+        return await self._network.upload(number, recording.data, recording.mimetype, recording.name)
 
 
-def recorded(content: object) -> bytes | None:
-    """The bytes of a voice message that goes with a letter."""
-    if not isinstance(content, File) or not is_voice(content.mime):
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A voice message or a film that goes with a letter."""
+
+    data: bytes = field(repr=False)
+    mimetype: str
+    name: str
+
+    @property
+    def is_film(self) -> bool:
+        """Whether there is something to see."""
+        return self.mimetype == _FILM
+
+
+def recorded(content: object) -> Recording | None:
+    """The bytes of what goes with a letter and is played."""
+    if not isinstance(content, File) or not (is_voice(content.mime) or is_film(content.mime)):
         return None
     data = json.loads(content.ref).get("data")
-    return base64.b64decode(data) if isinstance(data, str) else None
+    if not isinstance(data, str):
+        return None
+    mimetype, name = (VOICE, "voice.ogg") if is_voice(content.mime) else (_FILM, "film.mp4")
+    return Recording(base64.b64decode(data), mimetype, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from appservice.whatsapp.enclosing import recorded
+from appservice.whatsapp.enclosing import Recording, recorded
 from bridges.whatsapp.convert_out import Button, Content, Notice, Post, Question, Released
 from catalogue import said
 from policies import message
@@ -48,7 +48,7 @@ def content(letter: Letter, person: Person, voice: Voice, url: str | None = None
         case Publish(heading=heading, words=words):
             return Released(heading, words)
         case File(words=words):
-            return _file(author, words, follows=recorded(letter.content) is not None)
+            return _file(author, words, recorded(letter.content))
         case message.Removal():
             return Notice(REMOVED)
         case message.Reaction() | Unreadable() | AskWhose() | Enclose():
@@ -70,7 +70,10 @@ def leads_to_page(letter: Letter) -> bool:
     return isinstance(letter.content, Inform) and letter.content.page
 
 
-def _file(author: str, words: str, *, follows: bool) -> Content:
+def _file(author: str, words: str, follows: Recording | None) -> Content:
+    if follows and follows.is_film:
+        told = phrase("{author} sent the film that follows.", author=author)
+        return Post(author, phrase("sent the film that follows, and wrote"), words) if words else Notice(told)
     if follows:
         told = phrase("{author} sent the voice message that follows.", author=author)
         return Post(author, phrase("sent the voice message that follows, and wrote"), words) if words else Notice(told)

@@ -118,14 +118,16 @@ class Uploaded:
 
 
 def medium(audience: Kind, case: str, file: Uploaded, text: Phrase, language: Language = Language.ENGLISH) -> Json:
-    """A file, and below it who reads it, and words of ours: a picture as such, everything else as a document.
+    """A file, and below it who reads it, and words of ours: pictures and films as such, everything else as a document.
     Below a voice message nothing can stand: who reads it is said before it."""
-    caption = f"{_label(audience, case, language)}\n{said(text, language)}"[:CAPTION]
+    caption = f"{_label(audience, case, language)}\n{said(text, language)}".rstrip()[:CAPTION]
     inner = {"id": file.id, "caption": caption}
     if is_voice(file.mimetype):
         return {"type": "audio", "audio": {"id": file.id, "voice": True}}
     if file.mimetype.startswith("image/"):
         return {"type": "image", "image": inner}
+    if file.mimetype == "video/mp4":
+        return {"type": "video", "video": inner}
     return {"type": "document", "document": {**inner, "filename": file.name}}
 
 

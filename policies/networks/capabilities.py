@@ -12,6 +12,9 @@ from policies.documents.files import Kind
 
 VOICE: Final = "audio/ogg; codecs=opus"
 """The one form in which telephones and Matrix clients record voice messages."""
+FILM: Final = "video/mp4; codecs=avc1"
+"""The form of film that telephones record and play: H.264, with AAC or no sound. Only what was seen to be one is called
+so."""
 _MEGABYTE: Final = 1_000_000
 _ALL: Final = tuple(kind for kind in Kind if kind is not Kind.OTHER)
 """But what was not examined."""
@@ -29,6 +32,8 @@ class Capabilities:
     """Whether a mediator's reaction goes to whoever wrote the message over that network (`networks.reactions`)."""
     voice: int = 0
     """The most bytes of a voice message (`VOICE`)."""
+    film: int = 0
+    """The same of a film (`FILM`)."""
     files: Mapping[Kind, int] = field(default_factory=dict)
     """The most bytes of a document of each kind; others don't go there."""
 
@@ -43,6 +48,7 @@ CAPABILITIES: Final[Mapping[Network, Capabilities]] = MappingProxyType(
             caption=1_024,
             reactions=True,
             voice=16 * _MEGABYTE,
+            film=16 * _MEGABYTE,
             files=MappingProxyType(
                 {
                     **dict.fromkeys((Kind.JPEG, Kind.PNG), 5 * _MEGABYTE),

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from appservice.codec import JsonCodec
+from appservice.documents.as_it_came import POSTED_MOST
 from appservice.documents.intake import FILED, FILING, REDACTED, REDACTION, Ends, Intake
 from appservice.documents.pipeline.outcome import Clean, Examined
 from appservice.documents.pipeline.redact import Covered
@@ -28,11 +29,13 @@ from policies.documents.quota import Quota
 from policies.documents.redaction import Redaction
 from policies.effects import Ingest, Post
 from policies.message import File, FileRef, MessageId, Text
+from policies.networks.capabilities import FILM, VOICE
 from policies.words.phrase import verbatim
 from rooms.homeserver import Trouble
 from rooms.ids import UserId
 from rooms.ports import Entry
 from rooms.queue import Item, ItemId, Lane
+from tests.appservice.documents.films import film
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.synapse import FakeSynapse
 from tests.policies.builders import AT, both_sides, caucus_of, facts, message
@@ -208,27 +211,32 @@ async def test_what_may_be_kept_all_the_same_lies_locked_as_it_was_sent(room: Ro
 
 
 @pytest.mark.parametrize(
-    ("data", "says", "goes"),
+    ("data", "says", "mime"),
     [
-        (VOICE_MESSAGE, "film", True),
-        (VOICE_MESSAGE, "refused", False),
-        (VOICE_MESSAGE, "down", False),
-        (b"OggS" + b"\0" * 24 + b"vorbis", "film", False),
-        (SECRET, "film", False),
+        (VOICE_MESSAGE, "film", VOICE),
+        (film(), "film", FILM),
+        (VOICE_MESSAGE, "refused", None),
+        (film(), "refused", None),
+        (VOICE_MESSAGE, "down", None),
+        (film(), "down", None),
+        (b"OggS" + b"\0" * 24 + b"vorbis", "film", None),
+        (film(brand=b"qt  "), "film", None),
+        (film(data=bytes(POSTED_MOST)), "film", None),
+        (SECRET, "film", None),
     ],
 )
-async def test_of_what_was_looked_into_and_is_no_document_a_voice_message_alone_goes_on_with_its_bytes(
-    room: Room, data: bytes, says: str, goes: bool
+async def test_of_what_was_looked_into_and_is_no_document_what_is_played_alone_goes_on_with_its_bytes(
+    room: Room, data: bytes, says: str, mime: str | None
 ) -> None:
     await room.send(data=data)
     room.examiner.says = says
     await room.ingest()
     [filing] = room.filed()
-    assert (filing.voice is not None) is goes
+    assert (filing.voice is not None) is (mime is not None)
     if filing.voice:
         assert (filing.voice.conversation, filing.voice.message) == (HERS, "m1")
         assert isinstance(filing.voice.content, File)
-        assert filing.voice.content.mime == "audio/ogg; codecs=opus"
+        assert filing.voice.content.mime == mime
         assert base64.b64decode(json.loads(filing.voice.content.ref)["data"]) == data
 
 

@@ -22,12 +22,14 @@ from policies.documents.files import Kind
 from policies.documents.filing import Refused, Waits
 from policies.effects import Inform, Ingest, Post, Tell
 from policies.message import File, Text
+from policies.networks.capabilities import FILM
 from policies.words.phrase import verbatim
 from rooms.homeserver import Trouble
 from rooms.ids import UserId
 from rooms.queue import Item, State
 from sandbox.whatsapp.media import Stored
 from sandbox.whatsapp.telephone import PICTURE
+from tests.appservice.documents.films import film
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse
 from tests.bridges.whatsapp.builders import JOINT_NUMBER, PRIVATE, message, webhook
 from tests.fakes.graph import FakeCloud, Mishap
@@ -139,6 +141,19 @@ async def test_a_voice_message_stands_in_her_private_room_as_hers(chat: Chat) ->
     assert isinstance(post.content, File)
     assert (post.content.name, post.content.mime, post.content.size) == ("voice message.ogg", OPUS, len(VOICE))
     assert base64.b64decode(json.loads(post.content.ref)["data"]) == VOICE
+    assert JOINT not in chat.reached()
+
+
+@pytest.mark.parametrize(("data", "mime"), [(film(), FILM), (film(brand=b"qt  "), "video/mp4")])
+async def test_a_film_stands_there_too_and_is_called_one_that_telephones_play_only_if_it_is(
+    chat: Chat, data: bytes, mime: str
+) -> None:
+    await chat.sends("video", data, "video/mp4", JOINT_NUMBER)
+    await chat.fetch()
+    (post,) = chat.there.posts()
+    assert post.conversation == chat.caucus
+    assert isinstance(post.content, File)
+    assert post.content.mime == mime
     assert JOINT not in chat.reached()
 
 

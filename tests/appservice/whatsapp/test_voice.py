@@ -1,4 +1,5 @@
-"""A voice message in a private room is heard on the telephones of those who read that room, and nowhere else."""
+"""A voice message or a film in a private room is played on the telephones of those who read that room, and nowhere
+else."""
 
 import base64
 import json
@@ -12,12 +13,13 @@ from policies.case import DESK, JOINT, Case, Conversation
 from policies.documents.filing import Filing, Refused, decide_filed
 from policies.effects import Announce, Inform, Post, Relay
 from policies.message import Content, File, FileRef, Message, MessageId, Removal, SignedDevice, Text
-from policies.networks.capabilities import VOICE
+from policies.networks.capabilities import FILM, VOICE
 from policies.words.phrase import verbatim
 from rooms.handle import Handler
 from rooms.ids import EventId
 from rooms.queue import ItemId, State
 from sandbox.whatsapp.rules import Json
+from tests.appservice.documents.films import film
 from tests.appservice.whatsapp.house import CODEC, WhatsAppHouse, case_with_bea, known
 from tests.appservice.whatsapp.test_enclosing import Shared
 from tests.bridges.whatsapp.builders import PRIVATE
@@ -31,7 +33,7 @@ NO_DOCUMENT = Refused(verbatim("Sound is not taken."), keepable=True)
 
 
 def recording(mime: str = VOICE, size: int = len(SOUND), words: str = "") -> File:
-    data = FileRef(json.dumps({"data": base64.b64encode(SOUND).decode()}))
+    data = FileRef(json.dumps({"data": base64.b64encode(SOUND if mime != FILM else film()).decode()}))
     return File("voice message.ogg", mime, size, data, words)
 
 
@@ -44,10 +46,11 @@ def filed(case: Case, author: str, where: Conversation, file: File, result: Refu
     ("author", "where", "to"),
     [("Mia", HIS, ["Bea"]), ("Carl", HIS, ["Bea"]), ("Bea", HIS, []), ("Alice", HERS, []), ("Mia", DESK, [])],
 )
+@pytest.mark.parametrize("mime", [VOICE, FILM])
 def test_it_goes_to_whoever_reads_its_room_on_whatsapp_but_its_author(
-    author: str, where: Conversation, to: list[str]
+    author: str, where: Conversation, to: list[str], mime: str
 ) -> None:
-    decision = decide_filed(CASE, filed(CASE, author, where, recording()), known(documents=True))
+    decision = decide_filed(CASE, filed(CASE, author, where, recording(mime)), known(documents=True))
     relays = of_kind(Relay, decision.effects)
     assert [(CASE.name_of(relay.to), relay.conversation) for relay in relays] == [(name, HIS) for name in to]
     told = "\n".join(e.text for e in decision.effects if isinstance(e, Announce | Inform))
@@ -60,6 +63,10 @@ def test_it_goes_to_whoever_reads_its_room_on_whatsapp_but_its_author(
     [
         (recording("audio/mpeg"), NO_DOCUMENT),
         (recording(size=16_000_001), NO_DOCUMENT),
+        (recording(FILM, size=16_000_001), NO_DOCUMENT),
+        (recording("video/mp4"), NO_DOCUMENT),
+        (recording("video/quicktime"), NO_DOCUMENT),
+        (recording(FILM), Refused(verbatim("It does harm."), harmful=True)),
         (recording(), Refused(verbatim("It does harm."), harmful=True)),
         (recording(), Refused(verbatim("Too much."), limit="day_files")),
     ],
@@ -69,8 +76,9 @@ def test_nothing_else_goes(file: File, result: Refused) -> None:
     assert not of_kind(Relay, decision.effects)
 
 
-def test_out_of_the_joint_room_no_file_goes_to_anybody() -> None:
-    heard = replace(filed(CASE, "Alice", JOINT, recording()), home=HERS)
+@pytest.mark.parametrize("mime", [VOICE, FILM])
+def test_out_of_the_joint_room_no_file_goes_to_anybody(mime: str) -> None:
+    heard = replace(filed(CASE, "Alice", JOINT, recording(mime)), home=HERS)
     assert not of_kind(Relay, decide_filed(CASE, heard, known(documents=True)).effects)
 
 
@@ -115,6 +123,33 @@ async def test_who_says_it_and_who_reads_there_is_said_first(heard: Heard) -> No
     assert second["audio"]["voice"] is True
     assert [number for number, sent in heard.there.graph.accepted if sent is second] == [PRIVATE]
     assert heard.there.phone.files(heard.there.graph.files) == [SOUND]
+
+
+async def test_a_film_is_seen_there_with_who_reads_it_above_and_below(heard: Heard) -> None:
+    there = heard.there
+    await heard.sent(recording(FILM, words="the water in my cellar"))
+    *_, first, second = there.phone.shows
+    assert "*Mia* sent the film that follows, and wrote:\n> the water in my cellar" in first["text"]["body"]
+    assert second["video"]["caption"] == "🔒 PRIVATE – only your side and the mediator read this · 1042"
+    assert [number for number, sent in there.graph.accepted if sent is second] == [PRIVATE]
+    assert there.phone.files(there.graph.files) == [film()]
+
+
+async def test_a_film_that_whatsapp_refuses_after_all_is_told_and_not_called_sent(heard: Heard) -> None:
+    there = heard.there
+    await there.deliver()
+    network = there.courier._enclosures
+    assert network is not None
+    upload = network._network.upload
+
+    async def refused(*arguments: object) -> object:
+        there.graph.mishaps.append(131053)
+        return await upload(*arguments)  # type: ignore[arg-type]
+
+    network._network.upload = refused  # type: ignore[method-assign,assignment]
+    await heard.sent(recording(FILM))
+    assert any("Not delivered: a WhatsApp message to Bea" in text for text in there.told())
+    assert not there.phone.files(there.graph.files)
 
 
 async def test_if_the_upload_fails_it_is_tried_again_and_the_words_are_not_repeated(heard: Heard) -> None:
