@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from appservice.matrix.ids import UserId, is_user_id
 from appservice.setup import yamlfile
 from appservice.setup.mistakes import ConfigError, explain, mistaken
-from policies.case import STAFF, Role
+from policies.case import STAFF, Network, Role
+from policies.commands.second import TWO_CHANNELS
 from policies.moderation.mode import Mode
 from policies.people.telephone import normalised
 
@@ -90,13 +91,9 @@ class AcceptanceEntry(_Strict):
     wording: str = Field(min_length=1, max_length=4000, description="how it was accepted, and which text")
 
 
-class PersonEntry(_Strict):
-    """Somebody on a side, with one channel."""
+class ChannelEntry(_Strict):
+    """One channel of somebody, with what was agreed to on paper for that channel."""
 
-    name: PlainLine = Field(max_length=80, description="the name that others in the case will see")
-    role: Annotated[Role, AfterValidator(_side_role)] = Field(
-        default=Role.PARTY, description="party, counsel, supporter, interpreter, expert or observer"
-    )
     matrix: MatrixUser | None = Field(default=None, description='a Matrix user id, like "@alice:example.org"')
     email: Annotated[str, AfterValidator(email_address)] | None = Field(
         default=None, description="an email address, like carl@example.org"
@@ -107,10 +104,6 @@ class PersonEntry(_Strict):
     consent: ConsentEntry | None = Field(default=None, description="the consent to have content sent by that channel")
     accepted: AcceptanceEntry | None = Field(
         default=None, description="that the agreement to mediate was accepted on paper; else they are asked"
-    )
-
-    discreet: bool = Field(
-        default=False, description="whether nothing that is sent to them may tell anything, from the first letter on"
     )
 
     @model_validator(mode="after")
@@ -125,14 +118,16 @@ class PersonEntry(_Strict):
         if self.consent and self.matrix:
             remedy = "leave it out: it is for mail and WhatsApp, and in Matrix words are encrypted from end to end"
             raise mistaken("has nothing to be about", remedy, at="consent")
-        if self.discreet and self.matrix:
-            remedy = "leave it out: what a locked screen shows is set in the Matrix app"
-            raise mistaken("is for mail and WhatsApp", remedy, at="discreet")
         for channel, setting in (("email", "content_by_mail"), ("whatsapp", "content_by_whatsapp")):
             said = self.consent and getattr(self.consent, setting)
             if self.consent and getattr(self, channel) and said is None:
                 raise mistaken("does not say to what", f"write `{setting}: true`, or false", at="consent")
         return self
+
+    @property
+    def network(self) -> Network:
+        """Over which it goes."""
+        return Network.MATRIX if self.matrix else Network.EMAIL if self.email else Network.WHATSAPP
 
     @property
     def address(self) -> str:
@@ -144,6 +139,42 @@ class PersonEntry(_Strict):
         """The consent to have content sent by that channel, if it was given."""
         given = self.consent and (self.consent.content_by_mail if self.email else self.consent.content_by_whatsapp)
         return self.consent if given else None
+
+
+class PersonEntry(ChannelEntry):
+    """Somebody on a side, with one channel, or with two of different networks."""
+
+    name: PlainLine = Field(max_length=80, description="the name that others in the case will see")
+    role: Annotated[Role, AfterValidator(_side_role)] = Field(
+        default=Role.PARTY, description="party, counsel, supporter, interpreter, expert or observer"
+    )
+    discreet: bool = Field(
+        default=False, description="whether nothing that is sent to them may tell anything, from the first letter on"
+    )
+    also: ChannelEntry | None = Field(
+        default=None, description="a second channel of theirs, over another network; what it needs, it needs by itself"
+    )
+
+    @model_validator(mode="after")
+    def _not_in_matrix(self) -> Self:
+        if self.discreet and self.matrix:
+            remedy = "leave it out: what a locked screen shows is set in the Matrix app"
+            raise mistaken("is for mail and WhatsApp", remedy, at="discreet")
+        return self
+
+    @model_validator(mode="after")
+    def _over_another_network(self) -> Self:
+        if self.also and self.also.network is self.network:
+            raise mistaken("goes over the same network", "give one over another, or leave it out", at="also")
+        if self.also and self.role not in TWO_CHANNELS:
+            remedy = f"leave it out: it is for {', '.join(sorted(TWO_CHANNELS))}"
+            raise mistaken(f"is nothing for {self.role}", remedy, at="also")
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of all channels."""
+        return (self.address, *([self.also.address] if self.also else []))
 
 
 class SideEntry(_Strict):
@@ -168,7 +199,7 @@ class CaseFile(_Strict):
         _refuse_repeats("two people have the same name", "tell them apart", (p.name for p in people))
         _refuse_repeats("two sides have the same name", "tell them apart", (s.name for s in self.sides))
         # One person or counsel on two sides would be one reader of both caucuses (R11).
-        addresses = [*self.mediators, *(person.address for person in people)]
+        addresses = [*self.mediators, *(address for person in people for address in person.addresses)]
         _refuse_repeats("an address is given twice", "each person needs an address that nobody else reads", addresses)
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
@@ -20,6 +21,7 @@ from policies.commands.floor import SetMode
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
+from policies.commands.second import AddChannel
 from policies.commands.session import OpenJoint
 from policies.commands.sides import AddSide
 from policies.commands.vocabulary import Command, parse
@@ -163,7 +165,7 @@ def case_command(file: CaseFile) -> NewCase:
     ]
     sides: list[Command] = []
     for side in file.sides:
-        sides += [AddSide(side.name), *(_person(person, side.name) for person in side.people)]
+        sides += [AddSide(side.name), *(step for person in side.people for step in _person(person, side.name))]
     opened = [OpenJoint()] if file.open else []
     return NewCase(file.title, (*staff, *sides, SetMode(file.mode), *opened))
 
@@ -174,11 +176,10 @@ def mediator_name(user: UserId) -> str:
     return clean(" ".join(part.capitalize() for part in localpart.replace("_", ".").split(".") if part)) or "Mediator"
 
 
-def _person(entry: PersonEntry, side: str) -> AddPerson:
-    network = Network.MATRIX if entry.matrix else Network.EMAIL if entry.email else Network.WHATSAPP
-    return AddPerson(
+def _person(entry: PersonEntry, side: str) -> Iterator[Command]:
+    yield AddPerson(
         entry.name,
-        network,
+        entry.network,
         entry.address,
         entry.role,
         side,
@@ -186,6 +187,9 @@ def _person(entry: PersonEntry, side: str) -> AddPerson:
         _on_paper(entry.accepted),
         discreet=entry.discreet,
     )
+    if entry.also:
+        also = entry.also
+        yield AddChannel(entry.name, also.network, also.address, _on_paper(also.agreed), _on_paper(also.accepted))
 
 
 def _on_paper(entry: ConsentEntry | AcceptanceEntry | None) -> Consent | None:

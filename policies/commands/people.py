@@ -114,7 +114,7 @@ class RemovePerson:
         if facts.by is None:
             return taken_off(case, person.id)
         line = f"!party remove {person.name}"
-        words = "\n".join(filter(None, [_channels(legs), _lost(person)]))
+        words = "\n".join(filter(None, [_channels(legs), _lost(next((leg for leg in legs if leg.discreet), person))]))
         return confirm(case, Removing(person.id), line, facts, words=words)
 
 

@@ -24,7 +24,7 @@ from policies.questions.ask import Doubling, Leaving
 from policies.releases.releasing import closed
 from policies.words.phrase import Phrase, phrase
 
-_ROLES = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER})
+TWO_CHANNELS = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPRETER})
 """Who has a private room, in which each channel is told of the other."""
 
 
@@ -146,7 +146,7 @@ def ended(case: Case, act: Leaving) -> Outcome:
 def _problem(case: Case, person: Person, act: Doubling, facts: Facts) -> Refused | None:
     """Why they can't be reached there, too, and what would work."""
     roles, legs = case.roles(person.id), case.legs_of(person.id)
-    if not roles or any(p.role not in _ROLES for p in roles):
+    if not roles or any(p.role not in TWO_CHANNELS for p in roles):
         what = roles[0].role if roles else "nobody"
         return Refused(
             f"{person.name} is {what} here: a second channel is for parties, counsel, supporters and interpreters",

@@ -1,6 +1,7 @@
 """A case file says who is in a case, and is refused where that is not clear."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ import pytest
 from appservice import casefile
 from appservice.provisioning import case_command
 from appservice.setup.mistakes import ConfigError, Mistake
-from policies.case import Role
+from policies.acts import create
+from policies.case import Case, CaseId, Network, Role
+from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
+from policies.commands.second import AddChannel
+from policies.outcome import Done
+from tests.policies.builders import facts
 
 TEXT = """\
 title: Smith and Jones
@@ -116,6 +122,40 @@ def test_somebody_may_be_written_to_discreetly_from_the_first_letter_on(raw: dic
     assert [step.discreet for step in command.steps if isinstance(step, AddPerson)][-1]
     raw["sides"][1]["people"][0] |= {"email": None, "matrix": "@carl:example.org"}
     assert "sides[1].people[0].discreet" in mistakes(raw)
+
+
+def test_somebody_may_have_a_second_channel_with_papers_of_its_own(raw: dict[str, Any]) -> None:
+    on_paper = {"recorded_by": "Mia", "on": "2026-11-20", "wording": "agreed"}
+    carl = raw["sides"][1]["people"][0]
+    carl["also"] = {"whatsapp": "+34 600 123 456", "consent": {**on_paper, "content_by_whatsapp": True}}
+    steps = case_command(casefile.parse(raw, "case.yaml")).steps
+    (second,) = [step for step in steps if isinstance(step, AddChannel)]
+    assert (second.name, second.network, second.where) == ("Carl", Network.WHATSAPP, "+34600123456")
+    assert second.consent is not None
+    assert second.accepted is None
+    outcome = create(Case(CaseId("1042"), "x"), NewCase("x", steps), replace(facts(None), whatsapp=True))
+    assert isinstance(outcome, Done)
+    assert [leg.endpoint.network for leg in outcome.case.called("Carl")] == [Network.EMAIL, Network.WHATSAPP]
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        (".also", {"also": {"email": "carl@elsewhere.example"}}),
+        (".also", {"also": {}}),
+        (".also", {"also": {"whatsapp": "+34600123456"}, "role": "observer"}),
+        (".also.consent", {"also": {"whatsapp": "+34600123456", "consent": {"content_by_mail": True}}}),
+        (".also.also", {"also": {"whatsapp": "+34600123456", "also": {"matrix": "@carl:example.org"}}}),
+    ],
+)
+def test_a_second_channel_is_over_another_network(raw: dict[str, Any], where: str, change: dict[str, Any]) -> None:
+    raw["sides"][1]["people"][0].update(change)
+    assert any(path.startswith(f"sides[1].people[0]{where}") for path in mistakes(raw))
+
+
+def test_a_second_channel_is_nobody_elses_address(raw: dict[str, Any]) -> None:
+    raw["sides"][1]["people"][0]["also"] = {"matrix": "@alice:example.org"}
+    assert mistakes(raw)[""].what == "an address is given twice"
 
 
 def test_a_consent_counts_for_its_own_channel_alone(raw: dict[str, Any]) -> None:
