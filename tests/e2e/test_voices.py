@@ -57,6 +57,7 @@ async def test_an_account_and_a_mailbox_are_one_voice_until_one_is_left(mia: Sta
 
     await agreed(desk, f"!channel add Alice {mailbox}", f"Alice is reached by mail at {mailbox}, too")
     await told(alice, hers, "You take part by mail, too")
+    await desk.told("The PIN of Alice is")  # which another one takes the place of
     await desk.confirm("Alice", mailbox)
     assert "Alice (in Matrix, by mail)" in await told(bob, joint, "by mail")
 
