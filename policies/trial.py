@@ -144,4 +144,6 @@ def _where(before: Case, after: Case, where: Conversation) -> str:
 
 
 def _name(before: Case, after: Case, person: PersonId) -> str:
-    return (after if after.person(person) else before).name_of(person)
+    then = after if after.person(person) else before
+    known = then.person(person)
+    return then.channel_name(known) if known else then.name_of(person)

@@ -114,7 +114,7 @@ def doubled(case: Case, act: Doubling, facts: Facts, given: AddChannel | None = 
         *_to(after, leg, _also(person.endpoint.network)),
         *([showing.GivePin(leg.id)] if act.network is Network.EMAIL and facts.by else []),
     )
-    return Done(after, f"{person.name} is reached {_at(leg)}, too. {_needs(leg)}{_leaves(person)}", effects)
+    return Done(after, f"{person.name} is reached {_at(leg)}, too. {_leaves(person)} {_needs(leg)}", effects)
 
 
 def ended(case: Case, act: Leaving) -> Outcome:
@@ -134,13 +134,15 @@ def ended(case: Case, act: Leaving) -> Outcome:
         " once, by telephone.",
         by=CARRIED_BY[leg.endpoint.network],
     )
-    stays = left.case.legs_of(leg.id)
+    # How far they have come in is theirs, and not the channel's.
+    stays = tuple(replace(other, joining=other.joining or leg.joining) for other in left.case.legs_of(leg.id))
+    after = left.case.with_people(*stays)
     effects = (
         Resume(channel_key(case, leg.endpoint.id)),
-        *(effect for other in stays for effect in _to(left.case, other, text)),
+        *(effect for other in stays for effect in _to(after, other, text)),
     )
     how = " and ".join(_at(other) for other in stays)
-    return Done(left.case, f"{leg.name} is not reached {_at(leg)} any more, and is {how}.", effects)
+    return Done(after, f"{leg.name} is not reached {_at(leg)} any more, and is {how}.", effects)
 
 
 def _problem(case: Case, person: Person, act: Doubling, facts: Facts) -> Refused | None:
@@ -236,7 +238,7 @@ def _needs(leg: Person) -> str:
 
 
 def _leaves(person: Person) -> str:
-    return f" If they want to leave the other channel, say so once they are in here: !channel leave {person.of_network}"
+    return f"If they want to leave the other, say so once they are in here: !channel leave {person.of_network}."
 
 
 def _at(leg: Person) -> str:

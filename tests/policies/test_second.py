@@ -184,6 +184,35 @@ def test_the_organisation_adds_one_with_what_is_on_paper() -> None:
     assert may_join(outcome.case, chat.id)
 
 
+def test_how_far_they_have_come_in_stays_theirs() -> None:
+    arrived = came(CASE, CHAT.id, AT)
+    assert arrived is not None
+    for case in (CASE, arrived.case):
+        left = agreed_to(case, "!channel leave Alice (matrix)").case
+        assert funnel(left) == funnel(case)
+
+
+def test_an_interpreter_reads_both_private_rooms_by_both_channels() -> None:
+    seats = [f"!party add Ina @ina:example.org as interpreter on {side}" for side in ("Smith", "Jones")]
+    case = agreed_to(both_sides(*seats), "!channel add Ina ina@example.net").case
+    first, second = case.called("Ina")
+    for side in ("Smith", "Jones"):
+        assert {first.id, second.id} <= readers(case, caucus_of(case, side))
+    # What she hears in the one private room goes nowhere but there.
+    told = of_kind(Relay, said(case, "Alice", SMITH).effects)
+    assert {(relay.to, relay.conversation) for relay in told} == {(second.id, SMITH)}
+    assert "needs exactly one private room" in refused(both_sides(*seats), f"!channel add Ina {NUMBER}", KNOWN)
+
+
+def test_counsel_has_two_channels_on_the_side_of_whom_they_counsel() -> None:
+    case = agreed_to(
+        both_sides("!party add Bob @bob:example.org as counsel on Jones"), f"!channel add Bob {NUMBER}"
+    ).case
+    seats = {(seat.role, seat.side) for leg in case.called("Bob") for seat in case.roles(leg.id)}
+    assert len(seats) == 1
+    assert all(leg.id not in readers(case, SMITH) for leg in case.called("Bob"))
+
+
 # --- one voice
 
 
