@@ -145,6 +145,8 @@ class Inform:
     WhatsApp a link goes with it, which is made as it leaves."""
     at_once: bool = False
     """It answers what they said just now of when they want to hear from us: kept until then, it would come too late."""
+    wished: bool = False
+    """They asked for the link just now: it goes, whatever link they were sent before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class MailCourier:
             letter = replace(letter, more=await still_waiting(work, letter.more, person.endpoint.id))
             for one in (item, *(enclosed.item for enclosed in letter.more)):
                 await work.shelf.put(whose.case, whose.person, one.id, one.body, at)
-            is_news = by_link(person) and not _leads_to_page(letter)
+            is_news = by_link(person) and not _is_awaited(letter)
             # What a person has sent again would find the very link that may never have arrived.
             is_first = is_news and not await work.mails.has_begun(letter.case.id, person.id, item.id)
             if is_first and await work.shelf.waiting_link(whose, person.endpoint.id, at - LINK_REST):
@@ -326,6 +326,11 @@ def _known(result: SendResult) -> tuple[MailState, str]:
 def _leads_to_page(letter: Letter) -> bool:
     """Whether it is about what is on the page alone, whatever its reader gets by mail."""
     return isinstance(letter.content, AskWhose) or (isinstance(letter.content, Inform) and letter.content.page)
+
+
+def _is_awaited(letter: Letter) -> bool:
+    """Whether its reader waits for this very link, or must decide by it."""
+    return isinstance(letter.content, AskWhose) or (isinstance(letter.content, Inform) and letter.content.wished)
 
 
 def _kind(letter: Letter, person: Person) -> mails.LinkKind:

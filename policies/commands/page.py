@@ -35,7 +35,7 @@ class OpenPage:
             return Refused(phrase("This service has no page"), _ASK)
         if person.endpoint.network is Network.EMAIL:
             text = phrase("You asked for a link to your page.")
-            return Done(case, "", (Inform(person.id, facts.where, text, page=True),))
+            return Done(case, "", (Inform(person.id, facts.where, text, page=True, wished=True),))
         base = facts.page_elsewhere(person)
         if base is None:
             return Refused(phrase("Your page would show documents, and this service keeps none"), _ASK)

@@ -89,7 +89,7 @@ def decide_again(case: Case, person: Person, facts: Facts) -> Decision:
     own, effects = next(iter(caucuses_of(case, person.id)), None), tuple[Effect, ...]()
     if person.endpoint.network is Network.EMAIL:
         text = phrase("You asked for a link to your page.")
-        effects = (Inform(person.id, own or JOINT, text, page=True),)
+        effects = (Inform(person.id, own or JOINT, text, page=True, wished=True),)
     elif own and (base := facts.page_elsewhere(person)):
         case, made = with_room(case, person)
         effects = (*made, GiveLink(person.id, own, base))

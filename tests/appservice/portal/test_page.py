@@ -470,6 +470,20 @@ async def test_who_asks_for_a_link_gets_one_though_an_unopened_one_lies_in_the_m
     assert isinstance(await town.open(), str)
 
 
+async def test_of_several_documents_in_a_moment_one_link_goes_and_all_of_them_lie_behind_it(town: Town) -> None:
+    for number in (1, 2, 3):
+        town._items += 1
+        told = Inform(CARL.id, OWN, verbatim(f"D{number}.1 is yours to see"), page=True)
+        await town.carry(told, OWN, told)
+    assert len(town.post_office.links) == 1
+    shown = "\n".join(f"{one.text}{one.note}" for room in (await town.view()).rooms for one in room.shown)
+    assert [f"D{number}.1" in shown for number in (1, 2, 3)] == [True] * 3
+    assert isinstance(await town.open(), str)
+    town._items += 1
+    await town.carry(told, OWN, told)
+    assert len(town.post_office.links) == 2, "once that was opened, the next is sent"
+
+
 async def test_whoever_wants_to_be_mailed_once_a_day_says_so_and_the_page_shows_it(town: Town) -> None:
     await town.relay("hello")
     assert (await town.view()).digest is None
