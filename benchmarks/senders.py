@@ -6,6 +6,7 @@ network what a client's does (keys, queries, claims, shares, sends) and keeps no
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping
@@ -72,6 +73,8 @@ class Device:
     token: str
     account: Account = field(default_factory=Account)
     _writing: dict[str, _Writing] = field(default_factory=dict)
+    _sharing: dict[str, asyncio.Lock] = field(default_factory=dict)
+    """By room: held while its key is made and shared."""
     _olm: dict[str, OlmSession] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _since: str = ""
@@ -101,11 +104,14 @@ class Device:
 
     async def write(self, http: Http, room: str, words: str) -> str:
         """Encrypt for everyone in the room, and send; the event's id."""
-        writing = self._writing.get(room)
-        if writing is None or not writing.left:
-            writing = self._writing[room] = _Writing(GroupSession())
-            await self._share(http, room, writing.session)
-        writing.left -= 1
+        async with self._sharing.setdefault(room, asyncio.Lock()):
+            # Nobody else writes meanwhile: what is said before the key is exported, its readers could never read.
+            writing = self._writing.get(room)
+            if writing is None or not writing.left:
+                writing = _Writing(GroupSession())
+                await self._share(http, room, writing.session)
+                self._writing[room] = writing
+            writing.left -= 1
         content = written(writing.session, self.account, self.id, room, words)
         path = f"{_V3}/rooms/{quote(room)}/send/m.room.encrypted/{secrets.token_hex(8)}"
         return str((await http.call("PUT", path, self.token, content))["event_id"])

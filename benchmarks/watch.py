@@ -16,6 +16,10 @@ from typing import Final, Self
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _LOOK: Final = 0.001
 """Seconds between two looks: the accuracy of a latency."""
+_WHILE: Final = 3.0
+"""Seconds without work after which more is not expected."""
+_NEXT_TO_NOTHING: Final = 0.05
+"""Of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,20 @@ class Usage:
         return cls(
             (int(fields[11]) + int(fields[12])) * _TICK, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1_000_000
         )
+
+
+async def at_rest(*pids: int) -> None:
+    """Wait until these processes together use next to nothing of a processor, for a while."""
+    used = _used(pids)
+    while True:
+        await asyncio.sleep(_WHILE)
+        before, used = used, _used(pids)
+        if used - before < _NEXT_TO_NOTHING * _WHILE:
+            return
+
+
+def _used(pids: Collection[int]) -> float:
+    return sum(Usage.of(pid).seconds for pid in pids)
 
 
 class Peaks:
