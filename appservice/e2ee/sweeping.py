@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from appservice.matrix import transaction as transactions
@@ -36,7 +37,9 @@ SWEPT = "org.mediatrix.swept"
 ASKED_AT_ONCE = 20
 """Devices of which is asked in one unit of work whether they are in use."""
 REST = 0.1
-"""Seconds between two sweeps; each costs the homeserver about 30 ms."""
+"""Seconds at least between two sweeps; each costs the homeserver about 30 ms."""
+RESTS_FOR = 4
+"""So many times as long as the last sweep took: a homeserver that is busy is asked less often."""
 
 
 class Sweeper:
@@ -53,8 +56,9 @@ class Sweeper:
             identities = await work.crypto.identities()
         for first in range(0, len(identities), ASKED_AT_ONCE):
             for user, device in await self._in_use(identities[first : first + ASKED_AT_ONCE]):
+                began = monotonic()
                 await self._sweep_or_pass_over(user, device)
-                await asyncio.sleep(REST)
+                await asyncio.sleep(max(REST, RESTS_FOR * (monotonic() - began)))
             await asyncio.sleep(REST)
 
     async def _sweep_or_pass_over(self, user: UserId, device: DeviceId) -> None:

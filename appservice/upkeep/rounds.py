@@ -29,10 +29,13 @@ from rooms.queue import ItemId, item_id
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 20
-"""Cases that are looked at in one unit of work."""
-REST = 0.1
-"""Seconds for each of them that is looked at, about what it takes the homeserver to show us its rooms; and for so many
-that are over, for to find that takes the database from those who use it."""
+"""Cases that are read in one unit of work."""
+LOOKED_AT_ONCE = 2
+"""Of these so many at most are looked at: each has some seven rooms, which the homeserver shows us one by one."""
+REST = 0.4
+"""Seconds for each of them that is looked at, four times what the homeserver takes to show us its rooms."""
+REST_FROM_READING = 0.1
+"""Seconds after so many that are over, for to find that takes the database from those who use it."""
 _AGAIN = 1.0
 
 
@@ -51,13 +54,22 @@ class Rounds:
                     if left is None:
                         await self._man(work)
                         left = await work.cases.all_ids()
-                    looked_at = [case for case in left[:AT_ONCE] if await self._look_at(work, case)]
+                    read, looked_at = await self._some(work, left[:AT_ONCE])
             except DatabaseUnavailable as error:
                 logger.warning("will try again: %s", error)
                 await asyncio.sleep(_AGAIN)
                 continue
-            left = left[AT_ONCE:]
-            await asyncio.sleep(REST * max(1, len(looked_at)) if left else 0)
+            left = left[read:]
+            await asyncio.sleep((REST * looked_at or REST_FROM_READING) if left else 0)
+
+    async def _some(self, work: Work, cases: Sequence[CaseId]) -> tuple[int, int]:
+        """How many of these were read, in this order, and how many of those have their rooms looked at."""
+        looked_at = 0
+        for read, case in enumerate(cases, 1):
+            looked_at += await self._look_at(work, case)
+            if looked_at == LOOKED_AT_ONCE:
+                return read, looked_at
+        return len(cases), looked_at
 
     async def _man(self, work: Work) -> None:
         """The triage desk and the mediators' room are as configured, if there are to be any."""

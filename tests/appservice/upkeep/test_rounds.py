@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from appservice.storage.errors import DatabaseUnavailable
-from appservice.upkeep import rounds
-from appservice.upkeep.rounds import AT_ONCE, REST, Rounds
+from appservice.upkeep.rounds import AT_ONCE, LOOKED_AT_ONCE, REST, REST_FROM_READING, Rounds
 from policies.case import CaseId, Phase
 from policies.effects import Tell
 from policies.moderation.closing import Terms, begun
@@ -73,10 +72,10 @@ def looked_at(database: MemoryDatabase) -> list[CaseId | None]:
 
 
 async def test_each_case_is_looked_at_once_with_rests_between(database: Flaky, rests: list[float]) -> None:
-    cases = await open_cases(database, AT_ONCE + 1)
+    cases = await open_cases(database, LOOKED_AT_ONCE + 1)
     await Rounds(database, CODEC, HOUSE).go()
     assert looked_at(database) == cases
-    assert rests == [AT_ONCE * rounds.REST, 0]
+    assert rests == [LOOKED_AT_ONCE * REST, 0]
 
 
 async def test_a_case_that_was_closed_before_there_were_times_for_that_is_looked_at_once(
@@ -97,7 +96,18 @@ async def test_cases_that_are_over_are_passed_over_with_one_rest_for_many(databa
     live = await open_cases(database, 1)
     await Rounds(database, CODEC, HOUSE).go()
     assert looked_at(database) == live
-    assert rests == [REST, REST, 0]
+    assert rests == [REST_FROM_READING, REST_FROM_READING, 0]
+
+
+async def test_those_that_are_over_are_no_rest_for_those_that_go_on(database: Flaky, rests: list[float]) -> None:
+    over, live = [], []
+    for _ in range(LOOKED_AT_ONCE):
+        over += await open_cases(database, 1, Phase.CLOSED)
+        live += await open_cases(database, 1)
+    live += await open_cases(database, 1)
+    await Rounds(database, CODEC, HOUSE).go()
+    assert looked_at(database) == live
+    assert rests == [LOOKED_AT_ONCE * REST, 0]
 
 
 async def test_a_database_that_fails_holds_them_up_and_does_not_end_them(database: Flaky, rests: list[float]) -> None:
