@@ -108,7 +108,7 @@ class Builder:
         try:
             state = await self._matrix.rooms.state(room, as_user=self._bot)
         except MatrixError as error:
-            if error.errcode in {"M_FORBIDDEN", "M_NOT_FOUND"}:
+            if error.errcode in {"M_FORBIDDEN", "M_NOT_FOUND"} and await self._is_outside(room):
                 return None
             raise trouble(error) from error
         if self._bot not in state.joined:
@@ -188,6 +188,14 @@ class Builder:
     async def ensure_ghost(self, ghost: UserId, name: str) -> None:
         """The ghost exists, has a cross-signed device, and goes by that name."""
         await self._make_ghost(ghost, name)
+
+    async def _is_outside(self, room: RoomId) -> bool:
+        """Whether the bot is in its other rooms and not in this one. Refused that, too, as by a homeserver that has
+        another registration, it has lost no room: raises a transient Trouble, for a lost room is made anew."""
+        try:
+            return room not in await self._matrix.rooms.joined_rooms(as_user=self._bot)
+        except MatrixError as error:
+            raise Trouble(f"the homeserver refuses the bot: {error.errcode}", transient=True) from error
 
     async def _changes(self, room: RoomId) -> int | None:
         async with self._database.read() as work:

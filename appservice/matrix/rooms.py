@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from appservice.matrix.client import V3, Connection
+from appservice.matrix.client import V3, Connection, masked, misshapen
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.ids import DeviceId, EventId, JsonObject, RoomId, UserId
 from appservice.matrix.nio_parts import Api
@@ -85,8 +85,11 @@ class Rooms:
 
     async def state(self, room: RoomId, *, as_user: UserId) -> RoomState:
         """The whole state of a room, read as one snapshot."""
-        answer = await self._http.exchange(*Api.room_get_state("", room), as_user=as_user)
-        return parse_state(room, answer if isinstance(answer, list) else ())
+        method, path = Api.room_get_state("", room)
+        answer = await self._http.exchange(method, path, as_user=as_user)
+        if not isinstance(answer, list) or not answer:
+            raise misshapen(f"{method} {masked(path)}")
+        return parse_state(room, answer)
 
     async def state_content(
         self, room: RoomId, kind: str, state_key: str = "", *, as_user: UserId

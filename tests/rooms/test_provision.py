@@ -368,3 +368,26 @@ async def test_a_room_that_only_can_not_be_looked_at_now_is_not_made_anew() -> N
         await site.reconcile()
     assert site.room(JOINT).id == before
     assert len(site.synapse.all_rooms) == len(conversations(site.case)) + 3
+
+
+@pytest.mark.parametrize("errcode", ["M_FORBIDDEN", "M_NOT_FOUND"])
+async def test_where_the_bot_is_refused_whatever_it_asks_no_room_is_lost(errcode: str) -> None:
+    """As by a homeserver that was started with another registration, or by whatever answers in its place."""
+    site = await Site().begin()
+    before, rooms = site.room(JOINT), len(site.synapse.all_rooms)
+
+    async def refused(call: str) -> None:
+        if call in {"state", "create", "joined_rooms"}:
+            raise MatrixError(call, errcode, 403, transient=False)
+
+    calm, site.synapse.hazard = site.synapse.hazard, refused
+    await site.changed(before.id)
+    for attempt in (site.reconcile, lambda: site.deliver(Tell(JOINT, "hello"))):
+        with pytest.raises(Trouble, match="refuses the bot") as caught:
+            await attempt()
+        assert caught.value.transient
+    site.synapse.hazard = calm
+    assert await site.reconcile() == Report()
+    assert (site.room(JOINT), len(site.synapse.all_rooms)) == (before, rooms)
+    await site.deliver(Tell(JOINT, "hello"))
+    assert [posting.room for posting in site.poster.posted] == [before.id]

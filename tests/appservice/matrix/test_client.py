@@ -158,6 +158,15 @@ async def test_a_success_that_is_no_object_is_not_believed(
     assert (error.errcode, error.transient) == ("M_NOT_JSON", True)
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"maintenance": true}', b"[]", b"null"])
+async def test_a_success_that_is_no_state_is_no_room_that_the_bot_was_put_out_of(
+    there: FakeHomeserver, matrix: Homeserver, body: bytes
+) -> None:
+    there.says(200, body)
+    error = await failure(matrix.rooms.state(RoomId("!room"), as_user=GHOST))
+    assert (error.errcode, error.transient) == ("M_NOT_JSON", True)
+
+
 async def test_an_error_names_no_id_no_token_and_no_body(there: FakeHomeserver, matrix: Homeserver) -> None:
     there.says(403, {"errcode": "M_FORBIDDEN", "error": "carl@example.org said no"})
     calls = (
