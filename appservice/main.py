@@ -130,6 +130,7 @@ def wire(config: Config) -> Service:
         config.appservice.registration.id,
         mail_server=mail.server if mail else None,
         mail_in=mail.arrival if mail else None,
+        whatsapp=whatsapp.access if whatsapp else None,
         scanner=documents.scanner if documents else None,
         shelf=documents.shelf if documents else None,
     )

@@ -2,6 +2,7 @@
 
 homeserver    it serves the bot         deliveries    it reaches us (MSC2659), with the right token
 mail out      the mail server lets us in              mail in       our LMTP port greets, or the mailbox lets us in
+whatsapp      Meta lets us in with our numbers
 scanner       clamd answers                           vault         documents can be kept and read
 """
 
@@ -21,6 +22,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceWork
 from appservice.storage.errors import StorageError
+from appservice.whatsapp.access import Access
 from bridges.email.api import MailServer, greet
 from bridges.email.reception import Entrance
 from rooms.ids import UserId
@@ -57,21 +59,23 @@ class Reach:
         *,
         mail_server: MailServer | None,
         mail_in: Entrance | None,
+        whatsapp: Access | None = None,
         scanner: Clamd | None = None,
         shelf: Shelf | None = None,
     ) -> None:
-        """`registration`: our id at the homeserver. Without mail, its two legs are left out, as are those of what
-        documents need and is not there."""
+        """`registration`: our id at the homeserver. Without mail, its two legs are left out, as are that of
+        WhatsApp and those of what documents need, where they are not there."""
         self._database, self._matrix, self._bot, self._registration = database, matrix, bot, registration
         self._mail_server, self._entrance = mail_server, mail_in
-        self._scanner, self._shelf = scanner, shelf
+        self._whatsapp, self._scanner, self._shelf = whatsapp, scanner, shelf
         self.last: tuple[Leg, ...] = ()
         """What was seen last; nothing before the first look."""
 
     async def look(self) -> tuple[Leg, ...]:
         """Try each once, all at the same time. Never raises; takes as long as the slowest needs to fail."""
         found = await asyncio.gather(
-            self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in(), self._malware(), self._vault()
+            *(self._homeserver(), self._deliveries(), self._mail_out(), self._mail_in()),
+            *(self._cloud(), self._malware(), self._vault()),
         )
         self.last = tuple(leg for leg in found if leg is not None)
         return self.last
@@ -119,6 +123,15 @@ class Reach:
         if trouble := await self._entrance.trouble():
             return Leg("mail in", False, trouble, self._entrance.remedy)
         return Leg("mail in", True, self._entrance.way)
+
+    async def _cloud(self) -> Leg | None:
+        if self._whatsapp is None:
+            return None
+        seen = await self._whatsapp.look()
+        if seen.trouble:
+            remedy = "messages by WhatsApp wait or are given up; are whatsapp.access_token and the numbers still right?"
+            return Leg("whatsapp", False, seen.trouble, remedy)
+        return Leg("whatsapp", True, f"WhatsApp let us in with our numbers at {seen.at:%H:%M} UTC")
 
     async def _malware(self) -> Leg | None:
         if self._scanner is None:

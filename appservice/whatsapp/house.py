@@ -14,6 +14,7 @@ from appservice.setup.channels import WhatsApp, WhatsAppTemplate
 from appservice.setup.config import Config
 from appservice.storage.database import SqlDatabase
 from appservice.web.whatsapp import WebhookSecrets, WhatsAppApi
+from appservice.whatsapp.access import Access
 from appservice.whatsapp.courier import Template, WhatsAppCourier
 from appservice.whatsapp.door import DroppedReader
 from appservice.whatsapp.enclosing import WhatsAppEnclosures
@@ -37,6 +38,7 @@ class WhatsAppHouse:
 
     numbers: Numbers
     cloud: CloudApi
+    access: Access
     webhooks: WebhookWork
     pace: Pace
     strangers: StrangersWhatsApp
@@ -62,7 +64,8 @@ def whatsapp_house(config: Config, database: SqlDatabase, codec: JsonCodec, hous
     templates = NoticeTemplates(_named(wanted.notice), _named(wanted.code)) if wanted else None
     sender = whatsapp.intake_number or whatsapp.private_number
     notices = NoticeWhatsApp(database, messages, templates, sender) if templates else None
-    return WhatsAppHouse(numbers, cloud, webhooks, pace, StrangersWhatsApp(messages), notices)
+    access = Access(cloud, numbers.by_setting)
+    return WhatsAppHouse(numbers, cloud, access, webhooks, pace, StrangersWhatsApp(messages), notices)
 
 
 def whatsapp_courier(

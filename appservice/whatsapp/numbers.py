@@ -26,6 +26,12 @@ class Numbers:
         return number in {self.private, self.joint, self.intake} - {None}
 
     @property
+    def by_setting(self) -> Mapping[str, str]:
+        """Each of them, by what it is called in the configuration."""
+        numbers = {"private_number": self.private, "joint_number": self.joint, "intake_number": self.intake}
+        return {setting: number for setting, number in numbers.items() if number}
+
+    @property
     def contacts(self) -> Mapping[str, str]:
         """What each of several is for, in a word; nothing where there is one."""
         return {self.private: "in private", self.joint: "in the joint room"} if self.joint else {}

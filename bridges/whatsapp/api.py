@@ -35,6 +35,8 @@ SECONDS: Final = 30.0
 UPLOAD_SECONDS: Final = 240.0
 """For one file."""
 _CONNECT_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 10.0
+"""For an answer that nobody's message waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,19 @@ class CloudApi:
         except (TimeoutError, ClientError, OSError) as error:
             return Unknown(f"WhatsApp did not answer ({type(error).__name__})")
 
+    async def look(self, number: str) -> Refused | NotSent | None:
+        """What keeps us from that number of ours; None if WhatsApp has it, and lets us in (Phone numbers, get one by
+        its id). Nothing is sent by that. Raises nothing that the network can cause."""
+        url = f"{self._graph.base_url}/{self._graph.version}/{number}"
+        headers, timeout = {"Authorization": f"Bearer {self._graph.access_token}"}, ClientTimeout(total=_LOOK_SECONDS)
+        try:
+            async with self._opened().get(
+                url, params={"fields": "id"}, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                return _looked(number, response.status, await whole(response.content))
+        except (TimeoutError, ClientError, OSError) as error:
+            return NotSent(f"no answer of WhatsApp ({type(error).__name__})")
+
     async def upload(self, number: str, file: Path | bytes, mimetype: str, name: str) -> UploadResult:
         """Have WhatsApp keep a file for a message from that number of ours (Media, upload media: for 30 days). Nobody
         is shown it by that, so whatever goes wrong may be tried again. Raises OSError of the disk."""
@@ -132,6 +147,14 @@ def uploaded(status: int, body: bytes) -> UploadResult:
         return Kept(medium)
     code = error_code(answer)
     return Refused(code) if code is not None else NotSent(f"the answer to a file was {status}")
+
+
+def _looked(number: str, status: int, body: bytes) -> Refused | NotSent | None:
+    answer = as_object(body)
+    if status == 200 and answer.get("id") == number:
+        return None
+    code = error_code(answer)
+    return Refused(code) if code is not None else NotSent(f"something before WhatsApp answered {status}")
 
 
 def _result(status: int, body: bytes) -> SendResult:

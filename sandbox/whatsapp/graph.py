@@ -124,6 +124,12 @@ class Graph:
             return error(404 if code == 132001 else 400, code)
         return self._take(number, body, phone)
 
+    def describe(self, number: str, authorization: str) -> tuple[int, Json]:
+        """One GET of /{number}, with `fields=id` (Phone numbers)."""
+        if authorization != f"Bearer {self._token}":
+            return error(401, 190)
+        return (200, {"id": number}) if number in self.numbers else error(400, 100)
+
     def addressed(self, body: Json) -> Phone | None:
         """For whom a request is; Messages API: `to` wins."""
         if "to" in body:

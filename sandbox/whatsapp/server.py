@@ -71,7 +71,7 @@ class WhatsAppSandbox:
         app = web.Application(client_max_size=_MOST)
         app.router.add_post("/v26.0/{number}/messages", self._messages)
         app.router.add_post("/v26.0/{number}/media", self._upload)
-        app.router.add_get("/v26.0/{medium}", self._medium)
+        app.router.add_get("/v26.0/{thing}", self._thing)
         app.router.add_get("/attachments/{key}", self._attachment)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
@@ -86,11 +86,14 @@ class WhatsAppSandbox:
             await self._runner.cleanup()
         self._runner = None
 
-    async def _medium(self, request: web.Request) -> web.Response:
-        """GET /{medium}."""
-        medium, number = request.match_info["medium"], request.query.get("phone_number_id")
+    async def _thing(self, request: web.Request) -> web.Response:
+        """GET of a number of ours, or of a file."""
+        thing, number = request.match_info["thing"], request.query.get("phone_number_id")
         opens = request.headers.get("Authorization", "")
-        status, answer = self.graph.files.describe(medium, number, opens, self.base_url)
+        if request.query.get("fields") == "id":
+            status, answer = self.graph.describe(thing, opens)
+        else:
+            status, answer = self.graph.files.describe(thing, number, opens, self.base_url)
         return web.json_response(answer, status=status)
 
     async def _upload(self, request: web.Request) -> web.Response:

@@ -41,6 +41,7 @@ async def test_a_dead_mail_server_shows_and_the_desk_hears_of_its_end_too(staff:
         assert not broken, words
         assert "fine  mail out: the mail server lets us in" in words
         assert "fine  deliveries: the homeserver reaches us" in words
+        assert "fine  whatsapp: WhatsApp let us in with our numbers at" in words
 
         await world.mail.stop()
         await staff.client.text(joint, "To whoever reads by mail")
@@ -60,11 +61,18 @@ async def test_a_dead_mail_server_shows_and_the_desk_hears_of_its_end_too(staff:
         assert not broken, words
 
 
-async def test_a_service_that_does_not_run_is_what_is_wrong(staff: Staff) -> None:
+async def test_a_service_or_whatsapp_that_does_not_run_is_what_is_wrong(staff: Staff) -> None:
     desk = await staff.open_case()
     await staff.world.kill_service()
     broken, words = await status(desk)
     assert broken
     assert "broken  service: the service does not answer" in words
     assert "what is sent: " in words
+    await staff.world.whatsapp.stop()
     await staff.world.start_service()
+    broken, words = await status(desk)
+    assert broken
+    assert "broken  whatsapp: no answer of WhatsApp" in words
+    await staff.world.whatsapp.start()
+    broken, words = await status(desk)
+    assert not broken, words

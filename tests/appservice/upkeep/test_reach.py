@@ -13,6 +13,8 @@ from appservice.documents.shelf import Folder
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.upkeep.reach import Leg, Reach
+from appservice.whatsapp.access import Access
+from bridges.unsent import NotSent
 from rooms.ids import UserId
 from tests.appservice.documents.pipeline.test_scanner import listening
 from tests.fakes.memory import MemoryDatabase
@@ -44,7 +46,12 @@ class Synapse:
 
 
 async def look(
-    synapse: Synapse, *, ready: bool = True, scanner: Clamd | None = None, shelf: Folder | None = None
+    synapse: Synapse,
+    *,
+    ready: bool = True,
+    whatsapp: Access | None = None,
+    scanner: Clamd | None = None,
+    shelf: Folder | None = None,
 ) -> dict[str, Leg]:
     """What is seen of each way, without mail."""
     database = MemoryDatabase()
@@ -52,7 +59,14 @@ async def look(
         keys = Curve25519Key("c"), Ed25519Key("e"), Ed25519Key("m")
         await work.crypto.put_identity(StoredIdentity(BOT, DEVICE, ready, "", "", *keys, "", 0, 0))
     matrix = cast(Homeserver, synapse)
-    reach = Reach(database, matrix, BOT, "mediatrix", mail_server=None, mail_in=None, scanner=scanner, shelf=shelf)
+    reach = Reach(
+        *(database, matrix, BOT, "mediatrix"),
+        mail_server=None,
+        mail_in=None,
+        whatsapp=whatsapp,
+        scanner=scanner,
+        shelf=shelf,
+    )
     return {leg.name: leg for leg in await reach.look()}
 
 
@@ -68,6 +82,26 @@ async def test_a_scanner_that_is_down_is_said_with_what_it_means(tmp_path: Path)
     assert "files wait" in leg.remedy
     async with listening(tmp_path) as scanner:
         assert (await look(Synapse(), scanner=scanner))["scanner"].works
+
+
+class Cloud:
+    """WhatsApp, or nobody."""
+
+    def __init__(self, keeps: NotSent | None) -> None:
+        self._keeps = keeps
+
+    async def look(self, number: str) -> NotSent | None:
+        return self._keeps
+
+
+async def test_whatsapp_that_does_not_let_us_in_is_not_called_working() -> None:
+    numbers = {"private_number": "111111111"}
+    leg = (await look(Synapse(), whatsapp=Access(Cloud(None), numbers)))["whatsapp"]
+    assert leg.works
+    leg = (await look(Synapse(), whatsapp=Access(Cloud(NotSent("no answer of WhatsApp")), numbers)))["whatsapp"]
+    assert not leg.works
+    assert leg.seen == "no answer of WhatsApp"
+    assert "whatsapp.access_token" in leg.remedy
 
 
 async def test_before_the_bot_has_a_device_none_is_asked_for() -> None:

@@ -50,6 +50,13 @@ class Meta:
             return response
         return web.json_response(answer, status=status)
 
+    async def describe(self, request: web.Request) -> web.Response:
+        assert request.query == {"fields": "id"}
+        if self.answer:
+            return web.Response(status=self.answer[0], body=self.answer[1])
+        status, answer = self.graph.describe(request.match_info["number"], request.headers["Authorization"])
+        return web.json_response(answer, status=status)
+
 
 @pytest.fixture
 def meta() -> Meta:
@@ -60,6 +67,7 @@ def meta() -> Meta:
 async def api(meta: Meta) -> AsyncIterator[CloudApi]:
     app = web.Application()
     app.router.add_post("/v26.0/{number}/messages", meta.handle)
+    app.router.add_get("/v26.0/{number}", meta.describe)
     async with TestServer(app) as server:
         opened = CloudApi(Graph(str(server.make_url("")).rstrip("/"), TOKEN))
         yield opened
@@ -136,3 +144,31 @@ async def test_an_answer_that_comes_in_pieces_is_read_to_its_end(meta: Meta, api
 async def test_an_answer_without_end_is_read_up_to_a_bound(meta: Meta, api: CloudApi) -> None:
     meta.answer = (200, b" " * 10_000_000)
     assert isinstance(await api.send(PRIVATE, addressed(HELLO, Addressee(BEA_PHONE), "i/0")), Unknown)
+
+
+async def test_a_number_of_ours_is_there_and_another_is_refused(api: CloudApi) -> None:
+    assert await api.look(PRIVATE) is None
+    assert await api.look("333333333") == Refused(100)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "keeps_us"),
+    [
+        (401, b'{"error":{"code":190}}', Refused),
+        (200, b'{"id":"333333333"}', NotSent),
+        (200, b"<html>", NotSent),
+        (502, b"", NotSent),
+        (302, b"", NotSent),
+    ],
+)
+async def test_whatever_else_is_answered_about_a_number_is_no_yes(
+    api: CloudApi, meta: Meta, status: int, body: bytes, keeps_us: type[Refused | NotSent]
+) -> None:
+    meta.answer = (status, body)
+    assert isinstance(await api.look(PRIVATE), keeps_us)
+
+
+async def test_where_nobody_listens_no_number_is_there() -> None:
+    api = CloudApi(Graph(f"http://127.0.0.1:{unused_port()}", TOKEN))
+    assert isinstance(await api.look(PRIVATE), NotSent)
+    await api.close()
