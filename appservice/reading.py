@@ -60,6 +60,10 @@ AT_LEAST_EVERY = timedelta(minutes=1)
 AT_ONCE = timedelta(seconds=0.5)
 """The same, for what waits behind something that has only to be read."""
 
+CONFIRMED_EVERY = timedelta(minutes=5)
+"""How often it is looked whether an author's identity was confirmed just as their words were set aside."""
+_UNCONFIRMED = "its author's identity is not confirmed"
+
 _MEMBERSHIP = Unproven("it stood in a membership, which is not encrypted", "")
 _VERIFYING = Unproven("it asks to verify somebody's keys", "")
 
@@ -151,7 +155,7 @@ class EventReader:
             await self._lobby(reading, *said)
         elif said[1] == UNCONFIRMED and await self._waits(reading, record.case, record):
             key = identity_wait_key(reading.event["sender"])
-            return Park(key, "its author's identity is not confirmed", is_attempt=False)
+            return Park(key, _UNCONFIRMED, CONFIRMED_EVERY, is_attempt=False)
         elif vote := vote_in(reading.event, reading.opened):
             if waits := await self._voted(reading, record.case, record, vote, said[1]):
                 return waits
@@ -237,7 +241,7 @@ class EventReader:
         return None
 
     async def _waits(self, reading: _Reading, case_id: CaseId, record: RoomRecord) -> bool:
-        """Whether it is to be read again once its author's identity is confirmed; if so, the desk was told.
+        """Whether it is to be read again once its author's identity is confirmed; if so, the desk was told, once.
 
         What was said at a desk isn't: a command must not be carried out long after it was given.
         """
@@ -246,7 +250,8 @@ class EventReader:
         author = case.at_address(Network.MATRIX, reading.event["sender"]) if case else None
         if case is None or conversation in {None, DESK} or author is None:
             return False
-        await reading.handler.follow(case, decide_unconfirmed(case, author, conversation))
+        if reading.item.note != _UNCONFIRMED:
+            await reading.handler.follow(case, decide_unconfirmed(case, author, conversation))
         return True
 
     async def _lobby(self, reading: _Reading, said: Said, proof: Proof) -> None:

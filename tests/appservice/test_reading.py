@@ -15,13 +15,13 @@ from appservice.codec import JsonCodec
 from appservice.crypto.ids import UserId
 from appservice.e2ee.patience import TELL
 from appservice.e2ee.trust import Verifications
-from appservice.opened import Closed, Opened
+from appservice.opened import UNCONFIRMED, Closed, Opened
 from appservice.ports import ServiceWork
 from appservice.reading import EVENT, EventReader
-from appservice.worker import Park
+from appservice.worker import Fate, Finished, Park
 from policies.case import DESK, JOINT, Conversation, Kind
 from policies.effects import Explain, Redact, Tell
-from policies.message import SignedDevice, Unreadable
+from policies.message import Proof, SignedDevice, Unreadable
 from policies.people.intake import new_desk
 from policies.people.manning import manned
 from policies.plan import RoomKey, code_key, room_key
@@ -50,8 +50,10 @@ Outgoing = list[tuple[Conversation | str, str]]
 class Open:
     """Decrypts what is on the table."""
 
+    proof: Proof = SignedDevice()
+
     async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
-        return [Opened(e["content"]["is"], e["content"]["plain"], SignedDevice()) for e in events]
+        return [Opened(e["content"]["is"], e["content"]["plain"], self.proof) for e in events]
 
 
 class Table:
@@ -60,8 +62,9 @@ class Table:
     def __init__(self) -> None:
         self.database = MemoryDatabase()
         verifications = Verifications(SEALER, CODEC, BOT, [MIA])
+        self.opener = Open()
         self.reader = EventReader(
-            Open(), verifications, CODEC, HOUSE, BOT, is_ours=lambda user: user.startswith("@_mediatrix_")
+            self.opener, verifications, CODEC, HOUSE, BOT, is_ours=lambda user: user.startswith("@_mediatrix_")
         )
         self.said = 0
 
@@ -87,7 +90,7 @@ class Table:
         async with self.database.begin() as work:
             item = await self.arrives(work, sender, room, content, kind=kind, clear=clear, **more)
             await self.reader.read(work, [item])
-            return await self._outgoing(work)
+            return await self.outgoing(work)
 
     async def arrives(
         self,
@@ -118,15 +121,16 @@ class Table:
         assert stored
         return stored
 
-    async def look(self, work: ServiceWork, item: Item) -> None:
-        """Read it as the worker does, and set it aside where it has to wait."""
+    async def look(self, work: ServiceWork, item: Item) -> Fate:
+        """Read it as the worker does, and set it aside where it has to wait; its fate."""
         now = await work.inbox.get(item.id)
         assert now
         [fate] = await self.reader.read(work, [now])
         if isinstance(fate, Park):
             await work.inbox.park(item.id, fate.key, None, fate.why, is_attempt=fate.is_attempt)
+        return fate
 
-    async def _outgoing(self, work: ServiceWork) -> Outgoing:
+    async def outgoing(self, work: ServiceWork) -> Outgoing:
         found: Outgoing = []
         for item in await work.outbox.in_state([State.READY]):
             match CODEC.load(item.body):
@@ -175,6 +179,21 @@ async def test_words_in_a_request_to_verify_are_noticed_and_kept_for_the_mediato
         entry = await work.journal.get(new_case().id, held.message)
     assert entry is not None
     assert "papers" in str(entry.message.content)
+
+
+async def test_what_waits_for_an_identity_to_be_confirmed_is_looked_at_though_nobody_wakes_it(table: Table) -> None:
+    """It may be confirmed at the very moment at which its words are set aside. The desk hears of them once."""
+    table.opener.proof, words = UNCONFIRMED, {"msgtype": "m.text", "body": "Is it you?"}
+    for told in (1, 0):
+        async with table.database.begin() as work:
+            item = await work.inbox.get(ItemId("item 1")) or await table.arrives(work, ALICE, CAUCUS, words)
+            fate = await table.look(work, item)
+            assert isinstance(fate, Park)
+            assert fate.at_most
+            assert len(await table.outgoing(work)) == told
+    table.opener.proof = SignedDevice()
+    async with table.database.begin() as work:
+        assert isinstance(await table.look(work, item), Finished)
 
 
 @pytest.mark.parametrize("clear", [True, False])
@@ -366,7 +385,7 @@ async def test_a_vote_waits_while_its_poll_is_being_posted(table: Table) -> None
         assert case
         await work.outbox.done(poll_item(case.id, case.asks[0]), "$poll")
         await table.reader.read(work, [vote])
-        assert "Alice says YES" in words(await table._outgoing(work))
+        assert "Alice says YES" in words(await table.outgoing(work))
 
 
 async def test_words_never_overtake_a_vote_however_long_its_poll_is_being_posted(table: Table) -> None:
@@ -389,7 +408,7 @@ async def test_words_never_overtake_a_vote_however_long_its_poll_is_being_posted
         await table.look(work, spoken)
         await table.look(work, vote)
         assert [item.id for item in await work.inbox.in_state([State.READY])] == [spoken.id], "it was woken"
-        assert "Alice says YES" in words(await table._outgoing(work))
+        assert "Alice says YES" in words(await table.outgoing(work))
 
 
 async def _changes(table: Table, user: UserId) -> int:
