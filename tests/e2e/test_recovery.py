@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -117,6 +119,37 @@ async def test_keys_that_the_homeserver_lost_while_the_service_was_away_are_swep
     assert session.mailed(words) == Counter(dict.fromkeys(words, 1))
     await until(lambda: session.has_noticed("Alice", earlier + len(words)), "one notice for each")
     assert not any("could not decrypt" in notice for notice in desk.notices())
+
+
+async def test_a_key_that_came_over_a_broken_session_is_asked_for_and_the_session_mended(session: Session) -> None:
+    """Of a client that knows nothing of it: the service has lost the Olm sessions that Alice's device goes on with."""
+    world, alice, desk = session.world, session.alice, session.desk
+    await session.letter()
+    await world.kill_service()
+    with closing(sqlite3.connect(world.config.parent / "mediatrix.db")) as database, database:
+        assert database.execute("DELETE FROM crypto_olm_sessions").rowcount
+    await world.start_service()
+    forwarded = _forwarded(world)
+    await alice.discard_session(session.joint)
+    await alice.text(session.joint, "On a broken session")
+    await world.mail.wait_for(session.carl, lambda item: "On a broken session" in item.text)
+    assert _forwarded(world) > forwarded, "its key came by itself"
+    forwarded = _forwarded(world)
+    await alice.discard_session(session.joint)
+    await alice.text(session.joint, "On the mended one")
+    await world.mail.wait_for(session.carl, lambda item: "On the mended one" in item.text)
+    assert _forwarded(world) == forwarded, "its key had to be asked for, too"
+    await session.carl_writes("To Alice, whose session is another now")
+    await alice.wait_for_text(session.joint, "To Alice, whose session is another now")
+    assert await flaws(alice) == []
+    assert not any("could not decrypt" in notice for notice in desk.notices())
+
+
+def _forwarded(world: World) -> int:
+    """How many keys the service has because it asked for them."""
+    with closing(sqlite3.connect(world.config.parent / "mediatrix.db")) as reader:
+        [[count]] = reader.execute("SELECT count(*) FROM crypto_inbound WHERE origin = 'forwarded'")
+        return int(count)
 
 
 async def test_what_was_accepted_while_the_homeserver_was_away_is_posted_once_it_is_back(session: Session) -> None:
