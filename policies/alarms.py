@@ -68,8 +68,8 @@ def decide_no_device(case: Case, person: Person) -> Decision:
     """Nothing can be encrypted for somebody: a mistyped account, perhaps, that a stranger could take one day."""
     text = (
         f"{person.name} ({one_line(person.endpoint.address)}) has no device that could read here. Perhaps they have not"
-        " logged in yet with a client that encrypts; perhaps there is no such account: please check the spelling."
-        f" !party remove {person.name} takes them off."
+        " logged in yet with a client that encrypts; perhaps the account was deactivated, or there is no such one:"
+        f" please check the spelling. !party remove {person.name} takes them off."
     )
     return Decision(case, (Tell(DESK, text),), "no-device", "nothing can be encrypted for them")
 

@@ -1,4 +1,5 @@
-"""Rooms that the homeserver's administrator, or somebody with stolen power, takes away: made anew, and people told."""
+"""What the homeserver's administrator, or somebody with stolen power, takes away: rooms are made anew, and people told;
+of an account the desk hears."""
 
 from __future__ import annotations
 
@@ -29,6 +30,10 @@ class Destroyer(Admin):
             return bool((await self._call("GET", gone))["status"] == "complete")
 
         await until(done, "the room deleted")
+
+    async def deactivate(self, user: str) -> None:
+        """The account is over, and out of every room."""
+        await self._call("PUT", f"/v2/users/{quote(user)}", {"deactivated": True})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -124,3 +129,16 @@ async def test_deleted_rooms_are_made_anew_even_the_desk(mia: Staff, arrive: Arr
     await mia.client.text(new_desk, "!status")
     await told(mia.client, new_desk, f"Case {case.desk.number}")
     assert await flaws(case.alice, caucus) == []
+
+
+async def test_a_party_who_is_deactivated_is_named_at_the_desk_and_the_case_goes_on(
+    mia: Staff, arrive: Arrive, admin: Destroyer
+) -> None:
+    case = await in_session(mia, arrive)
+    await admin.deactivate(case.alice.user_id)
+    for room in (f"EVERYONE · {case.desk.number}", "PRIVATE with mediator"):
+        await case.desk.told(f"Alice left {room}")
+    await case.carl_writes("After Alice was gone")
+    await mia.client.wait_for_text(case.joint, "After Alice was gone")
+    no_device = await case.desk.told(f"Alice ({case.alice.user_id}) has no device that could read here")
+    assert "deactivated" in no_device
