@@ -64,13 +64,13 @@ class Peaks:
     async def watch(self) -> None:
         """Look until cancelled. What a process had at most doesn't shrink: only its very last moments may be missed."""
         while True:
-            self.own = max(self.own, _most_of(self._pid))
-            below = [_most_of(pid) for pid in _below(self._pid) if _is_another_program(pid, self._pid)]
+            self.own = max(self.own, most_of(self._pid))
+            below = [most_of(pid) for pid in _below(self._pid) if _is_another_program(pid, self._pid)]
             self.of_child = max(self.of_child, *below, 0.0)
             await asyncio.sleep(_LOOK)
 
 
-def _most_of(pid: int) -> float:
+def most_of(pid: int) -> float:
     """MB, of a process that may have ended just now (proc(5), VmHWM)."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -32,6 +32,7 @@ from tests.e2e.cases import (
     until,
 )
 from tests.e2e.conftest import SYNAPSE_PYTHON
+from tests.e2e.keeping import keep_documents
 
 pytest_plugins = ["tests.e2e.cases"]
 
@@ -43,20 +44,7 @@ async def keeping(tmp_path: Path, case_node: Node) -> AsyncIterator[Staff]:
     """A mediator of an organisation that keeps documents, and may delete files from its homeserver."""
     world = World(tmp_path, new_ports(), SYNAPSE_PYTHON, mediators=(MEDIATOR,))
     async with world:
-        await world.homeserver.register("files", "password of files", admin=True)
-        token = (await world.homeserver.log_in("files", "password of files")).access_token
-        await world.stop_service()
-        secret = world.config.parent / "secrets" / "media-admin.token"
-        secret.write_text(token)
-        secret.chmod(0o600)
-        settings = world.config.read_text().replace(
-            "# reports_token: {file: secrets/reports.token}", f"reports_token: {{file: secrets/{secret.name}}}"
-        )
-        before, _, after = settings.partition("\ndocuments:\n  enabled: false")
-        assert after, "the configuration that was made has no section for documents"
-        named = f"\n  media_admin_token: {{file: secrets/{secret.name}}}"
-        world.config.write_text(f"{before}\ndocuments:\n  enabled: true{named}{after}")
-        await world.start_service()
+        await keep_documents(world)
         staff = await at_work(world, case_node, MEDIATOR)
         yield staff
         await staff.client.stop()
