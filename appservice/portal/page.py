@@ -172,8 +172,8 @@ class ServicePortal:
             still = await work.shelf.session(session, self._clock())
             if whose is None or still is None or person is None or is_elsewhere(person):
                 return False
-            act = Act(whose, nonce or new_token(), what, values, person.endpoint.id)
-            await store_act(work, act, self._clock())
+            press = Press(whose, nonce or new_token(), what, values, person.endpoint.id)
+            await store_press(work, press, self._clock())
         return True
 
     async def may_be_named(self, link: str) -> bool:
@@ -202,12 +202,12 @@ class ServicePortal:
                 await work.shelf.end_sessions(whose.case, whose.person)
 
     async def _store(self, work: ServiceWork, whose: Whose, nonce: str, what: str, values: Mapping[str, str]) -> None:
-        await store_act(work, Act(whose, nonce, what, values), self._clock())
+        await store_press(work, Press(whose, nonce, what, values), self._clock())
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """What somebody did on the page; `channel`: reached by a link that went there."""
+class Press:
+    """What somebody pressed on the page; `channel`: reached by a link that went there."""
 
     whose: Whose
     nonce: str
@@ -216,12 +216,12 @@ class Act:
     channel: EndpointId | None = None
 
 
-async def store_act(work: ServiceWork, act: Act, at: datetime) -> None:
+async def store_press(work: ServiceWork, press: Press, at: datetime) -> None:
     """The same press twice is one act. A form that a browser shows again may be sent with other words: another."""
-    whose = act.whose
-    done = {"person": whose.person, "what": act.what, "values": dict(act.values), "channel": act.channel}
+    whose = press.whose
+    done = {"person": whose.person, "what": press.what, "values": dict(press.values), "channel": press.channel}
     body = json.dumps(done, sort_keys=True).encode()
-    identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, act.nonce, body.hex()))))
+    identity = ItemId(item_id("\0".join((PORTAL, whose.case, whose.person, press.nonce, body.hex()))))
     await work.inbox.put(Item(identity, case_lane(whose.case), PORTAL, whose.case, body, at))
 
 

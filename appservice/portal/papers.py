@@ -13,7 +13,7 @@ from appservice.documents.handout import Handout, Handouts, NoHandout
 from appservice.documents.intake import Intake
 from appservice.documents.pipeline.pages import Page, Renderer, Unrendered, Watermark
 from appservice.documents.vault import Damaged, Missing, Vault
-from appservice.portal.page import Act, PortalDatabase, is_elsewhere, language_of, store_act
+from appservice.portal.page import PortalDatabase, Press, is_elsewhere, language_of, store_press
 from appservice.portal.store import Whose
 from appservice.ports import ServiceWork
 from bridges.portal.ids import new_token, viewing_mark
@@ -152,8 +152,8 @@ class ServicePapers:
             if said is None:
                 return False
             values = {"which": said.number, "areas": said.places, "words": "\n".join(said.words)}
-            act = Act(Whose(found.case.id, found.person.id), wish.nonce or new_token(), "redact", values)
-            await store_act(work, act, found.at)
+            press = Press(Whose(found.case.id, found.person.id), wish.nonce or new_token(), "redact", values)
+            await store_press(work, press, found.at)
         return True
 
     async def open(self, session: str, document: str, version: int) -> bool:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from appservice.portal.acts import ACTS, Act
-from appservice.portal.page import Act as Stored
-from appservice.portal.page import store_act
+from appservice.portal.page import Press, store_press
 from appservice.portal.store import Whose
 from appservice.ports import ServiceWork
 from appservice.worker import Fate, Finished
@@ -57,4 +56,4 @@ class PortalReader:
             entry = await work.journal.get(case.id, one.message)
             if entry and entry.message.author == person.id and waits_for(entry.message, person.endpoint.mailbox):
                 values = {"message": one.message}
-                await store_act(work, Stored(Whose(case.id, person.id), one.message, "counts", values), at)
+                await store_press(work, Press(Whose(case.id, person.id), one.message, "counts", values), at)

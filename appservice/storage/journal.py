@@ -42,6 +42,13 @@ _ENTRY: Final = (
 _OF_MESSAGE: Final = _ENTRY.where(_entries.c.message == bindparam("wanted"))
 _OF_EVENT: Final = _ENTRY.where(_entries.c.event == bindparam("wanted"))
 _OF_MAIL: Final = _ENTRY.where(_entries.c.message == _CARRIED.scalar_subquery())
+_there, _taken = _entries.alias(), _entries.alias()
+_BACK: Final = select(_taken.c.message).where(_taken.c.case_id == _there.c.case_id, _taken.c.about == _there.c.message)
+_REACTIONS: Final = (
+    select(_there.c.message, _there.c.sealed)
+    .where(_there.c.case_id == bindparam("case"), _there.c.about == bindparam("wanted"), ~_BACK.exists())
+    .order_by(_there.c.ordinal)
+)
 _LINK: Final = (
     update(_entries)
     .where(_entries.c.case_id == bindparam("case"), _entries.c.message == bindparam("wanted"))
@@ -91,12 +98,10 @@ class SqlJournal:
         return tuple((await self._connection.execute(edits.order_by(columns.ordinal))).scalars())
 
     async def reactions(self, case: CaseId, message: MessageId) -> tuple[Message, ...]:
-        there, taken = _entries.alias(), _entries.alias()
-        gone = select(taken.c.message).where(taken.c.case_id == case, taken.c.about == there.c.message)
-        statement = select(there.c.message).where(there.c.case_id == case, there.c.about == message, ~gone.exists())
-        names = (await self._connection.execute(statement.order_by(there.c.ordinal))).scalars().all()
-        found = [entry.message for name in names if (entry := await self.get(case, name))]
-        return tuple(one for one in found if isinstance(one.content, Reaction))
+        found = (await self._connection.execute(_REACTIONS, {"case": case, "wanted": message})).all()
+        seal = await case_seal(self._connection, self._seals.sealer, case) if found else None
+        said = [_said(seal, case, one.message, one.sealed) for one in found] if seal else []
+        return tuple(one for one in said if isinstance(one.content, Reaction))
 
     async def by_event(self, case: CaseId, event: EventId) -> Entry | None:
         # An event may claim to answer anything; what is no identifier, PostgreSQL would refuse to look for.
@@ -129,7 +134,7 @@ class SqlJournal:
         place = row(case, found.message)
         return Entry(
             case=case,
-            message=_MESSAGE.load(seal.open("journal.sealed", place, found.sealed)),
+            message=_said(seal, case, found.message, found.sealed),
             event=found.event,
             mail_id=None if found.mail is None else open_text(seal, "journal_mails.sealed", place, found.mail),
         )
@@ -198,6 +203,10 @@ class SqlHolds:
         held = schema.holds.c
         statement = update(schema.holds).where(held.case_id == case, held.message == message, only).values(**values)
         return (await self._connection.execute(statement)).rowcount == 1
+
+
+def _said(seal: Sealer, case: CaseId, message: MessageId, sealed: bytes) -> Message:
+    return _MESSAGE.load(seal.open("journal.sealed", row(case, message), sealed))
 
 
 def _about(message: Message) -> MessageId | None:

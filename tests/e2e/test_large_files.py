@@ -26,7 +26,7 @@ pytest_plugins = ["tests.e2e.cases"]
 MEGABYTE = 1024 * 1024
 UPLOADED, ANNOUNCED = 256 * MEGABYTE, 1024 * MEGABYTE
 GROWN_MOST = 24.0
-"""MB that the service may have more than before: and a tenth of the file at most."""
+"""MB that the service may have more than before: a tenth of the file."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from appservice.portal.page import Act, PortalDatabase, store_act
+from appservice.portal.page import PortalDatabase, Press, store_press
 from appservice.portal.store import Whose
 from policies.case import CaseId, Network
 
@@ -17,4 +17,6 @@ async def confirms(database: PortalDatabase, case_id: CaseId, address: str, nonc
         person = case.at_address(Network.EMAIL, address) if case else None
         if person:
             whose = Whose(case_id, person.id)
-            await store_act(work, Act(whose, nonce, "enrol", {"words": "yes"}, person.endpoint.id), datetime.now(UTC))
+            await store_press(
+                work, Press(whose, nonce, "enrol", {"words": "yes"}, person.endpoint.id), datetime.now(UTC)
+            )
