@@ -130,7 +130,7 @@ class Intake:
                 source = room / "source"
                 refused = await self._brought(item, effect, file, source)
                 is_here = refused is None
-                refused = refused or await self._too_much(case, message.author, source.stat().st_size)
+                refused = refused or await self._too_much(case, message.author, effect.home, source.stat().st_size)
                 result = refused or await self._examined(case, source)
                 if isinstance(result, Refused) and effect.attached:
                     seen = is_here and not result.limit  # nobody gets what nobody looked into
@@ -207,7 +207,7 @@ class Intake:
         examined is not kept, and nobody but them is told. `version_of`: what it is a new version of. Raises OSError.
         """
         size = (await asyncio.to_thread(source.stat)).st_size
-        result = await self._too_much(case, author, size) or await self._examined(case, source)
+        result = await self._too_much(case, author, home, size) or await self._examined(case, source)
         if isinstance(result, Waits):
             return _NOT_EXAMINED
         if isinstance(result, Refused) and not (result.kept or result.limit):
@@ -239,7 +239,7 @@ class Intake:
             async with self._vault.workroom.room() as room:
                 await self._vault.copy_out(case, version.served, room / "plain")
                 covered = await self._redactor.redact(room / "plain", version.kind, wish.areas, wish.words)
-                made = await self._redaction(case, wish, covered, document.owner)
+                made = await self._redaction(case, wish, covered, document.owner, document.home)
         except (Damaged, Missing) as error:
             raise Trouble(str(error), transient=False) from None
         except OSError as error:
@@ -247,12 +247,12 @@ class Intake:
         return await self._file_away(item, case, REDACTED, REDACTION.dump(made), made.result)
 
     async def _redaction(
-        self, case: CaseId, wish: Cover, covered: Covered | Refused | Waits, owner: PersonId
+        self, case: CaseId, wish: Cover, covered: Covered | Refused | Waits, owner: PersonId, home: Conversation
     ) -> Redaction:
         """It counts as its owner's, whoever wished for it, as every version does."""
         if not isinstance(covered, Covered):
             return Redaction(wish, covered)
-        if over := await self._too_much(case, owner, covered.path.stat().st_size):
+        if over := await self._too_much(case, owner, home, covered.path.stat().st_size):
             return Redaction(wish, over)
         kept = await self._vault.keep(case, covered.path)
         passed = Passed(Kind.PDF, Kind.PDF.mimetype, kept, kept, covered.pages, ())
@@ -299,11 +299,11 @@ class Intake:
         info = {**sealed, "url": uri}
         return File(name, version.mimetype, version.served.size, FileRef(json.dumps(info)))
 
-    async def _too_much(self, case_id: CaseId, author: PersonId, size: int) -> Refused | None:
+    async def _too_much(self, case_id: CaseId, author: PersonId, home: Conversation, size: int) -> Refused | None:
         """Whether it would exceed a limit, before anybody looks into it."""
         async with self._database.begin() as work:
             case = await work.cases.load(case_id)
-        over = full(case, author, size, datetime.now(UTC), self._quota) if case else None
+        over = full(case, author, home, size, datetime.now(UTC), quota=self._quota) if case else None
         return Refused(over.why, limit=over.limit) if over else None
 
     async def _examined(self, case: CaseId, source: Path) -> Passed | Refused | Waits:

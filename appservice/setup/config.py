@@ -235,7 +235,9 @@ class Documents(Section):
     )
     s3: S3 | None = Field(default=None, description="the bucket for encrypted files, instead of the folder")
     most_megabytes: int = Field(default=50, ge=1, le=200, description="how large a file may be, in MB")
-    case_megabytes: int = Field(default=5000, ge=1, description="how much all documents of a case may be, in MB")
+    case_megabytes: int = Field(
+        default=5000, ge=1, description="how much all documents of one private room of a case may be, in MB"
+    )
     person_megabytes: int = Field(default=1000, ge=1, description="how much one person's may be in a case, in MB")
     day_files: int = Field(default=100, ge=1, description="how many files one person may share in a case in 24 hours")
     clamd: Clamd | None = Field(default=None, description="the malware scanner, if there is one")

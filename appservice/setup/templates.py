@@ -113,7 +113,7 @@ documents:
                                          # what went to the vault; without it, those encrypted bytes stay there
   # clamd: {socket: /run/clamav/clamd.ctl}                  # a malware scanner; while it is down, files wait
   most_megabytes: 50                     # how large a file may be, in MB; default 50
-  case_megabytes: 5000                   # how much all documents of a case may be, in MB; default 5000
+  case_megabytes: 5000                   # how much all of one private room of a case may be, in MB; default 5000
   person_megabytes: 1000                 # how much one person's may be in a case, in MB; default 1000
   day_files: 100                         # how many files one person may share in a case in 24 hours; default 100
 

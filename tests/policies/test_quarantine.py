@@ -125,28 +125,37 @@ def of_size(size: int) -> Case:
     return CASE.with_document(replace(document, versions=(replace(document.newest, original=original),)))
 
 
-def test_a_case_a_person_and_a_day_hold_so_much_and_no_more() -> None:
-    case, alice, carl = of_size(900), named(CASE, "Alice").id, named(CASE, "Carl").id
-    assert full(case, alice, 100, AT, Quota(1000, 1000, 2)) is None
-    assert full(case, carl, 101, AT, Quota(1000, 1000, 2)) is not None
-    assert full(case, carl, 101, AT, Quota(2000, 1000, 2)) is None
-    assert full(case, alice, 101, AT, Quota(2000, 1000, 2)) is not None
-    assert full(case, alice, 1, AT, Quota(2000, 2000, 1)) is not None
-    assert full(case, carl, 1, AT, Quota(2000, 2000, 1)) is None
+def test_a_room_a_person_and_a_day_hold_so_much_and_no_more() -> None:
+    case, alice, ann = of_size(900), named(CASE, "Alice").id, named(CASE, "Ann").id
+    assert full(case, alice, HERS, 100, AT, quota=Quota(1000, 1000, 2)) is None
+    assert full(case, ann, HERS, 101, AT, quota=Quota(1000, 1000, 2)) is not None
+    assert full(case, ann, HERS, 101, AT, quota=Quota(2000, 1000, 2)) is None
+    assert full(case, alice, HERS, 101, AT, quota=Quota(2000, 1000, 2)) is not None
+    assert full(case, alice, HERS, 1, AT, quota=Quota(2000, 2000, 1)) is not None
+    assert full(case, ann, HERS, 1, AT, quota=Quota(2000, 2000, 1)) is None
 
 
-def test_nobody_learns_from_a_limit_how_much_others_have_shared() -> None:
+@pytest.mark.parametrize("size", [1, 99, 101, 999, 1000, 1001])
+@pytest.mark.parametrize("quota", [Quota(1000, 2000, 1), Quota(1000, 1000, 9), Quota(2000, 1000, 1)])
+def test_whether_another_side_has_shared_much_or_nothing_its_limits_are_no_other(size: int, quota: Quota) -> None:
+    carl, his = named(CASE, "Carl").id, caucus_of(CASE, "Jones")
+    assert full(of_size(900), carl, his, size, AT, quota=quota) == full(CASE, carl, his, size, AT, quota=quota)
+
+
+def test_nobody_learns_from_a_limit_how_much_others_of_their_room_have_shared() -> None:
     case, alice = of_size(900), named(CASE, "Alice").id
-    of_case, own = (full(case, alice, 101, AT, quota) for quota in (Quota(1000, 2000, 9), Quota(2000, 1000, 9)))
-    assert of_case is not None
+    of_room, own = (
+        full(case, alice, HERS, 101, AT, quota=quota) for quota in (Quota(1000, 2000, 9), Quota(2000, 1000, 9))
+    )
+    assert of_room is not None
     assert own is not None
-    assert of_case.why == own.why
-    told_of = brought(result=Refused(verbatim(of_case.why), limit=of_case.limit))
-    assert {t.conversation for t in of_kind(Tell, told_of.effects) if of_case.limit in t.text} == {DESK}
+    assert of_room.why == own.why
+    told_of = brought(result=Refused(verbatim(of_room.why), limit=of_room.limit))
+    assert {t.conversation for t in of_kind(Tell, told_of.effects) if of_room.limit in t.text} == {DESK}
 
 
 def test_what_is_too_much_is_said_each_time_to_whom_it_concerns_and_once_to_the_mediators() -> None:
-    over = full(of_size(2 * MEGABYTE), named(CASE, "Alice").id, 1, AT, Quota(MEGABYTE, MEGABYTE, 9))
+    over = full(of_size(2 * MEGABYTE), named(CASE, "Alice").id, HERS, 1, AT, quota=Quota(MEGABYTE, MEGABYTE, 9))
     assert over is not None
     limit = Refused(verbatim(over.why), limit=over.limit)
     once = brought(result=limit)

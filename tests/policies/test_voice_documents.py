@@ -83,7 +83,7 @@ def test_what_she_brought_by_one_channel_is_hers_on_the_other_and_nobody_elses()
     native = named(case, "Alice (matrix)")
     assert same_file(case, native.id, document.home, "sent") is not None
     assert stamp_for(case, document, document.newest, native, mark="m", at=AT) is None
-    assert full(case, native.id, 1, AT, Quota(person_bytes=10)) is not None
+    assert full(case, native.id, document.home, 1, AT, quota=Quota(person_bytes=10)) is not None
 
 
 def test_it_stays_hers_when_the_channel_is_left_that_brought_it() -> None:
