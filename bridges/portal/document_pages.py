@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -46,6 +47,8 @@ class DocumentPages:
     def __init__(self, papers: Papers, house: House, shown: RateCap, *, most_bytes: int) -> None:
         """`most_bytes`: of a file that is handed in."""
         self._papers, self._house, self._shown, self._most_bytes = papers, house, shown, most_bytes
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
+        """Of one session one file at a time is put down: whoever sends many at once fills no disk with them."""
 
     def routes(self) -> list[web.RouteDef]:
         """What to add to an application, before the routes of links."""
@@ -78,8 +81,9 @@ class DocumentPages:
         if self._shown.is_full(session):
             return await self._too_fast(session)
         self._shown.count(session)
+        turn = self._turns.setdefault(session, asyncio.Lock())
         try:
-            async with self._papers.desk() as folder:
+            async with turn, self._papers.desk() as folder:
                 handed = await put_down(request, session, folder / "handed-in", self._most_bytes)
                 match handed:
                     case None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ from appservice.documents.pipeline.redact import Redactor
 from appservice.documents.reader import FilingReader
 from appservice.documents.shelf import Folder
 from appservice.documents.vault import Vault
+from appservice.documents.workroom import Workroom
 from appservice.matrix.homeserver import Homeserver
 from appservice.portal.papers import ServicePapers
 from appservice.portal.reader import PortalReader
@@ -487,6 +490,28 @@ async def test_two_presses_of_one_button_hand_in_one_file(town: Town) -> None:
     assert [len(document.versions) for document in town.case.documents] == [1]
     used = {kept.blob for kept in (town.document.newest.served, town.document.newest.original)}
     assert {blob for blob, (_, whole) in town.database.committed.blobs.items() if whole} == used
+
+
+async def test_of_one_person_one_file_at_a_time_is_put_down_and_none_is_lost(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.enter(CARL)
+    now, most, room = set[Path](), list[int](), Workroom.room
+
+    @asynccontextmanager
+    async def counted(self: Workroom) -> AsyncIterator[Path]:
+        async with room(self) as folder:
+            now.add(folder)
+            most.append(len(now))
+            yield folder
+            now.discard(folder)
+
+    monkeypatch.setattr(Workroom, "room", counted)
+    answers = await asyncio.gather(*(town.hand_in(SECRET + bytes([n]), nonce=f"n{n}") for n in range(4)))
+    assert {answer.status for answer in answers} == {303}
+    assert set(most) == {1}
+    await town.filed()
+    assert len(town.case.documents) == 4
 
 
 async def test_another_file_by_the_same_form_is_another_unless_it_is_said_to_be_a_new_version(town: Town) -> None:
