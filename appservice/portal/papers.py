@@ -26,6 +26,7 @@ from policies.documents.recipient import Leaving, handed_out
 from policies.documents.rights import Allowed, Denied, Wish, may
 from policies.documents.versions import their_own
 from policies.documents.viewing import opened, page_shown, visible
+from policies.moderation.floor import objection
 from policies.people.membership import caucuses_of
 from policies.plan import label
 from policies.words.language import Language
@@ -132,6 +133,8 @@ class ServicePapers:
         former = next((d.id for d in their_own(case, whose.person, home) if d.id == handed.former), None)
         if handed.former and former is None:
             return False
+        if resting := objection(case, whose.person, home):
+            return NotNow(phrase("Nothing can be handed in there now: {why}.", why=resting))
         once = handed.nonce or new_token()
         why = await self._intake.hand_in(case.id, whose.person, home, file, handed.name, once=once, version_of=former)
         return NotNow(why) if why else True

@@ -40,7 +40,7 @@ from bridges.portal.ids import form_mark, new_token, viewing_mark
 from bridges.portal.marking import MarkingPages
 from bridges.portal.requests import COOKIE
 from bridges.portal.views import House
-from policies.case import Case, Person
+from policies.case import Case, Person, Phase
 from policies.commands.redacting import MARKED_MOST
 from policies.documents.carrying import Cover
 from policies.documents.document import Action, Area, Consent, Document, DocumentId, Grant, Label, Serving, Version
@@ -49,6 +49,7 @@ from policies.documents.filing import Refused, Waits
 from policies.documents.recipient import Stamp
 from policies.documents.rights import Allowed, Wish, may, revoked
 from policies.effects import Inform
+from policies.moderation.course import paused, withdrawn
 from policies.words.phrase import verbatim
 from rooms.house import House as Handling
 from rooms.ids import UserId
@@ -466,6 +467,29 @@ async def test_what_is_not_taken_is_told_and_nothing_of_it_is_kept(town: Town, t
     said = await answer.text()
     assert "Not taken" in said
     assert "It is kept closed" not in said
+    assert not town.database.committed.inbox.items
+    assert not left_in(tmp_path)
+
+
+@pytest.mark.parametrize("rests", ["closed", "withdrawn", "paused"])
+async def test_into_a_room_that_rests_nothing_is_handed_in_and_a_pause_keeps_nobody_from_the_mediator(
+    town: Town, tmp_path: Path, rests: str
+) -> None:
+    resting = {
+        "closed": replace(CASE, phase=Phase.CLOSED),
+        "withdrawn": withdrawn(CASE, CARL.id),
+        "paused": paused(CASE, CARL.id, None),
+    }
+    async with town.database.begin() as work:
+        await work.cases.save(resting[rests])
+    await town.enter(CARL)
+    answer = await town.hand_in(SECRET)
+    if rests == "paused":
+        assert answer.status == 303
+        return
+    assert answer.status == 400
+    why = {"closed": "the mediation is closed", "withdrawn": "somebody of this side has withdrawn"}[rests]
+    assert f"Nothing can be handed in there now: {why}." in await answer.text()
     assert not town.database.committed.inbox.items
     assert not left_in(tmp_path)
 
