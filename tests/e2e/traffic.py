@@ -156,7 +156,10 @@ class Traffic:
     async def _an_hour_passes(self) -> None:
         self.hours += 1
         world = self.desk.world
-        world.config.with_name(HOURS).write_text(str(self.hours * HOUR))
+        # In one go: the service may be looking still, for the hour before.
+        written = world.config.with_name(f"{HOURS}.new")
+        written.write_text(str(self.hours * HOUR))
+        written.replace(world.config.with_name(HOURS))
         os.kill(world.service_pid, signal.SIGUSR1)
         await self.alice.time_passes(HOUR)
         self.lia.device.rotate()
