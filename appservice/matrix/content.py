@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from appservice.matrix.formatting import HTML, agree, formatted, same_words
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
+from appservice.matrix.places import place
 from policies.documents.recordings import is_voice
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
@@ -134,6 +135,9 @@ def _message(content: Mapping[str, Any], body: object, answers: str | None) -> C
         return _problem(body, content, answers) or Text(body)
     if _is_one_of(_FILES, kind):
         return _file(content, body)
+    if kind == "m.location":
+        words = place(content, body)
+        return (_problem(words, content) or Text(words)) if words else Unreadable("it shows no one place", body)
     # Clients that don't know the kind show these words.
     return Unreadable(f"it is of a kind that I can't carry ({_kind(kind)})", body)
 
