@@ -96,10 +96,9 @@ def doubled(case: Case, act: Doubling, facts: Facts, given: AddChannel | None = 
         endpoint=Endpoint(EndpointId(f"e{number}"), act.network, act.address, given.consent if given else None),
         digest=None,
         joining=None,
-        # In Matrix, when it is quiet and what is shown is set in the app.
-        quiet=None if act.network is Network.MATRIX else person.quiet,
-        discreet=None if act.network is Network.MATRIX else person.discreet,
     )
+    if act.network is Network.MATRIX:  # When it is quiet there, and what is shown, is set in the app.
+        leg = replace(leg, quiet=None, rests=None, discreet=None)
     after = replace(
         case,
         made=number,

@@ -363,6 +363,15 @@ def test_a_language_and_a_rest_are_the_persons() -> None:
     assert all(leg.rests for leg in rested.case.called("Carl"))
 
 
+def test_whoever_wants_to_be_left_alone_is_so_on_a_new_channel() -> None:
+    case = both_sides("!quiet Carl for 3d", "!discreet Carl on")
+    chat = named(agreed_to(case, f"!channel add Carl {NUMBER}").case, "Carl (WhatsApp)")
+    assert chat.rests
+    assert chat.discreet
+    native = named(agreed_to(case, "!channel add Carl @carl:example.org").case, "Carl (matrix)")
+    assert (native.rests, native.discreet) == (None, None)
+
+
 def test_ids_are_never_given_twice_and_a_case_of_before_has_one_voice_each() -> None:
     before = both_sides()
     assert before.voices() == before.people

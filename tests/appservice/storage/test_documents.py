@@ -15,6 +15,7 @@ from policies.case import Case
 from policies.effects import Effect
 from policies.message import AuthenticatedMail, Message, Proof, SignedDevice, Unproven
 from policies.words.phrase import Phrase, verbatim
+from tests.policies.builders import both_sides
 
 CASES: Document[Case] = Document(Case)
 MESSAGES: Document[Message] = Document(Message)
@@ -94,6 +95,13 @@ def test_a_new_field_with_a_default_reads_old_documents() -> None:
     new: Document[_Newer] = Document(_Newer)
     stored = old.dump(_Older("x")).replace(b"_Older", b"_Newer")
     assert new.load(stored) == _Newer("x")
+
+
+def test_a_case_of_before_anybody_had_two_channels_has_one_voice_for_each() -> None:
+    case = both_sides()
+    stored = json.loads(CASES.dump(case))
+    del stored["legs"]
+    assert CASES.load(json.dumps(stored).encode()) == case
 
 
 @pytest.mark.parametrize("of", [dict[str, str], bytes, str | int, list[str], float])
