@@ -26,9 +26,11 @@ class SetDigest:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """What waits goes out, or goes on waiting until then; the person is told."""
-        person = own_or_named(case, self.name, facts, phrase("digest"), "18:00")
-        if isinstance(person, Refused):
-            return person
+        meant = own_or_named(case, self.name, facts, phrase("digest"), "18:00", whole=True)
+        if isinstance(meant, Refused):
+            return meant
+        by_mail = (leg for leg in case.legs_of(meant.id) if leg.endpoint.network is Network.EMAIL)
+        person = next(by_mail, meant)
         if person.endpoint.network is not Network.EMAIL:
             return Refused(
                 phrase("{name} does not take part by mail", name=person.name), phrase("Digests are for mail alone")
@@ -40,7 +42,9 @@ class SetDigest:
             if digest
             else f"What others say is mailed to {person.name} at once again; what waited goes now."
         )
-        own = (Inform(person.id, where, digest_text(digest)) for where in caucuses_of(case, person.id)[:1])
+        # Where it was said, too, for it may have been said over their other channel.
+        told = dict.fromkeys([person.id, *([meant.id] if case.same_voice(meant.id, facts.by) else [])])
+        own = (Inform(leg, where, digest_text(digest)) for leg in told for where in caucuses_of(case, leg)[:1])
         return Done(after, said, (Resume(channel_key(case, person.endpoint.id)), *own))
 
 

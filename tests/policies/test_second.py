@@ -363,6 +363,17 @@ def test_a_language_and_a_rest_are_the_persons() -> None:
     assert all(leg.rests for leg in rested.case.called("Carl"))
 
 
+@pytest.mark.parametrize("name", ["Carl", "Carl (mail)", None])
+def test_a_digest_is_the_mailboxs_whichever_channel_asks_for_it(name: str | None) -> None:
+    case = agreed_to(both_sides(), f"!channel add Carl {NUMBER}").case
+    by_mail, chat = case.called("Carl")
+    outcome = does(case, f"!digest {name} 18:00") if name else says(case, "Carl (WhatsApp)", "!digest 18:00", "Jones")
+    assert isinstance(outcome, Done)
+    assert [bool(leg.digest) for leg in outcome.case.called("Carl")] == [True, False]
+    told = {by_mail.id} if name else {by_mail.id, chat.id}
+    assert {effect.to for effect in of_kind(Inform, outcome.effects)} == told
+
+
 def test_whoever_wants_to_be_left_alone_is_so_on_a_new_channel() -> None:
     case = both_sides("!quiet Carl for 3d", "!discreet Carl on")
     chat = named(agreed_to(case, f"!channel add Carl {NUMBER}").case, "Carl (WhatsApp)")
