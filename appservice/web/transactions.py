@@ -2,11 +2,14 @@
 
     PUT transactions/{txn} → token → JSON → parse (never refuses an item's neighbours) → store, commit → 200
 
+Where the homeserver has much to say, the answer comes a moment after the commit, and more gathers in the next.
+
 Nothing is decided here. The only fault that may answer other than 200 is that nothing could be stored: Synapse
 repeats a refused transaction, but without its to-device messages (element-hq/synapse#14710).
 """
 
 import logging
+from asyncio import sleep
 from http import HTTPStatus
 from typing import Final, NoReturn
 
@@ -26,6 +29,13 @@ MAX_TRANSACTION: Final = 64 * 1024 * 1024
 """Bytes. A transaction has at most 100 events and 100 to-device messages of at most 64 KiB each."""
 
 MAX_PING: Final = 64 * 1024
+
+SEVERAL: Final = 4
+"""Events of a transaction with which a homeserver is taken to be busy, if the one before had as many."""
+ENOUGH: Final = 20
+"""With so many, no more need gather in the next."""
+GATHERING: Final = 0.06
+"""Seconds in which more gather."""
 _APP: Final = "/_matrix/app/v1"
 
 
@@ -35,6 +45,8 @@ class HomeserverApi:
     def __init__(self, gate: TokenGate, store: TransactionStore, registry: CollectorRegistry) -> None:
         self._gate = gate
         self._store = store
+        self._had_several = False
+        """Whether the last transaction had several events."""
         self._accepted = Counter("mediatrix_transactions", "Transactions stored and acknowledged.", registry=registry)
         self._last = Gauge("mediatrix_last_transaction_timestamp_seconds", "When the last came.", registry=registry)
         self._dropped = Counter(
@@ -62,7 +74,16 @@ class HomeserverApi:
         await self._store.accept(transaction)
         self._accepted.inc()
         self._last.set_to_current_time()
+        if self._is_busy(len(transaction.events)):
+            await sleep(GATHERING)
         return web.json_response({})
+
+    def _is_busy(self, events: int) -> bool:
+        """Whether one that had so many events is answered later: each costs the homeserver the same, which sends the
+        next when this is answered, with what has gathered by then."""
+        has_several = SEVERAL <= events < ENOUGH
+        is_busy, self._had_several = has_several and self._had_several, has_several
+        return is_busy
 
     async def _ping(self, request: web.Request) -> web.Response:
         self._gate.check(request)

@@ -48,6 +48,23 @@ async def test_what_cannot_be_stored_is_not_acknowledged(client: Client, service
     assert "disk" not in json.dumps(answer)
 
 
+async def test_a_homeserver_that_has_much_to_say_is_answered_a_moment_after_it_is_stored(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several, enough = transactions.SEVERAL, transactions.ENOUGH
+    waited: list[tuple[float, int]] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append((seconds, len(service.transactions.accepted)))
+
+    monkeypatch.setattr(transactions, "sleep", sleep)
+    for size in (1, several, several - 1, several, several, enough - 1, enough, several, 0, enough, enough):
+        events = [{**EVENT, "event_id": f"${number}"} for number in range(size)]
+        assert await put(client, json.dumps({"events": events}).encode()) == (200, {})
+    fifth_and_sixth = [(transactions.GATHERING, stored) for stored in (5, 6)]
+    assert waited == fifth_and_sixth
+
+
 async def test_a_hostile_item_does_not_keep_its_neighbours_out(client: Client, service: Service) -> None:
     body = json.dumps({"events": [None, {"type": 3}, EVENT], "to_device": "no list"}).encode()
     assert await put(client, body) == (200, {})
