@@ -30,7 +30,7 @@ MAX_TRANSACTION: Final = 64 * 1024 * 1024
 
 MAX_PING: Final = 64 * 1024
 
-SEVERAL: Final = 4
+SEVERAL: Final = 6
 """Events of a transaction with which a homeserver is taken to be busy, if the one before had as many."""
 ENOUGH: Final = 20
 """With so many, no more need gather in the next."""
