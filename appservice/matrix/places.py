@@ -8,7 +8,8 @@ from typing import Any, Final
 
 _EXTENSIBLE: Final = ("m.location", "org.matrix.msc3488.location")
 """Where newer clients say it again; those show what stands there."""
-_NUMBER: Final = r"-?\d{1,6}(?:\.\d{1,16})?"
+_NUMBER: Final = r"-?\d{1,6}(?:\.\d{1,24})?"
+"""As clients print it: near zero with more decimals than a number has digits."""
 _GEO: Final = re.compile(rf"geo:({_NUMBER}),({_NUMBER})(?:,{_NUMBER})?(?:;.{{0,200}})?", re.ASCII)
 """A point of the earth (RFC 5870), with its height, and how sure that is."""
 

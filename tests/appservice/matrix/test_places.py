@@ -23,6 +23,7 @@ def said(**more: Any) -> Any:
         {},
         {"geo_uri": "geo:51.5008,-0.1247"},
         {"geo_uri": "geo:51.5008,-0.1247,12.5;crs=wgs84"},
+        {"geo_uri": "geo:51.50080012345679,-0.12470032263183594"},
         {"m.location": {"uri": "geo:51.5008,-0.1247"}, "m.asset": {"type": "m.pin"}},
         {"org.matrix.msc3488.location": {"uri": "geo:51.50080,-0.12470", "description": "the fence"}},
     ],
