@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from appservice.mail.stored import StoredMail
+from appservice.portal.store import Whose
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished, is_still_due
 from bridges.email import ids
@@ -44,6 +45,9 @@ class ReportReader:
             if mail and case and person and mail.state not in _FINAL:
                 if report.state is not None:
                     await work.mails.mark(mail.bounce_hash, report.state, report.status, now)
+                if report.state is MailState.FAILED:
+                    # The link that came back keeps no other one back: behind it everything new would be called sent.
+                    await work.shelf.lose_links(Whose(mail.case, mail.person), mail.endpoint)
                 handler = Handler(work, self._codec, self._house, item.id, now)
                 await handler.follow(case, decide_report(case, person, mail.endpoint, report, len(mail.more)))
                 await self._show(work, handler, mail, report, item)

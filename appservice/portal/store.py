@@ -87,6 +87,10 @@ class PortalStore(Shelf, Protocol):
     async def waiting_link(self, whose: Whose, endpoint: EndpointId, since: datetime) -> bool:
         """Whether a link was sent there since then that nobody has opened yet."""
 
+    async def lose_links(self, whose: Whose, endpoint: EndpointId) -> None:
+        """A mail came back from there: no link waits there any more, and the next one goes. Those that did arrive open
+        what they opened."""
+
     async def try_key(self, token: str, whose: Whose, key: str, at: datetime) -> Tried:
         """Whether that is the PIN of whose link it is, or the code of that link. Counts the wrong ones, whatever they
         were meant for, and forgets them after a right one."""

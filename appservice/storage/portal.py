@@ -103,6 +103,10 @@ class SqlPortalStore:
         statement = select(LINKS.c.ordinal).where(*theirs, ~LINKS.c.opened, LINKS.c.sent_at > since).limit(1)
         return (await self._connection.execute(statement)).one_or_none() is not None
 
+    async def lose_links(self, whose: Whose, endpoint: EndpointId) -> None:
+        theirs = LINKS.c.case_id == whose.case, LINKS.c.person == whose.person, LINKS.c.endpoint == endpoint
+        await self._connection.execute(update(LINKS).where(*theirs, ~LINKS.c.opened).values(opened=True))
+
     async def try_key(self, token: str, whose: Whose, key: str, at: datetime) -> Tried:
         # Who never had a PIN has one that nobody knows, so that what is tried is counted for them, too.
         await self._connection.execute(

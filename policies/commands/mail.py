@@ -9,7 +9,8 @@ from policies.case import Case, EndpointId, Network, Person, Role, address_key
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.effects import Effect, Resume
-from policies.networks.delivery import channel_key
+from policies.networks.delivery import by_link, channel_key
+from policies.networks.mail import has_come_back
 from policies.outcome import Done, Facts, Outcome, Refused, reached_by
 from policies.people.joining import anew, introductions
 from policies.words.text import one_line
@@ -28,7 +29,8 @@ class PauseMail:
         person = reached_by(case, self.name, Network.EMAIL)
         if isinstance(person, Refused):
             return person
-        stopped = replace(person, endpoint=replace(person.endpoint, stopped=PAUSED))
+        why = person.endpoint.stopped if has_come_back(person.endpoint) else PAUSED
+        stopped = replace(person, endpoint=replace(person.endpoint, stopped=why))
         answer = f"Nothing is mailed to {person.name} any more; what is said waits. !mail resume {person.name} goes on."
         return Done(case.with_person(stopped), answer)
 
@@ -48,7 +50,11 @@ class ResumeMail:
             return Refused(f"Mail to {person.name} is not stopped", f"!mail status {person.name} shows what was sent")
         going = replace(person, endpoint=replace(person.endpoint, stopped=None))
         answer = f"Mail to {person.name} goes on; what waited is sent now."
-        return Done(case.with_person(going), answer, (Resume(channel_key(case, person.endpoint.id)),))
+        now = case.with_person(going)
+        # What they were to read behind the link that came back is mailed by nothing else; what waited goes before it.
+        lost = by_link(going) and has_come_back(person.endpoint)
+        link = introductions(now, going)[:1] if lost else ()
+        return Done(now, answer, (Resume(channel_key(case, person.endpoint.id)), *link))
 
 
 @dataclass(frozen=True, slots=True)

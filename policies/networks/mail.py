@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from policies.case import DESK, Case, Conversation, EndpointId, Kind, Person
+from policies.case import DESK, Case, Conversation, Endpoint, EndpointId, Kind, Person
 from policies.effects import Announce, Decision, Tell
 from policies.people.membership import caucuses_of
 from policies.plan import desk_label
@@ -59,6 +59,14 @@ class Report:
         return self.state is MailState.FAILED and self.status.startswith("5")
 
 
+_CAME_BACK = "a mail came back"
+
+
+def has_come_back(endpoint: Endpoint) -> bool:
+    """Whether nothing is sent to a mailbox because it did not take the last mail."""
+    return endpoint.stopped is not None and endpoint.stopped.startswith(_CAME_BACK)
+
+
 def decide_report(case: Case, person: Person, endpoint: EndpointId, report: Report, more: int = 0) -> Decision:
     """A report about a mail came, which carried so many messages besides the first. The address that it was sent to
     may have been changed since."""
@@ -66,7 +74,7 @@ def decide_report(case: Case, person: Person, endpoint: EndpointId, report: Repo
     code = f" ({report.status})" if report.status else ""
     a_mail = f"A mail to {person.name}" + (f" with {more + 1} messages" if more else "")
     if report.is_final and current:
-        why = f"a mail came back{code}"
+        why = f"{_CAME_BACK}{code}"
         stopped = replace(person, endpoint=replace(person.endpoint, stopped=why))
         text = (
             f"{a_mail} came back{code}: that mailbox does not take it. Nothing more is sent there, and"

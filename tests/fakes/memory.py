@@ -676,6 +676,11 @@ class MemoryPortalStore:
             for link in self._tables.links.values()
         )
 
+    async def lose_links(self, whose: Whose, endpoint: EndpointId) -> None:
+        for token, link in self._tables.links.items():
+            if (link.whose, link.endpoint) == (whose, endpoint):
+                self._tables.links[token] = replace(link, opened=True)
+
     async def try_key(self, token: str, whose: Whose, key: str, at: datetime) -> Tried:
         known = self._tables.pins.setdefault(whose, Pin("none"))
         link = self._tables.links.get(token)

@@ -4,8 +4,9 @@ import pytest
 
 from policies.case import DESK, JOINT, Case, Kind
 from policies.commands.vocabulary import parse
-from policies.effects import Introduce, Resume
+from policies.effects import Effect, Introduce, Resume
 from policies.networks.delivery import Cancel, Go, Wait, channel_key, may_relay
+from policies.networks.mail import MailState, Report, decide_report
 from policies.networks.portal import decide_enrolled
 from policies.showing import GivePin, ShowHeaders, ShowMails
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, refused
@@ -26,6 +27,26 @@ def test_what_is_said_to_a_paused_mailbox_waits_and_goes_on_when_it_is_resumed()
     assert isinstance(may_relay(resumed.case, OWN, CARL.id), Go)
     assert Resume(channel_key(CASE, CARL.endpoint.id)) in resumed.effects
     assert "Nothing is sent to Carl for now" in refused(paused, "!mail verify Carl")
+
+
+def test_who_gets_links_alone_gets_one_when_a_mailbox_that_a_mail_came_back_from_is_resumed() -> None:
+    links = done(CASE, "!mail links Carl", facts(None)).case
+
+    def bounced(case: Case) -> Case:
+        carl = named(case, "Carl")
+        return decide_report(case, carl, carl.endpoint.id, Report(MailState.FAILED, "5.2.2")).case
+
+    def sent(case: Case) -> list[Effect]:
+        woken, *more = done(case, "!mail resume Carl", facts(None)).effects
+        assert isinstance(woken, Resume), "what waited goes first"
+        return more
+
+    for stopped in (bounced(links), done(bounced(links), "!mail pause Carl", facts(None)).case):
+        [link] = sent(stopped)
+        assert isinstance(link, Introduce)
+        assert (link.person, link.as_link) == (CARL.id, True)
+    assert not sent(bounced(consenting())), "whatever came back is marked, and no link"
+    assert not sent(done(links, "!mail pause Carl", facts(None)).case), "nothing was lost"
 
 
 def test_a_new_address_is_a_new_channel_without_a_consent_and_with_first_mails() -> None:

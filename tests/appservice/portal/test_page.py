@@ -10,6 +10,8 @@ import pytest
 from appservice.codec import JsonCodec
 from appservice.mail import courier
 from appservice.mail.courier import LINK_REST, MailCourier, Sender
+from appservice.mail.reports import ReportReader
+from appservice.mail.stored import StoredMail
 from appservice.portal import page
 from appservice.portal.page import PORTAL, ServicePortal
 from appservice.portal.reader import PortalReader
@@ -52,6 +54,7 @@ from rooms.outgoing import Outgoing
 from rooms.ports import Entry, Held
 from rooms.queue import Item, ItemId, Lane, State
 from tests.bridges.email.builders import OWN_DOMAIN
+from tests.bridges.email.test_reports import BLOCK, dsn
 from tests.fakes.memory import MemoryDatabase
 from tests.fakes.post_office import PostOffice
 from tests.policies.builders import ALICE_JOINS, CARL_JOINS, case_with, caucus_of, done, facts, named
@@ -133,6 +136,15 @@ class Town:
         new = [item for key, item in self.database.committed.outbox.items.items() if key not in before]
         return [CODEC.load(item.body) for item in new]
 
+    async def bounced(self, status: str) -> None:
+        """The last mail to Carl comes back."""
+        *_, sent = self.database.committed.sent_mails.values()
+        body = StoredMail(sent.bounce_hash, "", "same", 1, dsn(BLOCK.format(action="failed", status=status))).dump()
+        report = Item(ItemId(f"report{self._items}"), Lane("l"), "mail.report", CASE.id, body, self.now)
+        async with self.database.begin() as work:
+            await work.inbox.put(report)
+        await ReportReader(self.database, CODEC, HOUSE).read(report)
+
     def carl(self) -> Case:
         return self.database.committed.cases[CASE.id]
 
@@ -187,6 +199,36 @@ async def test_no_other_link_is_sent_before_the_last_was_opened_or_has_rested(to
     assert texts(await town.view())["PRIVATE with mediator · 1042"] == ["one", "two", "three"]
     await town.relay("four")
     assert len(town.post_office.links) == 2
+
+
+@pytest.mark.parametrize("status", ["4.2.2", "5.2.2"])
+async def test_a_link_that_came_back_keeps_no_other_one_back(town: Town, status: str) -> None:
+    await town.relay("first")
+    await town.bounced(status)
+    if status.startswith("5"):
+        resumed = done(town.carl(), "!mail resume Carl", facts(None))
+        async with town.database.begin() as work:
+            await work.cases.save(resumed.case)
+    paper = Inform(CARL.id, OWN, verbatim("a document is yours"), page=True)
+    town._items += 1
+    await town.carry(paper, OWN, paper)
+    assert len(town.post_office.links) == 2
+    await town.relay("second")
+    assert len(town.post_office.links) == 2, "one is enough"
+
+
+async def test_what_lay_ready_behind_a_link_that_came_back_is_led_to_when_the_mailbox_works_again(town: Town) -> None:
+    await town.relay("first")
+    await town.relay("lies ready behind that")
+    await town.bounced("5.2.2")
+    resumed = done(town.carl(), "!mail resume Carl", facts(None))
+    async with town.database.begin() as work:
+        await work.cases.save(resumed.case)
+    [letter] = [effect for effect in resumed.effects if isinstance(effect, Introduce)]
+    town._items += 1
+    await town.carry(letter, letter.conversation, None)
+    assert len(town.post_office.links) == 2
+    assert isinstance(await town.open(), str)
 
 
 @pytest.mark.parametrize("verdict", [NotSent("down"), Refused(451, False, "later")])

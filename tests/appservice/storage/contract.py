@@ -764,6 +764,24 @@ class DatabaseContract:
             assert await work.shelf.laid_for(SMITH, CARL, 2, ItemId("i0")) == ()
             assert await work.shelf.laid_for(SMITH, CARL, 2, ItemId("unknown")) == ()
 
+    async def test_a_link_waits_until_one_was_opened_or_a_mail_came_back_from_there(
+        self, database: WideDatabase
+    ) -> None:
+        carl, there, late = Whose(SMITH, CARL), EndpointId("e2"), AT + timedelta(minutes=15)
+        elsewhere = (Whose(SMITH, ALICE), there), (carl, EndpointId("e3"))
+        async with database.begin() as work:
+            token = await work.shelf.new_link(SMITH, CARL, there, AT, late)
+            for whose, endpoint in elsewhere:
+                await work.shelf.new_link(SMITH, whose.person, endpoint, AT, late)
+        async with database.begin() as work:
+            assert await work.shelf.waiting_link(carl, there, AT - timedelta(minutes=1))
+            await work.shelf.lose_links(carl, there)
+        async with database.begin() as work:
+            assert not await work.shelf.waiting_link(carl, there, AT - timedelta(minutes=1))
+            for whose, endpoint in elsewhere:
+                assert await work.shelf.waiting_link(whose, endpoint, AT - timedelta(minutes=1))
+            assert await work.shelf.use_link(token, AT), "if it did arrive, it opens"
+
     async def test_a_link_is_opened_by_its_own_code_once_and_in_time_or_by_its_persons_pin(
         self, database: WideDatabase
     ) -> None:
