@@ -34,7 +34,7 @@ from appservice.portal.papers import ServicePapers
 from appservice.portal.reader import PortalReader
 from appservice.portal.store import SESSION_LASTS, Whose
 from bridges.email.rate import RateCap
-from bridges.portal import document_pages
+from bridges.portal import document_pages, handing
 from bridges.portal.document_pages import SHOWN_MOST, DocumentPages
 from bridges.portal.ids import form_mark, new_token, viewing_mark
 from bridges.portal.marking import MarkingPages
@@ -536,6 +536,52 @@ async def test_of_one_person_one_file_at_a_time_is_put_down_and_none_is_lost(
     assert set(most) == {1}
     await town.filed()
     assert len(town.case.documents) == 4
+
+
+async def test_a_file_whose_line_went_dead_keeps_the_next_one_waiting_for_a_moment_only(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handing, "SILENCE", 0.5)
+    await town.enter(CARL)
+    opened, server = asyncio.Event(), town.http.server
+    room = Workroom.room
+
+    @asynccontextmanager
+    async def told(self: Workroom) -> AsyncIterator[Path]:
+        async with room(self) as folder:
+            opened.set()
+            yield folder
+
+    monkeypatch.setattr(Workroom, "room", told)
+    fields = {"mark": form_mark(town.session), "place": caucus_of(CASE, "Jones").id, "nonce": "n1", "former": ""}
+    parts = [f'--XX\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{has}\r\n' for name, has in fields.items()]
+    half = "".join([*parts, '--XX\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\nhalf'])
+    head = f"POST /p/documents HTTP/1.1\r\nHost: x\r\nCookie: {COOKIE}={town.session}\r\nContent-Length: 5000\r\n"
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(f"{head}Content-Type: multipart/form-data; boundary=XX\r\n\r\n{half}".encode())
+    await asyncio.wait_for(opened.wait(), 5)
+    async with asyncio.timeout(5):
+        assert (await town.hand_in(SECRET, nonce="n2")).status == 303
+        assert b" 503 " in await reader.readline()
+    writer.close()
+    await town.filed()
+    assert len(town.case.documents) == 1
+
+
+async def test_a_file_that_comes_slowly_is_taken(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing, "SILENCE", 0.5)
+    await town.enter(CARL)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            yield SECRET.ljust(90)
+
+    form = FormData(default_to_multipart=True)
+    for name, has in {"mark": form_mark(town.session), "place": caucus_of(CASE, "Jones").id}.items():
+        form.add_field(name, has)
+    form.add_field("file", slowly(), filename="a.pdf")
+    assert (await town.http.post("/p/documents", data=form, allow_redirects=False)).status == 303
 
 
 async def test_another_file_by_the_same_form_is_another_unless_it_is_said_to_be_a_new_version(town: Town) -> None:
