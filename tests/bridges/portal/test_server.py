@@ -303,6 +303,15 @@ async def test_who_comes_first_reads_what_can_not_be_protected_before_anything_e
     assert "my own" not in page
 
 
+async def test_whoever_has_just_confirmed_is_told_so_and_not_asked_again(browser: Browser) -> None:
+    """The page may be quicker than the service, which works off what it has accepted."""
+    browser.portal.shown = replace(VIEW, is_enrolled=False)
+    await browser.enter()
+    asked, told = [await (await browser.http.get(f"/p/rooms{query}")).text() for query in ("", "?done=enrol")]
+    assert ("This mailbox is mine" in asked, "This mailbox is mine" in told) == (True, False)
+    assert "Thank you, that has been taken." in told
+
+
 async def test_the_page_has_a_choice_of_when_to_be_mailed(browser: Browser) -> None:
     browser.portal.shown = replace(VIEW, digest="08:00, 18:00 Europe/Berlin")
     await browser.enter()
