@@ -147,6 +147,8 @@ class Inform:
     """It answers what they said just now of when they want to hear from us: kept until then, it would come too late."""
     wished: bool = False
     """They asked for the link just now: it goes, whatever link they were sent before."""
+    due: datetime | None = None
+    """It warns them: it goes then at the latest, whatever quiet hours or rest are asked for in their name meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

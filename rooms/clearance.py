@@ -20,6 +20,7 @@ from policies.networks.delivery import (
     may_disturb,
     may_publish,
     may_relay,
+    may_warn,
 )
 from policies.networks.reactions import may_react
 from policies.questions.poll import Ballot
@@ -41,10 +42,20 @@ def kept_back(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Par
     verdicts = (
         may_say(case, effect, at),
         may_relay(case, effect.conversation, to),
-        _still_at_once(said, at) if isinstance(effect, Inform) and effect.at_once else may_disturb(case, to, at),
+        _may_disturb(case, effect, said, at),
         may_come_alone(case, to, said, at) if isinstance(effect, Relay | Publish) else Go(),
     )
     return next((why for verdict in verdicts if (why := stopped(verdict))), None)
+
+
+def _may_disturb(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Verdict:
+    match effect:
+        case Inform(at_once=True):
+            return _still_at_once(said, at)
+        case Inform(to=to, due=datetime() as due):
+            return may_warn(case, to, due, at)
+        case _:
+            return may_disturb(case, addressee(effect), at)
 
 
 def _still_at_once(said: datetime, at: datetime) -> Verdict:
@@ -63,8 +74,8 @@ def may_say(case: Case, effect: IntoRoom | ToPerson, at: datetime) -> Verdict:
             return may_address(case, conversation, to, code)
         case Inform(to, conversation):
             return may_address(case, conversation, to)
-        case Publish(conversation=conversation, audience=audience):
-            return may_publish(case, conversation, audience)
+        case Publish(conversation=conversation, audience=audience, to=to):
+            return may_publish(case, conversation, audience, to)
         case Relay(content=Reaction(), to=to):
             return may_react(case, to)
         case Post() | Tell() | Explain() | Relay() | Introduce() | AskWhose() | PollEnd():

@@ -17,6 +17,8 @@ from policies.questions.asking import how, put
 from policies.words.phrase import phrase, when
 from policies.words.text import marked, moment
 
+ON_PAPER = "not through the service"
+"""How the proof of an acceptance begins that somebody put on record for them."""
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
 
 
@@ -174,7 +176,7 @@ def on_paper(case: Case, person: Person, given: Consent) -> Case:
     now = case.agreement
     if now is None:
         return case
-    said = f"not through the service, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
+    said = f"{ON_PAPER}, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
     case = replace(case, asks=tuple(a for a in case.asks if (a.act, a.asked) != (Accepting(), person.id)))
     return _with(case, Acceptance(person.id, now.sha256, given.on, said, now.version))
 

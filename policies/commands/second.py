@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 
 from policies import showing
 from policies.case import Case, Consent, Endpoint, EndpointId, Leg, Network, Person, PersonId, Role
-from policies.commands.agreement import on_paper
+from policies.commands.agreement import ON_PAPER, on_paper
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, channel_of, removed, somebody_elses
 from policies.effects import Effect, Inform, Resume
 from policies.networks.delivery import CARRIED_BY, channel_key
+from policies.networks.quiet import still_until
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
+from policies.people.joining import going_on
 from policies.people.membership import caucuses_of, may_join
 from policies.questions.ask import Doubling, Leaving
 from policies.releases.releasing import closed
@@ -77,7 +79,7 @@ class LeaveChannel:
             )
         act = Leaving(leg.id)
         if facts.by is None:
-            return ended(case, act)
+            return ended(case, act, facts)
         return confirm(case, act, f"!channel leave {leg.of_network}", facts, words=_losses(case, leg))
 
 
@@ -109,14 +111,14 @@ def doubled(case: Case, act: Doubling, facts: Facts, given: AddChannel | None = 
     if given and given.accepted:
         after = on_paper(after, leg, given.accepted)
     effects = (
-        *_to(after, person, _also(act.network)),
-        *_to(after, leg, _also(person.endpoint.network)),
+        *_warned(after, person, _also(act.network), facts),
+        *_warned(after, leg, _also(person.endpoint.network), facts),
         *([showing.GivePin(leg.id)] if act.network is Network.EMAIL and facts.by else []),
     )
     return Done(after, f"{person.name} is reached {_at(leg)}, too. {_leaves(person)} {_needs(leg)}", effects)
 
 
-def ended(case: Case, act: Leaving) -> Outcome:
+def ended(case: Case, act: Leaving, facts: Facts) -> Outcome:
     """Nothing goes there any more, and nothing that comes from there is theirs. What was theirs stays, by the other."""
     leg = case.person(act.leg)
     if leg is None:
@@ -134,11 +136,13 @@ def ended(case: Case, act: Leaving) -> Outcome:
         by=CARRIED_BY[leg.endpoint.network],
     )
     # How far they have come in is theirs, and not the channel's.
-    stays = tuple(replace(other, joining=other.joining or leg.joining) for other in left.case.legs_of(leg.id))
-    after = left.case.with_people(*stays)
+    heirs = tuple(replace(one, joining=leg.joining) for one in left.case.legs_of(leg.id) if one.joining is None)
+    after = left.case.with_people(*heirs)
+    stays = after.legs_of(leg.id)
     effects = (
         Resume(channel_key(case, leg.endpoint.id)),
-        *(effect for other in stays for effect in _to(after, other, text)),
+        *(effect for other in stays for effect in _warned(after, other, text, facts)),
+        *(alarm for heir in heirs for alarm in going_on(heir)),
     )
     how = " and ".join(_at(other) for other in stays)
     return Done(after, f"{leg.name} is not reached {_at(leg)} any more, and is {how}.", effects)
@@ -208,6 +212,11 @@ def _losses(case: Case, leg: Person) -> str:
 
 
 def _lacks(case: Case, leg: Person) -> Iterator[str]:
+    how_far = next((one.joining for one in case.legs_of(leg.id) if one.joining), None)
+    if how_far and how_far.came is None:
+        yield "they have not come in yet, by either."
+    elif not _shown_in(case, leg):
+        yield "nothing that came from there shows yet that they are in: telephone, so that nobody is cut off."
     if not leg.endpoint.is_confirmed:
         yield f"the mailbox is not confirmed yet, so links alone go there (!mail pin {leg.name})."
     if leg.endpoint.network is Network.WHATSAPP and leg.endpoint.content_consent is None:
@@ -218,6 +227,14 @@ def _lacks(case: Case, leg: Person) -> Iterator[str]:
         yield f"it is in doubt: {leg.endpoint.doubt.why}."
     if not may_join(case, leg.id):
         yield "the agreement is not accepted there, so the joint room is not read there (!agreement send)."
+
+
+def _shown_in(case: Case, leg: Person) -> bool:
+    """Whether an act of theirs came by that channel, as far as the case knows; in Matrix, it knows of the agreement."""
+    if leg.endpoint.network is Network.MATRIX:
+        accepted = case.accepted(leg.id)
+        return accepted is not None and not accepted.how.startswith(ON_PAPER)
+    return leg.endpoint.enrolled is not None or leg.endpoint.seen is not None
 
 
 def _needs(leg: Person) -> str:
@@ -253,8 +270,11 @@ def _also(network: Network) -> Phrase:
     )
 
 
-def _to(case: Case, leg: Person, text: Phrase) -> tuple[Effect, ...]:
-    return tuple(Inform(leg.id, own, text) for own in caucuses_of(case, leg.id)[:1])
+def _warned(case: Case, leg: Person, text: Phrase, facts: Facts) -> tuple[Effect, ...]:
+    """What tells them to speak up is kept by the quiet hours and the rest that they have now, and by none that is asked
+    for after it: whoever has the other channel can ask for that, too."""
+    due = still_until(leg.quiet, leg.rests, facts.at) or facts.at
+    return tuple(Inform(leg.id, own, text, due=due) for own in caucuses_of(case, leg.id)[:1])
 
 
 SecondCommand = AddChannel | LeaveChannel

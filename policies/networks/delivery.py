@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -68,9 +68,13 @@ def may_address(case: Case, conversation: Conversation, to: PersonId, code: str 
     return Go()
 
 
-def may_publish(case: Case, conversation: Conversation, audience: frozenset[PersonId]) -> Verdict:
-    """Whether released words may still be shown: only to those for whom they were released."""
-    if not readers(case, conversation) <= audience:
+def may_publish(
+    case: Case, conversation: Conversation, audience: frozenset[PersonId], to: PersonId | None = None
+) -> Verdict:
+    """Whether released words may still be shown: only to those for whom they were released. `to`: the one reader whom
+    a copy of them goes to; no room shows it, so that another channel of somebody who may read them is nobody new."""
+    for_whom = audience if to is None else frozenset(one for person in audience for one in case.ids_of(person))
+    if not readers(case, conversation) <= for_whom or (to is not None and to not in audience):
         return Cancel("somebody reads there now for whom it was not released; release it again")
     if case.phase in {Phase.PAUSED, Phase.CLOSED}:
         return Wait(f"the mediation is {case.phase}", floor_key(case))
@@ -101,6 +105,15 @@ def may_disturb(case: Case, to: PersonId, at: datetime) -> Verdict:
     if person is None or until is None:
         return Go()
     return Wait(f"it is quiet there until {moment(until, case.zone)}", channel_key(case, person.endpoint.id), until)
+
+
+def may_warn(case: Case, to: PersonId, due: datetime, at: datetime) -> Verdict:
+    """Whether a warning may be sent that was due then, by the quiet hours and the rest of that time: whatever was
+    asked for since, perhaps by the very one of whom it warns, does not keep it longer."""
+    verdict = may_disturb(case, to, at)
+    if not isinstance(verdict, Wait) or at >= due:
+        return Go()
+    return replace(verdict, until=min(due, verdict.until or due))
 
 
 def may_come_alone(case: Case, to: PersonId, said: datetime, at: datetime) -> Verdict:

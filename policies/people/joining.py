@@ -46,6 +46,13 @@ def anew(case: Case, person: Person, at: datetime) -> tuple[Case, tuple[Effect, 
     return awaited(case, (now,) if now else (), at)
 
 
+def going_on(person: Person) -> tuple[Schedule, ...]:
+    """The next step of whom the ladder was handed on to, from another channel of theirs that ended."""
+    joining = person.joining
+    waits = joining is not None and joining.came is None and joining.telephone is None
+    return (_next(person, joining.since),) if joining and waits else ()
+
+
 def introductions(case: Case, person: Person) -> tuple[Introduce, ...]:
     """The first letters of all rooms of that person."""
     now = case.person(person.id) or person

@@ -136,7 +136,7 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
         case Doubling():
             return second.doubled(case, ask.act, facts)
         case Leaving():
-            return second.ended(case, ask.act)
+            return second.ended(case, ask.act, facts)
         case Mending():
             return mended(case)
         case Withdrawing(who):

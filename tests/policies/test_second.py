@@ -1,6 +1,7 @@
 """Somebody with two channels is one voice: what holds for them holds on both, and nothing else is shared (ADR 56)."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,19 +9,23 @@ from policies.acts import take
 from policies.board import NOTHING, case_board, waiting
 from policies.case import JOINT, Case, Consent, Conversation, Network, PersonId
 from policies.commands.second import AddChannel
-from policies.effects import Decision, Inform, Pose, Publish, Relay
+from policies.due import decide_due
+from policies.effects import Decision, Inform, Pose, Publish, Relay, Tell
 from policies.message import AuthenticatedMail, SignedDevice, SignedWebhook, Text
 from policies.moderation.floor import objection, silenced
-from policies.networks.delivery import Wait, may_relay
+from policies.networks.delivery import Cancel, Go, Wait, may_publish, may_relay
 from policies.outcome import Done, Refused
-from policies.people.joining import came, funnel
-from policies.people.membership import may_join, readers
+from policies.people.joining import STEP_LASTS, TELEPHONE, came, funnel
+from policies.people.membership import caucuses_of, may_join, readers
 from policies.plan import plan
 from policies.questions.ask import Wondering
 from policies.questions.asking import Answer
 from policies.routing import decide
+from policies.schedule import Due, Schedule, due_key
 from policies.showing import GivePin
 from policies.status import reader_names, sides_text, status_text
+from rooms.clearance import kept_back
+from rooms.outcome import Parked
 from tests.policies.builders import (
     AT,
     agreed_case,
@@ -125,7 +130,7 @@ def test_a_channel_of_an_occupied_network_can_not_be_switched_to() -> None:
 
 def test_one_channel_is_left_and_what_was_theirs_stays_by_the_other() -> None:
     case = does(with_two("!mute Alice"), "!pause").case
-    assert "CAREFUL" not in does(case, "!channel leave Alice (WhatsApp)").answer
+    assert does(case, "!channel leave Alice (WhatsApp)").answer.count("CAREFUL") == 1  # as she has not come in
     left = agreed_to(case, "!channel leave Alice (matrix)")
     assert named(left.case, "Alice").id == CHAT.id
     assert silenced(left.case, CHAT.id)
@@ -213,6 +218,71 @@ def test_counsel_has_two_channels_on_the_side_of_whom_they_counsel() -> None:
     assert all(leg.id not in readers(case, SMITH) for leg in case.called("Bob"))
 
 
+def agreed_by(case: Case, leg: str, code: str) -> Case:
+    """The case once they have agreed there to what was asked under that code."""
+    person = named(case, leg)
+    is_chat = person.endpoint.network is Network.WHATSAPP
+    proof = SignedWebhook("1", person.endpoint.id) if is_chat else SignedDevice()
+    where = caucuses_of(case, person.id)[0]
+    outcome = take(case, Answer(code, True, person.id, where, proof), replace(KNOWN, by=person.id, where=where))
+    assert isinstance(outcome, Done)
+    return outcome.case
+
+
+def test_the_mediator_is_told_before_whether_the_channel_that_stays_has_been_come_in_by() -> None:
+    agreed, questions = agreed_case()
+    added = agreed_to(agreed, f"!channel add Alice {NUMBER}")
+    native, chat = added.case.called("Alice")
+    leave = "!channel leave Alice (WhatsApp)"
+    assert "CAREFUL: they have not come in yet, by either" in does(added.case, leave).answer
+    arrived = came(added.case, chat.id, AT)
+    assert arrived is not None
+    shown = does(arrived.case, leave, replace(KNOWN, code="5T5T"))
+    assert "CAREFUL: nothing that came from there shows yet that they are in" in shown.answer
+    assert len(does(shown.case, "yes 5T5T").case.called("Alice")) == 1, "it is not refused"
+    code = next(pose.code for pose in questions if pose.to == native.id)
+    assert "CAREFUL" not in does(agreed_by(arrived.case, "Alice (matrix)", code), leave).answer
+    on_paper = does(arrived.case, "!agreement accepted Alice (matrix): signed at the office").case
+    assert "nothing that came from there" in does(on_paper, leave).answer
+
+
+def test_how_they_come_in_goes_on_by_the_channel_that_stays() -> None:
+    case = agreed_to(both_sides(), "!channel add Carl +34600123456").case
+    left = agreed_to(case, "!channel leave Carl (mail)")
+    (carl,) = left.case.called("Carl")
+    (alarm,) = of_kind(Schedule, left.effects)
+    assert alarm == Schedule(AT + STEP_LASTS, due_key(Due.JOINING, carl.id))
+    step = decide_due(left.case, alarm.key, replace(KNOWN, at=alarm.at, by=None))
+    assert step.rule == TELEPHONE
+    assert "Telephone Carl" in of_kind(Tell, step.effects)[0].text
+    arrived = came(case, carl.id, AT)
+    assert arrived is not None
+    for nobody_waits in (arrived.case, step.case):
+        command = "!channel leave Carl (mail)" if len(nobody_waits.called("Carl")) > 1 else None
+        assert command is None or not of_kind(Schedule, agreed_to(nobody_waits, command).effects)
+    assert not of_kind(Schedule, agreed_to(case, "!channel leave Carl (WhatsApp)").effects), "its own still runs"
+
+
+@pytest.mark.parametrize("kept", ["!quiet for 14d", "!quiet 05:00-20:00 UTC"])
+def test_who_has_the_other_channel_can_not_keep_the_warning_from_the_first(kept: str) -> None:
+    added = agreed_to(both_sides("!quiet Carl 08:00-12:00 UTC"), "!channel add Carl +34600123456")
+    by_mail = added.case.called("Carl")[0]
+    warning = next(e for e in of_kind(Inform, added.effects) if e.to == by_mail.id)
+    quieted = says(added.case, "Carl (WhatsApp)", kept, "Jones")
+    assert isinstance(quieted, Done)
+    noon = AT + timedelta(hours=2)
+    for case in (added.case, quieted.case):
+        assert isinstance(waits := kept_back(case, warning, AT, AT), Parked)
+        assert waits.until == noon
+        assert kept_back(case, warning, AT, noon) is None
+    assert isinstance(kept_back(quieted.case, replace(warning, due=None), AT, noon), Parked), "as anything else does"
+    left = agreed_to(quieted.case, "!channel leave Carl (WhatsApp)")
+    (ends,) = of_kind(Inform, left.effects)
+    assert ends.due is not None
+    woken = does(added.case, "!quiet Carl off").case
+    assert kept_back(woken, warning, AT, AT) is None
+
+
 # --- one voice
 
 
@@ -292,6 +362,30 @@ def test_released_words_of_theirs_are_not_sent_to_their_other_channel() -> None:
     released = agreed_to(queued.case, f"!release {number}")
     assert {e.to for e in of_kind(Publish, released.effects)} == {None, named(case, "Carl").id}
     assert {e.to for e in of_kind(Relay, released.effects)} == set()
+
+
+def released_to(case: Case) -> tuple[Case, Publish]:
+    """Words of Alice, released to everybody, and the copy that goes to Carl."""
+    submitted = says(does(case, "!mode released").case, "Alice", "!submit: I would go as far as June")
+    assert isinstance(submitted, Done)
+    (pose,) = of_kind(Pose, submitted.effects)
+    queued = agreed_by(submitted.case, "Alice", pose.code)
+    released = agreed_to(queued, f"!release {queued.releases[-1].id}")
+    return released.case, next(e for e in of_kind(Publish, released.effects) if e.to == named(case, "Carl").id)
+
+
+def test_a_release_is_not_kept_from_its_reader_by_another_channel_of_somebody_who_reads_it_anyway() -> None:
+    case, copy = released_to(both_sides("!party add Dora @dora:example.org as counsel on Jones"))
+    more = agreed_to(case, f"!channel add Dora {NUMBER}").case
+    second = named(more, "Dora (WhatsApp)").id
+    assert second in readers(more, JOINT)
+    assert may_publish(more, JOINT, copy.audience, copy.to) == Go()
+    left = agreed_to(more, "!channel leave Dora (matrix)").case
+    assert may_publish(left, JOINT, copy.audience, copy.to) == Go()
+    assert isinstance(may_publish(more, JOINT, copy.audience), Cancel), "a room shows it to whoever reads there"
+    assert isinstance(may_publish(more, JOINT, copy.audience, second), Cancel), "it was not made for that channel"
+    other = does(more, "!party add Emma @emma:example.org as counsel on Jones").case
+    assert isinstance(may_publish(other, JOINT, copy.audience, copy.to), Cancel)
 
 
 def test_a_party_takes_its_submission_back_by_the_other_channel() -> None:

@@ -15,7 +15,7 @@ from rooms import digests
 from rooms.deliver import Deliverer
 from rooms.lanes import person_lane
 from rooms.letters import Letter
-from rooms.outcome import Outcome, Parked, Sent
+from rooms.outcome import Cancelled, Outcome, Parked, Sent
 from rooms.outgoing import PEOPLE, Outgoing
 from rooms.queue import Item, ItemId, State
 from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named
@@ -145,6 +145,15 @@ async def test_what_may_not_go_any_more_does_not_go_along() -> None:
     post.now = DUE
     await post.carry()
     assert post.carried == [["one", "two"]]
+
+
+async def test_of_a_copy_of_a_release_that_may_not_go_any_more_the_desk_is_told() -> None:
+    post = await Post().begin()
+    released = Publish(ReleaseId("R1"), JOINT, verbatim("Alice’s words:"), "for others", frozenset({CARL.id}), CARL.id)
+    await post.put(released)
+    outcome, report = await post.deliverer.deliver(post.item(), released)
+    assert isinstance(outcome, Cancelled)
+    assert "R1 is NOT shown everywhere: somebody reads there now" in report.tell[0]
 
 
 async def test_while_nothing_may_be_sent_there_nothing_is() -> None:
