@@ -43,7 +43,7 @@ from rooms.digests import gathered, is_gathered
 from rooms.documents import DocumentWork
 from rooms.homeserver import Homeserver, ReaderFrozen, Trouble
 from rooms.ids import EventId, UserId
-from rooms.lanes import identity_wait_key
+from rooms.lanes import awaited_identity, identity_wait_key
 from rooms.letters import ToPerson, addressee, letter_to
 from rooms.marks import Mark
 from rooms.mending import not_while_mending
@@ -282,7 +282,7 @@ class Deliverer:
             # A mediator's replaced identity must not keep the alarm about it from the others.
             but_for_the_frozen=isinstance(effect, Tell) and effect.conversation == DESK,
         )
-        await self._let_pass(item, ahead, wait.key)
+        await self._let_pass(item, ahead, fit.audience)
         event = await self._poster.post(item, posting)
         if isinstance(effect, Hand):
             await self._filing().handed(item, event)
@@ -300,13 +300,20 @@ class Deliverer:
         people = {UserId(p.endpoint.address) for p in case.people if p.id in audience}
         return frozenset(people | {user for user in fit.audience | fit.awaited if self._homeserver.is_ours(user)})
 
-    async def _let_pass(self, item: Item, ahead: Sequence[Item], key: str) -> None:
-        """What was set aside just as it was to be woken goes first: raises a transient Trouble, once, to let it."""
-        if item.note == AFTER_YOU or not any(other.wait_key == key for other in ahead):
+    async def _let_pass(self, item: Item, ahead: Sequence[Item], audience: frozenset[UserId]) -> None:
+        """What was set aside just as it was to be woken, or for what is in its way no more, goes first: raises a
+        transient Trouble, once, to let it. Where a reader's identity is in doubt nobody goes, so nothing is woken."""
+        keys = {other.wait_key for other in ahead if other.wait_key}
+        if item.note == AFTER_YOU or not keys:
             return
         async with self._database.begin() as work:
-            await work.outbox.wake(key)
-        raise Trouble(AFTER_YOU, transient=True)
+            waits_for = {key: user for key in keys if (user := awaited_identity(key))}
+            known = await work.identities.known(audience.intersection(waits_for.values()))
+            doubtful = {key for key, user in waits_for.items() if user in known and known[user].replaced}
+            for key in sorted(keys - doubtful):
+                await work.outbox.wake(key)
+        if keys - doubtful:
+            raise Trouble(AFTER_YOU, transient=True)
 
     async def _suspend(self, case_id: CaseId, record: RoomRecord, wrong: str, name: str) -> Report:
         """Nothing more goes there until a reconciliation found it fit; the report has one made (I9)."""

@@ -9,6 +9,7 @@ from rooms.ids import UserId
 from rooms.queue import Lane
 
 _STRANGER = "stranger:"
+_IDENTITY = "identity:"
 
 
 def case_lane(case: CaseId) -> Lane:
@@ -48,7 +49,12 @@ def stranger_of(lane: Lane) -> StrangerId | None:
 
 def identity_wait_key(user: UserId) -> str:
     """What deliveries wait for until a mediator has confirmed somebody's new encryption identity."""
-    return f"identity:{user}"
+    return f"{_IDENTITY}{user}"
+
+
+def awaited_identity(wait_key: str) -> UserId | None:
+    """Whose new identity is to be confirmed before whatever waits for that goes on; None if it waits for no such."""
+    return UserId(wait_key.removeprefix(_IDENTITY)) if wait_key.startswith(_IDENTITY) else None
 
 
 def confirm_wait_key(case: CaseId) -> str:

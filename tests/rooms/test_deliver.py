@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from appservice.crypto.rows import Pin
 from appservice.matrix.rooms import NewRoom
 from policies.case import DESK, JOINT
 from policies.effects import Explain, Introduce, Post, Publish, Reconcile, Redact, Relay, Resume, Tell
@@ -23,7 +24,7 @@ from rooms.outcome import Cancelled, Parked, Sent
 from rooms.outgoing import Decline, Enter, Outgoing, Say
 from rooms.ports import Entry, Standing
 from rooms.provision import Fit
-from rooms.queue import ItemId, State
+from rooms.queue import Item, ItemId, State
 from tests.fakes.memory import MemoryDatabase
 from tests.policies.builders import AT, CARL_JOINS, case_with, caucus_of, done, facts, message, named
 from tests.rooms.builders import ALICE, BOT, CODEC, MIA, STRANGER, Site, item_of
@@ -141,6 +142,59 @@ async def test_what_can_not_go_even_when_woken_holds_nobody_up() -> None:
     stored = site.database.committed.outbox.items
     outcome, _ = await site.deliverer.deliver(replace(stored[second.id], note=AFTER_YOU), Tell(JOINT, "second"))
     assert isinstance(outcome, Sent)
+
+
+async def behind_a_replaced_identity() -> tuple[Site, Item, Item]:
+    """Something for the joint room waits until Alice's new identity is confirmed; the next was said after it."""
+    site = await Site().begin()
+    first, second = (item_of(Tell(JOINT, text), site.case.id, text) for text in ("first", "second"))
+    async with site.database.begin() as work:
+        for item in (first, second):
+            await work.outbox.put(item)
+        await work.crypto.track([ALICE])
+        [row] = await work.crypto.device_lists([ALICE])
+        await work.crypto.put_device_list(replace(row, fetched=row.changed, pin=Pin.REPLACED))
+    site.poster.trouble = ReaderFrozen(ALICE)
+    waits, _ = await site.deliverer.deliver(first, Tell(JOINT, "first"))
+    assert isinstance(waits, Parked)
+    async with site.database.begin() as work:
+        await work.outbox.park(first.id, waits.key, AT, waits.why)
+    stored = site.database.committed.outbox.items
+    return site, stored[first.id], stored[second.id]
+
+
+async def test_what_waited_for_somebody_who_reads_there_no_more_goes_before_what_was_said_later() -> None:
+    site, first, second = await behind_a_replaced_identity()
+    alice = named(site.case, "Alice")
+    people = tuple(p for p in site.case.people if p != alice)
+    seats = tuple(seat for seat in site.case.participations if seat.person != alice.id)
+    await site.change(replace(site.case, people=people, participations=seats))
+    await site.reconcile()
+    site.poster.trouble = None
+    with pytest.raises(Trouble, match="goes first"):
+        await site.deliverer.deliver(second, Tell(JOINT, "second"))
+    assert site.database.committed.outbox.items[first.id].state is State.READY
+    outcome, _ = await site.deliverer.deliver(replace(second, note=AFTER_YOU), Tell(JOINT, "second"))
+    assert isinstance(outcome, Sent), "it lets the other pass once"
+
+
+async def test_what_waited_for_an_identity_that_was_confirmed_just_then_goes_before_what_was_said_later() -> None:
+    site, first, second = await behind_a_replaced_identity()
+    async with site.database.begin() as work:
+        [row] = await work.crypto.device_lists([ALICE])
+        await work.crypto.put_device_list(replace(row, pin=Pin.PINNED))
+    site.poster.trouble = None
+    with pytest.raises(Trouble, match="goes first"):
+        await site.deliverer.deliver(second, Tell(JOINT, "second"))
+    assert site.database.committed.outbox.items[first.id].state is State.READY
+
+
+async def test_while_an_identity_is_in_doubt_what_waits_for_it_is_not_woken_by_what_waits_for_it_too() -> None:
+    """Or each would wake all before it, and each of those again all before that."""
+    site, first, second = await behind_a_replaced_identity()
+    outcome, _ = await site.deliverer.deliver(second, Tell(JOINT, "second"))
+    assert isinstance(outcome, Parked)
+    assert site.database.committed.outbox.items[first.id] == first
 
 
 async def test_nothing_is_said_before_the_room_stands() -> None:
