@@ -13,7 +13,7 @@ from sqlalchemy import inspect, text
 from appservice.storage.connections import Connection
 from appservice.storage.errors import NewerSchema, UnusableDatabase
 
-VERSION: Final = "0026"
+VERSION: Final = "0027"
 _ADVISORY_LOCK: Final = 0x6D656469617472  # "mediatr"
 
 

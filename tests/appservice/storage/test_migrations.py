@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from appservice.storage.database import SqlDatabase
 from appservice.storage.engines import engines
 from appservice.storage.errors import NewerSchema, UnusableDatabase
 from appservice.storage.schema import metadata
+from rooms.queue import ItemId, State
 from tests.appservice.storage.conftest import opened
 from tests.appservice.storage.master import MASTER
 from tests.appservice.storage.postgresql import Postgresql
@@ -75,6 +77,21 @@ async def test_the_migrations_make_the_schema_on_postgresql(postgresql: Postgres
     migrated = await schema_of(postgresql.new_database(), migrated=True)
     assert migrated == await schema_of(postgresql.new_database(), migrated=False)
     assert any(name == "inbox.seq" for _, name, *_ in migrated)
+
+
+async def test_what_was_set_aside_for_an_identity_before_that_was_looked_at_again_is_due(url: str) -> None:
+    parked = "INSERT INTO inbox (id, lane, kind, state, attempts, received_at, sending, wait_key, due_at) VALUES "
+    writer, _ = engines(url)
+    async with writer.begin() as connection:
+        await migrate.migrate(connection, to="0026")
+        for name, key, due in (("a", "identity:@alice:x", "NULL"), ("b", "identity:@alice:x", "9"), ("c", "k", "NULL")):
+            row = f"('{name}', 'lane', 'kind', 'parked', 1, 1, false, '{key}', {due})"
+            await connection.execute(text(parked + row))
+    async with opened(url) as database, database.begin() as work:
+        assert await work.inbox.ripen(datetime.fromtimestamp(0, UTC)) == 1
+        states = {name: one.state for name in "abc" if (one := await work.inbox.get(ItemId(name)))}
+    await writer.dispose()
+    assert states == {"a": State.READY, "b": State.PARKED, "c": State.PARKED}
 
 
 async def test_a_missing_index_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
