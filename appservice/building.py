@@ -108,9 +108,12 @@ class Builder:
         try:
             state = await self._matrix.rooms.state(room, as_user=self._bot)
         except MatrixError as error:
-            if error.errcode in {"M_FORBIDDEN", "M_NOT_FOUND"} and await self._is_outside(room):
+            if error.errcode not in {"M_FORBIDDEN", "M_NOT_FOUND"}:
+                raise trouble(error) from error
+            if await self._is_outside(room):
                 return None
-            raise trouble(error) from error
+            # A proxy's rule, say, or a list of rooms that is not up to date: one of the two will change.
+            raise Trouble(f"the homeserver refuses the bot's own room: {error.errcode}", transient=True) from error
         if self._bot not in state.joined:
             return None
         actual = _actual(state, self._bot)

@@ -371,6 +371,27 @@ async def test_a_room_that_only_can_not_be_looked_at_now_is_not_made_anew() -> N
 
 
 @pytest.mark.parametrize("errcode", ["M_FORBIDDEN", "M_NOT_FOUND"])
+async def test_where_a_room_is_refused_in_which_the_homeserver_says_that_the_bot_is_everything_waits(
+    errcode: str,
+) -> None:
+    """As by a rule of a proxy, or where the list of the bot's rooms is not up to date."""
+    site = await Site().begin()
+    before, rooms = site.room(JOINT), len(site.synapse.all_rooms)
+
+    async def refused(call: str) -> None:
+        if call == "state":
+            raise MatrixError(call, errcode, 403, transient=False)
+
+    site.synapse.hazard = refused
+    await site.changed(before.id)
+    for attempt in (site.reconcile, lambda: site.deliver(Tell(JOINT, "hello"))):
+        with pytest.raises(Trouble, match=errcode) as caught:
+            await attempt()
+        assert caught.value.transient
+    assert (site.room(JOINT), len(site.synapse.all_rooms)) == (before, rooms)
+
+
+@pytest.mark.parametrize("errcode", ["M_FORBIDDEN", "M_NOT_FOUND"])
 async def test_where_the_bot_is_refused_whatever_it_asks_no_room_is_lost(errcode: str) -> None:
     """As by a homeserver that was started with another registration, or by whatever answers in its place."""
     site = await Site().begin()
