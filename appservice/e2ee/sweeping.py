@@ -40,6 +40,8 @@ REST = 0.1
 """Seconds at least between two sweeps; each costs the homeserver about 30 ms."""
 RESTS_FOR = 4
 """So many times as long as the last sweep took: a homeserver that is busy is asked less often."""
+REST_AT_MOST = 3.0
+"""Seconds: what else is to be done every few minutes waits until all are swept."""
 
 
 class Sweeper:
@@ -58,7 +60,7 @@ class Sweeper:
             for user, device in await self._in_use(identities[first : first + ASKED_AT_ONCE]):
                 began = monotonic()
                 await self._sweep_or_pass_over(user, device)
-                await asyncio.sleep(max(REST, RESTS_FOR * (monotonic() - began)))
+                await asyncio.sleep(min(max(REST, RESTS_FOR * (monotonic() - began)), REST_AT_MOST))
             await asyncio.sleep(REST)
 
     async def _sweep_or_pass_over(self, user: UserId, device: DeviceId) -> None:

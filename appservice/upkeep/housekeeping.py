@@ -9,6 +9,7 @@
     every hour           what encryption remembers of long ago is forgotten, that there were receipts and key counts,
                          that there were messages to our devices, how many mails came, and links of last year
 
+Each pause is counted from the end of the round before, which with many devices takes minutes.
 All of it bears being done twice, so it matters little if two processes believe for a moment that it is theirs.
 """
 

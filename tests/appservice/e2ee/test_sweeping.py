@@ -8,7 +8,7 @@ import pytest
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key
 from appservice.crypto.rows import StoredIdentity
 from appservice.e2ee import sweeping
-from appservice.e2ee.sweeping import RESTS_FOR, SWEPT, Sweeper
+from appservice.e2ee.sweeping import REST_AT_MOST, RESTS_FOR, SWEPT, Sweeper
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
@@ -239,8 +239,9 @@ async def test_every_identity_is_swept_and_only_the_bot_asks_for_rooms(sweeper: 
     assert {(user, timelines) for user, _, timelines in synapse.asked} == {(BOT, True), (GHOST, False)}
 
 
-async def test_a_homeserver_that_takes_its_time_is_swept_the_more_seldom(
-    sweeper: Sweeper, synapse: Synapse, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("took", "rest"), [(0.5, RESTS_FOR * 0.5), (60.0, REST_AT_MOST)])
+async def test_a_homeserver_that_takes_its_time_is_swept_the_more_seldom_within_limits(
+    sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, took: float, rest: float
 ) -> None:
     monkeypatch.setattr(sweeping, "REST", 0.01)
     rests: list[float] = []
@@ -249,10 +250,10 @@ async def test_a_homeserver_that_takes_its_time_is_swept_the_more_seldom(
         rests.append(seconds)
 
     monkeypatch.setattr("appservice.e2ee.sweeping.asyncio.sleep", sleep)
-    takes = iter((0.0, 0.5, 10.0, 10.001))
+    takes = iter((0.0, took, 100.0, 100.001))
     monkeypatch.setattr("appservice.e2ee.sweeping.monotonic", lambda: next(takes))
     await sweeper.sweep_all()
-    assert rests == [RESTS_FOR * 0.5, 0.01, 0.01]
+    assert rests == [rest, 0.01, 0.01]
 
 
 async def test_a_ghost_is_swept_until_its_case_is_over(
