@@ -147,7 +147,7 @@ class OutboxWork:
             if stopped is None:
                 break
             # While nobody else could change its case: no waking can have been missed.
-            fates.append(_set_aside(stopped, REST_AT_MOST))
+            fates.append(_set_aside(stopped))
         return fates
 
     async def after(self, item: Item, fate: Fate) -> None:
@@ -248,11 +248,11 @@ async def _link(case: CaseId, message: MessageId, event: EventId, work: Work) ->
     await work.journal.link_event(case, message, event)
 
 
-def _set_aside(outcome: Parked | Cancelled, at_most: timedelta) -> Fate:
+def _set_aside(outcome: Parked | Cancelled, look_again: timedelta = timedelta.max) -> Fate:
     match outcome:
         case Parked(key, why, until):
-            rest = max(until - datetime.now(UTC), timedelta(seconds=1)) if until else at_most
-            return Park(key, why, rest)
+            rest = max(until - datetime.now(UTC), timedelta(seconds=1)) if until else REST_AT_MOST
+            return Park(key, why, min(rest, look_again))
         case Cancelled(why):
             return End(State.CANCELLED, why)
         case _:

@@ -243,19 +243,39 @@ async def test_each_end_is_told_however_often_a_mediator_has_it_tried_again(data
             assert await work.outbox.revive(ItemId("i1"))
 
 
+async def test_what_is_of_use_for_a_time_is_looked_at_again_before_that_is_over(database: MemoryDatabase) -> None:
+    """The waking that it waits for may have come just before it was set aside."""
+    new = replace(item_of(RELAY), received_at=datetime.now(UTC))
+    fate, _ = await send(database, new, Parked("key", "not yet", datetime.now(UTC) + timedelta(minutes=15)))
+    assert isinstance(fate, Park)
+    assert fate.at_most is not None
+    assert fate.at_most < timedelta(seconds=5)
+
+
 class KeptBack(Delivers):
     """Nothing may leave."""
 
+    def __init__(self, until: datetime | None = None) -> None:
+        super().__init__(Cancelled(""), Report())
+        self.until = until
+
     async def stopped(self, work: Work, item: Item, outgoing: Outgoing) -> Parked:
-        return Parked("key", "not yet")
+        return Parked("key", "not yet", self.until)
 
 
 async def test_what_is_set_aside_while_its_case_is_locked_misses_no_waking_and_rests_for_long(
     database: MemoryDatabase,
 ) -> None:
-    outbox = OutboxWork(database, KeptBack(Cancelled(""), Report()), CODEC, HOUSE)
+    outbox = OutboxWork(database, KeptBack(), CODEC, HOUSE)
     async with database.begin() as work:
         assert await outbox.quick(work, [item_of(RELAY)]) == [Park("key", "not yet", REST_AT_MOST)]
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    outbox = OutboxWork(database, KeptBack(tomorrow), CODEC, HOUSE)
+    async with database.begin() as work:
+        [fate] = await outbox.quick(work, [item_of(RELAY)])
+    assert isinstance(fate, Park)
+    assert fate.at_most is not None
+    assert fate.at_most > timedelta(hours=23)
 
 
 async def test_what_the_desk_is_told_goes_behind_the_words_that_are_just_being_delivered(
