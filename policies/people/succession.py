@@ -16,6 +16,7 @@ from policies.commands.people import AddPerson
 from policies.effects import Decision, Effect, Tell
 from policies.following import what_follows
 from policies.outcome import Facts, Refused
+from policies.outside import decide_successor
 from policies.schedule import Due, Schedule, due_key
 from policies.words.phrase import phrase
 
@@ -68,6 +69,16 @@ def decide_succession(case: Case, facts: Facts) -> Decision:
         return Decision(case, (), "overtaken", "the case is closed")
     if not nobody_is_there(case):
         return Decision(case, (), "overtaken", "a mediator is at the desk")
+    # The time may have been over when the service started with another successor: before it came round to this case.
+    news = decide_successor(case, facts.successor)
+    decision = _succeeded(news.case, facts)
+    if news.case == case:
+        return decision
+    reason = f"{news.reason}. {decision.reason}"
+    return replace(decision, effects=(*news.effects, *decision.effects), reason=reason)
+
+
+def _succeeded(case: Case, facts: Facts) -> Decision:
     named = facts.successor
     if named is None:
         return _nobody_comes(case, "the organisation named no successor")

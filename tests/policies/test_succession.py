@@ -79,8 +79,23 @@ def test_nobody_comes_in_where_nobody_was_named_or_who_takes_part_already() -> N
     assert "no mediator is at work on this case" in inform.text
     for elsewhere in ("@alice:example.org", "@mia:example.org", "@max:elsewhere.example"):
         decision = decide_due(left, DUE, replace(KNOWN, successor=("Max", elsewhere)))
-        assert (decision.rule, decision.case) == ("no-successor", left)
+        assert (decision.rule, decision.case) == ("no-successor", replace(left, successor=elsewhere))
         assert not of_kind(Reconcile, decision.effects)
+
+
+def test_nobody_comes_in_before_the_desk_was_told_that_another_one_is_named() -> None:
+    """The time may be over before a service that starts with another successor has come round to the case."""
+    left = replace(after_leaving(CASE, "Mia"), successor="@nina:example.org")
+    decision = decide_due(left, DUE, KNOWN)
+    first, second, *_ = of_kind(Tell, decision.effects)
+    assert (first.conversation, second.conversation) == (DESK, DESK)
+    assert "Max (@max:example.org) comes in as the mediator" in first.text
+    assert "So far you were told of @nina:example.org" in first.text
+    assert "Max, whom the organisation named for that, is the mediator now" in second.text
+    assert decision.reason.index("the desk was told of @nina") < decision.reason.index("is the mediator now")
+    assert decide_successor(decision.case, KNOWN.successor).effects == (), "once"
+    named_before = replace(left, successor="@max:example.org")
+    assert not [t for t in of_kind(Tell, decide_due(named_before, DUE, KNOWN).effects) if "So far" in t.text]
 
 
 def test_what_they_are_told_of_what_the_successor_sees_is_true() -> None:
