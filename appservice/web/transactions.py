@@ -31,7 +31,8 @@ MAX_TRANSACTION: Final = 64 * 1024 * 1024
 MAX_PING: Final = 64 * 1024
 
 SEVERAL: Final = 6
-"""Events of a transaction with which a homeserver is taken to be busy, if the one before had as many."""
+"""Events of a transaction with which a homeserver is taken to be busy, if the one before had as many, and fewer than
+`ENOUGH`."""
 ENOUGH: Final = 20
 """With so many, no more need gather in the next."""
 GATHERING: Final = 0.06

@@ -45,5 +45,5 @@ def decide_manned(
         return Decision(after, (*what_follows(case, after), Tell(DESK, steps)), rule, "as configured")
     come, gone = ([p.name for p in of.people if not other.person(p.id)] for of, other in ((after, case), (case, after)))
     told = (Tell(DESK, manned_text(come, gone)),) if come or gone else ()
-    # Those who are there learn it before anybody is let in.
+    # Who stays learns it; whether before the rooms are changed or after is nobody's promise.
     return Decision(after, (*told, *what_follows(case, after)), rule, "as configured")

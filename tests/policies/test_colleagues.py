@@ -131,7 +131,7 @@ def test_who_is_manned_anew_keeps_its_colleagues_and_a_new_one_is_no_colleague()
     assert readers(after, ROOM) == {p.id for p in after.people}
 
 
-def test_whom_the_configuration_brings_or_takes_away_the_others_are_told_before_anybody_is_let_in() -> None:
+def test_whom_the_configuration_brings_or_takes_away_those_who_stay_are_told() -> None:
     decision = decide_manned(CASE, {"@max:example.org": "Max", "@ina:example.org": "Ina"}, is_new=False, steps="")
     told, *follows = decision.effects
     assert isinstance(told, Tell)
