@@ -39,7 +39,7 @@ from rooms.letters import Enclosed, Letter
 from rooms.mails import SentMail
 from rooms.messages import is_begun_elsewhere
 from rooms.outcome import ELSEWHERE, Cancelled, Outcome, Sent, TakenOver, Unanswered
-from rooms.queue import Item
+from rooms.queue import Item, ItemId, State
 
 logger = logging.getLogger(__name__)
 
@@ -128,13 +128,16 @@ class MailCourier:
         """What became of the mail in which it left, by the hash that names it."""
         async with self._database.begin() as work:
             sent = await work.mails.by_bounce(mail)
-            if sent and sent.state is MailState.FAILED:
+            came_back = sent is not None and sent.state is MailState.FAILED
+            # What went first is for a person to send again if the service stopped over it: then all of it is.
+            if sent and came_back and not await _is_unended(work, sent.item):
                 return Cancelled("it left in one mail with others, which came back", quietly=True)  # and was shown so
-            if sent and sent.state in _LEFT:
+            if sent and not came_back and sent.state in _LEFT:
                 return Sent("it left in one mail with others")
             # Whoever has it sent again has it sent by itself.
             await work.outbox.mark_sending(item.id, None)
-        return Unanswered("it left in one mail with others, and nobody said whether that arrived")
+        became = "which came back" if came_back else "and nobody said whether that arrived"
+        return Unanswered(f"it left in one mail with others, {became}")
 
     async def _send(self, item: Item, letter: Letter, person: Person, made: Handout | None = None) -> Outcome:
         at, bounce, link = datetime.now(UTC), ids.new_bounce_token(), new_token()
@@ -293,6 +296,12 @@ class MailCourier:
     def _invitation(self, case: Case, person: Person) -> mails.Invitation:
         mediator = next((p.name for p in case.people if case.is_staff(p.id)), self._sender.organisation)
         return mails.Invitation(self._sender.organisation, mediator, self._sender.telephone, person.name)
+
+
+async def _is_unended(work: ServiceWork, item: ItemId) -> bool:
+    """Whether nobody was there to say what became of it."""
+    known = await work.outbox.get(item)
+    return known is not None and known.state in {State.READY, State.UNKNOWN}
 
 
 async def _address(work: ServiceWork, letter: Letter, endpoint: Endpoint) -> ReplyAddress:

@@ -229,9 +229,24 @@ async def test_what_did_not_go_along_is_not_said_to_have_come_back(desk: Desk) -
 
 async def test_a_report_that_comes_before_the_others_turn_is_not_undone_by_it(desk: Desk) -> None:
     await said_in(desk, OWN, 1, 2)
+    async with desk.database.begin() as work:
+        await work.outbox.done(ItemId("i1"), "sent")
     await reported(desk, "failed", "4.4.7")
     assert isinstance(await carry(desk, 2), Cancelled), "it is not shown as sent after all"
     assert len(desk.post_office.delivered) == 1
+
+
+async def test_of_what_came_back_after_the_service_stopped_over_it_a_person_finds_all_or_nothing(desk: Desk) -> None:
+    await said_in(desk, OWN, 1, 2, 3)
+    await reported(desk, "failed", "5.1.1")
+    for number in (1, 2, 3):
+        assert isinstance(await carry(desk, number), Unanswered)
+        async with desk.database.begin() as work:
+            await work.outbox.stop(ItemId(f"i{number}"), State.UNKNOWN, "no answer")
+    async with desk.database.begin() as work:
+        await work.outbox.revive(ItemId("i2"))
+    assert isinstance(await carry(desk, 2), Sent), "by itself"
+    assert len(desk.post_office.delivered) == 2
 
 
 async def test_a_report_that_is_about_the_first_alone_is_caught(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
