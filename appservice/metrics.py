@@ -6,6 +6,7 @@ from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from math import nan
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -55,7 +56,7 @@ class ServiceMetrics:
             for name, queue in (("inbox", work.inbox), ("outbox", work.outbox)):
                 await self._measure(name, queue, now)
         for leg in self._reach.last:
-            self._reachable.labels(leg.name).set(leg.works)
+            self._reachable.labels(leg.name).set(nan if leg.works is None else leg.works)
 
     async def _measure(self, name: str, queue: Queue, now: datetime) -> None:
         counts = await queue.counts()

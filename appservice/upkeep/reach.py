@@ -30,10 +30,13 @@ from rooms.ids import UserId
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One way, and what was seen of it when it was last tried. `remedy` is empty where it works."""
+    """One way, and what was seen of it when it was last tried. `works` is None where that can't be told.
+
+    `remedy` is empty where it works.
+    """
 
     name: str
-    works: bool
+    works: bool | None
     seen: str
     remedy: str = ""
 
@@ -131,6 +134,9 @@ class Reach:
         if seen.trouble:
             remedy = "messages by WhatsApp wait or are given up; are whatsapp.access_token and the numbers still right?"
             return Leg("whatsapp", False, seen.trouble, remedy)
+        if seen.untold:
+            remedy = "may whatsapp.access_token look (whatsapp_business_management)? Or was the number taken away?"
+            return Leg("whatsapp", None, seen.untold, remedy)
         return Leg("whatsapp", True, f"WhatsApp let us in with our numbers at {seen.at:%H:%M} UTC")
 
     async def _malware(self) -> Leg | None:

@@ -125,7 +125,8 @@ def _waiting(name: str, ready: Collection[Item], fine: str) -> Iterator[Finding]
 
 
 def _leg(leg: Leg) -> Finding:
-    return Finding(leg.name, Verdict.FINE if leg.works else Verdict.BROKEN, leg.seen, leg.remedy)
+    verdict = {True: Verdict.FINE, False: Verdict.BROKEN, None: Verdict.UNSEEN}[leg.works]
+    return Finding(leg.name, verdict, leg.seen, leg.remedy)
 
 
 def _fine(name: str, seen: str) -> Finding:

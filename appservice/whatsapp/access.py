@@ -8,27 +8,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from bridges.unsent import NotSent
-from bridges.whatsapp.api import Refused
+from bridges.whatsapp.api import Hidden, Refused
 from bridges.whatsapp.faults import fault
 
 RESTS: Final = timedelta(minutes=2)
-"""So long an answer of WhatsApp counts: Meta counts questions too, 200 an hour at least (Graph API, rate limits)."""
+"""So long an answer of WhatsApp counts, in each process: Meta counts questions too, 200 an hour at least for all of us
+(Graph API, rate limits)."""
 EXPIRED: Final = 190
 
 
 class Looks(Protocol):
     """Asks for a number of ours, as `bridges.whatsapp.api.CloudApi` does."""
 
-    async def look(self, number: str) -> Refused | NotSent | None:
+    async def look(self, number: str) -> Refused | Hidden | NotSent | None:
         """What keeps us from it; None if nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was answered. `trouble`: what keeps us from writing, in words, without a number; None if nothing does."""
+    """What was answered. `trouble`: what keeps us from writing, in words, without a number; None if nothing does.
+    `untold`: why we can't tell, where nothing is known to."""
 
     at: datetime
     trouble: str | None
+    untold: str | None = None
 
 
 def now() -> datetime:
@@ -49,15 +52,17 @@ class Access:
         at, last = self._clock(), self._answer
         if last and timedelta(0) <= at - last.at < RESTS:  # earlier than that, the clock was set back
             return last
-        self._answer, trouble = None, None
+        self._answer, trouble, untold = None, None, None
         for setting, number in self._numbers.items():
             found = await self._cloud.look(number)
             if isinstance(found, NotSent):
                 return Seen(at, found.reason)
-            if found:
+            if isinstance(found, Hidden):
+                untold = f"WhatsApp does not show us whatsapp.{setting} (error {found.code})"
+            elif found:
                 trouble = _words(setting, found.code)
                 break
-        self._answer = Seen(at, trouble)
+        self._answer = Seen(at, trouble, None if trouble else untold)
         return self._answer
 
 

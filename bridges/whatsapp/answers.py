@@ -32,3 +32,12 @@ def error_code(answer: Mapping[str, Any]) -> int | None:
     error = answer.get("error")
     code = error.get("code") if isinstance(error, Mapping) else None
     return code if type(code) is int else None
+
+
+def is_hidden(answer: Mapping[str, Any]) -> bool:
+    """Whether it may be the permission to look that is lacking, and not what was asked for (Graph API, error handling:
+    10 and 200 to 299; 100 with 33 is both)."""
+    code = error_code(answer)
+    if code is None:
+        return False
+    return code == 10 or 200 <= code <= 299 or (code, answer["error"].get("error_subcode")) == (100, 33)

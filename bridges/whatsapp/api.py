@@ -26,7 +26,7 @@ from aiohttp import (
 )
 
 from bridges.unsent import NotSent, Unknown
-from bridges.whatsapp.answers import as_object, error_code, whole
+from bridges.whatsapp.answers import as_object, error_code, is_hidden, whole
 from bridges.whatsapp.convert_out import Json
 from bridges.whatsapp.media import Medium, Source, fetch
 from bridges.whatsapp.media import Outcome as FetchOutcome
@@ -58,6 +58,13 @@ class Kept:
     """WhatsApp has a file, under that id."""
 
     id: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """We may not look, or there is nothing: that can't be told apart. Whether messages go is another question."""
+
+    code: int
 
 
 UploadResult = Kept | Refused | NotSent
@@ -92,7 +99,7 @@ class CloudApi:
         except (TimeoutError, ClientError, OSError) as error:
             return Unknown(f"WhatsApp did not answer ({type(error).__name__})")
 
-    async def look(self, number: str) -> Refused | NotSent | None:
+    async def look(self, number: str) -> Refused | Hidden | NotSent | None:
         """What keeps us from that number of ours; None if WhatsApp has it, and lets us in (Phone numbers, get one by
         its id). Nothing is sent by that. Raises nothing that the network can cause."""
         url = f"{self._graph.base_url}/{self._graph.version}/{number}"
@@ -149,11 +156,13 @@ def uploaded(status: int, body: bytes) -> UploadResult:
     return Refused(code) if code is not None else NotSent(f"the answer to a file was {status}")
 
 
-def _looked(number: str, status: int, body: bytes) -> Refused | NotSent | None:
+def _looked(number: str, status: int, body: bytes) -> Refused | Hidden | NotSent | None:
     answer = as_object(body)
     if status == 200 and answer.get("id") == number:
         return None
     code = error_code(answer)
+    if code is not None and is_hidden(answer):
+        return Hidden(code)
     return Refused(code) if code is not None else NotSent(f"something before WhatsApp answered {status}")
 
 

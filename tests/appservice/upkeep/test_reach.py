@@ -15,6 +15,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.upkeep.reach import Leg, Reach
 from appservice.whatsapp.access import Access
 from bridges.unsent import NotSent
+from bridges.whatsapp.api import Hidden
 from rooms.ids import UserId
 from tests.appservice.documents.pipeline.test_scanner import listening
 from tests.fakes.memory import MemoryDatabase
@@ -87,10 +88,10 @@ async def test_a_scanner_that_is_down_is_said_with_what_it_means(tmp_path: Path)
 class Cloud:
     """WhatsApp, or nobody."""
 
-    def __init__(self, keeps: NotSent | None) -> None:
+    def __init__(self, keeps: NotSent | Hidden | None) -> None:
         self._keeps = keeps
 
-    async def look(self, number: str) -> NotSent | None:
+    async def look(self, number: str) -> NotSent | Hidden | None:
         return self._keeps
 
 
@@ -102,6 +103,12 @@ async def test_whatsapp_that_does_not_let_us_in_is_not_called_working() -> None:
     assert not leg.works
     assert leg.seen == "no answer of WhatsApp"
     assert "whatsapp.access_token" in leg.remedy
+
+
+async def test_of_whatsapp_that_we_may_not_look_at_it_is_not_said_that_it_works_nor_that_it_does_not() -> None:
+    leg = (await look(Synapse(), whatsapp=Access(Cloud(Hidden(10)), {"private_number": "111111111"})))["whatsapp"]
+    assert leg.works is None
+    assert "whatsapp_business_management" in leg.remedy
 
 
 async def test_before_the_bot_has_a_device_none_is_asked_for() -> None:

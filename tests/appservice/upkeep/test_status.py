@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from typing import cast
 
 import pytest
@@ -152,6 +153,17 @@ async def test_what_does_not_work_is_never_called_fine(database: MemoryDatabase)
     found = await Status(database, Ready(("starting",)), cast(Reach, Legs((dead,))))()
     assert Finding("mail out", Verdict.BROKEN, dead.seen, dead.remedy) in found
     assert any(one.setting == "service" and one.verdict is Verdict.BROKEN for one in found)
+
+
+async def test_what_can_not_be_told_is_neither_broken_nor_fine_nor_an_alarm(database: MemoryDatabase) -> None:
+    hidden = Leg("whatsapp", None, "WhatsApp does not show us our number", "may we look?")
+    legs = cast(Reach, Legs((hidden,)))
+    assert Finding("whatsapp", Verdict.UNSEEN, hidden.seen, hidden.remedy) in await Status(database, Ready(), legs)()
+    metrics = ServiceMetrics(database, legs)
+    await metrics.refresh()
+    value = metrics.registry.get_sample_value("mediatrix_reachable", {"way": "whatsapp"})
+    assert value is not None
+    assert isnan(value)
 
 
 async def test_a_database_that_is_away_is_what_is_wrong() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from appservice.whatsapp.access import RESTS, Access, Seen
 from appservice.whatsapp.numbers import Numbers
 from bridges.unsent import NotSent
-from bridges.whatsapp.api import Refused
+from bridges.whatsapp.api import Hidden, Refused
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 PRIVATE, JOINT, INTAKE = "111111111", "222222222", "333333333"
@@ -18,10 +18,10 @@ class Cloud:
     def __init__(self) -> None:
         self.now = AT
         self.asked: list[str] = []
-        self.keeps: Callable[[str], Refused | NotSent | None] = lambda _: None
+        self.keeps: Callable[[str], Refused | Hidden | NotSent | None] = lambda _: None
         self.access = Access(self, Numbers(PRIVATE, JOINT, INTAKE).by_setting, clock=lambda: self.now)
 
-    async def look(self, number: str) -> Refused | NotSent | None:
+    async def look(self, number: str) -> Refused | Hidden | NotSent | None:
         self.asked.append(number)
         return self.keeps(number)
 
@@ -65,3 +65,15 @@ async def test_whoever_does_not_answer_is_asked_every_time() -> None:
     assert (await cloud.access.look()).trouble == "no answer of WhatsApp"
     cloud.keeps = lambda _: None
     assert (await cloud.later(timedelta(seconds=1))).trouble is None
+
+
+async def test_where_we_may_not_look_nothing_is_called_broken_but_for_what_is() -> None:
+    cloud = Cloud()
+    cloud.keeps = lambda number: Hidden(100) if number == PRIVATE else None
+    seen = await cloud.access.look()
+    assert seen == Seen(AT, None, "WhatsApp does not show us whatsapp.private_number (error 100)")
+    cloud.keeps = lambda number: Hidden(200) if number == PRIVATE else Refused(190)
+    assert await cloud.later(RESTS / 2) == seen, "an answer, too"
+    seen = await cloud.later(RESTS)
+    assert "whatsapp.access_token" in str(seen.trouble)
+    assert seen.untold is None

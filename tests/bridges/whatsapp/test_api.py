@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from bridges.unsent import NotSent, Unknown
-from bridges.whatsapp.api import Accepted, CloudApi, Graph, Refused, SendResult
+from bridges.whatsapp.api import Accepted, CloudApi, Graph, Hidden, Refused, SendResult
 from bridges.whatsapp.convert_out import Addressee, Notice, addressed, render, template
 from policies.case import Kind
 from tests.bridges.whatsapp.builders import BEA, BEA_PHONE, PRIVATE
@@ -155,6 +155,12 @@ async def test_a_number_of_ours_is_there_and_another_is_refused(api: CloudApi) -
     ("status", "body", "keeps_us"),
     [
         (401, b'{"error":{"code":190}}', Refused),
+        (400, b'{"error":{"code":100}}', Refused),
+        (400, b'{"error":{"code":100,"error_subcode":33}}', Hidden),
+        (403, b'{"error":{"code":10}}', Hidden),
+        (403, b'{"error":{"code":200}}', Hidden),
+        (400, b'{"error":{"code":299,"error_subcode":{}}}', Hidden),
+        (400, b'{"error":{"code":368}}', Refused),
         (200, b'{"id":"333333333"}', NotSent),
         (200, b"<html>", NotSent),
         (502, b"", NotSent),
@@ -162,7 +168,7 @@ async def test_a_number_of_ours_is_there_and_another_is_refused(api: CloudApi) -
     ],
 )
 async def test_whatever_else_is_answered_about_a_number_is_no_yes(
-    api: CloudApi, meta: Meta, status: int, body: bytes, keeps_us: type[Refused | NotSent]
+    api: CloudApi, meta: Meta, status: int, body: bytes, keeps_us: type[Refused | Hidden | NotSent]
 ) -> None:
     meta.answer = (status, body)
     assert isinstance(await api.look(PRIVATE), keeps_us)
