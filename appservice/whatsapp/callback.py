@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.case import PersonId
+from policies.case import EndpointId, PersonId
 from rooms.queue import ItemId
 
 
@@ -15,10 +15,14 @@ class Ours:
     item: ItemId
     part: int | None = None
     asked: PersonId | None = None
+    channel: EndpointId | None = None
+    """To which the part went. A report of what went to a former number says nothing of what goes to theirs now."""
 
     def __str__(self) -> str:
         """As it goes along with what is sent, and comes back."""
-        return f"{self.item}/{self.part}" if self.asked is None else f"{self.item}/to.{self.asked}"
+        if self.asked is not None:
+            return f"{self.item}/to.{self.asked}"
+        return f"{self.item}/{self.part}" + (f".{self.channel}" if self.channel else "")
 
 
 def ours(opaque: str) -> Ours | None:
@@ -28,4 +32,6 @@ def ours(opaque: str) -> Ours | None:
         return None
     if rest.startswith("to."):
         return Ours(ItemId(item), asked=PersonId(rest.removeprefix("to.")))
-    return Ours(ItemId(item), int(rest)) if rest.isdecimal() and len(rest) < 6 else None
+    part, _, channel = rest.partition(".")  # what left before a channel was named in it has none
+    is_part = part.isdecimal() and len(part) < 6
+    return Ours(ItemId(item), int(part), channel=EndpointId(channel) if channel else None) if is_part else None

@@ -158,7 +158,7 @@ class WhatsAppCourier:
             if line.waits and not self._may_be_shown(thread, line.person):
                 return await self._nudge(item, line, thread)
             leaving = self._leaving(item, line, letter.message, number, parts)
-            ours = str(Ours(item.id, number))
+            ours = str(Ours(item.id, number, channel=line.person.endpoint.id))
             whole = addressed(message, line.addressee, ours, answers if number == 0 else None)
             stopped = await self._part(item, line, letter, leaving, whole, before=begun.get(number))
             if stopped:

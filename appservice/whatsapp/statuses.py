@@ -68,7 +68,8 @@ class StatusReader:
         case = await work.cases.load(sent.case, lock=True) if sent and sent.case else None
         if about and sent and case:
             handler = Handler(work, self._codec, self._house, item.id, datetime.now(UTC))
-            part = next((p for p in await work.whatsapp.of_item(sent.id) if p.part == about.part), None)
+            parts = [p for p in await work.whatsapp.of_item(sent.id) if about.channel in {None, p.endpoint}]
+            part = next((p for p in parts if p.part == about.part), None)
             person = case.person(about.asked or (part.person if part else PersonId("")))
             if case.triage is not None:
                 await self._to_stranger(work, handler, case, sent, status)

@@ -240,7 +240,8 @@ class WhatsAppHouse:
     async def reports(self, item: str, state: str, *codes: int, number: str = JOINT_NUMBER, part: object = 0) -> None:
         """The network says what became of a message of ours: of its latest attempt."""
         parts = {(sent.item, sent.part): sent.wamid for sent in self.database.committed.sent_parts.values()}
-        wamid = next((w for (of, n), w in parts.items() if (of, str(n)) == (item, str(part)) and w), f"wamid.of.{item}")
+        which = item, str(part).partition(".")[0]
+        wamid = next((w for (of, n), w in parts.items() if (of, str(n)) == which and w), f"wamid.of.{item}")
         await self.receive(webhook(statuses=(status(wamid, state, ours=f"{item}/{part}", codes=codes),), number=number))
 
     def later(self, **time: float) -> None:

@@ -10,6 +10,7 @@ from bridges.whatsapp.api import SendResult
 from bridges.whatsapp.convert_out import Json
 from policies.case import CaseId, Network
 from policies.networks.whatsapp import WhatsAppState
+from rooms.messages import SentPart
 from rooms.queue import Item, ItemId, State
 from tests.appservice.whatsapp.both import TO_MAIL, TO_TELEPHONE, Both
 from tests.appservice.whatsapp.house import case_with_bea, done
@@ -181,6 +182,34 @@ async def test_a_report_of_what_went_to_the_former_number_has_nothing_sent_to_th
     assert state_of(there, item) is State.UNKNOWN
     assert there.arrived("Sentence").total() == 0
     assert sum("Sentence" in text for text in former.texts) == 1
+
+
+async def test_a_late_report_of_the_former_number_is_none_of_what_was_sent_again_to_the_new_one() -> None:
+    there, _, item = await halfway(CHANGES["another number"])
+
+    def known() -> SentPart:
+        return there.database.committed.sent_parts[item, 0]
+
+    former, now = known().endpoint, there.bea.endpoint.id
+    again = replace(known(), parts=1, endpoint=now, state=WhatsAppState.UNKNOWN, wamid="")
+    there.database.committed.sent_parts[item, 0] = again  # `!resend 1`, to which nobody answered
+    with there.open():
+        for what in ("delivered", "failed"):
+            await there.reports(item, what, part=f"0.{former}")
+            await there.goes_out()
+            assert known() == again
+            assert state_of(there, item) is State.UNKNOWN
+        await there.reports(item, "read", part=f"0.{now}")
+        await there.goes_out()
+    assert known().state is WhatsAppState.READ
+    assert state_of(there, item) is State.DONE
+
+
+async def test_of_each_part_it_goes_along_over_which_channel_it_went() -> None:
+    there, _, item = await halfway(CHANGES["mail"])
+    *_, (_, sent) = there.graph.accepted
+    part = there.database.committed.sent_parts[item, 0]
+    assert sent["biz_opaque_callback_data"] == f"{item}/0.{part.endpoint}"
 
 
 async def test_what_surely_did_not_arrive_at_the_former_number_goes_whole_to_the_new_one() -> None:
