@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from policies.case import DESK, Case
-from policies.commands.agreement import asked_to_accept
+from policies.commands import ways
+from policies.commands.agreement import asked_to_accept, on_paper
 from policies.commands.documents import LabelDocument
 from policies.commands.dry import DryRun
 from policies.commands.form import Misunderstood
 from policies.commands.hearing import unheard
 from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
 from policies.commands.taking_on import OpenFor, begun, chosen_for
 from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command, GiveAnswer, parse
@@ -111,7 +113,8 @@ def take(case: Case, given: Answer, facts: Facts) -> Outcome:
 
 def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
     """Fill a new case with the steps of its file. The first step that is refused refuses the whole."""
-    case = with_successor(replace(case, rules=facts.rules, zone=facts.zone, language=facts.language), facts.successor)
+    case = replace(case, rules=facts.rules, zone=facts.zone, language=facts.language, carried=())
+    case = with_successor(case, facts.successor)
     if facts.agreement:
         case = replace(case, agreements=(replace(facts.agreement, version=1),))
     # Nobody comes in of whom the desk was never told.
@@ -122,7 +125,16 @@ def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
         if isinstance(outcome, Refused):
             return outcome
         done = Done(outcome.case, done.answer, (*done.effects, *outcome.effects))
-    return _followed(case, done, facts)
+    return _followed(case, replace(done, case=_accepted_on_paper(done.case, command)), facts)
+
+
+def _accepted_on_paper(case: Case, command: NewCase) -> Case:
+    """What was accepted on paper holds for all who are in the file, whoever stands first in it."""
+    for step in command.steps:
+        person = case.named(step.name) if isinstance(step, AddPerson) else None
+        if person and isinstance(step, AddPerson) and step.accepted:
+            case = on_paper(case, person, step.accepted)
+    return case
 
 
 def opened_for(case: Case, command: OpenFor, facts: Facts) -> Outcome:
@@ -139,8 +151,12 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
     if isinstance(outcome, Refused):
         return outcome
     after = outcome.case
+    after = ways.begun(before, after, facts)
     newcomers = [p for p in after.people if not before.person(p.id) and not may_join(after, p.id)]
-    after, asked = asked_to_accept(after, newcomers, facts)
+    anew = [p for p in ways.to_show_anew(after) if p not in newcomers]
+    after, asked = asked_to_accept(after, [*newcomers, *anew], facts)
+    after, more = ways.asked_about_ways(after, ways.to_ask(before, after), facts)
+    asked = (*asked, *more)
     after, later = awaited(after, invited(before, after), facts.at)
     later = (*later, *left_alone(before, after, facts.at))
     return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked, *later))

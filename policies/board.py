@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from policies.case import Case, Network, Person, Phase
+from policies.commands.ways import not_carried
 from policies.moderation.floor import ends
 from policies.networks.whatsapp import Window
 from policies.people.joining import funnel, joining_text
@@ -23,6 +24,7 @@ from policies.questions.ask import (
     Adopting,
     Ask,
     Broadcasting,
+    Carrying,
     Consenting,
     Doubling,
     Ending,
@@ -145,6 +147,7 @@ def case_board(
         ("Address not confirmed", f"{case.channel_name(one)}: tell them a PIN (!mail pin {one.name})")
         for one in _unconfirmed(case)
     ]
+    lines += [("Words not carried", line) for person in case.voices() if (line := not_carried(case, person))]
     lines += [("Quiet hours", f"{person.name}, {person.quiet}") for person in case.voices() if person.quiet]
     lines += [("Safe contact", line) for person in case.people if (line := _safe_contact(case, person, at))]
     lines += [("Digest by mail", f"{person.name}, {person.digest}") for person in case.people if person.digest]
@@ -238,10 +241,12 @@ def _shown(lines: list[tuple[str, str]]) -> Shown:
     )
 
 
-def _what(act: Act) -> str:
+def _what(act: Act) -> str:  # noqa: C901 (one arm a kind of act)
     match act:
         case Accepting():
             return "accept the agreement"
+        case Carrying():
+            return "agree to a network that carries their words"
         case Consenting():
             return "agree to a release"
         case TakingOver():

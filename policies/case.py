@@ -33,6 +33,7 @@ from policies.names import (
 from policies.networks.digest import Digest
 from policies.networks.discreet import Discreet
 from policies.networks.quiet import Quiet
+from policies.networks.way import WayAnswer
 from policies.people.stranger import Triage
 from policies.questions.ask import Ask
 from policies.releases.release import Release
@@ -287,6 +288,8 @@ class Case:
     agreements: tuple[Agreement, ...] = ()
     """All versions of the agreement to mediate; the last is the one that counts. None: no agreement is asked for."""
     acceptances: tuple[Acceptance, ...] = ()
+    carried: tuple[WayAnswer, ...] | None = None
+    """What people answered to the networks that carry their words; None: nobody was asked yet, in a case of before."""
     floor: Floor = AT_FIRST
     rules: Rulebook = IN_FORCE
     """Those of the joint room."""

@@ -175,6 +175,8 @@ class Publish:
     words: str
     audience: frozenset[PersonId]
     to: PersonId | None = None
+    over: frozenset[Network] = frozenset()
+    """Networks to which its author agreed with these words, and not before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from policies.case import DESK, JOINT, Case, Network
+from policies.case import DESK, JOINT, Case, Network, PersonId
 from policies.effects import Announce, Effect, Inform, Introduce, Reconcile, Resume
 from policies.moderation.closing import ends_of
 from policies.moderation.course import course_text
 from policies.moderation.floor import ends, floor_text
-from policies.networks.delivery import by_link, floor_key
+from policies.networks.delivery import by_link, floor_key, ways_key
+from policies.networks.way import Way
 from policies.people.membership import caucuses_of, conversations, readers, zone_in
+from policies.people.ways import answered, needed
 from policies.plan import plan
 from policies.schedule import Due, Schedule, due_key
 from policies.status import readers_text
@@ -50,7 +52,15 @@ def _floor(before: Case, after: Case) -> tuple[Effect, ...]:
     known = {pause.until for pause in before.pauses}
     pauses = tuple(Schedule(p.until, due_key(Due.PAUSE)) for p in after.pauses if p.until and p.until not in known)
     now, then = (after.floor, after.phase, after.withdrawn), (before.floor, before.phase, before.withdrawn)
-    return (*told, *_course(before, after), *alarms, *pauses, *((Resume(floor_key(after)),) if now != then else ()))
+    ways = () if _carried(before) == _carried(after) else (Resume(ways_key(after)),)
+    resumed = (Resume(floor_key(after)),) if now != then or ways else ()
+    return (*told, *_course(before, after), *alarms, *pauses, *resumed, *ways)
+
+
+def _carried(case: Case) -> frozenset[tuple[PersonId, Way, bool | None]]:
+    """What each has answered to the ways that carry their words now."""
+    ways = ((person.id, way) for person in case.people for way in needed(case, person.id))
+    return frozenset((who, way, answered(case, who, way)) for who, way in ways)
 
 
 def _course(before: Case, after: Case) -> tuple[Effect, ...]:

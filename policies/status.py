@@ -9,7 +9,7 @@ from typing import assert_never
 from policies.case import JOINT, Case, Conversation, Kind, Network, Person, PersonId, Role, Sort
 from policies.moderation.floor import floor_text
 from policies.networks.capabilities import CAPABILITIES
-from policies.networks.delivery import CARRIED_BY
+from policies.networks.way import CARRIED_BY
 from policies.people.membership import conversations, is_proven, readers
 from policies.words.phrase import Phrase, phrase, together, verbatim
 from policies.words.text import moment
@@ -69,7 +69,7 @@ def reader_names(case: Case, conversation: Conversation) -> Phrase:
     """Everybody who reads a conversation, by name."""
     everyone = readers(case, conversation)
     first = (p for p in case.people if p.id in everyone and p == _there(case, p, everyone)[0])
-    return together((_reader(case, p, _there(case, p, everyone)) for p in first), by=", ")
+    return together((one_reader(case, p, everyone) for p in first), by=", ")
 
 
 def _there(case: Case, person: Person, everyone: frozenset[PersonId]) -> list[Person]:
@@ -77,7 +77,9 @@ def _there(case: Case, person: Person, everyone: frozenset[PersonId]) -> list[Pe
     return [leg for leg in case.legs_of(person.id) if leg.id in everyone]
 
 
-def _reader(case: Case, person: Person, legs: list[Person]) -> Phrase:
+def one_reader(case: Case, person: Person, everyone: frozenset[PersonId]) -> Phrase:
+    """Somebody's name, with what they are, and by which networks they read who is among these."""
+    legs = _there(case, person, everyone)
     roles = together((ROLES[role] for role in sorted({p.role for p in case.roles(person.id)} - {Role.PARTY})), by="/")
     networks = [leg.endpoint.network for leg in legs]
     # Who reads in Matrix alone needs no note.

@@ -40,7 +40,7 @@ from policies.effects import (
 )
 from policies.message import Message, Text
 from policies.moderation.guard import grams
-from policies.networks.delivery import Wait, channel_key, may_relay
+from policies.networks.delivery import Wait, channel_key, may_go_over, may_relay
 from policies.people.membership import language_to
 from policies.plan import code_key
 from policies.questions.ask import Ask
@@ -230,8 +230,7 @@ class Applier:
                 # It may be about what waits for a digest: that goes first.
                 await self._work.outbox.wake(channel_key(case, asked.endpoint.id))
         # The case can't change meanwhile: what may not leave now waits from the beginning (a reaction never waits).
-        verdict = may_relay(case, effect.conversation, effect.to) if isinstance(effect, Relay) else None
-        wait = verdict if isinstance(verdict, Wait) and not is_reaction(effect) else None
+        wait = _waits(case, effect) if isinstance(effect, Relay) and not is_reaction(effect) else None
         not_before = effect.not_before if isinstance(effect, Relay) else None
         await self._put(case.id, *_way(case, effect), effect, wait=wait, not_before=not_before)
         if heard := _remembered(effect):
@@ -291,6 +290,11 @@ class Applier:
     def _named(self) -> ItemId:
         """The id of the outbox item that was made last."""
         return item_id(f"{self._item}/{self._rule}/{self._parts}")
+
+
+def _waits(case: Case, relay: Relay) -> Wait | None:
+    verdicts = may_relay(case, relay.conversation, relay.to), may_go_over(case, relay)
+    return next((verdict for verdict in verdicts if isinstance(verdict, Wait)), None)
 
 
 def _reads_on_a_page(case: Case, person: PersonId) -> bool:

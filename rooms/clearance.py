@@ -18,6 +18,7 @@ from policies.networks.delivery import (
     may_address,
     may_come_alone,
     may_disturb,
+    may_go_over,
     may_publish,
     may_relay,
     may_warn,
@@ -42,6 +43,7 @@ def kept_back(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Par
     verdicts = (
         may_say(case, effect, at),
         may_relay(case, effect.conversation, to),
+        may_go_over(case, effect) if isinstance(effect, Relay | Publish) else Go(),
         _may_disturb(case, effect, said, at),
         may_come_alone(case, to, said, at) if isinstance(effect, Relay | Publish) else Go(),
     )

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.case import Case, Consent, Person
+from policies.case import Case, Consent, Person, PersonId
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
+from policies.commands.ways import asked_about_ways, noted, section, ways_for, ways_standing
 from policies.effects import Effect, Inform, Pose
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
+from policies.networks.way import WayAnswer
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
-from policies.people.membership import caucuses_of
-from policies.questions.ask import Accepting, Adopting, Ask
+from policies.people.membership import caucuses_of, may_join
+from policies.people.ways import missing
+from policies.questions.ask import Accepting, Adopting, Ask, Carrying
 from policies.questions.asking import how, put
-from policies.words.phrase import phrase, when
+from policies.words.phrase import phrase, together, when
 from policies.words.text import marked, moment
 
 ON_PAPER = "not through the service"
 """How the proof of an acceptance begins that somebody put on record for them."""
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
+_WAYS_ALONE = "This case has no agreement to mediate. Over which networks words go, each was asked by itself:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class ShowAgreement:
         """Changes nothing."""
         now = case.agreement
         if now is None:
-            return _NONE
+            about = standing(case)
+            return Done(case, "\n".join([_WAYS_ALONE, *about])) if about else _NONE
         quoted = "\n".join(marked(now.words))
         title = f"The agreement to mediate, version {now.version} ({now.confidentiality}, SHA-256 {now.sha256[:16]}…):"
         return Done(case, "\n".join([title, quoted, *standing(case)]))
@@ -42,13 +47,15 @@ class SendAgreement:
 
     def perform(self, case: Case, facts: Facts) -> Outcome:
         """A question put before is void."""
-        if case.agreement is None:
+        if case.agreement is None and not any(missing(case, p.id) for p in case.people):
             return _NONE
-        waiting = [p for p in case.people if not case.is_staff(p.id) and not case.accepted(p.id)]
-        if not waiting:
+        waiting = [p for p in case.people if not may_join(case, p.id)]
+        others = [p for p in case.people if p not in waiting and p.id not in case.withdrawn and missing(case, p.id)]
+        if not waiting and not others:
             return Refused("Everyone has accepted it", "!agreement shows when and how")
         case, effects = asked_to_accept(case, waiting, facts)
-        return Done(case, "\n".join(["Asked, each in private.", *standing(case)]), effects)
+        case, more = asked_about_ways(case, others, facts, again=True)
+        return Done(case, "\n".join(["Asked, each in private.", *standing(case)]), (*effects, *more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +94,30 @@ class RecordAcceptance:
         person = case.named(self.name)
         if person is None:
             return no_such_person(case, self.name)
-        if case.agreement is None:
+        if case.agreement is None and not missing(case, person.id):
             return _NONE
-        if case.is_staff(person.id) or case.accepted(person.id):
+        if may_join(case, person.id) and not missing(case, person.id):
             return Refused(f"{person.name} need not accept it any more", "!agreement shows who has")
         by = case.person(facts.by) if facts.by else None
+        before = standing(case)
         case = on_paper(case, person, Consent(by.name if by else "the organisation", facts.at, self.wording))
-        return Done(case, f"On record: {person.name} accepted the agreement (“{self.wording}”).")
+        changed = [line for line in standing(case) if line not in before]
+        return Done(case, "\n".join([f"On record (“{self.wording}”):", *changed]))
 
 
 def standing(case: Case) -> list[str]:
     """Who has accepted, and who has not."""
     lines: list[str] = []
     for person in case.people:
-        accepted = case.accepted(person.id)
+        accepted, ways = case.accepted(person.id), ways_standing(case, person)
         if accepted:
             lines.append(f"– {case.channel_name(person)}: accepted on {moment(accepted.at, case.zone)}, {accepted.how}")
-        elif not case.is_staff(person.id):
+        elif case.agreement and not case.is_staff(person.id):
             asked = any(isinstance(a.act, Accepting) and a.asked == person.id for a in case.asks)
             lines.append(
                 f"– {case.channel_name(person)}: {'asked, not answered yet' if asked else _not_asked(case, person)}"
             )
+        lines += [f"– {case.channel_name(person)}: {ways}"] if ways and may_join(case, person.id) else []
     return lines
 
 
@@ -125,12 +135,21 @@ def asked_to_accept(case: Case, people: list[Person], facts: Facts) -> tuple[Cas
     for person in people:
         for where in caucuses_of(case, person.id)[:1] if now else ():
             assert now is not None
-            case, ask, alarm = put(case, Accepting(), person.id, where, facts, lasts=ACCEPTANCE_LASTS)
-            effects += [_question(person, ask, now), alarm]
+            case = without_accepting(case, person.id)
+            act = Accepting(ways_for(case, person.id))
+            case, ask, alarm = put(case, act, person.id, where, facts, lasts=ACCEPTANCE_LASTS)
+            effects += [_question(case, person, ask, now), alarm]
     return case, tuple(effects)
 
 
-def _question(person: Person, ask: Ask, agreement: Agreement) -> Pose:
+def without_accepting(case: Case, person: PersonId) -> Case:
+    """The case in which nobody waits for that person's answer to the agreement, or to the networks."""
+    waits = (a for a in case.asks if not (isinstance(a.act, Accepting | Carrying) and a.asked == person))
+    return replace(case, asks=tuple(waits))
+
+
+def _question(case: Case, person: Person, ask: Ask, agreement: Agreement) -> Pose:
+    ways = ask.act.ways if isinstance(ask.act, Accepting) else ()
     return Pose(
         person.id,
         ask.where,
@@ -141,7 +160,7 @@ def _question(person: Person, ask: Ask, agreement: Agreement) -> Pose:
             name=person.name,
             version=agreement.version,
         ),
-        agreement.words,
+        together([agreement.words, section(case, ways)], by="\n\n"),
         phrase(
             "A yes lets you into the joint room, as soon as there is one. It is kept on record, with these exact words."
         ),
@@ -156,6 +175,8 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
     if person is None or now is None:
         raise LookupError("an agreement that isn't there was accepted")
     case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof), now.version))
+    ways = ask.act.ways if isinstance(ask.act, Accepting) else ()
+    case = noted(case, WayAnswer(person.id, ways, facts.at, how(proof)))
     told = phrase(
         "{name}, your yes to the agreement to mediate (version {version}) is on record since {time}. Your copy stands"
         " above. SHA-256 of its words: {sha256}",
@@ -172,12 +193,14 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
 
 
 def on_paper(case: Case, person: Person, given: Consent) -> Case:
-    """The case in which somebody has accepted what was shown on paper; no change where there is no agreement."""
+    """The case in which somebody has accepted what was shown on paper: the agreement, where there is one, and the
+    networks over which words go now."""
     now = case.agreement
-    if now is None:
-        return case
     said = f"{ON_PAPER}, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
-    case = replace(case, asks=tuple(a for a in case.asks if (a.act, a.asked) != (Accepting(), person.id)))
+    case = without_accepting(case, person.id)
+    case = noted(case, WayAnswer(person.id, ways_for(case, person.id), given.on, said))
+    if now is None or case.accepted(person.id):
+        return case
     return _with(case, Acceptance(person.id, now.sha256, given.on, said, now.version))
 
 
@@ -185,7 +208,7 @@ def adopted(case: Case, text: str, confidentiality: Confidentiality, facts: Fact
     """The new version counts from now on, and everyone is asked."""
     version = case.agreement.version + 1 if case.agreement else 1
     agreement = Agreement(version, text, confidentiality)
-    void = tuple(a for a in case.asks if a.act != Accepting())
+    void = tuple(a for a in case.asks if not isinstance(a.act, Accepting | Carrying))
     case = replace(case, agreements=(*case.agreements, agreement), asks=void)
     everyone = [p for p in case.people if not case.is_staff(p.id)]
     case, effects = asked_to_accept(case, everyone, facts)

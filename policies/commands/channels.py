@@ -9,7 +9,8 @@ from policies import effects
 from policies.case import Case, Consent, Network, Person
 from policies.commands.form import Form
 from policies.effects import Explain, Inform, Resume
-from policies.networks.delivery import CARRIED_BY, channel_key
+from policies.networks.delivery import channel_key
+from policies.networks.way import CARRIED_BY
 from policies.networks.whatsapp import account_confirmed, account_text
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.identity import IDENTITY_CONFIRMED, Unconfirmable, identity_text, to_confirm

@@ -2,7 +2,7 @@
 
 They leave as if they were taken off, and come as if they were new: another person of the case, with a channel of its
 own, so that no address, grant or question of the old room holds for the new one. What they themselves did stays
-theirs: that they accepted the agreement, paused, were muted.
+theirs: that they accepted the agreement and the networks, paused, were muted.
 """
 
 from __future__ import annotations
@@ -128,8 +128,9 @@ def _own_acts(before: Case, after: Case, who: PersonId, new: PersonId) -> Case:
     old = before.ids_of(who)
     accepted = tuple(replace(a, person=new) if a.person == who else a for a in before.acceptances)
     pauses = tuple(replace(pause, person=new) if pause.person in old else pause for pause in before.pauses)
+    carried = before.carried and tuple(replace(a, person=new) if a.person in old else a for a in before.carried)
     floor = moved_on_the_floor(before.floor, old, new)
-    return replace(after, acceptances=accepted, pauses=pauses, phase=before.phase, floor=floor)
+    return replace(after, acceptances=accepted, carried=carried, pauses=pauses, phase=before.phase, floor=floor)
 
 
 def _known(case: Case, person: Person, former: Side, side: str, facts: Facts) -> str:

@@ -10,7 +10,7 @@ from policies.commands.naming import NUMBER, WHICH, done, find
 from policies.documents import cards
 from policies.documents.carrying import Enclose
 from policies.documents.document import Action, Document, Version
-from policies.documents.enclosing import endless, not_enclosed
+from policies.documents.enclosing import endless, not_carried, not_enclosed
 from policies.documents.rights import Denied, Wish, may
 from policies.outcome import Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
@@ -67,7 +67,7 @@ def _objection(case: Case, document: Document, version: Version, to: Person, fac
             phrase("{name} may not download {number}", name=to.name, number=number),
             phrase("!doc grant {number} download to NAME asks its owner", number=number),
         )
-    why = endless(access) or not_enclosed(document, version, to)
+    why = endless(access) or not_carried(case, document, version, to) or not_enclosed(document, version, to)
     if why:
         return Refused(
             phrase("{number} can't be sent: {why}", number=number, why=why),

@@ -17,8 +17,9 @@ from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, channel_of, removed, somebody_elses
 from policies.effects import Effect, Inform, Resume
-from policies.networks.delivery import CARRIED_BY, channel_key
+from policies.networks.delivery import channel_key
 from policies.networks.quiet import still_until
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.joining import going_on
 from policies.people.membership import caucuses_of, may_join

@@ -16,11 +16,12 @@ from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, channel_of, somebody_elses
 from policies.effects import Announce, Effect, Reconcile, Resume
-from policies.networks.delivery import CARRIED_BY, channel_key
+from policies.networks.delivery import channel_key
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.joining import anew, introductions
 from policies.people.membership import conversations, readers
-from policies.questions.ask import Accepting, Ask, Consenting, Switching, TakingBack
+from policies.questions.ask import Accepting, Ask, Carrying, Consenting, Switching, TakingBack
 from policies.releases.releasing import closed
 from policies.status import readers_text
 
@@ -147,6 +148,8 @@ def _again(person: Person, over: tuple[Ask, ...]) -> Iterator[str]:
         match ask.act:
             case Accepting():
                 yield f"{person.name} is asked anew to accept the agreement."
+            case Carrying():
+                yield f"{person.name} is asked anew over which networks their words may go."
             case Consenting(number):
                 yield f"The question about {number}: reply !release to the words again."
             case _:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NewType
 
 from policies.documents.files import Kind
-from policies.names import Conversation, PersonId
+from policies.names import Conversation, Network, PersonId
 from policies.words.phrase import Phrase
 
 DocumentId = NewType("DocumentId", str)
@@ -90,6 +90,8 @@ class Consent:
     action: Action
     at: datetime
     how: str
+    over: Network | None = None
+    """By which network that person took part, as was shown then; None: it was not written down yet."""
 
 
 @dataclass(frozen=True, slots=True)

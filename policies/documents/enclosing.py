@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from policies.case import Case, Network, Person
+from policies.case import JOINT, Case, Network, Person
 from policies.documents.carrying import Enclose
 from policies.documents.document import Action, Document, Version
 from policies.documents.files import Kind
@@ -18,6 +18,9 @@ from policies.documents.recipient import Way
 from policies.documents.rights import Allowed, Denied, Wish, may
 from policies.networks.capabilities import CAPABILITIES
 from policies.networks.delivery import Cancel, Go, Verdict, by_link
+from policies.networks.way import CARRIED_BY
+from policies.people.membership import seated
+from policies.people.ways import carries
 from policies.words.phrase import Phrase, phrase
 
 WAYS: Mapping[Network, Way] = MappingProxyType({Network.EMAIL: Way.MAIL, Network.WHATSAPP: Way.WHATSAPP})
@@ -36,7 +39,7 @@ def may_enclose(case: Case, enclose: Enclose, at: datetime) -> Verdict:
     access = may(case, document, wish)
     if isinstance(access, Denied):
         return Cancel("they may not download it")
-    why = endless(access) or not_enclosed(document, version, person)
+    why = endless(access) or not_carried(case, document, version, person) or not_enclosed(document, version, person)
     return Cancel(str(why)) if why else Go()
 
 
@@ -45,6 +48,17 @@ def endless(access: Allowed) -> Phrase | None:
     if access.grant and access.grant.most is not None:
         return phrase("it was granted for so many openings, and a copy has no such end")
     return None
+
+
+def not_carried(case: Case, document: Document, version: Version, person: Person) -> Phrase | None:
+    """Why a copy doesn't go over their network by its owner's will; None: it may. Their own yes to this document for
+    this person was given with that network before their eyes; else it goes where their words go (B2)."""
+    network = person.endpoint.network
+    given = (c for c in document.consents if (c.sha256, c.person) == (version.served.sha256, person.id))
+    where = document.home if person.id in seated(case, document.home) else JOINT
+    if carries(case, document.owner, where, person.id) or any(c.over is network for c in given):
+        return None
+    return phrase("its owner has not agreed that it goes {way}", way=CARRIED_BY[network])
 
 
 def not_enclosed(document: Document, version: Version, person: Person) -> Phrase | None:

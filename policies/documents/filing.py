@@ -20,6 +20,7 @@ from typing import Final, assert_never
 
 from policies.case import DESK, JOINT, Case, Conversation, Kind, Person, PersonId
 from policies.documents import versions
+from policies.documents.beside import beside_for
 from policies.documents.cards import card, people
 from policies.documents.carrying import Erase
 from policies.documents.document import Document, DocumentId, Kept, Label, Version
@@ -336,7 +337,9 @@ def _told(case: Case, filing: Filing, text: Callable[[frozenset[PersonId]], Phra
     if home == DESK:
         return (Tell(DESK, together([desk, here], by="\n")),)
     away = (
-        Inform(p.id, home, together([text(frozenset({p.id})), beside], by="\n")) for p in bridged_readers(case, home)
+        Inform(p.id, home, together([text(frozenset({p.id})), words], by="\n"))
+        for p in bridged_readers(case, home)
+        for words in [beside_for(case, filing.author, home, p, beside)]
     )
     return (Announce(home, together([text(readers(case, home)), here], by="\n")), *away, Tell(DESK, desk))
 

@@ -15,8 +15,8 @@ from policies.people.membership import bridged_readers, caucuses_of, readers
 from policies.releases.publishing import publications
 from policies.releases.release import Release, Share, heading_of
 from policies.schedule import Due, Schedule, due_key
-from policies.status import reader_names
-from policies.words.phrase import Phrase, phrase, together, verbatim
+from policies.status import one_reader, reader_names
+from policies.words.phrase import Phrase, phrase, together
 from policies.words.text import marked, moment
 
 BY_MEDIATOR = "a mediator’s own"
@@ -38,7 +38,7 @@ def audience_names(case: Case, release: Release) -> Phrase:
     """The same by name."""
     if release.share and release.share.to:
         person = case.living(release.share.to)
-        return verbatim(person.name) if person else phrase("nobody")
+        return one_reader(case, person, frozenset({person.id})) if person else phrase("nobody")
     return reader_names(case, release.to)
 
 
@@ -130,7 +130,8 @@ def shared(case: Case, release: Release, share: Share, at: datetime) -> tuple[Ca
     if is_stricter(version.label, label):
         document = document.with_version(replace(version, label=label))
     grants = (Grant(version.number, one, share.action, by, at, share.expires, share.most) for one in people)
-    yeses = (Consent(share.sha256, one, share.action, at, how) for one in people)
+    over = {person.id: person.endpoint.network for person in case.people}
+    yeses = (Consent(share.sha256, one, share.action, at, how, over.get(one)) for one in people)
     document = replace(document, grants=(*document.grants, *grants), consents=(*document.consents, *yeses))
     alarm = (Schedule(share.expires, due_key(Due.DOCUMENT, document.id)),) if share.expires else ()
     case = case.with_document(document)

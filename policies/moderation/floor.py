@@ -19,6 +19,8 @@ from typing import assert_never
 from policies.case import JOINT, Case, Conversation, PersonId, Phase, Role
 from policies.moderation.course import course_text, resting
 from policies.moderation.mode import Floor, Mode, Spell
+from policies.networks.way import CARRIED_BY
+from policies.people.ways import kept_from_speaking
 from policies.words.phrase import Phrase, phrase, together, when
 
 
@@ -40,8 +42,10 @@ def has_the_word(case: Case, person: PersonId) -> bool:
 
 
 def silenced(case: Case, person: PersonId) -> bool:
-    """Whether that person alone may not speak, by whichever channel: an observer, or muted."""
-    return any(p.role is Role.OBSERVER for p in case.roles(person)) or is_muted(case, person)
+    """Whether that person alone may not speak, by whichever channel: an observer, muted, or not agreed to the ways that
+    it would go."""
+    observes = any(p.role is Role.OBSERVER for p in case.roles(person))
+    return observes or is_muted(case, person) or bool(kept_from_speaking(case, person))
 
 
 def is_muted(case: Case, person: PersonId) -> bool:
@@ -78,6 +82,9 @@ def _in_joint(case: Case, person: PersonId, *, said: bool) -> Phrase | None:
         return None
     if floor.cooling:
         return phrase("the joint room rests until {time}", time=when(floor.cooling, case.zone))
+    if networks := kept_from_speaking(case, person):
+        ways = together((CARRIED_BY[network] for network in sorted(networks)), by=", ")
+        return phrase("its author has not agreed that it also goes {ways}", ways=ways)
     if silenced(case, person):
         return phrase("its author may read in the joint room, and not write")
     if has_the_word(case, person):

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import MappingProxyType
 
 from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
+from policies.effects import Publish, Relay
 from policies.moderation.floor import objection
 from policies.moderation.mode import Mode
 from policies.networks.digest import next_digest
 from policies.networks.quiet import still_until
+from policies.networks.way import CARRIED_BY
 from policies.people.membership import readers
-from policies.words.phrase import Phrase, phrase
+from policies.people.ways import carries
 from policies.words.text import moment
-
-CARRIED_BY: Mapping[Network, Phrase] = MappingProxyType(
-    {
-        Network.MATRIX: phrase("in Matrix"),
-        Network.EMAIL: phrase("by mail"),
-        Network.WHATSAPP: phrase("by WhatsApp"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +75,27 @@ def may_publish(
     return Go()
 
 
+def may_carry(case: Case, author: PersonId | None, conversation: Conversation, to: PersonId) -> Verdict:
+    """Whether an author's words may go over the network of that reader: by the author's own yes (B2)."""
+    reader, agreed = case.person(to), carries(case, author, conversation, to)
+    if reader is None or agreed:
+        return Go()
+    way = CARRIED_BY[reader.endpoint.network]
+    if agreed is False:
+        return Cancel(f"its author does not agree that it goes {way}")
+    return Wait(f"its author has not agreed yet that it goes {way}", ways_key(case))
+
+
+def may_go_over(case: Case, effect: Relay | Publish) -> Verdict:
+    """The same for words on their way: what was released goes where its author agreed with its words, too."""
+    if isinstance(effect, Relay):
+        return may_carry(case, effect.author, effect.conversation, effect.to)
+    release, reader = case.release(effect.release), case.person(effect.to) if effect.to else None
+    if release is None or reader is None or reader.endpoint.network in effect.over:
+        return Go()
+    return may_carry(case, release.author, effect.conversation, reader.id)
+
+
 def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:
     """Whether words may still be sent to a person's channel outside Matrix."""
     person = case.person(to)
@@ -141,6 +154,11 @@ def by_link(person: Person) -> bool:
     channel = person.endpoint
     wants_words = channel.content_consent is not None and person.discreet is None
     return channel.network is Network.EMAIL and not (wants_words and channel.is_confirmed)
+
+
+def ways_key(case: Case) -> str:
+    """What words wait for whose author has not agreed to a network yet; `Resume` wakes them."""
+    return f"ways:{case.id}"
 
 
 def floor_key(case: Case) -> str:

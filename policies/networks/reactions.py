@@ -19,7 +19,8 @@ from policies.effects import Decision, Effect, Explain, Relay, Tell
 from policies.message import Content, Message, Reaction, Removal, SignedWebhook
 from policies.moderation.warning import is_report, sign_of_warning
 from policies.networks.capabilities import CAPABILITIES
-from policies.networks.delivery import CARRIED_BY, Cancel, Go, Verdict
+from policies.networks.delivery import Cancel, Go, Verdict
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Reacted
 from policies.people.membership import alone_with_mediators, bridged_readers, readers
 from policies.plan import desk_label

@@ -13,7 +13,8 @@ from typing import Final
 
 from policies.case import Case, Conversation, Kind, Person
 from policies.effects import Announce, Decision
-from policies.networks.delivery import CARRIED_BY, by_link
+from policies.networks.delivery import by_link
+from policies.networks.way import CARRIED_BY
 from policies.people.membership import readers
 from policies.words.phrase import phrase
 

@@ -19,7 +19,8 @@ from policies.case import caucus as private_room
 from policies.effects import Decision, Resume, Tell
 from policies.message import Message, Text
 from policies.names import MEDIATORS, Sort
-from policies.networks.delivery import CARRIED_BY, channel_key
+from policies.networks.delivery import channel_key
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Done, Facts
 from policies.people.membership import caucuses_of, is_proven
 from policies.plan import MEDIATORS_ROOM

@@ -24,7 +24,8 @@ from typing import Final, assert_never
 from policies.case import DESK, Case, Network
 from policies.effects import Decision, Effect, Tell, WriteToStranger
 from policies.message import Content, Edit, File, Message, Reaction, Removal, Text, Unreadable
-from policies.networks.delivery import CARRIED_BY, Cancel, Go, Verdict
+from policies.networks.delivery import Cancel, Go, Verdict
+from policies.networks.way import CARRIED_BY
 from policies.networks.whatsapp import START, STOP, keyword
 from policies.people.stranger import TRIAGE, Stands, Stranger, StrangerId, Tally, Triage, Writer
 from policies.words.language import Language

@@ -44,6 +44,11 @@ def readers(case: Case, conversation: Conversation) -> frozenset[PersonId]:
     )
 
 
+def seated(case: Case, conversation: Conversation) -> frozenset[PersonId]:
+    """Everyone who would read a conversation, were it there and had all accepted what they are asked to."""
+    return frozenset(p.person for p in case.participations if _reads(p, conversation))
+
+
 def bridged_readers(case: Case, conversation: Conversation) -> tuple[Person, ...]:
     """Those of them who read it outside Matrix, each over a channel of their own."""
     there = readers(case, conversation)

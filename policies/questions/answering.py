@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from policies.case import DESK, Case
-from policies.commands import agreement, broadcast, second
+from policies.commands import agreement, broadcast, second, ways
 from policies.commands.correction import moved
 from policies.commands.course import ended, has_withdrawn
 from policies.commands.handover import taken_over
@@ -24,6 +24,7 @@ from policies.questions.ask import (
     Adopting,
     Ask,
     Broadcasting,
+    Carrying,
     Consenting,
     Doubling,
     Ending,
@@ -76,7 +77,7 @@ def _answered_elsewhere(copies: tuple[Ask, ...]) -> tuple[Inform, ...]:
     )
 
 
-def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
+def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:  # noqa: C901 (one arm a kind of act)
     """Nobody answered in time. Silence is a no, and is told to who asked. `before_restore`: it was put before the
     service was restored from a backup, and what follows from it may have been done already."""
     case, who = without(case, ask), case.name_of(ask.asked)
@@ -99,6 +100,8 @@ def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:
         case Accepting():
             text = f"{who} has not answered whether they accept the agreement. !agreement send asks again."
             return Done(case, "", (Tell(DESK, text),))
+        case Carrying(carried):
+            return ways.silent(case, ask, carried)
         case Wondering(question):
             # Of what was put to two channels of theirs, the last tells it.
             unanswered = Tell(DESK, f"{who} has not answered: “{one_line(question)}”")
@@ -150,6 +153,8 @@ def _agreed(case: Case, ask: Ask, given: Answer, facts: Facts) -> Outcome:  # no
             return ended(case, phase, facts)
         case Accepting():
             return agreement.accepted(case, ask, given.proof, facts)
+        case Carrying(carried):
+            return ways.agreed(case, ask, carried, given.proof, facts)
         case Adopting(text, confidentiality):
             return agreement.adopted(case, text, confidentiality, facts)
         case Wondering(question):
@@ -193,6 +198,8 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:  # noqa: C901 (one
                 ask.asked, ask.where, phrase("Your no is noted, and the mediator knows. Nothing else follows from it.")
             )
             return Done(case, f"{who} does NOT accept the agreement to mediate. Talk to them.", (told,))
+        case Carrying(carried):
+            return ways.refused(case, ask, carried, facts)
         case Wondering(question):
             return _told(case, ask, question, "NO", phrase("Your no is noted, and the mediator knows."))
         case TakingOver(former):

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from policies.moderation.agreement import Confidentiality
 from policies.names import Conversation, MessageId, Network, PersonId, Phase, ReleaseId
+from policies.networks.way import Way
 from policies.people.stranger import StrangerId
 
 
@@ -26,7 +27,16 @@ class Mending:
 
 @dataclass(frozen=True, slots=True)
 class Accepting:
-    """The asked person accepts the agreement to mediate."""
+    """The asked person accepts the agreement to mediate, and that their words go over these ways."""
+
+    ways: tuple[Way, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Carrying:
+    """The asked person lets their words go over these ways."""
+
+    ways: tuple[Way, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,7 @@ Act = (
     Removing
     | Mending
     | Accepting
+    | Carrying
     | Adopting
     | Consenting
     | Passing
@@ -190,15 +201,18 @@ Act = (
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a yes is about: these exact words, for these readers."""
+    """What a yes is about: these exact words, for these readers, also `over` networks that its person has not agreed to
+    beside it."""
 
     words: str
     audience: frozenset[PersonId] = frozenset()
+    over: frozenset[Network] = frozenset()
 
     @property
     def sha256(self) -> str:
-        """Of both together; nothing that differs has the same."""
-        return hashlib.sha256(json.dumps([self.words, sorted(self.audience)]).encode()).hexdigest()
+        """Of all together; nothing that differs has the same."""
+        over = [sorted(self.over)] if self.over else []
+        return hashlib.sha256(json.dumps([self.words, sorted(self.audience), *over]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

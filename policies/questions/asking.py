@@ -26,14 +26,18 @@ from policies.moderation.agreement import Agreement
 from policies.moderation.course import private_rooms
 from policies.names import ReleaseId
 from policies.networks.quiet import awake
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Facts, Refused
 from policies.people.membership import caucuses_of, readers
+from policies.people.ways import not_agreed
+from policies.plan import label
 from policies.questions.ask import (
     Accepting,
     Act,
     Adopting,
     Ask,
     Broadcasting,
+    Carrying,
     Consenting,
     Doubling,
     Ending,
@@ -202,6 +206,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
             return Meaning("the rooms are brought to the plan")
         case Accepting():
             return Meaning(case.agreement.words) if case.agreement else None
+        case Carrying(ways):
+            return Meaning(", ".join(f"{label(way.where, case)} {CARRIED_BY[way.network]}" for way in ways))
         case Adopting(text, confidentiality):
             return Meaning(Agreement(0, text, confidentiality).words)
         case Consenting(number) | Passing(number):
@@ -223,7 +229,8 @@ def _released(case: Case, number: ReleaseId) -> Meaning | None:
     if case.has_withdrawn(author.id):
         return None
     audience = audience_of(case, release)
-    return Meaning(f"{heading_of(release, author.name)}\n{release.words}", audience) if audience else None
+    over = not_agreed(case, author.id, release.to, audience)
+    return Meaning(f"{heading_of(release, author.name)}\n{release.words}", audience, over) if audience else None
 
 
 def put(
@@ -281,7 +288,7 @@ def copies_of(case: Case, ask: Ask) -> tuple[Ask, ...]:
 
 def _is_same(case: Case, one: Act, other: Act) -> bool:
     match one, other:
-        case Wondering(), Wondering():
+        case (Wondering(), Wondering()) | (Carrying(), Carrying()):
             return one == other
         case Withdrawing(who), Withdrawing(another):
             return case.same_voice(who, another)

@@ -17,6 +17,7 @@ from policies.moderation.hold import HoldEnd
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.people.membership import caucuses_of, conversations
+from policies.people.ways import not_agreed
 from policies.plan import desk_label, label
 from policies.questions.ask import Ask, Consenting, Passing
 from policies.questions.asking import how, meaning, put
@@ -219,6 +220,8 @@ def _need_not_agree(case: Case, release: Release) -> bool:
     document needs its owner's own yes, unless that is a mediator; what is doubtful, its author's."""
     if release.share:
         return case.is_staff(release.author)
+    if not_agreed(case, release.author, release.to, audience_of(case, release)):
+        return False  # nothing of theirs goes a way to which they have not agreed
     if release.of_hold and release.to == release.origin != JOINT and not release.reworded:
         return True
     if release.of_hold and release.of_hold.doubtful:

@@ -13,7 +13,7 @@ from datetime import datetime
 from policies.case import DESK, Case, Conversation, Person
 from policies.effects import Decision, Effect, Redact, Relay, Tell, Withhold
 from policies.message import Message, MessageId, Removal
-from policies.networks.delivery import CARRIED_BY
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Done, Facts
 from policies.people.membership import bridged_readers
 from policies.plan import desk_label

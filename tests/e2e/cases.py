@@ -79,7 +79,13 @@ class Desk:
         """Begin the joint session, and have the mediator and these people come in; the joint room, open to all."""
         await self.ask("!open", "The joint session begins")
         await self.ask("!mode open", "The joint room is open now")
+        await self.all_agree()
         return await self._come_in(await room_named(self.mediator, f"EVERYONE · {self.number}"), *present)
+
+    async def all_agree(self) -> None:
+        """It is on record that everybody lets their words go over the networks that others read by."""
+        for name in re.findall(r"– (.+): .*not yet by", await self.ask("!agreement", "agreement to mediate")):
+            await self.ask(f"!agreement accepted {name}: on paper", f"{name}: agreed that words also go")
 
     async def caucus(self, party: Client) -> str:
         """The mediator and that party come into the party's caucus; the room."""

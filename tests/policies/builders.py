@@ -15,6 +15,7 @@ from policies.effects import Effect, Pose
 from policies.message import Content, Message, MessageId, Proof, SignedDevice, Text
 from policies.moderation.agreement import Agreement
 from policies.outcome import Done, Facts, Outcome, Refused
+from policies.questions.ask import Carrying
 
 E = TypeVar("E", bound=Effect)
 AT = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
@@ -61,8 +62,14 @@ def case_with(*commands: str) -> Case:
     """Mia's case, after these commands; whoever agreed to words by mail has confirmed the address, too."""
     case = new_case()
     for command in commands:
-        case = done(case, command).case
+        case = unasked(done(case, command).case)
     return confirmed(case)
+
+
+def unasked(case: Case) -> Case:
+    """The case as one of before it was asked over which networks words go: with nobody asked, and all taken for agreed
+    (`test_legs` has the others)."""
+    return replace(case, carried=None, asks=tuple(a for a in case.asks if not isinstance(a.act, Carrying)))
 
 
 def confirmed(case: Case) -> Case:
@@ -90,9 +97,11 @@ def agreed_case(*more: str) -> tuple[Case, list[Pose]]:
     assert isinstance(made, Done)
     case, questions = made.case, list[Pose]()
     for command in (ALICE_JOINS, CARL_JOINS, "!consent Carl: agreed", *more):
-        outcome = done(case, command)
-        case, questions = outcome.case, questions + of_kind(Pose, outcome.effects)
-    return confirmed(case), questions
+        outcome = done(unasked(case), command)
+        new = [pose for pose in of_kind(Pose, outcome.effects) if "this is the agreement" in pose.title]
+        asked = {pose.to for pose in new}
+        case, questions = unasked(outcome.case), [q for q in questions if q.to not in asked] + new
+    return confirmed(case), sorted(questions, key=lambda question: question.to)
 
 
 def alike(one: Case, other: Case) -> bool:

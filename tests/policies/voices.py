@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from policies.case import Case
 from policies.outcome import Done, Facts, Outcome
-from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, say
+from tests.policies.builders import AT, both_sides, caucus_of, done, facts, named, say, unasked
 
 NUMBER = "+34600123456"
 KNOWN = replace(facts(code="6H4C"), whatsapp=True, page="https://mediation.example.org/p/")
@@ -30,9 +30,9 @@ def says(case: Case, leg: str, command: str, side: str = "Smith", code: str = "7
 
 def with_two(*more: str) -> Case:
     """Alice has both channels, and WhatsApp her consent."""
-    case = agreed_to(both_sides(), f"!channel add Alice {NUMBER}").case
+    case = unasked(agreed_to(both_sides(), f"!channel add Alice {NUMBER}").case)
     for command in ("!consent Alice (WhatsApp): agreed", *more):
-        case = does(case, command).case
+        case = unasked(does(case, command).case)
     return case
 
 

@@ -52,7 +52,7 @@ from tests.bridges.whatsapp.builders import (
 )
 from tests.fakes.graph import FakeCloud, FakeGraph, Phone
 from tests.fakes.memory import MemoryDatabase
-from tests.policies.builders import ALICE_JOINS, facts, named, new_case, say
+from tests.policies.builders import ALICE_JOINS, facts, named, new_case, say, unasked
 
 CODEC = JsonCodec()
 HOUSE = House(
@@ -82,7 +82,7 @@ def done(case: Case, command: str) -> Case:
     """The case after a command that must be carried out."""
     outcome = say(case, command, known())
     assert isinstance(outcome, Carried), outcome
-    return outcome.case
+    return unasked(outcome.case)
 
 
 def case_with_bea(*more: str) -> Case:

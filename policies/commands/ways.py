@@ -1,0 +1,249 @@
+"""The question over which networks somebody's words may go: put with the agreement, or by itself when a network comes
+to a room, answered once, and shown to the mediators with what they can do about a no (B2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId
+from policies.effects import Effect, Inform, Pose, Tell
+from policies.message import Proof
+from policies.moderation.agreement import ACCEPTANCE_LASTS
+from policies.networks.way import CARRIED_BY, Way, WayAnswer
+from policies.outcome import Done, Facts
+from policies.people.membership import caucuses_of, may_join
+from policies.people.ways import answered, missing, needed, shown_ways
+from policies.plan import label
+from policies.questions.ask import Accepting, Ask, Carrying
+from policies.questions.asking import how, put
+from policies.status import CAUTIONS
+from policies.words.phrase import Phrase, phrase, together
+from policies.words.text import moment
+
+_BEFORE = "they took part already when it was first asked over which networks words go"
+
+
+def ways_text(case: Case, ways: Iterable[Way]) -> Phrase:
+    """Which words go over which networks, for whoever is asked. Whose channels those are, it does not say: in the rooms
+    themselves their readers learn it, and not before."""
+    by_room: dict[Conversation, list[Network]] = {}
+    for way in ways:
+        by_room.setdefault(way.where, []).append(way.network)
+    rooms = [
+        phrase(
+            "What is said in {room} also goes {ways}.",
+            room=label(where, case),
+            ways=together((CARRIED_BY[network] for network in networks), by=", "),
+        )
+        for where, networks in by_room.items()
+    ]
+    used = {network for networks in by_room.values() for network in networks}
+    return together([*rooms, *(caution for network, caution in CAUTIONS.items() if network in used)])
+
+
+def section(case: Case, ways: tuple[Way, ...]) -> Phrase | str:
+    """The end of the agreement to mediate, which is ours: "" where all take part in Matrix."""
+    if not ways:
+        return ""
+    opening = phrase("How your words travel: between those in Matrix they are end-to-end encrypted.")
+    later = phrase("Should another way come to be used, you are asked before anything of yours goes there.")
+    return together([opening, ways_text(case, ways), later])
+
+
+def ways_for(case: Case, person: PersonId) -> tuple[Way, ...]:
+    """What the agreement to mediate shows somebody; nothing in a case of before, until its ways change."""
+    return () if case.carried is None else _sorted(shown_ways(case, person))
+
+
+def noted(case: Case, answer: WayAnswer) -> Case:
+    """The case in which somebody has answered that."""
+    if case.carried is None or not answer.ways:
+        return case
+    return replace(case, carried=(*case.carried, answer))
+
+
+def begun(before: Case, after: Case, facts: Facts) -> Case:
+    """A case of before: whoever took part accepted the ways that stood until now, and is asked about others alone."""
+    if after.carried is not None or _all_needed(before) == _all_needed(after):
+        return after
+    stood = ((person.id, _may_decide(before, person.id, shown_ways(before, person.id))) for person in before.people)
+    answers = (WayAnswer(person, ways, facts.at, _BEFORE) for person, ways in stood if ways)
+    return replace(after, carried=tuple(answers))
+
+
+def to_ask(before: Case, after: Case) -> list[Person]:
+    """Who has neither been asked about a way that is theirs to decide, nor has answered; whoever can't be asked here,
+    when that changes."""
+    unasked = (person for person in after.people if _unasked(after, person.id))
+    return [one for one in unasked if caucuses_of(after, one.id) or _news(before, after, one.id)]
+
+
+def to_show_anew(case: Case) -> list[Person]:
+    """Whose question about the agreement does not show all ways any more: it is void, and put anew."""
+    waits = {a.asked: a.act.ways for a in case.asks if isinstance(a.act, Accepting)}
+    shows_less = (p for p in case.people if p.id in waits and not needed(case, p.id) <= set(waits[p.id]))
+    return [person for person in shows_less if case.carried is not None]
+
+
+def asked_about_ways(
+    case: Case, people: Iterable[Person], facts: Facts, *, again: bool = False
+) -> tuple[Case, tuple[Effect, ...]]:
+    """Each of these is asked in their own room about what they have not answered; `again`: or have said no to."""
+    effects: list[Effect] = []
+    for person in people:
+        wanted = missing(case, person.id) if again else _unanswered(case, person.id)
+        ways = _may_decide(case, person.id, wanted)
+        rooms = caucuses_of(case, person.id)[:1] if ways else ()
+        if ways and not rooms:
+            effects.append(Tell(DESK, _nowhere_to_ask(case, person, ways)))
+        for where in rooms:
+            case = replace(case, asks=tuple(a for a in case.asks if not _asks_ways(a, person.id)))
+            case, ask, alarm = put(case, Carrying(ways), person.id, where, facts, lasts=ACCEPTANCE_LASTS)
+            effects += [_question(case, person, ask, ways), alarm]
+    return case, tuple(effects)
+
+
+def agreed(case: Case, ask: Ask, ways: tuple[Way, ...], proof: Proof, facts: Facts) -> Done:
+    """The asked person said yes: their words go there, what waited with them."""
+    case = noted(case, WayAnswer(ask.asked, ways, facts.at, how(proof)))
+    told = phrase("Your yes is on record: your words go there, too.")
+    answer = f"{case.name_of(ask.asked)} agreed that their words also go {_in_words(ways)}, {how(proof)}."
+    return Done(case, answer, (Inform(ask.asked, ask.where, told),))
+
+
+def refused(case: Case, ask: Ask, ways: tuple[Way, ...], facts: Facts) -> Done:
+    """The asked person said no: nothing of theirs goes there, and what waited to go does not."""
+    case = noted(case, WayAnswer(ask.asked, ways, facts.at, "their own no", agreed=False))
+    told = phrase("Your no is noted, and the mediator knows: none of your words go there. You can say yes later.")
+    person = case.person(ask.asked)
+    text = f"{case.name_of(ask.asked)} does NOT agree that their words also go {_in_words(ways)}."
+    todo = _what_to_do(case, person, ways) if person else ""
+    return Done(case, f"{text} {todo}".strip(), (Inform(ask.asked, ask.where, told),))
+
+
+def silent(case: Case, ask: Ask, ways: tuple[Way, ...]) -> Done:
+    """They have not answered in time: it stays as it is, and the mediator asks again."""
+    case = noted(case, WayAnswer(ask.asked, ways, ask.expires, "no answer in time", agreed=False))
+    person = case.person(ask.asked)
+    text = f"{case.name_of(ask.asked)} has not answered whether their words may also go {_in_words(ways)}."
+    todo = _what_to_do(case, person, ways) if person else ""
+    return Done(case, "", (Tell(DESK, f"{text} {todo}".strip()),))
+
+
+def ways_standing(case: Case, person: Person) -> str:
+    """What somebody answered to the networks, for the desk; "" where there is nothing to agree to."""
+    wanted = _sorted(needed(case, person.id)) if case.carried is not None else ()
+    if not wanted:
+        return ""
+    no = tuple(way for way in wanted if answered(case, person.id, way) is False)
+    open_ = tuple(way for way in wanted if answered(case, person.id, way) is None)
+    yes = tuple(way for way in wanted if answered(case, person.id, way))
+    last = next((a for a in reversed(case.carried or ()) if case.same_voice(a.person, person.id) and a.agreed), None)
+    parts = [
+        *(
+            [f"agreed that words also go {_in_words(yes)} ({moment(last.at, case.zone)}, {last.how})"]
+            if yes and last
+            else []
+        ),
+        *([f"NOT {_in_words(no)}: said no, or nothing"] if no else []),
+        *([f"not yet {_in_words(open_)}"] if open_ else []),
+    ]
+    return "; ".join(parts)
+
+
+def not_carried(case: Case, person: Person) -> str:
+    """What of somebody's words goes nowhere outside of Matrix for want of a yes, for the board; "" where all goes."""
+    ways = _sorted(missing(case, person.id)) if not case.has_withdrawn(person.id) else ()
+    if not ways:
+        return ""
+    quiet = " (reads the joint room, does not write there)" if any(way.where == JOINT for way in ways) else ""
+    return f"{person.name}, {_in_words(ways)}{quiet}"
+
+
+def _may_decide(case: Case, person: PersonId, ways: Iterable[Way]) -> tuple[Way, ...]:
+    """Those of them that are theirs to decide: of the joint room once they have accepted the agreement to mediate."""
+    return _sorted(way for way in ways if way.where != JOINT or may_join(case, person))
+
+
+def _unanswered(case: Case, person: PersonId) -> frozenset[Way]:
+    return frozenset(way for way in needed(case, person) if answered(case, person, way) is None)
+
+
+def _unasked(case: Case, person: PersonId) -> frozenset[Way]:
+    if case.has_withdrawn(person):
+        return frozenset()
+    asked = {way for ask in case.asks if _asks_ways(ask, person) for way in _ways_of(ask)}
+    return frozenset(_may_decide(case, person, _unanswered(case, person))) - asked
+
+
+def _news(before: Case, after: Case, person: PersonId) -> bool:
+    """Whether something about that person's ways is new."""
+    return _unasked(after, person) != _unasked(before, person) or before.carried is None
+
+
+def _asks_ways(ask: Ask, person: PersonId) -> bool:
+    return ask.asked == person and isinstance(ask.act, Carrying | Accepting)
+
+
+def _ways_of(ask: Ask) -> tuple[Way, ...]:
+    return ask.act.ways if isinstance(ask.act, Carrying | Accepting) else ()
+
+
+def _question(case: Case, person: Person, ask: Ask, ways: tuple[Way, ...]) -> Pose:
+    joint = any(way.where == JOINT for way in ways)
+    title = phrase(
+        "{name}, not everyone reads in Matrix, where words are end-to-end encrypted. May yours also go this way?",
+        name=person.name,
+    )
+    silent_there = phrase("Until you have agreed, you read in {room} and don't write there.", room=label(JOINT, case))
+    private = phrase("Until you have agreed, nothing you write here goes that way.")
+    then = together(
+        [
+            phrase("A yes is kept on record. With a no, none of your words go there; nothing is implied against you."),
+            silent_there if joint else "",
+            private if any(way.where != JOINT for way in ways) else "",
+        ]
+    )
+    return Pose(person.id, ask.where, ask.code, title, ways_text(case, ways), then, ask.expires, of_the_case=False)
+
+
+def _nowhere_to_ask(case: Case, person: Person, ways: tuple[Way, ...]) -> str:
+    return (
+        f"{person.name} has no private room to be asked in whether their words may also go {_in_words(ways)}; until you"
+        f" have their yes, they read the joint room and don't write there: !agreement accepted {person.name}: by"
+        " telephone"
+    )
+
+
+def _what_to_do(case: Case, person: Person, ways: tuple[Way, ...]) -> str:
+    """What helps, for the mediator: none of it happens by itself."""
+    joint = any(way.where == JOINT for way in ways)
+    carried = {way.network for way in ways}
+    others = [p.name for p in case.people if p.endpoint.network in carried and p.id != person.id]
+    meanwhile = (
+        f"{person.name} reads the joint room and does not write there; what they write in private does not go there"
+        if joint
+        else f"What {person.name} writes in private does not go there"
+    )
+    return (
+        f"{meanwhile}. You can talk to them, and ask again (!agreement send); release words of theirs one by one, for"
+        f" a yes to a release shows who reads it, and how; or have {' and '.join(others) or 'whoever it is'} take part"
+        " another way (!channel, or !party remove and !party add with a Matrix id)."
+    )
+
+
+def _in_words(ways: Iterable[Way]) -> str:
+    """For the desk."""
+    found = sorted({(way.where != JOINT, str(CARRIED_BY[way.network])) for way in ways})
+    return " and ".join(
+        f"{way} {'in their private room' if private else 'in the joint room'}" for private, way in found
+    )
+
+
+def _all_needed(case: Case) -> frozenset[tuple[PersonId, Way]]:
+    return frozenset((person.id, way) for person in case.people for way in needed(case, person.id))
+
+
+def _sorted(ways: Iterable[Way]) -> tuple[Way, ...]:
+    return tuple(sorted(ways, key=lambda way: (way.where != JOINT, way.where.id, way.network)))

@@ -1,0 +1,319 @@
+"""Nobody's words go over a network to which they have not agreed; everything else goes on meanwhile (B2)."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies import routing
+from policies.acts import create, take
+from policies.board import NOTHING, case_board
+from policies.case import JOINT, Case, CaseId, Consent, Network, Role
+from policies.commands.opening import NewCase
+from policies.commands.people import AddPerson
+from policies.effects import Decision, Hold, Inform, Pose, Publish, Relay, Resume, Tell
+from policies.message import SignedDevice, Text
+from policies.moderation.agreement import Confidentiality
+from policies.moderation.floor import objection
+from policies.networks.delivery import Cancel, Go, Wait, may_carry, may_go_over, ways_key
+from policies.networks.way import Way
+from policies.outcome import Done
+from policies.people.membership import readers
+from policies.people.ways import missing
+from policies.plan import plan
+from policies.questions.answering import lapse
+from policies.questions.ask import Accepting, Carrying
+from policies.questions.asking import Answer
+from policies.releases.release import Standing
+from tests.policies.builders import AGREEMENT, AT, caucus_of, done, facts, message, named, of_kind, refused
+
+MIA = AddPerson("Mia", Network.MATRIX, "@mia:example.org", Role.MEDIATOR)
+ALICE = AddPerson("Alice", Network.MATRIX, "@alice:example.org", side="Smith")
+DORA = AddPerson("Dora", Network.MATRIX, "@dora:example.org", side="Jones")
+CARL = AddPerson("Carl", Network.EMAIL, "carl@example.net", side="Jones", consent=Consent("Mia", AT, "agreed"))
+BEA = AddPerson("Bea", Network.WHATSAPP, "+34600123456", Role.COUNSEL, "Jones", Consent("Mia", AT, "agreed"))
+KNOWN = replace(facts(), whatsapp=True)
+ON_WHATSAPP = "!party add Bea +34600123456 as counsel on Jones"
+
+
+def created(*people: AddPerson, agreement: bool = True) -> tuple[Case, list[Pose]]:
+    known = replace(facts(None), agreement=AGREEMENT if agreement else None, whatsapp=True)
+    made = create(Case(CaseId("1042"), "x"), NewCase("x", (MIA, *people)), known)
+    assert isinstance(made, Done)
+    return made.case, of_kind(Pose, made.effects)
+
+
+def open_to_all(case: Case) -> Case:
+    return does(does(case, "!open").case, "!mode open").case
+
+
+def does(case: Case, command: str, code: str = "7K5D") -> Done:
+    return done(case, command, replace(KNOWN, code=code))
+
+
+def answers(case: Case, name: str, *, yes: bool = True) -> Done:
+    """Somebody answers the one question that is put to them."""
+    person = named(case, name)
+    [ask] = [a for a in case.asks if a.asked == person.id]
+    given = Answer(ask.code, yes, person.id, ask.where, SignedDevice())
+    outcome = take(case, given, replace(KNOWN, by=person.id))
+    assert isinstance(outcome, Done), outcome
+    return outcome
+
+
+def asked(case: Case, name: str) -> list[object]:
+    return [a.act for a in case.asks if a.asked == named(case, name).id]
+
+
+def all_accepted(*people: AddPerson) -> Case:
+    case, _ = created(*people)
+    for person in people:
+        case = answers(case, person.name).case
+    return open_to_all(case)
+
+
+def speaks(case: Case, name: str, where: str | None = None) -> Decision:
+    to = caucus_of(case, where) if where else JOINT
+    return routing.decide(case, message(case, name, to, Text("words")), facts(None))
+
+
+def test_the_agreement_shows_by_which_networks_words_go_and_nobody_is_asked_twice() -> None:
+    case, questions = created(ALICE, DORA, CARL)
+    assert len(questions) == 3
+    [hers] = [q for q in questions if q.to == named(case, "Alice").id]
+    assert "What is said in EVERYONE · 1042 also goes by mail" in hers.words
+    assert "Carl" not in hers.words
+    [doras] = [q for q in questions if q.to == named(case, "Dora").id]
+    assert "What is said in PRIVATE with mediator · 1042 also goes by mail" in doras.words
+    for name in ("Alice", "Dora", "Carl"):
+        outcome = answers(case, name)
+        case = outcome.case
+        assert of_kind(Pose, outcome.effects) == []
+    assert [missing(case, person.id) for person in case.people] == [frozenset()] * 4
+    assert case.asks == ()
+    assert objection(open_to_all(case), named(case, "Alice").id, JOINT) is None
+
+
+def test_in_a_case_that_is_all_in_matrix_nothing_is_said_of_networks() -> None:
+    _, questions = created(ALICE, DORA)
+    assert [q.words for q in questions] == [AGREEMENT.words] * 2
+
+
+def test_somebody_who_is_added_before_an_answer_makes_it_one_question_still() -> None:
+    case, [first] = created(ALICE)
+    outcome = does(case, "!party add Carl carl@example.net on Jones", "8MM8")
+    [again] = [q for q in of_kind(Pose, outcome.effects) if q.to == first.to]
+    assert "by mail" in again.words
+    assert len(asked(outcome.case, "Alice")) == 1
+    late = take(outcome.case, Answer(first.code, True, first.to, first.conversation, SignedDevice()), KNOWN)
+    assert again.code == first.code or not isinstance(late, Done)
+    assert asked(answers(outcome.case, "Alice").case, "Alice") == []
+
+
+def test_a_network_that_comes_later_is_asked_about_by_itself() -> None:
+    case = all_accepted(ALICE, DORA)
+    outcome = does(case, ON_WHATSAPP)
+    short = [q for q in of_kind(Pose, outcome.effects) if "this is the agreement" not in q.title]
+    assert {q.to for q in short} == {named(case, "Alice").id, named(case, "Dora").id}
+    assert all("by WhatsApp" in q.words and AGREEMENT.text not in q.words for q in short)
+    # Bea reads nothing yet, so nobody is kept from speaking.
+    assert objection(outcome.case, named(case, "Alice").id, JOINT) is None
+
+
+def with_bea() -> Case:
+    """All had accepted; then Bea came in by WhatsApp, and has accepted too."""
+    case = does(all_accepted(ALICE, DORA), ON_WHATSAPP).case
+    case = does(case, "!consent Bea: agreed").case
+    return answers(case, "Bea").case
+
+
+def test_until_they_agree_they_read_and_do_not_speak_and_are_told_why() -> None:
+    case = with_bea()
+    alice = named(case, "Alice")
+    assert alice.id in readers(case, JOINT)
+    assert [room.levels.users[alice.id] for room in plan(case) if room.conversation == JOINT] == [-1]
+    decision = speaks(case, "Alice")
+    assert of_kind(Hold, decision.effects)
+    assert not of_kind(Relay, decision.effects)
+    [told] = of_kind(Inform, decision.effects)
+    assert "not agreed that it also goes by WhatsApp" in told.text
+    assert told.conversation == caucus_of(case, "Smith")
+
+
+def test_a_yes_lets_them_speak_again_and_what_waited_goes() -> None:
+    outcome = answers(with_bea(), "Alice")
+    assert Resume(ways_key(outcome.case)) in outcome.effects
+    decision = speaks(outcome.case, "Alice")
+    assert [r.to for r in of_kind(Relay, decision.effects)] == [named(outcome.case, "Bea").id]
+    assert "agreed that their words also go by WhatsApp" in outcome.answer
+
+
+def test_what_the_mediator_and_those_who_agreed_say_goes_meanwhile() -> None:
+    case = with_bea()
+    bea = named(case, "Bea").id
+    assert may_carry(case, named(case, "Mia").id, JOINT, bea) == Go()
+    assert may_carry(case, None, JOINT, bea) == Go()
+    assert isinstance(may_carry(case, named(case, "Alice").id, JOINT, bea), Wait)
+    agreed = answers(case, "Dora").case
+    assert may_carry(agreed, named(case, "Dora").id, JOINT, bea) == Go()
+
+
+def test_the_private_room_of_a_side_follows_the_same_rule_for_each_of_its_people() -> None:
+    case = with_bea()
+    decision = speaks(case, "Dora", "Jones")
+    [relay] = of_kind(Relay, decision.effects)
+    assert isinstance(may_go_over(case, relay), Wait)
+    assert may_go_over(answers(case, "Dora").case, relay) == Go()
+    no = answers(case, "Dora", yes=False).case
+    assert isinstance(may_go_over(no, relay), Cancel)
+    # She speaks with her mediator all the same.
+    assert objection(no, named(no, "Dora").id, caucus_of(no, "Jones")) is None
+
+
+def test_a_yes_for_everyones_room_is_none_for_the_private_one() -> None:
+    case = all_accepted(ALICE, CARL)
+    outcome = does(case, "!party add Eve eve@example.net as counsel on Smith")
+    [question] = [q for q in of_kind(Pose, outcome.effects) if q.to == named(case, "Alice").id]
+    assert "PRIVATE with mediator" in question.words
+    assert "EVERYONE" not in question.words
+
+
+def test_a_no_changes_nothing_else_and_the_mediator_hears_what_helps() -> None:
+    before = with_bea()
+    outcome = answers(before, "Alice", yes=False)
+    assert "does NOT agree" in outcome.answer
+    assert "release words of theirs one by one" in outcome.answer
+    assert (outcome.case.people, outcome.case.floor) == (before.people, before.floor)
+    assert objection(outcome.case, named(before, "Alice").id, JOINT)
+    # Nothing asks her again by itself; the mediator does.
+    assert asked(does(outcome.case, "!status").case, "Alice") == []
+    again = does(outcome.case, "!agreement send")
+    assert [type(act) for act in asked(again.case, "Alice")] == [Carrying]
+    assert objection(answers(again.case, "Alice").case, named(before, "Alice").id, JOINT) is None
+
+
+def test_silence_is_a_no() -> None:
+    case = with_bea()
+    [ask] = [a for a in case.asks if a.asked == named(case, "Alice").id]
+    over = lapse(case, ask)
+    assert "has not answered" in of_kind(Tell, over.effects)[0].text
+    assert objection(over.case, ask.asked, JOINT)
+    assert asked(does(over.case, "!status").case, "Alice") == []
+
+
+def test_the_board_and_the_agreement_show_who_is_not_carried() -> None:
+    case = with_bea()
+    shown = case_board(case, NOTHING, at=AT).text
+    assert "Words not carried: Alice, by WhatsApp in the joint room (reads the joint room" in shown
+    assert "Alice agree to a network" in shown or "agree to a network that carries their words" in shown
+    assert "Alice: not yet by WhatsApp in the joint room" in does(case, "!agreement").answer
+
+
+def test_what_was_agreed_on_paper_counts_like_an_answer() -> None:
+    case = with_bea()
+    outcome = does(case, "!agreement accepted Alice: by telephone on 3 May")
+    assert "Alice: agreed that words also go by WhatsApp in the joint room" in outcome.answer
+    assert asked(outcome.case, "Alice") == []
+    assert "need not" in refused(outcome.case, "!agreement accepted Alice: again")
+
+
+def test_what_is_accepted_on_paper_in_a_case_file_covers_all_who_stand_in_it() -> None:
+    given = Consent("Mia", AT, "signed")
+    case, questions = created(replace(ALICE, accepted=given), replace(CARL, accepted=given))
+    assert questions == []
+    assert not missing(case, named(case, "Alice").id)
+
+
+def test_who_has_no_private_room_is_the_mediators_to_ask() -> None:
+    case = all_accepted(ALICE, DORA)
+    case = does(case, "!party add Olga @olga:example.org as expert").case
+    case = does(case, "!agreement accepted Olga: on paper").case
+    outcome = does(case, ON_WHATSAPP)
+    [told] = [t.text for t in of_kind(Tell, outcome.effects) if "Olga" in t.text]
+    assert "has no private room to be asked in" in told
+    assert not [t for t in of_kind(Tell, does(outcome.case, "!status").effects) if "Olga has no" in t.text]
+
+
+def test_without_an_agreement_it_is_a_question_of_its_own() -> None:
+    case, questions = created(ALICE, CARL, agreement=False)
+    [question] = questions
+    assert question.to == named(case, "Alice").id
+    assert "may yours also go this way" in question.title.lower()
+    case = open_to_all(case)
+    assert objection(case, question.to, JOINT)
+    assert objection(case, named(case, "Carl").id, JOINT) is None
+    assert "Alice: not yet by mail" in does(case, "!agreement").answer
+    assert objection(answers(case, "Alice").case, question.to, JOINT) is None
+
+
+def test_a_case_of_before_goes_on_and_asks_about_what_is_new_alone() -> None:
+    case = replace(all_accepted(ALICE, DORA, CARL), carried=None)
+    assert objection(case, named(case, "Alice").id, JOINT) is None
+    assert does(case, "!status").case.carried is None
+    assert asked(does(case, "!party add Fay fay@example.net as counsel on Jones").case, "Alice") == []
+    outcome = does(case, ON_WHATSAPP)
+    [act] = asked(outcome.case, "Alice")
+    assert act == Carrying((Way(JOINT, Network.WHATSAPP),))
+    alice = named(outcome.case, "Alice").id
+    assert may_carry(outcome.case, alice, JOINT, named(outcome.case, "Carl").id) == Go()
+
+
+def test_an_unanswered_agreement_of_before_is_shown_anew_once_a_network_comes() -> None:
+    case, _ = created(ALICE)
+    case = replace(case, carried=None, asks=tuple(replace(a, act=Accepting()) for a in case.asks))
+    outcome = does(case, "!party add Carl carl@example.net on Jones")
+    [act] = asked(outcome.case, "Alice")
+    assert isinstance(act, Accepting)
+    assert Way(JOINT, Network.EMAIL) in act.ways
+
+
+def test_what_is_released_goes_by_its_authors_yes_to_the_network_shown() -> None:
+    case = answers(with_bea(), "Alice", yes=False).case
+    alice = named(case, "Alice")
+    own = caucus_of(case, "Smith")
+    known = replace(KNOWN, by=alice.id, where=own, code="9PP9")
+    from policies.commands.release import SubmitWords
+
+    submitted = SubmitWords("a date in June").perform(case, known)
+    assert isinstance(submitted, Done)
+    [question] = of_kind(Pose, submitted.effects)
+    assert "Bea (counsel, by WhatsApp)" in question.then
+    case = answers(submitted.case, "Alice").case
+    shown = does(case, f"!release {case.releases[-1].id}", "6QQ6")
+    released = does(shown.case, "yes 6QQ6")
+    assert released.case.releases[-1].standing is Standing.RELEASED
+    to_bea = [p for p in of_kind(Publish, released.effects) if p.to == named(case, "Bea").id]
+    assert [may_go_over(released.case, p) for p in to_bea] == [Go()]
+    assert to_bea[0].over == {Network.WHATSAPP}
+    # Should Bea take part another way by then, that was not shown.
+    unlike = replace(to_bea[0], over=frozenset())
+    assert isinstance(may_go_over(released.case, unlike), Cancel)
+
+
+@pytest.mark.parametrize("mode", [Confidentiality.SHARE, Confidentiality.OPEN])
+def test_no_confidentiality_lets_words_pass_over_a_network_that_was_refused(mode: Confidentiality) -> None:
+    from policies.names import ReleaseId
+    from policies.releases.release import Release
+    from policies.releases.releasing import _need_not_agree
+
+    case = with_bea()
+    agreement = replace(AGREEMENT, confidentiality=mode)
+    accepted = tuple(replace(a, sha256=agreement.sha256) for a in case.acceptances)
+    case = replace(case, agreements=(agreement,), acceptances=accepted)
+    alice = named(case, "Alice").id
+    release = Release(ReleaseId("R1"), alice, None, "x", False, caucus_of(case, "Smith"), JOINT, Standing.ASKED, AT)
+    assert not _need_not_agree(case, release)
+    assert _need_not_agree(answers(case, "Alice").case, release)
+
+
+def test_who_goes_to_another_side_takes_the_joint_answers_along() -> None:
+    case = all_accepted(ALICE, DORA, CARL)
+    old = named(case, "Alice").id
+    moved = does(does(case, "!party side Alice on Brown").case, "yes 7K5D").case
+    new = named(moved, "Alice").id
+    assert new != old
+    assert not missing(moved, new)
+
+
+def test_the_mediators_room_and_the_triage_desk_ask_nobody() -> None:
+    case = replace(with_bea(), id=CaseId("mediators"))
+    assert not missing(case, named(case, "Alice").id)
