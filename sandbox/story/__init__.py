@@ -32,6 +32,7 @@ async def play(
     await moderation.the_joint_room_is_locked(cast)
     await moderation.alice_pauses(cast)
     await telephone.bea_is_asked(cast)
+    await telephone.the_others_are_asked(cast)
     await telephone.bea_in_private(cast)
     await telephone.bea_with_everyone(cast)
     await telephone.somebody_unknown(cast)

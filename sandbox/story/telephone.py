@@ -26,6 +26,22 @@ async def bea_is_asked(cast: Cast) -> None:
     stage.proved("It is the template that Meta has approved: it says nothing of the case")
 
 
+async def the_others_are_asked(cast: Cast) -> None:
+    """What somebody says goes by WhatsApp with their own yes alone."""
+    stage, alice, carl = cast.stage, cast.alice, cast.carl
+    stage.scene("May your words go by WhatsApp?")
+    asked = (await stage.hears(alice, cast.hers, "May yours also go this way?")).body or ""
+    stage.show(cast.hers.title, "the bot", asked)
+    await stage.post(alice, cast.hers, f"yes {cast.code_in(asked)}")
+    await stage.told_at_the_desk("Alice agreed that their words also go by WhatsApp in the joint room")
+    question = await carl.is_mailed(cast.his, "May yours also go this way?")
+    carl.show(question, "…")
+    await carl.answers(cast.his, f"yes {cast.code_in(question.text)}")
+    await stage.told_at_the_desk("Carl agreed that their words also go by WhatsApp in the joint room")
+    noted = await carl.is_mailed(cast.his, "your words go there, too")
+    carl.show(noted, "…")
+
+
 async def bea_in_private(cast: Cast) -> None:
     """What she writes to the private number is her private room's."""
     stage, mia, bea, beas = cast.stage, cast.mia, cast.bea, cast.beas

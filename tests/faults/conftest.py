@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.agreed import everybody_agreed
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _agreed() -> Iterator[None]:
     with everybody_agreed():
         yield

@@ -10,10 +10,12 @@ from policies.board import NOTHING, case_board
 from policies.case import JOINT, Case, CaseId, Consent, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
+from policies.commands.release import SubmitWords
 from policies.effects import Decision, Hold, Inform, Pose, Publish, Relay, Resume, Tell
 from policies.message import SignedDevice, Text
 from policies.moderation.agreement import Confidentiality
 from policies.moderation.floor import objection
+from policies.names import ReleaseId
 from policies.networks.delivery import Cancel, Go, Wait, may_carry, may_go_over, ways_key
 from policies.networks.way import Way
 from policies.outcome import Done
@@ -23,7 +25,8 @@ from policies.plan import plan
 from policies.questions.answering import lapse
 from policies.questions.ask import Accepting, Carrying
 from policies.questions.asking import Answer
-from policies.releases.release import Standing
+from policies.releases.release import Release, Standing
+from policies.releases.releasing import _need_not_agree
 from tests.policies.builders import AGREEMENT, AT, caucus_of, done, facts, message, named, of_kind, refused
 
 MIA = AddPerson("Mia", Network.MATRIX, "@mia:example.org", Role.MEDIATOR)
@@ -115,7 +118,7 @@ def test_a_network_that_comes_later_is_asked_about_by_itself() -> None:
     short = [q for q in of_kind(Pose, outcome.effects) if "this is the agreement" not in q.title]
     assert {q.to for q in short} == {named(case, "Alice").id, named(case, "Dora").id}
     assert all("by WhatsApp" in q.words and AGREEMENT.text not in q.words for q in short)
-    # Bea reads nothing yet, so nobody is kept from speaking.
+    # Bea reads nothing there yet, so nobody is kept from speaking.
     assert objection(outcome.case, named(case, "Alice").id, JOINT) is None
 
 
@@ -271,8 +274,6 @@ def test_what_is_released_goes_by_its_authors_yes_to_the_network_shown() -> None
     alice = named(case, "Alice")
     own = caucus_of(case, "Smith")
     known = replace(KNOWN, by=alice.id, where=own, code="9PP9")
-    from policies.commands.release import SubmitWords
-
     submitted = SubmitWords("a date in June").perform(case, known)
     assert isinstance(submitted, Done)
     [question] = of_kind(Pose, submitted.effects)
@@ -291,10 +292,6 @@ def test_what_is_released_goes_by_its_authors_yes_to_the_network_shown() -> None
 
 @pytest.mark.parametrize("mode", [Confidentiality.SHARE, Confidentiality.OPEN])
 def test_no_confidentiality_lets_words_pass_over_a_network_that_was_refused(mode: Confidentiality) -> None:
-    from policies.names import ReleaseId
-    from policies.releases.release import Release
-    from policies.releases.releasing import _need_not_agree
-
     case = with_bea()
     agreement = replace(AGREEMENT, confidentiality=mode)
     accepted = tuple(replace(a, sha256=agreement.sha256) for a in case.acceptances)
