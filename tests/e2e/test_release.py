@@ -87,7 +87,7 @@ async def test_nothing_binds_but_a_proven_answer_and_then_everything_arrives(
     await desk.ask("!mode open", "The joint room is open now")
 
     # The agreement: word for word, in private; only a proven yes with its code opens the joint room.
-    asked, code = await question(alice, hers, "this is the agreement to mediate")
+    asked, code = await question(alice, hers, "also goes by mail")  # as it stands since Carl is there
     await nothing_counts(alice, thief, hers, code, asked)
     assert joint not in [room.room_id for room in await alice.rooms()]
     await alice.text(hers, f"Yes, {code.lower()}.")
