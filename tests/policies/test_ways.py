@@ -11,6 +11,11 @@ from policies.case import JOINT, Case, CaseId, Consent, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.release import SubmitWords
+from policies.documents.beside import beside_for
+from policies.documents.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents.document import Consent as DocumentConsent
+from policies.documents.enclosing import not_carried
+from policies.documents.files import Kind
 from policies.effects import Decision, Hold, Inform, Pose, Publish, Relay, Resume, Tell
 from policies.message import SignedDevice, Text
 from policies.moderation.agreement import Confidentiality
@@ -314,3 +319,25 @@ def test_who_goes_to_another_side_takes_the_joint_answers_along() -> None:
 def test_the_mediators_room_and_the_triage_desk_ask_nobody() -> None:
     case = replace(with_bea(), id=CaseId("mediators"))
     assert not missing(case, named(case, "Alice").id)
+
+
+def test_a_document_goes_as_a_copy_where_its_owners_words_go_or_by_their_yes_to_it() -> None:
+    case = with_bea()
+    dora, bea = named(case, "Dora"), named(case, "Bea")
+    blob = Kept(BlobId("b"), "0" * 64, 9)
+    version = Version(1, Label.CAUCUS, Kind.PDF, "application/pdf", AT, blob, blob, pages=1)
+    paper = Document(DocumentId("D1"), dora.id, caucus_of(case, "Jones"), "plan.pdf", (version,))
+    assert "by WhatsApp" in str(not_carried(case, paper, version, bea))
+    assert not_carried(answers(case, "Dora").case, paper, version, bea) is None
+    given = DocumentConsent("0" * 64, bea.id, Action.DOWNLOAD, AT, "encrypted", Network.WHATSAPP)
+    assert not_carried(case, replace(paper, consents=(given,)), version, bea) is None
+    by_mail = replace(given, over=Network.EMAIL)
+    assert not_carried(case, replace(paper, consents=(by_mail,)), version, bea)
+
+
+def test_what_is_written_beside_a_file_goes_where_words_go() -> None:
+    case = with_bea()
+    dora, bea, own = named(case, "Dora").id, named(case, "Bea"), caucus_of(case, "Jones")
+    assert beside_for(case, dora, own, bea, "look at page 3") == "What Dora wrote beside it does not go by WhatsApp."
+    assert beside_for(answers(case, "Dora").case, dora, own, bea, "look at page 3") == "look at page 3"
+    assert beside_for(case, named(case, "Mia").id, own, bea, "look at page 3") == "look at page 3"
