@@ -156,7 +156,7 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
     anew = [p for p in ways.to_show_anew(after) if p not in newcomers]
     after, asked = asked_to_accept(after, [*newcomers, *anew], facts)
     after, more = ways.asked_about_ways(after, ways.to_ask(before, after), facts)
-    asked = (*asked, *more)
+    asked = (*asked, *more, *ways.left_unanswered(before, after))
     after, later = awaited(after, invited(before, after), facts.at)
     later = (*later, *left_alone(before, after, facts.at))
     return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked, *later))

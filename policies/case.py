@@ -290,6 +290,8 @@ class Case:
     acceptances: tuple[Acceptance, ...] = ()
     carried: tuple[WayAnswer, ...] | None = None
     """What people answered to the networks that carry their words; None: nobody was asked yet, in a case of before."""
+    former: tuple[Participation, ...] = ()
+    """The seats of those who left: what they wrote may be on its way still, and their documents stay."""
     floor: Floor = AT_FIRST
     rules: Rulebook = IN_FORCE
     """Those of the joint room."""

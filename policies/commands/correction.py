@@ -128,7 +128,8 @@ def _own_acts(before: Case, after: Case, who: PersonId, new: PersonId) -> Case:
     old = before.ids_of(who)
     accepted = tuple(replace(a, person=new) if a.person == who else a for a in before.acceptances)
     pauses = tuple(replace(pause, person=new) if pause.person in old else pause for pause in before.pauses)
-    carried = before.carried and tuple(replace(a, person=new) if a.person in old else a for a in before.carried)
+    # The old answers stay: what was written on the former side may be on its way still.
+    carried = before.carried and (*before.carried, *(replace(a, person=new) for a in before.carried if a.person in old))
     floor = moved_on_the_floor(before.floor, old, new)
     return replace(after, acceptances=accepted, carried=carried, pauses=pauses, phase=before.phase, floor=floor)
 

@@ -164,6 +164,7 @@ def removed(case: Case, person: Person) -> Outcome:
         without_person(case, person.id) if alone else case,
         people=tuple(p for p in case.people if p.id != person.id),
         participations=tuple(p for p in case.participations if p.person != person.id),
+        former=(*case.former, *case.roles(person.id)),
         asks=tuple(a for a in case.asks if a.asked != person.id),
         floor=without(case, person.id) if alone else case.floor,
     )

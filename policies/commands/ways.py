@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId
+from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId, caucus
 from policies.effects import Effect, Inform, Pose, Tell
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS
 from policies.networks.way import CARRIED_BY, Way, WayAnswer
 from policies.outcome import Done, Facts
-from policies.people.membership import caucuses_of, may_join
+from policies.people.membership import caucuses_of, may_join, seated
 from policies.people.ways import answered, missing, needed, shown_ways
 from policies.plan import label
 from policies.questions.ask import Accepting, Ask, Carrying
@@ -68,8 +68,24 @@ def begun(before: Case, after: Case, facts: Facts) -> Case:
     if after.carried is not None or _all_needed(before) == _all_needed(after):
         return after
     stood = ((person.id, _may_decide(before, person.id, shown_ways(before, person.id))) for person in before.people)
-    answers = (WayAnswer(person, ways, facts.at, _BEFORE) for person, ways in stood if ways)
+    left = ((person, _all_there_were(before)) for person in _who_left(before))
+    answers = (WayAnswer(person, ways, facts.at, _BEFORE) for person, ways in (*stood, *left) if ways)
     return replace(after, carried=tuple(answers))
+
+
+def left_unanswered(before: Case, after: Case) -> tuple[Tell, ...]:
+    """The desk is told of whoever left without an answer, or went to another side: what waited for it goes nowhere."""
+    gone = (person for person in before.voices() if after.living(person.id) is None)
+    unanswered = ((one, _may_decide(before, one.id, _unanswered(before, one.id))) for one in gone)
+    return tuple(
+        Tell(
+            DESK,
+            f"{one.name} had not said whether their words may also go {_in_words(ways)}. What of theirs waited for that"
+            " until now, if anything did, does not go there any more.",
+        )
+        for one, ways in unanswered
+        if ways
+    )
 
 
 def to_ask(before: Case, after: Case) -> list[Person]:
@@ -243,6 +259,19 @@ def _in_words(ways: Iterable[Way]) -> str:
 
 def _all_needed(case: Case) -> frozenset[tuple[PersonId, Way]]:
     return frozenset((person.id, way) for person in case.people for way in needed(case, person.id))
+
+
+def _who_left(case: Case) -> tuple[PersonId, ...]:
+    """Everybody who was in the case and is not any more. Every id that it gives out is a number."""
+    given = (PersonId(f"p{number}") for number in range(1, case.made + 1))
+    return tuple(person for person in given if case.living(person) is None)
+
+
+def _all_there_were(case: Case) -> tuple[Way, ...]:
+    """Every way of every room: where those sat who left before that was written down, nobody knows."""
+    rooms = (JOINT, *(caucus(side.id) for side in case.sides))
+    bridged = ((room, p) for p in case.people for room in rooms if p.endpoint.is_bridged and p.id in seated(case, room))
+    return _sorted({Way(room, person.endpoint.network) for room, person in bridged})
 
 
 def _sorted(ways: Iterable[Way]) -> tuple[Way, ...]:

@@ -83,6 +83,8 @@ def may_carry(case: Case, author: PersonId | None, conversation: Conversation, t
     way = CARRIED_BY[reader.endpoint.network]
     if agreed is False:
         return Cancel(f"its author does not agree that it goes {way}")
+    if author is not None and case.living(author) is None:
+        return Cancel(f"its author left without saying whether it may go {way}")
     return Wait(f"its author has not agreed yet that it goes {way}", ways_key(case))
 
 

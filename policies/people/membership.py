@@ -49,6 +49,12 @@ def seated(case: Case, conversation: Conversation) -> frozenset[PersonId]:
     return frozenset(p.person for p in case.participations if _reads(p, conversation))
 
 
+def has_sat(case: Case, person: PersonId, conversation: Conversation) -> bool:
+    """Whether somebody is seated there by one of their channels, or was when they left."""
+    seats = (*case.participations, *case.former)
+    return any(case.same_voice(seat.person, person) and _reads(seat, conversation) for seat in seats)
+
+
 def bridged_readers(case: Case, conversation: Conversation) -> tuple[Person, ...]:
     """Those of them who read it outside Matrix, each over a channel of their own."""
     there = readers(case, conversation)

@@ -7,13 +7,15 @@
 Mediators agree by bringing people in. Somebody with two channels is one mind: what they answered on one holds for both.
 Nobody agrees to their own channel here: that is a consent of its own (`Endpoint.content_consent`), and what they write
 came over it. What is released is agreed to by itself, with its words.
+
+Whoever left can't be asked any more: what they had answered stands for what they wrote, and what they had not is a no.
 """
 
 from __future__ import annotations
 
-from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId, Sort, caucus
+from policies.case import DESK, JOINT, STAFF, Case, Conversation, Network, Person, PersonId, Sort, caucus
 from policies.networks.way import Way
-from policies.people.membership import bridged_readers, seated
+from policies.people.membership import bridged_readers, has_sat, seated
 
 
 def shown_ways(case: Case, person: PersonId) -> frozenset[Way]:
@@ -30,7 +32,7 @@ def needed(case: Case, person: PersonId) -> frozenset[Way]:
 def answered(case: Case, person: PersonId, way: Way) -> bool | None:
     """What somebody answered last about a way; None: nothing yet. A case of before this was asked is taken for agreed
     until its ways change (`policies.commands.ways`)."""
-    if case.carried is None or case.sort is not Sort.CASE or case.is_staff(person):
+    if case.carried is None or case.sort is not Sort.CASE or _mediates(case, person):
         return True
     about = (answer for answer in reversed(case.carried) if way in answer.ways)
     return next((answer.agreed for answer in about if case.same_voice(answer.person, person)), None)
@@ -43,7 +45,7 @@ def missing(case: Case, person: PersonId) -> frozenset[Way]:
 
 def way_to(case: Case, author: PersonId, where: Conversation, network: Network) -> Way:
     """As what words of an author's go to a reader of a room: within their own, or among the others of the case."""
-    return Way(where if author in seated(case, where) else JOINT, network)
+    return Way(where if has_sat(case, author, where) else JOINT, network)
 
 
 def carries(case: Case, author: PersonId | None, where: Conversation, to: PersonId) -> bool | None:
@@ -70,6 +72,12 @@ def kept_from_speaking(case: Case, person: PersonId) -> frozenset[Network]:
     """Over which networks the joint room is read now, to which somebody has not agreed: they read there meanwhile."""
     there = frozenset(reader.id for reader in bridged_readers(case, JOINT))
     return not_agreed(case, person, JOINT, there) if there else frozenset()
+
+
+def _mediates(case: Case, person: PersonId) -> bool:
+    """Whether they are a mediator, or were one when they left."""
+    seats = case.roles(person) if case.person(person) else (seat for seat in case.former if seat.person == person)
+    return any(seat.role in STAFF for seat in seats)
 
 
 def _ways(case: Case, person: PersonId, *, but: PersonId | None) -> frozenset[Way]:

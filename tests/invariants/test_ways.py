@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from policies import routing
 from policies.acts import create, perform, take
-from policies.case import JOINT, Case, CaseId, Consent, Conversation, Network, Person, Role
+from policies.case import JOINT, Case, CaseId, Consent, Conversation, Network, Person, PersonId, Role
 from policies.commands.form import Misunderstood
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
@@ -24,9 +24,10 @@ from policies.commands.vocabulary import parse
 from policies.due import decide_due
 from policies.effects import Effect, Pose, Publish, Relay
 from policies.message import SignedDevice, Text
-from policies.networks.delivery import Go
+from policies.networks.delivery import Go, Wait, may_go_over
 from policies.outcome import Done, Facts
-from policies.people.membership import bridged_readers, caucuses_of
+from policies.people.membership import bridged_readers, caucuses_of, seated
+from policies.people.ways import carries
 from policies.plan import label
 from policies.questions.ask import Accepting, Ask, Carrying, Consenting
 from policies.questions.asking import Answer
@@ -51,7 +52,9 @@ WAYS = {"by mail": Network.EMAIL, "by WhatsApp": Network.WHATSAPP}
 STEPS = st.one_of(
     st.tuples(st.just("add"), st.sampled_from(tuple(LATER))),
     st.tuples(st.sampled_from(("yes", "yes", "no", "silence", "joint", "private", "submit")), st.sampled_from(NAMES)),
-    st.tuples(st.sampled_from(("release", "switch", "again", "leave")), st.just("Carl")),
+    st.tuples(st.sampled_from(("release", "switch", "again")), st.just("Carl")),
+    st.tuples(st.just("leave"), st.sampled_from(("Carl", "Alice", "Dora"))),
+    st.tuples(st.just("side"), st.sampled_from(("Alice", "Dora"))),
 )
 
 
@@ -120,7 +123,7 @@ class History:
 
     def judge(self, letter: Relay | Publish) -> None:
         release = self.case.release(letter.release) if isinstance(letter, Publish) else None
-        author = release.author if release else getattr(letter, "author", None)
+        author = author_of(self.case, letter)
         reader = self.case.person(letter.to or "")  # type: ignore[arg-type]
         if author is None or reader is None or self.case.is_staff(author):
             return
@@ -136,7 +139,7 @@ class History:
 
     # --- the steps
 
-    def step(self, what: str, name: str) -> None:  # noqa: C901 (one arm a step)
+    def step(self, what: str, name: str) -> None:  # noqa: C901, PLR0912 (one arm a step)
         person = self.person(name)
         match what:
             case "add" if person is None:
@@ -168,8 +171,14 @@ class History:
             case "again":
                 self.mediator("!agreement send")
             case "leave" if person:
-                self.mediator("!party remove Carl")
+                self.mediator(f"!party remove {name}")
                 self.answer(self.case.people[0], yes=True)
+            case "side" if person:
+                self.mediator(f"!party side {name} on Brown")
+                self.answer(self.case.people[0], yes=True)
+                moved = self.person(name)
+                if moved and moved.id != person.id:  # What they had agreed to is theirs.
+                    self.agreed[moved.id] = set(self.agreed.get(person.id, set()))
 
     def answer(self, person: Person, *, yes: bool) -> None:
         for ask in [a for a in self.case.asks if a.asked == person.id]:
@@ -197,6 +206,20 @@ class History:
         self.take_in(decision.effects)
 
 
+def forgotten(history: History) -> list[Relay | Publish]:
+    """What waits for the answer of somebody who is not there to give it."""
+    case = history.case
+    gone = [one for one in history.waits if one.to and (who := author_of(case, one)) and case.living(who) is None]
+    return [one for one in gone if isinstance(may_go_over(case, one), Wait)]
+
+
+def author_of(case: Case, letter: Relay | Publish) -> PersonId | None:
+    if isinstance(letter, Relay):
+        return letter.author
+    release = case.release(letter.release)
+    return release.author if release else None
+
+
 def shown_in(words: str) -> set[tuple[str, Network]]:
     """What the words of a question say that goes where."""
     rooms = re.findall(r"What is said in ([^.]+? · 1042) also goes ([^.]+)\.", words)
@@ -214,10 +237,12 @@ def played(steps: list[tuple[str, str]], *, agreement: bool) -> History:
 def test_nobodys_words_leave_over_a_network_to_which_they_have_not_agreed(
     steps: list[tuple[str, str]], agreement: bool
 ) -> None:
-    assert played(steps, agreement=agreement).wrong == []
+    history = played(steps, agreement=agreement)
+    assert history.wrong == []
+    assert forgotten(history) == []
 
 
-@given(st.lists(STEPS.filter(lambda step: step[0] != "leave"), max_size=12), st.booleans())
+@given(st.lists(STEPS.filter(lambda step: step[0] not in {"leave", "side"}), max_size=12), st.booleans())
 def test_once_all_have_agreed_all_arrives_with_all(steps: list[tuple[str, str]], agreement: bool) -> None:
     history = played([*steps, *(("add", name) for name in LATER)], agreement=agreement)
     for _ in range(3):
@@ -267,3 +292,20 @@ def test_a_release_whose_question_does_not_show_the_networks_is_caught(monkeypat
     assert (found.wrong, found.left) == ([], [("Alice", "Bea")])
     monkeypatch.setattr("policies.releases.releasing.audience_names", lambda *_: verbatim("Mia, Dora, Bea"))
     assert played(history, agreement=True).wrong
+
+
+LEFT = [*ALL_IN, ("add", "Eve"), ("private", "Alice"), ("leave", "Alice")]
+
+
+def test_words_that_wait_for_somebody_who_left_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forgotten(played(LEFT, agreement=True)) == []
+    monkeypatch.setattr("policies.networks.delivery.may_carry", lambda *said: Go() if carries(*said) else Wait("", ""))
+    assert forgotten(played(LEFT, agreement=True))
+
+
+@pytest.mark.parametrize("step", ["leave", "side"])
+def test_a_no_that_ends_with_its_room_is_caught(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = [*ALL_IN, ("yes", "Alice"), ("add", "Eve"), ("private", "Alice"), ("no", "Alice"), (step, "Alice")]
+    assert played(history, agreement=True).wrong == []
+    monkeypatch.setattr("policies.people.ways.has_sat", lambda case, who, where: who in seated(case, where))
+    assert played([*history, ("yes", "Eve")], agreement=True).wrong

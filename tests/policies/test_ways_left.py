@@ -1,0 +1,111 @@
+"""What somebody wrote who is no more in the case goes where they had agreed that it goes, and waits for nobody (B2)."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies import routing
+from policies.acts import take
+from policies.case import DESK, JOINT, Case, Network, PersonId
+from policies.effects import Relay, Resume, Tell
+from policies.message import SignedDevice, Text
+from policies.networks.delivery import Cancel, Go, Wait, may_go_over, ways_key
+from policies.networks.way import Way
+from policies.outcome import Done
+from policies.people.ways import missing
+from policies.questions.asking import Answer
+from tests.policies.builders import caucus_of, message, named, of_kind
+from tests.policies.test_ways import ALICE, CARL, DORA, KNOWN, all_accepted, answers, does
+
+EVE = "!party add Eve eve@example.net as counsel on Smith"
+
+
+def wrote(case: Case, name: str, where: str) -> tuple[Case, Relay]:
+    """What somebody wrote in a private room, on its way to the one who reads there by mail."""
+    said = message(case, name, caucus_of(case, where), Text("words"), SignedDevice())
+    decision = routing.decide(case, said, replace(KNOWN, by=said.author, where=said.conversation))
+    [relay] = of_kind(Relay, decision.effects)
+    return decision.case, relay
+
+
+def confirmed(case: Case, line: str, code: str = "6H4C") -> Done:
+    return does(does(case, line, code).case, f"yes {code}", "5T5T")
+
+
+def handed_over(case: Case) -> Case:
+    """Ines is the mediator in the place of Mia."""
+    case = does(case, "!mediator add Ines @ines:example.org").case
+    case = does(case, "!handover Ines", "6H4C").case
+    ines = named(case, "Ines").id
+    outcome = take(case, Answer("6H4C", True, ines, DESK, SignedDevice()), replace(KNOWN, by=ines))
+    assert isinstance(outcome, Done)
+    return outcome.case
+
+
+def test_what_a_mediator_wrote_who_handed_the_case_over_goes_all_the_same() -> None:
+    case, relay = wrote(all_accepted(ALICE, CARL), "Mia", "Jones")
+    after = handed_over(case)
+    assert after.person(relay.author or PersonId("")) is None
+    assert may_go_over(after, relay) == Go()
+
+
+def test_who_left_had_agreed_and_what_they_wrote_goes_where_they_had() -> None:
+    case = answers(does(all_accepted(ALICE, DORA), EVE).case, "Alice").case
+    case, relay = wrote(case, "Alice", "Smith")
+    assert may_go_over(confirmed(case, "!party remove Alice").case, relay) == Go()
+
+
+def test_who_left_had_said_no_or_yes_to_another_room_alone() -> None:
+    case = does(all_accepted(ALICE, CARL), EVE).case
+    assert Way(JOINT, Network.EMAIL) not in missing(case, named(case, "Alice").id)
+    case, relay = wrote(answers(case, "Alice", yes=False).case, "Alice", "Smith")
+    assert isinstance(may_go_over(confirmed(case, "!party remove Alice").case, relay), Cancel)
+
+
+def test_what_waited_for_the_answer_of_who_left_goes_nowhere_and_the_desk_is_told() -> None:
+    case, relay = wrote(does(all_accepted(ALICE, DORA), EVE).case, "Alice", "Smith")
+    assert isinstance(may_go_over(case, relay), Wait)
+    left = confirmed(case, "!party remove Alice")
+    assert isinstance(may_go_over(left.case, relay), Cancel)
+    assert Resume(ways_key(left.case)) in left.effects
+    [told] = [tell.text for tell in of_kind(Tell, left.effects) if "Alice" in tell.text]
+    assert "had not said whether their words may also go by mail" in told
+    assert "in their private room" in told
+    # Of whoever had answered, nothing is said.
+    of_dora = confirmed(answers(case, "Dora").case, "!party remove Dora")
+    assert not [tell for tell in of_kind(Tell, of_dora.effects) if "had not said" in tell.text]
+
+
+def test_who_goes_to_another_side_leaves_the_answers_for_what_is_on_its_way() -> None:
+    case = all_accepted(ALICE, DORA, replace(CARL, side="Smith"))
+    case, relay = wrote(case, "Alice", "Smith")
+    moved = confirmed(case, "!party side Alice on Jones").case
+    assert named(moved, "Alice").id != relay.author
+    assert may_go_over(moved, relay) == Go()
+    assert not missing(moved, named(moved, "Alice").id)
+
+
+def test_a_case_of_before_lets_what_is_on_its_way_of_those_who_left_go_where_it_went() -> None:
+    case, by_mia = wrote(all_accepted(ALICE, DORA, CARL), "Mia", "Jones")
+    case, by_dora = wrote(case, "Dora", "Jones")
+    case = confirmed(handed_over(case), "!party remove Dora").case
+    # What was not written down then.
+    stored = replace(case, carried=None, former=())
+    after = does(stored, "!party add Bea +34600123456 on Smith")
+    assert after.case.carried is not None
+    assert [may_go_over(after.case, relay) for relay in (by_mia, by_dora)] == [Go(), Go()]
+    carl = named(after.case, "Carl")
+    elsewhere = replace(carl, endpoint=replace(carl.endpoint, network=Network.WHATSAPP))
+    assert isinstance(may_go_over(after.case.with_person(elsewhere), by_dora), Cancel)
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_what_somebody_wrote_by_a_channel_that_ended_follows_their_answer_for_that_room(*, agreed: bool) -> None:
+    case = all_accepted(ALICE, CARL)
+    case = does(case, EVE).case
+    case = answers(case, "Alice", yes=agreed).case
+    case, relay = wrote(case, "Alice", "Smith")
+    case = confirmed(case, "!channel add Alice alice@example.net").case
+    case = confirmed(case, "!channel leave Alice (matrix)").case
+    assert case.person(relay.author or PersonId("")) is None
+    assert isinstance(may_go_over(case, relay), Go if agreed else Cancel)
