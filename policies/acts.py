@@ -16,6 +16,7 @@ from policies.commands.form import Misunderstood
 from policies.commands.hearing import unheard
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
+from policies.commands.second import AddChannel
 from policies.commands.taking_on import OpenFor, begun, chosen_for
 from policies.commands.undo import Undo
 from policies.commands.vocabulary import Command, GiveAnswer, parse
@@ -131,9 +132,10 @@ def create(case: Case, command: NewCase, facts: Facts) -> Outcome:
 def _accepted_on_paper(case: Case, command: NewCase) -> Case:
     """What was accepted on paper holds for all who are in the file, whoever stands first in it."""
     for step in command.steps:
-        person = case.named(step.name) if isinstance(step, AddPerson) else None
-        if person and isinstance(step, AddPerson) and step.accepted:
-            case = on_paper(case, person, step.accepted)
+        if isinstance(step, AddPerson | AddChannel) and step.accepted:
+            added = step.address if isinstance(step, AddChannel) else step
+            person = case.at_address(added.network, added.address)
+            case = on_paper(case, person, step.accepted) if person else case
     return case
 
 

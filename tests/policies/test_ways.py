@@ -11,6 +11,7 @@ from policies.case import JOINT, Case, CaseId, Consent, Network, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.release import SubmitWords
+from policies.commands.second import AddChannel
 from policies.documents.beside import beside_for
 from policies.documents.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
 from policies.documents.document import Consent as DocumentConsent
@@ -229,6 +230,21 @@ def test_what_is_accepted_on_paper_in_a_case_file_covers_all_who_stand_in_it() -
     case, questions = created(replace(ALICE, accepted=given), replace(CARL, accepted=given))
     assert questions == []
     assert not missing(case, named(case, "Alice").id)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_accepted_on_paper_covers_who_has_two_channels_in_the_file(*, first: bool) -> None:
+    given = Consent("Mia", AT, "signed")
+    alice = replace(ALICE, accepted=given if first else None)
+    also = AddChannel("Alice", Network.WHATSAPP, "+34600999888", given, given)
+    steps = (MIA, alice, also, replace(DORA, accepted=given), replace(CARL, accepted=given))
+    known = replace(facts(None), agreement=AGREEMENT, whatsapp=True)
+    made = create(Case(CaseId("1042"), "x"), NewCase("x", steps), known)
+    assert isinstance(made, Done)
+    # On paper for each channel, and over which networks words go for both.
+    asked_of = [made.case.person(ask.asked) for ask in made.case.asks]
+    assert [one and one.of_network for one in asked_of] == ([] if first else ["Alice (matrix)"])
+    assert not any(missing(made.case, person.id) for person in made.case.people)
 
 
 def test_who_has_no_private_room_is_the_mediators_to_ask() -> None:
