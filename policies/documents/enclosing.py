@@ -54,7 +54,8 @@ def not_carried(case: Case, document: Document, version: Version, person: Person
     """Why a copy doesn't go over their network by its owner's will; None: it may. Their own yes to this document for
     this person was given with that network before their eyes; else it goes where their words go (B2)."""
     network = person.endpoint.network
-    given = (c for c in document.consents if (c.sha256, c.person) == (version.served.sha256, person.id))
+    of_this = (c for c in document.consents if c.sha256 == version.served.sha256)
+    given = (c for c in of_this if case.same_voice(c.person, person.id))
     where = document.home if person.id in seated(case, document.home) else JOINT
     if carries(case, document.owner, where, person.id) or any(c.over is network for c in given):
         return None

@@ -42,6 +42,16 @@ def audience_names(case: Case, release: Release) -> Phrase:
     return reader_names(case, release.to)
 
 
+def _shown_over(case: Case, release: Release, voice: PersonId) -> Network | None:
+    """By which network its owner saw somebody take part, in `audience_names`: of two that both read, the first."""
+    if release.share and release.share.to:
+        shown = case.living(release.share.to)
+    else:
+        there = readers(case, release.to)
+        shown = next((leg for leg in case.legs_of(voice) if leg.id in there), None)
+    return shown.endpoint.network if shown else None
+
+
 def posts_of(case: Case, release: Release) -> tuple[Effect, ...]:
     """What stands where it was released to; what is for one person there, that person alone is told."""
     title = heading_of(release, case.name_of(release.author))
@@ -130,8 +140,7 @@ def shared(case: Case, release: Release, share: Share, at: datetime) -> tuple[Ca
     if is_stricter(version.label, label):
         document = document.with_version(replace(version, label=label))
     grants = (Grant(version.number, one, share.action, by, at, share.expires, share.most) for one in people)
-    over = {person.id: person.endpoint.network for person in case.people}
-    yeses = (Consent(share.sha256, one, share.action, at, how, over.get(one)) for one in people)
+    yeses = (Consent(share.sha256, one, share.action, at, how, _shown_over(case, release, one)) for one in people)
     document = replace(document, grants=(*document.grants, *grants), consents=(*document.consents, *yeses))
     alarm = (Schedule(share.expires, due_key(Due.DOCUMENT, document.id)),) if share.expires else ()
     case = case.with_document(document)

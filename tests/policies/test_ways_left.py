@@ -7,6 +7,9 @@ import pytest
 from policies import routing
 from policies.acts import take
 from policies.case import DESK, JOINT, Case, Network, PersonId
+from policies.documents.document import BlobId, Document, DocumentId, Kept, Label, Version
+from policies.documents.enclosing import not_carried
+from policies.documents.files import Kind
 from policies.effects import Relay, Resume, Tell
 from policies.message import SignedDevice, Text
 from policies.networks.delivery import Cancel, Go, Wait, may_go_over, ways_key
@@ -14,7 +17,7 @@ from policies.networks.way import Way
 from policies.outcome import Done
 from policies.people.ways import missing
 from policies.questions.asking import Answer
-from tests.policies.builders import caucus_of, message, named, of_kind
+from tests.policies.builders import AT, caucus_of, message, named, of_kind
 from tests.policies.test_ways import ALICE, CARL, DORA, KNOWN, all_accepted, answers, does
 
 EVE = "!party add Eve eve@example.net as counsel on Smith"
@@ -109,3 +112,54 @@ def test_what_somebody_wrote_by_a_channel_that_ended_follows_their_answer_for_th
     case = confirmed(case, "!channel leave Alice (matrix)").case
     assert case.person(relay.author or PersonId("")) is None
     assert isinstance(may_go_over(case, relay), Go if agreed else Cancel)
+
+
+def granted(case: Case, name: str, code: str) -> Case:
+    """The case after its owner's yes to a document, asked by the mediator, who says theirs first."""
+    preview = does(case, f"!doc grant D1 download to {name}", code)
+    asked = does(preview.case, f"yes {code}", code)
+    return answers(asked.case, "Dora").case
+
+
+def with_document(case: Case) -> Case:
+    """Dora's, who has said no to WhatsApp."""
+    blob = Kept(BlobId("b"), "0" * 64, 9)
+    version = Version(1, Label.CAUCUS, Kind.PDF, "application/pdf", AT, blob, blob, pages=1)
+    paper = Document(DocumentId("D1"), named(case, "Dora").id, caucus_of(case, "Jones"), "plan.pdf", (version,))
+    return answers(case, "Dora", yes=False).case.with_document(paper)
+
+
+def copy_goes(case: Case, leg: str) -> bool:
+    paper = case.document("D1")
+    assert paper
+    return not_carried(case, paper, paper.newest, named(case, leg)) is None
+
+
+def test_a_yes_to_a_document_holds_for_the_channel_that_is_left_and_was_shown() -> None:
+    case = confirmed(all_accepted(ALICE, DORA), "!channel add Alice +34600999888").case
+    case = does(case, "!agreement accepted Alice (WhatsApp): on paper").case
+    case = with_document(confirmed(case, "!channel leave Alice (matrix)").case)
+    assert not copy_goes(case, "Alice")
+    after = granted(case, "Alice", "8C8C")
+    assert copy_goes(after, "Alice")
+    # Should they take part another way, that was not shown.
+    there = named(after, "Alice")
+    elsewhere = replace(there, endpoint=replace(there.endpoint, network=Network.EMAIL))
+    assert not copy_goes(after.with_person(elsewhere), "Alice")
+
+
+def test_a_yes_to_a_document_holds_for_no_channel_that_was_not_shown() -> None:
+    case = confirmed(all_accepted(ALICE, DORA), "!channel add Alice +34600999888").case
+    case = with_document(does(case, "!agreement accepted Alice (WhatsApp): on paper").case)
+    after = granted(case, "Alice", "8C8C")
+    assert [copy_goes(after, f"Alice ({leg})") for leg in ("matrix", "WhatsApp")] == [True, False]
+
+
+def test_a_yes_to_all_holds_for_the_channel_by_which_somebody_was_shown_among_them() -> None:
+    case = confirmed(all_accepted(ALICE, DORA), "!channel add Alice +34600999888").case
+    case = does(case, "!agreement accepted Alice (WhatsApp): on paper").case
+    # In Matrix she has not accepted it, so she reads with all by WhatsApp alone.
+    matrix = named(case, "Alice (matrix)").id
+    case = replace(case, acceptances=tuple(a for a in case.acceptances if a.person != matrix))
+    after = granted(with_document(case), "all", "8C8C")
+    assert [copy_goes(after, f"Alice ({leg})") for leg in ("matrix", "WhatsApp")] == [True, True]
