@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from policies.case import Case, Consent, Person, PersonId
+from policies.case import Case, Consent, Person, PersonId, Phase
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.ways import asked_about_ways, noted, section, ways_for, ways_standing
@@ -49,8 +49,10 @@ class SendAgreement:
         """A question put before is void."""
         if case.agreement is None and not any(missing(case, p.id) for p in case.people):
             return _NONE
+        if case.phase is Phase.CLOSED:
+            return Refused("The case is closed, and nobody is asked anything", "!resume goes on with it; then ask")
         waiting = [p for p in case.people if not may_join(case, p.id)]
-        others = [p for p in case.people if p not in waiting and p.id not in case.withdrawn and missing(case, p.id)]
+        others = [p for p in case.people if p not in waiting and not case.has_withdrawn(p.id) and missing(case, p.id)]
         if not waiting and not others:
             return Refused("Everyone has accepted it", "!agreement shows when and how")
         case, effects = asked_to_accept(case, waiting, facts)

@@ -14,8 +14,10 @@ from policies.commands.form import Form
 from policies.effects import Inform
 from policies.moderation.floor import floor_text, is_muted, mute_text, others
 from policies.moderation.mode import Mode, Spell
+from policies.networks.way import CARRIED_BY
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
+from policies.people.ways import kept_from_speaking
 from policies.words.phrase import Phrase
 from policies.words.text import moment
 
@@ -65,6 +67,13 @@ class GiveTurn:
             return Refused("The joint room is closed", "!mode released opens it for you, then give the word")
         if is_muted(case, person.id):
             return Refused(f"{person.name} is muted", f"!unmute {person.name} first")
+        if over := kept_from_speaking(case, person.id):
+            ways = " and ".join(sorted(str(CARRIED_BY[network]) for network in over))
+            said = f"!agreement accepted {case.channel_name(person)}: by telephone"
+            return Refused(
+                f"{person.name} has not agreed that what they say there also goes {ways}, and could not write",
+                f"!agreement send asks them; or, if they told you: {said}",
+            )
         turn = Spell(case.voice(person.id), facts.at + self.lasts if self.lasts else None)
         after = replace(case, floor=replace(case.floor, turn=turn, cooling=None))
         end = "" if self.lasts else " !turn off takes it back."

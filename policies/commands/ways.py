@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId, caucus
+from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId, Phase, caucus
 from policies.effects import Effect, Inform, Pose, Tell
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS
@@ -99,7 +99,7 @@ def to_show_anew(case: Case) -> list[Person]:
     """Whose question about the agreement does not show all ways any more: it is void, and put anew."""
     waits = {a.asked: a.act.ways for a in case.asks if isinstance(a.act, Accepting)}
     shows_less = (p for p in case.people if p.id in waits and not needed(case, p.id) <= set(waits[p.id]))
-    return [person for person in shows_less if case.carried is not None]
+    return [person for person in shows_less if case.carried is not None and case.phase is not Phase.CLOSED]
 
 
 def asked_about_ways(
@@ -187,7 +187,7 @@ def _unanswered(case: Case, person: PersonId) -> frozenset[Way]:
 
 
 def _unasked(case: Case, person: PersonId) -> frozenset[Way]:
-    if case.has_withdrawn(person):
+    if case.has_withdrawn(person) or case.phase is Phase.CLOSED:
         return frozenset()
     asked = {way for ask in case.asks if _asks_ways(ask, person) for way in _ways_of(ask)}
     return frozenset(_may_decide(case, person, _unanswered(case, person))) - asked
@@ -236,7 +236,7 @@ def _what_to_do(case: Case, person: Person, ways: tuple[Way, ...]) -> str:
     """What helps, for the mediator: none of it happens by itself."""
     joint = any(way.where == JOINT for way in ways)
     carried = {way.network for way in ways}
-    others = [p.name for p in case.people if p.endpoint.network in carried and p.id != person.id]
+    others = [p.name for p in case.people if p.endpoint.network in carried and not case.same_voice(p.id, person.id)]
     meanwhile = (
         f"{person.name} reads the joint room and does not write there; what they write in private does not go there"
         if joint

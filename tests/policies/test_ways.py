@@ -7,7 +7,7 @@ import pytest
 from policies import routing
 from policies.acts import create, take
 from policies.board import NOTHING, case_board
-from policies.case import JOINT, Case, CaseId, Consent, Network, Role
+from policies.case import JOINT, Case, CaseId, Consent, Network, Phase, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.release import SubmitWords
@@ -357,3 +357,48 @@ def test_what_is_written_beside_a_file_goes_where_words_go() -> None:
     assert beside_for(case, dora, own, bea, "look at page 3") == "What Dora wrote beside it does not go by WhatsApp."
     assert beside_for(answers(case, "Dora").case, dora, own, bea, "look at page 3") == "look at page 3"
     assert beside_for(case, named(case, "Mia").id, own, bea, "look at page 3") == "look at page 3"
+
+
+def test_whoever_may_not_write_is_not_given_the_word() -> None:
+    case = with_bea()
+    assert "not agreed that what they say there also goes by WhatsApp" in refused(case, "!turn Alice")
+    assert "!agreement send" in refused(case, "!turn Alice 10m")
+    assert does(answers(case, "Alice").case, "!turn Alice").case.floor.turn is not None
+
+
+def on_both(case: Case, name: str, address: str) -> Case:
+    """Somebody is reached over another network, too, and has not accepted the agreement there yet."""
+    added = does(case, f"!channel add {name} {address}", "6H4C").case
+    return does(added, "yes 6H4C", "8C8C").case
+
+
+def test_whoever_has_withdrawn_is_not_asked_by_their_other_channel_either() -> None:
+    case = answers(on_both(all_accepted(ALICE, DORA), "Alice", "+34600999888"), "Alice (WhatsApp)").case
+    hers = {leg.id for leg in case.legs_of(named(case, "Alice (Matrix)").id)}
+    case = replace(case, withdrawn=(named(case, "Alice (Matrix)").id,))
+    case = does(case, "!party add Carl carl@example.net on Jones").case
+    outcome = does(case, "!agreement send", "3D3D")
+    assert not hers & {question.to for question in of_kind(Pose, outcome.effects)}
+    assert named(case, "Carl").id in {question.to for question in of_kind(Pose, outcome.effects)}
+
+
+def test_a_closed_case_asks_nothing_and_one_that_is_open_again_does() -> None:
+    case = replace(all_accepted(ALICE, DORA), phase=Phase.CLOSED)
+    outcome = does(case, ON_WHATSAPP)
+    assert {question.to for question in of_kind(Pose, outcome.effects)} <= {named(outcome.case, "Bea").id}
+    assert "The case is closed" in refused(outcome.case, "!agreement send")
+    again = does(outcome.case, "!resume")
+    assert named(case, "Alice").id in {question.to for question in of_kind(Pose, again.effects)}
+
+
+def test_a_closed_case_shows_no_agreement_anew() -> None:
+    case, [first] = created(ALICE)
+    case = replace(case, phase=Phase.CLOSED)
+    outcome = does(case, "!party add Carl carl@example.net on Jones", "8MM8")
+    assert first.to not in {question.to for question in of_kind(Pose, outcome.effects)}
+
+
+def test_nobody_is_proposed_to_move_their_own_other_channel() -> None:
+    case = on_both(all_accepted(ALICE, DORA), "Alice", "+34600999888")
+    outcome = answers(does(case, ON_WHATSAPP).case, "Alice (Matrix)", yes=False)
+    assert "have Bea take part another way" in outcome.answer
