@@ -138,7 +138,7 @@ def asked_to_accept(case: Case, people: list[Person], facts: Facts) -> tuple[Cas
         for where in caucuses_of(case, person.id)[:1] if now else ():
             assert now is not None
             case = without_accepting(case, person.id)
-            act = Accepting(ways_for(case, person.id))
+            act = Accepting(ways_for(case, person.id, where))
             case, ask, alarm = put(case, act, person.id, where, facts, lasts=ACCEPTANCE_LASTS)
             effects += [_question(case, person, ask, now), alarm]
     return case, tuple(effects)

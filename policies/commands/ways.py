@@ -51,9 +51,11 @@ def section(case: Case, ways: tuple[Way, ...]) -> Phrase | str:
     return together([opening, ways_text(case, ways), later])
 
 
-def ways_for(case: Case, person: PersonId) -> tuple[Way, ...]:
-    """What the agreement to mediate shows somebody; nothing in a case of before, until its ways change."""
-    return () if case.carried is None else _sorted(shown_ways(case, person))
+def ways_for(case: Case, person: PersonId, where: Conversation | None = None) -> tuple[Way, ...]:
+    """What the agreement to mediate shows somebody, on paper or in a room; nothing in a case of before, until its ways
+    change."""
+    shown = () if case.carried is None else _sorted(shown_ways(case, person))
+    return shown if where is None else _told_in(where, shown)
 
 
 def noted(case: Case, answer: WayAnswer) -> Case:
@@ -97,26 +99,37 @@ def to_ask(before: Case, after: Case) -> list[Person]:
 
 def to_show_anew(case: Case) -> list[Person]:
     """Whose question about the agreement does not show all ways any more: it is void, and put anew."""
-    waits = {a.asked: a.act.ways for a in case.asks if isinstance(a.act, Accepting)}
-    shows_less = (p for p in case.people if p.id in waits and not needed(case, p.id) <= set(waits[p.id]))
-    return [person for person in shows_less if case.carried is not None and case.phase is not Phase.CLOSED]
+    if case.carried is None or case.phase is Phase.CLOSED:
+        return []
+    waits = ((a, a.act.ways) for a in case.asks if isinstance(a.act, Accepting))
+    shows_less = {a.asked for a, shown in waits if not set(_told_in(a.where, needed(case, a.asked))) <= set(shown)}
+    return [person for person in case.people if person.id in shows_less]
 
 
 def asked_about_ways(
     case: Case, people: Iterable[Person], facts: Facts, *, again: bool = False
 ) -> tuple[Case, tuple[Effect, ...]]:
-    """Each of these is asked in their own room about what they have not answered; `again`: or have said no to."""
+    """Each of these is asked in their own room about what they have not answered; `again`: or have said no to.
+
+    Whoever sits with several sides is asked in each of their rooms about that one alone: how the other side's words
+    travel, those who read there must not learn. What the open question about the agreement shows is asked by it.
+    """
     effects: list[Effect] = []
     for person in people:
         wanted = missing(case, person.id) if again else _unanswered(case, person.id)
         ways = _may_decide(case, person.id, wanted)
-        rooms = caucuses_of(case, person.id)[:1] if ways else ()
+        rooms = caucuses_of(case, person.id)
         if ways and not rooms:
             effects.append(Tell(DESK, _nowhere_to_ask(case, person, ways)))
+        shown = {way for a in case.asks if _accepts(a, person.id) for way in _ways_of(a)}
         for where in rooms:
-            case = replace(case, asks=tuple(a for a in case.asks if not _asks_ways(a, person.id)))
-            case, ask, alarm = put(case, Carrying(ways), person.id, where, facts, lasts=ACCEPTANCE_LASTS)
-            effects += [_question(case, person, ask, ways), alarm]
+            there = tuple(
+                way for way in _told_in(where, ways) if way not in shown and (way.where != JOINT or where == rooms[0])
+            )
+            if there:
+                case = _without_those(case, person.id, where, there)
+                case, ask, alarm = put(case, Carrying(there), person.id, where, facts, lasts=ACCEPTANCE_LASTS)
+                effects += [_question(case, person, ask, there), alarm]
     return case, tuple(effects)
 
 
@@ -196,6 +209,22 @@ def _unasked(case: Case, person: PersonId) -> frozenset[Way]:
 def _news(before: Case, after: Case, person: PersonId) -> bool:
     """Whether something about that person's ways is new."""
     return _unasked(after, person) != _unasked(before, person) or before.carried is None
+
+
+def _told_in(where: Conversation, ways: Iterable[Way]) -> tuple[Way, ...]:
+    """Those of them that may be told in a private room: its own, and those of the joint room."""
+    return tuple(way for way in ways if way.where in {JOINT, where})
+
+
+def _without_those(case: Case, person: PersonId, where: Conversation, ways: tuple[Way, ...]) -> Case:
+    """The case without the questions that another in that room takes the place of."""
+    asks = (a for a in case.asks if a.asked == person and isinstance(a.act, Carrying))
+    void = {a.code for a in asks if a.where == where or set(_ways_of(a)) <= set(ways)}
+    return replace(case, asks=tuple(a for a in case.asks if a.code not in void))
+
+
+def _accepts(ask: Ask, person: PersonId) -> bool:
+    return ask.asked == person and isinstance(ask.act, Accepting)
 
 
 def _asks_ways(ask: Ask, person: PersonId) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from policies import routing
 from policies.acts import create, take
 from policies.board import NOTHING, case_board
-from policies.case import JOINT, Case, CaseId, Consent, Network, Phase, Role
+from policies.case import JOINT, Case, CaseId, Consent, Conversation, Network, Phase, Role
 from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.release import SubmitWords
@@ -30,7 +30,7 @@ from policies.people.ways import missing
 from policies.plan import plan
 from policies.questions.answering import lapse
 from policies.questions.ask import Accepting, Carrying
-from policies.questions.asking import Answer
+from policies.questions.asking import Answer, meaning
 from policies.releases.release import Release, Standing
 from policies.releases.releasing import _need_not_agree
 from tests.policies.builders import AGREEMENT, AT, caucus_of, done, facts, message, named, of_kind, refused
@@ -402,3 +402,81 @@ def test_nobody_is_proposed_to_move_their_own_other_channel() -> None:
     case = on_both(all_accepted(ALICE, DORA), "Alice", "+34600999888")
     outcome = answers(does(case, ON_WHATSAPP).case, "Alice (Matrix)", yes=False)
     assert "have Bea take part another way" in outcome.answer
+
+
+IVO = AddPerson("Ivo", Network.MATRIX, "@ivo:example.org", Role.INTERPRETER, "Smith")
+FOR_BOTH = (ALICE, DORA, IVO, replace(IVO, side="Jones"))
+
+
+def put_to(outcome: Done, name: str) -> dict[Conversation, str]:
+    """What somebody is asked in each room."""
+    who = named(outcome.case, name).id
+    questions = [question for question in of_kind(Pose, outcome.effects) if question.to == who]
+    assert len({question.conversation for question in questions}) == len(questions)
+    return {question.conversation: f"{question.words} {question.then}" for question in questions}
+
+
+def takes_all(case: Case, name: str) -> Case:
+    """Somebody says yes to all that is put to them."""
+    while waiting := [a for a in case.asks if a.asked == named(case, name).id]:
+        given = Answer(waiting[0].code, True, waiting[0].asked, waiting[0].where, SignedDevice())
+        outcome = take(case, given, replace(KNOWN, by=waiting[0].asked))
+        assert isinstance(outcome, Done)
+        case = outcome.case
+    return case
+
+
+@pytest.mark.parametrize("agreement", [True, False])
+def test_an_interpreters_question_tells_a_side_nothing_of_the_other_sides_room(agreement: bool) -> None:
+    case, _ = created(*FOR_BOTH, agreement=agreement)
+    for name in ("Alice", "Dora", "Ivo"):
+        case = takes_all(case, name)
+    outcome = does(case, ON_WHATSAPP)
+    smith, jones = (caucus_of(case, side) for side in ("Smith", "Jones"))
+    asked_there = put_to(outcome, "Ivo")
+    assert set(asked_there) == {smith, jones}
+    assert "EVERYONE" in asked_there[smith]
+    assert "PRIVATE" not in asked_there[smith]
+    assert "nothing you write here" not in asked_there[smith]
+    assert "PRIVATE" in asked_there[jones]
+    assert "EVERYONE" not in asked_there[jones]
+    # Each answer is for its own room.
+    ivo, ways = named(case, "Ivo").id, {Way(JOINT, Network.WHATSAPP), Way(jones, Network.WHATSAPP)}
+    assert missing(outcome.case, ivo) == ways
+    [hers] = [a for a in outcome.case.asks if a.asked == ivo and a.where == jones]
+    given = Answer(hers.code, True, ivo, jones, SignedDevice())
+    after = take(outcome.case, given, replace(KNOWN, by=ivo))
+    assert isinstance(after, Done)
+    assert missing(after.case, ivo) == {Way(JOINT, Network.WHATSAPP)}
+    assert missing(takes_all(after.case, "Ivo"), ivo) == frozenset()
+
+
+def test_an_interpreters_agreement_shows_the_room_in_which_it_is_put_and_the_other_room_asks_for_itself() -> None:
+    case, questions = created(*FOR_BOTH, CARL)
+    hers = {q.conversation: q.words for q in questions if q.to == named(case, "Ivo").id}
+    smith, jones = (caucus_of(case, side) for side in ("Smith", "Jones"))
+    assert set(hers) == {smith, jones}
+    assert AGREEMENT.text in hers[smith]
+    assert "EVERYONE · 1042 also goes by mail" in hers[smith]
+    assert "PRIVATE" not in hers[smith].partition("How your words travel")[2]
+    assert AGREEMENT.text not in hers[jones]
+    assert "PRIVATE with mediator · 1042 also goes by mail" in hers[jones]
+    # Nothing is put anew for its own sake, and all is answered in the end.
+    assert put_to(does(case, "!status"), "Ivo") == {}
+    done_with = takes_all(case, "Ivo")
+    assert missing(done_with, named(case, "Ivo").id) == frozenset()
+    assert put_to(does(done_with, "!status"), "Ivo") == {}
+
+
+def test_a_network_that_comes_to_one_side_leaves_the_interpreters_agreement_as_it_was_put_to_the_other() -> None:
+    case, _ = created(*FOR_BOTH)
+    case = does(case, "!party add Carl carl@example.net on Jones", "8MM8").case
+    outcome = does(case, "!party add Fay fay@example.net as counsel on Jones", "9NN9")
+    assert put_to(outcome, "Ivo") == {}
+    assert len(asked(outcome.case, "Ivo")) == 2
+
+
+def test_a_yes_for_one_sides_room_is_bound_to_that_room() -> None:
+    case, _ = created(*FOR_BOTH)
+    smith, jones = (Carrying((Way(caucus_of(case, side), Network.EMAIL),)) for side in ("Smith", "Jones"))
+    assert meaning(case, smith) != meaning(case, jones)
