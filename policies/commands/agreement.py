@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from policies.case import Case, Consent, Person, PersonId, Phase
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
-from policies.commands.ways import asked_about_ways, noted, section, ways_for, ways_standing
+from policies.commands.ways import asked_about_ways, closed_by, noted, section, ways_for, ways_standing
 from policies.effects import Effect, Inform, Pose
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
@@ -176,7 +176,7 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
     person, now = case.person(ask.asked), case.agreement
     if person is None or now is None:
         raise LookupError("an agreement that isn't there was accepted")
-    case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof), now.version))
+    before = case = _with(case, Acceptance(person.id, now.sha256, facts.at, how(proof), now.version))
     ways = ask.act.ways if isinstance(ask.act, Accepting) else ()
     case = noted(case, WayAnswer(person.id, ways, facts.at, how(proof)))
     told = phrase(
@@ -190,7 +190,7 @@ def accepted(case: Case, ask: Ask, proof: Proof, facts: Facts) -> Outcome:
     return Done(
         case,
         f"{person.name} accepted the agreement to mediate, {how(proof)}.",
-        (Inform(person.id, ask.where, told),),
+        (Inform(person.id, ask.where, told), *closed_by(before, case)),
     )
 
 

@@ -16,7 +16,7 @@ from policies.people.membership import caucuses_of, may_join, seated
 from policies.people.ways import answered, missing, needed, shown_ways
 from policies.plan import label
 from policies.questions.ask import Accepting, Ask, Carrying
-from policies.questions.asking import how, put
+from policies.questions.asking import answered_elsewhere, how, put
 from policies.status import CAUTIONS
 from policies.words.phrase import Phrase, phrase, together
 from policies.words.text import moment
@@ -59,10 +59,20 @@ def ways_for(case: Case, person: PersonId, where: Conversation | None = None) ->
 
 
 def noted(case: Case, answer: WayAnswer) -> Case:
-    """The case in which somebody has answered that."""
+    """The case in which somebody has answered that. What was asked over another channel of theirs, about nothing else
+    any more, is closed."""
     if case.carried is None or not answer.ways:
         return case
-    return replace(case, carried=(*case.carried, answer))
+    case = replace(case, carried=(*case.carried, answer))
+    elsewhere = (a for a in case.asks if isinstance(a.act, Carrying) and a.asked != answer.person)
+    theirs = (a for a in elsewhere if case.same_voice(a.asked, answer.person))
+    closed = {a.code for a in theirs if all(w in answer.ways or answered(case, answer.person, w) for w in _ways_of(a))}
+    return replace(case, asks=tuple(a for a in case.asks if a.code not in closed))
+
+
+def closed_by(before: Case, after: Case) -> tuple[Effect, ...]:
+    """Whoever was asked over another channel, too, learns there that they need not answer any more."""
+    return answered_elsewhere(a for a in before.asks if isinstance(a.act, Carrying) and a not in after.asks)
 
 
 def begun(before: Case, after: Case, facts: Facts) -> Case:
@@ -135,28 +145,34 @@ def asked_about_ways(
 
 def agreed(case: Case, ask: Ask, ways: tuple[Way, ...], proof: Proof, facts: Facts) -> Done:
     """The asked person said yes: their words go there, what waited with them."""
-    case = noted(case, WayAnswer(ask.asked, ways, facts.at, how(proof)))
+    after = noted(case, WayAnswer(ask.asked, ways, facts.at, how(proof)))
     told = phrase("Your yes is on record: your words go there, too.")
     answer = f"{case.name_of(ask.asked)} agreed that their words also go {_in_words(ways)}, {how(proof)}."
-    return Done(case, answer, (Inform(ask.asked, ask.where, told),))
+    return Done(after, answer, (Inform(ask.asked, ask.where, told), *closed_by(case, after)))
 
 
 def refused(case: Case, ask: Ask, ways: tuple[Way, ...], facts: Facts) -> Done:
     """The asked person said no: nothing of theirs goes there, and what waited to go does not."""
-    case = noted(case, WayAnswer(ask.asked, ways, facts.at, "their own no", agreed=False))
+    after = noted(case, WayAnswer(ask.asked, ways, facts.at, "their own no", agreed=False))
     told = phrase("Your no is noted, and the mediator knows: none of your words go there. You can say yes later.")
     person = case.person(ask.asked)
     text = f"{case.name_of(ask.asked)} does NOT agree that their words also go {_in_words(ways)}."
     todo = _what_to_do(case, person, ways) if person else ""
-    return Done(case, f"{text} {todo}".strip(), (Inform(ask.asked, ask.where, told),))
+    return Done(after, f"{text} {todo}".strip(), (Inform(ask.asked, ask.where, told), *closed_by(case, after)))
 
 
 def silent(case: Case, ask: Ask, ways: tuple[Way, ...]) -> Done:
-    """They have not answered in time: it stays as it is, and the mediator asks again."""
-    case = noted(case, WayAnswer(ask.asked, ways, ask.expires, "no answer in time", agreed=False))
+    """They have not answered in time: it stays as it is, and the mediator asks again. That is no answer to what they
+    answered, or are still asked, over another channel."""
+    asked = {way for a in case.asks if case.same_voice(a.asked, ask.asked) for way in _ways_of(a)}
+    left = tuple(way for way in ways if way not in asked and not answered(case, ask.asked, way))
+    if not left:
+        return Done(case, "")
+    silent_on = tuple(way for way in left if answered(case, ask.asked, way) is None)
+    case = noted(case, WayAnswer(ask.asked, silent_on, ask.expires, "no answer in time", agreed=False))
     person = case.person(ask.asked)
-    text = f"{case.name_of(ask.asked)} has not answered whether their words may also go {_in_words(ways)}."
-    todo = _what_to_do(case, person, ways) if person else ""
+    text = f"{case.name_of(ask.asked)} has not answered whether their words may also go {_in_words(left)}."
+    todo = _what_to_do(case, person, left) if person else ""
     return Done(case, "", (Tell(DESK, f"{text} {todo}".strip()),))
 
 

@@ -43,7 +43,7 @@ from policies.questions.ask import (
     Wondering,
     WritingToStranger,
 )
-from policies.questions.asking import Answer, answered, copies_of, meaning, without
+from policies.questions.asking import Answer, answered, answered_elsewhere, copies_of, meaning, without
 from policies.releases.releasing import closed, consented, not_passed, passed
 from policies.words.phrase import Phrase, phrase
 from policies.words.text import one_line
@@ -61,20 +61,7 @@ def answer(case: Case, given: Answer, facts: Facts) -> Outcome:
     outcome = _agreed(after, ask, given, facts) if given.yes else _declined(after, ask, facts)
     if isinstance(outcome, Refused):
         return outcome
-    return replace(outcome, effects=(*outcome.effects, *_answered_elsewhere(copies_of(case, ask))))
-
-
-def _answered_elsewhere(copies: tuple[Ask, ...]) -> tuple[Inform, ...]:
-    """Over their other channel they learn that nothing is asked there any more: it was theirs, or they speak up."""
-    return tuple(
-        Inform(
-            copy.asked,
-            copy.where,
-            phrase("The question with the code {code} was answered over another channel of yours.", code=copy.code),
-        )
-        for copy in copies
-        if copy.where != DESK
-    )
+    return replace(outcome, effects=(*outcome.effects, *answered_elsewhere(copies_of(case, ask))))
 
 
 def lapse(case: Case, ask: Ask, *, before_restore: bool = False) -> Done:  # noqa: C901 (one arm a kind of act)

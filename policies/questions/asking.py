@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 from unicodedata import normalize
 
-from policies.case import JOINT, Case, Conversation, PersonId
+from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.documents.sharing import audience_of
-from policies.effects import Pose
+from policies.effects import Inform, Pose
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.moderation.agreement import Agreement
 from policies.moderation.course import private_rooms
@@ -284,6 +285,19 @@ def copies_of(case: Case, ask: Ask) -> tuple[Ask, ...]:
     """The same question as it was put to whom it was put to over another channel: one of them is answered."""
     return tuple(
         a for a in case.asks if a != ask and case.same_voice(a.asked, ask.asked) and _is_same(case, a.act, ask.act)
+    )
+
+
+def answered_elsewhere(closed: Iterable[Ask]) -> tuple[Inform, ...]:
+    """Over their other channel they learn that nothing is asked there any more: it was theirs, or they speak up."""
+    return tuple(
+        Inform(
+            ask.asked,
+            ask.where,
+            phrase("The question with the code {code} was answered over another channel of yours.", code=ask.code),
+        )
+        for ask in closed
+        if ask.where != DESK
     )
 
 

@@ -26,7 +26,7 @@ from policies.networks.delivery import Cancel, Go, Wait, may_carry, may_go_over,
 from policies.networks.way import Way
 from policies.outcome import Done
 from policies.people.membership import readers
-from policies.people.ways import missing
+from policies.people.ways import answered, missing
 from policies.plan import plan
 from policies.questions.answering import lapse
 from policies.questions.ask import Accepting, Carrying
@@ -480,3 +480,67 @@ def test_a_yes_for_one_sides_room_is_bound_to_that_room() -> None:
     case, _ = created(*FOR_BOTH)
     smith, jones = (Carrying((Way(caucus_of(case, side), Network.EMAIL),)) for side in ("Smith", "Jones"))
     assert meaning(case, smith) != meaning(case, jones)
+
+
+def asked_on_both() -> Case:
+    """Alice is asked whether her words also go by WhatsApp; then she gets mail, too, and the agreement there shows the
+    same way."""
+    return on_both(does(all_accepted(ALICE, DORA), ON_WHATSAPP).case, "Alice", "alice@example.net")
+
+
+BY_WHATSAPP = Way(JOINT, Network.WHATSAPP)
+
+
+def test_a_yes_over_one_channel_closes_what_is_asked_over_the_other_about_the_same_ways() -> None:
+    case = asked_on_both()
+    matrix = named(case, "Alice (Matrix)").id
+    [there] = [a for a in case.asks if a.asked == matrix]
+    outcome = answers(case, "Alice (mail)")
+    assert missing(outcome.case, matrix) == frozenset()
+    assert asked(outcome.case, "Alice (Matrix)") == []
+    [told] = [i for i in of_kind(Inform, outcome.effects) if i.to == matrix]
+    assert there.code in told.text
+    assert "answered over another channel" in told.text
+
+
+def test_silence_over_one_channel_does_not_overturn_the_yes_of_the_other() -> None:
+    case = asked_on_both()
+    [there] = [a for a in case.asks if a.asked == named(case, "Alice (Matrix)").id]
+    # As it stands in a case of which the question was left open beside the yes.
+    agreed = answers(case, "Alice (mail)").case
+    over = lapse(replace(agreed, asks=(*agreed.asks, there)), there)
+    assert missing(over.case, there.asked) == frozenset()
+    assert of_kind(Tell, over.effects) == []
+
+
+def test_silence_is_told_once_the_last_question_about_it_is_closed() -> None:
+    case = asked_on_both()
+    [there] = [a for a in case.asks if a.asked == named(case, "Alice (Matrix)").id]
+    over = lapse(case, there)
+    assert of_kind(Tell, over.effects) == []
+    assert answered(over.case, there.asked, BY_WHATSAPP) is None
+    assert missing(answers(over.case, "Alice (mail)").case, there.asked) == frozenset()
+    alone = lapse(replace(case, asks=(there,)), there)
+    assert "has not answered" in of_kind(Tell, alone.effects)[0].text
+    assert answered(alone.case, there.asked, BY_WHATSAPP) is False
+
+
+def test_a_question_about_more_than_was_answered_elsewhere_stays_and_its_silence_is_about_the_rest() -> None:
+    case = asked_on_both()
+    [there] = [a for a in case.asks if a.asked == named(case, "Alice (Matrix)").id]
+    private = Way(caucus_of(case, "Smith"), Network.WHATSAPP)
+    more = replace(there, act=Carrying((BY_WHATSAPP, private)))
+    case = answers(replace(case, asks=tuple(more if a == there else a for a in case.asks)), "Alice (mail)").case
+    assert asked(case, "Alice (Matrix)") == [more.act]
+    over = lapse(case, more)
+    assert answered(over.case, there.asked, BY_WHATSAPP)
+    assert answered(over.case, there.asked, private) is False
+
+
+def test_silence_after_a_no_leaves_the_no_and_tells_the_mediator_who_asked_again() -> None:
+    case = answers(with_bea(), "Alice", yes=False).case
+    case = does(case, "!agreement send").case
+    [ask] = [a for a in case.asks if a.asked == named(case, "Alice").id]
+    over = lapse(case, ask)
+    assert "has not answered" in of_kind(Tell, over.effects)[0].text
+    assert over.case.carried == case.carried
