@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from policies.case import Case, Consent, Person, PersonId, Phase
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
-from policies.commands.ways import asked_about_ways, closed_by, noted, section, ways_for, ways_standing
+from policies.commands.ways import (
+    asked_about_ways,
+    closed_by,
+    noted,
+    on_record,
+    section,
+    taken_back,
+    ways_for,
+    ways_standing,
+)
 from policies.effects import Effect, Inform, Pose
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
@@ -20,8 +29,6 @@ from policies.questions.asking import how, put
 from policies.words.phrase import phrase, together, when
 from policies.words.text import marked, moment
 
-ON_PAPER = "not through the service"
-"""How the proof of an acceptance begins that somebody put on record for them."""
 _NONE = Refused("This case has no agreement to mediate", "!agreement new takes the organisation's, if there is one")
 _WAYS_ALONE = "This case has no agreement to mediate. Over which networks words go, each was asked by itself:"
 
@@ -100,11 +107,37 @@ class RecordAcceptance:
             return _NONE
         if may_join(case, person.id) and not missing(case, person.id):
             return Refused(f"{person.name} need not accept it any more", "!agreement shows who has")
-        by = case.person(facts.by) if facts.by else None
         before = standing(case)
-        case = on_paper(case, person, Consent(by.name if by else "the organisation", facts.at, self.wording))
+        case = on_paper(case, person, _recorded(case, self.wording, facts))
         changed = [line for line in standing(case) if line not in before]
         return Done(case, "\n".join([f"On record (“{self.wording}”):", *changed]))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefusal:
+    """That somebody's words go over no network any more, as they said by telephone, or on paper."""
+
+    name: str
+    wording: str
+
+    def perform(self, case: Case, facts: Facts) -> Outcome:
+        """On record, with who says so. What they accepted of the agreement stays as it is."""
+        person = case.named(self.name)
+        if person is None:
+            return no_such_person(case, self.name)
+        taken = taken_back(case, person, _recorded(case, self.wording, facts), facts)
+        if taken is None:
+            why = f"There is no network to which {person.name} has not said no already"
+            return Refused(why, "!agreement shows what each has answered")
+        after, effects = taken
+        about = [line for line in standing(after) if line not in standing(case)]
+        later = f"!agreement accepted {self.name}: by telephone takes it back."
+        return Done(after, "\n".join([f"On record (“{self.wording}”):", *about, later]), effects)
+
+
+def _recorded(case: Case, wording: str, facts: Facts) -> Consent:
+    by = case.person(facts.by) if facts.by else None
+    return Consent(by.name if by else "the organisation", facts.at, wording)
 
 
 def standing(case: Case) -> list[str]:
@@ -198,7 +231,7 @@ def on_paper(case: Case, person: Person, given: Consent) -> Case:
     """The case in which somebody has accepted what was shown on paper: the agreement, where there is one, and the
     networks over which words go now."""
     now = case.agreement
-    said = f"{ON_PAPER}, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
+    said = on_record(given)
     case = without_accepting(case, person.id)
     case = noted(case, WayAnswer(person.id, ways_for(case, person.id), given.on, said))
     if now is None or case.accepted(person.id):
@@ -223,7 +256,7 @@ def _with(case: Case, acceptance: Acceptance) -> Case:
     return replace(case, acceptances=(*case.acceptances, acceptance))
 
 
-AgreementCommand = ShowAgreement | SendAgreement | RenewAgreement | RecordAcceptance
+AgreementCommand = ShowAgreement | SendAgreement | RenewAgreement | RecordAcceptance | RecordRefusal
 
 
 def _read(words: list[str]) -> AgreementCommand | str:
@@ -238,21 +271,23 @@ def _read(words: list[str]) -> AgreementCommand | str:
             return RenewAgreement(Confidentiality(mode))
         case ["mode", *_]:
             return f"The confidentiality is one of {', '.join(Confidentiality)}"
-        case ["accepted", *_]:
+        case ["accepted" | "refused" as said, *_]:
             name, colon, wording = " ".join(words[1:]).partition(":")
             if not colon or not name.strip() or not wording.strip():
-                return "It needs a name, a colon, and how it was accepted, and when"
-            return RecordAcceptance(name.strip(), wording.strip())
+                return f"It needs a name, a colon, and how it was {said}, and when"
+            record = RecordAcceptance if said == "accepted" else RecordRefusal
+            return record(name.strip(), wording.strip())
         case _:
-            return "Say nothing more, or send, new, mode or accepted"
+            return "Say nothing more, or send, new, mode, accepted or refused"
 
 
 FORMS: tuple[Form[AgreementCommand], ...] = (
     Form(
         "agreement",
-        "!agreement [send | new | mode MODE | accepted NAME: WORDING]",
+        "!agreement [send | new | mode MODE | accepted NAME: WORDING | refused NAME: WORDING]",
         "the agreement to mediate and who has accepted it; asks those who have not; takes the organisation's new text,"
-        f" or another confidentiality ({', '.join(Confidentiality)}); records what was accepted on paper",
+        f" or another confidentiality ({', '.join(Confidentiality)}); records what was accepted on paper, or that"
+        " somebody's words go over no network any more",
         "!agreement accepted Carl: signed on paper on 3 May",
         _read,
     ),

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from policies import showing
 from policies.case import Case, Consent, Endpoint, EndpointId, Leg, Network, Person, PersonId, Role
-from policies.commands.agreement import ON_PAPER, on_paper
+from policies.commands.agreement import on_paper
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, channel_of, removed, somebody_elses
+from policies.commands.ways import ON_PAPER
 from policies.effects import Effect, Inform, Resume
 from policies.networks.delivery import channel_key
 from policies.networks.quiet import still_until

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from policies.case import DESK, JOINT, Case, Conversation, Network, Person, PersonId, Phase, caucus
+from policies.case import DESK, JOINT, Case, Consent, Conversation, Network, Person, PersonId, Phase, caucus
 from policies.effects import Effect, Inform, Pose, Tell
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS
@@ -21,6 +21,8 @@ from policies.status import CAUTIONS
 from policies.words.phrase import Phrase, phrase, together
 from policies.words.text import moment
 
+ON_PAPER = "not through the service"
+"""How an answer begins that somebody put on record for them."""
 _BEFORE = "they took part already when it was first asked over which networks words go"
 
 
@@ -75,9 +77,10 @@ def closed_by(before: Case, after: Case) -> tuple[Effect, ...]:
     return answered_elsewhere(a for a in before.asks if isinstance(a.act, Carrying) and a not in after.asks)
 
 
-def begun(before: Case, after: Case, facts: Facts) -> Case:
-    """A case of before: whoever took part accepted the ways that stood until now, and is asked about others alone."""
-    if after.carried is not None or _all_needed(before) == _all_needed(after):
+def begun(before: Case, after: Case, facts: Facts, *, anyway: bool = False) -> Case:
+    """A case of before: whoever took part accepted the ways that stood until now, and is asked about others alone.
+    `anyway`: though none is new, for somebody takes that back."""
+    if after.carried is not None or (not anyway and _all_needed(before) == _all_needed(after)):
         return after
     stood = ((person.id, _may_decide(before, person.id, shown_ways(before, person.id))) for person in before.people)
     left = ((person, _all_there_were(before)) for person in _who_left(before))
@@ -146,7 +149,7 @@ def asked_about_ways(
 def agreed(case: Case, ask: Ask, ways: tuple[Way, ...], proof: Proof, facts: Facts) -> Done:
     """The asked person said yes: their words go there, what waited with them."""
     after = noted(case, WayAnswer(ask.asked, ways, facts.at, how(proof)))
-    told = phrase("Your yes is on record: your words go there, too.")
+    told = phrase("Your yes is on record: your words go there, too. Should you change your mind, tell the mediator.")
     answer = f"{case.name_of(ask.asked)} agreed that their words also go {_in_words(ways)}, {how(proof)}."
     return Done(after, answer, (Inform(ask.asked, ask.where, told), *closed_by(case, after)))
 
@@ -154,11 +157,41 @@ def agreed(case: Case, ask: Ask, ways: tuple[Way, ...], proof: Proof, facts: Fac
 def refused(case: Case, ask: Ask, ways: tuple[Way, ...], facts: Facts) -> Done:
     """The asked person said no: nothing of theirs goes there, and what waited to go does not."""
     after = noted(case, WayAnswer(ask.asked, ways, facts.at, "their own no", agreed=False))
-    told = phrase("Your no is noted, and the mediator knows: none of your words go there. You can say yes later.")
+    told = phrase(
+        "Your no is noted, and the mediator knows: none of your words go there. Should you change your mind, tell the"
+        " mediator."
+    )
     person = case.person(ask.asked)
     text = f"{case.name_of(ask.asked)} does NOT agree that their words also go {_in_words(ways)}."
     todo = _what_to_do(case, person, ways) if person else ""
     return Done(after, f"{text} {todo}".strip(), (Inform(ask.asked, ask.where, told), *closed_by(case, after)))
+
+
+def taken_back(case: Case, person: Person, given: Consent, facts: Facts) -> tuple[Case, tuple[Effect, ...]] | None:
+    """Somebody told the mediator that none of their words go over any network, also where they had agreed; None: there
+    is nothing to which that would be a no."""
+    ways = _sorted(way for way in needed(case, person.id) if answered(case, person.id, way) is not False)
+    if not ways:
+        return None
+    before = begun(case, case, facts, anyway=True)
+    before = replace(
+        before, asks=tuple(a for a in before.asks if not (a.asked == person.id and isinstance(a.act, Carrying)))
+    )
+    after = noted(before, WayAnswer(person.id, ways, facts.at, on_record(given), agreed=False))
+    text = phrase(
+        "The mediator has noted that you said no: none of your words go to others by mail or WhatsApp from now on. If"
+        " you did not say that, or change your mind, tell the mediator."
+    )
+    joint = any(way.where == JOINT for way in ways)
+    told = together([text, _silent_there(case) if joint else ""])
+    legs = case.legs_of(person.id)
+    informed = tuple(Inform(leg.id, own, told) for leg in legs for own in caucuses_of(case, leg.id)[:1])
+    return after, informed
+
+
+def on_record(given: Consent) -> str:
+    """How a mediator's word for somebody's answer stands there."""
+    return f"{ON_PAPER}, recorded by {given.recorded_by} on {given.on:%Y-%m-%d}: “{given.wording}”"
 
 
 def silent(case: Case, ask: Ask, ways: tuple[Way, ...]) -> Done:
@@ -257,16 +290,19 @@ def _question(case: Case, person: Person, ask: Ask, ways: tuple[Way, ...]) -> Po
         "{name}, not everyone reads in Matrix, where words are end-to-end encrypted. May yours also go this way?",
         name=person.name,
     )
-    silent_there = phrase("Until you have agreed, you read in {room} and don't write there.", room=label(JOINT, case))
     private = phrase("Until you have agreed, nothing you write here goes that way.")
     then = together(
         [
             phrase("A yes is kept on record. With a no, none of your words go there; nothing is implied against you."),
-            silent_there if joint else "",
+            _silent_there(case) if joint else "",
             private if any(way.where != JOINT for way in ways) else "",
         ]
     )
     return Pose(person.id, ask.where, ask.code, title, ways_text(case, ways), then, ask.expires, of_the_case=False)
+
+
+def _silent_there(case: Case) -> Phrase:
+    return phrase("Until you have agreed, you read in {room} and don't write there.", room=label(JOINT, case))
 
 
 def _nowhere_to_ask(case: Case, person: Person, ways: tuple[Way, ...]) -> str:

@@ -12,6 +12,7 @@ from policies.commands.opening import NewCase
 from policies.commands.people import AddPerson
 from policies.commands.release import SubmitWords
 from policies.commands.second import AddChannel
+from policies.commands.vocabulary import parse
 from policies.documents.beside import beside_for
 from policies.documents.document import Action, BlobId, Document, DocumentId, Kept, Label, Version
 from policies.documents.document import Consent as DocumentConsent
@@ -544,3 +545,66 @@ def test_silence_after_a_no_leaves_the_no_and_tells_the_mediator_who_asked_again
     over = lapse(case, ask)
     assert "has not answered" in of_kind(Tell, over.effects)[0].text
     assert over.case.carried == case.carried
+
+
+def test_a_yes_is_taken_back_through_the_mediator_and_given_again() -> None:
+    case = answers(with_bea(), "Alice").case
+    alice, bea = named(case, "Alice"), named(case, "Bea").id
+    [relay] = of_kind(Relay, speaks(case, "Alice").effects)
+    outcome = does(case, "!agreement refused Alice: by telephone on 3 May")
+    assert "NOT by WhatsApp in the joint room" in outcome.answer
+    assert objection(outcome.case, alice.id, JOINT)
+    assert isinstance(may_go_over(outcome.case, relay), Cancel)
+    assert Resume(ways_key(outcome.case)) in outcome.effects
+    assert outcome.case.acceptances == case.acceptances
+    [told] = [i for i in of_kind(Inform, outcome.effects) if i.to == alice.id]
+    assert told.conversation == caucus_of(case, "Smith")
+    assert "none of your words go to others by mail or WhatsApp" in told.text
+    assert "you read in EVERYONE" in told.text
+    # Of what the others agreed to, nothing changes, and nobody is asked by itself.
+    assert missing(outcome.case, named(case, "Dora").id) == missing(case, named(case, "Dora").id)
+    assert asked(outcome.case, "Alice") == []
+    assert "has not said no already" in refused(outcome.case, "!agreement refused Alice: again")
+    for again in (
+        answers(does(outcome.case, "!agreement send").case, "Alice").case,
+        does(outcome.case, "!agreement accepted Alice: by telephone").case,
+    ):
+        assert objection(again, alice.id, JOINT) is None
+        assert may_carry(again, alice.id, JOINT, bea) == Go()
+
+
+def test_a_refusal_by_telephone_closes_the_open_question_and_not_the_agreement() -> None:
+    case = does(with_bea(), "!agreement refused Alice: by telephone").case
+    assert asked(case, "Alice") == []
+    case, _ = created(ALICE, CARL)
+    case = does(case, "!agreement refused Alice: by telephone").case
+    assert [type(act) for act in asked(case, "Alice")] == [Accepting]
+    # What she is shown and says yes to afterwards, counts.
+    assert not missing(answers(case, "Alice").case, named(case, "Alice").id)
+
+
+def test_in_a_case_of_before_a_yes_is_taken_back_for_that_person_alone() -> None:
+    case = replace(all_accepted(ALICE, DORA, CARL), carried=None)
+    outcome = does(case, "!agreement refused Alice: by telephone")
+    assert objection(outcome.case, named(case, "Alice").id, JOINT)
+    assert objection(outcome.case, named(case, "Dora").id, JOINT) is None
+    assert missing(outcome.case, named(case, "Dora").id) == frozenset()
+    assert of_kind(Pose, outcome.effects) == []
+
+
+def test_a_refusal_needs_a_name_a_wording_and_a_network() -> None:
+    case = all_accepted(ALICE, DORA)
+    assert "has not said no already" in refused(case, "!agreement refused Alice: by telephone")
+    assert "has not said no already" in refused(case, "!agreement refused Mia: by telephone")
+    assert "how it was refused" in str(parse("!agreement refused Alice"))
+
+
+def test_the_words_of_a_refusal_tell_no_side_which_network_the_other_has() -> None:
+    case, _ = created(*FOR_BOTH, CARL)
+    for name in ("Alice", "Dora", "Ivo"):
+        case = takes_all(case, name)
+    outcome = does(case, "!agreement refused Ivo: by telephone")
+    jones = Way(caucus_of(case, "Jones"), Network.EMAIL)
+    assert jones in missing(outcome.case, named(case, "Ivo").id)
+    [told] = of_kind(Inform, outcome.effects)
+    assert "mail or WhatsApp" in told.text
