@@ -12,6 +12,7 @@ from policies.commands import ways
 from policies.commands.agreement import asked_to_accept, on_paper
 from policies.commands.documents import LabelDocument
 from policies.commands.dry import DryRun
+from policies.commands.floor import without_idle_turn
 from policies.commands.form import Misunderstood
 from policies.commands.hearing import unheard
 from policies.commands.opening import NewCase
@@ -154,6 +155,7 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
         return outcome
     after = outcome.case
     after = ways.begun(before, after, facts)
+    after, idle = without_idle_turn(after)
     newcomers = [p for p in after.people if not before.person(p.id) and not may_join(after, p.id)]
     anew = [p for p in ways.to_show_anew(after) if p not in newcomers]
     after, asked = asked_to_accept(after, [*newcomers, *anew], facts)
@@ -161,4 +163,4 @@ def _followed(before: Case, outcome: Outcome, facts: Facts) -> Outcome:
     asked = (*asked, *more, *ways.left_unanswered(before, after))
     after, later = awaited(after, invited(before, after), facts.at)
     later = (*later, *left_alone(before, after, facts.at))
-    return replace(outcome, case=after, effects=(*outcome.effects, *what_follows(before, after), *asked, *later))
+    return replace(outcome, case=after, effects=(*outcome.effects, *idle, *what_follows(before, after), *asked, *later))

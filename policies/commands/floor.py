@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from policies.case import Case, Person
+from policies.case import DESK, Case, Person
 from policies.commands.durations import HOW_LONG, duration, in_words
 from policies.commands.form import Form
-from policies.effects import Inform
+from policies.effects import Inform, Tell
 from policies.moderation.floor import floor_text, is_muted, mute_text, others
 from policies.moderation.mode import Mode, Spell
 from policies.networks.way import CARRIED_BY
@@ -67,11 +67,10 @@ class GiveTurn:
             return Refused("The joint room is closed", "!mode released opens it for you, then give the word")
         if is_muted(case, person.id):
             return Refused(f"{person.name} is muted", f"!unmute {person.name} first")
-        if over := kept_from_speaking(case, person.id):
-            ways = " and ".join(sorted(str(CARRIED_BY[network]) for network in over))
+        if lacks := _not_agreed(case, person):
             said = f"!agreement accepted {case.channel_name(person)}: by telephone"
             return Refused(
-                f"{person.name} has not agreed that what they say there also goes {ways}, and could not write",
+                f"{lacks}, and could not write",
                 f"!agreement send asks them; or, if they told you: {said}",
             )
         turn = Spell(case.voice(person.id), facts.at + self.lasts if self.lasts else None)
@@ -171,6 +170,24 @@ class Cool:
         cooling = facts.at + self.lasts if self.lasts else None
         after = replace(case, floor=replace(case.floor, cooling=cooling))
         return Done(after, floor_text(after))
+
+
+def without_idle_turn(case: Case) -> tuple[Case, tuple[Tell, ...]]:
+    """A turn ends as with a mute when whoever has it may not write there any more, for somebody reads over a network to
+    which they have not agreed: else nobody could write."""
+    turn = case.floor.turn
+    person = case.living(turn.person) if turn else None
+    if person is None or not kept_from_speaking(case, person.id):
+        return case, ()
+    told = f"The turn of {person.name} is over, for they can't write: {_not_agreed(case, person)}."
+    return replace(case, floor=replace(case.floor, turn=None)), (Tell(DESK, told),)
+
+
+def _not_agreed(case: Case, person: Person) -> str:
+    """What is missing for somebody to write in the joint room; "" if nothing is."""
+    over = kept_from_speaking(case, person.id)
+    ways = " and ".join(sorted(str(CARRIED_BY[network]) for network in over))
+    return f"{person.name} has not agreed that what they say there also goes {ways}" if ways else ""
 
 
 def _privately(case: Case, person: Person, text: Phrase) -> tuple[Inform, ...]:

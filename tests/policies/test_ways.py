@@ -608,3 +608,17 @@ def test_the_words_of_a_refusal_tell_no_side_which_network_the_other_has() -> No
     assert jones in missing(outcome.case, named(case, "Ivo").id)
     [told] = of_kind(Inform, outcome.effects)
     assert "mail or WhatsApp" in told.text
+
+
+def test_the_turn_of_whoever_may_not_write_any_more_is_over_and_the_desk_knows() -> None:
+    case = does(does(all_accepted(ALICE, DORA), "!turn Alice").case, ON_WHATSAPP).case
+    case = does(case, "!consent Bea: agreed").case
+    assert case.floor.turn
+    outcome = answers(case, "Bea")
+    assert outcome.case.floor.turn is None
+    assert [t.text for t in of_kind(Tell, outcome.effects) if "The turn of Alice is over" in t.text]
+    # Nobody else waits for somebody who can't speak; she does.
+    assert objection(outcome.case, named(case, "Alice").id, JOINT)
+    assert objection(answers(outcome.case, "Dora").case, named(case, "Dora").id, JOINT) is None
+    kept = answers(answers(case, "Alice").case, "Bea").case
+    assert kept.floor.turn == case.floor.turn
