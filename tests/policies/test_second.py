@@ -249,7 +249,7 @@ def test_the_mediator_is_told_before_whether_the_channel_that_stays_has_been_com
 
 
 def test_how_they_come_in_goes_on_by_the_channel_that_stays() -> None:
-    case = agreed_to(both_sides(), "!channel add Carl +34600123456").case
+    case = unasked(agreed_to(both_sides(), "!channel add Carl +34600123456").case)
     left = agreed_to(case, "!channel leave Carl (mail)")
     (carl,) = left.case.called("Carl")
     (alarm,) = of_kind(Schedule, left.effects)
@@ -278,7 +278,7 @@ def test_who_has_the_other_channel_can_not_keep_the_warning_from_the_first(kept:
         assert waits.until == noon
         assert kept_back(case, warning, AT, noon) is None
     assert isinstance(kept_back(quieted.case, replace(warning, due=None), AT, noon), Parked), "as anything else does"
-    left = agreed_to(quieted.case, "!channel leave Carl (WhatsApp)")
+    left = agreed_to(unasked(quieted.case), "!channel leave Carl (WhatsApp)")
     (ends,) = of_kind(Inform, left.effects)
     assert ends.due is not None
     woken = does(added.case, "!quiet Carl off").case
@@ -378,7 +378,7 @@ def released_to(case: Case) -> tuple[Case, Publish]:
 
 def test_a_release_is_not_kept_from_its_reader_by_another_channel_of_somebody_who_reads_it_anyway() -> None:
     case, copy = released_to(both_sides("!party add Dora @dora:example.org as counsel on Jones"))
-    more = agreed_to(case, f"!channel add Dora {NUMBER}").case
+    more = unasked(agreed_to(case, f"!channel add Dora {NUMBER}").case)
     second = named(more, "Dora (WhatsApp)").id
     assert second in readers(more, JOINT)
     assert may_publish(more, JOINT, copy.audience, copy.to) == Go()
