@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fakes.agreed import everybody_agreed
 from tests.faults import networks, scenarios, test_documents
 from tests.faults.boundaries import Cut, Passed
 from tests.faults.databases import OnServer, on_postgresql
@@ -119,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     task = Task(int(part), int(parts), asked.every, asked.only)
     logging.disable()
     with ExitStack() as stack:
+        stack.enter_context(everybody_agreed())
         server = stack.enter_context(on_postgresql()) if asked.database == "postgresql" else None
         return sum(_scenario(name, task, server) for name in asked.scenarios or NAMES)
 
