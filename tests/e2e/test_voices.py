@@ -61,6 +61,10 @@ async def test_an_account_and_a_mailbox_are_one_voice_until_one_is_left(mia: Sta
     await desk.confirm("Alice", mailbox)
     assert "Alice (in Matrix, by mail)" in await told(bob, joint, "by mail")
 
+    # Bob's words go by mail now, too: until he has agreed to that he reads here, and does not write.
+    await desk.all_agree()
+    await until(lambda: _may_write(desk, bob, joint), "Bob writing again")
+
     # What others say comes by both; what she says by one does not come back to her by the other.
     await bob.text(joint, "Bob to all, first")
     letter = await mailed(desk, mailbox, "Bob to all, first")
@@ -113,6 +117,11 @@ async def test_an_account_and_a_mailbox_are_one_voice_until_one_is_left(mia: Sta
     assert said_in(bob, joint, "although she is muted") == 0
     assert sum("Alice says" in notice for notice in desk.notices()) == 1
     assert await flaws(bob, joint) == []
+
+
+async def _may_write(desk: Desk, client: Client, room: str) -> bool:
+    levels = await desk.mediator.state(room, "m.room.power_levels")
+    return int(levels["users"].get(client.user_id, 0)) >= 0
 
 
 async def _is_silent(client: Client, room: str) -> bool:
