@@ -107,10 +107,10 @@ class RecordAcceptance:
             return _NONE
         if may_join(case, person.id) and not missing(case, person.id):
             return Refused(f"{person.name} need not accept it any more", "!agreement shows who has")
-        before = standing(case)
+        before, unasked = standing(case), without_accepting(case, person.id)
         case = on_paper(case, person, _recorded(case, self.wording, facts))
         changed = [line for line in standing(case) if line not in before]
-        return Done(case, "\n".join([f"On record (“{self.wording}”):", *changed]))
+        return Done(case, "\n".join([f"On record (“{self.wording}”):", *changed]), closed_by(unasked, case))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import removed
 from policies.commands.sides import side_for
+from policies.commands.ways import begun
 from policies.documents.document import Action, DocumentId
 from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Announce, Effect, Inform, Resume
@@ -88,7 +89,8 @@ def moved(case: Case, act: Moving, facts: Facts) -> Outcome:
         people=(*after.people, newcomer),
         participations=(*after.participations, Participation(newcomer.id, seat.role, side)),
     )
-    after = _own_acts(case, after, person.id, newcomer.id)
+    # Also in a case of before: with another person, its ways change.
+    after = _own_acts(begun(case, case, facts, anyway=True), after, person.id, newcomer.id)
     effects = (
         Resume(channel_key(case, person.endpoint.id)),
         *_told(after, person.name, own),
@@ -129,7 +131,8 @@ def _own_acts(before: Case, after: Case, who: PersonId, new: PersonId) -> Case:
     accepted = tuple(replace(a, person=new) if a.person == who else a for a in before.acceptances)
     pauses = tuple(replace(pause, person=new) if pause.person in old else pause for pause in before.pauses)
     # The old answers stay: what was written on the former side may be on its way still.
-    carried = before.carried and (*before.carried, *(replace(a, person=new) for a in before.carried if a.person in old))
+    answers = before.carried or ()
+    carried = (*answers, *(replace(a, person=new) for a in answers if a.person in old))
     floor = moved_on_the_floor(before.floor, old, new)
     return replace(after, acceptances=accepted, carried=carried, pauses=pauses, phase=before.phase, floor=floor)
 

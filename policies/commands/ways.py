@@ -116,7 +116,7 @@ def to_show_anew(case: Case) -> list[Person]:
         return []
     waits = ((a, a.act.ways) for a in case.asks if isinstance(a.act, Accepting))
     shows_less = {a.asked for a, shown in waits if not set(_told_in(a.where, needed(case, a.asked))) <= set(shown)}
-    return [person for person in case.people if person.id in shows_less]
+    return [person for person in case.people if person.id in shows_less and not case.has_withdrawn(person.id)]
 
 
 def asked_about_ways(

@@ -181,10 +181,10 @@ def _declined(case: Case, ask: Ask, facts: Facts) -> Outcome:  # noqa: C901 (one
             own = () if ask.where == DESK else (Inform(ask.asked, ask.where, phrase("You have not withdrawn.")),)
             return Done(case, f"{who} said no: nobody withdraws.", own)
         case Accepting():
-            told = Inform(
-                ask.asked, ask.where, phrase("Your no is noted, and the mediator knows. Nothing else follows from it.")
-            )
-            return Done(case, f"{who} does NOT accept the agreement to mediate. Talk to them.", (told,))
+            # Not that nothing follows: the networks of their own room may be asked about in the same breath.
+            kept = phrase("Your no to the agreement is noted, and the mediator knows. Nothing is implied against you.")
+            text = f"{who} does NOT accept the agreement to mediate. Talk to them."
+            return Done(case, text, (Inform(ask.asked, ask.where, kept),))
         case Carrying(carried):
             return ways.refused(case, ask, carried, facts)
         case Wondering(question):

@@ -622,3 +622,43 @@ def test_the_turn_of_whoever_may_not_write_any_more_is_over_and_the_desk_knows()
     assert objection(answers(outcome.case, "Dora").case, named(case, "Dora").id, JOINT) is None
     kept = answers(answers(case, "Alice").case, "Bea").case
     assert kept.floor.turn == case.floor.turn
+
+
+def test_in_a_case_of_before_who_goes_to_another_side_is_asked_about_its_room_alone() -> None:
+    case = replace(does(all_accepted(ALICE, DORA, CARL), "!turn Alice").case, carried=None)
+    moved = does(does(case, "!party side Alice on Jones").case, "yes 7K5D")
+    alice = named(moved.case, "Alice").id
+    own = Way(caucus_of(moved.case, "Jones"), Network.EMAIL)
+    assert missing(moved.case, alice) == {own}
+    assert asked(moved.case, "Alice") == [Carrying((own,))]
+    assert objection(moved.case, alice, JOINT) is None
+    assert moved.case.floor.turn
+    assert moved.case.floor.turn.person == alice
+    assert missing(moved.case, named(moved.case, "Dora").id) == frozenset()
+
+
+def test_whoever_has_withdrawn_is_not_shown_the_agreement_anew() -> None:
+    case = answers(created(ALICE, DORA)[0], "Dora").case
+    alice = named(case, "Alice").id
+    case = replace(case, withdrawn=(alice,))
+    after = does(case, "!party add Carl carl@example.net on Jones")
+    assert alice not in {question.to for question in of_kind(Pose, after.effects)}
+    assert named(case, "Dora").id in {question.to for question in of_kind(Pose, after.effects)}
+
+
+def test_what_is_accepted_on_paper_closes_the_question_of_the_other_channel_and_says_so_there() -> None:
+    case = asked_on_both()
+    [there] = [a for a in case.asks if a.asked == named(case, "Alice (Matrix)").id]
+    outcome = does(case, "!agreement accepted Alice (mail): by telephone")
+    assert (asked(outcome.case, "Alice (mail)"), asked(outcome.case, "Alice (Matrix)")) == ([], [])
+    [told] = of_kind(Inform, outcome.effects)
+    assert (told.to, told.conversation) == (there.asked, there.where)
+    assert f"the code {there.code} was answered over another channel" in told.text
+
+
+def test_a_no_to_the_agreement_does_not_say_that_nothing_follows_where_a_question_does() -> None:
+    case = does(created(ALICE, DORA)[0], "!party add Eve eve@example.net as counsel on Smith").case
+    outcome = answers(case, "Alice", yes=False)
+    assert of_kind(Pose, outcome.effects)
+    [told] = [one.text for one in of_kind(Inform, outcome.effects) if one.to == named(case, "Alice").id]
+    assert told == "Your no to the agreement is noted, and the mediator knows. Nothing is implied against you."
