@@ -7,7 +7,8 @@ from typing import Final
 
 from policies.case import DESK, Case, Conversation
 from policies.documents.document import Action, Document, Version
-from policies.documents.rights import Allowed, Wish, all_may_view, may
+from policies.documents.enclosing import may_be_named_to
+from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Effect, Inform, Tell
 from policies.outcome import Done, Facts, Refused
 from policies.people.membership import readers
@@ -58,7 +59,7 @@ def may_be_named(case: Case, document: Document, version: Version, facts: Facts)
     where, asking = place_of_answer(case, facts), case.person(facts.by) if facts.by else None
     away = asking is not None and asking.endpoint.is_bridged
     audience = frozenset({asking.id}) if asking and away else readers(case, where)
-    return all_may_view(case, document, version, audience, facts.at)
+    return may_be_named_to(case, document, version, audience, facts.at)
 
 
 def place_of_answer(case: Case, facts: Facts) -> Conversation:

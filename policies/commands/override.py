@@ -8,9 +8,10 @@ from policies.case import Case, PersonId
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER
 from policies.documents import cards
+from policies.documents.enclosing import may_be_named_to
 from policies.documents.filing import announced
 from policies.documents.quarantine import REASON_LIMIT, let_out
-from policies.documents.rights import all_may_view, at_home
+from policies.documents.rights import at_home
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.words.phrase import Phrase
 from policies.words.text import one_line
@@ -40,7 +41,7 @@ class KeepLocked:
         case, version = case.with_document(document), document.newest
 
         def shown(audience: frozenset[PersonId]) -> Phrase:
-            named = all_may_view(case, document, version, audience, facts.at)
+            named = may_be_named_to(case, document, version, audience, facts.at)
             return cards.card(case, document, version, facts.at, named=named)
 
         hash_ = version.original.sha256

@@ -19,10 +19,10 @@ _ACTIONS: Mapping[Action, Phrase] = MappingProxyType({Action.VIEW: phrase("view"
 
 def title(document: Document, version: Version, *, named: bool = True) -> Phrase:
     """Its number, its name behind quotation marks, and what it is; on one line. Without its name where somebody reads
-    who may not see it."""
+    who may not see it, or to whose network it does not go."""
     if not named:
         number = number_of(document, version)
-        return phrase("{number} (not everybody who reads here may know its name)", number=number)
+        return phrase("{number} (its name does not go to everybody who reads here)", number=number)
     pages = plural("{number} page", "{number} pages", version.pages) if version.pages else ""
     what = together([version.kind.upper(), pages, _size(version.served.size)], by=", ")
     return together([f"{number_of(document, version)} “{one_line(document.name, 100)}” (", what, ")"], by="")

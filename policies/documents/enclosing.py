@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from policies.case import JOINT, Case, Network, Person
+from policies.case import JOINT, Case, Network, Person, PersonId
 from policies.documents.carrying import Enclose
 from policies.documents.document import Action, Document, Version
 from policies.documents.files import Kind
 from policies.documents.recipient import Way
-from policies.documents.rights import Allowed, Denied, Wish, may
+from policies.documents.rights import Allowed, Denied, Wish, all_may_view, may
 from policies.networks.capabilities import CAPABILITIES
 from policies.networks.delivery import Cancel, Go, Verdict, by_link
 from policies.networks.way import CARRIED_BY
@@ -60,6 +60,16 @@ def not_carried(case: Case, document: Document, version: Version, person: Person
     if carries(case, document.owner, where, person.id) or any(c.over is network for c in given):
         return None
     return phrase("its owner has not agreed that it goes {way}", way=CARRIED_BY[network])
+
+
+def may_be_named_to(
+    case: Case, document: Document, version: Version, people: frozenset[PersonId], at: datetime
+) -> bool:
+    """Whether a version may be named where these read: all may view it, and its name, which is its owner's word, goes
+    where their words go. In a room that several read it stands in Matrix; who is told alone may be told elsewhere."""
+    alone = case.person(next(iter(people))) if len(people) == 1 else None
+    away = alone is not None and not_carried(case, document, version, alone)
+    return not away and all_may_view(case, document, version, people, at)
 
 
 def not_enclosed(document: Document, version: Version, person: Person) -> Phrase | None:

@@ -24,6 +24,7 @@ from policies.documents.beside import beside_for
 from policies.documents.cards import card, people
 from policies.documents.carrying import Erase
 from policies.documents.document import Document, DocumentId, Kept, Label, Version
+from policies.documents.enclosing import may_be_named_to
 from policies.documents.files import Kind as FileKind
 from policies.documents.files import file_name
 from policies.documents.quarantine import Locked, locked
@@ -34,6 +35,7 @@ from policies.message import File, Message, MessageId
 from policies.moderation.floor import objection
 from policies.outcome import Facts
 from policies.people.membership import bridged_readers, caucuses_of, readers
+from policies.people.ways import carries
 from policies.plan import desk_label, label
 from policies.words.phrase import Phrase, phrase, together
 from policies.words.text import marked
@@ -187,7 +189,7 @@ def _kept(case: Case, filing: Filing, passed: Passed, facts: Facts) -> Decision:
     version = document.newest
 
     def text(audience: frozenset[PersonId]) -> Phrase:
-        named = all_may_view(case, document, version, audience, facts.at)
+        named = may_be_named_to(case, document, version, audience, facts.at)
         parts = [
             card(case, document, version, facts.at, named=named),
             _out_of_room(case, filing, facts),
@@ -268,7 +270,7 @@ def _again(case: Case, filing: Filing, same: tuple[Document, Version], facts: Fa
     case = case.with_document(document)
 
     def text(audience: frozenset[PersonId]) -> Phrase:
-        named = all_may_view(case, document, version, audience, facts.at)
+        named = may_be_named_to(case, document, version, audience, facts.at)
         shown = card(case, document, version, facts.at, named=named)
         known = phrase("That file is kept already, so nothing new was made of it.")
         return together([together([known, _out_of_room(case, filing, facts)]), shown], by="\n")
@@ -375,8 +377,10 @@ def _told_of_file(case: Case, filing: Filing, facts: Facts, *parts: str) -> tupl
     former = next((d for d in reversed(case.documents) if _is_another(case, filing, d)), None)
 
     def text(audience: frozenset[PersonId]) -> Phrase:
-        named = former is None or all_may_view(case, former, former.newest, audience, facts.at)
-        return together([f"“{file_name(filing.name)}”" if named else phrase("A file"), *parts])
+        # Its name is its author's word; who is told alone may be told over another network.
+        goes = len(audience) > 1 or all(carries(case, filing.author, filing.home, one) for one in audience)
+        seen = former is None or all_may_view(case, former, former.newest, audience, facts.at)
+        return together([f"“{file_name(filing.name)}”" if goes and seen else phrase("A file"), *parts])
 
     return _told(case, filing, text)
 

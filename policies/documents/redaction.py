@@ -15,8 +15,9 @@ from policies.case import DESK, Case, Conversation, PersonId
 from policies.documents import cards
 from policies.documents.carrying import Cover
 from policies.documents.document import Document, Version
+from policies.documents.enclosing import may_be_named_to
 from policies.documents.filing import Passed, Refused, Waits, announced
-from policies.documents.rights import all_may_view, at_home
+from policies.documents.rights import at_home
 from policies.documents.versions import grown
 from policies.effects import Decision, Effect, Inform, Tell
 from policies.outcome import Facts
@@ -112,7 +113,7 @@ def _told(case: Case, document: Document, version: Version, note: Phrase, facts:
     """Its card, to those whose it is, over their own channels, and to the desk, by its name only to who may see it."""
 
     def text(audience: frozenset[PersonId]) -> Phrase:
-        named = all_may_view(case, document, version, audience, facts.at)
+        named = may_be_named_to(case, document, version, audience, facts.at)
         return together([note, cards.card(case, document, version, facts.at, named=named)], by="\n")
 
     return announced(case, document.home, text)

@@ -18,8 +18,9 @@ from policies.documents.document import Action, BlobId, Document, DocumentId, Ke
 from policies.documents.document import Consent as DocumentConsent
 from policies.documents.enclosing import not_carried
 from policies.documents.files import Kind
-from policies.effects import Decision, Hold, Inform, Pose, Publish, Relay, Resume, Tell
-from policies.message import SignedDevice, Text
+from policies.documents.filing import Filing, Passed, Refused, decide_filed
+from policies.effects import Announce, Decision, Hold, Inform, Pose, Publish, Relay, Resume, Tell
+from policies.message import MessageId, SignedDevice, Text
 from policies.moderation.agreement import Confidentiality
 from policies.moderation.floor import objection
 from policies.names import ReleaseId
@@ -34,6 +35,7 @@ from policies.questions.ask import Accepting, Carrying
 from policies.questions.asking import Answer, meaning
 from policies.releases.release import Release, Standing
 from policies.releases.releasing import _need_not_agree
+from policies.words.phrase import verbatim
 from tests.policies.builders import AGREEMENT, AT, caucus_of, done, facts, message, named, of_kind, refused
 
 MIA = AddPerson("Mia", Network.MATRIX, "@mia:example.org", Role.MEDIATOR)
@@ -662,3 +664,21 @@ def test_a_no_to_the_agreement_does_not_say_that_nothing_follows_where_a_questio
     assert of_kind(Pose, outcome.effects)
     [told] = [one.text for one in of_kind(Inform, outcome.effects) if one.to == named(case, "Alice").id]
     assert told == "Your no to the agreement is noted, and the mediator knows. Nothing is implied against you."
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_name_of_a_file_goes_where_its_authors_words_go(*, kept: bool) -> None:
+    case = does(all_accepted(ALICE, DORA), "!party add Eve eve@example.net as counsel on Smith").case
+    alice, eve, own = named(case, "Alice").id, named(case, "Eve").id, caucus_of(case, "Smith")
+    blob = Kept(BlobId("b1"), "1" * 64, 9)
+    result = Passed(Kind.PDF, "application/pdf", blob, blob, 3, ()) if kept else Refused(verbatim("It is a film."))
+    filing = Filing(MessageId("m1"), alice, own, own, "we would take 20000.pdf", result)
+    for yes in (True, False):
+        answer = answers(case, "Alice", yes=yes).case
+        decision = decide_filed(answer, filing, replace(KNOWN, documents=True))
+        told = [one.text for one in of_kind(Inform, decision.effects) if one.to == eve]
+        assert ["20000" in text for text in told] == [yes]
+        assert ["20000" in one.text for one in of_kind(Announce, decision.effects)] == [True]
+        if kept:
+            listed = done(decision.case, "!doc list", replace(KNOWN, by=eve, where=own, documents=True))
+            assert ["20000" in str(one.text) for one in of_kind(Inform, listed.effects)] == [yes]
