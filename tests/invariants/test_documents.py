@@ -465,12 +465,13 @@ def wide_open(case: Case, owner: PersonId, home: Conversation, document: Documen
     [
         (documents, "at_home", lambda case, *_: frozenset(p.id for p in case.people)),
         # Two, for whoever is taken for somebody who sees it is still not told its name.
-        (naming, "may all_may_view", lambda *_: Allowed("")),
-        (naming, "all_may_view", lambda *_: True),
+        (naming, "may may_be_named_to", lambda *_: Allowed("")),
+        (naming, "may_be_named_to", lambda *_: True),
         (commands, "may_be_named", lambda *_: True),
         (sharing, "all_may_download", lambda *_: True),
         (filing, "all_may_view", lambda *_: True),
-        (redaction, "all_may_view", lambda *_: True),
+        (filing, "may_be_named_to", lambda *_: True),
+        (redaction, "may_be_named_to", lambda *_: True),
         (redaction, "grown", wide_open),
         (granting, "revoked", lambda document, *_: replace(document, grants=document.grants * 2)),
     ],

@@ -58,7 +58,7 @@ def test_a_vote_of_its_own_person_counts() -> None:
     declined = vote(NO)
     assert not declined.case.accepted(ALICE)
     assert ASK not in declined.case.asks
-    assert "Your no is noted" in told(declined)
+    assert "Your no to the agreement is noted" in told(declined)
 
 
 WRONG = {
