@@ -63,4 +63,6 @@ def _ask_expired(case: Case, code: str, facts: Facts) -> Decision:
     if ask is None:
         return Decision(case, (), "overtaken", "the question was answered, or put anew")
     outcome = lapse(case, ask, before_restore=facts.before_restore)
-    return Decision(outcome.case, outcome.effects, "ask-expired", "its time is up")
+    # Silence is a no: what waited for a yes is looked at, and goes nowhere.
+    follows = (effect for effect in what_follows(case, outcome.case) if effect not in outcome.effects)
+    return Decision(outcome.case, (*outcome.effects, *follows), "ask-expired", "its time is up")

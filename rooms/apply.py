@@ -40,7 +40,7 @@ from policies.effects import (
 )
 from policies.message import Message, Text
 from policies.moderation.guard import grams
-from policies.networks.delivery import Wait, channel_key, may_go_over, may_relay
+from policies.networks.delivery import Cancel, Wait, channel_key, may_go_over, may_relay
 from policies.people.membership import language_to
 from policies.plan import code_key
 from policies.questions.ask import Ask
@@ -293,7 +293,11 @@ class Applier:
 
 
 def _waits(case: Case, relay: Relay) -> Wait | None:
-    verdicts = may_relay(case, relay.conversation, relay.to), may_go_over(case, relay)
+    """What a relay waits for from the beginning; what may not go at all waits for nothing, and is cancelled in its
+    turn."""
+    verdicts = may_go_over(case, relay), may_relay(case, relay.conversation, relay.to)
+    if any(isinstance(verdict, Cancel) for verdict in verdicts):
+        return None
     return next((verdict for verdict in verdicts if isinstance(verdict, Wait)), None)
 
 

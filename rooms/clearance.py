@@ -38,16 +38,17 @@ AT_ONCE: Final = timedelta(minutes=5)
 
 def kept_back(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Parked | Cancelled | None:
     """Why a letter, decided then, may not leave now. Whether it goes with its words, or as a link to them, is the
-    courier's affair."""
+    courier's affair. What may not go any more waits for nothing."""
     to = addressee(effect)
     verdicts = (
         may_say(case, effect, at),
+        may_go_over(case, effect, said) if isinstance(effect, Relay | Publish) else Go(),
         may_relay(case, effect.conversation, to),
-        may_go_over(case, effect) if isinstance(effect, Relay | Publish) else Go(),
         _may_disturb(case, effect, said, at),
         may_come_alone(case, to, said, at) if isinstance(effect, Relay | Publish) else Go(),
     )
-    return next((why for verdict in verdicts if (why := stopped(verdict))), None)
+    stops = [why for verdict in verdicts if (why := stopped(verdict))]
+    return next((why for why in stops if isinstance(why, Cancelled)), stops[0] if stops else None)
 
 
 def _may_disturb(case: Case, effect: ToPerson, said: datetime, at: datetime) -> Verdict:

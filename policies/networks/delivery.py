@@ -13,7 +13,7 @@ from policies.networks.digest import next_digest
 from policies.networks.quiet import still_until
 from policies.networks.way import CARRIED_BY
 from policies.people.membership import readers
-from policies.people.ways import carries
+from policies.people.ways import carries, refused_since
 from policies.words.text import moment
 
 
@@ -75,12 +75,18 @@ def may_publish(
     return Go()
 
 
-def may_carry(case: Case, author: PersonId | None, conversation: Conversation, to: PersonId) -> Verdict:
-    """Whether an author's words may go over the network of that reader: by the author's own yes (B2)."""
+def may_carry(
+    case: Case, author: PersonId | None, conversation: Conversation, to: PersonId, said: datetime | None = None
+) -> Verdict:
+    """Whether an author's words may go over the network of that reader: by the author's own yes (B2). `said`: when;
+    None: now. What was said under a no, or before one, never goes later, whatever else it waited for meanwhile."""
     reader, agreed = case.person(to), carries(case, author, conversation, to)
-    if reader is None or agreed:
+    refused = said is not None and refused_since(case, author, conversation, to, said)
+    if reader is None or (agreed and not refused):
         return Go()
     way = CARRIED_BY[reader.endpoint.network]
+    if agreed:
+        return Cancel(f"its author did not agree then that it goes {way}, or took that back since")
     if agreed is False:
         return Cancel(f"its author does not agree that it goes {way}")
     if author is not None and case.living(author) is None:
@@ -88,14 +94,14 @@ def may_carry(case: Case, author: PersonId | None, conversation: Conversation, t
     return Wait(f"its author has not agreed yet that it goes {way}", ways_key(case))
 
 
-def may_go_over(case: Case, effect: Relay | Publish) -> Verdict:
+def may_go_over(case: Case, effect: Relay | Publish, said: datetime | None = None) -> Verdict:
     """The same for words on their way: what was released goes where its author agreed with its words, too."""
     if isinstance(effect, Relay):
-        return may_carry(case, effect.author, effect.conversation, effect.to)
+        return may_carry(case, effect.author, effect.conversation, effect.to, said)
     release, reader = case.release(effect.release), case.person(effect.to) if effect.to else None
     if release is None or reader is None or reader.endpoint.network in effect.over:
         return Go()
-    return may_carry(case, release.author, effect.conversation, reader.id)
+    return may_carry(case, release.author, effect.conversation, reader.id, said)
 
 
 def may_relay(case: Case, conversation: Conversation, to: PersonId) -> Verdict:

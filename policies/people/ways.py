@@ -13,6 +13,8 @@ Whoever left can't be asked any more: what they had answered stands for what the
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from policies.case import DESK, JOINT, STAFF, Case, Conversation, Network, Person, PersonId, Sort, caucus
 from policies.networks.way import Way
 from policies.people.membership import bridged_readers, has_sat, seated
@@ -50,16 +52,21 @@ def way_to(case: Case, author: PersonId, where: Conversation, network: Network) 
 
 def carries(case: Case, author: PersonId | None, where: Conversation, to: PersonId) -> bool | None:
     """Whether an author's words may go to that reader's channel: False, they said no; None, they have not answered."""
-    reader = case.person(to)
-    if (
-        author is None
-        or reader is None
-        or case.same_voice(author, to)
-        or not reader.endpoint.is_bridged
-        or where == DESK
-    ):
-        return True
-    return answered(case, author, way_to(case, author, where, reader.endpoint.network))
+    way = _way_out(case, author, where, to)
+    return way is None or author is None or answered(case, author, way)
+
+
+def refused_since(case: Case, author: PersonId | None, where: Conversation, to: PersonId, said: datetime) -> bool:
+    """Whether an author's no to that reader's channel counted when their words were said, or was noted since: a yes
+    that comes later does not reach back over it. Of two that came at one moment, the no counts."""
+    way = _way_out(case, author, where, to)
+    if way is None or author is None or _mediates(case, author):
+        return False
+    about = [a for a in case.carried or () if way in a.ways and case.same_voice(a.person, author)]
+    no = max((number for number, answer in enumerate(about) if not answer.agreed), default=None)
+    if no is None:
+        return False
+    return about[no].at >= said or not any(yes.at < said for yes in about[no + 1 :])
 
 
 def not_agreed(case: Case, author: PersonId, where: Conversation, people: frozenset[PersonId]) -> frozenset[Network]:
@@ -72,6 +79,16 @@ def kept_from_speaking(case: Case, person: PersonId) -> frozenset[Network]:
     """Over which networks the joint room is read now, to which somebody has not agreed: they read there meanwhile."""
     there = frozenset(reader.id for reader in bridged_readers(case, JOINT))
     return not_agreed(case, person, JOINT, there) if there else frozenset()
+
+
+def _way_out(case: Case, author: PersonId | None, where: Conversation, to: PersonId) -> Way | None:
+    """As what an author's words would leave for that reader's channel; None: nobody needs to agree to that."""
+    reader = case.person(to)
+    if author is None or reader is None or where == DESK:
+        return None
+    if case.same_voice(author, to) or not reader.endpoint.is_bridged:
+        return None
+    return way_to(case, author, where, reader.endpoint.network)
 
 
 def _mediates(case: Case, person: PersonId) -> bool:

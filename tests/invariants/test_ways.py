@@ -7,7 +7,7 @@ is read from the words that they were shown, not from what the service wrote dow
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -73,11 +73,13 @@ class History:
     agreed: dict[str, set[tuple[str, Network]]] = field(default_factory=dict)
     released: dict[str, str] = field(default_factory=dict)
     """What was shown to the author of a release, who said yes."""
-    waits: list[Relay | Publish] = field(default_factory=list)
+    waits: list[tuple[Relay | Publish, datetime]] = field(default_factory=list)
+    """What is on its way, and since when."""
     left: list[tuple[str, str]] = field(default_factory=list)
     """Whose words left, and to whom."""
     wrong: list[str] = field(default_factory=list)
     steps: int = 0
+    at: datetime = AT
 
     def __post_init__(self) -> None:
         known = replace(self.known(), by=None, agreement=AGREEMENT if self.agreement else None)
@@ -91,7 +93,8 @@ class History:
     def known(self) -> Facts:
         self.steps += 1
         code = f"{'ABCDEFGHJKLMNPQRSTUVWXYZ'[self.steps // 64 % 24]}{'23456789'[self.steps // 8 % 8]}"
-        return replace(facts(), whatsapp=True, code=f"{code}{'23456789'[self.steps % 8]}K")
+        self.at += timedelta(seconds=1)
+        return replace(facts(at=self.at), whatsapp=True, code=f"{code}{'23456789'[self.steps % 8]}K")
 
     def person(self, name: str) -> Person | None:
         return self.case.named(name)
@@ -111,14 +114,14 @@ class History:
             if isinstance(effect, Pose):
                 self.posed[effect.code] = effect
             if isinstance(effect, Relay | Publish):
-                self.waits.append(effect)
+                self.waits.append((effect, self.at))
         self.send()
 
     def send(self) -> None:
         """What may leave now, leaves."""
-        for letter in [one for one in self.waits if one.to]:
-            if kept_back(self.case, letter, AT, AT) is None:
-                self.waits.remove(letter)
+        for letter, said in [one for one in self.waits if one[0].to]:
+            if kept_back(self.case, letter, said, self.at) is None:
+                self.waits.remove((letter, said))
                 self.judge(letter)
 
     def judge(self, letter: Relay | Publish) -> None:
@@ -147,11 +150,11 @@ class History:
             case "yes" | "no" if person:
                 self.answer(person, yes=what == "yes")
             case "silence" if person:
-                for ask in [a for a in self.case.asks if a.asked == person.id]:
-                    late = replace(self.known(), by=None, at=ask.expires + timedelta(seconds=1))
-                    decision = decide_due(self.case, due_key(Due.ASK, ask.code), late)
+                self.at = max([self.at, *(a.expires for a in self.case.asks if a.asked == person.id)])
+                for ask in sorted((a for a in self.case.asks if a.expires <= self.at), key=lambda a: a.expires):
+                    decision = decide_due(self.case, due_key(Due.ASK, ask.code), replace(self.known(), by=None))
                     self.case = decision.case
-                    self.take_back(person, ask)
+                    self.take_back(ask)
                     self.take_in(decision.effects)
             case "joint" | "private" if person:
                 where = JOINT if what == "joint" else caucuses_of(self.case, person.id)[0]
@@ -190,13 +193,13 @@ class History:
             if yes and pose and isinstance(ask.act, Accepting | Carrying):
                 self.agreed.setdefault(person.id, set()).update(shown_in(pose.words))
             if not yes:
-                self.take_back(person, ask)
+                self.take_back(ask)
             given = Answer(ask.code, yes, person.id, ask.where, SignedDevice())
             self.become(take(self.case, given, replace(self.known(), by=person.id)))
 
-    def take_back(self, person: Person, ask: Ask) -> None:
+    def take_back(self, ask: Ask) -> None:
         if isinstance(ask.act, Carrying) and ask.code in self.posed:
-            self.agreed.setdefault(person.id, set()).difference_update(shown_in(self.posed[ask.code].words))
+            self.agreed.setdefault(ask.asked, set()).difference_update(shown_in(self.posed[ask.code].words))
 
     def say(self, person: Person, where: Conversation) -> None:
         self.steps += 1
@@ -209,7 +212,7 @@ class History:
 def forgotten(history: History) -> list[Relay | Publish]:
     """What waits for the answer of somebody who is not there to give it."""
     case = history.case
-    gone = [one for one in history.waits if one.to and (who := author_of(case, one)) and case.living(who) is None]
+    gone = [one for one, _ in history.waits if one.to and (who := author_of(case, one)) and case.living(who) is None]
     return [one for one in gone if isinstance(may_go_over(case, one), Wait)]
 
 
@@ -299,7 +302,7 @@ LEFT = [*ALL_IN, ("add", "Eve"), ("private", "Alice"), ("leave", "Alice")]
 
 def test_words_that_wait_for_somebody_who_left_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert forgotten(played(LEFT, agreement=True)) == []
-    monkeypatch.setattr("policies.networks.delivery.may_carry", lambda *said: Go() if carries(*said) else Wait("", ""))
+    monkeypatch.setattr("policies.networks.delivery.may_carry", lambda *of: Go() if carries(*of[:4]) else Wait("", ""))
     assert forgotten(played(LEFT, agreement=True))
 
 

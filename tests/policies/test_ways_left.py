@@ -1,6 +1,7 @@
 """What somebody wrote who is no more in the case goes where they had agreed that it goes, and waits for nobody (B2)."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from policies.case import DESK, JOINT, Case, Network, PersonId
 from policies.documents.document import BlobId, Document, DocumentId, Kept, Label, Version
 from policies.documents.enclosing import not_carried
 from policies.documents.files import Kind
+from policies.due import decide_due
 from policies.effects import Relay, Resume, Tell
 from policies.message import SignedDevice, Text
 from policies.networks.delivery import Cancel, Go, Wait, may_go_over, ways_key
@@ -17,10 +19,15 @@ from policies.networks.way import Way
 from policies.outcome import Done
 from policies.people.ways import missing
 from policies.questions.asking import Answer
-from tests.policies.builders import AT, caucus_of, message, named, of_kind
+from policies.schedule import Due, due_key
+from rooms.clearance import kept_back
+from rooms.outcome import Cancelled, Parked
+from tests.policies.builders import AT, caucus_of, done, message, named, of_kind
 from tests.policies.test_ways import ALICE, CARL, DORA, KNOWN, all_accepted, answers, does
 
 EVE = "!party add Eve eve@example.net as counsel on Smith"
+SAID = AT + timedelta(minutes=1)
+"""After what was answered at the beginning."""
 
 
 def wrote(case: Case, name: str, where: str) -> tuple[Case, Relay]:
@@ -163,3 +170,50 @@ def test_a_yes_to_all_holds_for_the_channel_by_which_somebody_was_shown_among_th
     case = replace(case, acceptances=tuple(a for a in case.acceptances if a.person != matrix))
     after = granted(with_document(case), "all", "8C8C")
     assert [copy_goes(after, f"Alice ({leg})") for leg in ("matrix", "WhatsApp")] == [True, True]
+
+
+def kept(case: Case, relay: Relay, said: datetime = SAID) -> Parked | Cancelled | None:
+    return kept_back(case, relay, said, said)
+
+
+def later(case: Case, line: str) -> Done:
+    return done(case, line, replace(KNOWN, at=SAID + timedelta(hours=1)))
+
+
+def test_silence_wakes_what_waited_and_a_later_yes_does_not_reach_back() -> None:
+    case, relay = wrote(does(all_accepted(ALICE, DORA), EVE).case, "Alice", "Smith")
+    [ask] = [a for a in case.asks if a.asked == relay.author]
+    late = replace(KNOWN, at=ask.expires + timedelta(minutes=1))
+    over = decide_due(case, due_key(Due.ASK, ask.code), late)
+    assert Resume(ways_key(case)) in over.effects
+    assert isinstance(kept(over.case, relay), Cancelled)
+    accepted = done(
+        over.case, "!agreement accepted Alice: by telephone", replace(late, at=late.at + timedelta(hours=1))
+    )
+    assert isinstance(kept(accepted.case, relay), Cancelled)
+    assert kept(accepted.case, relay, late.at + timedelta(hours=2)) is None
+
+
+def test_what_was_said_under_a_no_does_not_go_though_it_waited_for_something_else_and_a_yes_came() -> None:
+    case = does(all_accepted(ALICE, DORA), "!party add Bea +34600123456 as counsel on Smith").case
+    case, relay = wrote(answers(case, "Alice", yes=False).case, "Alice", "Smith")
+    # No consent of hers to WhatsApp is on record, for which it would wait.
+    assert isinstance(kept(case, relay), Cancelled)
+    case = later(later(case, "!agreement accepted Alice: by telephone").case, "!consent Bea: agreed").case
+    assert isinstance(kept(case, relay), Cancelled)
+    assert kept(case, relay, SAID + timedelta(hours=2)) is None
+
+
+def test_a_yes_that_was_taken_back_in_quiet_hours_and_given_again_brings_nothing_back() -> None:
+    case = answers(does(all_accepted(ALICE, DORA), EVE).case, "Alice").case
+    case = does(case, "!quiet Eve 08:00-22:00 Europe/Berlin").case
+    case, relay = wrote(case, "Alice", "Smith")
+    assert isinstance(kept(case, relay), Parked)
+    case = later(case, "!agreement refused Alice: by telephone").case
+    assert isinstance(kept(case, relay), Cancelled)
+    again = done(case, "!agreement accepted Alice: by telephone", replace(KNOWN, at=SAID + timedelta(hours=2))).case
+    assert isinstance(kept(again, relay), Cancelled)
+    assert isinstance(kept(again, relay, SAID + timedelta(hours=3)), Parked)
+    # Of a mediator's words it is not asked.
+    case, by_mia = wrote(again, "Mia", "Smith")
+    assert isinstance(kept(case, by_mia), Parked)

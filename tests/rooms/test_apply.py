@@ -7,7 +7,7 @@ import pytest
 from policies.case import DESK, JOINT, Case, CaseId
 from policies.effects import Decision, Effect, Explain, Hold, Introduce, Post, Reconcile, Relay, Resume, Tell
 from policies.message import Content, File, FileRef, MessageId, Text, Unreadable
-from policies.networks.delivery import channel_key
+from policies.networks.delivery import Cancel, channel_key
 from policies.showing import DeadLetters, Preview, ShowHeld
 from policies.words.phrase import verbatim
 from rooms.addresses import ReplyAddress
@@ -219,3 +219,13 @@ async def test_words_that_may_not_leave_now_wait_from_the_beginning_in_their_pla
     assert letter.state is State.READY
     await apply(site, Resume(channel_key(case, carl.endpoint.id)), item="consent")
     assert items(site)[0].state is State.READY
+
+
+async def test_words_that_may_not_go_at_all_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = case_with(ALICE_JOINS, CARL_JOINS, "!open", "!mail pause Carl")
+    site = Site(case)
+    await site.change(case)
+    monkeypatch.setattr("rooms.apply.may_go_over", lambda *_: Cancel("its author said no"))
+    await apply(site, Relay(M1, JOINT, named(case, "Alice").id, Text("x"), named(case, "Carl").id))
+    [relay] = items(site)
+    assert (relay.state, relay.wait_key) == (State.READY, None)
