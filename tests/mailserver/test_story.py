@@ -50,9 +50,10 @@ async def cast(host: MailHost, tmp_path: Path) -> AsyncIterator[Cast]:
 
 
 async def everybody_may_write(cast: Cast) -> bool | None:
-    """Whether the joint room's levels are those of an open room already."""
+    """Whether the joint room's levels are those of an open room already, in which Alice has agreed to mail."""
     levels = await cast.mia.client.state(cast.joint.room, "m.room.power_levels")
-    return True if levels["events"]["m.room.encrypted"] == 0 else None
+    is_heard = levels["users"].get(cast.alice.client.user_id, 0) >= 0
+    return True if levels["events"]["m.room.encrypted"] == 0 and is_heard else None
 
 
 async def test_from_the_invitation_to_a_joint_post_and_back(cast: Cast) -> None:
@@ -72,6 +73,7 @@ async def test_from_the_invitation_to_a_joint_post_and_back(cast: Cast) -> None:
     await carl.is_mailed(cast.his, "Dear Carl", "Only your own side and the mediators read this")
 
     stage.scene("A joint post, and back")
+    await stage.command(mia, "!agreement accepted Alice: on paper", "Alice: agreed that words also go by mail")
     await stage.command(mia, "!open", "The joint session begins")
     await stage.command(mia, "!mode open", "The joint room is open now")
     cast.joint = await stage.enters(mia, cast.everyone)
