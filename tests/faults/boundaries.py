@@ -65,7 +65,7 @@ class Boundaries:
     watching: bool = False
     """Whether it is the service that acts, not people."""
     passed: list[Passed] = field(default_factory=list)
-    """The boundaries since the last one was armed."""
+    """The boundaries since the last one was armed, up to when nothing was cut any more."""
     fell: str | None = None
     """The name of the boundary at which it was cut."""
     _cut: Cut | None = None
@@ -74,15 +74,16 @@ class Boundaries:
     _dead: bool = False
     _away: int = 0
     _lasting: int = 0
+    _counts: bool = True
 
     def cut(self, cut: Cut, left: int, only: str | None = None) -> None:
         """Cut when so many of the boundaries at which that can happen, or of those of one name, have been passed."""
         self.passed, self.fell = [], None
-        self._cut, self._left, self._only = cut, left, only
+        self._cut, self._left, self._only, self._counts = cut, left, only, True
 
     def uncut(self) -> str | None:
         """Cut no more; the name of where it was cut."""
-        self._cut = None
+        self._cut, self._counts = None, False
         return self.fell
 
     def places(self, cut: Cut) -> list[int]:
@@ -127,7 +128,8 @@ class Boundaries:
         if self._away and Cut.HOMESERVER in possible:
             self._away -= 1
             raise _no_answer()
-        self.passed.append(Passed(name, possible, (self._lasting, Clock.ahead), wrote))
+        if self._counts:
+            self.passed.append(Passed(name, possible, (self._lasting, Clock.ahead), wrote))
         if self._cut not in possible or self._only not in {None, name}:
             return
         if self._left:

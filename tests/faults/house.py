@@ -40,6 +40,7 @@ from policies.plan import room_key
 from rooms.clock import TIME
 from rooms.ids import UserId
 from rooms.queue import Item, ItemId, Lane, State
+from tests.fakes.agreed import everybody_agreed
 from tests.fakes.graph import FakeGraph
 from tests.fakes.party_by_mail import confirms
 from tests.fakes.post_office import Delivered, PostOffice
@@ -84,6 +85,8 @@ class Setting:
 
     configured: Callable[[Path], Config] = lambda _: configuration()
     around: Callable[["House"], AbstractContextManager[object]] = lambda _: nullcontext()
+    has_agreed: bool = True
+    """Whether everybody has agreed to every network, and nobody is asked."""
 
 
 PLAIN = Setting()
@@ -119,6 +122,8 @@ class House:
         """How many links were given to Alice."""
         self.noticed = 0
         """How many notices of posts the desk was found to have."""
+        self.lost = 0
+        """How many of lost rooms."""
 
     # --- the process
 
@@ -433,5 +438,6 @@ async def empty(folder: Path, setting: Setting = PLAIN) -> AsyncIterator[House]:
 def surroundings(house: House) -> Iterator[None]:
     """What it sends is taken by its mail server, and it lives by a clock that can be moved; and what is its own."""
     sent = patch.object(courier, "send", house.post_office.send)
-    with sent, patch.object(sweeping, "REST", 0), time_of_ours(), house.setting.around(house):
+    agreed = everybody_agreed() if house.setting.has_agreed else nullcontext()
+    with sent, patch.object(sweeping, "REST", 0), agreed, time_of_ours(), house.setting.around(house):
         yield

@@ -69,6 +69,9 @@ def beside_whatsapp(house: House) -> Iterator[None]:
         yield
 
 
+ON_WHATSAPP = Setting(with_numbers, beside_whatsapp)
+
+
 async def bea_takes_part(house: House) -> None:
     """And has written once, so that she can be written to."""
     house.graph.phone(BEA_PHONE, BEA)
@@ -194,7 +197,7 @@ WHATSAPP = Scenario(
     "WhatsApp, both ways",
     bea_and_alice_write,
     each_reads_the_other_once,
-    Setting(with_numbers, beside_whatsapp),
+    ON_WHATSAPP,
     bea_takes_part,
 )
 PAGE = Scenario("words on the page become a post", carl_writes_on_the_page, everyone_reads)

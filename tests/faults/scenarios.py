@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
@@ -97,20 +97,25 @@ async def alice_posts(house: House, word: str) -> None:
 
 
 async def carl_is_mailed(house: House, word: str) -> None:
-    """Once each at most, in order; what was under way when the process died, a mediator sees."""
-    mailed = [mail.text for mail in house.post_office.mailbox(CARL)]
-    found = [text for mail in mailed for text in _numbered(word) if f"| {text}\n" in mail]
-    unknown = await house.items(State.UNKNOWN)
-    _equal(found, [text for text in _numbered(word) if text in found], "mailed")
-    if len(found) + unknown < len(_numbered(word)):
-        raise Broken(f"mailed {found}, and {unknown} are unknown")
+    """Each once at most, in order; and the desk heard of each."""
+    await left_once(house, _numbered(word), [mail.text for mail in house.post_office.mailbox(CARL)])
     texts = await house.reads(MIA, await house.room(DESK))
-    if len([text for text in texts if "Perhaps not delivered" in text]) < unknown:
-        raise Broken("the desk was not told of what is unknown")
     notices = [text for text in texts if text.startswith("Alice wrote in EVERYONE")]
     if len(notices) - house.noticed != len(_numbered(word)):
         raise Broken(f"the desk was told of {len(notices) - house.noticed} posts")
     house.noticed = len(notices)
+
+
+async def left_once(house: House, words: Sequence[str], mails: Sequence[str]) -> None:
+    """Each once at most, in order; what was under way when the process died, a mediator sees."""
+    found = [text for mail in mails for text in words if f"| {text}\n" in mail]
+    unknown = await house.items(State.UNKNOWN)
+    _equal(found, [text for text in words if text in found], "mailed")
+    if len(found) + unknown < len(words):
+        raise Broken(f"mailed {found}, and {unknown} are unknown")
+    texts = await house.reads(MIA, await house.room(DESK))
+    if len([text for text in texts if "Perhaps not delivered" in text]) < unknown:
+        raise Broken("the desk was not told of what is unknown")
 
 
 async def alice_posts_before_a_digest(house: House, word: str) -> None:
@@ -160,7 +165,7 @@ async def bob_is_removed_and_comes_back(house: House, word: str) -> None:
     desk = await house.room(DESK)
     await house.post(MIA, desk, "!party remove Bob")
     await house.drain()
-    await house.post(MIA, desk, await _code(house, desk))
+    await house.post(MIA, desk, await code_asked(house, desk))
     await house.drain()
     await house.post(ALICE, await house.room(), f"{word} without Bob")
     await house.drain()
@@ -170,7 +175,8 @@ async def bob_is_removed_and_comes_back(house: House, word: str) -> None:
     await house.drain()
 
 
-async def _code(house: House, room: Room, user: UserId = MIA) -> str:
+async def code_asked(house: House, room: Room, user: UserId = MIA) -> str:
+    """The yes to what somebody was asked last in a room."""
     asked = [text for text in await house.reads(user, room) if "“yes " in text]
     return asked[-1].partition("“")[2].partition("”")[0]
 
@@ -193,12 +199,12 @@ async def alices_words_are_released(house: House, word: str) -> None:
     desk, private = await house.room(DESK), await house.room(await house.caucus_of("Alice"))
     await house.post(ALICE, private, f"!submit: {word} released")
     await house.drain()
-    await house.post(ALICE, private, await _code(house, private, ALICE))
+    await house.post(ALICE, private, await code_asked(house, private, ALICE))
     await house.drain()
     numbers = [found for text in await house.reads(MIA, desk) for found in re.findall(r"\bR\d+\b", text)]
     await house.post(MIA, desk, f"!release {numbers[-1]}")
     await house.drain()
-    await house.post(MIA, desk, await _code(house, desk))
+    await house.post(MIA, desk, await code_asked(house, desk))
     await house.drain()
 
 
@@ -253,7 +259,7 @@ async def what_carl_wrote_is_held_and_posted(house: House, word: str) -> None:
     listed = [text for text in await house.reads(MIA, desk) if text.startswith("Held (")]
     await house.post(MIA, desk, f"!held {re.findall(r'^([0-9]+)[.]', listed[-1], re.MULTILINE)[-1]} post")
     await house.drain()
-    await house.post(MIA, desk, await _code(house, desk))
+    await house.post(MIA, desk, await code_asked(house, desk))
     await house.drain()
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.boundaries import Cut
+from tests.faults.channels import SWITCHING, VOICES
 from tests.faults.house import House, empty, standing
+from tests.faults.lost import LOST
 from tests.faults.networks import LINK, PAGE, WHATSAPP
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 from tests.faults.whole import EACH
@@ -70,7 +72,7 @@ async def run(before: str, arguments: str) -> tuple[str, int | None]:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("scenario", [REMOVAL, RELEASE, HELD], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [REMOVAL, RELEASE, HELD, LOST], ids=lambda scenario: scenario.name)
 async def test_what_takes_several_steps_survives_each_kind_of_boundary(
     scenario: Scenario, cut: Cut, tmp_path: Path
 ) -> None:
@@ -78,6 +80,16 @@ async def test_what_takes_several_steps_survives_each_kind_of_boundary(
         assert await cut_at(house, scenario, cut, FAR) is None
         fell = {await cut_at(house, scenario, cut, place) for place in places(house, cut)}
         assert len(fell) > 1
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("scenario", [VOICES, SWITCHING], ids=lambda scenario: scenario.name)
+async def test_a_change_of_channels_survives_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
+    async with empty(tmp_path, scenario.setting) as house:
+        await scenario.begins(house)
+        assert await cut_at(house, scenario, Cut.KILL, FAR) is None
+        fell = [await cut_at(house, scenario, Cut.KILL, place) for place in places(house, Cut.KILL)[::4]]
+        assert len(set(fell)) > 1
 
 
 @pytest.mark.e2e

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from appservice.building import Builder
 from appservice.e2ee import writing
 from appservice.e2ee.sweeping import Sweeper
 from appservice.mail import courier
@@ -22,6 +23,7 @@ from rooms.queue import Item
 from tests.fakes.synapse import FakeRooms
 from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, standing
+from tests.faults.lost import LOST
 from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
 
 pytestmark = pytest.mark.e2e
@@ -112,6 +114,13 @@ def nothing_is_swept(patch: Patch) -> None:
     patch.setattr(Sweeper, "_sweep", wrong)
 
 
+def a_room_that_was_made_is_not_looked_for(patch: Patch) -> None:
+    async def nowhere(*_: object) -> None:
+        return None
+
+    patch.setattr(Builder, "find_room", nowhere)
+
+
 PLANTS = (
     Plant(mails_are_acknowledged_before_they_are_stored, MAIL, "begin in mail_inbox._store"),
     Plant(mails_are_acknowledged_though_the_database_failed, MAIL, "end in mail_inbox._store", Cut.DATABASE),
@@ -121,6 +130,7 @@ PLANTS = (
     Plant(an_item_is_done_before_it_is_sent, MAIL, "/sendToDevice"),
     Plant(a_mail_is_sent_again_after_a_crash, POST, "smtp"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
+    Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
 )
 
 

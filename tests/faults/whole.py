@@ -20,8 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fakes.agreed import everybody_agreed
-from tests.faults import networks, scenarios, test_documents
+from tests.faults import channels, consents, lost, networks, scenarios, test_documents
 from tests.faults.boundaries import Cut, Passed
 from tests.faults.databases import OnServer, on_postgresql
 from tests.faults.forks import Prepared, prepared
@@ -29,7 +28,7 @@ from tests.faults.scenarios import Scenario
 
 NAMES = {
     name.lower(): found
-    for module in (scenarios, networks, test_documents)
+    for module in (scenarios, networks, consents, channels, lost, test_documents)
     for name, found in vars(module).items()
     if isinstance(found, Scenario)
 }
@@ -120,7 +119,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     task = Task(int(part), int(parts), asked.every, asked.only)
     logging.disable()
     with ExitStack() as stack:
-        stack.enter_context(everybody_agreed())
         server = stack.enter_context(on_postgresql()) if asked.database == "postgresql" else None
         return sum(_scenario(name, task, server) for name in asked.scenarios or NAMES)
 
