@@ -124,6 +124,8 @@ class House:
         """How many notices of posts the desk was found to have."""
         self.lost = 0
         """How many of lost rooms."""
+        self.mailed = 0
+        """How many mails Carl was found to have."""
 
     # --- the process
 
