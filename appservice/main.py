@@ -52,6 +52,7 @@ from rooms.carriers import Courier, NoticeCourier, StrangerCourier
 from rooms.deliver import Deliverer
 from rooms.documents import DocumentWork
 from rooms.house import House
+from rooms.reports import Reports
 from rooms.triage import StrangerWork
 
 
@@ -116,6 +117,7 @@ def wire(config: Config) -> Service:
         strangers=StrangerWork(database, strangers),
         notices=notices,
         contacts=whatsapp.numbers.contacts if whatsapp else {},
+        reports=Reports(codec, house),
     )
     aftermath = Aftermath(deliverer, database, matrix, files, bot=bot, is_ours=ours.has)
     outbox = OutboxWork(database, aftermath, codec, house)

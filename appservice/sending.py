@@ -41,12 +41,13 @@ from rooms.ids import EventId
 from rooms.marks import Mark, is_mark, show
 from rooms.noticing import DeskNotice
 from rooms.outcome import Cancelled, Outcome, Parked, Sent, TakenOver, Unanswered
-from rooms.outgoing import FILES, MATRIX, PEOPLE, Codec, MailHeads, Outgoing, Say
+from rooms.outgoing import FILES, PEOPLE, Codec, MailHeads, Outgoing, Say
 from rooms.polls import Poll, PollEnd
 from rooms.ports import Database, Work
 from rooms.precedence import Precedence
 from rooms.provision import Report
 from rooms.queue import Item, ItemId, State, item_id
+from rooms.reports import Reports
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class OutboxWork:
 
     def __init__(self, database: Database, deliverer: Delivers, codec: Codec, house: House) -> None:
         self._database, self._deliverer, self._codec, self._house = database, deliverer, codec, house
-        self._precedence = Precedence()
+        self._reports, self._precedence = Reports(codec, house), Precedence()
         self._late: set[ItemId] = set()
         """Of what was said in this process that it is late. Saying it again in another changes nothing."""
 
@@ -180,19 +181,9 @@ class OutboxWork:
                 await work.outbox.stop(item.id, state, why)
 
     async def _report(self, item: Item, report: Report) -> None:
-        if item.case is None or report == Report(report.done):
-            return
-        text = "\n".join([*report.tell, *report.failed])
-        async with self._database.begin() as work:
-            # Told again within the hour, as after a crash, it is told once; later it is news.
-            now = datetime.now(UTC)
-            identity = item_id(f"report/{item.id}/{item.attempts}/{now:%Y-%m-%dT%H}/{text}")
-            handler = Handler(work, self._codec, self._house, identity, now)
-            await handler.tell_desk(item.case, text)
-            for conversation in report.remade:
-                await handler.remade(item.case, conversation)
-            if item.kind == MATRIX:
-                await handler.drift(item.case)
+        if item.case is not None and report != Report():
+            async with self._database.begin() as work:
+                await self._reports.put(work, item, report, f"{item.attempts}")
 
     async def _tell(self, item: ItemId, case: CaseId, text: str, outgoing: Outgoing) -> None:
         async with self._database.begin() as work:

@@ -51,10 +51,11 @@ from rooms.noticing import DeskNotice
 from rooms.outcome import STOPPED, Cancelled, Outcome, Parked, Sent, Unanswered
 from rooms.outgoing import MATRIX, PEOPLE, Board, Codec, Decline, Enter, MailHeads, Outgoing, Say, Signal
 from rooms.polls import Poll, PollEnd, stands_by
-from rooms.ports import Database, RoomRecord, Standing, Work
+from rooms.ports import Database, Standing, Work
 from rooms.postings import IntoRoom, Polling, event_of, expected_reader, html_of, unsigned_reader, words_of
 from rooms.provision import Fit, Report, fitness, preview, previewed, reconcile, reconcile_codes, room_wait_key
 from rooms.queue import Item
+from rooms.reports import Reports, suspend
 from rooms.triage import StrangerWork
 from rooms.withheld import is_reaction, now_or_never, reaction_withheld, withheld
 
@@ -79,14 +80,16 @@ class Deliverer:
         strangers: StrangerWork | None = None,
         notices: Mapping[Network, NoticeCourier] = MappingProxyType({}),
         contacts: Mapping[str, str] = MappingProxyType({}),
+        reports: Reports | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`couriers`: of the networks outside Matrix that are set up; `documents`: where there is a vault; `heads`:
         where they are mailed; `strangers`: who writes to those who take part in no case; `codec`: to send several
-        things in one mail; `contacts`: what each of several numbers on WhatsApp is for, in a word, for the board."""
+        things in one mail; `contacts`: what each of several numbers on WhatsApp is for, in a word, for the board;
+        `reports`: what tells of rooms that are worked on."""
         self._clock, self._codec, self._heads, self._notices = clock, codec, heads, notices
         self._database, self._homeserver, self._poster, self._couriers = database, homeserver, poster, couriers
-        self._documents, self._contacts = documents, contacts
+        self._documents, self._contacts, self._reports = documents, contacts, reports
         self._strangers = strangers or StrangerWork(database, {})
 
     async def deliver(self, item: Item, outgoing: Outgoing) -> tuple[Outcome, Report]:
@@ -112,8 +115,8 @@ class Deliverer:
             case Post() | Tell() | Explain() | Hand():
                 return await self._post(item, _case_of(item), outgoing)
             case Confide():
-                site = self._database, self._homeserver, self._poster
-                return await confide(*site, item, _case_of(item), told=outgoing, at=self._clock())
+                there = self._database, self._homeserver, self._poster
+                return await confide(*there, item, _case_of(item), told=outgoing, at=self._clock())
             case Pose() | Inform() | Publish() if item.kind == MATRIX:
                 return await self._post(item, _case_of(item), outgoing)
             case _ if isinstance(outgoing, ToPerson):
@@ -121,11 +124,13 @@ class Deliverer:
             case WriteToStranger():
                 return await self._strangers.carry(item, _case_of(item), outgoing), Report()
             case Reconcile(codes_of=person) if person is not None:
-                report = await reconcile_codes(self._database, self._homeserver, _case_of(item), person)
-                return Sent(f"{len(report.done)} changes"), report
+                site = self._database, self._homeserver, _case_of(item)
+                done = await reconcile_codes(*site, self._told().about(item), person)
+                return Sent(f"{len(done)} changes"), Report()
             case Reconcile(again, leaving):
-                report = await reconcile(self._database, self._homeserver, _case_of(item), again=again, leaving=leaving)
-                return Sent(f"{len(report.done)} changes"), report
+                site = self._database, self._homeserver, _case_of(item)
+                done = await reconcile(*site, self._told().about(item), again=again, leaving=leaving)
+                return Sent(f"{len(done)} changes"), Report()
             case Preview():
                 changes = await preview(self._database, self._homeserver, _case_of(item))
                 return Sent("previewed"), Report(tell=previewed(changes))
@@ -254,7 +259,9 @@ class Deliverer:
         fit = await fitness(self._database, self._homeserver, case_id, record)
         if isinstance(fit, str):
             await not_while_mending(self._database, case_id)
-            return wait, await self._suspend(case_id, record, fit, label(effect.conversation, case))
+            name = label(effect.conversation, case)
+            await suspend(self._database, self._told(), item, record, fit, name=name)
+            return wait, Report()
         if author and sender not in fit.audience:
             # Its invitation is on its way: whoever came in by a code may write at once.
             raise Trouble("its author's ghost has not come into the room yet", transient=True)
@@ -315,15 +322,10 @@ class Deliverer:
         if keys - doubtful:
             raise Trouble(AFTER_YOU, transient=True)
 
-    async def _suspend(self, case_id: CaseId, record: RoomRecord, wrong: str, name: str) -> Report:
-        """Nothing more goes there until a reconciliation found it fit; the report has one made (I9)."""
-        async with self._database.begin() as work:
-            await _load(work, case_id, lock=True)
-            if await work.rooms.get(case_id, record.key) != record:
-                # It was repaired or made anew while it was looked at: that one is looked at the next time.
-                return Report()
-            await work.rooms.save(replace(record, standing=Standing.SUSPENDED, reason=wrong))
-        return Report(tell=(f"{name}: nothing is sent there for now: {wrong}",))
+    def _told(self) -> Reports:
+        if self._reports is None:
+            raise Trouble("nobody would be told of what is done to rooms", transient=False)
+        return self._reports
 
     # --- to other networks
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId
 from policies.plan import RoomKey, WantedRoom, code_key, plan
@@ -35,13 +36,24 @@ from rooms.reconcile import (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done and could not be done, and what the desk must be told beside, in words."""
+    """What the desk must be told, and what could not be done, in words."""
 
-    done: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
     tell: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     remade: tuple[Conversation, ...] = ()
     """Those whose room was made anew: its readers are to be told."""
+
+
+class Telling(Protocol):
+    """Has that told."""
+
+    async def __call__(self, work: Work, report: Report, once: str) -> None:
+        """As part of a unit of work, after which it may never be found again: so whoever is killed has told it, or
+        finds it once more. The same of the same room (`once`) within the hour is told once."""
+
+
+async def _nobody(work: Work, report: Report, once: str) -> None:
+    raise LookupError("a mere look told something")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class _Site:
     homeserver: Homeserver
     case: Case
     users: Mapping[PersonId, UserId]
+    tell: Telling = _nobody
     leaving: frozenset[str] = frozenset()
     only_narrow: bool = False
     """The case came out of a backup, and no mediator has looked at it since: nobody is let in, no room is made."""
@@ -66,48 +79,52 @@ async def reconcile(
     database: Database,
     homeserver: Homeserver,
     case_id: CaseId,
+    tell: Telling,
     *,
     again: bool = False,
     leaving: frozenset[str] = frozenset(),
-) -> Report:
-    """Create, repair and man every room of a case; `again` and `leaving` are as in `policies.effects.Reconcile`.
+) -> tuple[str, ...]:
+    """Create, repair and man every room of a case; what was done, in words. `again` and `leaving` are as in
+    `policies.effects.Reconcile`.
 
     To do it `again` is a mediator's word: it confirms a case that came out of a backup. Until then, only what narrows
     is done.
 
-    Raises a transient `Trouble` when the homeserver can't be reached; what it refuses for good is reported.
+    Raises a transient `Trouble` when the homeserver can't be reached; what it refuses for good is told.
     """
     async with database.begin() as work:
         if again and await work.epochs.unconfirmed(case_id):
             await work.epochs.confirm(case_id)
             await work.outbox.wake(confirm_wait_key(case_id))
         only_narrow = await work.epochs.unconfirmed(case_id)
-    site = replace(await _survey(database, homeserver, case_id), leaving=leaving, only_narrow=only_narrow)
+    site = replace(await _survey(database, homeserver, case_id), tell=tell, leaving=leaving, only_narrow=only_narrow)
     for person in site.case.people:
         if person.endpoint.network is not Network.MATRIX:
             await homeserver.ensure_ghost(site.users[person.id], f"{person.name} ({person.endpoint.network.brand})")
-    report = Report()
+    done: list[str] = []
     for wanted in plan(site.case):
-        report = _joined(report, await _brought(site, wanted, again=again))
-    return report
+        done += await _brought(site, wanted, again=again)
+    return tuple(done)
 
 
-async def reconcile_codes(database: Database, homeserver: Homeserver, case_id: CaseId, person: PersonId) -> Report:
+async def reconcile_codes(
+    database: Database, homeserver: Homeserver, case_id: CaseId, tell: Telling, person: PersonId
+) -> tuple[str, ...]:
     """Create or repair one person's room for codes, and invite them there though they left it: they have just asked
     for a code. As long as a restored case is unconfirmed, only what narrows is done. Raises a transient `Trouble`."""
     async with database.begin() as work:
         only_narrow = await work.epochs.unconfirmed(case_id)
-    site = replace(await _survey(database, homeserver, case_id), only_narrow=only_narrow)
+    site = replace(await _survey(database, homeserver, case_id), tell=tell, only_narrow=only_narrow)
     wanted = next((room for room in plan(site.case) if room.key == code_key(person)), None)
-    return await _brought(site, wanted, again=True) if wanted else Report()
+    return await _brought(site, wanted, again=True) if wanted else ()
 
 
-async def _brought(site: _Site, wanted: WantedRoom, *, again: bool) -> Report:
+async def _brought(site: _Site, wanted: WantedRoom, *, again: bool) -> tuple[str, ...]:
     """One room brought to the plan."""
-    report, record = Report(), await _standing(site, wanted)
+    record = await _standing(site, wanted)
     if record is not None and not site.only_narrow:
-        record, report = await _replaced_if_lost(site, wanted, record)
-    return report if record is None else _joined(report, await _mend(site, wanted, record, again=again))
+        record = await _replaced_if_lost(site, wanted, record)
+    return () if record is None else await _mend(site, wanted, record, again=again)
 
 
 async def preview(database: Database, homeserver: Homeserver, case_id: CaseId) -> tuple[str, ...]:
@@ -212,18 +229,18 @@ async def _standing(site: _Site, wanted: WantedRoom) -> RoomRecord | None:
     return made
 
 
-async def _replaced_if_lost(site: _Site, wanted: WantedRoom, record: RoomRecord) -> tuple[RoomRecord | None, Report]:
+async def _replaced_if_lost(site: _Site, wanted: WantedRoom, record: RoomRecord) -> RoomRecord | None:
     """The record of the room that takes the place of one that can't serve any more (R12); else the same one.
 
     What is still to be read of the former room belongs to the same conversation, so its record stays, under another
     key. Everybody is put out of it: nobody must go on writing where nobody listens.
     """
     if record.room_id is None:
-        return record, Report()
+        return record
     actual = await site.homeserver.state(record.room_id)
     lost = beyond_repair(await _desired(site, wanted), actual, site.homeserver.bot)
     if lost is None:
-        return record, Report()
+        return record
     failed: list[str] = []
     for user, membership in sorted(actual.members.items()) if actual else ():
         if membership in {Membership.JOINED, Membership.INVITED}:
@@ -231,10 +248,13 @@ async def _replaced_if_lost(site: _Site, wanted: WantedRoom, record: RoomRecord)
     former = replace(record, key=former_key(record), standing=Standing.SUSPENDED, reason=lost)
     fresh = RoomRecord(site.case.id, wanted.key, Standing.CREATING, secrets.token_hex(16), reason=lost)
     async with site.database.begin() as work:
+        await work.cases.load(site.case.id, lock=True)
         # The fresh one first: a Matrix room has one record.
         await work.rooms.save(fresh)
         await work.rooms.save(former)
-    return await _standing(site, wanted), Report(failed=tuple(failed))
+        if failed:
+            await site.tell(work, Report(failed=tuple(failed)), former.key)
+    return await _standing(site, wanted)
 
 
 async def _put_out(site: _Site, wanted: WantedRoom, room: RoomId, change: Remove) -> list[str]:
@@ -247,22 +267,20 @@ async def _put_out(site: _Site, wanted: WantedRoom, room: RoomId, change: Remove
     return []
 
 
-async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: bool) -> Report:
-    """Bring one room to what is desired, and its record to how it then stands."""
+async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: bool) -> tuple[str, ...]:
+    """Bring one room to what is desired, and its record to how it then stands; what was done, in words."""
     desired = await _desired(site, wanted)
     actual = await site.homeserver.state(record.room_id) if record.room_id else None
     if record.room_id is None or actual is None:
-        return await _settle(site, record, wanted, "the bot is not in the room any more")
+        await _settle(site, record, wanted, "the bot is not in the room any more")
+        return ()
     done: list[str] = []
     failed: list[str] = []
-    tell: list[str] = []
     async with site.database.begin() as work:
         written = await work.rooms.levels(record.room_id)
-    if found := tampering(desired, actual, written):
-        tell.append(f"ALARM: {wanted.name}: {found}. I am putting it back")
-    for change in diff(desired, actual, again=again, only_narrow=site.only_narrow):
-        if isinstance(change, Remove) and change.was is Membership.JOINED and _is_stranger(site, change.user):
-            tell.append(f"{wanted.name}: {change.user} had joined and does not belong there")
+    changes = diff(desired, actual, again=again, only_narrow=site.only_narrow)
+    await _alarm(site, wanted, tampering(desired, actual, written), changes)
+    for change in changes:
         try:
             await _carry_out(site, record.room_id, change)
             done.append(f"{wanted.name}: {in_words(change)}")
@@ -272,7 +290,24 @@ async def _mend(site: _Site, wanted: WantedRoom, record: RoomRecord, *, again: b
             failed.append(f"{wanted.name}: could not {in_words(change)}: {trouble.why}")
     after = await site.homeserver.state(record.room_id)
     wrong = breach(desired, after, site.homeserver.bot) if after else "the bot is not in the room any more"
-    return _joined(Report(tuple(done), tuple(failed), tuple(tell)), await _settle(site, record, wanted, wrong))
+    await _settle(site, record, wanted, wrong, tuple(failed))
+    return tuple(done)
+
+
+async def _alarm(site: _Site, wanted: WantedRoom, tampered: str | None, changes: Collection[Change]) -> None:
+    """What somebody other than us did to a room, before it is put right: afterwards nothing shows it any more."""
+    strangers = (
+        change.user
+        for change in changes
+        if isinstance(change, Remove) and change.was is Membership.JOINED and _is_stranger(site, change.user)
+    )
+    found = (
+        *([f"ALARM: {wanted.name}: {tampered}. I am putting it back"] if tampered else []),
+        *(f"{wanted.name}: {user} had joined and does not belong there" for user in strangers),
+    )
+    if found:
+        async with site.database.begin() as work:
+            await site.tell(work, Report(tell=found), wanted.key)
 
 
 async def _carry_out(site: _Site, room: RoomId, change: Change) -> None:
@@ -293,13 +328,24 @@ def _is_stranger(site: _Site, user: UserId) -> bool:
     return user not in {*site.users.values(), *site.leaving} and not site.homeserver.is_ours(user)
 
 
-async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: str | None) -> Report:
-    """Store whether the room may be sent to, and wake what waits for it if it may."""
+async def _settle(
+    site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: str | None, failed: tuple[str, ...] = ()
+) -> None:
+    """Store whether the room may be sent to, with what is to be told of it; and wake what waits for it if it may."""
     standing = Standing.SUSPENDED if wrong else Standing.MADE
+    report = replace(_news(record, wanted, wrong), failed=failed)
     async with site.database.begin() as work:
+        if report != Report():
+            await work.cases.load(site.case.id, lock=True)
         await work.rooms.save(replace(record, standing=standing, reason=wrong))
+        if report != Report():
+            await site.tell(work, report, wanted.key)
         if not wrong:
             await work.outbox.wake(room_wait_key(site.case.id, record.key))
+
+
+def _news(record: RoomRecord, wanted: WantedRoom, wrong: str | None) -> Report:
+    """What is new of a room that is found so."""
     if wrong and (record.standing, record.reason) != (Standing.SUSPENDED, wrong):
         return Report(tell=(f"{wanted.name}: nothing is sent there any more: {wrong}",))
     if not wrong and record.standing is Standing.MADE and record.reason:
@@ -312,15 +358,6 @@ async def _settle(site: _Site, record: RoomRecord, wanted: WantedRoom, wrong: st
     if not wrong and record.standing is Standing.SUSPENDED:
         return Report(tell=(f"{wanted.name}: the room is in order again, and what waited for it is sent",))
     return Report()
-
-
-def _joined(one: Report, other: Report) -> Report:
-    return Report(
-        (*one.done, *other.done),
-        (*one.failed, *other.failed),
-        (*one.tell, *other.tell),
-        (*one.remade, *other.remade),
-    )
 
 
 def previewed(changes: tuple[str, ...]) -> tuple[str, ...]:

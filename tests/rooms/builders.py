@@ -19,8 +19,10 @@ from rooms.letters import Letter
 from rooms.lobby import Lobby
 from rooms.outcome import Outcome, Sent
 from rooms.outgoing import MATRIX, Outgoing
+from rooms.ports import Work
 from rooms.provision import Report, reconcile
 from rooms.queue import Item, ItemId, Lane, State
+from rooms.reports import Reports
 from tests.fakes.memory import MemoryDatabase, MemoryWork
 from tests.fakes.synapse import FakeSynapse, Room
 from tests.policies.builders import both_sides
@@ -59,6 +61,22 @@ class RecordingCourier(Courier):
         return Sent("queued")
 
 
+@dataclass
+class Repair:
+    """What was done to rooms, and what was told of it."""
+
+    done: tuple[str, ...] = ()
+    tell: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    remade: tuple[Conversation, ...] = ()
+
+    async def hear(self, work: Work, report: Report, once: str) -> None:
+        """Remember it."""
+        self.tell += report.tell
+        self.failed += report.failed
+        self.remade += report.remade
+
+
 class Site:
     """One case, and everything around it."""
 
@@ -78,7 +96,8 @@ class Site:
             make_ghost=self._make_ghost,
         )
         self.poster, self.courier = RecordingPoster(), RecordingCourier()
-        self.deliverer = Deliverer(self.database, self.builder, self.poster, dict.fromkeys(Network, self.courier))
+        couriers: dict[Network, Courier] = dict.fromkeys(Network, self.courier)
+        self.deliverer = Deliverer(self.database, self.builder, self.poster, couriers, reports=Reports(CODEC, HOUSE))
 
     async def _make_ghost(self, ghost: UserId, name: str) -> None:
         self.synapse.register(ghost)
@@ -98,10 +117,12 @@ class Site:
             await self.everyone_joins()
         return self
 
-    async def reconcile(self, *, again: bool = False) -> Report:
+    async def reconcile(self, *, again: bool = False) -> "Repair":
         """Bring the rooms in order, as they are seen now."""
         await self.changed(*self.synapse.all_rooms)
-        return await reconcile(self.database, self.builder, self.case.id, again=again)
+        repair = Repair()
+        repair.done = await reconcile(self.database, self.builder, self.case.id, repair.hear, again=again)
+        return repair
 
     async def everyone_joins(self) -> None:
         """All invitations are accepted."""

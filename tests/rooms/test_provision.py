@@ -13,10 +13,10 @@ from policies.people.membership import conversations
 from rooms.former import served_by
 from rooms.homeserver import Trouble
 from rooms.ids import UserId
-from rooms.provision import Fit, Report, fitness, preview
+from rooms.provision import Fit, fitness, preview
 from tests.fakes.synapse import Room
 from tests.policies.builders import caucus_of, done, facts
-from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Site
+from tests.rooms.builders import ALICE, BOT, MIA, STRANGER, Repair, Site
 
 Lose = Callable[[Site, Room], Awaitable[None]]
 
@@ -299,7 +299,7 @@ async def test_it_is_made_anew_once_and_the_desk_hears_of_it_once(lose: Lose) ->
     await site.everyone_joins()
     rooms = set(site.synapse.all_rooms)
     report = await site.reconcile(again=True)
-    assert report == Report()
+    assert report == Repair()
     assert set(site.synapse.all_rooms) == rooms
 
 
@@ -408,7 +408,7 @@ async def test_where_the_bot_is_refused_whatever_it_asks_no_room_is_lost(errcode
             await attempt()
         assert caught.value.transient
     site.synapse.hazard = calm
-    assert await site.reconcile() == Report()
+    assert await site.reconcile() == Repair()
     assert (site.room(JOINT), len(site.synapse.all_rooms)) == (before, rooms)
     await site.deliver(Tell(JOINT, "hello"))
     assert [posting.room for posting in site.poster.posted] == [before.id]
