@@ -66,6 +66,9 @@ class SqlCases:
         self._lines = SqlLines(connection, seals)
         self._locked: dict[CaseId, Case] = {}
         """Nobody else can change these before this transaction ends."""
+        self._unwritten: set[CaseId] = set()
+        """Those among them that were changed, and are written when this unit of work ends (`settle`): a case is written
+        whole, and changes with each of many messages that are handled in one."""
 
     async def new_number(self) -> CaseId:
         counters = schema.counters
@@ -100,14 +103,21 @@ class SqlCases:
         return loaded
 
     async def save(self, case: Case) -> None:
-        sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
-        statement = upsert(self._connection.dialect, schema.cases, "id", keep=("board",))
-        await self._connection.execute(statement, _row(case, sealed))
         before = self._locked.get(case.id)
-        if before is None or _seats(before) != _seats(case):
-            await self._put_addresses(case)
         self._locked[case.id] = case
-        _OPEN.keep(self._seals.sealer, case, sealed)
+        self._unwritten.add(case.id)
+        if before is None or _seats(before) != _seats(case):
+            await self.settle()
+            await self._put_addresses(case)
+
+    async def settle(self) -> None:
+        """Write down the cases that were changed."""
+        statement = upsert(self._connection.dialect, schema.cases, "id", keep=("board",))
+        for case in [self._locked[changed] for changed in sorted(self._unwritten)]:
+            sealed = self._seals.sealer.seal("cases.sealed", case.id, _CASE.dump(case))
+            await self._connection.execute(statement, _row(case, sealed))
+            _OPEN.keep(self._seals.sealer, case, sealed)
+        self._unwritten.clear()
 
     async def _put_addresses(self, case: Case) -> None:
         """By what its people are found."""
@@ -141,6 +151,7 @@ class SqlCases:
         return tuple(found.scalars())
 
     async def urgent(self, user: UserId, most: int) -> tuple[CaseId, ...]:
+        await self.settle()
         addresses, at = schema.case_addresses, schema.cases.c.urgent_at
         statement = (
             select(schema.cases.c.id)
@@ -162,6 +173,7 @@ class SqlCases:
 
     async def funnel(self) -> Funnel:
         """Of all cases together."""
+        await self.settle()
         sums = [func.coalesce(func.sum(schema.cases.c[step]), 0) for step in schema.FUNNEL]
         return Funnel(*map(int, (await self._connection.execute(select(*sums))).one()))
 

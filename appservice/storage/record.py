@@ -23,7 +23,7 @@ from appservice.storage.seals import (
 )
 from policies.case import CaseId
 from policies.names import ConversationId
-from rooms.record import Head, Line, Signature
+from rooms.record import Chain, Head, Line, Signature
 
 _RECORD: Final = schema.record
 _HEADS: Final = select(_RECORD.c.case_id, _RECORD.c.audience, _RECORD.c.seq, _RECORD.c.at, _RECORD.c.hash)
@@ -42,10 +42,14 @@ class SqlRecord:
     def __init__(self, connection: Connection, seals: Seals) -> None:
         self._connection, self._seals = connection, seals
         self._made: dict[CaseId, Sealer] = {}
+        self._appended: dict[Chain, Head] = {}
+        """The heads that were put on here: whoever appends has the case locked."""
         self.rules: list[str] = []
         """By which rules was decided in this unit of work."""
 
     async def head(self, case: CaseId, audience: ConversationId) -> Head | None:
+        if appended := self._appended.get((case, audience)):
+            return appended
         found = (await self._connection.execute(_HEAD, {"case": case, "of": audience})).one_or_none()
         return None if found is None else _head(found)
 
@@ -62,6 +66,8 @@ class SqlRecord:
 
     async def append(self, *lines: Line) -> None:
         await self._connection.execute(_APPEND, [await self._written(line) for line in lines])
+        for line in lines:
+            self._appended[line.case, line.audience] = Head(line.case, line.audience, line.seq, line.at, line.hash)
         self.rules.append(lines[0].rule)
 
     async def _written(self, line: Line) -> dict[str, object]:

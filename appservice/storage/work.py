@@ -50,5 +50,6 @@ class SqlWork:
 
     async def settle(self) -> None:
         """What must be done last, before the commit."""
+        await self.cases.settle()
         await self.inbox.settle()
         await self.outbox.settle()

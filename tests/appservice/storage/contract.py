@@ -208,6 +208,27 @@ class DatabaseContract:
                 found.append([await work.cases.of_matrix_user(address) == (CASE.id,) for address in addresses])
         assert found == [[True, False], [True, False], [True, True], [False, True]]
 
+    async def test_of_all_that_a_unit_of_work_makes_of_a_case_the_last_is_stored(self, database: WorkDatabase) -> None:
+        titles = ("Bakery", "Bakers", "Bread")
+        async with database.begin() as work:
+            await work.cases.save(CASE)
+
+        async def fails() -> None:
+            async with database.begin() as work:
+                await work.cases.load(CASE.id, lock=True)
+                await work.cases.save(replace(CASE, title="Never"))
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await fails()
+        async with database.begin() as work:
+            assert await work.cases.load(CASE.id, lock=True) == CASE
+            for title in titles:
+                await work.cases.save(replace(CASE, title=title))
+                assert await work.cases.load(CASE.id) == replace(CASE, title=title)
+        async with database.begin() as work:
+            assert await work.cases.load(CASE.id) == replace(CASE, title=titles[-1])
+
     async def test_cases_that_wait_for_somebody_are_found_by_urgency(self, database: WorkDatabase) -> None:
         case, mia = both_sides(), UserId("@mia:example.org")
         ask = replace(CASE.asks[0], asked=case.people[0].id, expires=AT + timedelta(days=9))
@@ -574,6 +595,10 @@ class DatabaseContract:
             await work.cases.save(inside)
         async with database.begin() as work:
             assert await work.cases.funnel() == Funnel(count + 1, count, 0, count)
+            await work.cases.load(inside.id, lock=True)
+            fewer = (replace(inside.people[0], joining=Joining(AT)), *inside.people[1:])
+            await work.cases.save(replace(inside, people=fewer))
+            assert await work.cases.funnel() == Funnel(count + 1, count - 1, 0, count - 1)
 
     # --- mails
 
