@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from appservice.crypto.outbound import Rotation
@@ -14,6 +13,7 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.rooms import NewRoom
 from appservice.matrix.state import RoomState
+from policies.frozen import frozen
 from rooms.homeserver import Trouble
 from rooms.ids import EventId, RoomId, UserId
 from rooms.ports import Rooms
@@ -26,7 +26,7 @@ LOOK_AGAIN = 60.0
 """Seconds after which a room is looked at again even if no change of it was reported."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Namespace:
     """The Matrix users that are ours: the bot and the ghosts."""
 
@@ -57,7 +57,7 @@ class RoomDatabase(Protocol):
         """The stores, for questions only."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Seen:
     """A room as it was when so many changes of it had been noted, at that moment (`time.monotonic`)."""
 

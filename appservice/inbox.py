@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appservice.clock import TimeReader
@@ -30,6 +29,7 @@ from appservice.storage.receiving import KEY_COUNTS
 from appservice.whatsapp.webhooks import KIND as WEBHOOK
 from appservice.whatsapp.webhooks import WebhookWork
 from appservice.worker import Done, End, Fate, Finished, Park, is_still_due
+from policies.frozen import frozen
 from rooms.clock import TIME
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -40,7 +40,7 @@ from rooms.queue import Item, State, item_id
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Readers:
     """Who reads which kind of item. `mails` and `webhooks` are None where mail or WhatsApp isn't set up."""
 

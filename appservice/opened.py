@@ -6,13 +6,13 @@ Only what stood inside of the ciphertext of a signed device proves anything; the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from appservice.e2ee.trust import Heard, read_in_room
 from appservice.matrix.content import Said, read, redacted_event
 from appservice.matrix.polls import Response, read_response
 from appservice.ports import ServiceWork
+from policies.frozen import frozen
 from policies.message import Proof, Unproven
 
 IN_CLEAR = Unproven(
@@ -26,7 +26,7 @@ UNCONFIRMED = Unproven(
 """What an identity proves that nobody has confirmed in the place of the known one: nothing, yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """A decrypted event, and what proves its sender."""
 
@@ -35,7 +35,7 @@ class Opened:
     proof: Proof
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Closed:
     """An event that can't be decrypted, yet or at all. `key` names what would open it."""
 

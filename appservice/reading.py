@@ -16,7 +16,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from appservice.voices import Voices, behind_key
 from appservice.worker import Fate, Finished, Park
 from policies.alarms import decide_unconfirmed
 from policies.case import DESK, JOINT, Case, CaseId, Conversation, Network, PersonId
+from policies.frozen import frozen
 from policies.message import Edit, Message, MessageId, Proof, Unproven, Unreadable
 from policies.people.membership import conversations, readers
 from policies.plan import room_key
@@ -71,7 +72,7 @@ _NOBODY = PersonId("nobody")
 """The author of what somebody said who is not in the case: a reader of nothing, so it is held."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reading:
     """One event under work, in one unit of work."""
 

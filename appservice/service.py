@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -37,6 +36,7 @@ from appservice.web.server import WebServer
 from appservice.worker import Worker
 from bridges.email.reception import Entrance
 from bridges.whatsapp.api import CloudApi
+from policies.frozen import frozen
 from rooms.homeserver import Trouble
 from rooms.house import House
 from rooms.outgoing import Codec
@@ -108,7 +108,7 @@ class Condition:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What the service is made of."""
 

@@ -24,6 +24,7 @@ from appservice.ending import asked_to_end
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.wakeup import Wakeup
+from policies.frozen import frozen
 from rooms.homeserver import Trouble
 from rooms.queue import Item, ItemId, Lane, Queue, State
 
@@ -50,12 +51,12 @@ IDLE = timedelta(seconds=5)
 """How long a worker sleeps at most: nobody wakes it when the lease of a dead process runs out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """The work itself has already stored that the item is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     """Done; the result is still to be stored."""
 
@@ -64,7 +65,7 @@ class Done:
     """What else is to be stored, in the same unit of work."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Park:
     """Set aside until woken, or until that much time has gone."""
 
@@ -75,7 +76,7 @@ class Park:
     """Whether it was tried, in vain; not where it is only not its turn yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """Ended otherwise, for good unless a person revives it."""
 
@@ -86,7 +87,7 @@ class End:
 Fate = Finished | Done | Park | End
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Claimed:
     """A lane's items, and the fates of those first ones that are done with."""
 

@@ -1,16 +1,16 @@
 """What became of a send that no server has answered for: the same in every network."""
 
-from dataclasses import dataclass
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotSent:
     """It certainly did not leave; trying again is safe. `reason` is for the operator, without addresses or numbers."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """It was sent and the answer was lost: it may arrive or not. Never repeated but by a person."""
 

@@ -6,7 +6,6 @@ Words for mediators alone, as lines with a bold beginning: each client shows the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import assert_never
 
 from policies.case import Case, Network, Person, Phase
 from policies.commands.ways import not_carried
+from policies.frozen import frozen
 from policies.moderation.floor import ends
 from policies.networks.whatsapp import Window
 from policies.people.joining import funnel, joining_text
@@ -53,7 +53,7 @@ QUEUE_SHOWN = 10
 """Of what is to be released or returned, on the board of its case; the oldest."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backlog:
     """What of a case waits in the stores: held messages, `since` the oldest; what was not delivered or decrypted."""
 
@@ -71,7 +71,7 @@ _BY_THE_WAY = (Sharing, TakingBack)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """Who is waited for, for what, since when, and until when."""
 
@@ -81,7 +81,7 @@ class Waiting:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """Words as they are posted: plain, and as HTML that says the same."""
 

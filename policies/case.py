@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
 from typing import Final
 
 from policies.documents.document import Document, DocumentId
+from policies.frozen import frozen
 from policies.moderation.agreement import Acceptance, Agreement
 from policies.moderation.mode import AT_FIRST, Floor, Spell
 from policies.moderation.rulebook import IN_FORCE, Rulebook
@@ -78,7 +79,7 @@ class Role(StrEnum):
 STAFF = frozenset({Role.MEDIATOR, Role.CO_MEDIATOR})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """A person's recorded yes to have the words themselves sent over a channel that others can read (B2)."""
 
@@ -87,7 +88,7 @@ class Consent:
     wording: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """By what a network tells one person from another: its own id of them, their number, the hash of their encryption
     identity. What it never said is None. A number alone is nobody: it is given to somebody else one day."""
@@ -97,7 +98,7 @@ class Seen:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doubt:
     """It may be another person by now. `why` is in words; `now` is what the network shows of whoever is there."""
 
@@ -108,7 +109,7 @@ class Doubt:
 DECLINED: Final = "they wrote STOP"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """One channel of one person. `address` is compared and shown to mediators, never parsed here."""
 
@@ -165,7 +166,7 @@ def address_key(network: Network, address: str) -> str:
     return address.casefold() if network is Network.EMAIL else address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Noticed:
     """Where a mediator is told that something waits at the desk, and since when it is known to be theirs."""
 
@@ -174,7 +175,7 @@ class Noticed:
     network: Network = Network.EMAIL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Joining:
     """How far somebody has come: `policies.people.joining` has what follows."""
 
@@ -191,7 +192,7 @@ class Joining:
         return self.reminded or self.invited
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person:
     """Somebody in a case; the name is the mediator's word for them, never a network's profile (I10)."""
 
@@ -226,7 +227,7 @@ class Person:
         return f"{self.name} ({self.endpoint.network.brand})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Closing:
     """Until when that is kept which a closed case needs no more: `policies.moderation.closing` has what follows."""
 
@@ -245,7 +246,7 @@ _NUMBERS: Final = 1000
 _DESK_PLACE: Final = 9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Side:
     """One side of the dispute; it has one caucus, and may hold several people."""
 
@@ -253,7 +254,7 @@ class Side:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Participation:
     """That a person takes part, as what, and on which side (None: on no side)."""
 
@@ -262,7 +263,7 @@ class Participation:
     side: SideId | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leg:
     """That this person of a case is another channel of whoever came first: the two are one voice (ADR 56). It is kept
     when either leaves, so that what was said of the one goes on holding for the other."""
@@ -271,7 +272,7 @@ class Leg:
     voice: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """Everything that decisions about a case are made from."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from policies.case import Case, Conversation, EndpointId, Network, PersonId, ReleaseId
 from policies.documents.carrying import Cover, Enclose, Erase, Hand, Recall
+from policies.frozen import frozen
 from policies.message import Content, Message, MessageId
 from policies.moderation.hold import HoldEnd
 from policies.people.stranger import StrangerId
@@ -27,7 +27,7 @@ from policies.showing import (
 from policies.words.phrase import Phrase, phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Post:
     """A person's own words, said on another network, into the Matrix room of a conversation, as that person's ghost."""
 
@@ -38,7 +38,7 @@ class Post:
     reply_to: MessageId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relay:
     """A message to one person's channel outside Matrix. Whether it may still go is asked again at sending (I3)."""
 
@@ -52,7 +52,7 @@ class Relay:
     """Until then its author may take it back, and what comes after it waits behind it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Withhold:
     """What of a message has not left yet to these people, doesn't leave."""
 
@@ -60,7 +60,7 @@ class Withhold:
     people: frozenset[PersonId]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tell:
     """The bot's own words into a conversation's room; they are not relayed to other networks. At the desk, in English:
     what parties read is an Announce."""
@@ -71,7 +71,7 @@ class Tell:
     """The message that it shows, so that whoever replies to the one replies to the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WriteToStranger:
     """The organisation's words to somebody who takes part in no case, over the network on which they wrote. Whether
     they may still go is asked again at sending."""
@@ -80,14 +80,14 @@ class WriteToStranger:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announce(Tell):
     """The same in the room of a conversation that parties read, in their language."""
 
     text: Phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explain:
     """The bot's own words about what one person did, in a conversation of that person with the mediators alone."""
 
@@ -102,7 +102,7 @@ YES, NO = phrase("Yes"), phrase("No")
 SILENCE = phrase("Silence counts as a no.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Labels:
     """What stands on the buttons of a question, where its channel has any, and what silence does."""
 
@@ -113,7 +113,7 @@ class Labels:
     """There is so little time that no hour need be named."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pose:
     """A question that binds, put to one person in a conversation of theirs, over that person's own channel.
 
@@ -133,7 +133,7 @@ class Pose:
     labels: Labels = Labels()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inform:
     """The bot's own words to one person in a conversation of theirs, over that person's own channel; nobody's words."""
 
@@ -151,7 +151,7 @@ class Inform:
     """It warns them: it goes then at the latest, whatever quiet hours or rest are asked for in their name meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Confide:
     """The bot's own words to one person alone, in the room of theirs that nobody else reads (`people.codes`): over
     that endpoint, and not after `until`."""
@@ -162,7 +162,7 @@ class Confide:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Publish:
     """Released words under our heading, into the room of a conversation, or to one bridged reader of it.
 
@@ -179,7 +179,7 @@ class Publish:
     """Networks to which its author agreed with these words, and not before."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckAddress:
     """A code to an address that a mediator gave as theirs; nothing else."""
 
@@ -191,7 +191,7 @@ class CheckAddress:
     """The address is another's, whom that mediator invites into the mediators' room."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Introduce:
     """The first mail of a room to a person: what the address is for, and who reads it.
 
@@ -203,7 +203,7 @@ class Introduce:
     as_link: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskWhose:
     """A mail came in somebody's name, unproven: their own mailbox is asked whether it was theirs, by a link without a
     word of it, at most once a day. Nothing goes to whoever wrote it."""
@@ -212,7 +212,7 @@ class AskWhose:
     conversation: Conversation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hold:
     """A message that waits for a mediator; `why` is shown at the desk, without content.
 
@@ -225,7 +225,7 @@ class Hold:
     audience: frozenset[PersonId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndHold:
     """A held message waits no longer. What has ended already stays as it ended."""
 
@@ -233,14 +233,14 @@ class EndHold:
     how: HoldEnd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResumeHold:
     """A held message that was discarded waits again."""
 
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Redact:
     """Take a message out of a conversation's room. Who has read it has read it, and files stay on the server."""
 
@@ -248,7 +248,7 @@ class Redact:
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ingest:
     """Fetch the file that a message brought, have it examined, and take it to the vault; `filing.Filing` comes back.
 
@@ -262,7 +262,7 @@ class Ingest:
     attached: Post | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reconcile:
     """Compare the case's rooms with the plan, and repair. `again`: invite those, too, who left by themselves.
 
@@ -275,7 +275,7 @@ class Reconcile:
     codes_of: PersonId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfirmIdentity:
     """A person's new encryption identity is believed from now on, if it is still that key; what waited goes on."""
 
@@ -283,14 +283,14 @@ class ConfirmIdentity:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resume:
     """Deliveries that wait for this are looked at again; `policies.networks.delivery` has the keys."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PostHeads:
     """Post the signed heads of the case's chains to the desk, and mail them `to` these addresses, so that they leave
     the machine."""
@@ -346,7 +346,7 @@ POLICY_VERSION = 1
 """Raised with every change of what a rule decides, so that a stored decision tells which rules made it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """The case as it is afterwards, what follows from it, and why.
 
@@ -362,7 +362,7 @@ class Decision:
     begins: Begun | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """When somebody last wrote to a number of ours: for so long they may be written to from there."""
 
@@ -371,7 +371,7 @@ class Heard:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Begun:
     """Another case, opened at the triage desk, with all that follows in it. `first` is what its party wrote to that
     desk, and now stands in their own caucus."""

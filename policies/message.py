@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
+from policies.frozen import frozen
 from policies.names import Conversation, EndpointId, MessageId, PersonId
 
 __all__ = ["MessageId"]
@@ -14,14 +14,14 @@ FileRef = NewType("FileRef", str)
 """Opaque to everyone but the one who stored the file: where its bytes are and the key to them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """Words. Plain text; formatting is lost on the way to networks that have none."""
 
     body: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     """A file, by reference. `size` is in bytes, as the sender gave it; `words` is what was written beside it."""
 
@@ -32,7 +32,7 @@ class File:
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edit:
     """New words for an earlier message of the same author."""
 
@@ -40,7 +40,7 @@ class Edit:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reaction:
     """An emoji on a message. Cleartext to the homeserver, so it proves nothing and binds nobody (I4)."""
 
@@ -48,14 +48,14 @@ class Reaction:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removal:
     """A redaction. Cleartext to the homeserver like a reaction."""
 
     target: MessageId | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unreadable:
     """Something that can't be carried or safely read.
 
@@ -72,22 +72,22 @@ class Unreadable:
 Content = Text | File | Edit | Reaction | Removal | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedDevice:
     """Decrypted from a device that its owner has cross-signed, of the owner's pinned identity."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthenticatedMail:
     """Mail to that person's own secret address, from the enrolled address, authenticated by our own mail server."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PinnedLink:
     """A link that went to that person's address on record, opened with a PIN that they have from another channel."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedWebhook:
     """Delivered by WhatsApp, signed with our app's secret, from whoever was on that channel from the beginning.
 
@@ -98,7 +98,7 @@ class SignedWebhook:
     channel: EndpointId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unproven:
     """No proof of the author; `why` is in words, `remedy` is what the person can do about it.
 
@@ -115,7 +115,7 @@ class Unproven:
 Proof = SignedDevice | AuthenticatedMail | PinnedLink | SignedWebhook | Unproven
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """One thing that one person said in one conversation.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
+
+from policies.frozen import frozen
 
 CaseId = NewType("CaseId", str)
 """The case's number as people say it: "1042"."""
@@ -66,7 +67,7 @@ class Kind(StrEnum):
     CAUCUS = "caucus"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conversation:
     """An audience within a case, whatever room serves it at the moment."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from policies.case import DESK, Case, Conversation, ConversationId, Network, Person, PersonId
 from policies.effects import Begun, Effect, Publish, Tell
+from policies.frozen import frozen
 from policies.message import Edit, Message, Text, Unproven
 from policies.moderation.agreement import Agreement
 from policies.moderation.closing import USUAL, Terms
@@ -21,7 +22,7 @@ from policies.words.phrase import Phrase, phrase, stored, together
 from policies.words.zones import UNIVERSAL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quoted:
     """A message that a command replies to, with its newest words; None if those are none, or nobody knows whose."""
 
@@ -30,7 +31,7 @@ class Quoted:
     words: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reacted:
     """A message that is reacted to, or of which a reaction is taken back; `standing`: all reactions to it that were
     not taken back before, oldest first."""
@@ -47,7 +48,7 @@ def quoted_from(target: MessageId, newest: Message) -> Quoted:
     return Quoted(target, newest.author, content.body)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What an act needs to know beside the case. `by` is None for acts through the API and the CLI."""
 
@@ -130,7 +131,7 @@ class Facts:
         return base_for(person.discreet, self.page, self.discreet_page) if self.documents else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     """The act was carried out; `answer` says so to whoever gave the command."""
 
@@ -148,7 +149,7 @@ class Done:
         return (*published, *answer, *(effect for effect in self.effects if effect not in published))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The act was not carried out: what is wrong, and what would work."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NewType
 
 from policies.case import DESK, Case, Conversation, Kind, Network, Person, PersonId, Phase, SideId, Sort
+from policies.frozen import frozen
 from policies.moderation.course import resting
 from policies.moderation.floor import everybody_may, has_the_word, rests, silenced
 from policies.moderation.mode import Mode
@@ -25,7 +25,7 @@ _WITH_THE_WORD = 50
 _SILENT = -1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Levels:
     """A complete power-levels event, with people instead of user ids. The bot, as creator, stands above all (v12)."""
 
@@ -40,7 +40,7 @@ class Levels:
     redact: int = _NOBODY
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedRoom:
     """One room as it should be. `children` is for Spaces: the rooms that it lists."""
 

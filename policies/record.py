@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from policies.case import DESK, CaseId, Conversation
 from policies.documents.carrying import Enclose, Hand
 from policies.effects import AskWhose, Decision, Effect, Explain, Inform, Introduce, Pose, Post, Publish, Relay, Tell
+from policies.frozen import frozen
 from policies.message import Content, Message, Text
 
 HEADS_EVERY = timedelta(days=1)
@@ -20,7 +21,7 @@ _SPREAD = 240
 """Minutes over which the cases' heads are spread, so that not all desks are written to at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """What one decision did in one audience. `contents` are digests of what was said there."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from policies.frozen import frozen
 
 
 class Due(StrEnum):
@@ -33,7 +34,7 @@ def due_key(what: Due, of: str = "") -> str:
     return f"{what}:{of}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule:
     """Time itself comes back, as an item of the case's lane, as soon as it is `at`: `policies.due` decides what then
     happens. `key` says what is due; it is never content."""

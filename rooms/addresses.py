@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from policies.case import CaseId, Conversation, EndpointId, PersonId
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplyAddress:
     """The unguessable address of one (endpoint, conversation). `token` is sealed at rest; lookups go by its hash."""
 

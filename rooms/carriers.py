@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from policies.case import CaseId
+from policies.frozen import frozen
 from policies.message import Content
 from policies.people.stranger import Stranger
 from rooms.ids import EventId, RoomId, UserId
@@ -18,7 +18,7 @@ from rooms.polls import Poll, PollEnd
 from rooms.queue import Item
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posting:
     """Words on their way into a Matrix room, encrypted for exactly `audience` (and the sender's own users)."""
 

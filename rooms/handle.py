@@ -6,7 +6,7 @@ The worker finishes the inbox item in the same unit of work, so an item is handl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from policies import alarms, due, routing
@@ -23,6 +23,7 @@ from policies.documents.filing import Filing, decide_filed
 from policies.documents.redaction import Redaction, decide_redacted
 from policies.documents.rights import Wish
 from policies.effects import Decision, Reconcile, Tell
+from policies.frozen import frozen
 from policies.message import (
     AuthenticatedMail,
     Edit,
@@ -79,7 +80,7 @@ BEFORE_RESTORE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What became of a command that came through the API or the CLI. `case` is the case it made or was about."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from policies.case import PersonId
+from policies.frozen import frozen
 from policies.moderation.agreement import Agreement
 from policies.moderation.closing import USUAL, Terms
 from policies.moderation.rulebook import IN_FORCE, Rulebook
@@ -17,7 +18,7 @@ from policies.words.zones import UNIVERSAL
 from rooms.ids import UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class House:
     """What the organisation has set up: its mediators (user id to name), and what `policies.outcome.Facts` needs."""
 

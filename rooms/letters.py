@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import Case, Conversation, PersonId
 from policies.documents.carrying import Enclose
 from policies.effects import AskWhose, Inform, Introduce, Pose, Publish, Relay
+from policies.frozen import frozen
 from policies.message import Content, MessageId
 from policies.people.membership import readers
 from policies.plan import label
@@ -16,7 +15,7 @@ from rooms.queue import Item
 ToPerson = Relay | Introduce | Pose | Inform | AskWhose | Publish | Enclose
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """Words on their way to one person's channel outside Matrix. Names and labels are as the person knows them."""
 
@@ -36,7 +35,7 @@ class Letter:
     """What goes in the same mail, after it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Enclosed:
     """A letter that travels with another, and the item that it is for."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
+from policies.frozen import frozen
 from policies.message import MessageId
 from policies.networks.mail import MailState
 from rooms.queue import ItemId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentMail:
     """One mail of ours. `bounce_hash` is that of the address to which reports about it come; `detail` is a status code
     of RFC 3463, or what the mail server said, never an address; `about` names its room and what it brought, without

@@ -5,12 +5,13 @@ At most one is waiting for each message and reader: what is known later takes th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import Case, CaseId, Conversation, PersonId
 from policies.effects import Decision
+from policies.frozen import frozen
 from policies.message import MessageId
 from policies.networks.states import SETTLES, MessageState, decide_undelivered, is_shown
 from rooms.ids import UserId
@@ -18,7 +19,7 @@ from rooms.ports import Work
 from rooms.queue import Item, ItemId, Lane, State, item_id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """How far a message has come to one of its readers, for the room in which it stands."""
 
@@ -30,7 +31,7 @@ class Mark:
     """The item of the outbox that carries the message there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marked:
     """The same, as it is posted: `reader` is whom its readers know in that room."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
+from policies.frozen import frozen
 from policies.message import MessageId
 from policies.networks.whatsapp import WhatsAppState, Window
 from rooms.queue import ItemId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentPart:
     """One message of ours: an item of the outbox goes out as one or more, of which this is number `part`.
 

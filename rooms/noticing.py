@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import Case, Network, PersonId
 from policies.effects import Decision
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.noticing import is_news, notice_due
 from policies.networks.quiet import still_until
@@ -17,7 +17,7 @@ from rooms.ports import Work
 from rooms.queue import Item, Lane, State, item_id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeskNotice:
     """To a mediator's mailbox or telephone: that something waits at the desk, or the code that shows whose it is.
 

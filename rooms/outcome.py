@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from policies.frozen import frozen
 from policies.message import MessageId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sent:
     """It was accepted; `result` is the network's own id for it, which stands for what `shows` names from now on."""
 
@@ -17,7 +17,7 @@ class Sent:
     shows: MessageId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parked:
     """Not now; it waits for `key`, or until then, and does not hold up what is behind it."""
 
@@ -26,7 +26,7 @@ class Parked:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled:
     """Not any more, by policy. `quietly`: nobody misses it."""
 
@@ -40,14 +40,14 @@ STOPPED: Final = "the service stopped while it was on its way"
 ELSEWHERE: Final = "it was begun over another channel of theirs, and the rest is not sent over this one by itself"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unanswered:
     """It left, and nobody said whether it arrived. Only a person may repeat it."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakenOver:
     """Another process has it, for this one stood still for longer than its lease; that one says what becomes of it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from policies.documents.carrying import Cover, Enclose, Erase, Hand, Recall
@@ -22,6 +21,7 @@ from policies.effects import (
     Tell,
     WriteToStranger,
 )
+from policies.frozen import frozen
 from policies.showing import Preview
 from rooms.ids import RoomId, UserId
 from rooms.marks import Mark
@@ -29,7 +29,7 @@ from rooms.noticing import DeskNotice
 from rooms.polls import Poll, PollEnd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Say:
     """The bot's words in a direct chat, outside of any case."""
 
@@ -42,7 +42,7 @@ class Say:
     """For a chat that isn't encrypted: to say just that."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Enter:
     """One of our users accepts an invitation."""
 
@@ -50,7 +50,7 @@ class Enter:
     user: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decline:
     """One of our users turns an invitation down."""
 
@@ -58,7 +58,7 @@ class Decline:
     user: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signal:
     """A step of a protocol between devices, into a room: nobody's words. `content` is JSON."""
 
@@ -68,7 +68,7 @@ class Signal:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Board:
     """The board of a case at its desk, as it is when this is sent. `update`: in the place of the one that stands."""
 
@@ -76,7 +76,7 @@ class Board:
     update: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailHeads:
     """The signed heads of a case's record, as they stand at the desk, to one address of the organisation's choice."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from policies.case import Case, CaseId, Conversation, PersonId
+from policies.frozen import frozen
 from policies.plan import room_key
 from policies.questions.ask import Ask
 from policies.questions.asking import read_answer_id
@@ -17,7 +17,7 @@ from rooms.provision import room_wait_key
 from rooms.queue import ItemId, State, item_id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Poll:
     """The poll of a question, below its words, which the item `words` posts."""
 
@@ -27,7 +27,7 @@ class Poll:
     words: ItemId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PollEnd:
     """The question is open no more: its poll, which the item `poll` posts, takes no votes."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from policies.case import Case, CaseId, Network, PersonId
+from policies.frozen import frozen
 from policies.message import Message, MessageId
 from policies.moderation.hold import HoldEnd
 from policies.people.identity import Identity
@@ -74,7 +74,7 @@ class Standing(StrEnum):
     """Nothing is sent there until a mediator has seen to it; `reason` tells why (I9)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomRecord:
     """A room that we made (or, with no case, the direct chat of a mediator with the bot)."""
 
@@ -131,7 +131,7 @@ class Ghosts(Protocol):
         """Store; one ghost a (case, person), for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One message as it was said, with its ids on the networks that carry it. Its content is sealed at rest."""
 
@@ -172,7 +172,7 @@ class Journal(Protocol):
         """That mail of ours carries the message; a message may have many."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """A message that waits for a mediator, and why; or what became of it.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from policies.case import Case, CaseId, Conversation, Network, Person, PersonId
+from policies.frozen import frozen
 from policies.plan import RoomKey, WantedRoom, code_key, plan
 from rooms.former import former_key
 from rooms.homeserver import Homeserver, Trouble
@@ -34,7 +35,7 @@ from rooms.reconcile import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What the desk must be told, and what could not be done, in words."""
 
@@ -56,7 +57,7 @@ async def _nobody(work: Work, report: Report, once: str) -> None:
     raise LookupError("a mere look told something")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Site:
     """A case under work: with the Matrix user of everyone in it, and the means to look and to build."""
 
@@ -145,7 +146,7 @@ async def preview(database: Database, homeserver: Homeserver, case_id: CaseId) -
     return tuple(lines)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fit:
     """A room that may be written to: for the wanted who have joined (I9), and for the awaited once they have."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType, Protocol
 
 from policies.case import CaseId
+from policies.frozen import frozen
 
 ItemId = NewType("ItemId", str)
 """Of a queued item (`item_id`). The same thing offered twice has the same id."""
@@ -37,7 +37,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One queued thing. `body` is plaintext here and sealed at rest.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from policies.case import DESK, Case, Network, PersonId
@@ -11,6 +11,7 @@ from policies.commands.dry import DryRun
 from policies.commands.undo import TakeBackPost, Undo
 from policies.commands.vocabulary import is_command, parse
 from policies.effects import Relay
+from policies.frozen import frozen
 from policies.message import Edit, Message, MessageId, Removal, Text
 from policies.outcome import Facts
 from rooms.lanes import person_lane
@@ -27,7 +28,7 @@ class Reads(Protocol):
     def load(self, body: bytes) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """The letters to one person with a message's words, or with a change of them, that wait to leave."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
 from policies.case import PersonId
+from policies.frozen import frozen
 from policies.plan import Levels, RoomKey, WantedRoom
 from rooms.ids import RoomId, UserId
 
@@ -31,7 +31,7 @@ class Membership(StrEnum):
     """Was kicked or had the invitation withdrawn."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Desired:
     """One room in Matrix's terms, as it should be. `ours` are the ghosts among the members."""
 
@@ -46,7 +46,7 @@ class Desired:
     """Through which homeserver a Space's rooms are reached: ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actual:
     """One room as the homeserver has it. Members don't include the bot."""
 
@@ -69,21 +69,21 @@ class Actual:
         return frozenset(user for user, m in self.members.items() if m is Membership.JOINED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invite:
     """Somebody should be in the room and isn't."""
 
     user: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Join:
     """A ghost of ours is to come in."""
 
     ghost: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remove:
     """Somebody is in the room, or invited, who should not be."""
 
@@ -91,7 +91,7 @@ class Remove:
     was: Membership
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetState:
     """A piece of the room's state isn't as it should be. `what` names it for people."""
 

@@ -16,12 +16,12 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId
 from policies.effects import POLICY_VERSION
+from policies.frozen import frozen
 from policies.names import ConversationId
 from policies.record import Part
 
@@ -32,7 +32,7 @@ _SIGNED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One entry of a chain. `private` is None where the case's key was destroyed."""
 
@@ -55,7 +55,7 @@ class Line:
         return str(json.loads(self.private)["words"]) if self.private else "(erased)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """The last entry of a chain."""
 
@@ -69,7 +69,7 @@ class Head:
         return f"{self.case} {self.audience} {self.seq} {self.hash}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """An Ed25519 signature by the record's own key; both unpadded base64."""
 
@@ -135,7 +135,7 @@ def signable(heads: Iterable[Head]) -> str:
     return "\n".join(map(str, heads))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posted:
     """Heads as somebody kept them: chain to (number, hash), and what was signed."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId
 from policies.documents.document import BlobId, DocumentId
+from policies.frozen import frozen
 from policies.names import Conversation
 from rooms.ids import EventId
 from rooms.queue import ItemId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blob:
     """Some bytes in the vault. `key` is theirs alone, sealed at rest under the case's key."""
 
@@ -24,7 +25,7 @@ class Blob:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Media:
     """A file at the homeserver that holds a document, or what was to become one: each is known here before it is there,
     or as soon as we learn of it, until the homeserver has deleted it.

@@ -23,6 +23,7 @@ from appservice.storage.afresh import AfreshWork
 from appservice.storage.seals import LOOKUP, seal_key
 from appservice.storage.transfer import KEYS, Filling, Value, filling, in_place
 from appservice.upkeep.epoch import Epoch, Stage
+from policies.frozen import frozen
 
 _EVERYBODY: Final = 2**31 - 1
 _ROWS_AT_ONCE: Final = 500
@@ -30,7 +31,7 @@ _ROWS_AT_ONCE: Final = 500
 H = TypeVar("H", Head, KeyHead)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restored:
     """What was restored. `erased`: the cases whose key is gone, and that stay gone with it."""
 

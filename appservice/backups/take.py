@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +21,13 @@ from appservice.storage.errors import UnusableDatabase
 from appservice.storage.migrate import VERSION
 from appservice.storage.seals import case_of_key, open_key
 from appservice.storage.transfer import KEYS, Layout, Snapshot, Value, layouts, snapshot
+from policies.frozen import frozen
 
 KEYS_NAME: Final = "case-keys.mediatrix"
 """The file of keys where no other name is given, in the folder of the backup."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """What is in a backup."""
 

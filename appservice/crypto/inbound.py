@@ -1,7 +1,7 @@
 """Megolm, reading: taking keys in, and decrypting the events of rooms."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
@@ -32,6 +32,7 @@ from appservice.crypto.untrusted import (
     required_text,
 )
 from appservice.crypto.work import Work
+from policies.frozen import frozen
 
 MEGOLM = "m.megolm.v1.aes-sha2"
 OPEN_SESSIONS = 512
@@ -41,7 +42,7 @@ OPEN_SESSIONS = 512
 # Keys
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeySender:
     """The device that an Olm message proved to come from."""
 
@@ -52,7 +53,7 @@ class KeySender:
     vouched_by: Ed25519Key | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyContent:
     """The common part of `m.room_key` and `m.forwarded_room_key`."""
 
@@ -111,7 +112,7 @@ async def keep_key(work: Work, sender: KeySender, content: KeyContent, origin: K
 # Events
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EncryptedEvent:
     """An `m.room.encrypted` event of a room, as the homeserver delivered it."""
 
@@ -121,7 +122,7 @@ class EncryptedEvent:
     content: JsonObject = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decrypted:
     """What an event says, and how far the device that said it is to be trusted."""
 
@@ -152,7 +153,7 @@ class Unread(StrEnum):
     """Another event has used this index of the session."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undecryptable:
     """An event that can't be read (yet)."""
 
@@ -173,7 +174,7 @@ class Undecryptable:
 Reading: TypeAlias = Decrypted | Undecryptable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Parsed:
     event: EncryptedEvent
     session_id: MegolmSessionId

@@ -1,7 +1,7 @@
 """One harmless event for devices that get no keys: telling their owner how to put that right."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vodozemac import GroupSession
 
@@ -15,9 +15,10 @@ from appservice.crypto.rows import RequestKind
 from appservice.crypto.sharing import RoomKey, encrypt_event
 from appservice.crypto.untrusted import JsonObject
 from appservice.crypto.work import Work
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """An event of a session made for it alone: send the requests, then the event."""
 

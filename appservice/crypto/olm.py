@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self, TypeAlias
 
 from vodozemac import Account, AnyOlmMessage, Curve25519PublicKey, PreKeyMessage, Session
@@ -33,6 +33,7 @@ from appservice.crypto.untrusted import (
     unpadded_base64,
 )
 from appservice.crypto.work import Work
+from policies.frozen import frozen
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 
@@ -47,7 +48,7 @@ _PRE_KEY = 0
 _NORMAL = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peer:
     """A device of somebody."""
 
@@ -197,7 +198,7 @@ async def _greet_mended(
 # Decrypting
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OlmMessage:
     """An Olm message to us, read but not decrypted."""
 

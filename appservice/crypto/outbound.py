@@ -5,7 +5,7 @@ before the next call; `encrypt` refuses until every recipient has what it must h
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -26,12 +26,13 @@ from appservice.crypto.rows import (
 from appservice.crypto.sharing import NO_OLM, UNVERIFIED, RoomKey, Shares, Sharing, encrypt_event, new_session
 from appservice.crypto.untrusted import JsonObject
 from appservice.crypto.work import Work
+from policies.frozen import frozen
 
 NO_OLM_REST_MS = 600_000
 """A device without one-time keys is tried again after this long."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rotation:
     """When a room's session must be replaced (`m.room.encryption`)."""
 
@@ -39,7 +40,7 @@ class Rotation:
     messages: int = 100
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Audience:
     """Who may read what an identity writes in a room: the wanted members who have joined."""
 
@@ -48,14 +49,14 @@ class Audience:
     rotation: Rotation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeedsDevices:
     """Somebody's device list is unknown or stale: send this, take the answer in, prepare again."""
 
     query: KeysQuery
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeedsSessions:
     """There are devices without an Olm session: send this, take the answer in, prepare again, naming the
     devices that were unreachable."""
@@ -63,14 +64,14 @@ class NeedsSessions:
     claim: KeysClaim
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frozen:
     """These members' pinned identity was replaced: nothing is sent until a person has confirmed it."""
 
     people: frozenset[UserId]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """The key is written down for everyone it is for. Send these, take the answers in; then encrypt."""
 
@@ -90,14 +91,14 @@ class NotReadyReason(StrEnum):
     """A device that must have the key has not certainly got it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotReady:
     """Nothing was encrypted: prepare (again)."""
 
     reason: NotReadyReason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Encrypted:
     """The content of an `m.room.encrypted` event. Its index is used up as soon as the transaction commits."""
 

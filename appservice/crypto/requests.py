@@ -1,18 +1,19 @@
 """What the machine asks its caller to send, and what it is told of the answer. Nothing here sends anything."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 from urllib.parse import quote
 
 from appservice.crypto.ids import DeviceId, RequestId, UserId
 from appservice.crypto.rows import RequestKind, StoredIdentity, StoredRequest
 from appservice.crypto.untrusted import JsonObject, parse
+from policies.frozen import frozen
 
 _API = "/_matrix/client/v3"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Http:
     """One call of the client-server API, with the appservice's token.
 
@@ -27,7 +28,7 @@ class Http:
     device_id: DeviceId | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutgoingRequest:
     """A request that is written down until its answer: sent again, with the same ids, after a crash."""
 
@@ -36,7 +37,7 @@ class OutgoingRequest:
     http: Http
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeysQuery:
     """Asks for people's devices. Not written down: a list stays stale until an answer is taken in."""
 
@@ -45,7 +46,7 @@ class KeysQuery:
     """How many changes of each list were known when the query left."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeysClaim:
     """Claims one-time keys to open Olm sessions with. Not written down: what is missing is asked for again."""
 
@@ -56,7 +57,7 @@ class KeysClaim:
 Request: TypeAlias = OutgoingRequest | KeysQuery | KeysClaim
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The homeserver's answer. A call without any (a timeout, a broken connection) has no `Answer`."""
 
@@ -69,7 +70,7 @@ class Answer:
         return 200 <= self.status < 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settled:
     """The answer was taken in."""
 
@@ -79,7 +80,7 @@ class Settled:
     """Devices for which no usable one-time key could be claimed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Postponed:
     """The homeserver refused or failed; a written request is handed out again after a while."""
 

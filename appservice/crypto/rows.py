@@ -4,7 +4,6 @@ They are already safe to write down: pickles and seeds are sealed before they co
 of requests hold only ciphertext and public keys. Times are milliseconds since the epoch.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from appservice.crypto.ids import (
@@ -19,9 +18,10 @@ from appservice.crypto.ids import (
     RoomId,
     UserId,
 )
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredIdentity:
     """One of our identities (the bot or a ghost): a user with one device. Key: `user_id`."""
 
@@ -43,7 +43,7 @@ class StoredIdentity:
     created_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredOlmSession:
     """One Olm session with one device. Key: (`user_id`, `session_id`)."""
 
@@ -56,7 +56,7 @@ class StoredOlmSession:
     """When it last decrypted something, or was created: the newest is the one to send with."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredOlmMessage:
     """An Olm message that was decrypted, so that it is not read twice. Key: (`user_id`, `digest`)."""
 
@@ -65,7 +65,7 @@ class StoredOlmMessage:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredUnwedging:
     """A device whose Olm session with us broke. Key: (`user_id`, `peer_user`, `peer_device`)."""
 
@@ -86,7 +86,7 @@ class KeyOrigin(StrEnum):
     FORWARDED = "forwarded"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredInbound:
     """One identity's copy of a Megolm session to read with.
 
@@ -110,7 +110,7 @@ class StoredInbound:
     received_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredWithheld:
     """A key that its owner refused us. Key: (`user_id`, `room_id`, `session_id`, `sender`)."""
 
@@ -122,7 +122,7 @@ class StoredWithheld:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredIndex:
     """Which event used a Megolm index. Key: (`session_id`, `sender`, `message_index`)."""
 
@@ -133,7 +133,7 @@ class StoredIndex:
     room_id: RoomId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredKeyRequest:
     """A session we asked its owner for. Key: (`user_id`, `room_id`, `session_id`)."""
 
@@ -146,7 +146,7 @@ class StoredKeyRequest:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredOutbound:
     """The Megolm session an identity writes a room with. Key: (`user_id`, `room_id`): one at a time."""
 
@@ -171,7 +171,7 @@ class ShareState(StrEnum):
     """The device was (or is being) told that it doesn't get this key, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredShare:
     """What one device got of a session. Key: (`user_id`, `session_id`, `peer_user`, `peer_device`)."""
 
@@ -201,7 +201,7 @@ class RequestKind(StrEnum):
     TO_DEVICE = "to_device"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredRequest:
     """A request that must reach the homeserver, written down before it leaves. Key: `request_id`."""
 
@@ -219,7 +219,7 @@ class StoredRequest:
     created_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredVerification:
     """The verification by emoji that is under way with a person, at most one. Key: `peer_user`."""
 
@@ -231,7 +231,7 @@ class StoredVerification:
     started_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredMasterKey:
     """A master key that somebody has, or had: that a key once seen comes back is no news. Key: (`user_id`, `key`)."""
 
@@ -254,7 +254,7 @@ class Pin(StrEnum):
     """Another master key (or none) took the pinned one's place: frozen until a person confirms it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredDevice:
     """A device as its own signature vouches for it."""
 
@@ -265,7 +265,7 @@ class StoredDevice:
     """Signed by the self-signing key that the person's current master key signed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredDeviceList:
     """A person's identity and devices, shared by all our identities. Key: `user_id`.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Self, TypeAlias
 
 from vodozemac import GroupSession, InboundGroupSession
@@ -23,6 +23,7 @@ from appservice.crypto.rows import (
 )
 from appservice.crypto.untrusted import JsonObject, optional_object
 from appservice.crypto.work import Work
+from policies.frozen import frozen
 
 UNVERIFIED = "m.unverified"
 NO_OLM = "m.no_olm"
@@ -67,7 +68,7 @@ async def new_session(work: Work, room_id: RoomId) -> StoredOutbound:
     return session
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomKey:
     """A session's key as it was before one message: it reads that message and all after it, and no earlier one."""
 

@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,6 +10,7 @@ from vodozemac import Ed25519PublicKey, Ed25519Signature
 
 from appservice.crypto.ids import Ed25519Key, UserId
 from appservice.crypto.untrusted import JsonObject, MalformedError, optional_object, unpadded_base64
+from policies.frozen import frozen
 
 _SEED_BYTES = 32
 _LARGEST_INTEGER = 2**53 - 1
@@ -70,7 +70,7 @@ def is_signed(source: JsonObject, user_id: UserId, key_id: str, key: Ed25519Key)
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CrossSigningSeeds:
     """The private halves of an identity's three cross-signing keys (spec, "Cross-signing").
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -39,13 +39,14 @@ from appservice.crypto.untrusted import (
     required_text,
 )
 from appservice.crypto.work import Work
+from policies.frozen import frozen
 
 log = logging.getLogger(__name__)
 
 _LONGEST_CODE = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomKeyArrived:
     """A session can be read (from an earlier index): try what is parked under it again."""
 
@@ -54,7 +55,7 @@ class RoomKeyArrived:
     sender: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyWithheld:
     """A person's device refuses us a key. Without a session: it could open no Olm session with us."""
 
@@ -64,7 +65,7 @@ class KeyWithheld:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherMessage:
     """Anything that isn't about keys, for whoever understands it (verification)."""
 
@@ -97,7 +98,7 @@ class Unreadable(StrEnum):
     """Decrypted, but not what it says: another sender, recipient or device."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnreadMessage:
     """A to-device message that could not be read."""
 
@@ -108,7 +109,7 @@ class UnreadMessage:
 ToDeviceResult: TypeAlias = RoomKeyArrived | KeyWithheld | OtherMessage | Done | UnreadMessage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Envelope:
     """A to-device event whose outside is well formed."""
 
@@ -118,7 +119,7 @@ class _Envelope:
     olm: OlmMessage | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Letter:
     """What an Olm message said, by the device that proved to have said it."""
 

@@ -18,7 +18,7 @@ verification": curve25519-hkdf-sha256, sha256, hkdf-hmac-sha256.v2.
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -39,6 +39,7 @@ from appservice.crypto.untrusted import (
     unpadded,
     unpadded_base64,
 )
+from policies.frozen import frozen
 
 PREFIX = "m.key.verification."
 """How the types of these events begin."""
@@ -65,7 +66,7 @@ class Code(StrEnum):
     MISMATCHED_SAS = "m.mismatched_sas"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Device:
     """A device, by its name."""
 
@@ -73,7 +74,7 @@ class Device:
     device_id: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keys:
     """What is to be proven of somebody: the signing key of the device, and the person's master key."""
 
@@ -81,19 +82,19 @@ class Keys:
     master: Ed25519Key | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ready:
     """Both are willing; they begin."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """We are bound to a key of ours that they haven't seen; theirs comes first."""
 
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mac:
     """The MAC of one key, as it came."""
 
@@ -101,7 +102,7 @@ class Mac:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """Somebody's proof of their keys, as it came: a MAC of each, and one of the list of key ids."""
 
@@ -109,7 +110,7 @@ class Proof:
     keys: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparing:
     """Both know the emoji. It is done when our person has confirmed and their keys were proven, in any order."""
 
@@ -119,14 +120,14 @@ class Comparing:
     proof: Proof | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verified:
     """Their keys are the ones we knew. `master`: the proven master key, None if they proved a device only."""
 
     master: Ed25519Key | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled:
     """It ended without proof."""
 
@@ -137,7 +138,7 @@ class Cancelled:
 State: TypeAlias = Ready | Accepted | Comparing | Verified | Cancelled
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """One verification, as far as it came."""
 
@@ -155,7 +156,7 @@ class Verification:
         return isinstance(self.state, Verified | Cancelled)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """A message to be sent to the other side."""
 
@@ -163,7 +164,7 @@ class Reply:
     content: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """Where the verification stands now, and what is to be sent, in order."""
 

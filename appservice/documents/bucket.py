@@ -13,7 +13,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
@@ -22,6 +22,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from policies.documents.document import BlobId
+from policies.frozen import frozen
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -36,7 +37,7 @@ _OURS: Final = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}")
 _RETRYING: Final = timedelta(seconds=20)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """A bucket, and who we are there. `endpoint` is a URL; `prefix` stands before every name, and may be empty."""
 

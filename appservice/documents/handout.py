@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from policies.documents.enclosing import WAYS
 from policies.documents.files import Kind, file_name
 from policies.documents.recipient import Leaving, Stamp, handed_out, stamp_for
 from policies.documents.rights import Denied, Wish
+from policies.frozen import frozen
 from rooms.clearance import kept_back, until_confirmed
 from rooms.handle import Handler
 from rooms.homeserver import Trouble
@@ -36,7 +37,7 @@ from rooms.outgoing import Codec
 from rooms.queue import Item, item_id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handout:
     """What is handed to one person: a file in a folder that goes with its context."""
 
@@ -50,7 +51,7 @@ class Handout:
     """That of whom it is for, as it was when this was begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoHandout:
     """There is none. `now`: because it can't be made at the moment; `gone`: the document's own bytes can't be read."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from appservice.documents.handout import Handouts
 from appservice.documents.intake import Abroad, Ends, Intake
@@ -18,9 +17,10 @@ from appservice.documents.vault import Vault
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase
 from appservice.setup.config import Config, Documents
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DocumentHouse:
     """The vault, the way of files into it, and what has to be let go of in the end."""
 

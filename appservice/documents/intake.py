@@ -14,7 +14,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -40,6 +40,7 @@ from policies.documents.filing import Filing, Passed, Refused, Waits
 from policies.documents.quota import USUAL, Quota, full
 from policies.documents.redaction import Redaction
 from policies.effects import Ingest, Post
+from policies.frozen import frozen
 from policies.message import File, FileRef, Message, MessageId
 from policies.words.phrase import Phrase, phrase, stored, together
 from rooms.homeserver import Trouble
@@ -85,7 +86,7 @@ class Abroad(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ends:
     """Where files come from and go to: the homeserver as we, and as its administrator, if we were given a token; and
     WhatsApp, if it is set up. `most_bytes`: of a file that is fetched."""

@@ -14,7 +14,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from appservice.building import trouble
@@ -35,6 +34,7 @@ from appservice.matrix.homeserver import Homeserver
 from appservice.opened import UNCONFIRMED, Closed, Opened
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.worker import Fate, Finished
+from policies.frozen import frozen
 from policies.message import Proof, SignedDevice, Unproven
 from rooms.carriers import Posting
 from rooms.homeserver import Trouble
@@ -67,7 +67,7 @@ def devices_key(user: str) -> str:
     return f"devices:{user}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Us:
     """Who we are to encryption: our own words need no key for ourselves."""
 

@@ -21,7 +21,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,6 +58,7 @@ from appservice.ports import ServiceWork
 from appservice.storage.documents import Document
 from appservice.worker import Fate, Finished
 from policies.case import Network
+from policies.frozen import frozen
 from policies.outside import decide_judged
 from policies.schedule import Schedule
 from rooms.apply import Applier
@@ -85,7 +86,7 @@ _DOCUMENT: Document[Verification] = Document(Verification)
 _ANSWER = TypeAdapter(Answer)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """One verification that waits for the administrator to compare."""
 
@@ -96,7 +97,7 @@ class Waiting:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """What is shown at the machine: who the bot is, and what is to be compared. Keys are public, unpadded base64."""
 
@@ -106,7 +107,7 @@ class Shown:
     waiting: tuple[Waiting, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Turn:
     """One item's unit of work, and what writes down what follows from it."""
 
@@ -115,7 +116,7 @@ class _Turn:
     applier: Applier
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """A message of a verification, however it came. `kind` is its type without the prefix."""
 

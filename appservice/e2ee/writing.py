@@ -12,7 +12,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, assert_never
 
@@ -40,6 +40,7 @@ from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.ports import ServiceDatabase, ServiceWork
 from appservice.upkeep.epoch import MARKER
+from policies.frozen import frozen
 from policies.message import Content, File, FileRef
 from rooms.carriers import Posting
 from rooms.homeserver import ReaderFrozen, Trouble
@@ -55,7 +56,7 @@ FORGETS_TXN_IDS = 12 * 3600
 """Seconds after which the homeserver may no longer know that it had a transaction id (Synapse: 24 hours)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaving:
     """An event that is about to leave; stored as the item's progress, sealed like it."""
 
@@ -247,7 +248,7 @@ class Writer:
         return OlmMachine(posting.sender, self._sealer)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Notice:
     """A notice that is stored, and what carries its key."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -27,6 +27,7 @@ from policies.case import Case, Endpoint, Person
 from policies.documents.carrying import Enclose
 from policies.documents.recipient import Way, said_beside
 from policies.effects import AskWhose, Inform, Pose, Publish
+from policies.frozen import frozen
 from policies.message import File, Text, Unreadable
 from policies.networks.delivery import by_link
 from policies.networks.discreet import base_for
@@ -44,7 +45,7 @@ from rooms.queue import Item, ItemId, State
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Discreetly:
     """Who mails come from that tell nothing, and what they say they are; None: what every mail of that kind has."""
 
@@ -54,7 +55,7 @@ class Discreetly:
     base_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sender:
     """Who we are in a mail."""
 
@@ -75,7 +76,7 @@ _LEFT = frozenset({MailState.ACCEPTED, MailState.DELAYED, MailState.DELIVERED, M
 """What is known of a mail that has left, whatever became of it then."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Away:
     """A mail about to leave: its names."""
 

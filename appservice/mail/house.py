@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from bridges.email.proof import Trust
 from bridges.email.rate import RateCap
 from bridges.email.reception import Reception
 from bridges.email.server import LmtpServer
+from policies.frozen import frozen
 from rooms.house import House
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _SECURITY = {Tls.NONE: Security.NONE, Tls.STARTTLS: Security.STARTTLS, Tls.IMPLICIT: Security.IMPLICIT}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailHouse:
     """The ways of mail in and out."""
 

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -22,6 +21,7 @@ from bridges.email.proof import NotAReply, Proven, Trust, Unproven, prove
 from bridges.email.reply import read_reply
 from policies import message as said
 from policies.case import Case, Person
+from policies.frozen import frozen
 from policies.message import AuthenticatedMail, Content, File, FileRef, Message, Proof, Text, Unreadable
 from policies.networks.mail import decide_automatic
 from policies.people.membership import caucuses_of
@@ -37,7 +37,7 @@ _NOBODYS = End(State.DEAD, "a mail came from somebody who takes part no more")
 _SEVERAL = "it was sent to several of our addresses at once"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Addressed:
     """Whom an address belongs to."""
 
@@ -46,7 +46,7 @@ class _Addressed:
     address: ReplyAddress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Said:
     """What a mail says, and what proves who wrote it; no proof: a machine did. `like` tells it from other mails."""
 

@@ -7,7 +7,6 @@ whoever is named in a forged one, or wrote to others, gets nothing of us (no bac
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import assert_never
 
 from appservice.mail.plain import PlainMails
@@ -21,6 +20,7 @@ from bridges.email.incoming import IncomingMail
 from bridges.email.proof import NotAReply, Proven, Trust, Unproven, is_its_senders
 from policies import message as said
 from policies.case import Network
+from policies.frozen import frozen
 from policies.message import AuthenticatedMail, Content, Proof, Text, Unreadable
 from policies.people.stranger import Stranger, Writer
 from policies.words.text import one_line
@@ -35,7 +35,7 @@ _MACHINE = "a machine wrote it"
 _NOBODY = "somebody who names no address"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Read:
     """Who wrote a mail, what it says, and what proves it."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from appservice.matrix.formatting import HTML, agree, formatted, same_words
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
 from appservice.matrix.places import place
 from policies.documents.recordings import is_voice
+from policies.frozen import frozen
 from policies.message import Content, Edit, File, FileRef, MessageId, Reaction, Removal, Text, Unreadable
 
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
@@ -23,7 +23,7 @@ _TURNING = frozenset("\u202d\u202e")
 """Unicode's overrides of direction: clients obey them, and mail goes without them. No language needs them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """What an event says. Targets are event ids, not yet messages."""
 

@@ -8,7 +8,6 @@ import asyncio
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from appservice.matrix.errors import MatrixError, MediaError, MediaTamperedError
 from appservice.matrix.ids import JsonObject, MediaUri, UserId
 from appservice.matrix.nio_parts import Api
 from appservice.matrix.path import path_of
+from policies.frozen import frozen
 
 MAX_SIZE: Final = 50 * 1024 * 1024
 """Bytes of what goes whole; Synapse's own `max_upload_size` default."""
@@ -32,7 +32,7 @@ ADMIN_V1: Final = "/_synapse/admin/v1"
 _MXC: Final = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EncryptedFile:
     """Ciphertext, and all that a reader needs beside it: `info` is an `EncryptedFile` of the spec without its `url`."""
 

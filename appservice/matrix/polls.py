@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from appservice.matrix.ids import EventId, JsonObject, is_identifier
+from policies.frozen import frozen
 from policies.questions.poll import Ballot
 
 START: Final = "org.matrix.msc3381.poll.start"
@@ -17,7 +17,7 @@ _ANSWERS_MOST: Final = 20
 """As many as a poll may have."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """A vote as it came: what was chosen, and in which poll, by its event."""
 

@@ -6,17 +6,18 @@ what it takes to see it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from appservice.matrix.client import Connection, misshapen
 from appservice.matrix.media import ADMIN_V1
+from policies.frozen import frozen
 
 AT_ONCE: Final = 50
 """In one answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventReport:
     """Somebody reported an event, as the homeserver has it. `reason` may be anything, and is in clear there."""
 

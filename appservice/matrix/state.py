@@ -1,15 +1,15 @@
 """The state of a room, as one snapshot that policies can compare with what they want."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from appservice.matrix.ids import JsonObject, RoomId, UserId, is_identifier
+from policies.frozen import frozen
 
 MEMBERSHIPS = frozenset({"invite", "join", "knock", "leave", "ban"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomState:
     """What a room is now. `contents` has every state event; the fields are what is asked of it most."""
 

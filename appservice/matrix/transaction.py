@@ -10,10 +10,10 @@ not be able to refuse the ninety-nine beside it.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 
 from appservice.matrix.ids import DeviceId, EventId, JsonObject, RoomId, UserId, is_identifier
+from policies.frozen import frozen
 
 MAX_DEPTH: Final = 64
 """Deepest nesting of JSON kept; Matrix events need a dozen, and Python's own encoder fails near a thousand."""
@@ -42,7 +42,7 @@ class UnreadableJsonError(ValueError):
     """A body that is not JSON, or is JSON that no store of ours could hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomEvent:
     """One event of a room. `raw` is the event as it came; its times and senders are the homeserver's word."""
 
@@ -61,7 +61,7 @@ class RoomEvent:
         return _object(self.raw.get("content"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToDeviceMessage:
     """A message for one device of ours (MSC4203, before it MSC2409)."""
 
@@ -78,7 +78,7 @@ class ToDeviceMessage:
         return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceKeyCounts:
     """What the homeserver still holds of one device's keys (MSC3202): a snapshot, already old when it comes.
 
@@ -91,7 +91,7 @@ class DeviceKeyCounts:
     """Unclaimed one-time keys by algorithm; an algorithm with none left is missing, and all may be."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceFallbackKeys:
     """The algorithms for which one device still has an unused fallback key (MSC3202)."""
 
@@ -100,7 +100,7 @@ class DeviceFallbackKeys:
     unused: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transaction:
     """One push of the homeserver (application service API, 2.3.1)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -12,6 +12,7 @@ from policies.case import JOINT, Case, Conversation, Person
 from policies.commands.redacting import RedactDocument, area_from, wished
 from policies.documents.redaction import decide_refused
 from policies.effects import Decision
+from policies.frozen import frozen
 from policies.message import Message, MessageId, PinnedLink, Text
 from policies.networks.digest import read_times
 from policies.networks.portal import decide_again, decide_digest, decide_discreet, decide_locked, decide_paused
@@ -23,7 +24,7 @@ from rooms.handle import Handler
 from rooms.queue import Item
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Act:
     """Who did what. `facts`: of the organisation, as of when it was done."""
 

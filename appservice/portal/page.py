@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -15,6 +15,7 @@ from bridges.portal.ids import new_token
 from bridges.portal.views import Closed, Doubtful, Question, RoomView, Shown, View
 from policies.case import DESK, Case, EndpointId, Network, Person
 from policies.effects import Inform, Pose, Post, Publish, Relay
+from policies.frozen import frozen
 from policies.message import Content, Edit, File, MessageId, Reaction, Removal, Text, Unproven, Unreadable
 from policies.moderation.floor import objection
 from policies.networks.delivery import by_link
@@ -205,7 +206,7 @@ class ServicePortal:
         await store_press(work, Press(whose, nonce, what, values), self._clock())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Press:
     """What somebody pressed on the page; `channel`: reached by a link that went there."""
 

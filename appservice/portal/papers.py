@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,7 @@ from policies.documents.recipient import Leaving, handed_out
 from policies.documents.rights import Allowed, Denied, Wish, may
 from policies.documents.versions import their_own
 from policies.documents.viewing import opened, page_shown, visible
+from policies.frozen import frozen
 from policies.moderation.floor import objection
 from policies.people.membership import caucuses_of
 from policies.plan import label
@@ -43,7 +43,7 @@ _LATER: Final = phrase("Your copy can't be made right now. Please try again late
 _NO_COPY: Final = phrase("Your copy can't be made of this document. Please tell your mediator.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Found:
     """Who asks for which version, in the case as it is."""
 

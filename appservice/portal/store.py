@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final, Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
+from policies.frozen import frozen
 from rooms.queue import ItemId
 from rooms.shelf import Shelf
 
@@ -24,7 +24,7 @@ LINK_SENDS_ANOTHER: Final = timedelta(days=30)
 SESSION_LASTS: Final = timedelta(minutes=30)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Whose:
     """Whom a link or a session belongs to."""
 
@@ -32,7 +32,7 @@ class Whose:
     person: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """A link that was sent to an endpoint of somebody, and until when it opens something."""
 
@@ -41,7 +41,7 @@ class Link:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Laid:
     """One thing that lies ready for somebody."""
 

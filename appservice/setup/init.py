@@ -15,6 +15,7 @@ from appservice.setup.mistakes import ConfigError, Mistake
 from appservice.setup.secretfiles import fresh_token
 from appservice.setup.templates import AGREEMENT, CONFIG, HOMESERVER, REGISTRATION
 from appservice.setup.values import MASTER_KEY_BYTES, USER_PREFIX
+from policies.frozen import frozen
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
@@ -60,7 +61,7 @@ class InitOptions:
         return self.appservice_url or f"http://{self.listen_host}:{self.listen_port}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """What was made, and what its administrator does now."""
 

@@ -2,13 +2,15 @@
 
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
+
+from policies.frozen import frozen
 
 _OWN: Final = "mistake"
 
@@ -33,7 +35,7 @@ _PLAIN: Final = {
 """pydantic's kinds of error in an administrator's words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mistake:
     """One mistake. `where` is a path such as `email.smtp.port`, "" for the whole file. Values are never repeated."""
 

@@ -11,7 +11,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -23,6 +23,7 @@ from appservice.matrix.path import path_of
 from appservice.matrix.rooms import ROOM_VERSION
 from appservice.matrix.transaction import Transaction
 from appservice.setup.config import Config
+from policies.frozen import frozen
 
 MESSAGE_TYPE: Final = "org.mediatrix.probe"
 REACHED: Final = "config.yaml: homeserver.url"
@@ -49,7 +50,7 @@ class Verdict(StrEnum):
     """Could not be tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One setting of the homeserver or of ours: what was seen, and what to write where."""
 

@@ -1,7 +1,7 @@
 """The tables of encryption: one for each of `appservice.crypto.rows`, whose fields are the columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeEngine
 from appservice.crypto import rows
 from appservice.storage.documents import Document
 from appservice.storage.schema import metadata, ordinal
+from policies.frozen import frozen
 
 R = TypeVar("R")
 
@@ -67,7 +68,7 @@ def _devices(document: str) -> tuple[rows.StoredDevice, ...]:
     return _Devices.document.load(document.encode())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept(Generic[R]):
     """A table that holds rows of one class."""
 

@@ -7,13 +7,14 @@ missing or an unknown field is an error. A new field needs a default, or a migra
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from policies.frozen import frozen
 from policies.words.phrase import Phrase, phrase, stored
 
 _CLASS: Final = "class"
@@ -27,7 +28,7 @@ class DocumentError(ValueError):
     """A stored document which is not what this program writes. The text never holds a value of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Codec:
     """How values of one type are written as JSON values, and read from them."""
 

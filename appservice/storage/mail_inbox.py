@@ -1,7 +1,6 @@
 """Mails that come, each committed before it is acknowledged; those that come at once, in one unit of work."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from appservice.mail.stored import StoredMail
@@ -14,6 +13,7 @@ from bridges.email.ids import EmailAddress, IntakeAddress, MalformedAddress, par
 from bridges.email.proof import Proven, Trust, is_its_senders, prove
 from bridges.email.reception import InboxVerdict, ReceivedMail
 from policies.case import CaseId
+from policies.frozen import frozen
 from rooms.lanes import case_lane
 from rooms.mails import SentMail
 from rooms.queue import Item, Lane
@@ -23,7 +23,7 @@ REPORTS_FOR = timedelta(days=30)
 """So long after the last that was known of a mail, reports about it are taken; mail servers give up after days."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _About:
     """What comes to an address: the kind of its item, and the case, which strangers have none of."""
 

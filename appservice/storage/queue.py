@@ -7,7 +7,6 @@ committed. A claim locks no row: what keeps two from claiming the same lane at o
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
@@ -20,6 +19,7 @@ from appservice.storage.queue_statements import DONE, queue_statements
 from appservice.storage.schema import QueueTables
 from appservice.storage.seals import open_optional, seal_optional, seal_text
 from policies.case import CaseId
+from policies.frozen import frozen
 from rooms.queue import Item, ItemId, Lane, State
 from rooms.turns import LEASES_AHEAD
 
@@ -27,7 +27,7 @@ AT_MOST: Final = 500
 """Items of a listing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Lease:
     owner: str | None
     until: datetime | None

@@ -6,7 +6,6 @@ key stays as it is; that key is sealed anew.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, Table, and_, bindparam, select, tuple_, update
@@ -24,6 +23,7 @@ from appservice.storage.mail_schema import SENT_MAILS
 from appservice.storage.seals import KEYS_PURPOSE, row
 from appservice.storage.transfer import require_file, require_schema
 from appservice.storage.whatsapp_schema import SENT_PARTS
+from policies.frozen import frozen
 
 _AT_ONCE: Final = 500
 _PASSES: Final = 5
@@ -32,7 +32,7 @@ _PASSES: Final = 5
 Renew = Callable[[Sealer, RowMapping], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far one column is: values looked at, and sealed anew, so far."""
 
@@ -41,7 +41,7 @@ class Progress:
     renewed: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Column:
     """A sealed column. `renew` gives the value under the current key, None where there is nothing to do."""
 

@@ -4,7 +4,6 @@ Columns called `sealed` or listed as such hold ciphertext (`seals`); columns cal
 must be found and not be read. What is in clear are our own ids, opaque Matrix ids, states and times.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -27,6 +26,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.sql.elements import Grouping
+
+from policies.frozen import frozen
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -56,7 +57,7 @@ def ordinal(name: str = "ordinal") -> Column[int]:
     return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueueTables:
     """The two tables of one queue.
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from appservice.storage.errors import DatabaseUnavailable
+from policies.frozen import frozen
 
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
@@ -14,7 +15,7 @@ MOST_AT_ONCE = 50
 """So many things at most are one unit of work: the answer to the first waits for the last."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Offered(Generic[Thing, Answer]):
     """What waits to be stored, and whoever waits for the answer."""
 

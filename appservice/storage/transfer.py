@@ -6,7 +6,6 @@ is at work just now, and are made anew.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +39,7 @@ from appservice.storage.migrate import VERSION, migrate, version
 from appservice.storage.record import lines_of, public_key
 from appservice.storage.schema import INBOX, OUTBOX, metadata
 from appservice.storage.seals import Seals, lookup_key
+from policies.frozen import frozen
 from rooms.record import Line
 
 Value = str | int | bool | bytes | None
@@ -54,7 +54,7 @@ _KINDS: Final[Mapping[str, TypeEngine[Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """A table's name, and its columns with the kind of each: text, int, bool or bytes."""
 

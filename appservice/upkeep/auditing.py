@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appservice.crypto.sealing import Sealer
 from appservice.storage.transfer import snapshot
+from policies.frozen import frozen
 from rooms.record import Posted, Signature, Walk, posted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Audit:
     """What was found. `erased`: entries whose case's key was destroyed."""
 

@@ -8,11 +8,12 @@ put back from a copy: its ratchets were turned since, its messages sent, so it m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from policies.frozen import frozen
 from rooms.epochs import Epochs
 from rooms.ids import EventId, RoomId
 from rooms.queue import ItemId
@@ -38,7 +39,7 @@ class Stage(StrEnum):
     SETTLED = "settled"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Epoch:
     """One life of the database: from its making, or from a restore, to the next restore.
 
@@ -57,7 +58,7 @@ class Epoch:
     doubt_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Searched:
     """That a room was searched for what of ours it holds since the backup.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -25,10 +24,11 @@ from appservice.storage.errors import StorageError
 from appservice.whatsapp.access import Access
 from bridges.email.api import MailServer, greet
 from bridges.email.reception import Entrance
+from policies.frozen import frozen
 from rooms.ids import UserId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leg:
     """One way, and what was seen of it when it was last tried. `works` is None where that can't be told.
 

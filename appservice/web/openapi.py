@@ -1,7 +1,6 @@
 """The OpenAPI 3.1 document of the provisioning API, made from the models that check its requests."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from appservice.web.schema import ErrorBody
+from policies.frozen import frozen
 
 Json = dict[str, Any]
 
@@ -16,7 +16,7 @@ API_VERSION: Final = "1.0.0"
 """Of the API, not of the product: a caller's code stays right while the first number does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """One operation: what it takes and what it answers with when it succeeds."""
 

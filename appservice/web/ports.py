@@ -1,6 +1,5 @@
 """What the web server needs from the rest of the service."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -9,6 +8,7 @@ from appservice.casefile import CaseFile
 from appservice.matrix.transaction import Transaction
 from appservice.setup.probe import Finding
 from appservice.web.schema import CaseStatus, CommandAnswer, Judgement, Trust
+from policies.frozen import frozen
 
 
 class TransactionStore(Protocol):
@@ -57,7 +57,7 @@ class SelfCheck(Protocol):
         """What was found. May take some seconds; never raises."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """It was not done. `why` is for the caller, in words; `where` a path in the request, "" for the whole."""
 
@@ -65,7 +65,7 @@ class Refused:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Missing:
     """There is no such thing, or none that the caller may know of."""
 

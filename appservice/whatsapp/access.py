@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from bridges.unsent import NotSent
 from bridges.whatsapp.api import Hidden, Refused
 from bridges.whatsapp.faults import fault
+from policies.frozen import frozen
 
 RESTS: Final = timedelta(minutes=2)
 """So long an answer of WhatsApp counts, in each process: Meta counts questions too, 200 an hour at least for all of us
@@ -24,7 +24,7 @@ class Looks(Protocol):
         """What keeps us from it; None if nothing does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What was answered. `trouble`: what keeps us from writing, in words, without a number; None if nothing does.
     `untold`: why we can't tell, where nothing is known to."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import EndpointId, PersonId
+from policies.frozen import frozen
 from rooms.queue import ItemId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ours:
     """What a report is about: a part of an item of the outbox, or the template that asked somebody to write for it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
 
@@ -27,6 +27,7 @@ from catalogue import said
 from policies.case import Case, CaseId, Doubt, EndpointId, Person, Seen
 from policies.documents.carrying import Enclose
 from policies.documents.recipient import Way, said_beside
+from policies.frozen import frozen
 from policies.message import Edit, MessageId, Reaction, Removal, SignedWebhook
 from policies.networks.delivery import channel_key
 from policies.networks.discreet import WAITING, base_for, may_show
@@ -54,7 +55,7 @@ class Sends(Protocol):
         """Send one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Template:
     """The message that asks somebody to write, so that they can be written to. Its words say nothing of the case."""
 
@@ -69,7 +70,7 @@ class Template:
         return next((one for one in known if one.partition("_")[0] == language), self.language)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Line:
     """One person and the number of ours that a letter goes over."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,6 +15,7 @@ from bridges.whatsapp.api import UploadResult
 from policies.case import Case
 from policies.documents.carrying import Enclose
 from policies.documents.recordings import is_film, is_voice
+from policies.frozen import frozen
 from policies.message import File
 from policies.networks.capabilities import VOICE
 from rooms.outcome import Cancelled, Parked, TakenOver
@@ -30,7 +31,7 @@ class Uploads(Protocol):
         """Take one there. Raises OSError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """What became of the upload of a copy."""
 
@@ -64,7 +65,7 @@ class WhatsAppEnclosures:
         return await self._network.upload(number, recording.data, recording.mimetype, recording.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recording:
     """A voice message or a film that goes with a letter."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -29,10 +28,11 @@ from appservice.whatsapp.strangers import StrangersWhatsApp
 from appservice.whatsapp.webhooks import WebhookInbox, WebhookWork
 from bridges.whatsapp.api import CloudApi, Graph
 from bridges.whatsapp.pace import Pace
+from policies.frozen import frozen
 from rooms.house import House
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhatsAppHouse:
     """The ways of WhatsApp in and out."""
 

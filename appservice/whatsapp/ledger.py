@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from policies.case import CaseId, EndpointId, PersonId
+from policies.frozen import frozen
 from policies.message import MessageId
 from policies.networks.whatsapp import WINDOW
 from rooms.messages import SentMessages, SentPart
 from rooms.queue import ItemId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thread:
     """One person and one number of ours. `heard_at`: when they last wrote to it; `nudged_at`: when they were last sent
     the template that asks them to."""

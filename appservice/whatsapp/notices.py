@@ -5,13 +5,12 @@ What begins a conversation there must be such a template, and Meta charges for i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from appservice.ports import ServiceDatabase
 from appservice.whatsapp.courier import Template
 from appservice.whatsapp.single import SingleMessages
 from bridges.whatsapp.convert_out import Addressee, code_template, template
 from policies.case import Network
+from policies.frozen import frozen
 from policies.names import MEDIATORS, CaseId
 from policies.people.stranger import TRIAGE
 from rooms.homeserver import Trouble
@@ -20,7 +19,7 @@ from rooms.outcome import Cancelled, Outcome
 from rooms.queue import Item
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoticeTemplates:
     """That something waits, and the code that shows whose number it is; in one language each."""
 

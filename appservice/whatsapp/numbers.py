@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from policies.case import Case, Conversation, Kind, PersonId
+from policies.frozen import frozen
 from policies.networks.lines import Ours, conversation_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Numbers:
     """The ids of our numbers. With two, each person knows two contacts: one is private, the other read by everyone.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -28,6 +28,7 @@ from bridges.whatsapp.convert_in import read_message
 from bridges.whatsapp.incoming import Change, Described, Incoming, Pressed, Reacted, Sender, Shared, Shown, Words
 from policies.case import DESK, Case, Conversation, Doubt, Network, Person, Seen
 from policies.effects import Hold
+from policies.frozen import frozen
 from policies.message import Content, Message, Proof, SignedWebhook, Text, Unproven, Unreadable
 from policies.networks.delivery import channel_key
 from policies.networks.whatsapp import (
@@ -56,7 +57,7 @@ SEVERAL = End(State.DEAD, "a WhatsApp message came from a number under which sev
 UNPLACED = End(State.DEAD, "a WhatsApp message came that belongs to no room of its author's")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Written:
     """One message, by somebody who takes part, and where it was written."""
 

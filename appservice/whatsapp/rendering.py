@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, assert_never
 
 from appservice.whatsapp.enclosing import Recording, recorded
@@ -12,6 +11,7 @@ from policies import message
 from policies.case import Case, Conversation, Kind, Person, Sort
 from policies.documents.carrying import Enclose
 from policies.effects import AskWhose, Inform, Pose, Publish
+from policies.frozen import frozen
 from policies.message import File, Text, Unreadable
 from policies.questions.asking import answer_id
 from policies.words.phrase import Phrase, phrase, together, when
@@ -22,7 +22,7 @@ SOMEBODY: Final = phrase("Somebody")
 REMOVED: Final = phrase("An earlier message was removed from the room. What you got by WhatsApp can't be taken back.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Voice:
     """Who we are, and whether everything comes from one number."""
 

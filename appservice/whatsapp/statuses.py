@@ -7,7 +7,7 @@ What was reported as failed did certainly not arrive: it is sent again by itself
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -19,6 +19,7 @@ from bridges.whatsapp.faults import Fault, Remedy, fault
 from bridges.whatsapp.incoming import Progress, Status
 from policies.case import Case, Doubt, Person, PersonId, Seen
 from policies.effects import Relay
+from policies.frozen import frozen
 from policies.message import MessageId, Reaction, Removal
 from policies.networks.noticing import NOTICE_FAILED
 from policies.networks.reactions import decide_reaction_failed
@@ -105,7 +106,7 @@ async def _notice(work: ServiceWork, handler: Handler, case: Case, sent: Item, s
         await work.outbox.done(sent.id, "reported as sent")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Report:
     """A report, and what it is about."""
 

@@ -14,10 +14,10 @@ person's words from being dropped, not us from forgery, so it needs no key.
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from bridges.email.plaintext import without_signature
+from policies.frozen import frozen
 
 _OPENING: Final = "##-"
 _CLOSING: Final = "-##"
@@ -35,7 +35,7 @@ def framed(invitation: str, reply_address: str, content: str, end: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cut:
     """A reply taken apart at our anchor: the lines above it, those below, and whether anything was added below.
 

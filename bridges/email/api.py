@@ -11,7 +11,7 @@ import ipaddress
 import re
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 from typing import Final
 
@@ -25,6 +25,7 @@ from aiosmtplib import (
 
 from bridges.email.convert_out import OutgoingMail
 from bridges.unsent import NotSent, Unknown
+from policies.frozen import frozen
 
 _LINE_START_DOT: Final = re.compile(rb"(?m)^\.")
 _ADDRESS: Final = re.compile(r"[^\s<>]+@[^\s<>]+")
@@ -43,7 +44,7 @@ class Security(StrEnum):
     IMPLICIT = "tls"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailServer:
     """The server that takes our mail. `timeout` in seconds, for each step.
 
@@ -65,14 +66,14 @@ class MailServer:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """The server has taken charge of it. `reply` is its answer, with addresses masked: often a queue id."""
 
     reply: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The server said no: for now (4yz), or for good (5yz). `why` is its answer, with addresses masked."""
 

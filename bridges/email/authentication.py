@@ -5,10 +5,10 @@ direction of failure for a field that decides who speaks.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from bridges.email.fields import split_outside_quotes, without_comments
+from policies.frozen import frozen
 
 _FIELD_LIMIT: Final = 16 * 1024
 _HEAD_LIMIT: Final = 512
@@ -21,7 +21,7 @@ _PAIR: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MethodResult:
     """One method's verdict, such as dkim=pass with header.d; names and results in lower case."""
 
@@ -34,7 +34,7 @@ class MethodResult:
         return tuple(value for found, value in self.properties if found == name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthenticationResults:
     """What one server says it has verified. `results` is None where the field can't be read."""
 
@@ -42,7 +42,7 @@ class AuthenticationResults:
     results: tuple[MethodResult, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArcSet:
     """One step of a mail's way, as whoever sealed it states it (RFC 8617): what it had verified, and its domain."""
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bridges.email.authentication import parse_results, parse_seals
 from bridges.email.fields import Fields, addresses_in, split_fields
 from bridges.email.incoming import AutomaticKind, IncomingHead, IncomingMail
 from bridges.email.mime import LIMITS, Limits, read_body
+from policies.frozen import frozen
 
 _AUTO_PRECEDENCE: Final = frozenset({"bulk", "auto_reply", "junk", "list"})
 _MESSAGE_ID_LIMIT: Final = 998
@@ -45,7 +45,7 @@ def _head(head: Fields, *, null_sender: bool) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Likeness:
     """By what two deliveries are known as one mail that its author sent: keys to compare, never shown.
 

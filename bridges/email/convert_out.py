@@ -6,7 +6,7 @@ no words of anybody can pass for a line of ours, and nothing can add a header.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -22,6 +22,7 @@ from bridges.email.ids import EmailAddress
 from bridges.email.phrases import PHRASES
 from bridges.email.plaintext import WORDS_MARK, as_words, one_line
 from policies.case import Kind
+from policies.frozen import frozen
 from policies.words.language import Language
 
 _REFERENCES: Final = 10
@@ -40,7 +41,7 @@ _TEMPLATES: Final = Environment(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailRoom:
     """The room that a mail speaks for: the name its readers know it by, free of case facts, and its audience."""
 
@@ -48,7 +49,7 @@ class MailRoom:
     audience: Kind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Post:
     """What someone said; `author` is the mediator's label for that person."""
 
@@ -56,7 +57,7 @@ class Post:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Correction:
     """New words for an earlier message of the same author."""
 
@@ -64,12 +65,12 @@ class Correction:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removed:
     """An earlier message was removed from the room. What left by mail can't be recalled, and the mail says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileShared:
     """Someone shared a file, which does not go by mail; `text` is what they wrote beside it."""
 
@@ -77,7 +78,7 @@ class FileShared:
     text: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invitation:
     """The first mail from a room: who writes, what this address is for, who reads it, what mail can't protect."""
 
@@ -87,14 +88,14 @@ class Invitation:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """The service's own words to this one person, such as why a mail was not posted."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Released:
     """What someone said in private, released for this room. `heading` is ours, and says whose words they are."""
 
@@ -102,7 +103,7 @@ class Released:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Several:
     """What was said in one room since the last digest, each with its time as its reader's clock shows it."""
 
@@ -113,7 +114,7 @@ Single = Released | Post | Correction | Removed | FileShared | Invitation | Expl
 Content = Single | Several
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attached:
     """A file that goes with a mail, under a name that is fit for one."""
 
@@ -122,7 +123,7 @@ class Attached:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """One mail to be. `references` are the Message-IDs of earlier mail of this room to this person, oldest first."""
 
@@ -151,7 +152,7 @@ class LinkKind(StrEnum):
     """That there is a message, and nothing else: not who writes, nor what about."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkLetter:
     """A mail without words: that there is something, and where it can be read. It names no room, no case, nobody.
 
@@ -173,7 +174,7 @@ class LinkLetter:
     """What a discreet one says it is; None: as the language has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlainLetter:
     """The service's own lines for a machine or a file, kept as they are: ASCII, below 900 characters each.
 
@@ -189,7 +190,7 @@ class PlainLetter:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutgoingMail:
     """A mail ready for SMTP: one recipient, CRLF line ends, seven-bit. Reports go to the envelope's sender, which is
     an address of this one mail's own (VERP). `text` is its plain text; empty for a mail without words."""

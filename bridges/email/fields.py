@@ -5,8 +5,9 @@ by the strict rules, and whatever breaks them marks the whole mail as malformed.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from policies.frozen import frozen
 
 _SECTION_LIMIT: Final = 256 * 1024
 _FIELD_LIMIT: Final = 1000
@@ -14,7 +15,7 @@ _NAME: Final = re.compile(rb"([!-9;-~]+)([ \t]*):")
 _END: Final = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fields:
     """The fields of a mail in their order, names in lower case, values unfolded; and the body's raw bytes."""
 

@@ -3,8 +3,10 @@
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from policies.frozen import frozen
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _TOKEN_LENGTH: Final = 26
@@ -20,7 +22,7 @@ _LOCAL_PART_LIMIT: Final = 64
 _ADDRESS_LIMIT: Final = 254
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplyToken:
     """What one party writes to in order to speak in one room. A secret: kept sealed, compared by hash."""
 
@@ -31,7 +33,7 @@ class ReplyToken:
         return f"r.{self.value}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BounceToken:
     """Where reports about one mail of ours come: its envelope's sender (VERP). A secret, too: who has it can report."""
 
@@ -42,7 +44,7 @@ class BounceToken:
         return f"b.{self.value}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IntakeAddress:
     """Where anybody may write who takes part in no case. No secret, and no token: what comes there proves nothing."""
 
@@ -55,7 +57,7 @@ class IntakeAddress:
 Token = ReplyToken | BounceToken | IntakeAddress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EmailAddress:
     """A mailbox as its owner spells it.
 
@@ -77,7 +79,7 @@ class EmailAddress:
         return self.spelled.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MalformedAddress:
     """Why a text is no address that we can write to, in words for the person who typed it."""
 

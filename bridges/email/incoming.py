@@ -1,9 +1,10 @@
 """What an incoming mail is to the rest of the bridge: plain values, no parsing."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 
 from bridges.email.authentication import ArcSet, AuthenticationResults
+from policies.frozen import frozen
 
 
 @unique
@@ -66,7 +67,7 @@ class AutomaticKind(StrEnum):
     OUR_OWN = "our_own"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """A file of a mail. `name` and `mime_type` are the sender's claims, cleaned of control characters."""
 
@@ -80,7 +81,7 @@ class Attachment:
         return len(self.content)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Body:
     """What a mail says: text with LF line ends, files, and what stands in the way of reading it.
 
@@ -93,7 +94,7 @@ class Body:
     above: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IncomingHead:
     """The header of one mail, read without trusting any of it: all that the proof of its sender needs.
 
@@ -114,21 +115,21 @@ class IncomingHead:
     malformed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IncomingMail(IncomingHead):
     """One mail, read without trusting any of it."""
 
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clean:
     """The sender's own words, with certainty and nothing else."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unsafe:
     """The words could not be told apart: for the sender's own caucus only.
 

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from email.parser import BytesHeaderParser
 from itertools import islice
@@ -27,6 +27,7 @@ from bridges.email.api import Security
 from bridges.email.ids import BounceToken, Token, parse_recipient
 from bridges.email.mime import LIMITS
 from bridges.email.reception import InboxVerdict, Reception, received
+from policies.frozen import frozen
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,7 +38,7 @@ _TIMEOUT: Final = 15.0
 """Seconds for each answer of the server."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """A mailbox of ours alone. `recipient_field` is what the server that delivers puts on top with the address that a
     mail was for, like `Delivered-To`; it also adds `Return-Path` (RFC 5321, 4.4)."""
@@ -52,7 +53,7 @@ class Account:
     tls_context: ssl.SSLContext | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """What is looked at before a mail is fetched: its size in bytes, for whom it is, and its envelope's sender, empty
     for the null sender; None for what the server did not write down."""

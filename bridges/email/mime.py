@@ -16,6 +16,7 @@ from typing import Final
 from bridges.email.html import text_of, without_quotes
 from bridges.email.incoming import Attachment, Body, UnsafeReason
 from bridges.email.plaintext import tidied
+from policies.frozen import frozen
 
 _BARRED_CODECS: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 """Python codecs that are no charsets of mail; some take quadratic time."""
@@ -48,7 +49,7 @@ _ORNAMENT: Final = 20_000
 _STRUCTURE: Final = re.compile(rb"multipart/|message/", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Bounds of one mail. Sizes in bytes; `lines` and `dashes` bound what the parser may allocate."""
 

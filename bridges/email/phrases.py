@@ -1,13 +1,13 @@
 """The short texts of a mail that stand in no template: its marks and its subjects, in each language."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from policies.frozen import frozen
 from policies.words.language import Language
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Phrases:
     """One language's. The marks are known by what stands beside these words, never by them."""
 

@@ -4,13 +4,13 @@ The token in the address says which room is meant, and no more: whoever was forw
 proof is the one From address, vouched for by our own mail server. Nothing here proves the words: see `reply`.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
 from bridges.email.authentication import MethodResult
 from bridges.email.ids import EmailAddress, MalformedAddress, parse_address
 from bridges.email.incoming import AutomaticKind, IncomingHead
+from policies.frozen import frozen
 
 
 @unique
@@ -48,19 +48,19 @@ _IN_WORDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proven:
     """The enrolled address sent it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unproven:
     """A person may have sent it, but not provably this one: hold."""
 
     reason: UnprovenReason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotAReply:
     """No person's answer: never posted, never answered; the mediator is told."""
 
@@ -70,7 +70,7 @@ class NotAReply:
 Proof = Proven | Unproven | NotAReply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trust:
     """Whose word counts. `authserv_id`: the name under which our own mail server states what it verified;
     `own_domain`: that of the reply addresses.

@@ -3,13 +3,14 @@ to be.
 """
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, auto
 from typing import Final, Protocol
 
 from bridges.email.convert_in import mail_identity, read_head
 from bridges.email.ids import IntakeAddress, Token, token_hash
 from bridges.email.rate import RateCap
+from policies.frozen import frozen
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ _REGISTRIES: Final = frozenset({"ac", "co", "com", "edu", "gob", "gouv", "gov", 
 """Below the domains of countries names are registered under these, as in `example.co.uk`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counted:
     """Under what a mail is counted, and how many there may be of those within the hour."""
 
@@ -28,7 +29,7 @@ class Counted:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceivedMail:
     """One mail for one token, as it came. `envelope_from` is empty for the null sender.
 

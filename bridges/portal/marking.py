@@ -10,7 +10,6 @@ place in percent. What is marked so far stands in the address, as it would in th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -22,6 +21,7 @@ from bridges.portal.requests import HEADERS, ended, form_of, is_ours, nothing, p
 from bridges.portal.views import House
 from policies.commands.redacting import MARKED_MOST, TOO_MUCH, area_from, area_text, fits
 from policies.documents.document import Area
+from policies.frozen import frozen
 from policies.words.phrase import Phrase, phrase
 
 WIDE, HIGH = 340, 480
@@ -33,7 +33,7 @@ _NOTHING: Final = phrase("Please mark at least one place, or write at least one 
 _CORNER: Final = phrase("That is one corner. Now press the opposite one.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marked:
     """What is marked so far. `corner`: the first of the two, in thousandths of the page."""
 

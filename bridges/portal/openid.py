@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -19,12 +19,13 @@ from aiohttp import web
 
 from bridges.email.rate import RateCap
 from bridges.portal.requests import HEADERS
+from policies.frozen import frozen
 
 _BODY_LIMIT: Final = 4096
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entrance:
     """A link to somebody's page of one case. `room` is the name of their private room."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from policies.documents.document import Area
+from policies.frozen import frozen
 from policies.words.language import Language
 from policies.words.phrase import Phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paper:
     """A version of a document. `title` is in words, `owner` the mediator's name for who sent it.
 
@@ -31,7 +32,7 @@ class Paper:
     history: tuple[Phrase, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Former:
     """A document of that person's own, of which another file may be a new version."""
 
@@ -39,7 +40,7 @@ class Former:
     title: Phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A private room that a document can be handed in to. `id` names it in forms; `own`: what is theirs there."""
 
@@ -48,7 +49,7 @@ class Place:
     own: tuple[Former, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handed:
     """What the form of a file says besides the file. `nonce` makes two presses of one button one act; `former` is the
     document of which it is a new version, or empty."""
@@ -59,7 +60,7 @@ class Handed:
     former: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wished:
     """What is to be black in a new version. `nonce` makes two presses of one button one wish."""
 
@@ -68,14 +69,14 @@ class Wished:
     nonce: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageImage:
     """A JPEG that says who looks at it."""
 
     jpeg: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Download:
     """A file to be handed out, with a name that is fit for it."""
 
@@ -85,7 +86,7 @@ class Download:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotNow:
     """It may be seen, but can't be shown. `why` is a whole sentence."""
 

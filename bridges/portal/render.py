@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from bridges.portal.ids import form_mark, new_nonce, viewing_mark
 from bridges.portal.papers import Paper, Place
 from bridges.portal.views import House, View
 from catalogue import day, said, tongue
+from policies.frozen import frozen
 from policies.words.language import Language
 from policies.words.phrase import Phrase
 
@@ -77,7 +77,7 @@ def rooms(house: House, view: View, session: str, *, done: Phrase | None = None)
     return template.render(house=house, view=view, mark=form_mark(session), nonce=new_nonce, done=done)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Papers:
     """The documents that one person may look at or download now, where they can hand one in, and whether they have
     rooms on the page, too."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Final, Protocol
 
+from policies.frozen import frozen
 from policies.words.language import Language
 from policies.words.phrase import Phrase
 from policies.words.zones import UNIVERSAL
@@ -16,7 +17,7 @@ LEAVE_TO: Final = "https://www.wikipedia.org"
 """Where whoever leaves in a hurry is led, if nothing else is configured: a page that anybody may have open."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """A question that binds, still open. `words` is exactly what a yes is about."""
 
@@ -27,7 +28,7 @@ class Question:
     expires: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """One thing in a room. `author` is the mediator's name for them; None: the service itself, to this person. `note`
     is what we say of it, `text` what they wrote."""
@@ -39,7 +40,7 @@ class Shown:
     note: Phrase | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomView:
     """A room of that person's, oldest thing first. `id` names it in forms."""
 
@@ -52,7 +53,7 @@ class RoomView:
     """Why what its reader writes there now is not shown to the others, but kept for the mediator; None: it is shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doubtful:
     """A mail that came in that person's name, unproven: was it theirs? `beginning`: its first words, on one line."""
 
@@ -61,7 +62,7 @@ class Doubtful:
     beginning: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """All that the page shows."""
 
@@ -90,7 +91,7 @@ class View:
     """Whether they read and answer on another channel: then there are documents here, and no rooms."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class House:
     """Who runs the service, as people may check it, and in which language it speaks: before anybody is known, in the
     organisation's, whatever the link."""

@@ -11,7 +11,7 @@ There is no idempotency key; what we send along (`biz_opaque_callback_data`) com
 import asyncio
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from bridges.whatsapp.answers import as_object, error_code, is_hidden, whole
 from bridges.whatsapp.convert_out import Json
 from bridges.whatsapp.media import Medium, Source, fetch
 from bridges.whatsapp.media import Outcome as FetchOutcome
+from policies.frozen import frozen
 
 SECONDS: Final = 30.0
 UPLOAD_SECONDS: Final = 240.0
@@ -39,28 +40,28 @@ _LOOK_SECONDS: Final = 10.0
 """For an answer that nobody's message waits for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """The network has taken charge of it. The id holds the number of the person: never log it."""
 
     wamid: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """It was not taken, for the reason that the code says (`faults`)."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """WhatsApp has a file, under that id."""
 
     id: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hidden:
     """We may not look, or there is nothing: that can't be told apart. Whether messages go is another question."""
 
@@ -71,7 +72,7 @@ UploadResult = Kept | Refused | NotSent
 SendResult = Accepted | Refused | NotSent | Unknown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Graph:
     """Where the Cloud API is, and what opens it."""
 

@@ -4,7 +4,7 @@ Each begins with whom it is read by (`LABELS`), and every line of a person's wor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
@@ -12,6 +12,7 @@ from bridges.whatsapp.words import LIMIT, formatted, in_parts, quoted, units
 from catalogue import said
 from policies.case import Kind, Network
 from policies.documents.recordings import is_voice
+from policies.frozen import frozen
 from policies.names import MEDIATORS
 from policies.networks.capabilities import CAPABILITIES
 from policies.people.telephone import user_id
@@ -34,7 +35,7 @@ LABELS: Final[Mapping[Kind, Phrase]] = MappingProxyType(
 AMONG_MEDIATORS: Final = "🔒 MEDIATORS – only the organisation's mediators read this"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Post:
     """What someone said; `did` is how: wrote, or changed an earlier message to."""
 
@@ -43,7 +44,7 @@ class Post:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Released:
     """Somebody's words, passed on by the mediator; `heading` is ours, and says whose they are."""
 
@@ -51,14 +52,14 @@ class Released:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """The service's own words."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Button:
     """What can be pressed. `id` comes back with it."""
 
@@ -66,7 +67,7 @@ class Button:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """A question with buttons: `title` and `then` are ours, `words` are what it is about."""
 
@@ -79,7 +80,7 @@ class Question:
 Content = Post | Released | Notice | Question
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Addressee:
     """Whom a message is for: a number or a business-scoped id; `key` is the identity that it is meant for."""
 
@@ -108,7 +109,7 @@ def render(audience: Kind, case: str, content: Content, language: Language = Lan
             assert_never(content)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uploaded:
     """A file that WhatsApp has under that id, and how it is shown there."""
 

@@ -1,10 +1,11 @@
 """What the Cloud API's error codes call for. An unknown code is a person's matter, never tried again by itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import Final
+
+from policies.frozen import frozen
 
 
 @unique
@@ -23,7 +24,7 @@ class Remedy(StrEnum):
     """The administrator must mend something."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fault:
     """What a code means, in a mediator's words, and what to do."""
 

@@ -1,10 +1,12 @@
 """What arrived from WhatsApp, as values: people's messages, and what became of ours."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 
+from policies.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Sender:
     """Who wrote, as the network names them. Any of these may be missing; none is ever shown or logged.
 
@@ -18,14 +20,14 @@ class Sender:
     formerly: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """A text."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pressed:
     """A button or a row of a list; `id` is what we gave it, `title` what stood on it."""
 
@@ -33,7 +35,7 @@ class Pressed:
     title: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """Something that this bridge doesn't carry, in words: "a voice message". `caption`: the person's words with it."""
 
@@ -41,7 +43,7 @@ class Shown:
     caption: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shared:
     """A file that lies at WhatsApp. `medium` is its id there, `sha256` of its bytes in base64, as the webhook has it.
 
@@ -56,14 +58,14 @@ class Shared:
     caption: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Described:
     """Something that is no text, and can be carried as one: a place, or somebody's card."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reacted:
     """An emoji on a message; an empty one takes it back. `target` is the id of that message."""
 
@@ -83,7 +85,7 @@ class Change(StrEnum):
 Said = Words | Pressed | Shared | Described | Shown | Reacted | Change
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Incoming:
     """One message. `number` is the id of our number that it came to, `quoted` the id of the message it answers."""
 
@@ -105,7 +107,7 @@ class Progress(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """A report about one message of ours. `ours` is what we sent along with it; `codes` are why it failed."""
 

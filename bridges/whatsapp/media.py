@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from yarl import URL
 
 from bridges.whatsapp.answers import as_object, error_code, whole
 from bridges.whatsapp.faults import Remedy, fault
+from policies.frozen import frozen
 
 SECONDS: Final = 240.0
 """For one file."""
@@ -28,7 +29,7 @@ _META: Final = (".facebook.com", ".fbcdn.net", ".fbsbx.com", ".whatsapp.net")
 """Hosts of Meta's: nobody else is shown the token."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Medium:
     """A file, as a signed webhook names it. `number` is the one of ours that it came to."""
 
@@ -38,7 +39,7 @@ class Medium:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """Where files are asked for, and what opens it."""
 
@@ -47,21 +48,21 @@ class Source:
     access_token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetched:
     """It is there, whole, and what it was said to be."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wrong:
     """It will never be; `why` is a sentence for whoever sent it."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotNow:
     """It may be, later; `why` is for the administrator."""
 
@@ -101,7 +102,7 @@ def is_what_it_says(mime: str, head: bytes) -> bool:
     return beginnings is None or any(head[at : at + len(sign)] == sign for at, sign in beginnings)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Described:
     url: URL = field(repr=False)
     size: int | None
@@ -130,7 +131,7 @@ def _refused(status: int, answer: Mapping[str, object]) -> Wrong | NotNow:
     return NotNow(f"{wrong.words} ({code})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Opened:
     """Where the bytes are, and what opens it."""
 
@@ -157,7 +158,7 @@ async def _downloaded(opened: _Opened, medium: Medium, size: int | None, into: P
     return Fetched(written.size) if is_what_it_says(medium.mime, written.head) else NOT_WHAT_IT_SAYS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Written:
     size: int
     sha256: bytes

@@ -7,9 +7,11 @@ Each part stands by itself (`Part`), with all that came of it, to be stored befo
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 from typing import Any, Final
+
+from policies.frozen import frozen
 
 JsonObject = Mapping[str, Any]
 
@@ -26,7 +28,7 @@ class PartKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """One part. The same thing delivered again has the same `identity`. `body`: JSON, with a message's `contact`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import Case, Consent, Person, PersonId, Phase
 from policies.commands.confirming import confirm
@@ -18,6 +18,7 @@ from policies.commands.ways import (
     ways_standing,
 )
 from policies.effects import Effect, Inform, Pose
+from policies.frozen import frozen
 from policies.message import Proof
 from policies.moderation.agreement import ACCEPTANCE_LASTS, Acceptance, Agreement, Confidentiality
 from policies.networks.way import WayAnswer
@@ -33,7 +34,7 @@ _NONE = Refused("This case has no agreement to mediate", "!agreement new takes t
 _WAYS_ALONE = "This case has no agreement to mediate. Over which networks words go, each was asked by itself:"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowAgreement:
     """The agreement as it is now, and who has accepted it."""
 
@@ -48,7 +49,7 @@ class ShowAgreement:
         return Done(case, "\n".join([title, quoted, *standing(case)]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendAgreement:
     """Ask everyone who has not accepted it yet, each in private."""
 
@@ -67,7 +68,7 @@ class SendAgreement:
         return Done(case, "\n".join(["Asked, each in private.", *standing(case)]), (*effects, *more))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RenewAgreement:
     """Take the organisation's text as it is now, or another confidentiality, as a new version."""
 
@@ -91,7 +92,7 @@ class RenewAgreement:
         return confirm(case, Adopting(source.text, confidentiality), line, facts, words=words)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordAcceptance:
     """That somebody accepted it on paper, or by telephone."""
 
@@ -113,7 +114,7 @@ class RecordAcceptance:
         return Done(case, "\n".join([f"On record (“{self.wording}”):", *changed]), closed_by(unasked, case))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordRefusal:
     """That somebody's words go over no network any more, as they said by telephone, or on paper."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import DESK, Case, PersonId
 from policies.commands.form import Form
 from policies.effects import Announce, Effect, Inform, Tell
+from policies.frozen import frozen
 from policies.moderation.course import private_rooms
 from policies.moderation.guard import echoes
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -21,7 +20,7 @@ from policies.words.text import clean, marked
 _EXAMPLE = "!broadcast: We meet on 3 May at ten"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broadcast:
     """Send words to each side separately."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from policies import effects
 from policies.case import Case, Consent, Network, Person
 from policies.commands.form import Form
 from policies.effects import Explain, Inform, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.way import CARRIED_BY
 from policies.networks.whatsapp import account_confirmed, account_text
@@ -20,7 +21,7 @@ from policies.words.language import Language, language_of
 from policies.words.phrase import phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordConsent:
     """That a person agreed to have the words themselves sent by mail."""
 
@@ -53,7 +54,7 @@ class RecordConsent:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetLanguage:
     """In which language somebody is written to. No name: at the desk all who have none of their own, and the joint
     room; a party itself."""
@@ -83,7 +84,7 @@ class SetLanguage:
         return Done(after, answer, tuple(own))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowIdentity:
     """Show what is known of a person's encryption identity."""
 
@@ -99,7 +100,7 @@ class ShowIdentity:
         return Done(case, identity_text(person.name, facts.identities.get(person.id), case.zone))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfirmIdentity:
     """The person's new encryption identity is the one whose fingerprint begins so, and really theirs."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +9,7 @@ from policies.case import DESK, Case, Network, Person, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, channel_of
 from policies.effects import CheckAddress, Effect
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.colleagues import ROOM, SIDE, without
 from policies.questions.ask import Proving
@@ -21,7 +21,7 @@ CODE_LASTS: Final = timedelta(days=1)
 _NUMBERS = "+34600123456"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddColleague:
     """A mediator who is not in Matrix joins the mediators' room."""
 
@@ -54,7 +54,7 @@ class AddColleague:
         return self.address.on_whatsapp
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoveColleague:
     """Somebody is in the mediators' room no more."""
 

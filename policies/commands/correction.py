@@ -8,7 +8,7 @@ theirs: that they accepted the agreement and the networks, paused, were muted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -21,6 +21,7 @@ from policies.commands.ways import begun
 from policies.documents.document import Action, DocumentId
 from policies.documents.rights import Allowed, Wish, may
 from policies.effects import Announce, Effect, Inform, Resume
+from policies.frozen import frozen
 from policies.moderation.floor import moved as moved_on_the_floor
 from policies.networks.delivery import channel_key
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -35,7 +36,7 @@ ON_ITS_WAY: Final = timedelta(minutes=10)
 """So long after a correction, what comes by a channel with one address for all may have been meant for the old room."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CorrectSide:
     """Somebody belongs on another side than the one they were entered on."""
 

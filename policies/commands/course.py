@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from policies.case import Case, Person, Phase, Role
@@ -10,6 +10,7 @@ from policies.commands.confirming import confirm
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
 from policies.effects import Effect, Inform, Pose
+from policies.frozen import frozen
 from policies.moderation.closing import begun
 from policies.moderation.course import ORGANISATION, PAUSABLE, gone_on, not_withdrawn, paused, withdrawn, without_pause
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -26,7 +27,7 @@ _NOTHING = Refused(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pause:
     """The mediation rests, for a time or until whoever paused it takes it back."""
 
@@ -52,7 +53,7 @@ class Pause:
         return Done(after, answer, _to(case, party, text))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resume:
     """It goes on. With a name: that person has withdrawn no more."""
 
@@ -70,7 +71,7 @@ class Resume:
         return Done(gone_on(case), "The mediation goes on.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Withdraw:
     """Somebody withdraws from the mediation: by their own word, or by a mediator's for them."""
 
@@ -90,7 +91,7 @@ class Withdraw:
         return confirm(case, Withdrawing(person.id), f"!withdraw {person.name}", facts, words=words)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """The mediation is over: settled, or closed."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import Case, Network
 from policies.commands.form import Form
 from policies.effects import Inform, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.digest import Digest, digest_text, read_times
 from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
@@ -15,7 +16,7 @@ from policies.words.phrase import phrase
 from policies.words.zones import WRITTEN, zone_named
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetDigest:
     """At which times of the day others' words are mailed to somebody; no times: at once. No name: whoever says it."""
 

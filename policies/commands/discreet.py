@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import Case, Network
 from policies.commands.form import Form
 from policies.effects import Inform, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.discreet import Discreet, discreet_text
 from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
@@ -17,7 +18,7 @@ from policies.words.phrase import phrase
 _ALREADY = phrase("It is so already")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetDiscreet:
     """Whether what is sent to somebody tells nothing to whoever sees it. No name: whoever says it."""
 

@@ -6,7 +6,7 @@ they go is `commands.granting`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import DESK, Case
 from policies.commands.form import Form
@@ -26,12 +26,13 @@ from policies.documents.carrying import Recall
 from policies.documents.document import Action, Label, is_stricter
 from policies.documents.rights import at_home, relabelled
 from policies.documents.sharing import posted
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused
 from policies.releases.release import Share
 from policies.words.phrase import phrase, together
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListDocuments:
     """What the asking person may see."""
 
@@ -64,7 +65,7 @@ class ListDocuments:
         return answered(case, listed, facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowDocument:
     """A document's card with everything the asking person may know, and the file itself if that is wanted."""
 
@@ -90,7 +91,7 @@ class ShowDocument:
         return answered(case, text, facts, *handed)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowHistory:
     """What was granted, agreed to and served."""
 
@@ -102,7 +103,7 @@ class ShowHistory:
         return found if isinstance(found, Refused) else answered(case, cards.history(case, found[0]), facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelDocument:
     """Who may see it at all, and how far it can go."""
 

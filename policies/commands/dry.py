@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import Case
 from policies.commands.form import Form
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused
 
 _EXAMPLE = "!dry party remove Carl"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DryRun:
     """What follows from that line, were it said at this desk; `policies.acts` has what becomes of it."""
 

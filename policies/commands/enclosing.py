@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import Case, Person
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, WHICH, done, find
@@ -12,12 +10,13 @@ from policies.documents.carrying import Enclose
 from policies.documents.document import Action, Document, Version
 from policies.documents.enclosing import endless, not_carried, not_enclosed
 from policies.documents.rights import Denied, Wish, may
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
 from policies.words.phrase import phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendDocument:
     """Send a version to somebody as a copy of their own."""
 

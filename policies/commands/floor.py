@@ -5,13 +5,14 @@ Each changes the case's floor and nothing else: `policies.following` has rooms, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from policies.case import DESK, Case, Person
 from policies.commands.durations import HOW_LONG, duration, in_words
 from policies.commands.form import Form
 from policies.effects import Inform, Tell
+from policies.frozen import frozen
 from policies.moderation.floor import floor_text, is_muted, mute_text, others
 from policies.moderation.mode import Mode, Spell
 from policies.networks.way import CARRIED_BY
@@ -27,7 +28,7 @@ NEEDS_MODULE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetMode:
     """How the joint room is run, for a time or until it is changed."""
 
@@ -47,7 +48,7 @@ class SetMode:
         return Done(after, f"The joint room is {self.mode} now. {floor_text(after)}{back}{note}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GiveTurn:
     """Somebody alone has the word, for a time or until it is taken back."""
 
@@ -79,7 +80,7 @@ class GiveTurn:
         return Done(after, f"{floor_text(after)}{end}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndTurn:
     """Nobody has the word any more."""
 
@@ -91,7 +92,7 @@ class EndTurn:
         return Done(after, f"The turn is over. {floor_text(after)}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mute:
     """Somebody may read in the joint room and not write, for a time or until it is taken back."""
 
@@ -118,7 +119,7 @@ class Mute:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unmute:
     """Somebody may write again as the others."""
 
@@ -136,7 +137,7 @@ class Unmute:
         return Done(after, f"{person.name} may write again as the others.", told)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slow:
     """How long a party waits between two posts in the open joint room; None: no time."""
 
@@ -157,7 +158,7 @@ class Slow:
         return Done(after, f"Between two posts in the joint room a party waits {in_words(self.pause)}.{note}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cool:
     """Nobody but mediators writes in the joint room for a time; None: it ends now."""
 

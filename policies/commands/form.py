@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from policies.frozen import frozen
 from policies.words.phrase import Phrase, phrase, stored, together
 
 C_co = TypeVar("C_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Misunderstood:
     """What is wrong with a line, and one that would work."""
 
@@ -22,7 +22,7 @@ class Misunderstood:
         return f"{self.problem}. For example: {self.example}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form(Generic[C_co]):
     """One command as it is said and as `!help` shows it.
 

@@ -6,7 +6,7 @@ Whatever goes beyond a document's side is a release (`commands.release`): two ye
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from policies.case import DESK, JOINT, Case, Conversation, PersonId, caucus
@@ -19,6 +19,7 @@ from policies.documents.document import Action
 from policies.documents.rights import at_home, revoked
 from policies.documents.sharing import no_way_out, terms
 from policies.effects import Inform, Tell
+from policies.frozen import frozen
 from policies.names import ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
@@ -35,7 +36,7 @@ _GRANT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrantDocument:
     """Let somebody, a side or all view or download a version."""
 
@@ -80,7 +81,7 @@ class GrantDocument:
         return _offered(case, draft, facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestDocument:
     """A party asks that a document of its own be shown to all, or to download one of somebody else's."""
 
@@ -107,7 +108,7 @@ class RequestDocument:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RevokeDocument:
     """Take back what was granted, from one person or from everybody."""
 
@@ -133,7 +134,7 @@ class RevokeDocument:
         return done(case.with_document(after), note, facts, Recall(document.id), shown=together([note, kept]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpireDocument:
     """Let what was granted end by itself."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import DESK, Case, Kind, Network, Participation, Person, Role, Sort
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, removed
 from policies.effects import Announce, Effect, Inform, Tell
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of, conversations
 from policies.questions.ask import Ask, TakingOver
@@ -19,7 +20,7 @@ from policies.words.text import moment
 _EXAMPLE = "!handover Max @max:example.org"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandOver:
     """The successor, who is a mediator of the case already or comes in with that address, is asked to take it over."""
 

@@ -6,7 +6,7 @@ those who would read it, needs no further yes of theirs; anything else does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies import showing
 from policies.case import DESK, Case, Person
@@ -14,6 +14,7 @@ from policies.commands.form import Form
 from policies.documents.carrying import Erase
 from policies.documents.filing import NO_DOCUMENT
 from policies.effects import EndHold, Inform, ResumeHold, Tell
+from policies.frozen import frozen
 from policies.message import File, Unproven
 from policies.moderation.course import resting
 from policies.moderation.hold import (
@@ -40,7 +41,7 @@ from policies.words.phrase import phrase, stored, together, when
 from policies.words.text import clean, one_line
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowHeld:
     """List what is held, or show one held message."""
 
@@ -51,7 +52,7 @@ class ShowHeld:
         return Done(case, "", (showing.ShowHeld(self.item),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PostHeld:
     """Post a held message where its author meant it, perhaps in other words."""
 
@@ -81,7 +82,7 @@ class PostHeld:
         return Done(outcome.case, "", (shown, *outcome.effects))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnHeld:
     """Give a held message back to its author."""
 
@@ -110,7 +111,7 @@ class ReturnHeld:
         return Done(closed_all(case, held.message.id), answer, (end, Inform(author.id, own, text), *erased))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DiscardHeld:
     """Put a held message aside. Nobody is told."""
 
@@ -125,7 +126,7 @@ class DiscardHeld:
         return Done(closed_all(case, held.message.id), answer, (EndHold(held.message.id, HoldEnd.DISCARDED),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepHeld:
     """What was put aside waits again."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import DESK, Case
 from policies.commands.form import Form
 from policies.commands.strangers import NUMBER, TRIAGE_ONLY, found_in, having, split
 from policies.commands.taking_on import OPENING, OpenFor
 from policies.effects import Tell, WriteToStranger
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.people.intake import declining, line_of, objection
 from policies.people.stranger import Stands, Stranger, StrangerId
@@ -25,7 +26,7 @@ LISTED = 40
 _ONE = "!intake S1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowIntake:
     """Who waits, or all that is known of one stranger."""
 
@@ -44,7 +45,7 @@ class ShowIntake:
         return Done(case, "", (Tell(DESK, "\n".join([*(lines or ["Nobody waits."]), *more, *full])),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferredBy:
     """Who sent a stranger to us."""
 
@@ -63,7 +64,7 @@ class ReferredBy:
         return Done(changed, f"Noted who sent {found.id}. !intake report shows what became of whom they sent.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decline:
     """A stranger is told, courteously, that nothing comes of it."""
 
@@ -86,7 +87,7 @@ class Decline:
         return Done(after, f"{found.id} is declined, and is told so.", (WriteToStranger(found.id, text),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """Nothing of a stranger is shown any more, and nothing is sent there."""
 
@@ -101,7 +102,7 @@ class Block:
         return Done(after, f"{found.id} is blocked: what they write is counted, and not shown.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AnswerStranger:
     """A mediator's words to a stranger."""
 
@@ -118,7 +119,7 @@ class AnswerStranger:
         return written(case, found.id, words)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReportReferrals:
     """What became of whom each referrer sent."""
 

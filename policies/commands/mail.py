@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies import showing
 from policies.case import Case, EndpointId, Network, Person, Role, address_key
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.effects import Effect, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import by_link, channel_key
 from policies.networks.mail import has_come_back
 from policies.outcome import Done, Facts, Outcome, Refused, reached_by
@@ -18,7 +19,7 @@ from policies.words.text import one_line
 PAUSED = "a mediator paused it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PauseMail:
     """Nothing is sent to that person's mailbox until it is resumed; what is said meanwhile waits."""
 
@@ -35,7 +36,7 @@ class PauseMail:
         return Done(case.with_person(stopped), answer)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResumeMail:
     """What waited for that mailbox goes out."""
 
@@ -57,7 +58,7 @@ class ResumeMail:
         return Done(now, answer, (Resume(channel_key(case, person.endpoint.id)), *link))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeAddress:
     """The person is reached at another mailbox from now on; the old reply addresses stop working."""
 
@@ -88,7 +89,7 @@ class ChangeAddress:
         return Done(moved, answer, invited)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifyAddress:
     """The person is asked once more to show that the mailbox is theirs: by a link that goes there, and a PIN that a
     mediator tells them."""
@@ -113,7 +114,7 @@ class VerifyAddress:
         return Done(asked, answer, (*invited, showing.GivePin(person.id)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InviteAgain:
     """The first mail of each of that person's rooms is sent once more."""
 
@@ -129,7 +130,7 @@ class InviteAgain:
         return Done(again, f"{person.name} is invited again, by {len(invited)} mail(s).", (*invited, *later))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivePin:
     """That person gets a PIN for the page behind the links; a former one stops working."""
 
@@ -141,7 +142,7 @@ class GivePin:
         return person if isinstance(person, Refused) else Done(case, "", (showing.GivePin(person.id),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinksOnly:
     """No words go to that person's mailbox any more, only links."""
 
@@ -166,7 +167,7 @@ class LinksOnly:
         return Done(now, answer, (Resume(channel_key(case, person.endpoint.id)),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowMails:
     """What became of the latest mails to a person."""
 
@@ -178,7 +179,7 @@ class ShowMails:
         return person if isinstance(person, Refused) else Done(case, "", (showing.ShowMails(person.id),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowHeaders:
     """The header of the mail that brought a held message; without a number, the one that the command replies to."""
 

@@ -5,7 +5,7 @@ The address counts once the code that was sent there has been said at the desk, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from policies.case import DESK, Case, Network, Noticed, Person
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem
 from policies.effects import CheckAddress
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.people.telephone import normalised, spellings
 from policies.questions.ask import Reaching
@@ -23,7 +24,7 @@ CODE_LASTS: Final = timedelta(days=1)
 _EXAMPLE = "!notify mia@example.com"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notify:
     """Where whoever says it is told that something waits at this desk; None: nowhere any more."""
 

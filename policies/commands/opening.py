@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.case import Case
 from policies.commands.form import Form
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = Refused("That is said in the direct chat with me, not at a case's desk", "Write it to me there")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewCase:
     """Open a case. `steps` are carried out in it at once: a case file is one NewCase with steps."""
 
@@ -27,7 +27,7 @@ class NewCase:
         return _ELSEWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListCases:
     """The mediator's cases (outside of a case)."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import Case, PersonId
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER
@@ -12,6 +10,7 @@ from policies.documents.enclosing import may_be_named_to
 from policies.documents.filing import announced
 from policies.documents.quarantine import REASON_LIMIT, let_out
 from policies.documents.rights import at_home
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.words.phrase import Phrase
 from policies.words.text import one_line
@@ -19,7 +18,7 @@ from policies.words.text import one_line
 _EXAMPLE = "!doc keep D3: it is the recording of our call"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepLocked:
     """Out of the quarantine, as it is."""
 

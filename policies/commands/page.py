@@ -7,13 +7,13 @@ answered stays on their own channel. Without documents they have no page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from policies import showing
 from policies.case import Case, Network
 from policies.commands.form import Form
 from policies.effects import Inform
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.codes import with_room
 from policies.words.phrase import phrase
@@ -22,7 +22,7 @@ _ASK: Final = phrase("Ask your mediator")
 _SET_UP: Final = "Your administrator can set up documents"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenPage:
     """A link to a party's own page, in its private room."""
 
@@ -43,7 +43,7 @@ class OpenPage:
         return Done(now, "", (*made, showing.GiveLink(person.id, facts.where, base)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivePagePin:
     """A PIN for somebody's page; a former one stops working."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from policies.case import (
@@ -25,6 +25,7 @@ from policies.commands.agreement import on_paper
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.sides import side_for, some_side
+from policies.frozen import frozen
 from policies.moderation.course import without_person
 from policies.moderation.floor import without
 from policies.networks.delivery import by_link
@@ -42,7 +43,7 @@ _NUMBER_PART = re.compile(r"[0-9()./-]+")
 _MATRIX_ID = re.compile(r"@[a-z0-9._=/+-]+:(?P<server>\S+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddPerson:
     """Somebody takes part. Without a side named, someone who sits in a caucus gets a side of their own."""
 
@@ -93,7 +94,7 @@ class AddPerson:
         return _seat(on_paper(case, person, self.accepted) if self.accepted else case, person, self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemovePerson:
     """Somebody takes part no more, and reads nothing from then on."""
 

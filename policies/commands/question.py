@@ -6,11 +6,10 @@ what went out by mail can't be called back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import Case, Conversation, ConversationId, Person
 from policies.commands.form import Form
 from policies.effects import Effect, Pose
+from policies.frozen import frozen
 from policies.moderation.course import resting
 from policies.moderation.guard import echoes
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -22,7 +21,7 @@ from policies.words.phrase import phrase
 from policies.words.text import clean, skeleton
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskQuestion:
     """Somebody, or everybody on a side, is asked something that they answer by yes or no."""
 

@@ -5,13 +5,14 @@ Set by a mediator, or by that person in private.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from policies.case import Case, Person
 from policies.commands.durations import HOW_LONG, duration
 from policies.commands.form import Form
 from policies.effects import Inform, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.quiet import Quiet, quiet_text, read_quiet, rests_text
 from policies.outcome import Done, Facts, Outcome, Refused, own_or_named
@@ -20,7 +21,7 @@ from policies.words.phrase import Phrase, phrase
 from policies.words.text import moment
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetQuiet:
     """When nothing is sent to somebody; no hours: whenever something comes, from now on. No name: whoever says it."""
 
@@ -41,7 +42,7 @@ class SetQuiet:
         return _set(case, legs, said, quiet_text(self.hours), facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetRest:
     """Nothing is sent to somebody for so long, whatever the hour. No name: whoever says it."""
 

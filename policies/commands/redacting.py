@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from policies.case import Case
@@ -12,6 +11,7 @@ from policies.commands.naming import NUMBER, WHICH, done, find_managed
 from policies.documents import cards
 from policies.documents.carrying import Cover
 from policies.documents.document import Area
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused
 from policies.words.phrase import phrase, together
 
@@ -30,7 +30,7 @@ _PLACE: Final = re.compile(rf"(\d{{1,4}}):{_PERCENT},{_PERCENT}-{_PERCENT},{_PER
 _WORDS: Final = re.compile(r"[“„«\"]([^“”„«»\"]+)[”“»\"]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RedactDocument:
     """Have a version made in which that is black."""
 

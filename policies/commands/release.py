@@ -11,11 +11,12 @@ lets the mediator pass things on. Any other answer, silence, or a change of the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import DESK, JOINT, Case, Conversation, Kind, PersonId, caucus
 from policies.commands.form import Form
 from policies.effects import Effect, Inform, Tell
+from policies.frozen import frozen
 from policies.moderation.hold import NO_REASON, Reason, read_reason
 from policies.names import MessageId, ReleaseId
 from policies.outcome import Done, Facts, Outcome, Refused
@@ -29,7 +30,7 @@ from policies.words.phrase import phrase, together
 from policies.words.text import clean, moment, one_line, skeleton
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseWords:
     """Preview words for other readers: what the command replies to, or what stands in the queue."""
 
@@ -86,7 +87,7 @@ class ReleaseWords:
         return numbered(case, _draft(author.id, quoted.message, words, facts, target, reworded=reworded), facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubmitWords:
     """A party asks for words of its own to be passed on: what it replies to, or what it writes."""
 
@@ -117,7 +118,7 @@ class SubmitWords:
         return Done(case, f"{author.name} submits something ({release.id}), and is asked to confirm it.", effects)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReturnWords:
     """Give a submission back, with a private note; nothing is released."""
 
@@ -148,7 +149,7 @@ class ReturnWords:
         return Done(closed(case, release.id), answer, (told,))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowQueue:
     """What is on its way out of private rooms, and on whom it waits."""
 

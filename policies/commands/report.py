@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import DESK, Case, Kind
 from policies.commands.form import Form
 from policies.effects import Inform, Tell
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.plan import desk_label
 from policies.words.phrase import phrase
 from policies.words.text import marked
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What a party replies to, or what it writes, is brought before the mediators."""
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from policies.case import Case
 from policies.commands.durations import duration, in_words
 from policies.commands.form import Form
+from policies.frozen import frozen
 from policies.moderation.rulebook import EDIT_MINUTES_MOST, Trial
 from policies.moderation.rules import FIXED, TRIALS
 from policies.outcome import Done, Facts, Outcome, Refused
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowRules:
     """Which rules there are, and which are tried out."""
 
@@ -24,7 +25,7 @@ class ShowRules:
         return Done(case, "\n".join(["Rules (!rules late-edit dry, !rules late-edit on):", *tried, window, *FIXED]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TryRule:
     """A rule only tells the desk what it would do; or it counts again."""
 
@@ -45,7 +46,7 @@ class TryRule:
         return Done(after, f"{self.rule}: {_state(after, self.rule, facts)}.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetEditWindow:
     """How long words in the joint room may be changed."""
 

@@ -8,7 +8,7 @@ finds both by their voice (`Case.voice`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies import showing
 from policies.case import Case, Consent, Endpoint, EndpointId, Leg, Network, Person, PersonId, Role
@@ -18,6 +18,7 @@ from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, channel_of, removed, somebody_elses
 from policies.commands.ways import ON_PAPER
 from policies.effects import Effect, Inform, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.quiet import still_until
 from policies.networks.way import CARRIED_BY
@@ -32,7 +33,7 @@ TWO_CHANNELS = frozenset({Role.PARTY, Role.COUNSEL, Role.SUPPORTER, Role.INTERPR
 """Who has a private room, in which each channel is told of the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddChannel:
     """Somebody is reached over another network, too."""
 
@@ -64,7 +65,7 @@ class AddChannel:
         return confirm(case, act, line, facts, words=_preview(person, act))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaveChannel:
     """Of somebody's two channels one ends."""
 

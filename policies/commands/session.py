@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import Case, Phase, Role
 from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.effects import Reconcile
+from policies.frozen import frozen
 from policies.moderation.floor import floor_text
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.questions.ask import Mending
@@ -15,7 +16,7 @@ from policies.showing import Preview
 from policies.status import status_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenJoint:
     """The joint session begins."""
 
@@ -32,7 +33,7 @@ class OpenJoint:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowStatus:
     """Who is in the case, by what channel, and where it stands."""
 
@@ -41,7 +42,7 @@ class ShowStatus:
         return Done(case, status_text(case))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repair:
     """Say what the rooms' repair would change; a yes then does it."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import Case, Side, SideId
 from policies.commands.form import Form
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.status import sides_text
 from policies.words.text import name_problem, skeleton
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddSide:
     """A side, still without people."""
 
@@ -22,7 +23,7 @@ class AddSide:
         return add_side(case, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListSides:
     """Show the sides and who is on them."""
 

@@ -7,7 +7,7 @@ channel ends with it: its address, links and number, the consent to words, whate
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies import showing
 from policies.case import DESK, Case, Endpoint, EndpointId, Network, Person
@@ -16,6 +16,7 @@ from policies.commands.confirming import confirm
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, channel_of, somebody_elses
 from policies.effects import Announce, Effect, Reconcile, Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.networks.way import CARRIED_BY
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
@@ -26,7 +27,7 @@ from policies.releases.releasing import closed
 from policies.status import readers_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeChannel:
     """Somebody who takes part by mail is reached by WhatsApp from now on, or the other way round."""
 

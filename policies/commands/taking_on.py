@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policies.case import DESK, Case, CaseId, Consent, Network, Role, Seen
@@ -10,6 +10,7 @@ from policies.commands.form import Form
 from policies.commands.people import AddPerson
 from policies.commands.strangers import TRIAGE_ONLY, found_in, having, split
 from policies.effects import Begun, Decision, Heard, Post, Tell
+from policies.frozen import frozen
 from policies.message import Message, MessageId, Text, Unreadable
 from policies.outcome import Done, Facts, Outcome, Refused
 from policies.people.membership import caucuses_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from policies.commands.vocabulary import Command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenFor:
     """A case for a stranger, who is its party under the name that the mediator gives."""
 
@@ -33,7 +34,7 @@ class OpenFor:
         return TRIAGE_ONLY
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chosen:
     """A stranger for whom a case is to be opened, and what it begins with."""
 

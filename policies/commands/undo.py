@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from policies.case import DESK, Case
 from policies.commands.form import Form
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused
 from policies.undoing.recalling import recalled
 from policies.undoing.undo import described, taken_back
@@ -15,7 +15,7 @@ AT_ONCE = timedelta(hours=1)
 """So long one's own act needs no number: later, or if it was somebody else's, one may mean another."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undo:
     """Take back what was done last; `entry` names it by its number on record."""
 
@@ -37,7 +37,7 @@ class Undo:
         return taken_back(case, deed, facts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakeBackPost:
     """Take back what one wrote last where parties read."""
 

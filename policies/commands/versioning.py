@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.case import Case
 from policies.commands.form import Form
 from policies.commands.naming import NUMBER, done, find, may_be_named
 from policies.documents import cards
 from policies.documents.carrying import Recall
 from policies.documents.versions import joined, why_not
+from policies.frozen import frozen
 from policies.outcome import Facts, Outcome, Refused
 from policies.words.phrase import phrase, together
 
@@ -17,7 +16,7 @@ _HOW = phrase("Name two documents, the newer one first")
 _EXAMPLE = "!doc version D3 of D1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JoinVersions:
     """One document is a new version of another one of the same owner."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import assert_never
 
 from policies.case import DESK, Case, Kind, Sort
@@ -90,6 +89,7 @@ from policies.commands.waiting import WaitingCommand
 from policies.commands.whatsapp import WhatsAppCommand
 from policies.commands.zone import SetZone
 from policies.effects import Inform
+from policies.frozen import frozen
 from policies.message import SignedDevice
 from policies.outcome import Done, Facts, Outcome
 from policies.questions.answering import answer
@@ -97,7 +97,7 @@ from policies.questions.asking import Answer, read_answer
 from policies.words.phrase import phrase, together
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Help:
     """What can be said here."""
 
@@ -114,7 +114,7 @@ class Help:
         return Done(case, help_text(self.topic, at=case.sort))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GiveAnswer:
     """The answer to a question at the desk."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies import effects, showing
 from policies.case import Case
 from policies.commands.form import Form
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome
 
 LOG_MOST = 50
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowDead:
     """List what could not be delivered; `retry` or `discard` one of them."""
 
@@ -24,7 +25,7 @@ class ShowDead:
         return Done(case, "", (showing.DeadLetters(self.act, self.item),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowBoard:
     """Who is waited for, since when, what is due, and what did not arrive."""
 
@@ -33,7 +34,7 @@ class ShowBoard:
         return Done(replace(case, boards=case.boards + 1), "", (showing.ShowBoard(),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowLog:
     """The latest entries of the case's record."""
 
@@ -44,7 +45,7 @@ class ShowLog:
         return Done(case, "", (showing.ShowLog(self.most),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowHeads:
     """The heads of the record, signed."""
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies import showing
 from policies.case import Case, Endpoint, EndpointId, Network, Role
 from policies.commands.form import Form
 from policies.commands.people import AddPerson, address_problem, somebody_elses
 from policies.effects import Resume
+from policies.frozen import frozen
 from policies.networks.delivery import channel_key
 from policies.outcome import Done, Facts, Outcome, Refused, reached_by
 from policies.people.joining import introductions
 from policies.people.telephone import contact
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowWhatsApp:
     """What became of the latest messages to a person."""
 
@@ -27,7 +28,7 @@ class ShowWhatsApp:
         return person if isinstance(person, Refused) else Done(case, "", (showing.ShowMails(person.id),))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeNumber:
     """The person is reached at another number from now on."""
 

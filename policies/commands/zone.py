@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import Case
 from policies.commands.form import Form
 from policies.effects import Inform
+from policies.frozen import frozen
 from policies.outcome import Done, Facts, Outcome, Refused, no_such_person
 from policies.people.membership import caucuses_of
 from policies.words.phrase import phrase, when
@@ -14,7 +15,7 @@ from policies.words.text import moment
 from policies.words.zones import WRITTEN, zone_named
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetZone:
     """Times are shown so from now on. No name: at the desk the case's, of a party its own."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from policies.documents.document import Area, DocumentId
+from policies.frozen import frozen
 from policies.message import MessageId
 from policies.names import Conversation, PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cover:
     """Make a version of a document in which these places are black, and these words wherever they stand; what became of
     it comes back as `redaction.Redaction`. `sha256`: of the version that this was said of."""
@@ -22,14 +21,14 @@ class Cover:
     by: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Erase:
     """Delete the file that a message brought from the homeserver, where we may."""
 
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hand:
     """Post a version of a document into the room of a conversation, if everybody who reads there may download it."""
 
@@ -39,7 +38,7 @@ class Hand:
     conversation: Conversation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Enclose:
     """A version of a document over one person's channel outside Matrix, as a copy of their own. Whether it may still go
     is asked again at sending, and that it went is on record before it leaves."""
@@ -56,7 +55,7 @@ class Enclose:
         return f"{self.document}.{self.version}" if self.version > 1 else self.document
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recall:
     """Take back what of a document was posted where somebody reads who may not download it any more."""
 

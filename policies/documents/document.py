@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
 from policies.documents.files import Kind
+from policies.frozen import frozen
 from policies.names import Conversation, Network, PersonId
 from policies.words.phrase import Phrase
 
@@ -43,7 +44,7 @@ class Action(StrEnum):
     DOWNLOAD = "download"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """Bytes in the vault, with what tells them from all others. `size` in bytes, `sha256` of the plaintext, in hex."""
 
@@ -52,7 +53,7 @@ class Kept:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Version:
     """One version, which never changes but in its label. `served` is what people get; `original` is what was sent."""
 
@@ -70,7 +71,7 @@ class Version:
     """What was taken out of the original, in words for its owner."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Area:
     """A place on a page, in thousandths of the page as it is seen, from its left and its top."""
 
@@ -81,7 +82,7 @@ class Area:
     bottom: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """That its owner agreed: somebody may do that with the version of that hash. `how` is what proves it."""
 
@@ -94,7 +95,7 @@ class Consent:
     """By which network that person took part, as was shown then; None: it was not written down yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grant:
     """That somebody was given a version by a mediator, or by its owner. It may end by time, by use, or by being taken
     back, and is never deleted."""
@@ -116,7 +117,7 @@ class Grant:
         return self.revoked is None and not used_up and (self.expires is None or at < self.expires)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Serving:
     """That a version was served to somebody: that it left here, not that it was read. `how` says which way."""
 
@@ -133,7 +134,7 @@ class Serving:
     """What stands on it, by which it is known again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """A document of a case. `home` is the private room that it belongs to: its side's, or the desk."""
 

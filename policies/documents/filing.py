@@ -14,7 +14,7 @@ read that room; out of the joint room it is held.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -31,6 +31,7 @@ from policies.documents.quarantine import Locked, locked
 from policies.documents.recordings import relayed
 from policies.documents.rights import all_may_view
 from policies.effects import Announce, Decision, Effect, Explain, Hold, Inform, Ingest, Post, Redact, Tell
+from policies.frozen import frozen
 from policies.message import File, Message, MessageId
 from policies.moderation.floor import objection
 from policies.outcome import Facts
@@ -49,7 +50,7 @@ _NOT_KEPT: Final = phrase("is not kept.")
 _NO_DOCUMENT: Final = phrase("is not kept as a document.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passed:
     """It was examined, and lies in the vault."""
 
@@ -61,7 +62,7 @@ class Passed:
     changes: tuple[Phrase, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """It is not taken; `why` is a sentence for whoever sent it. `harmful`: it is to stand nowhere, either.
 
@@ -76,14 +77,14 @@ class Refused:
     limit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waits:
     """It could not be examined yet; `why` is a sentence, too."""
 
     why: Phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filing:
     """What became of a file that a message brought, as far as it is known. `home`: where it will belong.
 

@@ -7,7 +7,7 @@ Malware, programs, macros, and what only a trick needs, are never locked up, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -15,13 +15,14 @@ from policies.case import Case, Conversation, PersonId
 from policies.documents.document import Document, Kept, Label, Version
 from policies.documents.files import Kind, file_name
 from policies.documents.versions import another, same_file
+from policies.frozen import frozen
 from policies.names import Kind as RoomKind
 from policies.words.phrase import Phrase, phrase
 
 REASON_LIMIT: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Locked:
     """A file that was refused: whose, for which room, called what, where it lies, and why."""
 

@@ -6,12 +6,12 @@ how much another side has shared (I1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from policies.case import Case, Conversation, PersonId
 from policies.documents.document import Document, Version
+from policies.frozen import frozen
 from policies.plan import desk_label
 from policies.words.phrase import Phrase, phrase
 
@@ -19,7 +19,7 @@ MEGABYTE: Final = 1_000_000
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quota:
     """`room_bytes` of one private room, `person_bytes` of one person in the case, `day_files` of that person within 24
     hours. What was sent counts, in quarantine, too."""
@@ -37,7 +37,7 @@ _NO_ROOM: Final = phrase("There is no room for more documents here at the moment
 _TOMORROW: Final = phrase("That is more documents than one person may send in a day. Please send it tomorrow.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Full:
     """`limit`: which one is reached, for the mediators alone; `why` is a sentence for who sent the file."""
 

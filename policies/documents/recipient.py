@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from policies.case import Case, Person
 from policies.documents.document import Document, Version
 from policies.documents.files import Kind
 from policies.documents.rights import Denied, Wish, served
+from policies.frozen import frozen
 from policies.words.phrase import Phrase, phrase, together
 from policies.words.text import moment, one_line
 
@@ -38,7 +38,7 @@ _HOW: Mapping[Way, tuple[Phrase, Phrase]] = MappingProxyType(
 each try: it says that it was made, not that it left."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stamp:
     """What a copy says: whose it is, since when, and the short id under which that stands on record."""
 
@@ -61,7 +61,7 @@ def stamp_for(
     return None if is_own or version.kind not in MARKED else Stamp(person.name, at, mark)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaving:
     """What is about to leave: the hash of the very bytes, whose copy they are, and which way."""
 

@@ -8,7 +8,6 @@ nobody else before its owner has agreed to that version's very bytes, as with ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from policies.case import DESK, Case, Conversation, PersonId
@@ -20,12 +19,13 @@ from policies.documents.filing import Passed, Refused, Waits, announced
 from policies.documents.rights import at_home
 from policies.documents.versions import grown
 from policies.effects import Decision, Effect, Inform, Tell
+from policies.frozen import frozen
 from policies.outcome import Facts
 from policies.people.membership import caucuses_of
 from policies.words.phrase import Phrase, phrase, together
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Redaction:
     """What became of a wish for a redacted version. `places`: how many are black, on the pages `on`."""
 

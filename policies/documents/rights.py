@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
 from policies.case import JOINT, STAFF, Case, Conversation, Kind, PersonId, Role
 from policies.documents.document import Action, Document, Grant, Label, Serving, Version
+from policies.frozen import frozen
 from policies.people.membership import may_join, readers
 
 _NO_FURTHER: Mapping[Label, str] = MappingProxyType(
@@ -20,7 +21,7 @@ _NO_FURTHER: Mapping[Label, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """What somebody wants to do with which version of a document, and when."""
 
@@ -30,7 +31,7 @@ class Wish:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowed:
     """They may. `grant`: by what, if not because it is theirs."""
 
@@ -38,7 +39,7 @@ class Allowed:
     grant: Grant | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Denied:
     """They may not; `why` is fit to be told to whoever knows of the document."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from policies.frozen import frozen
 from policies.names import PersonId
 
 ACCEPTANCE_LASTS = timedelta(days=14)
@@ -41,7 +41,7 @@ IN_WORDS: Mapping[Confidentiality, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Agreement:
     """One version of the agreement. `text` is Markdown, as the organisation wrote it."""
 
@@ -60,7 +60,7 @@ class Agreement:
         return hashlib.sha256(self.words.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acceptance:
     """That somebody accepted those exact words; `how` says in words what proves it. An acceptance of the same words in
     an earlier version is none of the version that counts: everyone was asked anew."""

@@ -11,10 +11,11 @@ After a yes it waits for the mediator like everything on its way out of a privat
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import DESK, JOINT, Case, Person
 from policies.effects import Announce, Effect, Hold, Inform, Tell
+from policies.frozen import frozen
 from policies.message import AuthenticatedMail, Message, MessageId, Text, Unreadable
 from policies.moderation.floor import objection
 from policies.moderation.guard import repeats
@@ -29,7 +30,7 @@ ATTACHED = phrase("it has files, which stay private when they come by mail")
 WRITE_ANEW = phrase("To have something posted, write a new mail to the same address, with your words alone.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Aside:
     """A message as it stands in its author's own room, and the case and the effects of it being there."""
 

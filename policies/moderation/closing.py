@@ -8,12 +8,13 @@ What counts is what the organisation had set when the case was closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from policies.case import DESK, Case, Closing, Network, Phase
 from policies.effects import Decision, Tell
+from policies.frozen import frozen
 from policies.schedule import Due, Schedule, due_key
 
 CLOSING_RULE: Final = "after-closing"
@@ -27,7 +28,7 @@ _DESTROYED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terms:
     """How long a case keeps that, once it is closed."""
 

@@ -9,11 +9,11 @@ waiting ── posted: where its author meant it, as a release
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from policies.case import Case, Conversation, PersonId
+from policies.frozen import frozen
 from policies.message import File, Message, Text, Unproven, Unreadable
 from policies.people.membership import caucuses_of
 from policies.releases.release import Doubtful
@@ -30,7 +30,7 @@ class HoldEnd(StrEnum):
     CLAIMED = "claimed by its author"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AtHand:
     """A held message that a command is about. `number` is its own in its case, for ever.
 
@@ -56,7 +56,7 @@ REASONS: Mapping[str, Phrase] = MappingProxyType(
 """Why something is given back, in a word for the mediator and in words for its author."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reason:
     """Why something is given back: one of `REASONS`, the mediator's own words, or both, or neither."""
 

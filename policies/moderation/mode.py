@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from policies.frozen import frozen
 from policies.names import PersonId
 
 
@@ -19,7 +19,7 @@ class Mode(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spell:
     """A time that one person has to speak, or to be silent; None: until the mediator ends it."""
 
@@ -27,7 +27,7 @@ class Spell:
     until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Floor:
     """Who may speak in the joint room. Whatever has an end, ends by itself (`schedule.Schedule`)."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+
+from policies.frozen import frozen
 
 
 class Trial(StrEnum):
@@ -22,7 +23,7 @@ EDIT_MINUTES: Final = 15
 EDIT_MINUTES_MOST: Final = 24 * 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rulebook:
     """For how long words in the joint room may be changed, and which rules only tell the desk what they would do."""
 

@@ -7,11 +7,12 @@ Two of the rules can be tried out (`moderation.rulebook`): then what breaks one 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from policies.case import DESK, JOINT, Case, Person
 from policies.effects import Decision, Tell
+from policies.frozen import frozen
 from policies.message import Edit, File, Message
 from policies.moderation.rulebook import Trial
 from policies.outcome import Facts
@@ -31,7 +32,7 @@ FIXED = (
 """What keeps words private, or can't be told from our own, is never tried out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Breach:
     """A broken rule. `why` reads after “because”, `remedy` is for the author."""
 

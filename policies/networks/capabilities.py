@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
 
 from policies.case import Network
 from policies.documents.files import Kind
+from policies.frozen import frozen
 
 VOICE: Final = "audio/ogg; codecs=opus"
 """The one form in which telephones and Matrix clients record voice messages."""
@@ -20,7 +21,7 @@ _ALL: Final = tuple(kind for kind in Kind if kind is not Kind.OTHER)
 """But what was not examined."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capabilities:
     """What one message can hold."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from policies.case import JOINT, Case, Conversation, EndpointId, Network, Person, PersonId, Phase
 from policies.effects import Publish, Relay
+from policies.frozen import frozen
 from policies.moderation.floor import objection
 from policies.moderation.mode import Mode
 from policies.networks.digest import next_digest
@@ -17,12 +18,12 @@ from policies.people.ways import carries, refused_since
 from policies.words.text import moment
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Go:
     """It may go, as decided."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """Not yet; `key` names what it waits for, `until` when it is over by itself, where that is known."""
 
@@ -31,7 +32,7 @@ class Wait:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancel:
     """Not any more."""
 

@@ -7,10 +7,10 @@ it would have been. What is due while it is quiet there goes when that is over.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+from policies.frozen import frozen
 from policies.networks.quiet import Quiet, awake
 from policies.words.phrase import Phrase, phrase
 from policies.words.zones import zone_named
@@ -20,7 +20,7 @@ TIMES_MOST: Final = 6
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Digest:
     """At these times of each day, in minutes after midnight there, in order. `zone` is a name of the IANA database."""
 

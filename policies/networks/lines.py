@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from policies.case import JOINT, Case, Conversation, Network, PersonId
+from policies.frozen import frozen
 from policies.people.colleagues import home_of
 
 
@@ -17,7 +17,7 @@ class Ours(StrEnum):
     JOINT = "joint"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """Whoever writes from there, to that number of ours, writes in that conversation."""
 

@@ -5,11 +5,12 @@ Neither is anybody's word. A report changes what is known of a delivery, and whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from policies.case import DESK, Case, Conversation, Endpoint, EndpointId, Kind, Person
 from policies.effects import Announce, Decision, Tell
+from policies.frozen import frozen
 from policies.people.membership import caucuses_of
 from policies.plan import desk_label
 from policies.words.phrase import phrase
@@ -46,7 +47,7 @@ _IN_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What a delivery report says. `status` is a code of RFC 3463 such as 5.1.1; no state: it can't be read."""
 

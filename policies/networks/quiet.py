@@ -7,9 +7,9 @@ hour that a day lacks end right after it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from policies.frozen import frozen
 from policies.words.phrase import Phrase, phrase, when
 from policies.words.zones import WRITTEN, zone_named
 
@@ -19,7 +19,7 @@ _HOURS = re.compile(r"(\d{1,2}):(\d{2})[-–](\d{1,2}):(\d{2})")
 _DAY = 24 * 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quiet:
     """From `start` to `end`, in minutes after midnight there; over midnight if it ends before it starts. `zone` is a
     name of the IANA time zone database."""

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from policies.frozen import frozen
 from policies.names import Conversation, Network, PersonId
 from policies.words.phrase import Phrase, phrase
 
@@ -20,7 +20,7 @@ CARRIED_BY: Mapping[Network, Phrase] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """One way out of a room: whoever takes part over that network reads there. Whose it is does not matter: the second
     person by mail makes no other way than the first."""
@@ -29,7 +29,7 @@ class Way:
     network: Network
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WayAnswer:
     """That somebody let their words go over these, or did not; the last one about a way counts. `how`: what proves it,
     in words."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
 from policies.case import DECLINED, DESK, Case, Conversation, Doubt, Endpoint, EndpointId, Network, Person, Seen, Sort
 from policies.effects import Announce, Decision, Inform, Relay, Resume, Tell
+from policies.frozen import frozen
 from policies.message import Message
 from policies.networks.delivery import channel_key
 from policies.networks.discreet import SHOW
@@ -222,7 +223,7 @@ WINDOW: Final = timedelta(hours=24)
 service windows). Each number of ours has its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """Until when anything may be written over one number of ours to whoever is at that channel."""
 

@@ -6,9 +6,9 @@ tell, by another channel; so a mediator names the very key that was shown, and n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from policies.frozen import frozen
 from policies.words.phrase import phrase
 from policies.words.text import moment, technical
 
@@ -22,7 +22,7 @@ FINGERPRINT_LEAST = 12
 """Characters (72 bits) of a fingerprint that must be named: nobody finds another key that begins the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Device:
     """One device. `signed`: its owner's present identity has signed it."""
 
@@ -31,7 +31,7 @@ class Device:
     signed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """What is known of a person's identity. Keys are public, unpadded base64."""
 
@@ -66,7 +66,7 @@ def identity_text(name: str, known: Identity | None, zone: str) -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unconfirmable:
     """Why an identity can't be confirmed."""
 

@@ -9,12 +9,13 @@ Each step is a decision of its own, with a rule of its own: the metrics count th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from policies.case import DESK, Case, Joining, Network, Person, PersonId, Phase, Sort
 from policies.effects import Decision, Effect, Introduce, Tell
+from policies.frozen import frozen
 from policies.networks.delivery import by_link
 from policies.people.membership import conversations, readers
 from policies.schedule import Due, Schedule, due_key
@@ -103,7 +104,7 @@ def joining_text(case: Case, person: PersonId) -> str:
     return f"was invited on {moment(joining.invited, case.zone)}{reminded}, and has not come in"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Funnel:
     """How many were invited, and how far they came."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from policies.commands.form import Misunderstood
 from policies.commands.opening import ListCases, NewCase
 from policies.commands.vocabulary import Help, help_text, is_command, parse
 from policies.commands.waiting import ShowBoard
+from policies.frozen import frozen
 from policies.message import Content, Proof, Text, Unproven, Unreadable
 
 DESK_ONLY = "That is said at a case's desk. Here you can open a case: !case new Smith and Jones"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The bot says this in the direct chat. `to_unsigned_devices`: in a way that such a device can read."""
 
@@ -22,24 +22,24 @@ class Answer:
     to_unsigned_devices: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Open:
     """A new case, with the writer as its mediator."""
 
     command: NewCase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Silence:
     """Nothing is said: it wasn't words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Board:
     """The board of all cases of that mediator."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """All cases of that mediator."""
 

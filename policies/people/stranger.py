@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType
 
+from policies.frozen import frozen
 from policies.names import CaseId, MessageId, Network
 
 StrangerId = NewType("StrangerId", str)
@@ -25,7 +26,7 @@ class Stands(StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Writer:
     """Whoever wrote, as a network shows them. `to`: our number or address that they wrote to.
 
@@ -42,7 +43,7 @@ class Writer:
     doubt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stranger:
     """One of them. `first` is what they wrote first, `heard` when they last wrote.
 
@@ -65,7 +66,7 @@ class Stranger:
     unshown: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tally:
     """How many of those whom nothing else is kept of were sent by one referrer, and ended so."""
 
@@ -74,7 +75,7 @@ class Tally:
     people: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Triage:
     """All strangers, oldest first. `turned_away` counts those messages for which there was no room any more; `told`:
     when the desk was last told of such."""

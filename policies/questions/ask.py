@@ -4,42 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 
+from policies.frozen import frozen
 from policies.moderation.agreement import Confidentiality
 from policies.names import Conversation, MessageId, Network, PersonId, Phase, ReleaseId
 from policies.networks.way import Way
 from policies.people.stranger import StrangerId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removing:
     """Somebody takes part no more."""
 
     person: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mending:
     """The rooms are brought to the plan."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepting:
     """The asked person accepts the agreement to mediate, and that their words go over these ways."""
 
     ways: tuple[Way, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Carrying:
     """The asked person lets their words go over these ways."""
 
     ways: tuple[Way, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adopting:
     """The case gets a new version of its agreement, with this text and this confidentiality."""
 
@@ -47,21 +47,21 @@ class Adopting:
     confidentiality: Confidentiality
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consenting:
     """The asked person lets these words of theirs be shown to these readers."""
 
     release: ReleaseId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passing:
     """The mediator has seen the preview: words are released, or their author is asked first."""
 
     release: ReleaseId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sharing:
     """The asked person lets everyone read these words, which they wrote in private."""
 
@@ -70,7 +70,7 @@ class Sharing:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakingBack:
     """The asked person keeps private, after all, what everyone would read in a moment. `how` they let them, for the
     record."""
@@ -81,35 +81,35 @@ class TakingBack:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Withdrawing:
     """Somebody withdraws from the mediation."""
 
     person: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broadcasting:
     """These words go to each side separately."""
 
     words: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """The mediation is over, in this phase."""
 
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wondering:
     """The mediator asks something that is answered by yes or no; nothing follows from it by itself."""
 
     question: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakingOver:
     """The asked mediator takes the case over from another, who is out of it then."""
 
@@ -117,7 +117,7 @@ class TakingOver:
     successor: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WritingToStranger:
     """These words of a mediator's go to somebody who takes part in no case."""
 
@@ -125,7 +125,7 @@ class WritingToStranger:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moving:
     """Somebody who was entered on a wrong side comes onto this one."""
 
@@ -133,7 +133,7 @@ class Moving:
     side: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Switching:
     """Somebody is reached over this network from now on, at this address, and no more where they were."""
 
@@ -142,7 +142,7 @@ class Switching:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doubling:
     """Somebody is reached over this network at this address, too, and stays where they are (ADR 56)."""
 
@@ -151,14 +151,14 @@ class Doubling:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaving:
     """Of somebody's two channels this one ends; they stay by the other."""
 
     leg: PersonId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reaching:
     """A mediator is told at this address that something waits at the desk: the code was sent there alone."""
 
@@ -167,7 +167,7 @@ class Reaching:
     network: Network = Network.EMAIL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proving:
     """The channel of that person, in the mediators' room, is theirs: the code came from there, or went there alone."""
 
@@ -199,7 +199,7 @@ Act = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Meaning:
     """What a yes is about: these exact words, for these readers, also `over` networks that its person has not agreed to
     beside it."""
@@ -215,7 +215,7 @@ class Meaning:
         return hashlib.sha256(json.dumps([self.words, sorted(self.audience), *over]).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """One question. It is answered once, by whom it was put to, where it was put, in time; or not at all.
 

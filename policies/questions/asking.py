@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 from unicodedata import normalize
@@ -22,6 +22,7 @@ from unicodedata import normalize
 from policies.case import DESK, JOINT, Case, Conversation, PersonId
 from policies.documents.sharing import audience_of
 from policies.effects import Inform, Pose
+from policies.frozen import frozen
 from policies.message import AuthenticatedMail, PinnedLink, Proof, SignedDevice, SignedWebhook, Unproven
 from policies.moderation.agreement import Agreement
 from policies.moderation.course import private_rooms
@@ -84,7 +85,7 @@ _MEASURE = re.compile(r"[0-9]+[A-Za-z]*[a-z]|[0-9]h[0-9]{2}")
 _PRESSED = re.compile(r"(?P<code>[0-9A-Z]{4})\.(?P<word>yes|no)\.(?P<binds>[0-9a-f]{64})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What somebody answered, over whatever channel. `where`: the conversation in which they did."""
 
@@ -102,7 +103,7 @@ def read_answer(text: str) -> tuple[str, bool] | None:
     return (_code_in(said).upper(), bool(said["yes"] or said["yes2"])) if said else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manner:
     """How words were written that could be an answer, for when no question has their code."""
 
@@ -132,7 +133,7 @@ def _code_in(said: re.Match[str]) -> str:
     return code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PressedAnswer:
     """What a button of a question says; `binds` is the digest of the exact words and readers that were shown."""
 

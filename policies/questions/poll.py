@@ -7,11 +7,12 @@ says yes to nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.case import DESK, Case, Conversation, Network, PersonId
 from policies.documents.cards import people
 from policies.effects import NO, YES, Decision, Effect, Explain, Pose, Tell
+from policies.frozen import frozen
 from policies.message import Proof, Unproven
 from policies.outcome import Facts
 from policies.people.membership import alone_with_mediators, readers
@@ -27,7 +28,7 @@ SHOWN = 300
 are last, so that nothing in them passes for ours; the exact words stand right above."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ballot:
     """What a poll shows: to whom it belongs, about what, and two answers to press."""
 
@@ -44,7 +45,7 @@ class Ballot:
         return (yes, self.yes), (no, self.no)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vote:
     """What somebody chose in a poll, over Matrix. `poll` is the code of the open question of which it is ours; None: of
     none, or of none any more."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from policies.documents.document import Action, DocumentId
+from policies.frozen import frozen
 from policies.names import Conversation, MessageId, PersonId, ReleaseId
 from policies.words.phrase import Phrase, phrase
 
@@ -28,7 +28,7 @@ class Standing(StrEnum):
 OPEN = frozenset({Standing.SUBMITTED, Standing.QUEUED, Standing.PREVIEWED, Standing.ASKED})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Agreed:
     """Its author's yes. `binds` is the hash of the words and the readers that were shown."""
 
@@ -46,7 +46,7 @@ class Doubtful(StrEnum):
     """They are surely their author's, but not surely fit for where they were sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfHold:
     """That words were held, and a mediator posts them where they were meant to go.
 
@@ -57,7 +57,7 @@ class OfHold:
     stands: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Share:
     """A version of a document on its way out: what may be done with it, until when, how often. `to`: one person alone,
     rather than all readers of the conversation."""
@@ -71,7 +71,7 @@ class Share:
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     """`words` are shown exactly so; `reworded`: they are the mediator's. `source` is the message, if it was one.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from policies.documents.document import DocumentId, Label
+from policies.frozen import frozen
 from policies.moderation.mode import Floor, Spell
 from policies.moderation.rulebook import Rulebook
 from policies.names import Conversation, MessageId, PersonId, Phase, ReleaseId
@@ -16,7 +16,7 @@ from policies.releases.release import Standing
 from policies.words.language import Language
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FloorSet:
     """Who may speak in the joint room."""
 
@@ -24,7 +24,7 @@ class FloorSet:
     after: Floor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CourseSet:
     """Whether the mediation rests, and by whose pauses."""
 
@@ -34,7 +34,7 @@ class CourseSet:
     pauses_after: tuple[Spell, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RulesSet:
     """The rules of the joint room."""
 
@@ -42,7 +42,7 @@ class RulesSet:
     after: Rulebook
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuietSet:
     """When nothing is sent to somebody."""
 
@@ -51,7 +51,7 @@ class QuietSet:
     after: Quiet | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RestSet:
     """Until when nothing is sent to somebody."""
 
@@ -60,7 +60,7 @@ class RestSet:
     after: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DiscreetSet:
     """Whether what is sent to somebody tells nothing."""
 
@@ -69,7 +69,7 @@ class DiscreetSet:
     after: Discreet | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DigestSet:
     """At which times others' words are mailed to somebody."""
 
@@ -78,7 +78,7 @@ class DigestSet:
     after: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LanguageSet:
     """The language in which somebody is written to."""
 
@@ -87,7 +87,7 @@ class LanguageSet:
     after: Language | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CaseLanguageSet:
     """The language in which the service speaks to all."""
 
@@ -95,7 +95,7 @@ class CaseLanguageSet:
     after: Language
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeskZoneSet:
     """The time zone in which times are shown at the desk."""
 
@@ -103,7 +103,7 @@ class DeskZoneSet:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZoneSet:
     """The time zone in which times are shown to somebody."""
 
@@ -112,7 +112,7 @@ class ZoneSet:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelStopped:
     """Whether, and why, nothing is sent over somebody's channel."""
 
@@ -121,7 +121,7 @@ class ChannelStopped:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelSet:
     """How far a version of a document can go. `revoked`: grants ended with it, and stay ended."""
 
@@ -132,14 +132,14 @@ class LabelSet:
     revoked: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A question was put."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseBegun:
     """Words are on their way out of a private room, and nobody has read them yet."""
 
@@ -147,7 +147,7 @@ class ReleaseBegun:
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PutAside:
     """A held message waits no longer; nobody was told."""
 
@@ -170,7 +170,7 @@ Change = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Final:
     """Why something can't be taken back, and what to do instead."""
 
@@ -178,7 +178,7 @@ class Final:
     instead: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posted:
     """What a mediator wrote last where parties read."""
 
@@ -188,7 +188,7 @@ class Posted:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deed:
     """What a mediator did last. `where` and `entry` are its place on record, `what` is how the desk was answered.
 

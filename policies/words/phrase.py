@@ -7,10 +7,10 @@ A phrase is made where it is decided that something is said, and is put into a l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from policies.frozen import frozen
 from policies.words.text import moment
 from policies.words.zones import UNIVERSAL
 
@@ -28,7 +28,7 @@ class Tongue(Protocol):
         """A moment by the clock of that zone, which it names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Template:
     """A text with places to fill in, and with what: how a phrase is stored, so that it can be said in any language."""
 

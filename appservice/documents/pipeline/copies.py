@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +9,10 @@ from appservice.documents.pipeline import orders
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
 from policies.documents.files import Kind
 from policies.documents.recipient import Stamp
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotMade:
     """There is no copy. `now`: because nobody can make one now."""
 

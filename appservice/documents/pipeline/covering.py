@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import pikepdf
@@ -19,6 +18,7 @@ from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.drawing import opened_picture
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
 from policies.documents.files import Kind
+from policies.frozen import frozen
 
 _SCALE: Final = 150 / 72
 """Points of a picture for each of a page: 150 dpi."""
@@ -33,7 +33,7 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom: points of a picture."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What is to be covered: areas in thousandths of the page as it is seen, and words wherever they stand."""
 
@@ -49,7 +49,7 @@ class Order:
         return cls(Kind(task["kind"]), areas, tuple(map(str, task["words"])))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Covered:
     """What was done: how many places on which pages, of how many."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import pypdfium2
@@ -12,6 +11,7 @@ from appservice.documents.pipeline import limits
 from appservice.documents.pipeline.kinds import images
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
 from policies.documents.files import Kind
+from policies.frozen import frozen
 
 _QUALITY: Final = 80
 _ANGLE: Final = 30
@@ -20,7 +20,7 @@ _STRENGTH: Final = 76
 """Of 255: to be read on any ground, and the page through it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """Which page, counted from 1, how many points wide, and the lines of its watermark."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from policies.frozen import frozen
 
 MEGABYTE: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowance:
     """What a child may use for its one file. `memory`: bytes of address space on top of what it has before it reads the
     file; `result`: bytes that it may write."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from policies.documents.files import Kind
 from policies.documents.filing import Refused, Waits
+from policies.frozen import frozen
 from policies.words.phrase import Phrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clean:
     """A file that may be kept: made anew, without what was dangerous or told too much.
 

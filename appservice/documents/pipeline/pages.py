@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,6 +10,7 @@ from typing import Final, Protocol
 from appservice.documents.pipeline import limits, orders
 from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Workshop
 from policies.documents.files import Kind
+from policies.frozen import frozen
 from policies.words.phrase import phrase
 from policies.words.text import moment, one_line
 
@@ -19,7 +19,7 @@ NOT_DRAWN: Final = phrase("This page can't be shown.")
 NOT_NOW: Final = phrase("Pages can't be shown right now. Please try again later.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watermark:
     """Who looks, when, and the short id under which that stands on record."""
 
@@ -33,7 +33,7 @@ class Watermark:
         return one_line(self.viewer, 40), moment(self.at), one_line(self.mark, 40)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A JPEG, and its width and height in points."""
 
@@ -42,7 +42,7 @@ class Page:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unrendered:
     """There is no image. `why` is a whole sentence for who wanted to see it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,12 +12,13 @@ from appservice.documents.pipeline.workshop import Answered, Died, Unstaffed, Wo
 from policies.documents.document import Area
 from policies.documents.files import Kind
 from policies.documents.filing import Refused, Waits
+from policies.frozen import frozen
 from policies.words.phrase import phrase
 
 _NOT_NOW: Final = phrase("It is tried again by itself.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Covered:
     """A PDF of pictures, beside the source and the caller's own: its pages, and how many places are black on which."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
+
+from policies.frozen import frozen
 
 _CHUNK: Final = 1 << 16
 _ANSWER_BYTES: Final = 1024
@@ -14,17 +15,17 @@ _SECONDS: Final = 120.0
 _PING_SECONDS: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Harmless:
     """Nothing known was found."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Infected:
     """Known malware. Its name is the scanner's business."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unscanned:
     """No verdict: the scanner is down, or would not look at it (StreamMaxLength in clamd.conf)."""
 
@@ -39,7 +40,7 @@ class Scanner(Protocol):
         """The verdict on the bytes from the file's beginning. Never raises for a scanner that is down."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clamd:
     """clamd at a Unix socket, or at a host and port."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zlib
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import pikepdf
@@ -17,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageSequence
 from appservice.documents.pipeline.kinds import images
 from appservice.documents.pipeline.kinds.made import Reason, Unacceptable
 from policies.documents.files import Kind
+from policies.frozen import frozen
 
 _QUALITY: Final = 90
 _POINTS: Final = 8
@@ -27,7 +27,7 @@ _INSIDE: Final = "/Copy"
 """Where the mark stands in a PDF's notes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What the file is, what is to stand on it, and the short id that is to be inside."""
 

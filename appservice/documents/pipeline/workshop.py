@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from appservice.documents.pipeline import limits
+from policies.frozen import frozen
 
 _log = logging.getLogger(__name__)
 
@@ -33,19 +34,19 @@ AT_ONCE: Final = min(4, os.cpu_count() or 1)
 """Files that are read at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """What the child said of its file."""
 
     said: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Died:
     """The child ended without an answer: by one of its limits, or because the file broke it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unstaffed:
     """There is nobody to read it, for a reason that is not the file's."""
 

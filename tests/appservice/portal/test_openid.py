@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -154,9 +154,8 @@ async def test_such_a_link_lasts_for_an_hour(door: Door) -> None:
 
 
 async def test_there_is_one_for_each_case_of_that_account_named_by_its_room(door: Door) -> None:
-    other = type(CASE)(**{**{n: getattr(CASE, n) for n in CASE.__slots__}, "id": CaseId("1043")})
     async with door.database.begin() as work:
-        await work.cases.save(other)
+        await work.cases.save(replace(CASE, id=CaseId("1043")))
     answer = await (await door.post("a")).json()
     assert [one["room"] for one in answer["links"]] == ["PRIVATE with mediator · 1042", "PRIVATE with mediator · 1043"]
 

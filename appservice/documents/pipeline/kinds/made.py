@@ -5,12 +5,12 @@ A child says no words of its own: it may be in the hands of the file it reads. I
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from appservice.documents.pipeline import limits
 from policies.documents.files import Kind
+from policies.frozen import frozen
 from policies.words.phrase import phrase
 
 
@@ -103,7 +103,7 @@ class Change(Enum):
     TRACKED = phrase("Comments or tracked changes are in it, with the names of who made them. They stay.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Made:
     """The harmless version was written. `pages` as in `outcome.Clean`."""
 
