@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from appservice import casefile, logs
+from appservice import casefile, logs, memory
 from appservice.backups.file import BackupError
 from appservice.backups.restore import adopt, restore
 from appservice.backups.take import KEYS_NAME, take
@@ -156,7 +156,9 @@ def _with_keys(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config)
     logs.configure(loaded.logging.level.value.upper(), loaded.logging.format)
-    return asyncio.run(_until_stopped(wire(loaded).run(lambda: print("mediatrix: ready", flush=True))))
+    service = wire(loaded)
+    memory.spare()
+    return asyncio.run(_until_stopped(service.run(lambda: print("mediatrix: ready", flush=True))))
 
 
 async def _until_stopped(work: Coroutine[object, object, None]) -> int:

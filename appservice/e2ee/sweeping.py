@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -32,6 +31,7 @@ from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceDatabase
 from appservice.setup.probe import Store
 from policies.case import Phase
+from policies.frozen import frozen
 from rooms.ids import RoomId, UserId
 from rooms.ports import Work
 
@@ -50,7 +50,7 @@ REST_AT_MOST = 3.0
 """Seconds: what else is to be done every few minutes waits until all are swept."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pace:
     """How much of what happened in rooms is asked for at once."""
 
