@@ -26,10 +26,7 @@ _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 _BEGIN_READING: Final = "BEGIN"
 _WAIT: Final = "PRAGMA busy_timeout=10000"
 _NO_WAIT: Final = "PRAGMA busy_timeout=0"
-_WRITER: Final = (
-    *("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=0"),
-    "cache_size=-1024",  # KiB: with a hundred cases a message reads two pages more than with the usual 2,000
-)
+_WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=0")
 _LASTING: Final = ("synchronous=FULL", "wal_autocheckpoint=1000")
 _REPEATABLE: Final = ("synchronous=NORMAL", "wal_autocheckpoint=0")
 """Without the disk: the log of what was written is not flushed, nor copied into the database. The next commit that
