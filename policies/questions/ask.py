@@ -8,7 +8,7 @@ from datetime import datetime
 
 from policies.frozen import frozen
 from policies.moderation.agreement import Confidentiality
-from policies.names import Conversation, MessageId, Network, PersonId, Phase, ReleaseId
+from policies.names import Conversation, ConversationId, MessageId, Network, PersonId, Phase, ReleaseId
 from policies.networks.way import Way
 from policies.people.stranger import StrangerId
 
@@ -202,17 +202,19 @@ Act = (
 @frozen
 class Meaning:
     """What a yes is about: these exact words, for these readers, also `over` networks that its person has not agreed to
-    beside it."""
+    beside it, and of these `rooms`, where several have one name."""
 
     words: str
     audience: frozenset[PersonId] = frozenset()
     over: frozenset[Network] = frozenset()
+    rooms: tuple[ConversationId, ...] = ()
 
     @property
     def sha256(self) -> str:
         """Of all together; nothing that differs has the same."""
         over = [sorted(self.over)] if self.over else []
-        return hashlib.sha256(json.dumps([self.words, sorted(self.audience), *over]).encode()).hexdigest()
+        rooms = [{"rooms": self.rooms}] if self.rooms else []
+        return hashlib.sha256(json.dumps([self.words, sorted(self.audience), *over, *rooms]).encode()).hexdigest()
 
 
 @frozen

@@ -209,8 +209,8 @@ def meaning(case: Case, act: Act) -> Meaning | None:  # noqa: C901, PLR0912 (one
         case Accepting():
             return Meaning(case.agreement.words) if case.agreement else None
         case Carrying(ways):
-            rooms = ((way, f"{label(way.where, case)} ({way.where.id})") for way in ways)
-            return Meaning(", ".join(f"{room} {CARRIED_BY[way.network]}" for way, room in rooms))
+            words = ", ".join(f"{label(way.where, case)} {CARRIED_BY[way.network]}" for way in ways)
+            return Meaning(words, rooms=tuple(way.where.id for way in ways))
         case Adopting(text, confidentiality):
             return Meaning(Agreement(0, text, confidentiality).words)
         case Consenting(number) | Passing(number):

@@ -33,6 +33,7 @@ from policies.plan import plan
 from policies.questions.answering import lapse
 from policies.questions.ask import Accepting, Carrying
 from policies.questions.asking import Answer, meaning
+from policies.questions.poll import ballot
 from policies.releases.release import Release, Standing
 from policies.releases.releasing import _need_not_agree
 from policies.words.phrase import verbatim
@@ -103,6 +104,15 @@ def test_the_agreement_shows_by_which_networks_words_go_and_nobody_is_asked_twic
     assert [missing(case, person.id) for person in case.people] == [frozenset()] * 4
     assert case.asks == ()
     assert objection(open_to_all(case), named(case, "Alice").id, JOINT) is None
+
+
+def test_the_poll_of_that_question_names_rooms_as_people_know_them() -> None:
+    case = open_to_all(created(ALICE, DORA, agreement=False)[0])
+    case = does(case, "!party add Carl carl@example.net on Jones", "8MM8").case
+    [ask] = [a for a in case.asks if a.asked == named(case, "Dora").id]
+    poll = ballot(case, ask)
+    assert poll is not None
+    assert "“EVERYONE · 1042 by mail, PRIVATE with mediator · 1042 by mail”" in poll.question
 
 
 def test_in_a_case_that_is_all_in_matrix_nothing_is_said_of_networks() -> None:
