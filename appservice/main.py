@@ -124,7 +124,7 @@ def wire(config: Config) -> Service:
     token = config.homeserver.reports_token
     admin = Homeserver(config.homeserver.url, token.get_secret_value()) if token else None
     reports = ReportsIn(database, admin.reports) if admin else None
-    gate, condition = Gate(arrivals, sweeper.came), Condition(database)
+    gate, condition = Gate(arrivals), Condition(database)
     reach = Reach(
         database,
         matrix,

@@ -17,7 +17,7 @@ from appservice.backups.claim import claim
 from appservice.backups.settling import Settling
 from appservice.documents.house import DocumentHouse
 from appservice.e2ee.encryption import Encryption
-from appservice.e2ee.sweeping import HASTY, Sweeper
+from appservice.e2ee.sweeping import Sweeper
 from appservice.ending import asked_to_end
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
@@ -60,9 +60,8 @@ class Gate:
     """Keeps transactions waiting until this database is known to be the one that counts: what another one stored would
     be lost. Whoever asks how the service is, is answered meanwhile."""
 
-    def __init__(self, store: Store, on_events: Callable[[int], None] = lambda _: None) -> None:
-        """`on_events` is told how many events each brought, once they are stored."""
-        self._store, self._on_events, self._opened = store, on_events, asyncio.Event()
+    def __init__(self, store: Store) -> None:
+        self._store, self._opened = store, asyncio.Event()
 
     def open(self) -> None:
         """Let them in."""
@@ -72,7 +71,6 @@ class Gate:
         """Store a transaction. Raises DatabaseUnavailable if that has to wait for too long."""
         await self.passed()
         await self._store.accept(transaction)
-        self._on_events(len(transaction.events))
 
     async def passed(self) -> None:
         """Wait until it is open. Raises DatabaseUnavailable if that takes too long."""
@@ -175,9 +173,7 @@ class Service:
                 group.create_task(every(timedelta(seconds=20), self._refresh, parts.encryption.devices_wanted))
                 group.create_task(every(timedelta(seconds=5), parts.encryption.flush_all, parts.unsent))
                 group.create_task(every(parts.housekeeping.every, parts.housekeeping.round, parts.database.duty.taken))
-                often = parts.housekeeping.events_every
-                group.create_task(every(often, parts.housekeeping.look_for_events, parts.sweeper.due))
-                group.create_task(every(often, parts.housekeeping.look_for_reports))
+                group.create_task(every(parts.housekeeping.events_every, parts.housekeeping.look_for_events))
                 group.create_task(every(parts.reach.every, parts.reach.look))
                 group.create_task(parts.rounds.go())
                 parts.condition.now()
@@ -210,7 +206,7 @@ class Service:
         if epoch.stage is Stage.SETTLED:
             await self._catch_up()
             return epoch
-        await self._insist(lambda: parts.sweeper.sweep_user(self._config.bot_user, HASTY))
+        await self._insist(lambda: parts.sweeper.sweep_user(self._config.bot_user))
         epoch = await parts.settling.caught_up()
         parts.aftermath.begin(epoch)
         await parts.settling.tell_desks(epoch, parts.codec, parts.house)
@@ -236,7 +232,7 @@ class Service:
         """What was lost on its way to us while we were away."""
         try:
             async with asyncio.timeout(CATCHING_UP_MOST):
-                await self.parts.sweeper.sweep_user(self._config.bot_user, HASTY)
+                await self.parts.sweeper.sweep_user(self._config.bot_user)
         except (MatrixError, TimeoutError) as error:
             logger.warning("not swept yet: %s", error)
 

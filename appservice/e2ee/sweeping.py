@@ -9,11 +9,6 @@ before it says that we are). The bot is in every room of ours, so its sweep asks
 last one. Where that was stands in the bot's account data:
 it is the homeserver's token, and of no use with another. A sweep also empties the homeserver's own list of messages
 for the device, which delivery by transaction never does.
-
-Nearly always nothing was lost, and what is found is what people have just said. A homeserver that is one process
-serves others the later while it looks that up and writes it down. So few are asked for at a time: it is swept early
-where much has come (`Sweeper.due`), and what is older goes page by page with rests. Only at a start, which nothing is
-let in before, many are asked for at once.
 """
 
 from __future__ import annotations
@@ -31,7 +26,6 @@ from appservice.matrix.ids import DeviceId
 from appservice.ports import ServiceDatabase
 from appservice.setup.probe import Store
 from policies.case import Phase
-from policies.frozen import frozen
 from rooms.ids import RoomId, UserId
 from rooms.ports import Work
 
@@ -50,28 +44,6 @@ REST_AT_MOST = 3.0
 """Seconds: what else is to be done every few minutes waits until all are swept."""
 
 
-@frozen
-class Pace:
-    """How much of what happened in rooms is asked for at once."""
-
-    of_each_room: int
-    """Events that come with the messages to our device, of each room; the homeserver looks for them in one go."""
-    at_once: int
-    """Events of one room, where there are more."""
-    rests: bool
-    """Whether the homeserver is left alone for a while after each."""
-
-
-GENTLE = Pace(of_each_room=50, at_once=20, rests=True)
-HASTY = Pace(of_each_room=100, at_once=200, rests=False)
-
-MUCH = 100
-"""Events that came by transactions, after which the next sweep is due. To find so many costs a homeserver some 50 ms;
-page by page each costs it twice as much or more."""
-CATCHES_UP = 50
-"""Events of one transaction of a homeserver that catches up with what waited: it has enough to do."""
-
-
 class Sweeper:
     """Sweeps every device of ours."""
 
@@ -79,17 +51,6 @@ class Sweeper:
         """`store` takes what is found, as it takes transactions: what came already is stored once."""
         self._database, self._matrix, self._store, self._bot = database, matrix, store, bot
         self._since: dict[UserId, str] = {}
-        self._came = 0
-        self.due = asyncio.Event()
-        """Set by this one when so much has come that a sweep of the bot's device should not wait for its time."""
-
-    def came(self, events: int) -> None:
-        """So many events came in a transaction: the next sweep finds them, too."""
-        if events < CATCHES_UP:
-            self._came += events
-        if self._came >= MUCH:
-            self._came = 0
-            self.due.set()
 
     async def sweep_all(self) -> None:
         """Sweep each device once, but for those of cases that are over; gently, for the homeserver serves others."""
@@ -99,13 +60,13 @@ class Sweeper:
             for user, device in await self._in_use(identities[first : first + ASKED_AT_ONCE]):
                 began = monotonic()
                 await self._sweep_or_pass_over(user, device)
-                await _rest_from(began)
+                await asyncio.sleep(min(max(REST, RESTS_FOR * (monotonic() - began)), REST_AT_MOST))
             await asyncio.sleep(REST)
 
     async def _sweep_or_pass_over(self, user: UserId, device: DeviceId) -> None:
         """One device that the homeserver refuses keeps no other from being swept."""
         try:
-            await self._sweep(user, device, GENTLE)
+            await self._sweep(user, device)
         except MatrixError as error:
             if error.transient:
                 raise
@@ -116,28 +77,26 @@ class Sweeper:
             return [(user, device) for user, device in identities if not await _is_over(work, user)]
 
     async def sweep_bot(self) -> None:
-        """Sweep the bot's device, and with it what happened in rooms; and rest."""
-        began = monotonic()
+        """Sweep the bot's device, and with it what happened in rooms."""
         await self.sweep_user(self._bot)
-        await _rest_from(began)
 
-    async def sweep_user(self, user: UserId, pace: Pace = GENTLE) -> None:
+    async def sweep_user(self, user: UserId) -> None:
         """Sweep one of our users' device."""
         async with self._database.begin() as work:
             identity = await work.crypto.identity(user)
         if identity is not None and identity.ready:
-            await self._sweep(user, identity.device_id, pace)
+            await self._sweep(user, identity.device_id)
 
-    async def _sweep(self, user: UserId, device: DeviceId, pace: Pace) -> None:
+    async def _sweep(self, user: UserId, device: DeviceId) -> None:
         """Store what waits; only then, with the next request, is the homeserver told that it may forget it."""
         since = await self._swept(user)
         while True:
-            events = pace.of_each_room if user == self._bot and since is not None else 0
-            answer = await self._matrix.accounts.sync(user, device, since, events=events)
+            timelines = user == self._bot and since is not None
+            answer = await self._matrix.accounts.sync(user, device, since, timelines=timelines)
             waited = _as_transaction(user, device, answer)
             await self._store.accept(transactions.parse("sweep", waited))
             if since is not None:
-                await self._store_what_happened(answer, since, pace)
+                await self._store_what_happened(answer, since)
             since = self._since[user] = answer["next_batch"]
             if user == self._bot:
                 await self._matrix.accounts.set_account_data(user, SWEPT, {"next_batch": since})
@@ -151,35 +110,17 @@ class Sweeper:
             return token if isinstance(token, str) else None
         return self._since.get(user)
 
-    async def _store_what_happened(self, answer: Mapping[str, Any], since: str, pace: Pace) -> None:
+    async def _store_what_happened(self, answer: Mapping[str, Any], since: str) -> None:
         """The events of all rooms since that token, after the keys that came for them: each room's at once, in its
         order, so that nothing comes in between, and no more than one room's are in memory."""
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
-            events = await self._what_happened(RoomId(room), joined.get("timeline", {}), since, pace)
+            timeline = joined.get("timeline", {})
+            events = timeline.get("events", [])
+            if timeline.get("limited"):
+                older = await self._matrix.rooms.between(RoomId(room), timeline["prev_batch"], since, as_user=self._bot)
+                events = [*older, *events]
             if found := [{**event, "room_id": room} for event in _since_joined(events, self._bot)]:
                 await self._store.accept(transactions.parse("sweep", {"events": found}))
-
-    async def _what_happened(
-        self, room: RoomId, timeline: Mapping[str, Any], since: str, pace: Pace
-    ) -> list[dict[str, Any]]:
-        """The events of a room since that token, of which this is the end, oldest first."""
-        newest_first = list(reversed(timeline.get("events", [])))
-        if timeline.get("limited"):
-            began = monotonic()
-            older = self._matrix.rooms.between(
-                room, timeline["prev_batch"], since, as_user=self._bot, at_once=pace.at_once
-            )
-            async for some in older:
-                newest_first += some
-                if pace.rests:
-                    await _rest_from(began)
-                began = monotonic()
-        return newest_first[::-1]
-
-
-async def _rest_from(began: float) -> None:
-    """Leave the homeserver alone, the longer the longer it took with what was asked for at that moment."""
-    await asyncio.sleep(min(max(REST, RESTS_FOR * (monotonic() - began)), REST_AT_MOST))
 
 
 async def _is_over(work: Work, user: UserId) -> bool:

@@ -1,6 +1,6 @@
 """Rooms at the homeserver: made, entered, left, written to, and looked at."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -131,20 +131,16 @@ class Rooms:
         request = Api.room_redact("", room, event, txn_id)
         return EventId((await self._http.built(request, as_user=as_user))["event_id"])
 
-    async def between(
-        self, room: RoomId, newer: str, older: str, *, as_user: UserId, at_once: int
-    ) -> AsyncIterator[list[JsonObject]]:
-        """What happened in a room between two sync tokens, newest first, as far as the user may see it: `at_once` so
-        many events at most, each with a request that is made when they are asked for."""
+    async def between(self, room: RoomId, newer: str, older: str, *, as_user: UserId) -> tuple[JsonObject, ...]:
+        """What happened in a room between two sync tokens, oldest first, as far as the user may see it."""
+        found: list[JsonObject] = []
         path, token = path_of(V3, "rooms", room, "messages"), newer
         while True:
-            query = {"dir": "b", "from": token, "to": older, "limit": str(at_once)}
+            query = {"dir": "b", "from": token, "to": older, "limit": "200"}
             page = await self._http.call("GET", path, as_user=as_user, query=query)
-            chunk = page.get("chunk", [])
-            if chunk:
-                yield chunk
-            if not chunk or page.get("end", token) == token:
-                return
+            found += page.get("chunk", [])
+            if not page.get("chunk") or page.get("end", token) == token:
+                return tuple(reversed(found))
             token = page["end"]
 
     async def since(self, room: RoomId, at_ms: int, *, as_user: UserId) -> tuple[JsonObject, ...]:

@@ -1,6 +1,6 @@
 """What is done now and then, by one process at a time: sweeps, lists looked at again, what nobody needs any more.
 
-    every half minute    the bot's device is swept, and with it what happened in rooms; sooner where much has come
+    every half minute    the bot's device is swept, and with it what happened in rooms
                          what people reported in their clients is fetched, where we may
     every five minutes   every device in use is swept
                          device lists are marked that nobody asked for again in a day: a homeserver forgets to tell
@@ -108,12 +108,12 @@ class Housekeeping:
         DatabaseUnavailable."""
         if self._duty.is_ours:
             await self._sweeper.sweep_bot()
+            await self._fetch_reports()
 
-    async def look_for_reports(self) -> None:
-        """Fetch what people reported in their clients, if this process is on duty. Raises DatabaseUnavailable. A token
-        that does not count any more is only logged."""
+    async def _fetch_reports(self) -> None:
+        """A token that does not count any more keeps nothing else from being done."""
         try:
-            if self._duty.is_ours and self._reports:
+            if self._reports:
                 await self._reports.fetch()
         except MatrixError as error:
             logger.warning("reports that people made in their clients can't be fetched: %s", error)

@@ -150,7 +150,7 @@ class Duty:
 
 async def test_a_token_that_does_not_count_keeps_nothing_else_from_being_done(caplog: pytest.LogCaptureFixture) -> None:
     site = Site(CASE)
-    await Housekeeping(site.database, Duty(), Sweeps(), reports=Refusing()).look_for_reports()  # type: ignore[arg-type]
+    await Housekeeping(site.database, Duty(), Sweeps(), reports=Refusing()).look_for_events()  # type: ignore[arg-type]
     assert "can't be fetched" in caplog.text
 
 

@@ -56,15 +56,15 @@ class FakeAccounts:
         self._data[user, kind] = dict(content)
         await self._synapse.hazard("set_account_data")
 
-    async def sync(self, user: UserId, device: DeviceId, since: str | None = None, *, events: int = 0) -> Json:
+    async def sync(self, user: UserId, device: DeviceId, since: str | None = None, *, timelines: bool = False) -> Json:
         await self._synapse.hazard("sync")
-        known, messages = (int(number) for number in (since or "0.0").split("."))
+        events, messages = (int(number) for number in (since or "0.0").split("."))
         me = (CryptoUserId(user), device)
         waiting = self._synapse.keys.inbox[me]
         del waiting[: max(messages - self._forgotten[me], 0)]
         self._forgotten[me] = max(messages, self._forgotten[me])
         happened: dict[str, list[Json]] = {}
-        for event in self._synapse.history[known:] if events else ():
+        for event in self._synapse.history[events:] if timelines else ():
             if user in self._synapse.room(event.room).joined:
                 happened.setdefault(event.room, []).append(event.raw)
         answer = {

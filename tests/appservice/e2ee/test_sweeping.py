@@ -1,6 +1,5 @@
 """Sweeps: what the homeserver lost is found, in its order, and nothing that was not said to us."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -9,7 +8,7 @@ import pytest
 from appservice.crypto.ids import Curve25519Key, DeviceId, Ed25519Key
 from appservice.crypto.rows import StoredIdentity
 from appservice.e2ee import sweeping
-from appservice.e2ee.sweeping import CATCHES_UP, GENTLE, HASTY, MUCH, REST_AT_MOST, RESTS_FOR, SWEPT, Sweeper
+from appservice.e2ee.sweeping import REST_AT_MOST, RESTS_FOR, SWEPT, Sweeper
 from appservice.matrix.errors import MatrixError
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.transaction import Transaction
@@ -31,10 +30,6 @@ class Synapse:
     """To the syncs to come; empty ones after that."""
     older: tuple[Json, ...] = ()
     """What lies in a gap of a timeline."""
-    pages: list[int] = field(default_factory=list)
-    """How many events of a gap were asked for at once."""
-    limits: list[int] = field(default_factory=list)
-    """How many events of each room each sync asked for."""
     data: dict[str, Json] = field(default_factory=dict)
     asked: list[tuple[UserId, str | None, bool]] = field(default_factory=list)
     gaps: list[tuple[str, str, str]] = field(default_factory=list)
@@ -49,22 +44,16 @@ class Synapse:
     def rooms(self) -> "Synapse":
         return self
 
-    async def sync(self, user: UserId, device: DeviceId, since: str | None, *, events: int) -> Json:
+    async def sync(self, user: UserId, device: DeviceId, since: str | None, *, timelines: bool) -> Json:
         if user == GHOST and self.refused:
             raise self.refused
-        self.asked.append((user, since, events > 0))
-        self.limits.append(events)
+        self.asked.append((user, since, timelines))
         answer = self.answers.pop(0) if self.answers else {}
         return {"next_batch": f"t{len(self.asked)}", **answer}
 
-    async def between(
-        self, room: RoomId, newer: str, older: str, *, as_user: UserId, at_once: int
-    ) -> AsyncIterator[list[Json]]:
+    async def between(self, room: RoomId, newer: str, older: str, *, as_user: UserId) -> tuple[Json, ...]:
         self.gaps.append((room, newer, older))
-        newest_first = self.older[::-1]
-        for first in range(0, len(newest_first), at_once):
-            self.pages.append(at_once)
-            yield list(newest_first[first : first + at_once])
+        return self.older
 
     async def account_data(self, user: UserId, kind: str) -> Json | None:
         return self.data.get(kind)
@@ -105,15 +94,8 @@ def store() -> Store:
 
 
 @pytest.fixture(autouse=True)
-def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Those that were made, in seconds: they take none here."""
-    made: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        made.append(seconds)
-
-    monkeypatch.setattr("appservice.e2ee.sweeping.asyncio.sleep", sleep)
-    return made
+def _no_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "REST", 0)
 
 
 @pytest.fixture
@@ -173,48 +155,6 @@ async def test_a_gap_in_a_timeline_is_filled_first(sweeper: Sweeper, synapse: Sy
     await sweeper.sweep_user(BOT)
     assert store.events == ["$e1", "$e2", "$e3"]
     assert synapse.gaps == [("!room", "p", "t0")]
-
-
-async def test_a_long_gap_is_read_page_by_page_with_rests_and_kept_in_order(
-    sweeper: Sweeper, synapse: Synapse, store: Store, rests: list[float]
-) -> None:
-    lost = tuple(said(number) for number in range(2 * GENTLE.at_once + 1))
-    synapse.answers, synapse.older = [room(said(99), limited=True)], lost
-    await sweeper.sweep_user(BOT)
-    assert store.events == [*(event["event_id"] for event in lost), "$e99"]
-    assert [events for events, _ in store.transactions if events] == [store.events]
-    assert synapse.pages == [GENTLE.at_once] * 3
-    assert len(rests) == 3
-
-
-async def test_at_a_start_much_is_asked_for_at_once_and_nobody_rests(
-    sweeper: Sweeper, synapse: Synapse, store: Store, rests: list[float]
-) -> None:
-    lost = tuple(said(number) for number in range(HASTY.at_once + 1))
-    synapse.answers, synapse.older = [room(said(999), limited=True)], lost
-    await sweeper.sweep_user(BOT, HASTY)
-    assert len(store.events) == len(lost) + 1
-    assert (synapse.limits, synapse.pages) == ([HASTY.of_each_room], [HASTY.at_once] * 2)
-    assert rests == []
-
-
-async def test_where_much_has_come_a_sweep_is_due_before_its_time(sweeper: Sweeper) -> None:
-    """So that the answer to none is so long that others would wait for theirs."""
-    for _ in range(2):
-        for _ in range(MUCH - 1):
-            sweeper.came(1)
-        sweeper.came(CATCHES_UP)
-        sweeper.came(0)
-        assert not sweeper.due.is_set()
-        sweeper.came(1)
-        assert sweeper.due.is_set()
-        sweeper.due.clear()
-
-
-async def test_after_the_bots_sweep_the_homeserver_is_left_alone(sweeper: Sweeper, rests: list[float]) -> None:
-    """However much comes meanwhile."""
-    await sweeper.sweep_bot()
-    assert len(rests) == 1
 
 
 async def test_keys_are_stored_first_and_then_each_room_at_once(
@@ -296,14 +236,20 @@ async def test_a_homeserver_that_is_away_is_not_asked_on(sweeper: Sweeper, synap
 
 async def test_every_identity_is_swept_and_only_the_bot_asks_for_rooms(sweeper: Sweeper, synapse: Synapse) -> None:
     await sweeper.sweep_all()
-    assert {(user, rooms) for user, _, rooms in synapse.asked} == {(BOT, True), (GHOST, False)}
+    assert {(user, timelines) for user, _, timelines in synapse.asked} == {(BOT, True), (GHOST, False)}
 
 
 @pytest.mark.parametrize(("took", "rest"), [(0.5, RESTS_FOR * 0.5), (60.0, REST_AT_MOST)])
 async def test_a_homeserver_that_takes_its_time_is_swept_the_more_seldom_within_limits(
-    sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, rests: list[float], took: float, rest: float
+    sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, took: float, rest: float
 ) -> None:
     monkeypatch.setattr(sweeping, "REST", 0.01)
+    rests: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("appservice.e2ee.sweeping.asyncio.sleep", sleep)
     takes = iter((0.0, took, 100.0, 100.001))
     monkeypatch.setattr("appservice.e2ee.sweeping.monotonic", lambda: next(takes))
     await sweeper.sweep_all()

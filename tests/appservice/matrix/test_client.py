@@ -1,7 +1,6 @@
 """Calls to the homeserver: one request each, under the right name, each failure typed and safe to log."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,32 +235,3 @@ async def test_account_data_that_is_not_there_is_none(there: FakeHomeserver, mat
     assert await matrix.accounts.account_data(GHOST, "org.mediatrix.epoch") is None
     there.says(403, {"errcode": "M_FORBIDDEN"})
     await failure(matrix.accounts.account_data(GHOST, "org.mediatrix.epoch"))
-
-
-async def test_what_happened_in_a_room_is_asked_for_page_by_page_and_no_sooner_than_it_is_wanted(
-    there: FakeHomeserver, matrix: Homeserver
-) -> None:
-    pages = [{"chunk": [{"n": 3}, {"n": 2}], "end": "t2"}, {"chunk": [{"n": 1}], "end": "t1"}, {"chunk": []}]
-
-    async def next_page() -> web.StreamResponse:
-        return web.json_response(pages[len(there.requests) - 1])
-
-    there.answer = next_page
-    found = []
-    async for page in matrix.rooms.between(RoomId("!r"), "s9", "s1", as_user=GHOST, at_once=2):
-        found.append(page)
-        assert len(there.requests) == len(found)
-    assert found == [[{"n": 3}, {"n": 2}], [{"n": 1}]]
-    assert [request.query["from"] for request in there.requests] == ["s9", "t2", "t1"]
-    assert {(request.query["to"], request.query["limit"]) for request in there.requests} == {("s1", "2")}
-
-
-@pytest.mark.parametrize(("events", "rooms"), [(0, {"rooms": []}), (7, {"timeline": {"limit": 7}})])
-async def test_of_rooms_a_sync_shows_so_many_events_of_each_and_nothing_else(
-    there: FakeHomeserver, matrix: Homeserver, events: int, rooms: dict[str, object]
-) -> None:
-    await matrix.accounts.sync(GHOST, DEVICE, "s1", events=events)
-    asked = json.loads(there.requests[0].query["filter"])
-    assert rooms.items() <= asked["room"].items()
-    assert all(asked["room"][kind] == {"not_types": ["*"]} for kind in ("state", "ephemeral", "account_data") if events)
-    assert asked["presence"] == asked["account_data"] == {"not_types": ["*"]}
