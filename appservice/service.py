@@ -206,7 +206,7 @@ class Service:
         if epoch.stage is Stage.SETTLED:
             await self._catch_up()
             return epoch
-        await self._insist(lambda: parts.sweeper.sweep_user(self._config.bot_user))
+        await self._insist(lambda: parts.sweeper.sweep_user(self._config.bot_user, hurries=True))
         epoch = await parts.settling.caught_up()
         parts.aftermath.begin(epoch)
         await parts.settling.tell_desks(epoch, parts.codec, parts.house)
@@ -232,7 +232,7 @@ class Service:
         """What was lost on its way to us while we were away."""
         try:
             async with asyncio.timeout(CATCHING_UP_MOST):
-                await self.parts.sweeper.sweep_user(self._config.bot_user)
+                await self.parts.sweeper.sweep_user(self._config.bot_user, hurries=True)
         except (MatrixError, TimeoutError) as error:
             logger.warning("not swept yet: %s", error)
 

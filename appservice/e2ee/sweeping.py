@@ -9,6 +9,9 @@ before it says that we are). The bot is in every room of ours, so its sweep asks
 last one. Where that was stands in the bot's account data:
 it is the homeserver's token, and of no use with another. A sweep also empties the homeserver's own list of messages
 for the device, which delivery by transaction never does.
+
+Nearly always nothing was lost, and what is found is what people have just said. The homeserver serves others the later
+while it looks that up, so it is asked for page by page, with rests (ADR 59).
 """
 
 from __future__ import annotations
@@ -60,13 +63,13 @@ class Sweeper:
             for user, device in await self._in_use(identities[first : first + ASKED_AT_ONCE]):
                 began = monotonic()
                 await self._sweep_or_pass_over(user, device)
-                await asyncio.sleep(min(max(REST, RESTS_FOR * (monotonic() - began)), REST_AT_MOST))
+                await _rest(monotonic() - began)
             await asyncio.sleep(REST)
 
     async def _sweep_or_pass_over(self, user: UserId, device: DeviceId) -> None:
         """One device that the homeserver refuses keeps no other from being swept."""
         try:
-            await self._sweep(user, device)
+            await self._sweep(user, device, hurries=False)
         except MatrixError as error:
             if error.transient:
                 raise
@@ -80,14 +83,14 @@ class Sweeper:
         """Sweep the bot's device, and with it what happened in rooms."""
         await self.sweep_user(self._bot)
 
-    async def sweep_user(self, user: UserId) -> None:
-        """Sweep one of our users' device."""
+    async def sweep_user(self, user: UserId, *, hurries: bool = False) -> None:
+        """Sweep one of our users' device; who `hurries` leaves the homeserver no rest for others."""
         async with self._database.begin() as work:
             identity = await work.crypto.identity(user)
         if identity is not None and identity.ready:
-            await self._sweep(user, identity.device_id)
+            await self._sweep(user, identity.device_id, hurries=hurries)
 
-    async def _sweep(self, user: UserId, device: DeviceId) -> None:
+    async def _sweep(self, user: UserId, device: DeviceId, *, hurries: bool) -> None:
         """Store what waits; only then, with the next request, is the homeserver told that it may forget it."""
         since = await self._swept(user)
         while True:
@@ -96,7 +99,7 @@ class Sweeper:
             waited = _as_transaction(user, device, answer)
             await self._store.accept(transactions.parse("sweep", waited))
             if since is not None:
-                await self._store_what_happened(answer, since)
+                await self._store_what_happened(answer, since, hurries=hurries)
             since = self._since[user] = answer["next_batch"]
             if user == self._bot:
                 await self._matrix.accounts.set_account_data(user, SWEPT, {"next_batch": since})
@@ -110,17 +113,32 @@ class Sweeper:
             return token if isinstance(token, str) else None
         return self._since.get(user)
 
-    async def _store_what_happened(self, answer: Mapping[str, Any], since: str) -> None:
+    async def _store_what_happened(self, answer: Mapping[str, Any], since: str, *, hurries: bool) -> None:
         """The events of all rooms since that token, after the keys that came for them: each room's at once, in its
         order, so that nothing comes in between, and no more than one room's are in memory."""
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
             timeline = joined.get("timeline", {})
             events = timeline.get("events", [])
             if timeline.get("limited"):
-                older = await self._matrix.rooms.between(RoomId(room), timeline["prev_batch"], since, as_user=self._bot)
-                events = [*older, *events]
+                events = [*await self._older(RoomId(room), timeline["prev_batch"], since, hurries=hurries), *events]
             if found := [{**event, "room_id": room} for event in _since_joined(events, self._bot)]:
                 await self._store.accept(transactions.parse("sweep", {"events": found}))
+
+    async def _older(self, room: RoomId, newer: str, older: str, *, hurries: bool) -> list[dict[str, Any]]:
+        """What happened in a room between two tokens, oldest first."""
+        newest_first: list[dict[str, Any]] = []
+        began = monotonic()
+        async for page in self._matrix.rooms.between(room, newer, older, as_user=self._bot):
+            newest_first += page
+            if not hurries:
+                await _rest(monotonic() - began)
+            began = monotonic()
+        return newest_first[::-1]
+
+
+async def _rest(took: float) -> None:
+    """Leave the homeserver to others, the longer the longer it took with what was asked, in seconds."""
+    await asyncio.sleep(min(max(REST, RESTS_FOR * took), REST_AT_MOST))
 
 
 async def _is_over(work: Work, user: UserId) -> bool:

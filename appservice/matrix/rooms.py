@@ -1,6 +1,6 @@
 """Rooms at the homeserver: made, entered, left, written to, and looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from appservice.matrix.path import path_of
 from appservice.matrix.state import RoomState, parse_state
 
 ROOM_VERSION: Final = "12"
+PAGE: Final = 50
+"""Events of a room that are asked for at once: some 25 ms of the homeserver, of which 10 are for any page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +133,18 @@ class Rooms:
         request = Api.room_redact("", room, event, txn_id)
         return EventId((await self._http.built(request, as_user=as_user))["event_id"])
 
-    async def between(self, room: RoomId, newer: str, older: str, *, as_user: UserId) -> tuple[JsonObject, ...]:
-        """What happened in a room between two sync tokens, oldest first, as far as the user may see it."""
-        found: list[JsonObject] = []
+    async def between(
+        self, room: RoomId, newer: str, older: str, *, as_user: UserId
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        """What happened in a room between two sync tokens, newest first, as far as the user may see it; page by page,
+        each asked for no sooner than it is wanted."""
         path, token = path_of(V3, "rooms", room, "messages"), newer
         while True:
-            query = {"dir": "b", "from": token, "to": older, "limit": "200"}
+            query = {"dir": "b", "from": token, "to": older, "limit": str(PAGE)}
             page = await self._http.call("GET", path, as_user=as_user, query=query)
-            found += page.get("chunk", [])
+            yield page.get("chunk", [])
             if not page.get("chunk") or page.get("end", token) == token:
-                return tuple(reversed(found))
+                return
             token = page["end"]
 
     async def since(self, room: RoomId, at_ms: int, *, as_user: UserId) -> tuple[JsonObject, ...]:

@@ -108,7 +108,7 @@ def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:
 
 
 def nothing_is_swept(patch: Patch) -> None:
-    async def wrong(self: Sweeper, user: Any, device: Any) -> None:
+    async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
 
     patch.setattr(Sweeper, "_sweep", wrong)

@@ -1,5 +1,6 @@
 """Sweeps: what the homeserver lost is found, in its order, and nothing that was not said to us."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -28,8 +29,8 @@ class Synapse:
 
     answers: list[Json] = field(default_factory=list)
     """To the syncs to come; empty ones after that."""
-    older: tuple[Json, ...] = ()
-    """What lies in a gap of a timeline."""
+    older: Sequence[Sequence[Json]] = ()
+    """What lies in a gap of a timeline, newest first, page by page."""
     data: dict[str, Json] = field(default_factory=dict)
     asked: list[tuple[UserId, str | None, bool]] = field(default_factory=list)
     gaps: list[tuple[str, str, str]] = field(default_factory=list)
@@ -51,9 +52,10 @@ class Synapse:
         answer = self.answers.pop(0) if self.answers else {}
         return {"next_batch": f"t{len(self.asked)}", **answer}
 
-    async def between(self, room: RoomId, newer: str, older: str, *, as_user: UserId) -> tuple[Json, ...]:
+    async def between(self, room: RoomId, newer: str, older: str, *, as_user: UserId) -> AsyncIterator[Sequence[Json]]:
         self.gaps.append((room, newer, older))
-        return self.older
+        for page in self.older:
+            yield page
 
     async def account_data(self, user: UserId, kind: str) -> Json | None:
         return self.data.get(kind)
@@ -96,6 +98,18 @@ def store() -> Store:
 @pytest.fixture(autouse=True)
 def _no_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "REST", 0)
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the homeserver was left to others, each time."""
+    found: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        found.append(seconds)
+
+    monkeypatch.setattr("appservice.e2ee.sweeping.asyncio.sleep", sleep)
+    return found
 
 
 @pytest.fixture
@@ -151,10 +165,19 @@ async def test_events_that_never_came_are_stored_in_their_order(
 
 
 async def test_a_gap_in_a_timeline_is_filled_first(sweeper: Sweeper, synapse: Synapse, store: Store) -> None:
-    synapse.answers, synapse.older = [room(said(3), limited=True)], (said(1), said(2))
+    synapse.answers, synapse.older = [room(said(4), limited=True)], [[said(3), said(2)], [said(1)]]
     await sweeper.sweep_user(BOT)
-    assert store.events == ["$e1", "$e2", "$e3"]
+    assert store.transactions[1] == (["$e1", "$e2", "$e3", "$e4"], [])
     assert synapse.gaps == [("!room", "p", "t0")]
+
+
+@pytest.mark.parametrize(("hurries", "times"), [(False, 2), (True, 0)])
+async def test_after_each_page_of_a_gap_the_homeserver_is_left_to_others_unless_a_start_waits(
+    sweeper: Sweeper, synapse: Synapse, rests: list[float], hurries: bool, times: int
+) -> None:
+    synapse.answers, synapse.older = [room(said(4), limited=True)], [[said(3), said(2)], [said(1)]]
+    await sweeper.sweep_user(BOT, hurries=hurries)
+    assert len(rests) == times
 
 
 async def test_keys_are_stored_first_and_then_each_room_at_once(
@@ -241,15 +264,9 @@ async def test_every_identity_is_swept_and_only_the_bot_asks_for_rooms(sweeper: 
 
 @pytest.mark.parametrize(("took", "rest"), [(0.5, RESTS_FOR * 0.5), (60.0, REST_AT_MOST)])
 async def test_a_homeserver_that_takes_its_time_is_swept_the_more_seldom_within_limits(
-    sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, took: float, rest: float
+    sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, rests: list[float], took: float, rest: float
 ) -> None:
     monkeypatch.setattr(sweeping, "REST", 0.01)
-    rests: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        rests.append(seconds)
-
-    monkeypatch.setattr("appservice.e2ee.sweeping.asyncio.sleep", sleep)
     takes = iter((0.0, took, 100.0, 100.001))
     monkeypatch.setattr("appservice.e2ee.sweeping.monotonic", lambda: next(takes))
     await sweeper.sweep_all()

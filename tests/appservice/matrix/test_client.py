@@ -235,3 +235,21 @@ async def test_account_data_that_is_not_there_is_none(there: FakeHomeserver, mat
     assert await matrix.accounts.account_data(GHOST, "org.mediatrix.epoch") is None
     there.says(403, {"errcode": "M_FORBIDDEN"})
     await failure(matrix.accounts.account_data(GHOST, "org.mediatrix.epoch"))
+
+
+async def test_what_happened_in_a_room_is_asked_for_page_by_page_and_no_sooner_than_it_is_wanted(
+    there: FakeHomeserver, matrix: Homeserver
+) -> None:
+    pages = [{"chunk": [{"n": 3}, {"n": 2}], "end": "t2"}, {"chunk": [{"n": 1}], "end": "t1"}, {"chunk": []}]
+
+    async def next_page() -> web.StreamResponse:
+        return web.json_response(pages[len(there.requests) - 1])
+
+    there.answer = next_page
+    found = []
+    async for page in matrix.rooms.between(RoomId("!r"), "s9", "s1", as_user=GHOST):
+        found.append(page)
+        assert len(there.requests) == len(found)
+    assert found == [[{"n": 3}, {"n": 2}], [{"n": 1}], []]
+    assert [request.query["from"] for request in there.requests] == ["s9", "t2", "t1"]
+    assert {request.query["to"] for request in there.requests} == {"s1"}
