@@ -20,8 +20,13 @@ from policies.words.phrase import Phrase, phrase, stored
 _CLASS: Final = "class"
 _SAY, _WITH = "say", "with"
 _PLAIN: Final = frozenset({str, int, bool})
+# ASCII: a text from the network may hold half of a surrogate pair, which UTF-8 can't.
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 
 T = TypeVar("T")
+
+Pieces = dict[str, tuple[object, str]]
+"""What was written of a value, by the names of its fields: what each held, and its JSON."""
 
 
 class DocumentError(ValueError):
@@ -44,12 +49,23 @@ class Document(Generic[T]):
 
         `of` can't be `type[T]`, for a union is none: write `codec: Document[Effect] = Document(Effect)`.
         """
-        self._codec = _codec(of)
+        self._of, self._codec = of, _codec(of)
 
     def dump(self, value: T) -> bytes:
         """The value as JSON."""
-        # ASCII: a text from the network may hold half of a surrogate pair, which UTF-8 can't.
-        return json.dumps(self._codec.write(value), separators=(",", ":")).encode()
+        return _JSON.encode(self._codec.write(value)).encode()
+
+    def dump_again(self, value: T, last: Pieces) -> bytes:
+        """The same, if T is one dataclass, of a large value of which little changes: a field is written anew only where
+        it holds another object than in `last`, which is kept up to date. An object never changes, so its text does
+        not."""
+        texts = [f'"{_CLASS}":"{self._of.__name__}"']
+        for name, codec in _field_codecs(self._of).items():
+            one, known = getattr(value, name), last.get(name)
+            if known is None or known[0] is not one:
+                known = last[name] = one, f'"{name}":{_JSON.encode(codec.write(one))}'
+            texts.append(known[1])
+        return f"{{{','.join(texts)}}}".encode()
 
     def load(self, document: bytes) -> T:
         """The value; raises DocumentError."""
@@ -123,9 +139,14 @@ def _exactly(of: type) -> Callable[[Any], Any]:
     return read
 
 
-def _dataclass(of: type) -> _Codec:
+@cache
+def _field_codecs(of: type) -> Mapping[str, _Codec]:
     hints = get_type_hints(of)
-    codecs = {field.name: _codec(hints[field.name]) for field in fields(of)}
+    return {field.name: _codec(hints[field.name]) for field in fields(of)}
+
+
+def _dataclass(of: type) -> _Codec:
+    codecs = _field_codecs(of)
     required = {field.name for field in fields(of) if field.default is MISSING and field.default_factory is MISSING}
 
     # Most fields of most values are plain, or nothing: a case has a hundred of them, and is written with each post.

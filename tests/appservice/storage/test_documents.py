@@ -1,7 +1,7 @@
 """Documents: what is written is what is read, and nothing is ever taken for something else."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from appservice.storage.documents import Document, DocumentError
+from appservice.storage.documents import Document, DocumentError, Pieces
 from policies.case import Case
 from policies.effects import Effect
 from policies.message import AuthenticatedMail, Message, Proof, SignedDevice, Unproven
@@ -31,6 +31,22 @@ st.register_type_strategy(Phrase, st.text().map(verbatim))
 @given(st.from_type(Case))
 def test_a_case_comes_back(case: Case) -> None:
     assert CASES.load(CASES.dump(case)) == case
+
+
+@given(st.lists(st.from_type(Case), min_size=1, max_size=4))
+def test_what_is_written_again_is_written_as_if_anew(cases: list[Case]) -> None:
+    last: Pieces = {}
+    for case in (*cases, *cases):
+        assert CASES.dump_again(case, last) == CASES.dump(case)
+
+
+def test_only_what_changed_is_written_again() -> None:
+    """The liveness twin: the test above holds as well if nothing is ever remembered."""
+    case, last = both_sides(), Pieces()
+    CASES.dump_again(case, last)
+    before = dict(last)
+    CASES.dump_again(replace(case, made=case.made + 1), last)
+    assert {name for name in last if last[name] is not before[name]} == {"made"}
 
 
 @given(st.from_type(Message))
