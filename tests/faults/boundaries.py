@@ -190,6 +190,6 @@ async def _written(work: SqlWork) -> object:
 def _caller() -> str:
     """The function of the product that wants a unit of work."""
     frame = sys._getframe(2)
-    while frame.f_back and "/appservice/" not in frame.f_code.co_filename:
+    while frame.f_back and not any(package in frame.f_code.co_filename for package in ("/appservice/", "/rooms/")):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
