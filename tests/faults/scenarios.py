@@ -58,20 +58,16 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
     return fell
 
 
-_TO_DECIDE = (
-    "people unknown: a mail to Carl",
-    "people unknown: a WhatsApp message to Bea",
-    "people unknown: the database could not be reached while it was being sent",
-    "people unknown: a notice for Carl",
-    "people unknown: the release",
-    "people unknown: the document",
+_TO_DECIDE = re.compile(
+    "people unknown: ((a mail to|a WhatsApp message to|a notice for) (Carl|Bea)|the release|the document|"
+    "the database could not be reached while it was being sent)"
 )
-"""Mails that may have left, in the words of the desk."""
+"""What may have left by a network that can't be asked, in the words of the desk."""
 
 
 async def nothing_is_wrong(house: House) -> None:
     """Everything is done, but for mails that a person has to decide about; everybody can read everything."""
-    left = [item for item in await house.unfinished() if not item.startswith(_TO_DECIDE)]
+    left = [item for item in await house.unfinished() if not _TO_DECIDE.match(item)]
     unread = [
         text
         for user in PEOPLE
