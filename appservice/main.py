@@ -174,6 +174,7 @@ def wire(config: Config) -> Service:
             lambda work: work.outbox,
             outbox.one,
             outbox.after,
+            named=outbox.named,
             quick=outbox.quick,
             tasks=8,
             at_most=SENDING_MOST,

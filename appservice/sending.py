@@ -85,6 +85,10 @@ class OutboxWork:
         self._late.discard(item.id)
         return fate
 
+    async def named(self, item: Item) -> str:
+        """What an item is, in a mediator's words, without content."""
+        return await self._described(item, self._codec.load(item.body))
+
     async def _tried(self, item: Item) -> Fate:
         outgoing = self._codec.load(item.body)
         try:
@@ -191,7 +195,6 @@ class OutboxWork:
             await handler.tell_desk(case, text, rule=_rule(outgoing))
 
     async def _described(self, item: Item, outgoing: Outgoing) -> str:  # noqa: C901, PLR0912 (one arm a kind of effect)
-        """What an item is, in a mediator's words, without content."""
         async with self._database.begin() as work:
             case = await work.cases.load(item.case) if item.case else None
         if case is None:

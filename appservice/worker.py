@@ -120,19 +120,21 @@ class Worker:
         work: Callable[[Item], Awaitable[Fate]],
         after: Callable[[Item, Fate], Awaitable[None]],
         *,
+        named: Callable[[Item], Awaitable[str]] | None = None,
         quick: Callable[[ServiceWork, Sequence[Item]], Awaitable[Sequence[Fate]]] = nothing_quick,
         tasks: int = 4,
         at_most: timedelta = ITEM_MOST,
         is_repeatable: bool = False,
     ) -> None:
-        """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items.
+        """`queue` picks the queue of a unit of work; `quick` tells the fates of the first so many of a lane's items;
+        `named`: what an item is, for whoever has to decide about it.
 
         `after` is told what became of each item, once that is stored; of an end, before. `at_most`: for one item.
         `is_repeatable`: no item leaves this process, so that a claim, and what it did at once, need not outlast a power
         cut: it is done again.
         """
         self._name, self._database, self._queue = name, database, queue
-        self._quick, self._work, self._after = quick, work, after
+        self._quick, self._work, self._after, self._named = quick, work, after, named
         self._tasks, self._at_most = tasks, at_most
         self._begin = database.begin_repeatable if is_repeatable else database.begin
         self._surprises: Counter[ItemId] = Counter()
@@ -308,11 +310,21 @@ class Worker:
         away = isinstance(surprise, DatabaseUnavailable)
         why = "the database could not be reached" if away else f"an unexpected {type(surprise).__name__}"
         if await self._may_have_left(item):
-            return End(State.UNKNOWN, f"{why} while it was being sent")
+            return End(State.UNKNOWN, f"{await self._name_of(item)}{why} while it was being sent")
         if away or not self._is_hopeless(item):
             await self._again(item, why)
             return None
-        return End(State.DEAD, f"{why}; the log has it")
+        return End(State.DEAD, f"{await self._name_of(item)}{why}; the log has it")
+
+    async def _name_of(self, item: Item) -> str:
+        """What it is, before why it ended; nothing where that can't be read, which may be why."""
+        try:
+            return f"{await self._named(item)}: " if self._named else ""
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            logger.exception("an item of kind %s can't be named", item.kind)
+            return ""
 
     def _is_hopeless(self, item: Item) -> bool:
         """Whether this surprise was the last one that is borne with."""

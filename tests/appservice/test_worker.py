@@ -553,3 +553,29 @@ async def test_a_wakeup_is_not_missed_and_does_not_last() -> None:
     started = asyncio.get_running_loop().time()
     await wakeup.wait(timedelta(milliseconds=20))
     assert asyncio.get_running_loop().time() - started >= 0.015
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ("a mail to Carl", "a mail to Carl: an unexpected LookupError; the log has it"),
+        (LookupError("what failed"), "an unexpected LookupError; the log has it"),
+    ],
+)
+async def test_whoever_decides_about_a_surprise_is_told_what_it_happened_to(names: str | Exception, why: str) -> None:
+    bench = Bench()
+
+    async def work(_: Item) -> Fate:
+        raise LookupError("surprise")
+
+    async def named(item: Item) -> str:
+        assert item.id == "a1"
+        if isinstance(names, Exception):
+            raise names
+        return names
+
+    await bench.put("a1")
+    made = Worker("test", bench.database, lambda work: work.outbox, work, bench.after, named=named)
+    made._surprises[ItemId("a1")] = SURPRISES_MOST
+    await made._next_lane("me")
+    assert bench.database.committed.outbox.items[ItemId("a1")].note == why

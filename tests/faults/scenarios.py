@@ -59,8 +59,7 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
 
 
 _TO_DECIDE = re.compile(
-    "people unknown: ((a mail to|a WhatsApp message to|a notice for) (Carl|Bea)|the release|the document|"
-    "the database could not be reached while it was being sent)"
+    "people unknown: ((a mail to|a WhatsApp message to|a notice for) (Carl|Bea)|the release|the document)"
 )
 """What may have left by a network that can't be asked, in the words of the desk."""
 
