@@ -22,7 +22,7 @@ from appservice.casefile import CaseFile
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
 from appservice.e2ee import sweeping
-from appservice.mail import courier
+from appservice.mail import courier, plain
 from appservice.matrix.polls import START
 from appservice.matrix.transaction import parse
 from appservice.reading import COMMAND
@@ -439,7 +439,8 @@ async def empty(folder: Path, setting: Setting = PLAIN) -> AsyncIterator[House]:
 @contextmanager
 def surroundings(house: House) -> Iterator[None]:
     """What it sends is taken by its mail server, and it lives by a clock that can be moved; and what is its own."""
-    sent = patch.object(courier, "send", house.post_office.send)
+    post = house.post_office
+    sent, plainly = patch.object(courier, "send", post.send), patch.object(plain, "send", post.send)
     agreed = everybody_agreed() if house.setting.has_agreed else nullcontext()
-    with sent, patch.object(sweeping, "REST", 0), agreed, time_of_ours(), house.setting.around(house):
+    with sent, plainly, patch.object(sweeping, "REST", 0), agreed, time_of_ours(), house.setting.around(house):
         yield

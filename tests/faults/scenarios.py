@@ -59,7 +59,8 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
 
 
 _TO_DECIDE = re.compile(
-    "people unknown: ((a mail to|a WhatsApp message to|a notice for) (Carl|Bea)|the release|the document)"
+    "people unknown: "
+    "((a mail to|a WhatsApp message to|a notice for) (Carl|Bea)|an answer to S|the release|the document)"
 )
 """What may have left by a network that can't be asked, in the words of the desk."""
 

@@ -19,6 +19,7 @@ from tests.faults.house import House, empty, standing
 from tests.faults.lost import LOST
 from tests.faults.networks import LINK, PAGE, WHATSAPP
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
+from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.whole import EACH
 
 CUTS = [Cut.KILL, Cut.HOMESERVER]
@@ -27,7 +28,9 @@ EVERY = 30
 """Among the tests that take seconds, only every so many boundaries are cut at."""
 
 
-@pytest.mark.parametrize("scenario", [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario", [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL], ids=lambda scenario: scenario.name
+)
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
     async with empty(tmp_path, scenario.setting) as house:
         await scenario.begins(house)

@@ -14,17 +14,19 @@ import pytest
 from appservice.building import Builder
 from appservice.e2ee import writing
 from appservice.e2ee.sweeping import Sweeper
-from appservice.mail import courier
+from appservice.mail import courier, plain
 from appservice.mail.courier import MailCourier
+from appservice.mail.plain import PlainMails
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.reception import InboxVerdict
 from rooms.queue import Item
 from tests.fakes.synapse import FakeRooms
 from tests.faults.boundaries import Cut, Killed
-from tests.faults.house import House, standing
+from tests.faults.house import House, empty
 from tests.faults.lost import LOST
 from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
+from tests.faults.strangers import TRIAGE_BY_MAIL
 
 pytestmark = pytest.mark.e2e
 
@@ -107,6 +109,19 @@ def a_mail_is_sent_again_after_a_crash(patch: Patch) -> None:
     patch.setattr(courier, "is_with_another", nobody)
 
 
+def a_stranger_is_answered_again_after_a_crash(patch: Patch) -> None:
+    send = PlainMails.send
+
+    async def wrong(self: PlainMails, item: Item, *what: str) -> Any:
+        return await send(self, replace(item, sending=False), *what)
+
+    async def nobody(*_: object) -> bool:
+        return False
+
+    patch.setattr(PlainMails, "send", wrong)
+    patch.setattr(plain, "is_with_another", nobody)
+
+
 def nothing_is_swept(patch: Patch) -> None:
     async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
@@ -129,6 +144,7 @@ PLANTS = (
     Plant(an_item_is_done_before_it_is_sent, POST, "smtp"),
     Plant(an_item_is_done_before_it_is_sent, MAIL, "/sendToDevice"),
     Plant(a_mail_is_sent_again_after_a_crash, POST, "smtp"),
+    Plant(a_stranger_is_answered_again_after_a_crash, TRIAGE_BY_MAIL, "smtp"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
     Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
 )
@@ -136,7 +152,8 @@ PLANTS = (
 
 @pytest.mark.parametrize("planted", PLANTS, ids=str)
 async def test_a_planted_fault_is_noticed(planted: Plant, monkeypatch: Patch, tmp_path: Path) -> None:
-    async with standing(tmp_path) as house:
+    async with empty(tmp_path, planted.scenario.setting) as house:
+        await planted.scenario.begins(house)
         assert await cut_at(house, planted.scenario, planted.cut, FAR) is None
         planted.plant(monkeypatch)
         await house.restart()
