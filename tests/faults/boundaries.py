@@ -26,6 +26,8 @@ OTHERS = frozenset({"smtp", "whatsapp"})
 """Calls that are none of the homeserver's."""
 CALLS_LOST = 3
 """So many calls of a homeserver that is away are not answered."""
+BEGINS = "begin in "
+"""A boundary before a unit of work is named by this and by who wants it."""
 
 
 class Cut(StrEnum):
@@ -52,6 +54,11 @@ class Passed:
     possible: tuple[Cut, ...]
     lasting: tuple[int, timedelta]
     wrote: bool = False
+
+    @property
+    def begun(self) -> str | None:
+        """Where the unit of work is wanted that begins here, if one does."""
+        return self.name.removeprefix(BEGINS) if self.name.startswith(BEGINS) else None
 
 
 @dataclass
@@ -109,7 +116,7 @@ class Boundaries:
 
     def begin(self, where: str) -> None:
         """Before a unit of work."""
-        self._reach(f"begin in {where}", Cut.KILL)
+        self._reach(f"{BEGINS}{where}", Cut.KILL)
 
     def end(self, where: str, *, wrote: bool) -> None:
         """All is done within a unit of work but the commit."""

@@ -1,12 +1,14 @@
 """The whole kill matrix: each scenario cut at each of its boundaries, each time in a process of its own.
 
     python -m tests.faults.whole [SCENARIO…] [--part 1/2] [--every N] [--only NAME] [--database postgresql]
+    python -m tests.faults.whole --sites
 
 Prints a line for each scenario and kind of cut, and what was found; ends with 1 if anything was. What need not be tried
 twice isn't, but in the scenarios of `EACH`: a kill is tried once where nothing was written, sent or asked since the
 last boundary, for it leaves the same behind; a commit that fails, once of each name where there was nothing to commit;
 and of what is left out so, one in `SAMPLED` is tried nevertheless. `--every N`: only every Nth of all that; `--only`:
-only at boundaries of that name; for those who have seconds.
+only at boundaries of that name; for those who have seconds. `--sites` cuts nothing: it plays each scenario once, and
+prints every place in the product that begins a unit of work, with how many scenarios come by it.
 """
 
 import argparse
@@ -15,8 +17,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Hashable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from tests.faults.boundaries import Cut, Passed
 from tests.faults.databases import OnServer, on_postgresql
 from tests.faults.forks import Prepared, prepared
 from tests.faults.scenarios import Scenario
+from tests.faults.sites import sites
 
 NAMES = {
     name.lower(): found
@@ -114,19 +118,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--sites", action="store_true")
     asked = parser.parse_args(arguments)
     part, _, parts = asked.part.partition("/")
     task = Task(int(part), int(parts), asked.every, asked.only)
     logging.disable()
+    if asked.sites:
+        return _say_sites()
     with ExitStack() as stack:
         server = stack.enter_context(on_postgresql()) if asked.database == "postgresql" else None
         return sum(_scenario(name, task, server) for name in asked.scenarios or NAMES)
 
 
 def _scenario(name: str, task: Task, server: OnServer | None) -> int:
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mediatrix-cuts-"))
-        return cut_all(stack.enter_context(prepared(NAMES[name], Path(folder), server)), name, task)
+    with _ready(name, server) as ready:
+        return cut_all(ready, name, task)
+
+
+@contextmanager
+def _ready(name: str, server: OnServer | None = None) -> Iterator[Prepared]:
+    with (
+        tempfile.TemporaryDirectory(prefix="mediatrix-cuts-") as folder,
+        prepared(NAMES[name], Path(folder), server) as ready,
+    ):
+        yield ready
+
+
+def _say_sites() -> int:
+    """How many scenarios come by each; not counted where it takes a failure to come by it."""
+    times = Counter(dict.fromkeys(sites(), 0))
+    for name in NAMES:
+        with _ready(name) as ready:
+            times.update({begun for passed in ready.boundaries() if (begun := passed.begun)})
+    for site, number in sorted(times.items()):
+        _say(f"{site} {number}")
+    return 0
 
 
 if __name__ == "__main__":
