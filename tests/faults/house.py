@@ -124,6 +124,8 @@ class House:
         """How many notices of posts the desk was found to have."""
         self.lost = 0
         """How many of lost rooms."""
+        self.came_back = 0
+        """How many mails to Carl."""
         self.mailed = 0
         """How many mails Carl was found to have."""
 
@@ -287,7 +289,7 @@ class House:
     async def post(self, user: UserId, room: Room, text: str, **more: Any) -> None:
         """Somebody writes in a room; `more` stands in the content besides."""
         async with self.calm():
-            client = self._device(user).client
+            client = self.device(user).client
             await client.receive(self.clients.people[user].user_id)
             event = await client.write(self.clients.people[user].user_id, room.id, room.joined, text, **more)
             txn = f"t{next(self._numbers)}"
@@ -298,7 +300,7 @@ class House:
         for event in reversed(room.timeline):
             async with self.calm():
                 content = (
-                    await self.clients.content(self._device(user), event) if event.type == "m.room.encrypted" else None
+                    await self.clients.content(self.device(user), event) if event.type == "m.room.encrypted" else None
                 )
             if content and START in content:
                 chosen = {"answers": [content[START]["answers"][0]["id"]]}
@@ -358,7 +360,8 @@ class House:
         """The last mail that somebody got of a room."""
         return [mail for mail in self.post_office.mailbox(address) if room_label in mail.subject][-1]
 
-    def _device(self, user: UserId) -> Device:
+    def device(self, user: UserId) -> Device:
+        """The first one of somebody."""
         return next(device for device in self.clients.devices if device.user == user)
 
     async def reads(self, user: UserId, room: Room) -> list[str]:
@@ -369,7 +372,7 @@ class House:
                 key = (user, event.event_id)
                 if self._shown.get(key) is None:
                     async with self.calm():
-                        self._shown[key] = await self.clients.reads(self._device(user), event)
+                        self._shown[key] = await self.clients.reads(self.device(user), event)
                 shown = self._shown[key]
                 texts.append(f"UNDECRYPTABLE {event.sender}" if shown is None else shown)
         return texts

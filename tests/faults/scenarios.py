@@ -36,6 +36,8 @@ class Scenario:
     setting: Setting = PLAIN
     begins: Callable[[House], Awaitable[None]] = in_session
     """Before anything is cut, once."""
+    fails: bool = False
+    """Whether something is refused in it: then `kept` looks for who is told so."""
 
 
 async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only: str | None = None) -> str | None:
@@ -51,7 +53,7 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
         await house.drain()  # of which that may have been the last round
     try:
         await scenario.kept(house, word)
-        await nothing_is_wrong(house)
+        await nothing_is_wrong(house, fails=scenario.fails)
     except Broken as broken:
         raise Broken(f"{cut.value}, at boundary {boundary}, {fell!r}: {broken}") from broken
     await house.discard_unknown()
@@ -65,7 +67,7 @@ _TO_DECIDE = re.compile(
 """What may have left by a network that can't be asked, in the words of the desk."""
 
 
-async def nothing_is_wrong(house: House) -> None:
+async def nothing_is_wrong(house: House, *, fails: bool = False) -> None:
     """Everything is done, but for mails that a person has to decide about; everybody can read everything."""
     left = [item for item in await house.unfinished() if not _TO_DECIDE.match(item)]
     unread = [
@@ -73,7 +75,7 @@ async def nothing_is_wrong(house: House) -> None:
         for user in PEOPLE
         for room in house.synapse.all_rooms.values()
         for text in await house.reads(user, room)
-        if text.startswith(("UNDECRYPTABLE", "Not delivered"))
+        if text.startswith(("UNDECRYPTABLE", *(() if fails else ("Not delivered",))))
         or ("could not be" in text and not text.startswith("Perhaps not delivered"))
     ]
     sent = [event.content for event in house.synapse.history if event.type == "m.room.encrypted"]

@@ -382,7 +382,7 @@ async def files_posted(house: House, room: Room, user: UserId) -> list[bytes]:
         if event.type != "m.room.encrypted" or user not in event.seen_by or event.sender in PEOPLE:
             continue
         async with house.calm():
-            content = await house.clients.content(house._device(user), event)
+            content = await house.clients.content(house.device(user), event)
         file = content.get("file") if content else None
         if file and file["url"] in house.synapse.media_files:
             found.append(decrypted(house.synapse.media_files[file["url"]], file))

@@ -57,8 +57,8 @@ async def test_somebody_who_logs_out_and_in_is_read_and_reads_though_all_one_tim
         (ours,) = [device for device in keys.devices if device[0] == BOT]
         async with house.calm():
             keys.one_time_keys[ours].clear()
-            former = house._device(ALICE)
-            for device in (former, house._device(BOB)):
+            former = house.device(ALICE)
+            for device in (former, house.device(BOB)):
                 keys.delete_device((CryptoUserId(device.user), device.id))
                 house.clients.devices.remove(device)
                 await house.clients.log_in(device.user, signed=True)
@@ -86,7 +86,7 @@ async def test_who_comes_or_goes_in_the_middle_of_a_send_reads_what_the_homeserv
     change: str, tmp_path: Path
 ) -> None:
     async with standing(tmp_path) as house:
-        joint, bob = await house.room(), house._device(BOB)
+        joint, bob = await house.room(), house.device(BOB)
         for call in count():
             house.synapse.member(joint, BOB, BOB, "leave" if change == "join" else "join")
             await house.work_off()
@@ -95,9 +95,7 @@ async def test_who_comes_or_goes_in_the_middle_of_a_send_reads_what_the_homeserv
             house.synapse.hazard, changed = at_call(house, call, lambda: house.synapse.member(joint, BOB, BOB, change))
             await house.work_off()
             house.synapse.hazard = house.boundaries.outside
-            (event,) = [
-                e for e in joint.timeline if await house.clients.reads(house._device(MIA), e) == f"words {call}"
-            ]
+            (event,) = [e for e in joint.timeline if await house.clients.reads(house.device(MIA), e) == f"words {call}"]
             if BOB in event.seen_by:
                 assert await house.clients.reads(bob, event) == f"words {call}"
             elif change == "join":
@@ -108,7 +106,7 @@ async def test_who_comes_or_goes_in_the_middle_of_a_send_reads_what_the_homeserv
                 await house.mail(house.letter(CARL, "EVERYONE"), f"later {call}")
                 await house.work_off()
                 (event,) = [
-                    e for e in joint.timeline if await house.clients.reads(house._device(MIA), e) == f"later {call}"
+                    e for e in joint.timeline if await house.clients.reads(house.device(MIA), e) == f"later {call}"
                 ]
                 assert await house.clients.reads(bob, event) is None, "who had left was given a key"
         assert call > 4, "so many calls there are at least"
@@ -119,7 +117,7 @@ async def test_who_comes_or_goes_in_the_middle_of_a_send_reads_what_the_homeserv
 async def posted(house: House, room: Room, text: str) -> Event:
     """The event of the last words there, which are these."""
     event = [event for event in room.timeline if event.type == "m.room.encrypted"][-1]
-    assert await house.clients.reads(house._device(MIA), event) == text
+    assert await house.clients.reads(house.device(MIA), event) == text
     return event
 
 

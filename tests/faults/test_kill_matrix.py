@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut
 from tests.faults.channels import SWITCHING, VOICES
 from tests.faults.house import House, empty, standing
@@ -29,7 +30,7 @@ EVERY = 30
 
 
 @pytest.mark.parametrize(
-    "scenario", [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL], ids=lambda scenario: scenario.name
+    "scenario", [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE], ids=lambda scenario: scenario.name
 )
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
     async with empty(tmp_path, scenario.setting) as house:

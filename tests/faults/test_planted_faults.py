@@ -14,14 +14,16 @@ import pytest
 from appservice.building import Builder
 from appservice.e2ee import writing
 from appservice.e2ee.sweeping import Sweeper
-from appservice.mail import courier, plain
+from appservice.mail import courier, plain, reports
 from appservice.mail.courier import MailCourier
 from appservice.mail.plain import PlainMails
+from appservice.mail.reports import ReportReader
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
 from bridges.email.reception import InboxVerdict
 from rooms.queue import Item
 from tests.fakes.synapse import FakeRooms
+from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, empty
 from tests.faults.lost import LOST
@@ -122,6 +124,21 @@ def a_stranger_is_answered_again_after_a_crash(patch: Patch) -> None:
     patch.setattr(plain, "is_with_another", nobody)
 
 
+def a_report_is_done_before_it_is_handled(patch: Patch) -> None:
+    read = ReportReader.read
+
+    async def wrong(self: ReportReader, item: Item) -> Any:
+        async with self._database.begin() as work:
+            await work.inbox.done(item.id)
+        return await read(self, item)
+
+    async def still(*_: object) -> bool:
+        return True
+
+    patch.setattr(ReportReader, "read", wrong)
+    patch.setattr(reports, "is_still_due", still)
+
+
 def nothing_is_swept(patch: Patch) -> None:
     async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
@@ -145,6 +162,7 @@ PLANTS = (
     Plant(an_item_is_done_before_it_is_sent, MAIL, "/sendToDevice"),
     Plant(a_mail_is_sent_again_after_a_crash, POST, "smtp"),
     Plant(a_stranger_is_answered_again_after_a_crash, TRIAGE_BY_MAIL, "smtp"),
+    Plant(a_report_is_done_before_it_is_handled, BOUNCE, "begin in reports.read"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
     Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
 )
