@@ -118,6 +118,12 @@ class House:
         self._again: list[Any] | None = None
         """The events of the transaction that the service did not answer."""
         self._shown: dict[tuple[str, str], str | None] = {}
+        self.played = 0
+        """How often a scenario was."""
+        self.refused = 0
+        """Of how many messages the desk heard that they had not reached her, or perhaps not."""
+        self.asked = 0
+        """How often Bea had been asked to write."""
         self.given = 0
         """How many links were given to Alice."""
         self.noticed = 0

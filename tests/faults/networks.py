@@ -128,13 +128,13 @@ async def each_reads_the_other_once(house: House, word: str) -> None:
             raise Broken(f"{user} reads {shown}")
     arrived = "\n".join(telephone(house).texts)
     mailed = "\n".join(mail.text for mail in house.post_office.mailbox(CARL))
-    left = [_in_order(arrived, alices), _in_order(mailed, alices), _in_order(mailed, hers)]
+    left = [in_order(arrived, alices), in_order(mailed, alices), in_order(mailed, hers)]
     unknown = await house.items(State.UNKNOWN)
     if sum(map(len, left)) + unknown < len([*alices, *alices, *hers]) or unknown > 1:
         raise Broken(f"lost, or unknown without need: {left}, {unknown} unknown")
 
 
-def _in_order(text: str, words: list[str]) -> list[str]:
+def in_order(text: str, words: list[str]) -> list[str]:
     """Which of these stand in a text; they must be in their order, and each once."""
     found = re.findall("|".join(words), text)
     if found != [word for word in words if word in found]:

@@ -44,6 +44,7 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
     """Play it once, cut there (`only`: of the boundaries of one name); the name, None if it was over before."""
     word = re.sub(r"\W", "", f"{cut.name.lower()}{boundary}{only or ''}")
     await house.rotate()
+    house.played += 1
     house.boundaries.cut(cut, boundary, only)
     await scenario.goes_on(house, word)
     fell_before = house.boundaries.fell

@@ -19,6 +19,7 @@ from tests.faults.channels import SWITCHING, VOICES
 from tests.faults.house import House, empty, standing
 from tests.faults.lost import LOST
 from tests.faults.networks import LINK, PAGE, WHATSAPP
+from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.whole import EACH
@@ -30,7 +31,9 @@ EVERY = 30
 
 
 @pytest.mark.parametrize(
-    "scenario", [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE], ids=lambda scenario: scenario.name
+    "scenario",
+    [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE, DOUBT, WINDOW, REFUSED],
+    ids=lambda scenario: scenario.name,
 )
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
     async with empty(tmp_path, scenario.setting) as house:

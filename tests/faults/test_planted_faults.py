@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from appservice.building import Builder
+from appservice.documents import intake
 from appservice.e2ee import writing
 from appservice.e2ee.sweeping import Sweeper
 from appservice.mail import courier, plain, reports
@@ -20,15 +21,20 @@ from appservice.mail.plain import PlainMails
 from appservice.mail.reports import ReportReader
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
+from appservice.whatsapp import courier as whatsapp
+from appservice.whatsapp.courier import WhatsAppCourier
 from bridges.email.reception import InboxVerdict
-from rooms.queue import Item
+from policies.case import Doubt, Seen
+from rooms.queue import Item, ItemId
 from tests.fakes.synapse import FakeRooms
 from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, empty
 from tests.faults.lost import LOST
+from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
+from tests.faults.test_documents import MAILING
 
 pytestmark = pytest.mark.e2e
 
@@ -139,6 +145,30 @@ def a_report_is_done_before_it_is_handled(patch: Patch) -> None:
     patch.setattr(reports, "is_still_due", still)
 
 
+def a_message_to_a_telephone_is_sent_again_after_a_crash(patch: Patch) -> None:
+    patch.setattr(whatsapp, "_unanswered", lambda *_: None)
+
+
+def a_doubt_is_told_after_it_is_stored(patch: Patch) -> None:
+    doubt = WhatsAppCourier._doubt
+
+    async def wrong(self: WhatsAppCourier, item: Item, line: Any, why: str) -> None:
+        async with self._database.begin() as work:
+            case = await work.cases.load(line.case.id, lock=True)
+            assert case
+            endpoint = replace(line.person.endpoint, doubt=Doubt(why, Seen()))
+            await work.cases.save(case.with_person(replace(line.person, endpoint=endpoint)))
+        async with self._database.begin() as work:
+            await work.cases.save(case)
+        await doubt(self, item, line, why)
+
+    patch.setattr(WhatsAppCourier, "_doubt", wrong)
+
+
+def a_file_has_another_name_each_time(patch: Patch) -> None:
+    patch.setattr(intake, "_named", lambda *_: ItemId(secrets.token_hex(4)))
+
+
 def nothing_is_swept(patch: Patch) -> None:
     async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
@@ -163,6 +193,10 @@ PLANTS = (
     Plant(a_mail_is_sent_again_after_a_crash, POST, "smtp"),
     Plant(a_stranger_is_answered_again_after_a_crash, TRIAGE_BY_MAIL, "smtp"),
     Plant(a_report_is_done_before_it_is_handled, BOUNCE, "begin in reports.read"),
+    Plant(a_message_to_a_telephone_is_sent_again_after_a_crash, WINDOW, "whatsapp"),
+    Plant(a_message_to_a_telephone_is_sent_again_after_a_crash, REFUSED, "whatsapp"),
+    Plant(a_doubt_is_told_after_it_is_stored, DOUBT, "commit in courier._refused"),
+    Plant(a_file_has_another_name_each_time, MAILING, "commit in intake._file_away"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
     Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
 )

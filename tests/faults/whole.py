@@ -23,7 +23,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import bounces, channels, consents, correcting, lost, networks, scenarios, strangers, test_documents
+from tests.faults import (
+    bounces,
+    channels,
+    consents,
+    correcting,
+    lost,
+    networks,
+    refusals,
+    scenarios,
+    strangers,
+    test_documents,
+)
 from tests.faults.boundaries import Cut, Passed
 from tests.faults.databases import OnServer, on_postgresql
 from tests.faults.forks import Prepared, prepared
@@ -32,7 +43,18 @@ from tests.faults.sites import sites
 
 NAMES = {
     name.lower(): found
-    for module in (scenarios, networks, consents, correcting, channels, lost, strangers, bounces, test_documents)
+    for module in (
+        scenarios,
+        networks,
+        consents,
+        correcting,
+        channels,
+        lost,
+        strangers,
+        bounces,
+        refusals,
+        test_documents,
+    )
     for name, found in vars(module).items()
     if isinstance(found, Scenario)
 }
