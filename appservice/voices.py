@@ -29,9 +29,9 @@ class Voices:
     @classmethod
     async def ahead_of(cls, work: Work, items: Sequence[Item]) -> Self:
         """Those before the last of these items, these themselves left out."""
-        voices, own = cls(), {item.id for item in items}
-        for other in await work.inbox.ahead_of(items[-1]):
-            if other.id not in own and other.kind == items[-1].kind:
+        voices = cls()
+        for other in await work.inbox.ahead_of(items[-1], items[0]):
+            if other.kind == items[-1].kind:
                 voices.add(other)
         return voices
 

@@ -99,8 +99,9 @@ class Queue(Protocol):
         An item is locked before its case.
         """
 
-    async def ahead_of(self, item: Item) -> tuple[Item, ...]:
-        """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500."""
+    async def ahead_of(self, item: Item, first: Item | None = None) -> tuple[Item, ...]:
+        """The READY and PARKED items that were stored in its lane before it, oldest first, at most 500. `first`: of
+        those that were claimed together with it, which are left out: what is READY from there on to it is theirs."""
 
     async def behind(self, item: Item) -> tuple[Item, ...]:
         """The READY and PARKED items that were stored in its lane after it, oldest first, at most 500."""

@@ -116,8 +116,8 @@ class SqlQueue:
         found = (await self._connection.execute(statement, {"wanted": item})).one_or_none()
         return None if found is None else self._read(found)
 
-    async def ahead_of(self, item: Item) -> tuple[Item, ...]:
-        values = {"wanted_lane": item.lane, "before": item.seq, "most": AT_MOST}
+    async def ahead_of(self, item: Item, first: Item | None = None) -> tuple[Item, ...]:
+        values = {"wanted_lane": item.lane, "before": item.seq, "first": (first or item).seq, "most": AT_MOST}
         return tuple(map(self._read, await self._connection.execute(self._sql.ahead, values)))
 
     async def behind(self, item: Item) -> tuple[Item, ...]:

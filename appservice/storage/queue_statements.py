@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     union_all,
     update,
 )
@@ -32,6 +33,7 @@ from rooms.turns import TURN_BYTES
 # Literals, not parameters: only then do the partial indexes apply.
 _READY: Final[ColumnClause[str]] = literal_column(f"'{State.READY}'")
 _PARKED: Final[ColumnClause[str]] = literal_column(f"'{State.PARKED}'")
+_ALL: Final[ColumnElement[bool]] = true()
 DONE: Final[ColumnClause[str]] = literal_column(f"'{State.DONE}'")
 
 _AT_ONCE: Final = 32
@@ -94,8 +96,13 @@ class QueueStatements(LaneStatements):
         """wanted"""
         self.locked = self.get.with_for_update()
         """wanted"""
-        self.ahead = _waiting(items, and_(items.c.lane == lane, items.c.seq < bindparam("before")))
-        """wanted_lane, before, most"""
+        self.ahead = _waiting(
+            items,
+            items.c.lane == lane,
+            ready=items.c.seq < bindparam("first"),
+            parked=items.c.seq < bindparam("before"),
+        )
+        """wanted_lane, first, before, most"""
         self.behind = _waiting(items, and_(items.c.lane == lane, items.c.seq > bindparam("after")))
         """wanted_lane, after, most"""
         self.in_lane = _waiting(items, items.c.lane == lane, newest=True)
@@ -155,9 +162,18 @@ def _no_more_than_fits(items: Table, wanted: ColumnElement[bool]) -> Select[Any]
     return select(items).where(items.c.seq == each.c.seq, fits).order_by(items.c.seq)
 
 
-def _waiting(items: Table, wanted: ColumnElement[bool], *, newest: bool = False) -> Select[Any]:
-    """The first (or last) of those that are READY or PARKED: of each state on its own, for each has its own index."""
-    both = union_all(*(select(items).where(wanted, items.c.state == state) for state in (_READY, _PARKED))).subquery()
+def _waiting(
+    items: Table,
+    wanted: ColumnElement[bool],
+    *,
+    ready: ColumnElement[bool] = _ALL,
+    parked: ColumnElement[bool] = _ALL,
+    newest: bool = False,
+) -> Select[Any]:
+    """The first (or last) of those that are READY or PARKED: of each state on its own, for each has its own index, and
+    may have more that is wanted of it."""
+    states = ((_READY, ready), (_PARKED, parked))
+    both = union_all(*(select(items).where(wanted, more, items.c.state == state) for state, more in states)).subquery()
     return select(both).order_by(both.c.seq.desc() if newest else both.c.seq).limit(bindparam("most"))
 
 

@@ -112,8 +112,9 @@ class MemoryQueue:
     async def get(self, item: ItemId, *, lock: bool = False) -> Item | None:
         return self._table.items.get(item)
 
-    async def ahead_of(self, item: Item) -> tuple[Item, ...]:
-        ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < item.seq)
+    async def ahead_of(self, item: Item, first: Item | None = None) -> tuple[Item, ...]:
+        most = {State.PARKED: item.seq, State.READY: (first or item).seq}
+        ahead = (one for one in self._in(*WAITING) if one.lane == item.lane and one.seq < most[one.state])
         return tuple(islice(ahead, 500))
 
     async def behind(self, item: Item) -> tuple[Item, ...]:

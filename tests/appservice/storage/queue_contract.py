@@ -222,6 +222,9 @@ class QueueContract:
             last = await work.inbox.get(ItemId("e"))
             assert last is not None
             assert names(await work.inbox.ahead_of(last)) == ["b", "c"]
+            first = await work.inbox.get(ItemId("b"))
+            assert names(await work.inbox.ahead_of(last, first)) == ["c"]
+            assert names(await work.inbox.ahead_of(last, last)) == ["b", "c"]
             assert names(await work.inbox.behind(last)) == ["f"]
             before = await work.inbox.get(ItemId("a"))
             assert before is not None
