@@ -118,6 +118,8 @@ class House:
         self._again: list[Any] | None = None
         """The events of the transaction that the service did not answer."""
         self._shown: dict[tuple[str, str], str | None] = {}
+        self.opened = CASE
+        """The case that was opened last."""
         self.played = 0
         """How often a scenario was."""
         self.refused = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.api import API
 from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut
 from tests.faults.channels import SWITCHING, VOICES
@@ -32,7 +33,7 @@ EVERY = 30
 
 @pytest.mark.parametrize(
     "scenario",
-    [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE, DOUBT, WINDOW, REFUSED],
+    [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE, DOUBT, WINDOW, REFUSED, API],
     ids=lambda scenario: scenario.name,
 )
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from appservice import provisioning
 from appservice.building import Builder
 from appservice.documents import intake
 from appservice.e2ee import writing
@@ -27,6 +28,7 @@ from bridges.email.reception import InboxVerdict
 from policies.case import Doubt, Seen
 from rooms.queue import Item, ItemId
 from tests.fakes.synapse import FakeRooms
+from tests.faults.api import API
 from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, empty
@@ -169,6 +171,10 @@ def a_file_has_another_name_each_time(patch: Patch) -> None:
     patch.setattr(intake, "_named", lambda *_: ItemId(secrets.token_hex(4)))
 
 
+def whoever_asks_again_asks_anew(patch: Patch) -> None:
+    patch.setattr(provisioning, "_identity", lambda *_: ItemId(secrets.token_hex(4)))
+
+
 def nothing_is_swept(patch: Patch) -> None:
     async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
@@ -197,6 +203,7 @@ PLANTS = (
     Plant(a_message_to_a_telephone_is_sent_again_after_a_crash, REFUSED, "whatsapp"),
     Plant(a_doubt_is_told_after_it_is_stored, DOUBT, "commit in courier._refused"),
     Plant(a_file_has_another_name_each_time, MAILING, "commit in intake._file_away"),
+    Plant(whoever_asks_again_asks_anew, API, "commit in provisioning._carried_out"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
     Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
 )

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults import (
+    api,
     bounces,
     channels,
     consents,
@@ -53,6 +54,7 @@ NAMES = {
         strangers,
         bounces,
         refusals,
+        api,
         test_documents,
     )
     for name, found in vars(module).items()
