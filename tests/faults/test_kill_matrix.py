@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.agreeing import AGREEMENT
+from tests.faults.announcing import BROADCAST, PAUSE
 from tests.faults.api import API
 from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut
@@ -23,6 +25,7 @@ from tests.faults.networks import LINK, PAGE, WHATSAPP
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
+from tests.faults.undoing import UNDO
 from tests.faults.whole import EACH
 
 CUTS = [Cut.KILL, Cut.HOMESERVER]
@@ -41,6 +44,11 @@ async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path:
         await scenario.begins(house)
         fell = [await cut_at(house, scenario, Cut.KILL, boundary) for boundary in range(5, 3 * EVERY, EVERY)]
         assert None not in fell
+
+
+@pytest.mark.parametrize("scenario", [BROADCAST, PAUSE, UNDO, AGREEMENT], ids=lambda scenario: scenario.name)
+async def test_what_mediators_do_survives_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
+    await test_words_survive_a_kill_here_and_there(scenario, tmp_path)
 
 
 @pytest.mark.e2e

@@ -26,8 +26,11 @@ from appservice.whatsapp import courier as whatsapp
 from appservice.whatsapp.courier import WhatsAppCourier
 from bridges.email.reception import InboxVerdict
 from policies.case import Doubt, Seen
+from rooms.deliver import Deliverer
 from rooms.queue import Item, ItemId
 from tests.fakes.synapse import FakeRooms
+from tests.faults.agreeing import AGREEMENT
+from tests.faults.announcing import BROADCAST, PAUSE
 from tests.faults.api import API
 from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut, Killed
@@ -37,6 +40,7 @@ from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.test_documents import MAILING
+from tests.faults.undoing import UNDO
 
 pytestmark = pytest.mark.e2e
 
@@ -189,6 +193,18 @@ def a_room_that_was_made_is_not_looked_for(patch: Patch) -> None:
     patch.setattr(Builder, "find_room", nowhere)
 
 
+def a_board_is_noted_before_it_is_posted(patch: Patch) -> None:
+    post = Deliverer._post
+
+    async def wrong(self: Deliverer, item: Item, case: Any, effect: Any, **more: Any) -> Any:
+        if more.get("replaces"):
+            async with self._database.begin() as work:
+                await work.cases.note_board(case, effect.text)
+        return await post(self, item, case, effect, **more)
+
+    patch.setattr(Deliverer, "_post", wrong)
+
+
 PLANTS = (
     Plant(mails_are_acknowledged_before_they_are_stored, MAIL, "begin in mail_inbox._store"),
     Plant(mails_are_acknowledged_though_the_database_failed, MAIL, "end in mail_inbox._store", Cut.DATABASE),
@@ -206,6 +222,10 @@ PLANTS = (
     Plant(whoever_asks_again_asks_anew, API, "commit in provisioning._carried_out"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
     Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
+    Plant(a_board_is_noted_before_it_is_posted, BROADCAST, "send"),
+    Plant(an_item_is_done_before_it_is_sent, PAUSE, "send"),
+    Plant(an_item_is_done_before_it_is_sent, UNDO, "redact"),
+    Plant(an_item_is_done_before_it_is_sent, AGREEMENT, "kick"),
 )
 
 

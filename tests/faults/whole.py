@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults import (
+    agreeing,
+    announcing,
     api,
     bounces,
     channels,
@@ -35,6 +37,7 @@ from tests.faults import (
     scenarios,
     strangers,
     test_documents,
+    undoing,
 )
 from tests.faults.boundaries import Cut, Passed
 from tests.faults.databases import OnServer, on_postgresql
@@ -55,6 +58,9 @@ NAMES = {
         bounces,
         refusals,
         api,
+        announcing,
+        agreeing,
+        undoing,
         test_documents,
     )
     for name, found in vars(module).items()
