@@ -47,6 +47,15 @@ class FakeAccounts:
             raise MatrixError("fake", "M_FORBIDDEN", 403, transient=False)
         self._synapse.names[user] = name
 
+    async def devices(self, user: UserId) -> frozenset[DeviceId]:
+        await self._synapse.hazard("devices")
+        return frozenset(device for owner, device in self._synapse.keys.devices if owner == user)
+
+    async def delete_device(self, user: UserId, device: DeviceId) -> None:
+        await self._synapse.hazard("delete_device")
+        self._synapse.keys.delete_device((CryptoUserId(user), device))
+        await self._synapse.hazard("delete_device")
+
     async def account_data(self, user: UserId, kind: str) -> Json | None:
         await self._synapse.hazard("account_data")
         return self._data.get((user, kind))

@@ -99,7 +99,8 @@ class FakeSynapse:
     """The homeserver. `rooms`, `accounts`, `media` and `call` are what the service uses of the real one."""
 
     def __init__(self, clock: Callable[[], int] = lambda: 0, *, ours: str = "@_mediatrix_") -> None:
-        """Nobody is registered but whom a test registers; `ours` is how the service's users begin."""
+        """Nobody is registered but whom a test registers; `ours` is how the service's users begin; the clock counts
+        milliseconds where it matters (`FakeRooms.since`)."""
         self.ours = ours
         self._clock = clock
         self.all_rooms: dict[RoomId, Room] = {}
@@ -266,6 +267,11 @@ class FakeRooms:
     async def joined_rooms(self, *, as_user: UserId) -> frozenset[RoomId]:
         await self._synapse.hazard("joined_rooms")
         return frozenset(room.id for room in self._synapse.all_rooms.values() if as_user in room.joined)
+
+    async def since(self, room: RoomId, at_ms: int, *, as_user: UserId) -> tuple[Json, ...]:
+        await self._synapse.hazard("messages")
+        where = self._inside(room, as_user)
+        return tuple(event.raw for event in reversed(where.timeline) if event.at >= at_ms)
 
     async def state(self, room: RoomId, *, as_user: UserId) -> RoomState:
         await self._synapse.hazard("state")

@@ -22,6 +22,10 @@ class Databases(ABC):
     def url(self, folder: Path) -> str:
         """Where it is."""
 
+    def make(self, folder: Path) -> None:
+        """A folder, for an empty database."""
+        folder.mkdir()
+
     def copy(self, folder: Path, into: Path) -> None:
         """Copy a folder with its database, which nobody uses just now."""
         shutil.copytree(folder, into)
@@ -60,7 +64,7 @@ class OnServer(Databases):
         return self._server.url(_name(folder))
 
     def make(self, folder: Path) -> None:
-        """An empty one."""
+        super().make(folder)
         self._server.run(f"CREATE DATABASE {_name(folder)}")
 
     def copy(self, folder: Path, into: Path) -> None:
@@ -76,8 +80,10 @@ class OnServer(Databases):
         return folder
 
     def remove(self, folder: Path) -> None:
+        made = [folder, *(within for within in folder.rglob("*") if within.is_dir())]
         super().remove(folder)
-        self._server.run(f"DROP DATABASE {_name(folder)} WITH (FORCE)")
+        for one in made:
+            self._server.run(f"DROP DATABASE IF EXISTS {_name(one)} WITH (FORCE)")
 
 
 def _left_by(folder: Path) -> Path:

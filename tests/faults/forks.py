@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.faults.boundaries import Cut, Passed
-from tests.faults.databases import OnServer
+from tests.faults.databases import OnServer, Sqlite
 from tests.faults.house import House, surroundings
 from tests.faults.scenarios import FAR, Broken, Scenario, cut_at
 
@@ -107,7 +107,7 @@ class Prepared:
         try:
             house.lives_in(folder)
             house.boundaries.on_kill = self._die
-            await house._start()
+            await house.start()
             fell = await cut_at(house, self._scenario, cut, place)
         except BaseException as error:  # noqa: BLE001 (whatever it is, it is what there is to be said)
             # Outside of pytest a bare `assert` says nothing, which is not that nothing is broken.
@@ -158,10 +158,9 @@ def prepared(scenario: Scenario, folder: Path, server: OnServer | None = None) -
     """Everything ready for a scenario, on SQLite or that server; outside of any event loop."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     stands = folder / "stands"
-    stands.mkdir()
-    if server:
-        server.make(stands)
-    house = House(stands, scenario.setting, server)
+    databases = server or Sqlite()
+    databases.make(stands)
+    house = House(stands, scenario.setting, databases)
 
     async def stand() -> None:
         await house.begin()

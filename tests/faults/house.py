@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from appservice import main
+from appservice.backups.restore import restore
+from appservice.backups.take import take
 from appservice.casefile import CaseFile
 from appservice.crypto.machine import OlmMachine
 from appservice.crypto.sealing import Sealer
@@ -30,6 +32,7 @@ from appservice.service import Service
 from appservice.setup.config import Config
 from appservice.storage.errors import DatabaseUnavailable
 from appservice.storage.mail_inbox import MailInbox
+from appservice.upkeep.epoch import Stage
 from bridges.email.convert_in import mail_identity
 from bridges.email.ids import parse_recipient, token_hash
 from bridges.email.proof import Trust
@@ -101,7 +104,7 @@ class House:
         self.databases = databases or Sqlite()
         self.setting, self.config = setting, setting.configured(folder)
         self.boundaries = Boundaries()
-        self.synapse = FakeSynapse(lambda: self.now)
+        self.synapse = FakeSynapse(Clock.now_ms)
         self.synapse.hazard = self.boundaries.outside
         self.boundaries.on_homeserver = self.synapse.forget
         self.post_office = PostOffice(lambda: self.now)
@@ -110,11 +113,13 @@ class House:
         self.synapse.register(*PEOPLE)
         self.clients = Clients(self)
         self.lives_in(folder)
-        self._sealer = Sealer(self.config.secrets.masters)
+        self.sealer = Sealer(self.config.secrets.masters)
         self._numbers = itertools.count(1)
         self.next_transaction: Callable[[], dict[str, Any]] = self.synapse.transaction
         """Makes what the service is told next."""
         self._processes = 0
+        self._settles = False
+        """Whether a restore calls for something at the homeserver that is not all done."""
         self._again: list[Any] | None = None
         """The events of the transaction that the service did not answer."""
         self._shown: dict[tuple[str, str], str | None] = {}
@@ -136,6 +141,10 @@ class House:
         """How many mails to Carl."""
         self.mailed = 0
         """How many mails Carl was found to have."""
+        self.read = 0
+        """How much stood at the desk before the last backup."""
+        self.lost_database = ""
+        """Where the one was that was lost last."""
 
     # --- the process
 
@@ -147,7 +156,7 @@ class House:
             documents = self.config.documents.model_copy(update={"folder": folder / "documents"})
             self.config = self.config.model_copy(update={"documents": documents})
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
         """A process, up to where it works off its queues; killed while it starts, it is started again."""
         while True:
             self._processes += 1
@@ -158,7 +167,8 @@ class House:
             await self.database.duty.taken.wait()
             self.boundaries.watching = True
             try:
-                await self.service._count()
+                epoch = await self.service._count()
+                self._settles = epoch.stage is not Stage.SETTLED
                 await self.service.parts.rounds.go()
             except (Killed, DatabaseUnavailable):
                 # Whatever starts processes starts another one.
@@ -179,7 +189,22 @@ class House:
     async def restart(self) -> None:
         """Killed: nothing is left but the database, the homeserver and the mail server as they are."""
         await self.database.close()
-        await self._start()
+        await self.start()
+
+    async def back_up(self, file: Path) -> None:
+        """As `mediatrix backup` does while the service runs; its keys are beside it."""
+        await take(self._url, self.sealer, file, _keys_of(file), Clock.now(UTC))
+
+    async def lose_all_but(self, file: Path, name: str) -> None:
+        """The process and its database are gone; as `mediatrix restore` does, that backup fills another, in a folder of
+        that name. The service is still to `start`."""
+        self.boundaries.watching = False
+        await self.database.close()
+        self.lost_database = self._url
+        folder = file.with_name(name)
+        self.databases.make(folder)
+        self.lives_in(folder)
+        await restore(self._url, self.sealer, file, _keys_of(file), Clock.now(UTC))
 
     async def stop(self) -> None:
         """The end."""
@@ -225,6 +250,18 @@ class House:
                 return
         raise AssertionError("the service never comes to rest")
 
+    async def hear(self) -> None:
+        """What the homeserver has to say is stored, and nothing is done about it."""
+        while await self._deliver():
+            pass
+
+    async def decide(self) -> None:
+        """What was heard is decided, and nothing of it sent."""
+        await self.hear()
+        self.service.parts.inbox.wakeup()
+        while await self.alive(self.service.parts.inbox._next_lane(f"process {self._processes}")):
+            self.service.parts.inbox.wakeup()
+
     async def _step(self) -> bool:
         """Whether there was anything to do."""
         process = self._processes
@@ -237,8 +274,17 @@ class House:
         # A process that was killed does nothing more.
         if await self.alive(self.service.parts.encryption.refresh_devices()) or process != self._processes:
             return True
+        if self._settles:
+            if not await self.alive(self._settle()):
+                Clock.ahead += timedelta(seconds=5)  # as the service waits, before it tries again
+            return True
         await self.alive(self.service.parts.encryption.flush_all())
         return process != self._processes
+
+    async def _settle(self) -> bool:
+        await self.service.parts.settling.settle()
+        self._settles = False
+        return True
 
     async def _deliver(self) -> bool:
         """The homeserver's next transaction; one that was not answered comes again, with nothing but its events."""
@@ -276,7 +322,7 @@ class House:
 
     async def begin(self) -> None:
         """The service runs, and everybody has a device."""
-        await self._start()
+        await self.start()
         async with self.calm():
             for user in PEOPLE:
                 await self.clients.log_in(user, signed=True)
@@ -343,7 +389,7 @@ class House:
             async with self.database.begin() as work:
                 for user, _ in await work.crypto.identities():
                     for room in self.synapse.all_rooms.values():
-                        await OlmMachine(user, self._sealer).retire_session(work.crypto, room.id, now_ms=1)
+                        await OlmMachine(user, self.sealer).retire_session(work.crypto, room.id, now_ms=1)
 
     # --- what can be seen
 
@@ -402,6 +448,10 @@ class House:
             states: Collection[State] = set(State) - {State.DONE, State.CANCELLED}
             found = [*await work.inbox.in_state(states), *await work.outbox.in_state(states)]
         return [f"{item.kind} {item.state}: {item.note}" for item in found if item.kind != TIME]
+
+
+def _keys_of(file: Path) -> Path:
+    return file.with_suffix(".keys")
 
 
 def answer_to(letter: Delivered, text: str, files: Mapping[str, bytes]) -> bytes:

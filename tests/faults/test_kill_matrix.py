@@ -23,6 +23,7 @@ from tests.faults.house import House, empty, standing
 from tests.faults.lost import LOST
 from tests.faults.networks import LINK, PAGE, WHATSAPP
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
+from tests.faults.restoring import RESTORED
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.undoing import UNDO
@@ -49,6 +50,13 @@ async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path:
 @pytest.mark.parametrize("scenario", [BROADCAST, PAUSE, UNDO, AGREEMENT], ids=lambda scenario: scenario.name)
 async def test_what_mediators_do_survives_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
     await test_words_survive_a_kill_here_and_there(scenario, tmp_path)
+
+
+async def test_a_restore_survives_a_kill_here_and_there(tmp_path: Path) -> None:
+    async with empty(tmp_path, RESTORED.setting) as house:
+        await RESTORED.begins(house)
+        for name in ("commit in settling.tell_desks", "commit in aftermath._search"):
+            assert await cut_at(house, RESTORED, Cut.KILL, 0, only=name) == name
 
 
 @pytest.mark.e2e

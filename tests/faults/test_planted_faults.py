@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from appservice import provisioning
+from appservice import provisioning, service
+from appservice.backups import settling
+from appservice.backups.aftermath import Aftermath
 from appservice.building import Builder
+from appservice.crypto.machine import OlmMachine
 from appservice.documents import intake
 from appservice.e2ee import writing
 from appservice.e2ee.sweeping import Sweeper
@@ -20,13 +23,16 @@ from appservice.mail import courier, plain, reports
 from appservice.mail.courier import MailCourier
 from appservice.mail.plain import PlainMails
 from appservice.mail.reports import ReportReader
+from appservice.ports import ServiceDatabase
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
+from appservice.upkeep.epoch import Epoch, Searched
 from appservice.whatsapp import courier as whatsapp
 from appservice.whatsapp.courier import WhatsAppCourier
 from bridges.email.reception import InboxVerdict
 from policies.case import Doubt, Seen
 from rooms.deliver import Deliverer
+from rooms.ids import EventId
 from rooms.queue import Item, ItemId
 from tests.fakes.synapse import FakeRooms
 from tests.faults.agreeing import AGREEMENT
@@ -37,6 +43,7 @@ from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, empty
 from tests.faults.lost import LOST
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
+from tests.faults.restoring import RESTORED
 from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.test_documents import MAILING
@@ -179,6 +186,38 @@ def whoever_asks_again_asks_anew(patch: Patch) -> None:
     patch.setattr(provisioning, "_identity", lambda *_: ItemId(secrets.token_hex(4)))
 
 
+def the_epoch_is_not_announced(patch: Patch) -> None:
+    async def wrong(database: ServiceDatabase, *_: object) -> Epoch:
+        async with database.begin() as work:
+            return await work.epochs.current()
+
+    patch.setattr(service, "claim", wrong)
+
+
+def what_was_sent_since_the_backup_is_not_looked_for(patch: Patch) -> None:
+    async def wrong(*_: object) -> None:
+        return None
+
+    patch.setattr(Aftermath, "_already", wrong)
+
+
+def rooms_are_not_searched_for_it(patch: Patch) -> None:
+    async def wrong(*_: object) -> tuple[dict[str, EventId], Searched]:
+        return {}, Searched(gaps=False)
+
+    patch.setattr(Aftermath, "_look_back", wrong)
+
+
+def a_restore_goes_on_with_the_ratchets(patch: Patch) -> None:
+    async def wrong(*_: object, **__: object) -> None: ...
+
+    patch.setattr(OlmMachine, "renew", wrong)
+
+
+def desks_are_told_of_a_restore_at_each_start(patch: Patch) -> None:
+    patch.setattr(settling, "item_id", lambda _: ItemId(secrets.token_hex(4)))
+
+
 def nothing_is_swept(patch: Patch) -> None:
     async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
@@ -226,6 +265,11 @@ PLANTS = (
     Plant(an_item_is_done_before_it_is_sent, PAUSE, "send"),
     Plant(an_item_is_done_before_it_is_sent, UNDO, "redact"),
     Plant(an_item_is_done_before_it_is_sent, AGREEMENT, "kick"),
+    Plant(the_epoch_is_not_announced, RESTORED, "account_data"),
+    Plant(what_was_sent_since_the_backup_is_not_looked_for, RESTORED, "commit in settling.tell_desks"),
+    Plant(rooms_are_not_searched_for_it, RESTORED, "commit in aftermath._search"),
+    Plant(a_restore_goes_on_with_the_ratchets, RESTORED, "commit in settling.tell_desks"),
+    Plant(desks_are_told_of_a_restore_at_each_start, RESTORED, "commit in settling.tell_desks"),
 )
 
 
