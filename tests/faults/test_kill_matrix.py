@@ -20,6 +20,7 @@ from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut
 from tests.faults.channels import SWITCHING, VOICES
 from tests.faults.house import House, empty, standing
+from tests.faults.intruding import MEDDLED
 from tests.faults.lost import LOST
 from tests.faults.networks import LINK, PAGE, WHATSAPP
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
@@ -27,6 +28,7 @@ from tests.faults.restoring import RESTORED
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.undoing import UNDO
+from tests.faults.unread import UNREAD
 from tests.faults.whole import EACH
 
 CUTS = [Cut.KILL, Cut.HOMESERVER]
@@ -47,7 +49,9 @@ async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path:
         assert None not in fell
 
 
-@pytest.mark.parametrize("scenario", [BROADCAST, PAUSE, UNDO, AGREEMENT], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario", [BROADCAST, PAUSE, UNDO, AGREEMENT, MEDDLED, UNREAD], ids=lambda scenario: scenario.name
+)
 async def test_what_mediators_do_survives_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:
     await test_words_survive_a_kill_here_and_there(scenario, tmp_path)
 

@@ -29,6 +29,7 @@ from appservice.storage.mail_inbox import MailInbox
 from appservice.upkeep.epoch import Epoch, Searched
 from appservice.whatsapp import courier as whatsapp
 from appservice.whatsapp.courier import WhatsAppCourier
+from appservice.worker import End, Worker
 from bridges.email.reception import InboxVerdict
 from policies.case import Doubt, Seen
 from rooms.deliver import Deliverer
@@ -41,6 +42,7 @@ from tests.faults.api import API
 from tests.faults.bounces import BOUNCE
 from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, empty
+from tests.faults.intruding import MEDDLED
 from tests.faults.lost import LOST
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.restoring import RESTORED
@@ -48,6 +50,7 @@ from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
 from tests.faults.strangers import TRIAGE_BY_MAIL
 from tests.faults.test_documents import MAILING
 from tests.faults.undoing import UNDO
+from tests.faults.unread import UNREAD
 
 pytestmark = pytest.mark.e2e
 
@@ -244,6 +247,22 @@ def a_board_is_noted_before_it_is_posted(patch: Patch) -> None:
     patch.setattr(Deliverer, "_post", wrong)
 
 
+def nobody_is_told_before_it_is_dead(patch: Patch) -> None:
+    """But after, by whoever is not killed in between."""
+    became, announce = Worker._became, Worker._announce
+
+    async def told(self: Worker, item: Item, fate: Any, last: Any) -> None:
+        await became(self, item, fate, last)
+        if isinstance(fate, End):
+            await announce(self, item, fate)
+
+    async def silent(*_: object) -> None:
+        return
+
+    patch.setattr(Worker, "_became", told)
+    patch.setattr(Worker, "_announce", silent)
+
+
 PLANTS = (
     Plant(mails_are_acknowledged_before_they_are_stored, MAIL, "begin in mail_inbox._store"),
     Plant(mails_are_acknowledged_though_the_database_failed, MAIL, "end in mail_inbox._store", Cut.DATABASE),
@@ -270,6 +289,8 @@ PLANTS = (
     Plant(rooms_are_not_searched_for_it, RESTORED, "commit in aftermath._search"),
     Plant(a_restore_goes_on_with_the_ratchets, RESTORED, "commit in settling.tell_desks"),
     Plant(desks_are_told_of_a_restore_at_each_start, RESTORED, "commit in settling.tell_desks"),
+    Plant(an_item_is_done_before_it_is_sent, MEDDLED, "put_state"),
+    Plant(nobody_is_told_before_it_is_dead, UNREAD, "commit in worker._became"),
 )
 
 

@@ -31,6 +31,7 @@ from tests.faults import (
     channels,
     consents,
     correcting,
+    intruding,
     lost,
     networks,
     refusals,
@@ -39,6 +40,7 @@ from tests.faults import (
     strangers,
     test_documents,
     undoing,
+    unread,
 )
 from tests.faults.boundaries import Cut, Passed
 from tests.faults.databases import OnServer, on_postgresql
@@ -63,6 +65,8 @@ NAMES = {
         announcing,
         agreeing,
         undoing,
+        intruding,
+        unread,
         test_documents,
     )
     for name, found in vars(module).items()
