@@ -35,7 +35,7 @@ async def bea_may_be_another_person(house: House, word: str) -> None:
         raise Broken("somebody else may have read it")
     desk = await house.room(DESK)
     await house.post(MIA, desk, "!identity Bea")
-    await house.rest()
+    await house.drain()
     shown = [found for text in await house.reads(MIA, desk) for found in re.findall(r"!confirm Bea: [0-9a-f ]+", text)]
     await house.post(MIA, desk, shown[-1])
     await house.drain()
@@ -97,7 +97,7 @@ async def bea_has_no_whatsapp_for_a_while(house: House, word: str) -> None:
     house.graph.phones[BEA] = away
     desk = await house.room(DESK)
     await house.post(MIA, desk, "!dead")
-    await house.rest()
+    await house.drain()
     lists = [text for text in await house.reads(MIA, desk) if text.startswith("Not delivered:\n")]
     if not (listed := re.findall(r"^([0-9]+)[.] a WhatsApp message to Bea", lists[-1], re.MULTILINE)):
         raise Broken(f"what she did not get is not listed: {lists[-1]}")
