@@ -66,8 +66,13 @@ _TO_DECIDE = re.compile(
     "((a mail to|a WhatsApp message to|a notice for) (Carl|Bea)|an answer to S|the release|the document)"
 )
 """What may have left by a network that can't be asked, in the words of the desk."""
-_WHAT_THE_DESK_DECIDES = ("Perhaps not delivered", "Something that arrived could not be read")
-"""Of each there is an item."""
+_WHAT_THE_DESK_DECIDES = (
+    "Perhaps not delivered",
+    "Something that arrived could not be read",
+    "Not delivered:\n",
+    "Trying number ",
+)
+"""Of each there is an item; and what Mia is shown of those when she asks."""
 
 
 async def nothing_is_wrong(house: House, *, fails: bool = False) -> None:
