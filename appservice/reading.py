@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from appservice.e2ee.patience import TELL, rest
@@ -128,7 +129,7 @@ class EventReader:
         is_state = event.get("state_key") is not None
         if not is_state and (waits := await self._rest(reading, record)):
             return waits  # for its own key, which is looked for whoever else waits
-        if behind := voices.same_as(item, event):
+        if behind := await voices.same_as(item, event, partial(_desk_of, work, record, event)):
             # One that isn't set aside came, or was woken, at this very moment, through another process.
             at_most = AT_LEAST_EVERY if behind.wait_key else AT_ONCE
             why = "an earlier message of the same person waits"
@@ -351,6 +352,14 @@ def _was_joined(event: Mapping[str, Any]) -> bool:
 def conversation_of(case: Case, record: RoomRecord) -> Conversation | None:
     """The conversation that a room of that case serves, or did; None for a Space."""
     return next((c for c in conversations(case) if room_key(c) == served_by(record)[0]), None)
+
+
+async def _desk_of(work: Work, record: RoomRecord, event: Mapping[str, Any]) -> RoomId | None:
+    """The desk of a room's case, for words. Whoever comes or goes in one room is waited for in that one alone."""
+    if record.case is None or event.get("state_key") is not None:
+        return None
+    desk = await work.rooms.get(record.case, room_key(DESK))
+    return desk.room_id if desk else None
 
 
 async def _message_of(work: Work, case: CaseId, conversation: Conversation, event: EventId | None) -> Message | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
 from appservice.e2ee.patience import TELL
+from rooms.ids import RoomId
 from rooms.lanes import identity_wait_key
 from rooms.ports import Work
 from rooms.queue import Item
@@ -20,11 +21,13 @@ def behind_key(item: Item) -> str:
 class Voices:
     """Events of one lane that wait, by whose voice it is in which room: nobody overtakes themselves.
 
+    At a desk what one says is about what one wrote elsewhere, so there none of it may overtake the other.
+
     Once people have been told of an event, or its author's identity has to be confirmed, it holds up nothing any more.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], list[Item]] = {}
+        self._waiting: dict[str, list[tuple[str, Item]]] = {}
 
     @classmethod
     async def ahead_of(cls, work: Work, items: Sequence[Item]) -> Self:
@@ -38,11 +41,19 @@ class Voices:
     def add(self, item: Item) -> None:
         """One more that waits."""
         event = json.loads(item.body)
-        self._waiting.setdefault((event["room_id"], event["sender"]), []).append(item)
+        self._waiting.setdefault(event["sender"], []).append((event["room_id"], item))
 
-    def same_as(self, item: Item, event: Mapping[str, Any]) -> Item | None:
-        """The last event before this one, by the same person in the same room, that still waits."""
-        same = self._waiting.get((event["room_id"], event["sender"]), ())
-        unconfirmed = identity_wait_key(event["sender"])
-        before = [o for o in same if o.seq < item.seq and o.attempts <= TELL and o.wait_key != unconfirmed]
-        return max(before, key=lambda other: other.seq, default=None)
+    async def same_as(
+        self, item: Item, event: Mapping[str, Any], desk: Callable[[], Awaitable[RoomId | None]]
+    ) -> Item | None:
+        """The last event before this one, by the same person, that still waits: in the same room, or in another, if
+        one of the two is the desk. `desk` is asked only if that matters."""
+        room, unconfirmed = event["room_id"], identity_wait_key(event["sender"])
+        before = [
+            (where, other)
+            for where, other in self._waiting.get(event["sender"], ())
+            if other.seq < item.seq and other.attempts <= TELL and other.wait_key != unconfirmed
+        ]
+        desks = {await desk()} if any(where != room for where, _ in before) else frozenset()
+        near = [other for where, other in before if where == room or desks & {where, room}]
+        return max(near, key=lambda other: other.seq, default=None)

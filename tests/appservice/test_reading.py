@@ -43,6 +43,7 @@ CODEC = JsonCodec()
 MIA = UserId("@mia:example.org")
 HOUSE = House("example.org", "_mediatrix_", None, {MIA: "Mia"})
 CAUCUS, LOBBY = RoomId("!caucus"), RoomId("!lobby")
+DESK_ROOM, JOINT_ROOM = RoomId("!desk"), RoomId("!joint")
 CAUCUS_OF_SMITH = Conversation(Kind.CAUCUS, done(new_case(), ALICE_JOINS).case.sides[0].id)
 Outgoing = list[tuple[Conversation | str, str]]
 
@@ -51,9 +52,15 @@ class Open:
     """Decrypts what is on the table."""
 
     proof: Proof = SignedDevice()
+    no_key: str | None = None
+    """Whose words can't be read yet: the event's id."""
 
     async def open(self, work: ServiceWork, events: Sequence[Mapping[str, Any]]) -> Sequence[Opened | Closed]:
-        return [Opened(e["content"]["is"], e["content"]["plain"], self.proof) for e in events]
+        closed = Closed("session:it", "its key has not come", for_good=False)
+        return [
+            closed if e["event_id"] == self.no_key else Opened(e["content"]["is"], e["content"]["plain"], self.proof)
+            for e in events
+        ]
 
 
 class Table:
@@ -409,6 +416,27 @@ async def test_words_never_overtake_a_vote_however_long_its_poll_is_being_posted
         await table.look(work, vote)
         assert [item.id for item in await work.inbox.in_state([State.READY])] == [spoken.id], "it was woken"
         assert "Alice says YES" in words(await table.outgoing(work))
+
+
+@pytest.mark.parametrize("rooms", [(JOINT_ROOM, DESK_ROOM), (DESK_ROOM, JOINT_ROOM)])
+async def test_what_is_said_at_a_desk_and_what_the_same_person_wrote_elsewhere_never_overtake_one_another(
+    table: Table, rooms: tuple[RoomId, RoomId]
+) -> None:
+    """Or `!undo post` would take back what was written after it, and not what it is about."""
+    table.opener.no_key = "$event1"
+    async with table.database.begin() as work:
+        for conversation, room in ((DESK, DESK_ROOM), (JOINT, JOINT_ROOM)):
+            await work.rooms.save(RoomRecord(new_case().id, room_key(conversation), Standing.MADE, "", room))
+        said = {"msgtype": "m.text", "body": "hello"}
+        first, second = [await table.arrives(work, MIA, room, said) for room in rooms]
+        others = await table.arrives(work, ALICE, JOINT_ROOM, said)
+        third = await table.arrives(work, MIA, CAUCUS, said)
+        fates = [await table.look(work, item) for item in (first, second, others, third)]
+        assert [isinstance(fate, Park) for fate in fates] == [True, True, False, True]
+        table.opener.no_key = None
+        await work.inbox.wake("session:it")
+        for item in (first, second, third):
+            assert await table.look(work, item) == Finished()
 
 
 async def _changes(table: Table, user: UserId) -> int:
