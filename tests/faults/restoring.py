@@ -134,11 +134,13 @@ async def _the_desk_was_told(house: House, word: str) -> None:
     is_new = "new" in sent
     _equal(sent, [*MAILED, *(["new"] if is_new else [])], "mailed")
     texts = (await house.reads(MIA, await house.room(DESK)))[house.read :]
-    doubted = len(DOUBTED) + (not is_new)
     unknown = await house.items(State.UNKNOWN)
     told = len([text for text in texts if text.startswith("Perhaps not delivered: a mail to Carl from EVERYONE")])
     restored = len([text for text in texts if text.startswith("This case was restored from a backup of")])
-    _equal([restored, unknown, told], [1, doubted, doubted], "restores, mails that are unknown, and told to be so")
+    _equal([restored, told], [1, unknown], "restores that the desk was told of, and mails that are unknown")
+    # Whoever is killed when the last one has left can't know that it has.
+    if unknown not in {len(DOUBTED) + (not is_new), len(DOUBTED) + 1}:
+        raise Broken(f"{unknown} mails are unknown")
     noticed = [len([text for text in texts if text.startswith(f"{who} wrote in")]) for who in ("Alice", "Carl")]
     _equal(noticed, [len(SAID) + 1, len(WRITTEN)], "posts that the desk was told of")
 
