@@ -197,5 +197,7 @@ def _is_old(item: Item, epoch: Epoch) -> bool:
 
 
 def _first_look(item: Item) -> bool:
-    """Whatever was waited with, or stopped, has a note; so has what a person sends again."""
-    return item.note is None and item.attempts == 0
+    """Whatever was waited with, or stopped, has a note; so has what a person sends again. What failed was perhaps never
+    looked at to the end: a look that a database or a homeserver broke off counts for none. If it was a person's
+    repetition that failed, they are asked again."""
+    return item.failing_since is not None or (item.note is None and item.attempts == 0)

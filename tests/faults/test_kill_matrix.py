@@ -56,11 +56,13 @@ async def test_what_mediators_do_survives_a_kill_here_and_there(scenario: Scenar
     await test_words_survive_a_kill_here_and_there(scenario, tmp_path)
 
 
-async def test_a_restore_survives_a_kill_here_and_there(tmp_path: Path) -> None:
+async def test_a_restore_survives_a_kill_and_a_database_that_fails_here_and_there(tmp_path: Path) -> None:
     async with empty(tmp_path, RESTORED.setting) as house:
         await RESTORED.begins(house)
         for name in ("commit in settling.tell_desks", "commit in aftermath._search"):
             assert await cut_at(house, RESTORED, Cut.KILL, 0, only=name) == name
+        name = "end in aftermath._already"
+        assert await cut_at(house, RESTORED, Cut.DATABASE, 0, only=name) == name
 
 
 @pytest.mark.e2e

@@ -275,6 +275,19 @@ async def test_a_mail_that_may_have_been_sent_waits_for_a_person(house: House) -
     assert await house.deliver(taken_back, PEOPLE) == Sent("sent now")
 
 
+@pytest.mark.parametrize("kind", [PEOPLE, MATRIX])
+async def test_a_look_that_was_broken_off_is_no_look(house: House, kind: str) -> None:
+    house.shows({"unsigned": {"redacted_because": {}}})
+    old = POST if kind == MATRIX else Relay(MessageId("old"), JOINT, None, Text("x"), CARL)
+    failed: dict[str, Any] = {"note": "the database could not be reached", "attempts": 1, "failing_since": AFTER}
+    item = Item(ItemId("i"), Lane("l"), PEOPLE, CASE, b"", BEFORE, **failed)
+    async with house.database.begin() as work:
+        assert await house.aftermath.stopped(work, item, old) is None
+    assert isinstance(await house.deliver(old, kind, BEFORE, **failed), Unanswered)
+    new = replace(old, message=MessageId("new"))
+    assert await house.deliver(new, kind, **failed) == Sent("sent now")
+
+
 async def test_a_doubtful_mail_is_not_quietly_set_aside_to_be_sent_later(house: House) -> None:
     old = Relay(MessageId("old"), JOINT, None, Text("x"), CARL)
     for outgoing, expected in ((old, None), (replace(old, message=MessageId("new")), Parked)):
