@@ -26,7 +26,7 @@ def _begin(node: ast.AST, function: str) -> Iterator[str]:
             isinstance(child, ast.Call)
             and isinstance(child.func, ast.Attribute)
             and child.func.attr in BEGINS
-            and "database" in ast.unparse(child.func.value).lower()
+            and ast.unparse(child.func.value).endswith("database")
         ):
             yield inner
         yield from _begin(child, inner)
