@@ -135,6 +135,8 @@ class House:
         """How many links were given to Alice."""
         self.noticed = 0
         """How many notices of posts the desk was found to have."""
+        self.links = 0
+        """How many links had been mailed."""
         self.lost = 0
         """How many of lost rooms."""
         self.came_back = 0

@@ -23,6 +23,7 @@ from tests.faults.house import House, empty, standing
 from tests.faults.intruding import MEDDLED
 from tests.faults.lost import LOST
 from tests.faults.networks import LINK, PAGE, WHATSAPP
+from tests.faults.pages import BEHIND_A_LINK
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.restoring import RESTORED
 from tests.faults.scenarios import DIGEST, FAR, HELD, MAIL, OPENING, POST, RELEASE, REMOVAL, Scenario, cut_at
@@ -39,7 +40,7 @@ EVERY = 30
 
 @pytest.mark.parametrize(
     "scenario",
-    [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE, DOUBT, WINDOW, REFUSED, API],
+    [POST, MAIL, DIGEST, WHATSAPP, PAGE, LINK, TRIAGE_BY_MAIL, BOUNCE, DOUBT, WINDOW, REFUSED, API, BEHIND_A_LINK],
     ids=lambda scenario: scenario.name,
 )
 async def test_words_survive_a_kill_here_and_there(scenario: Scenario, tmp_path: Path) -> None:

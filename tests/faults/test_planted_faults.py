@@ -23,6 +23,8 @@ from appservice.mail import courier, plain, reports
 from appservice.mail.courier import MailCourier
 from appservice.mail.plain import PlainMails
 from appservice.mail.reports import ReportReader
+from appservice.portal import papers
+from appservice.portal.page import Press, store_press
 from appservice.ports import ServiceDatabase
 from appservice.sending import OutboxWork
 from appservice.storage.mail_inbox import MailInbox
@@ -44,6 +46,7 @@ from tests.faults.boundaries import Cut, Killed
 from tests.faults.house import House, empty
 from tests.faults.intruding import MEDDLED
 from tests.faults.lost import LOST
+from tests.faults.pages import BEHIND_A_LINK
 from tests.faults.refusals import DOUBT, REFUSED, WINDOW
 from tests.faults.restoring import RESTORED
 from tests.faults.scenarios import FAR, MAIL, POST, Broken, Scenario, cut_at
@@ -221,6 +224,13 @@ def desks_are_told_of_a_restore_at_each_start(patch: Patch) -> None:
     patch.setattr(settling, "item_id", lambda _: ItemId(secrets.token_hex(4)))
 
 
+def each_press_is_another(patch: Patch) -> None:
+    async def wrong(work: Any, press: Press, at: Any) -> None:
+        await store_press(work, replace(press, nonce=secrets.token_hex(4)), at)
+
+    patch.setattr(papers, "store_press", wrong)
+
+
 def nothing_is_swept(patch: Patch) -> None:
     async def wrong(self: Sweeper, user: Any, device: Any, *, hurries: bool) -> None:
         return
@@ -278,6 +288,7 @@ PLANTS = (
     Plant(a_doubt_is_told_after_it_is_stored, DOUBT, "commit in courier._refused"),
     Plant(a_file_has_another_name_each_time, MAILING, "commit in intake._file_away"),
     Plant(whoever_asks_again_asks_anew, API, "commit in provisioning._carried_out"),
+    Plant(each_press_is_another, BEHIND_A_LINK, "commit in papers.redact"),
     Plant(nothing_is_swept, POST, "end in receiving.accept", Cut.DATABASE),
     Plant(a_room_that_was_made_is_not_looked_for, LOST, "create"),
     Plant(a_board_is_noted_before_it_is_posted, BROADCAST, "send"),

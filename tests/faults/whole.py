@@ -34,6 +34,7 @@ from tests.faults import (
     intruding,
     lost,
     networks,
+    pages,
     refusals,
     restoring,
     scenarios,
@@ -67,6 +68,7 @@ NAMES = {
         undoing,
         intruding,
         unread,
+        pages,
         test_documents,
     )
     for name, found in vars(module).items()
