@@ -10,13 +10,15 @@ from tests.faults.sites import sites
 from tests.faults.test_kill_matrix import run
 
 BY_ITSELF: Final[Mapping[str, str]] = {
+    "courier._last": "test_whatsapp_killed",
+    "enclosing.taken": "test_whatsapp_files_killed",
     "intake.redact": "test_documents",
-    "papers._handed_out": "test_handouts",
+    "papers._handed_out": "test_downloads",
+    "single.send": "test_stranger_killed",
 }
 """Where it is cut, within one process."""
 READS_ALONE: Final = frozenset(
     {
-        "courier._last",
         "notices._wants_nothing",
         "passing.signal",
         "provisioning.cases",
@@ -29,13 +31,6 @@ REPEATED: Final = frozenset(
     {
         "house.note",
         "openid._entrance",
-        "page.leave",
-        "page.open",
-        "page.pause",
-        "papers.open",
-        "papers.page",
-        "papers.redact",
-        "intake.hand_in",
         "reported.fetch",
     }
 )
@@ -46,9 +41,7 @@ UNCUT: Final = frozenset(
         "deliver._let_pass",
         "deliver._notice",
         "documents.found",
-        "enclosing.taken",
         "sending._tell",
-        "single.send",
         "writing._words",
     }
 )
