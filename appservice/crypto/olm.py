@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self, TypeAlias
 
@@ -222,6 +222,10 @@ def read_message(content: JsonObject, own_key: Curve25519Key) -> OlmMessage | No
     return OlmMessage(curve25519(content.get("sender_key")), kind, body, digest)
 
 
+def _nothing() -> None:
+    """Nothing was read yet."""
+
+
 class OlmReader:
     """Decrypts a batch of messages, and writes everything that changed down at its end.
 
@@ -239,6 +243,8 @@ class OlmReader:
         self._used: dict[OlmSessionId, StoredOlmSession] = {}
         self._account: Account | None = None
         self._account_changed = False
+        self._undo: Callable[[], None] = _nothing
+        """Makes what the last message was read with as it was before."""
         self._seen = set(seen)
         self._read: list[StoredOlmMessage] = []
 
@@ -261,6 +267,13 @@ class OlmReader:
         self._seen.add(message.digest)
         self._read.append(StoredOlmMessage(self._work.me.user_id, message.digest, self._work.now_ms))
         return plaintext
+
+    def take_back(self, message: OlmMessage) -> None:
+        """The last message that was decrypted is not what its envelope says: nothing of it counts. Who made that
+        envelope may have had the ciphertext of a genuine one, which still has to be readable."""
+        self._undo()
+        self._seen.discard(message.digest)
+        self._read.pop()
 
     async def close(self) -> None:
         """Store advanced sessions, the account if it changed, and what was read; forget surplus sessions."""
@@ -285,10 +298,9 @@ class OlmReader:
         for row in rows:
             session = self._session(row)
             if session.session_matches(pre_key):
-                plaintext = session.decrypt(pre_key.to_any())
-                self._used[row.session_id] = row
-                return plaintext
+                return self._decrypt_with(row, pre_key.to_any())
         self._account = self._account or open_account(self._work)
+        account, changed = self._work.sealer.pickle(self._account), self._account_changed
         session, plaintext = self._account.create_inbound_session(
             Curve25519PublicKey.from_base64(message.sender_key), pre_key
         )
@@ -297,18 +309,38 @@ class OlmReader:
         rows.insert(0, row)
         self._sessions[row.session_id] = session
         self._used[row.session_id] = row
+
+        def undo() -> None:
+            self._account = self._work.sealer.unpickle(Account.from_pickle, account)
+            self._account_changed = changed
+            rows.remove(row)
+            del self._sessions[row.session_id], self._used[row.session_id]
+
+        self._undo = undo
         return plaintext
 
     def _decrypt_normal(self, message: OlmMessage) -> bytes:
         normal = AnyOlmMessage.normal(message.body)
         for row in self._rows.get(message.sender_key, []):
             try:
-                plaintext = self._session(row).decrypt(normal)
+                return self._decrypt_with(row, normal)
             except ValueError:
                 continue
-            self._used[row.session_id] = row
-            return plaintext
         raise MalformedError("no session reads it")
+
+    def _decrypt_with(self, row: StoredOlmSession, message: AnyOlmMessage) -> bytes:
+        session = self._session(row)
+        before, was_used = self._work.sealer.pickle(session), row.session_id in self._used
+        plaintext = session.decrypt(message)
+        self._used[row.session_id] = row
+
+        def undo() -> None:
+            self._sessions[row.session_id] = self._work.sealer.unpickle(Session.from_pickle, before)
+            if not was_used:
+                del self._used[row.session_id]
+
+        self._undo = undo
+        return plaintext
 
     def _session(self, row: StoredOlmSession) -> Session:
         session = self._sessions.get(row.session_id)

@@ -209,6 +209,7 @@ class _Inbox:
         try:
             letter = self._read_letter(sender, message.sender_key, parse(plaintext))
         except MalformedError:
+            self._reader.take_back(message)
             log.warning("an Olm message to %s is not what it says", self._work.me.user_id)
             return UnreadMessage(sender, Unreadable.FALSE_CLAIM)
         return await self._take_letter(letter)

@@ -100,6 +100,30 @@ async def test_a_message_passed_on_by_another_sender_has_no_effect(
     assert ours.database.committed.inbound == {}
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+@pytest.mark.parametrize("is_first", [True, False], ids=["opens a session", "in a session"])
+async def test_a_false_envelope_takes_nothing_from_the_genuine_one(
+    ours: Service, phone: LibolmDevice, device: DeviceId, is_first: bool, in_one_batch: bool
+) -> None:
+    """Or whoever can name another sender makes a room's key unreadable, with its very ciphertext."""
+    if not is_first:
+        phone.send_olm(BOT, device, "m.dummy", {})
+        await ours.receive(BOT)
+    phone.send_olm(BOT, device, "m.room_key", phone.room_key(ROOM))
+    [genuine] = ours.homeserver.inbox[BOT, device]
+    false = genuine | {"sender": CARL}
+    batches = [[false, genuine, genuine]] if in_one_batch else [[false], [genuine], [genuine]]
+    results: list[object] = []
+    for batch in batches:
+        ours.homeserver.inbox[BOT, device] = batch
+        results += await ours.receive(BOT)
+    lied, told, again = results
+    assert lied == UnreadMessage(CARL, Unreadable.FALSE_CLAIM)
+    assert isinstance(told, RoomKeyArrived)
+    assert again is Done.DUPLICATE
+    assert len(ours.database.committed.olm_sessions) == 1
+
+
 async def test_room_keys_in_clear_are_refused(ours: Service, phone: LibolmDevice, device: DeviceId) -> None:
     for event_type in ("m.room_key", "m.forwarded_room_key"):
         ours.homeserver.inbox[BOT, device].append(
