@@ -12,7 +12,6 @@ from tests.faults.test_kill_matrix import run
 BY_ITSELF: Final[Mapping[str, str]] = {
     "courier._last": "test_whatsapp_killed",
     "enclosing.taken": "test_whatsapp_files_killed",
-    "intake.redact": "test_documents",
     "papers._handed_out": "test_downloads",
     "single.send": "test_stranger_killed",
 }
@@ -61,4 +60,5 @@ async def test_every_unit_of_work_is_cut_or_named() -> None:
     assert not code, told
     times = {site: int(number) for site, number in re.findall(r"^(\S+) ([0-9]+)$", told, re.MULTILINE)}
     assert sites() <= set(times), told
-    assert {site for site, number in times.items() if not number} == set(BY_ITSELF) | READS_ALONE | REPEATED | UNCUT
+    # No equality: where time passes more slowly, something may be late enough to be told of (`sending._tell`).
+    assert {site for site, number in times.items() if not number} <= set(BY_ITSELF) | READS_ALONE | REPEATED | UNCUT
