@@ -49,5 +49,6 @@ class Seeker:
         at = self._clock()
         if self._swept and timedelta(0) <= at - self._swept < COVERS:  # earlier than that, the clock was set back
             return
-        await self._sweeper.sweep_user(self._bot)
+        # Somebody's words wait for it, and what is read after them.
+        await self._sweeper.sweep_user(self._bot, hurries=True)
         self._swept = at

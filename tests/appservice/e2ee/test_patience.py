@@ -63,7 +63,8 @@ class Sought:
 
     acts: list[str] = field(default_factory=list)
 
-    async def sweep_user(self, user: UserId) -> None:
+    async def sweep_user(self, user: UserId, *, hurries: bool) -> None:
+        assert hurries
         self.acts.append(f"swept {user}")
 
     async def ask_for_key(self, room: RoomId, session: str, sender: UserId) -> None:
