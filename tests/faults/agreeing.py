@@ -11,7 +11,7 @@ from rooms.ids import UserId
 from rooms.queue import State
 from tests.faults.audience import read_only_by
 from tests.faults.house import CASE, House, Setting, in_session
-from tests.faults.scenarios import Broken, Scenario, code_asked, left_once
+from tests.faults.scenarios import Broken, Scenario, agreed_by_mia, code_asked, left_once
 from tests.invariants.world import ALICE, BOB, CARL, MIA, configuration
 
 ON_PAPER = "!agreement accepted Carl: on paper"
@@ -40,10 +40,7 @@ async def another_agreement_is_accepted(house: House, word: str) -> None:
     assert case
     assert case.agreement
     strict = case.agreement.confidentiality is Confidentiality.STRICT
-    await house.post(MIA, desk, f"!agreement mode {Confidentiality.SHARE if strict else Confidentiality.STRICT}")
-    await house.drain()
-    await house.post(MIA, desk, await code_asked(house, desk))
-    await house.drain()
+    await agreed_by_mia(house, f"!agreement mode {Confidentiality.SHARE if strict else Confidentiality.STRICT}")
     await house.post(MIA, joint, f"{word} to nobody")
     await house.drain()
     await _accepts(house, ALICE, "Alice")

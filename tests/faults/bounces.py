@@ -71,4 +71,6 @@ async def _marks(house: House, room: Room) -> int:
     return len([content for content in found if content and content.get("status") == "FAIL_PERMANENT"])
 
 
-BOUNCE = Scenario("a mail comes back", what_bob_writes_comes_back, it_is_told_once_where_it_was_said, fails=True)
+BOUNCE = Scenario(
+    "a mail comes back", what_bob_writes_comes_back, it_is_told_once_where_it_was_said, fails="Not delivered"
+)

@@ -7,7 +7,7 @@ from policies.case import DESK
 from tests.bridges.whatsapp.builders import BEA_PHONE, JOINT_NUMBER, PRIVATE
 from tests.faults.house import PEOPLE, House
 from tests.faults.networks import ON_WHATSAPP, bea_takes_part, bea_writes, telephone
-from tests.faults.scenarios import Broken, Scenario, code_asked, the_rest_is_unknown
+from tests.faults.scenarios import Broken, Scenario, agreed_by_mia, the_rest_is_unknown
 from tests.invariants.world import ALICE, CARL, MIA
 
 MAILBOX = "bea@example.com"
@@ -23,7 +23,7 @@ async def bea_has_written_to_both(house: House) -> None:
 
 async def bea_is_given_a_mailbox_and_leaves_it(house: House, word: str) -> None:
     """Alice writes while she has both, and afterwards; she writes by each."""
-    await _agreed_by_mia(house, f"!channel add Bea {MAILBOX}")
+    await agreed_by_mia(house, f"!channel add Bea {MAILBOX}")
     await house.enrol(MAILBOX)
     await house.drain()
     await house.post(ALICE, await house.room(), f"{word} to both")
@@ -32,7 +32,7 @@ async def bea_is_given_a_mailbox_and_leaves_it(house: House, word: str) -> None:
     await house.work_off()
     await house.mail(house.letter(MAILBOX, "EVERYONE"), f"{word} by mail")
     await house.drain()
-    await _agreed_by_mia(house, "!channel leave Bea (mail)")
+    await agreed_by_mia(house, "!channel leave Bea (mail)")
     await house.post(ALICE, await house.room(), f"{word} to one")
     await house.drain()
 
@@ -59,7 +59,7 @@ async def bea_is_moved_to_mail_and_back(house: House, word: str) -> None:
     await house.post(ALICE, await house.room(), f"{word} first")
     await house.work_off()
     for address, text in ((MAILBOX, f"{word} second"), (BEA_PHONE, f"{word} third")):
-        await _agreed_by_mia(house, f"!channel Bea {address}")
+        await agreed_by_mia(house, f"!channel Bea {address}")
         await house.post(MIA, await house.room(DESK), "!consent Bea: agreed by telephone")
         await house.drain()
         await house.enrol(MAILBOX)
@@ -79,15 +79,6 @@ async def each_comes_once_by_the_channel_of_its_time(house: House, word: str) ->
         raise Broken("something went by the other channel")
     wanted = ((shown, [first, third]), (mailed, [second]), (carls, [first, second, third]))
     await the_rest_is_unknown(house, sum(_once(text, words) for text, words in wanted), 6)
-
-
-async def _agreed_by_mia(house: House, command: str) -> None:
-    """She says it at the desk, and says yes."""
-    desk = await house.room(DESK)
-    await house.post(MIA, desk, command)
-    await house.drain()
-    await house.post(MIA, desk, await code_asked(house, desk))
-    await house.drain()
 
 
 def _mailed(house: House, address: str) -> str:

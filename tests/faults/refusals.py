@@ -136,5 +136,5 @@ REFUSED = Scenario(
     she_reads_it_once_it_was_sent_again,
     ON_WHATSAPP,
     bea_has_a_key,
-    fails=True,
+    fails="Not delivered",
 )

@@ -20,7 +20,7 @@ from policies.case import DESK
 from rooms.queue import State
 from tests.faults.clock import Clock
 from tests.faults.house import PEOPLE, House, Setting
-from tests.faults.scenarios import ROOMS_OF_A_CASE, Broken, Scenario, code_asked
+from tests.faults.scenarios import ROOMS_OF_A_CASE, Broken, Scenario, agreed_by_mia
 from tests.invariants.world import ALICE, BOT, CARL, MIA
 
 SAID = ("before", "waits", "unread", "after", "last", "meanwhile", "new")
@@ -58,10 +58,7 @@ async def a_backup_is_restored(house: House, word: str) -> None:
     await house.post(ALICE, joint, f"{word} new")
     await house.mail(letter, f"{word} mailed new")
     await house.drain()
-    await house.post(MIA, desk, "!repair")
-    await house.drain()
-    await house.post(MIA, desk, await code_asked(house, desk))
-    await house.drain()
+    await agreed_by_mia(house, "!repair")
 
 
 async def _goes_on(house: House, word: str) -> None:

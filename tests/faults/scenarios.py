@@ -36,8 +36,8 @@ class Scenario:
     setting: Setting = PLAIN
     begins: Callable[[House], Awaitable[None]] = in_session
     """Before anything is cut, once."""
-    fails: bool = False
-    """Whether something is refused in it: then `kept` looks for who is told so."""
+    fails: str | None = None
+    """How the desk is told of what is refused in it, if something is: then `kept` looks for who is told so."""
 
 
 async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only: str | None = None) -> str | None:
@@ -54,7 +54,7 @@ async def cut_at(house: House, scenario: Scenario, cut: Cut, boundary: int, only
         await house.drain()  # of which that may have been the last round
     try:
         await scenario.kept(house, word)
-        await nothing_is_wrong(house, fails=scenario.fails)
+        await nothing_is_wrong(house, scenario.fails)
     except Broken as broken:
         raise Broken(f"{cut.value}, at boundary {boundary}, {fell!r}: {broken}") from broken
     await house.discard_unknown()
@@ -68,14 +68,13 @@ _TO_DECIDE = re.compile(
 """What may have left by a network that can't be asked, in the words of the desk."""
 _WHAT_THE_DESK_DECIDES = (
     "Perhaps not delivered",
-    "Something that arrived could not be read",
     "Not delivered:\n",
     "Trying number ",
 )
 """Of each there is an item; and what Mia is shown of those when she asks."""
 
 
-async def nothing_is_wrong(house: House, *, fails: bool = False) -> None:
+async def nothing_is_wrong(house: House, fails: str | None = None) -> None:
     """Everything is done, but for mails that a person has to decide about; everybody can read everything."""
     left = [item for item in await house.unfinished() if not _TO_DECIDE.match(item)]
     unread = [
@@ -83,8 +82,11 @@ async def nothing_is_wrong(house: House, *, fails: bool = False) -> None:
         for user in PEOPLE
         for room in house.synapse.all_rooms.values()
         for text in await house.reads(user, room)
-        if text.startswith(("UNDECRYPTABLE", *(() if fails else ("Not delivered",))))
-        or ("could not be" in text and not text.startswith(_WHAT_THE_DESK_DECIDES))
+        if not (fails and text.startswith(fails))
+        and (
+            text.startswith(("UNDECRYPTABLE", "Not delivered"))
+            or ("could not be" in text and not text.startswith(_WHAT_THE_DESK_DECIDES))
+        )
     ]
     sent = [event.content for event in house.synapse.history if event.type == "m.room.encrypted"]
     indexes = Counter((content["session_id"], message_index(content["ciphertext"])) for content in sent)
@@ -175,15 +177,21 @@ async def everyone_reads(house: House, word: str) -> None:
 
 async def bob_is_removed_and_comes_back(house: House, word: str) -> None:
     desk = await house.room(DESK)
-    await house.post(MIA, desk, "!party remove Bob")
-    await house.drain()
-    await house.post(MIA, desk, await code_asked(house, desk))
-    await house.drain()
+    await agreed_by_mia(house, "!party remove Bob")
     await house.post(ALICE, await house.room(), f"{word} without Bob")
     await house.drain()
     await house.post(MIA, desk, f"!party add Bob {BOB} as counsel on Jones")
     await house.drain()
     await house.mail(house.letter(CARL, "EVERYONE"), f"{word} with Bob")
+    await house.drain()
+
+
+async def agreed_by_mia(house: House, command: str) -> None:
+    """She says it at the desk, and says yes."""
+    desk = await house.room(DESK)
+    await house.post(MIA, desk, command)
+    await house.drain()
+    await house.post(MIA, desk, await code_asked(house, desk))
     await house.drain()
 
 
@@ -214,10 +222,7 @@ async def alices_words_are_released(house: House, word: str) -> None:
     await house.post(ALICE, private, await code_asked(house, private, ALICE))
     await house.drain()
     numbers = [found for text in await house.reads(MIA, desk) for found in re.findall(r"\bR\d+\b", text)]
-    await house.post(MIA, desk, f"!release {numbers[-1]}")
-    await house.drain()
-    await house.post(MIA, desk, await code_asked(house, desk))
-    await house.drain()
+    await agreed_by_mia(house, f"!release {numbers[-1]}")
 
 
 async def alices_words_are_released_by_votes(house: House, word: str) -> None:
@@ -269,10 +274,7 @@ async def what_carl_wrote_is_held_and_posted(house: House, word: str) -> None:
     await house.post(MIA, desk, "!held")
     await house.drain()
     listed = [text for text in await house.reads(MIA, desk) if text.startswith("Held (")]
-    await house.post(MIA, desk, f"!held {re.findall(r'^([0-9]+)[.]', listed[-1], re.MULTILINE)[-1]} post")
-    await house.drain()
-    await house.post(MIA, desk, await code_asked(house, desk))
-    await house.drain()
+    await agreed_by_mia(house, f"!held {re.findall(r'^([0-9]+)[.]', listed[-1], re.MULTILINE)[-1]} post")
 
 
 async def it_stands_once_where_it_was_meant(house: House, word: str) -> None:
